@@ -1,0 +1,62 @@
+# Headgate's verbs, the same here and in CI. `make` alone lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench docs lock clean
+
+help: ## list the verbs
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## start an embedded MLflow with the gate in front of it (ARGS="--help" for options)
+	@$(BIN)/headgate up $(ARGS)
+
+test: $(VENV)/.dev ## all tests, against a real MLflow server, client and browser (ARGS="-k name" narrows)
+	@$(BIN)/python -m tests.install_debian_packages
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## formatting, lint, types, import contracts, generated documents
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
+	@$(BIN)/python -m docs.generate --check
+
+bench: $(VENV)/.dev ## the benchmarks: ratios against other programs measured in the same run
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: $(VENV)/.dev ## write the reference pages from the code
+	@$(BIN)/python -m docs.generate
+
+lock: $(VENV)/.tools ## resolve the pinned requirements again (versions and hashes only)
+	@$(UV) pip compile -q $(COMPILE) requirements/tools.in -o requirements/tools.lock
+	@$(UV) pip compile -q $(COMPILE) --extra mlflow pyproject.toml -o requirements/run.lock
+	@$(UV) pip compile -q $(COMPILE) --extra mlflow --group dev -c requirements/run.lock -c requirements/tools.lock pyproject.toml -o requirements/dev.lock
+COMPILE := --universal --python-version 3.11 --generate-hashes --no-header
+
+clean: ## remove everything the verbs made, your headgate-data folder excepted
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# --- the environment: made once, made again when a lock file changes -----------------------
+$(VENV)/.tools: requirements/tools.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "headgate needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "Python's venv module is incomplete here; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.run: requirements/run.lock pyproject.toml $(VENV)/.tools
+	@echo "installing Headgate and MLflow into $(VENV) (first time: about a minute)"
+	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/run.lock
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml $(VENV)/.tools
+	@echo "installing the development tools into $(VENV)"
+	@$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements/dev.lock requirements/tools.lock
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.run

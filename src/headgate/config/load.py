@@ -1,0 +1,86 @@
+"""Reads a TOML file and the environment into a ``Config``, or reports every problem at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from headgate.config.schema import Config
+from headgate.errors import ConfigError, Problem
+
+ENVIRONMENT_PREFIX = "HEADGATE_"
+# Read elsewhere: the file's own place, and the key that `headgate verify` uses.
+NOT_SETTINGS = frozenset({"HEADGATE_CONFIG", "HEADGATE_API_KEY"})
+_SHORTHAND = {"MLFLOW_SERVER_URL": ("upstreams", "default", "url")}
+
+
+def load(
+    file: Path | None,
+    environment: Mapping[str, str],
+    overrides: Mapping[str, Any] | None = None,
+) -> Config:
+    """Build the configuration: file, then environment, then command-line ``overrides``.
+
+    ``overrides`` maps dotted paths (``listen.port``) to values; ``None`` values are skipped.
+    A setting ``a.b`` is ``HEADGATE_A__B`` in the environment; ``MLFLOW_SERVER_URL`` stands
+    for ``upstreams.default.url``.
+
+    Raises:
+        ConfigError: with every problem found, each with its path.
+    """
+    tree = _read(file) if file is not None else {}
+    origin: dict[str, str] = {}
+    for name, value in environment.items():
+        path = _path_of(name)
+        if path is not None:
+            _put(tree, path, value)
+            origin[".".join(path)] = name
+    for dotted, value in (overrides or {}).items():
+        if value is not None:
+            _put(tree, tuple(dotted.split(".")), value)
+    try:
+        config = Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError([_problem(item, origin) for item in error.errors()]) from None
+    if conflicts := config.conflicts():
+        raise ConfigError(conflicts)
+    return config
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([Problem(str(file), error.strerror or "cannot be read")]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(file), f"is not TOML: {error}")]) from None
+
+
+def _path_of(name: str) -> tuple[str, ...] | None:
+    if name in _SHORTHAND:
+        return _SHORTHAND[name]
+    if not name.startswith(ENVIRONMENT_PREFIX) or name in NOT_SETTINGS:
+        return None
+    return tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
+
+
+def _put(tree: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+    for key in path[:-1]:
+        branch = tree.setdefault(key, {})
+        if not isinstance(branch, dict):
+            return  # the validation of `branch` itself reports what is wrong there
+        tree = branch
+    tree[path[-1]] = value
+
+
+def _problem(item: Any, origin: Mapping[str, str]) -> Problem:
+    dotted = ".".join(str(part) for part in item["loc"]) or "configuration"
+    where = f"{dotted} (from {origin[dotted]})" if dotted in origin else dotted
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        message = "no such setting"
+    return Problem(where, message)

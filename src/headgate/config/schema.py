@@ -1,0 +1,187 @@
+"""Every setting, with its unit, its default and the reason for the default.
+
+``docs/reference/configuration.md`` is generated from this file.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
+
+from headgate.errors import Problem
+
+Seconds = Annotated[float, Field(gt=0)]
+DEVELOPMENT_URL = "http://127.0.0.1:5000"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Listen(_Section):
+    """Where the gate listens."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; a name or an IP address.")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 takes any free one.")
+    workers: int = Field(1, ge=1, le=256, description="Worker processes that share the port.")
+    backlog: int = Field(2048, ge=1, description="Connections the kernel may hold for accept.")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the address."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+class AuthMode(enum.StrEnum):
+    """How clients show who they are."""
+
+    KEYS = "keys"
+    NONE = "none"
+
+
+class Auth(_Section):
+    """Who may pass."""
+
+    mode: AuthMode = Field(
+        AuthMode.KEYS,
+        description="`keys`: every client needs an API key. `none`: everybody passes; refused "
+        "unless the gate listens on a loopback address.",
+    )
+    refresh_interval: Seconds = Field(
+        0.5, le=2, description="Seconds between looks for new and revoked keys, in each worker."
+    )
+
+
+class Upstream(_Section):
+    """One MLflow service behind the gate."""
+
+    url: str = Field(
+        DEVELOPMENT_URL,
+        description="Where MLflow is found. `http://host:port`; without a path: MLflow is to "
+        "run unprefixed, since a prefix sends its artifacts down a buffering path.",
+    )
+    prefixes: tuple[str, ...] = Field(
+        ("/", "/mlflow", "/api/mlflow"),
+        description="Public path prefixes that lead here; each is removed before forwarding.",
+    )
+    host_header: str = Field(
+        "auto",
+        description="`Host` sent to MLflow: `auto` (the address where MLflow's default Host "
+        "check accepts it, else the name), `name`, `address`, or a literal value.",
+    )
+    connect_timeout: Seconds = Field(5, description="Seconds to open a connection to MLflow.")
+    idle_timeout: Seconds = Field(
+        4,
+        lt=5,
+        description="Seconds an unused connection to MLflow is kept; MLflow closes its own "
+        "side after 5.",
+    )
+    idle_connections: int = Field(
+        128, ge=0, description="Unused connections kept for each endpoint and worker."
+    )
+    silence_timeout: Seconds = Field(
+        3600,
+        description="Seconds MLflow may stay silent before or within an answer. Long on "
+        "purpose: from a remote artifact store the first byte comes only after MLflow has "
+        "fetched the whole object.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme != "http":
+            raise ValueError(f"the scheme is {parts.scheme or 'missing'!r}; use http://host:port")
+        if not parts.hostname:
+            raise ValueError("the host is missing; use http://host:port")
+        if parts.username or parts.password:
+            raise ValueError("credentials do not belong in the URL")
+        if parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise ValueError("a path is not supported: run MLflow without --static-prefix")
+        _ = parts.port  # raises ValueError for a port that is no number
+        return value.rstrip("/")
+
+    @field_validator("prefixes")
+    @classmethod
+    def _prefixes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for prefix in value:
+            if not prefix.startswith("/") or "//" in prefix or "%" in prefix:
+                raise ValueError(f"{prefix!r} must begin with one slash and hold no escape")
+        return tuple(prefix.rstrip("/") for prefix in value)
+
+
+class Limits(_Section):
+    """Bounds that keep one client from harming the others."""
+
+    head_bytes: ByteSize = Field(
+        ByteSize(128 * 1024), ge=1024, description="Request line and headers together."
+    )
+    headers: int = Field(200, ge=10, description="Header fields in a request or an answer.")
+    buffered_body_bytes: ByteSize = Field(
+        ByteSize(16 * 1024 * 1024),
+        description="Largest chunked body collected for a route that needs Content-Length.",
+    )
+    connections: int = Field(10_000, ge=1, description="Client connections in each worker.")
+    header_timeout: Seconds = Field(30, description="Seconds to send a whole request head.")
+    keepalive_timeout: Seconds = Field(
+        75, description="Seconds a client connection may rest between two requests."
+    )
+    body_timeout: Seconds = Field(
+        60, description="Seconds without a byte before a half-sent or half-read body is given up."
+    )
+
+
+class Log(_Section):
+    """What is written about requests and events."""
+
+    access: bool = Field(True, description="One JSON line for each request, on standard output.")
+
+
+class Config(_Section):
+    """The whole configuration of a gate."""
+
+    data: Path = Field(
+        Path("headgate-data"), description="Folder of the key store and of `headgate up`."
+    )
+    listen: Listen = Listen()
+    auth: Auth = Auth()
+    upstreams: dict[str, Upstream] = Field(
+        default_factory=lambda: {"default": Upstream()},
+        description="Named MLflow services; `default` must be among them.",
+    )
+    limits: Limits = Limits()
+    log: Log = Log()
+
+    @property
+    def key_database(self) -> Path:
+        """The SQLite file that holds the keys."""
+        return self.data / "keys.sqlite"
+
+    def conflicts(self) -> list[Problem]:
+        """Problems that show only when settings are seen together."""
+        found = []
+        if self.auth.mode is AuthMode.NONE and not self.listen.is_loopback:
+            found.append(
+                Problem(
+                    "auth.mode",
+                    f"'none' with listen.host '{self.listen.host}' would let the whole network "
+                    "in; use auth.mode = 'keys' or listen on 127.0.0.1",
+                )
+            )
+        return found
+
+    @model_validator(mode="after")
+    def _default_upstream(self) -> Config:
+        if "default" not in self.upstreams:
+            raise ValueError("upstreams.default is missing")
+        return self

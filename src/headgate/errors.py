@@ -1,0 +1,137 @@
+"""What can go wrong: whose fault it is, whether to try again, and what the client is told."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from headgate.model import Reason
+
+
+class Fault(enum.StrEnum):
+    """Who has to act."""
+
+    NOBODY = "nobody"
+    CLIENT = "client"
+    GATE = "gate"
+    UPSTREAM = "upstream"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonRule:
+    """What one reason code means everywhere.
+
+    ``error_code`` is a name of MLflow's own ``ErrorCode`` enum (mlflow/protos/databricks.proto),
+    since the SDK shows it to its user.  ``retryable``: the same request may succeed later.
+    """
+
+    status: int
+    error_code: str
+    fault: Fault
+    retryable: bool
+    meaning: str
+
+
+REASONS: Mapping[Reason, ReasonRule] = {
+    Reason.OK: ReasonRule(
+        200, "OK", Fault.NOBODY, False, "MLflow answered, with whatever status the answer carries."
+    ),
+    Reason.UNAUTHENTICATED: ReasonRule(
+        401, "UNAUTHENTICATED", Fault.CLIENT, False, "No key, or not one that this gate knows."
+    ),
+    Reason.FORBIDDEN: ReasonRule(
+        403, "PERMISSION_DENIED", Fault.CLIENT, False, "The key is known but may not do this."
+    ),
+    Reason.ROUTE_UNKNOWN: ReasonRule(
+        404, "ENDPOINT_NOT_FOUND", Fault.CLIENT, False, "The path is none of MLflow's."
+    ),
+    Reason.REQUEST_AMBIGUOUS: ReasonRule(
+        400, "BAD_REQUEST", Fault.CLIENT, False, "Two programs could read the request differently."
+    ),
+    Reason.REQUEST_MALFORMED: ReasonRule(
+        400, "BAD_REQUEST", Fault.CLIENT, False, "The bytes are not an HTTP/1.1 request."
+    ),
+    Reason.BODY_TOO_LARGE: ReasonRule(
+        413, "BAD_REQUEST", Fault.CLIENT, False, "The body is over the limit of its route."
+    ),
+    Reason.RATE_LIMITED: ReasonRule(
+        429, "REQUEST_LIMIT_EXCEEDED", Fault.CLIENT, True, "This key sent too much at once."
+    ),
+    Reason.OVERLOADED: ReasonRule(
+        429, "REQUEST_LIMIT_EXCEEDED", Fault.GATE, True, "The gate is at a configured limit."
+    ),
+    Reason.DRAINING: ReasonRule(
+        503, "TEMPORARILY_UNAVAILABLE", Fault.GATE, True, "This gate process is shutting down."
+    ),
+    Reason.NO_ENDPOINT: ReasonRule(
+        503, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "No MLflow server may be used now."
+    ),
+    Reason.UPSTREAM_CONNECT: ReasonRule(
+        503, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "MLflow did not accept a connection."
+    ),
+    Reason.UPSTREAM_TIMEOUT: ReasonRule(
+        504, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "MLflow stayed silent too long."
+    ),
+    Reason.UPSTREAM_RESET: ReasonRule(
+        502, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "MLflow broke the connection off."
+    ),
+    Reason.UPSTREAM_ERROR: ReasonRule(
+        502, "INTERNAL_ERROR", Fault.UPSTREAM, False, "MLflow's answer is not valid HTTP."
+    ),
+    Reason.CLIENT_GONE: ReasonRule(
+        499, "CANCELLED", Fault.CLIENT, True, "The client left before the answer was complete."
+    ),
+    Reason.INTERNAL: ReasonRule(
+        500, "INTERNAL_ERROR", Fault.GATE, False, "A defect of the gate; its log holds the cause."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that the gate itself gives.
+
+    ``message`` is one sentence for a person: who refused, why, and what to do.  It never holds
+    a credential.  ``retry_after`` is seconds.  ``status`` overrides the reason's own.
+    ``detail`` is for the log alone: it may name internal addresses.
+    """
+
+    reason: Reason
+    message: str
+    retry_after: int | None = None
+    status: int | None = None
+    detail: str = ""
+    challenge: bool = False
+
+    @property
+    def code(self) -> int:
+        """The HTTP status to send."""
+        return self.status if self.status is not None else REASONS[self.reason].status
+
+
+class HeadgateError(Exception):
+    """Something the operator must mend before Headgate can do what was asked.
+
+    The message is one line that names the thing and the cure; the command line prints it and
+    exits with 2.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with the configuration: where it stands, and what is wrong with it."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class ConfigError(HeadgateError):
+    """The configuration has problems; all of them are in ``problems``."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(str(problem) for problem in self.problems))
