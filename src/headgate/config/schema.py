@@ -20,7 +20,7 @@ DEVELOPMENT_URL = "http://127.0.0.1:5000"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class Listen(_Section):

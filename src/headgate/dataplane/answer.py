@@ -1,0 +1,44 @@
+"""The answers that the gate gives itself, as bytes."""
+
+from __future__ import annotations
+
+import json
+
+from headgate.errors import REASONS, Refusal
+from headgate.wire.forward import status_line
+
+# A browser asks its user for a name and a password; the SDK shows the message.
+_CHALLENGE = b'WWW-Authenticate: Basic realm="Headgate", charset="UTF-8"\r\n'
+
+
+def refusal(what: Refusal, request_id: bytes, *, head_only: bool, close: bool) -> bytes:
+    """A refusal in MLflow's own shape, which its SDK prints (mlflow/utils/rest_utils.py)."""
+    body = json.dumps(
+        {"error_code": REASONS[what.reason].error_code, "message": what.message}
+    ).encode()
+    lines = [
+        status_line(what.code),
+        b"Content-Type: application/json\r\n",
+        b"Content-Length: %d\r\n" % len(body),
+        b"Cache-Control: no-store\r\n",
+        b"X-Headgate-Reason: %b\r\n" % what.reason.encode("ascii"),
+        b"X-Request-ID: %b\r\n" % request_id,
+    ]
+    if what.retry_after is not None:
+        lines.append(b"Retry-After: %d\r\n" % what.retry_after)
+    if what.challenge:
+        lines.append(_CHALLENGE)
+    lines.append(b"Connection: close\r\n\r\n" if close else b"\r\n")
+    if not head_only:
+        lines.append(body)
+    return b"".join(lines)
+
+
+def redirect(location: bytes, request_id: bytes, *, close: bool) -> bytes:
+    """A permanent redirect to another path of this gate."""
+    return b"%bLocation: %b\r\nContent-Length: 0\r\nX-Request-ID: %b\r\n%b\r\n" % (
+        status_line(308),
+        location,
+        request_id,
+        b"Connection: close\r\n" if close else b"",
+    )

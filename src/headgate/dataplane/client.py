@@ -1,0 +1,333 @@
+"""One connection from a client: reads requests in order, writes their answers.
+
+While a request is under way, what the client sends after it waits; while nothing can take a
+body, the socket is not read.  So memory per connection is bounded whatever the client does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import cast
+
+from headgate.dataplane.exchange import Exchange
+from headgate.dataplane.gate import Caller
+from headgate.dataplane.plane import Plane, log
+from headgate.wire import request as requests
+from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
+from headgate.wire.errors import ProtocolError
+from headgate.wire.head import END, read_request_head
+from headgate.wire.request import CHUNKED
+
+WRITE_HIGH_WATER = 256 * 1024
+"""Answer bytes waiting for the client before MLflow's side is asked to pause."""
+PIPELINE_BYTES = 64 * 1024
+"""Bytes of following requests taken in while one is under way."""
+DISCARD_BYTES = 64 * 1024
+"""A refused request's body is read over up to this size, so that the connection can be kept."""
+LINGER_SECONDS = 5.0
+"""How long a closing connection still reads: an unread byte would reset the answer away."""
+
+_NO_BODY = CountedBody(0)
+
+
+class ClientConnection(asyncio.Protocol):
+    """One TCP connection from a client."""
+
+    __slots__ = (
+        "_body",
+        "_exchange",
+        "_held",
+        "_lingering",
+        "_paused",
+        "_plane",
+        "_receiving",
+        "_scheme",
+        "_searched",
+        "_unsent",
+        "caller",
+        "deadline",
+        "half_closed",
+        "transport",
+        "writable",
+    )
+
+    def __init__(self, plane: Plane, scheme: str = "http") -> None:
+        self._plane = plane
+        self._scheme = scheme
+        self._exchange: Exchange | None = None
+        self._body: BodyReader = _NO_BODY
+        self._held = bytearray()
+        self._searched = 0
+        self._paused = False
+        self.writable = True
+        self._unsent = 0
+        self._receiving = False
+        self._lingering = False
+        self.half_closed = False
+        self.deadline = math.inf
+        self.caller: Caller
+        self.transport: asyncio.Transport
+
+    # --- called by asyncio -----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        peer = transport.get_extra_info("peername")
+        self.caller = Caller(peer[0] if peer else "unknown", self._scheme)
+        plane = self._plane
+        if len(plane.connections) >= plane.limits.connections:
+            log.warning("connection limit reached; one more is turned away")
+            self.transport.abort()
+            return
+        plane.connections.add(self)
+        self.deadline = plane.clock() + plane.limits.header_timeout
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering:
+            return
+        self._receiving = True
+        try:
+            self._receive(data)
+        except ProtocolError as error:
+            self._refuse_bytes(error)
+        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
+            self._on_defect(error)
+        finally:
+            self._receiving = False
+
+    def eof_received(self) -> bool:
+        """The client sends no more; an answer under way is still delivered (half-close)."""
+        exchange = self._exchange
+        self.half_closed = True
+        return exchange is not None and self._body.done
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._plane.leave(self)
+        exchange, self._exchange = self._exchange, None
+        self.deadline = math.inf
+        if exchange is not None:
+            exchange.on_client_lost()
+
+    def pause_writing(self) -> None:
+        self.writable = False
+        self._unsent = self.transport.get_write_buffer_size()
+        self.deadline = self._plane.clock() + self._plane.limits.body_timeout
+        if self._exchange is not None:
+            self._exchange.on_client_full()
+
+    def resume_writing(self) -> None:
+        self.writable = True
+        self.deadline = math.inf
+        if self._exchange is not None:
+            self._exchange.on_client_drained()
+
+    # --- called by the exchange ------------------------------------------------------------
+
+    @property
+    def body_done(self) -> bool:
+        """Whether the request under way has arrived whole."""
+        return self._body.done
+
+    def can_discard(self) -> bool:
+        """Whether the rest of the request is short enough to be read over."""
+        exchange, body = self._exchange, self._body
+        return (
+            exchange is not None
+            and not exchange.request.expects_continue
+            and isinstance(body, CountedBody)
+            and body.remaining <= DISCARD_BYTES
+        )
+
+    def write(self, data: bytes) -> None:
+        """Send part of an answer."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def pause_reading(self) -> None:
+        """Stop taking bytes from the client."""
+        if not self._paused and not self.transport.is_closing():
+            self._paused = True
+            self.transport.pause_reading()
+            if self.writable:
+                self.deadline = math.inf
+
+    def resume_reading(self) -> None:
+        """Take bytes from the client again."""
+        if self._paused and not self.transport.is_closing():
+            self._paused = False
+            self.transport.resume_reading()
+            if not self._body.done:
+                self._expect_body()
+
+    def on_exchange_end(self, *, keep: bool) -> None:
+        """The answer is written; ``keep`` says whether another request may follow."""
+        if not self._body.done and not self.can_discard():
+            keep = False
+        if not keep or self._plane.draining:
+            self._exchange = None
+            self._close_gently()
+            return
+        if not self._body.done:
+            self.resume_reading()  # the rest of a refused body is read over first
+            return
+        self._exchange = None
+        self._next()
+
+    def abort(self) -> None:
+        """Cut the connection, so that the client cannot take a broken answer for a whole one."""
+        self.transport.abort()
+
+    # --- called by the plane ---------------------------------------------------------------
+
+    def on_deadline(self, now: float) -> None:
+        """The wait that was allowed is over."""
+        limits = self._plane.limits
+        if not self.writable:
+            unsent = self.transport.get_write_buffer_size()
+            if unsent < self._unsent:  # slow, but it moves
+                self._unsent = unsent
+                self.deadline = now + limits.body_timeout
+                return
+            self.transport.abort()
+            return
+        exchange = self._exchange
+        if self._lingering or (exchange.ended if exchange else not self._held):
+            self.transport.abort()
+        elif exchange is None:
+            wait = f"the head was not complete after {limits.header_timeout:g} s"
+            self._refuse_bytes(ProtocolError(wait, status=408))
+        else:
+            exchange.on_client_silent(limits.body_timeout)
+
+    def on_drain(self) -> None:
+        """Close, unless a request is under way."""
+        if self._exchange is None and not self._held:
+            self.transport.close()
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def _receive(self, data: bytes) -> None:
+        while data and not self._lingering:
+            exchange = self._exchange
+            if exchange is None:
+                data = self._read_head(data)
+            elif not self._body.done:
+                data = self._read_body(exchange, data)
+            else:
+                self._held += data
+                if len(self._held) > PIPELINE_BYTES:
+                    self.pause_reading()
+                return
+
+    def _read_head(self, data: bytes) -> bytes:
+        """Begin the next request if its head is whole; returns what follows the head."""
+        limits = self._plane.limits
+        held = self._held
+        if held:
+            held += data
+            data = b""
+        elif data[0] in b"\r\n":
+            data = data.lstrip(b"\r\n")  # RFC 9112 section 2.2: empty lines before a request
+            if not data:
+                return b""
+        block = held or data
+        end = block.find(END, self._searched)
+        if end < 0:
+            if len(block) > limits.head_bytes:
+                raise ProtocolError(f"the head is over {int(limits.head_bytes)} bytes", status=431)
+            if not held:
+                held += data
+                self.deadline = self._plane.clock() + limits.header_timeout
+            self._searched = max(0, len(held) - 3)
+            return b""
+        if end > limits.head_bytes:
+            raise ProtocolError(f"the head is over {int(limits.head_bytes)} bytes", status=431)
+        end += 4
+        head, rest = bytes(block[:end]), bytes(block[end:])
+        if held:
+            self._held = bytearray()
+        self._searched = 0
+        self._begin(head)
+        return rest
+
+    def _begin(self, block: bytes) -> None:
+        plane = self._plane
+        request = requests.interpret(read_request_head(block, plane.limits.headers))
+        length = request.length
+        if length == 0:
+            self._body = _NO_BODY
+            self.deadline = math.inf
+        else:
+            self._body = ChunkedBody() if length == CHUNKED else CountedBody(length)
+            self._expect_body()
+        self._exchange = Exchange(plane, self, request)
+        self._exchange.begin()
+
+    def _read_body(self, exchange: Exchange, data: bytes) -> bytes:
+        body = self._body
+        payload, used = body.feed(data)
+        if exchange.ended:  # refused: what is left of the body is read over
+            if body.done:
+                self._exchange = None
+        else:
+            for piece in payload:
+                exchange.on_request_body(piece)
+            if body.done:
+                exchange.on_request_end()
+        if body.done:
+            self.deadline = math.inf if self.writable else self.deadline
+            if self._exchange is None:
+                self._rest()
+            return data[used:]
+        self._expect_body()
+        return b""
+
+    def _expect_body(self) -> None:
+        if not self._paused:
+            self.deadline = self._plane.clock() + self._plane.limits.body_timeout
+
+    def _next(self) -> None:
+        """Wait for the next request, or take the one that is already here."""
+        self._rest()
+        if self._held and not self._receiving:
+            held, self._held = bytes(self._held), bytearray()
+            self.data_received(held)
+        if self.half_closed and self._exchange is None and not self._receiving:
+            self.transport.close()
+        self.resume_reading()
+
+    def _rest(self) -> None:
+        plane = self._plane
+        self.deadline = plane.clock() + plane.limits.keepalive_timeout
+
+    # --- closing ---------------------------------------------------------------------------
+
+    def _close_gently(self) -> None:
+        """Close so that the last answer arrives even when the client is still sending."""
+        if self._body.done and not self._held:
+            self.transport.close()
+            return
+        self._lingering = True
+        self._held = bytearray()
+        self.deadline = self._plane.clock() + LINGER_SECONDS
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.resume_reading()
+        else:
+            self.transport.close()
+
+    def _refuse_bytes(self, error: ProtocolError) -> None:
+        """Answer bytes that are no request, or a body that breaks its framing."""
+        exchange = self._exchange
+        if exchange is None:
+            exchange = self._exchange = Exchange(self._plane, self, None)
+        self._body = ChunkedBody()  # nobody knows where it ends: the connection must close
+        exchange.on_malformed(error)
+
+    def _on_defect(self, error: Exception) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            exchange = self._exchange = Exchange(self._plane, self, None)
+        exchange.on_defect(error)

@@ -1,0 +1,65 @@
+"""What the data plane asks of whoever decides: the border to ``server``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from headgate.dataplane.pool import Pool
+from headgate.errors import Refusal
+from headgate.model import Operation, Outcome, Phase, Principal
+from headgate.wire.request import Request
+
+
+class Caller:
+    """What is known of a client connection, for as long as it lasts.
+
+    ``memo`` belongs to the gate: it may keep there what stays true for the connection.
+    """
+
+    __slots__ = ("address", "memo", "scheme")
+
+    def __init__(self, address: str, scheme: str) -> None:
+        self.address = address
+        self.scheme = scheme
+        self.memo: object = None
+
+
+@dataclass(slots=True)
+class Forward:
+    """The request may pass: to ``pool``, as ``path``; ``prefix`` is what was taken off it."""
+
+    pool: Pool
+    path: bytes
+    prefix: bytes
+    operation: Operation
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """A browser is sent to another path of this gate."""
+
+    location: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request may not pass; ``principal`` is known once it has authenticated."""
+
+    refusal: Refusal
+    phase: Phase
+    principal: str = ""
+
+
+Verdict = Forward | Redirect | Refused
+
+
+class Gate(Protocol):
+    """Decides on each request and learns how each one ended."""
+
+    def decide(self, request: Request, caller: Caller) -> Verdict:
+        """Take a parsed request through canonicalise, classify, authenticate and authorise."""
+
+    def account(self, outcome: Outcome) -> None:
+        """Take note of how a request ended; called exactly once for each."""

@@ -1,0 +1,187 @@
+"""One connection to MLflow: writes requests, reads answers, one exchange at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol, cast
+
+from headgate.wire import response as answers
+from headgate.wire.body import UntilClose
+from headgate.wire.errors import ProtocolError
+from headgate.wire.head import END, read_response_head
+from headgate.wire.response import Response
+
+if TYPE_CHECKING:
+    from headgate.dataplane.pool import Pool
+
+WRITE_HIGH_WATER = 256 * 1024
+"""Bytes waiting to be sent before the other side is asked to pause."""
+
+
+class ExchangeSide(Protocol):
+    """What an upstream connection tells of its answer."""
+
+    method: bytes
+
+    def on_response_head(self, response: Response) -> None:
+        """The head of the final answer is here."""
+
+    def on_response_body(self, data: bytes) -> None:
+        """Some of its body is here."""
+
+    def on_response_end(self, *, reusable: bool) -> None:
+        """It is complete."""
+
+    def on_upstream_lost(self, error: Exception | None) -> None:
+        """The connection ended before the answer did."""
+
+    def on_upstream_silent(self) -> None:
+        """Nothing moved for longer than is allowed."""
+
+    def on_upstream_invalid(self, error: ProtocolError) -> None:
+        """The answer is not HTTP/1.1."""
+
+    def on_upstream_full(self) -> None:
+        """The request must pause."""
+
+    def on_upstream_drained(self) -> None:
+        """The request may go on."""
+
+    def on_defect(self, error: Exception) -> None:
+        """The gate itself failed while it handled the answer."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One TCP connection to an endpoint."""
+
+    __slots__ = (
+        "_buffer",
+        "_head_bytes",
+        "_max_fields",
+        "_pool",
+        "_response",
+        "deadline",
+        "exchange",
+        "idle_since",
+        "reused",
+        "transport",
+    )
+
+    def __init__(self, pool: Pool, head_bytes: int, max_fields: int) -> None:
+        self._pool = pool
+        self._head_bytes = head_bytes
+        self._max_fields = max_fields
+        self._buffer = b""
+        self._response: Response | None = None
+        self.exchange: ExchangeSide | None = None
+        self.deadline = 0.0
+        self.idle_since = 0.0
+        self.reused = False
+        self.transport: asyncio.Transport
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing has closed it, as far as is known here."""
+        return not self.transport.is_closing()
+
+    # --- called by the exchange ------------------------------------------------------------
+
+    def begin(self, exchange: ExchangeSide, deadline: float) -> None:
+        """Serve one exchange; ``deadline`` is when silence becomes an error."""
+        self.exchange = exchange
+        self.deadline = deadline
+
+    def abort(self) -> None:
+        """Close at once; whoever had the connection no longer hears of it."""
+        self.exchange = None
+        if hasattr(self, "transport"):
+            self.transport.abort()
+        self._pool.forget(self)
+
+    # --- called by asyncio -----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:  # an answer to nothing
+            self.abort()
+            return
+        try:
+            self._receive(exchange, data)
+        except ProtocolError as error:
+            self.abort()
+            exchange.on_upstream_invalid(error)
+        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
+            self.abort()
+            exchange.on_defect(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        exchange, self.exchange = self.exchange, None
+        self._pool.forget(self)
+        if exchange is None:
+            return
+        response = self._response
+        if exc is None and response is not None and isinstance(response.body, UntilClose):
+            exchange.on_response_end(reusable=False)
+        else:
+            exchange.on_upstream_lost(exc)
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.on_upstream_full()
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.on_upstream_drained()
+
+    def on_silence(self) -> None:
+        """End the exchange: its deadline has passed."""
+        exchange = self.exchange
+        self.abort()
+        if exchange is not None:
+            exchange.on_upstream_silent()
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def _receive(self, exchange: ExchangeSide, data: bytes) -> None:
+        response = self._response
+        if response is None:
+            if self._buffer:
+                data = self._buffer + data
+                self._buffer = b""
+            response, data = self._read_head(data, exchange.method)
+            if response is None:
+                return
+            self._response = response
+            exchange.on_response_head(response)
+        body = response.body
+        if data and not body.done:
+            payload, used = body.feed(data)
+            for piece in payload:
+                exchange.on_response_body(piece)
+            data = data[used:] if used < len(data) else b""
+        if body.done and self.exchange is exchange:
+            self._response = None
+            self.exchange = None
+            reusable = not response.close and not data
+            self.reused = True
+            exchange.on_response_end(reusable=reusable)
+
+    def _read_head(self, data: bytes, method: bytes) -> tuple[Response | None, bytes]:
+        """The final answer's head and what follows it; interim answers are read over."""
+        while True:
+            end = data.find(END)
+            if end < 0:
+                if len(data) > self._head_bytes:
+                    raise ProtocolError("the answer's head is too long")
+                self._buffer = data
+                return None, b""
+            head = read_response_head(data[: end + 4], self._max_fields)
+            data = data[end + 4 :]
+            if head.status == 101:
+                raise ProtocolError("the answer switches protocols, which was not asked for")
+            if head.status >= 200:
+                return answers.interpret(head, method), data

@@ -1,0 +1,1 @@
+"""How the endpoints of an upstream are found."""

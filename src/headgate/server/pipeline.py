@@ -1,0 +1,146 @@
+"""The decisions on a request, in the order of its life.
+
+canonicalise, classify, authenticate, authorise.  Canonicalising comes first, because everything
+after it must speak of the path that MLflow will execute.  Authenticating comes before the route
+is judged in the answer: a stranger learns nothing about routes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from headgate.auth import Authenticate
+from headgate.contract import classify
+from headgate.dataplane.gate import Caller, Forward, Redirect, Refused, Verdict
+from headgate.dataplane.pool import Pool
+from headgate.errors import Refusal
+from headgate.model import Outcome, Phase, Principal, Reason
+from headgate.wire.errors import ProtocolError
+from headgate.wire.request import Request
+from headgate.wire.target import Target, canonicalise
+
+_SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+_AUTHORITY = re.compile(rb"https?://([^/]+)")
+
+
+class _Credentials:
+    """Who a connection's last request came from, so that the next one need not be looked up."""
+
+    __slots__ = ("api_key", "authorization", "generation", "principal")
+
+    def __init__(
+        self,
+        authorization: bytes | None,
+        api_key: bytes | None,
+        generation: int,
+        principal: Principal,
+    ) -> None:
+        self.authorization = authorization
+        self.api_key = api_key
+        self.generation = generation
+        self.principal = principal
+
+
+class Pipeline:
+    """Decides on requests; one for each worker.
+
+    Args:
+        authenticate: answers who sends a request.
+        pools: the upstream connections by public prefix, each prefix without a final slash.
+        clock: seconds since the epoch.
+        account: takes note of each outcome.
+    """
+
+    def __init__(
+        self,
+        authenticate: Authenticate,
+        pools: Mapping[str, Pool],
+        *,
+        clock: Callable[[], float],
+        account: Callable[[Outcome], None],
+    ) -> None:
+        self._authenticate = authenticate
+        self._clock = clock
+        self._pools = {prefix.encode("ascii"): pool for prefix, pool in pools.items()}
+        longest_first = sorted(filter(None, self._pools), key=len, reverse=True)
+        self._prefix = re.compile(b"(?:%b)(?=/|$)" % b"|".join(map(re.escape, longest_first)))
+        self.account = account
+
+    def decide(self, request: Request, caller: Caller) -> Verdict:
+        """Whether the request may pass, and where to."""
+        try:
+            target = canonicalise(request.target, request.host)
+        except ProtocolError as error:
+            message = f"Headgate refused the request: {error.message}."
+            return Refused(Refusal(error.reason, message), Phase.CANONICALISE)
+        principal = self._who(request, caller)
+        if isinstance(principal, Refusal):
+            return Refused(principal, Phase.AUTHENTICATE)
+        if b"origin" in request.known and _is_foreign_write(request):
+            return Refused(_FOREIGN_WRITE, Phase.AUTHORISE, principal.name)
+        return self._route(request, target, principal)
+
+    def _who(self, request: Request, caller: Caller) -> Principal | Refusal:
+        authorization = request.known.get(b"authorization")
+        api_key = request.known.get(b"x-api-key")
+        memo = caller.memo
+        generation = self._authenticate.generation
+        if (
+            isinstance(memo, _Credentials)
+            and memo.authorization == authorization
+            and memo.generation == generation
+            and memo.api_key == api_key
+        ):
+            return memo.principal
+        answer = self._authenticate.authenticate(authorization, api_key, self._clock())
+        if isinstance(answer, Principal):
+            caller.memo = _Credentials(authorization, api_key, generation, answer)
+        return answer
+
+    def _route(self, request: Request, target: Target, principal: Principal) -> Verdict:
+        prefix, path = self._split(target.path)
+        pool = self._pools.get(prefix)
+        if not path and pool is not None:
+            if b"text/html" in request.known.get(b"accept", b""):
+                return Redirect(prefix + b"/" + target.query)
+            path = b"/"
+        operation = classify(request.method, path)
+        if operation is None or pool is None:
+            return Refused(_unknown_route(request, target), Phase.CLASSIFY, principal.name)
+        return Forward(pool, path + target.query, prefix, operation, principal)
+
+    def _split(self, path: bytes) -> tuple[bytes, bytes]:
+        """The public prefix of a path and the rest."""
+        match = self._prefix.match(path)
+        if match is None:
+            return b"", path
+        end = match.end()
+        return path[:end], path[end:]
+
+
+_FOREIGN_WRITE = Refusal(
+    Reason.FORBIDDEN,
+    "Headgate refused the request: a page of another site tried to change something here. "
+    "Open MLflow's page under the gate's own address.",
+)
+
+
+def _is_foreign_write(request: Request) -> bool:
+    """Whether a page of another site wants to change something (CSRF).
+
+    A browser says with ``Origin`` which page sent a write; only the gate's own pages may.
+    """
+    if request.method in _SAFE_METHODS:
+        return False
+    match = _AUTHORITY.fullmatch(request.known[b"origin"])
+    return match is None or match[1].lower() != request.host.lower()
+
+
+def _unknown_route(request: Request, target: Target) -> Refusal:
+    return Refusal(
+        Reason.ROUTE_UNKNOWN,
+        f"Headgate knows no MLflow route {request.method.decode('ascii')} "
+        f"{target.path.decode('ascii')}. Check the path, and that MLFLOW_TRACKING_URI names the "
+        "gate as its address was given to you.",
+    )

@@ -1,0 +1,1 @@
+"""What the gate tells about itself while it works."""

@@ -1,0 +1,26 @@
+"""The one way in which bytes can be wrong."""
+
+from __future__ import annotations
+
+from headgate.model import Reason
+
+
+class ProtocolError(Exception):
+    """The peer's bytes are not acceptable HTTP/1.1; the connection cannot be used further.
+
+    ``message`` completes the sentence "the request was refused: …" and holds nothing that the
+    peer sent.  ``status`` is what a client is answered, 0 for the reason's own.
+    """
+
+    def __init__(
+        self, message: str, *, reason: Reason = Reason.REQUEST_MALFORMED, status: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+        self.status = status
+
+
+def ambiguous(message: str) -> ProtocolError:
+    """Something that two programs could read in two ways (RFC 9112 section 11.2)."""
+    return ProtocolError(message, reason=Reason.REQUEST_AMBIGUOUS)

@@ -1,0 +1,108 @@
+"""The canonical form of a request target: the one that is decided on and forwarded.
+
+Percent-escapes are decoded once and written again in one spelling.  Whatever MLflow and the
+gate could read differently is refused: MLflow answers ``//api``, ``/%2Fapi`` and ``%67et`` as if
+they were the plain route.  The query string is never touched: MLflow's own client sends
+``path=1%2F..%2Fartifacts`` in it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from headgate.wire.errors import ProtocolError, ambiguous
+
+# Nothing in such a path can be spelled in two ways.
+_PLAIN = re.compile(rb"(?:/[A-Za-z0-9_~\-][A-Za-z0-9_~\-.]*)+/?|/")
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_KEEP = "/!$&'()*+,:=@~"  # sub-delims and pchar of RFC 3986 but `;`
+MAX_ENCODINGS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """``path``: canonical and percent-encoded.  ``query``: as sent, with its ``?``, or empty."""
+
+    path: bytes
+    query: bytes
+
+
+def canonicalise(target: bytes, host: bytes) -> Target:
+    """Read a request target in origin-form, or in absolute-form for the own authority.
+
+    Args:
+        target: as it stood in the request line.
+        host: the value of the ``Host`` field.
+
+    Raises:
+        ProtocolError: when the target has no single meaning.
+    """
+    path, mark, query = target.partition(b"?")
+    if _PLAIN.fullmatch(path) and b"#" not in query:
+        return Target(path, mark + query)
+    if not target.startswith(b"/"):
+        target = _origin_form(target, host)
+        path, mark, query = target.partition(b"?")
+    if b"#" in target:
+        raise ambiguous("the target holds a fragment; write a literal # as %23")
+    return Target(canonical_path(path), mark + query)
+
+
+def canonical_path(path: bytes) -> bytes:
+    """One spelling for each path.
+
+    Raises:
+        ProtocolError: for empty and dot segments, encoded slashes, backslashes, ``;``, control
+            characters, text that is not UTF-8, and the same hidden under further encodings.
+    """
+    if _BAD_ESCAPE.search(path):
+        raise ambiguous("the path has a % that begins no escape; write a literal % as %25")
+    decoded = unquote_to_bytes(path)
+    if decoded.count(b"/") != path.count(b"/"):
+        raise ambiguous("the path has an encoded slash (%2F)")
+    if b";" in decoded:
+        raise ambiguous("the path has a semicolon, which some servers cut it at")
+    try:
+        decoded.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ambiguous("the path is not UTF-8") from None
+    _refuse_unsafe(decoded)
+    _refuse_hidden(decoded)
+    return quote_from_bytes(decoded, safe=_KEEP).encode("ascii")
+
+
+def _origin_form(target: bytes, host: bytes) -> bytes:
+    match = _ABSOLUTE.fullmatch(target)
+    if match is None:
+        raise ProtocolError("the target must be a path that begins with /")
+    if match[1].lower() != host.lower():
+        raise ambiguous("the target names another authority than Host does")
+    return match[2] if match[2].startswith(b"/") else b"/" + match[2]
+
+
+def _refuse_unsafe(decoded: bytes) -> None:
+    if b"//" in decoded:
+        raise ambiguous("the path has an empty segment (//)")
+    if b"\\" in decoded:
+        raise ambiguous("the path has a backslash")
+    if _CONTROL.search(decoded):
+        raise ambiguous("the path has a control character")
+    if any(segment in (b".", b"..") for segment in decoded.split(b"/")):
+        raise ambiguous("the path has a dot segment")
+
+
+def _refuse_hidden(decoded: bytes) -> None:
+    """A server that decodes twice must not find what a single decoding hides."""
+    for _ in range(MAX_ENCODINGS):
+        again = unquote_to_bytes(decoded)
+        if again == decoded:
+            return
+        if again.count(b"/") != decoded.count(b"/"):
+            raise ambiguous("the path has a slash encoded more than once")
+        _refuse_unsafe(again)
+        decoded = again
+    raise ambiguous("the path is percent-encoded too many times over")
