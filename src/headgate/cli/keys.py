@@ -1,0 +1,206 @@
+"""``headgate keys``: make, list and revoke the keys that open the gate."""
+
+# ruff: noqa: PLC0415 - `headgate --help` must not wait for what only a running command needs
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headgate.cli.check import ConfigFile
+from headgate.errors import HeadgateError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from headgate.stores.keys import KeyRecord, KeyStore
+
+app = typer.Typer(help="Make, list and revoke API keys.  Running gates follow within 2 seconds.")
+
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="FOLDER", help="Folder of the key store.  [headgate-data]"),
+]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_LONGEST = 100 * 365 * 86_400
+
+
+def _seconds(text: str) -> int:
+    """Read ``90d`` and the like."""
+    match = re.fullmatch(r"([0-9]{1,12})([smhdw])", text)
+    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+    if not 0 < seconds <= _LONGEST:
+        raise typer.BadParameter(
+            f"{text!r} is not a time such as 12h, 90d or 52w (units s, m, h, d, w; "
+            "at most 100 years)"
+        )
+    return seconds
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who or what the key is for.")],
+    expires_in: Annotated[
+        int | None,
+        typer.Option(parser=_seconds, metavar="TIME", help="Such as 12h or 90d.  [never]"),
+    ] = None,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Make a key and print it, this once.
+
+    Only the key goes to standard output: KEY=$(headgate keys create ci)
+    """
+    from headgate.stores.keys import KeyStore
+
+    _refuse_secret(name)
+    now = time.time()
+    with KeyStore(_database(data, config)) as store:
+        record, secret = issue(store, name, now, None if expires_in is None else now + expires_in)
+    print(secret)
+    # Standard error often ends up in a log, so the key itself stays off it.
+    print(_guidance(record), file=sys.stderr)
+
+
+@app.command("list")
+def list_(
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON array, for programs.")] = False,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Show every key ever made, never the secrets: they are not stored."""
+    from rich.console import Console
+
+    from headgate.stores.keys import KeyStore
+
+    now = time.time()
+    with KeyStore(_database(data, config), create=False) as store:
+        records = store.records()
+    if as_json:
+        print(json.dumps([_public(record, now) for record in records], indent=2))
+    elif records:
+        Console().print(_table(records, now))
+    else:
+        print("there are no keys; 'headgate keys create NAME' makes one", file=sys.stderr)
+
+
+@app.command()
+def revoke(
+    name_or_id: Annotated[
+        str, typer.Argument(metavar="NAME_OR_ID", help="The key's name, or its id (k_...).")
+    ],
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    """End a key for good; running gates refuse it within 2 seconds."""
+    from headgate.stores.keys import KeyStore
+
+    _refuse_secret(name_or_id)
+    with KeyStore(_database(data, config), create=False) as store:
+        record = store.revoke(name_or_id, time.time())
+    print(f"revoked the key '{record.name}' ({record.id})", file=sys.stderr)
+
+
+def issue(
+    store: KeyStore, name: str, now: float, expires_at: float | None = None
+) -> tuple[KeyRecord, str]:
+    """Make a key; the second value is its secret, which exists nowhere else.
+
+    Raises:
+        HeadgateError: the name is not fit, or an active key has it; the store fails.
+    """
+    from headgate.auth.key import RANDOM_BYTES, digest, mint
+
+    secret = mint(secrets.token_bytes(RANDOM_BYTES))
+    return store.create(name, digest(secret), now, expires_at), secret
+
+
+def _database(data: Path | None, config: Path | None) -> Path:
+    from headgate.config import load
+
+    return load(config, os.environ, {"data": data}).key_database
+
+
+def _refuse_secret(name: str) -> None:
+    from headgate.auth.key import Verdict, verdict
+
+    if verdict(name) is not Verdict.FOREIGN:
+        raise HeadgateError(
+            "that is a key itself, which the shell's history may hold now; give the key's name "
+            "or id, 'headgate keys list' shows them"
+        )
+
+
+def _guidance(record: KeyRecord) -> str:
+    end = "until it is revoked"
+    if record.expires_at is not None:
+        end = f"until {_timestamp(record.expires_at)}"
+    return (
+        f"key '{record.name}' ({record.id}), good {end}; it is shown this once and kept nowhere\n"
+        "for an MLflow client:\n"
+        "  export MLFLOW_TRACKING_TOKEN=<key>\n"
+        "or, where a user name and a password are wanted:\n"
+        "  export MLFLOW_TRACKING_USERNAME=headgate MLFLOW_TRACKING_PASSWORD=<key>"
+    )
+
+
+def _public(record: KeyRecord, now: float) -> dict[str, str | None]:
+    return {
+        "id": record.id,
+        "name": record.name,
+        "state": record.state(now),
+        "created_at": _timestamp(record.created_at),
+        "expires_at": _timestamp(record.expires_at),
+        "revoked_at": _timestamp(record.revoked_at),
+    }
+
+
+def _table(records: Sequence[KeyRecord], now: float) -> Table:
+    from rich import box
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    fixed = [Column(header, no_wrap=True) for header in ("created", "state")]
+    table = Table(Column("id", no_wrap=True), Column("name", overflow="fold"), *fixed)
+    table.box = box.SIMPLE_HEAD
+    for record in records:
+        # As Text, since a name is never to be read as markup.
+        table.add_row(
+            record.id, Text(record.name), _minute(record.created_at), _standing(record, now)
+        )
+    return table
+
+
+def _standing(record: KeyRecord, now: float) -> Text:
+    from rich.text import Text
+
+    state = record.state(now)
+    if record.revoked_at is not None:
+        return Text(f"{state} {_minute(record.revoked_at)}", style="red")
+    if record.expires_at is None:
+        return Text(state, style="green")
+    if record.expires_at <= now:
+        return Text(f"{state} {_minute(record.expires_at)}", style="yellow")
+    return Text(f"{state} until {_minute(record.expires_at)}", style="green")
+
+
+def _minute(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def _timestamp(seconds: int | None) -> str | None:
+    """A time as RFC 3339 writes it, in UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

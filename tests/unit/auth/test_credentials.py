@@ -1,0 +1,85 @@
+"""Finding the key in a request's headers."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headgate.auth import refusals
+from headgate.auth.credentials import presented_key
+from headgate.errors import Refusal
+
+visible = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
+user_names = st.text(st.characters(exclude_characters=":", exclude_categories=["Cs"]))
+
+
+def basic(pair: bytes, scheme: bytes = b"Basic ") -> bytes:
+    return scheme + base64.b64encode(pair)
+
+
+@given(visible, st.sampled_from([b"Bearer ", b"bearer ", b"BEARER   ", b" Bearer "]))
+def test_bearer_in_any_case(key: str, scheme: bytes) -> None:
+    assert presented_key(scheme + key.encode() + b" ", None) == key
+
+
+@given(visible, user_names, st.sampled_from([b"Basic ", b"basic ", b"bASIC   "]))
+def test_basic_password_with_any_user_name(key: str, user: str, scheme: bytes) -> None:
+    """Colons after the first belong to the password (RFC 7617 section 2)."""
+    assert presented_key(basic(f"{user}:{key}".encode(), scheme), None) == key
+
+
+@given(visible)
+def test_x_api_key(key: str) -> None:
+    assert presented_key(None, b"\t" + key.encode() + b" ") == key
+
+
+@given(visible)
+def test_the_same_key_in_both_headers_is_one_key(key: str) -> None:
+    assert presented_key(b"Bearer " + key.encode(), key.encode()) == key
+    assert presented_key(basic(b"u:" + key.encode()), key.encode()) == key
+
+
+@pytest.mark.parametrize(
+    ("authorization", "refusal"),
+    [
+        (b"", refusals.SCHEME_MISSING),
+        (b"  \t", refusals.SCHEME_MISSING),
+        (b"hg_key_without_scheme", refusals.SCHEME_MISSING),
+        (b"Digest username=x", refusals.SCHEME_UNKNOWN),
+        (b"Bearer\tx y", refusals.SCHEME_UNKNOWN),
+        (b"Bearer", refusals.BEARER_EMPTY),
+        (b"Bearer  ", refusals.BEARER_EMPTY),
+        (b"Basic !", refusals.BASIC_NOT_BASE64),
+        (b"Basic dTpr=", refusals.BASIC_NOT_BASE64),
+        (b"Basic dTp", refusals.BASIC_NOT_BASE64),
+        (b"Basic dTprYR==", refusals.BASIC_NOT_BASE64),
+        (b"Basic dTpr dTpr", refusals.BASIC_NOT_BASE64),
+        (b"Basic dTpw\xe9", refusals.BASIC_NOT_BASE64),
+        (b"Basic dTpr_-8=", refusals.BASIC_NOT_BASE64),
+        (basic(b"u:\xff"), refusals.BASIC_NOT_UTF8),
+        (b"Basic", refusals.BASIC_NO_COLON),
+        (basic(b"only-a-name"), refusals.BASIC_NO_COLON),
+        (basic(b"user:"), refusals.BASIC_NO_PASSWORD),
+    ],
+)
+def test_malformed_authorization_is_named(authorization: bytes, refusal: Refusal) -> None:
+    """A good ``X-API-Key`` does not make up for it."""
+    assert presented_key(authorization, None) == refusal
+    assert presented_key(authorization, b"key") == refusal
+
+
+def test_no_header_is_no_key() -> None:
+    assert presented_key(None, None) == refusals.NO_KEY
+
+
+@pytest.mark.parametrize("authorization", [None, b"Bearer key"])
+def test_an_empty_x_api_key_is_refused(authorization: bytes | None) -> None:
+    assert presented_key(authorization, b" ") == refusals.API_KEY_EMPTY
+
+
+@pytest.mark.parametrize("authorization", [b"Bearer one", basic(b"u:one")])
+def test_two_different_keys_are_ambiguous(authorization: bytes) -> None:
+    assert presented_key(authorization, b"other") == refusals.AMBIGUOUS

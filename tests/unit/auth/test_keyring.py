@@ -1,0 +1,69 @@
+"""The snapshot of all keys."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from headgate.auth.keyring import Keyring
+from headgate.model import Principal
+from headgate.stores.keys import KeyRecord
+
+NOW = 1_000
+
+
+def row(number: int, *, expires_at: int | None = None, revoked_at: int | None = None) -> KeyRecord:
+    return KeyRecord(
+        id=f"k_{number:08}",
+        name=f"key {number}",
+        digest=bytes([number]) * 32,
+        created_at=0,
+        expires_at=expires_at,
+        revoked_at=revoked_at,
+    )
+
+
+def test_the_first_keyring_is_empty() -> None:
+    assert Keyring.empty().entries == {}
+    assert Keyring.empty().at(NOW).generation == Keyring.empty().generation
+
+
+def test_every_row_is_found_by_its_digest() -> None:
+    """Revoked and expired ones too, or their holders could not be told what happened."""
+    keyring = Keyring.empty().with_rows(
+        [row(1), row(2, revoked_at=5), row(3, expires_at=NOW - 1)], NOW
+    )
+    assert [entry.principal for entry in keyring.entries.values()] == [
+        Principal(f"k_0000000{number}", f"key {number}") for number in (1, 2, 3)
+    ]
+    assert [entry.revoked for entry in keyring.entries.values()] == [False, True, False]
+    assert [entry.expires_at for entry in keyring.entries.values()] == [math.inf, math.inf, NOW - 1]
+    assert keyring.entries.get(b"\x09" * 32) is None
+
+
+def test_new_rows_replace_the_old_ones_in_a_new_generation() -> None:
+    first = Keyring.empty().with_rows([row(1)], NOW)
+    second = first.with_rows([row(2)], NOW)
+    assert list(second.entries) == [b"\x02" * 32]
+    assert list(first.entries) == [b"\x01" * 32]
+    assert Keyring.empty().generation < first.generation < second.generation
+
+
+def test_each_expiry_makes_one_new_generation() -> None:
+    keyring = Keyring.empty().with_rows([row(1, expires_at=1_010), row(2, expires_at=1_020)], NOW)
+    assert keyring.at(1_009.9) is keyring
+    after_one = keyring.at(1_010)
+    assert after_one.generation == keyring.generation + 1
+    assert after_one.entries == keyring.entries
+    assert after_one.at(1_019) is after_one
+    after_both = after_one.at(1_020)
+    assert after_both.generation == keyring.generation + 2
+    assert after_both.at(math.inf) is not after_one
+    assert after_both.at(10_000) is after_both
+
+
+@pytest.mark.parametrize("now", [1_020, 5_000])
+def test_two_expiries_between_two_looks_make_one_generation(now: float) -> None:
+    keyring = Keyring.empty().with_rows([row(1, expires_at=1_010), row(2, expires_at=1_020)], NOW)
+    assert keyring.at(now).generation == keyring.generation + 1

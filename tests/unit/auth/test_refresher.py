@@ -1,0 +1,322 @@
+"""Following a store whose keys change."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from headgate.auth.keyring import Keyring
+from headgate.auth.refresher import Refresher
+from headgate.errors import HeadgateError
+from headgate.stores.keys import KeyRecord
+
+ROW = KeyRecord(id="k_00000001", name="ci", digest=b"\x01" * 32, created_at=0)
+WAIT = 10  # seconds; only a failing test waits that long
+
+
+@dataclass
+class FakeSource:
+    """Keys in memory; ``trouble`` makes it unreadable, ``during_read`` runs inside a read."""
+
+    rows: list[KeyRecord] = field(default_factory=lambda: [ROW])
+    version: int = 1
+    trouble: str = ""
+    reads: int = 0
+    looks: int = 0
+    during_read: Callable[[], None] = field(default=lambda: None)
+    threads: set[str] = field(default_factory=set)
+    _looked: threading.Condition = field(default_factory=threading.Condition)
+
+    def data_version(self) -> int:
+        with self._looked:
+            self.looks += 1
+            self._looked.notify_all()
+        self.threads.add(threading.current_thread().name)
+        if self.trouble:
+            raise HeadgateError(self.trouble)
+        return self.version
+
+    def records(self) -> Sequence[KeyRecord]:
+        self.reads += 1
+        rows = list(self.rows)
+        self.during_read()
+        return rows
+
+    def wait_for_look(self, number: int) -> bool:
+        with self._looked:
+            return self._looked.wait_for(lambda: self.looks >= number, WAIT)
+
+    def change(self, *rows: KeyRecord) -> None:
+        self.rows = list(rows)
+        self.version += 1
+
+
+class Follower:
+    """A refresher with everything it tells, and a way to wait for it."""
+
+    def __init__(self, source: FakeSource, now: float = 1_000.0) -> None:
+        self.now = now
+        self.installed: list[Keyring] = []
+        self.reports: list[str | None] = []
+        self._told = asyncio.Event()
+        self.refresher = Refresher(
+            source,
+            self._install,
+            interval=0.001,
+            clock=lambda: self.now,
+            report=self._report,
+        )
+
+    def _install(self, keyring: Keyring) -> None:
+        self.installed.append(keyring)
+        self._told.set()
+
+    def _report(self, error: HeadgateError | None) -> None:
+        self.reports.append(None if error is None else str(error))
+        self._told.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something was told that makes ``condition`` true."""
+        async with asyncio.timeout(WAIT):
+            while not condition():
+                self._told.clear()
+                await self._told.wait()
+
+
+async def looks(source: FakeSource, number: int) -> None:
+    """Wait until the source was looked at ``number`` times more."""
+    enough = source.looks + number
+    assert await asyncio.to_thread(source.wait_for_look, enough)
+
+
+@contextlib.asynccontextmanager
+async def following(source: FakeSource) -> AsyncIterator[Follower]:
+    """A refresher that has loaded and runs for the block."""
+    follower = Follower(source)
+    follower.refresher.load()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(follower.refresher.run())
+        yield follower
+        task.cancel()
+
+
+def test_load_installs_what_the_source_holds() -> None:
+    async def scene() -> None:
+        follower = Follower(FakeSource())
+        follower.refresher.load()
+        (keyring,) = follower.installed
+        assert list(keyring.entries) == [ROW.digest]
+        assert keyring.generation == 1
+
+    asyncio.run(scene())
+
+
+def test_load_fails_when_the_source_cannot_be_read() -> None:
+    async def scene() -> None:
+        follower = Follower(FakeSource(trouble="no such file"))
+        with pytest.raises(HeadgateError, match="no such file"):
+            follower.refresher.load()
+        assert follower.installed == []
+
+    asyncio.run(scene())
+
+
+def test_a_change_is_installed_as_a_new_generation() -> None:
+    async def scene() -> None:
+        source = FakeSource()
+        async with following(source) as follower:
+            source.change(replace(ROW, revoked_at=5))
+            await follower.until(lambda: len(follower.installed) == 2)
+        before, after = follower.installed
+        assert after.entries[ROW.digest].revoked
+        assert after.generation > before.generation
+
+    asyncio.run(scene())
+
+
+def test_without_a_change_no_key_is_read_and_nothing_installed() -> None:
+    async def scene() -> None:
+        source = FakeSource()
+        async with following(source) as follower:
+            await looks(source, 5)
+        assert source.reads == len(follower.installed) == 1
+
+    asyncio.run(scene())
+
+
+def test_a_change_during_a_read_is_seen_by_the_next_look() -> None:
+    async def scene() -> None:
+        source = FakeSource()
+        async with following(source) as follower:
+
+            def revoke_once() -> None:
+                source.during_read = lambda: None
+                source.change(replace(ROW, revoked_at=5))
+
+            source.during_read = revoke_once
+            source.version += 1
+            await follower.until(lambda: follower.installed[-1].entries[ROW.digest].revoked)
+
+    asyncio.run(scene())
+
+
+def test_a_key_that_expires_makes_a_new_generation_without_a_read() -> None:
+    async def scene() -> None:
+        source = FakeSource([replace(ROW, expires_at=1_500)])
+        async with following(source) as follower:
+            follower.now = 1_499.9
+            await looks(source, 3)
+            assert len(follower.installed) == 1
+            follower.now = 1_500
+            await follower.until(lambda: len(follower.installed) == 2)
+            await looks(source, 3)
+        assert [keyring.generation for keyring in follower.installed] == [1, 2]
+        assert source.reads == 1
+
+    asyncio.run(scene())
+
+
+def test_an_unreadable_source_is_reported_once_and_its_return_once() -> None:
+    """The last good keys stay meanwhile, and what changed is taken up afterwards."""
+
+    async def scene() -> None:
+        source = FakeSource()
+        async with following(source) as follower:
+            source.trouble = "the file is gone"
+            await follower.until(lambda: len(follower.reports) == 1)
+            await looks(source, 5)
+            assert len(follower.installed) == 1
+            source.change(replace(ROW, revoked_at=5))
+            source.trouble = ""
+            await follower.until(lambda: len(follower.installed) == 2)
+            await looks(source, 5)
+        assert follower.reports == ["the file is gone", None]
+        assert follower.installed[-1].entries[ROW.digest].revoked
+
+    asyncio.run(scene())
+
+
+def test_another_trouble_is_another_report() -> None:
+    async def scene() -> None:
+        source = FakeSource()
+        async with following(source) as follower:
+            for trouble in ("locked", "gone"):
+                source.trouble = trouble
+                await looks(source, 3)
+        assert follower.reports == ["locked", "gone"]
+
+    asyncio.run(scene())
+
+
+def test_keys_expire_while_the_source_is_unreadable() -> None:
+    async def scene() -> None:
+        source = FakeSource([replace(ROW, expires_at=1_500)])
+        async with following(source) as follower:
+            source.trouble = "gone"
+            await follower.until(lambda: len(follower.reports) == 1)
+            follower.now = 1_500
+            await follower.until(lambda: len(follower.installed) == 2)
+
+    asyncio.run(scene())
+
+
+def test_the_event_loop_never_waits_for_the_source() -> None:
+    """While a read hangs in its thread, the loop runs on."""
+
+    async def scene() -> None:
+        source = FakeSource()
+        release = threading.Event()
+        reading = threading.Event()
+
+        def hang() -> None:
+            reading.set()
+            assert release.wait(WAIT)
+
+        async with following(source) as follower:
+            source.during_read = hang
+            source.version += 1
+            assert await asyncio.to_thread(reading.wait, WAIT)
+            release.set()
+            await follower.until(lambda: len(follower.installed) == 2)
+
+    asyncio.run(scene())
+
+
+def test_a_cancelled_refresher_ends_after_its_thread_has_let_go() -> None:
+    """Whoever cancels it may close the store right afterwards."""
+
+    async def scene() -> None:
+        source = FakeSource()
+        release, reading, done = threading.Event(), threading.Event(), threading.Event()
+
+        def hang() -> None:
+            reading.set()
+            assert release.wait(WAIT)
+            done.set()
+
+        follower = Follower(source)
+        follower.refresher.load()
+        async with asyncio.timeout(WAIT), asyncio.TaskGroup() as group:
+            task = group.create_task(follower.refresher.run())
+            source.during_read = hang
+            source.version += 1
+            assert await asyncio.to_thread(reading.wait, WAIT)
+            task.cancel()
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert not task.done()
+            release.set()
+        assert task.cancelled()
+        assert done.is_set()
+        assert len(follower.installed) == 1
+
+    asyncio.run(scene())
+
+
+def test_a_source_that_fails_while_cancelled_leaves_no_loose_end() -> None:
+    async def scene() -> None:
+        source = FakeSource()
+        release, reading = threading.Event(), threading.Event()
+
+        def fail() -> None:
+            reading.set()
+            assert release.wait(WAIT)
+            raise HeadgateError("gone")
+
+        loose: list[dict[str, object]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, what: loose.append(what))
+        follower = Follower(source)
+        follower.refresher.load()
+        async with asyncio.timeout(WAIT), asyncio.TaskGroup() as group:
+            task = group.create_task(follower.refresher.run())
+            source.during_read = fail
+            source.version += 1
+            assert await asyncio.to_thread(reading.wait, WAIT)
+            task.cancel()
+            await asyncio.sleep(0)
+            release.set()
+        assert task.cancelled()
+        gc.collect()
+        assert loose == []
+
+    asyncio.run(scene())
+
+
+def test_looks_come_from_one_thread_that_is_gone_afterwards() -> None:
+    async def scene() -> None:
+        source = FakeSource()
+        follower = Follower(source)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(follower.refresher.run())
+            await looks(source, 3)
+            task.cancel()
+        (name,) = source.threads
+        assert name not in {thread.name for thread in threading.enumerate()}
+
+    asyncio.run(scene())
