@@ -1,0 +1,117 @@
+"""A real gate: ``headgate serve`` as a process of its own, on a free port, with its key store."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headgate.cli.keys import issue
+from headgate.stores import KeyStore
+from tests.support.processes import ServerProcess
+from tests.support.raw import RawAnswer, RawClient, request_head
+
+START_SECONDS = 60.0
+LOG_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A running gate: where it listens, its process, and the folder of its data."""
+
+    host: str
+    port: int
+    data: Path
+    process: ServerProcess
+
+    @property
+    def url(self) -> str:
+        """The public address, without a prefix."""
+        return f"http://{self.host}:{self.port}"
+
+    def create_key(self, name: str) -> str:
+        """Make a key as ``headgate keys create`` does and return its secret.
+
+        The gate learns of it at its next look, within 2 seconds.
+        """
+        return create_key(self.data, name)
+
+    def revoke_key(self, name: str) -> None:
+        """Revoke the key ``name``; the gate learns of it within 2 seconds."""
+        with KeyStore(_database(self.data)) as store:
+            store.revoke(name, time.time())
+
+    def connect(self) -> RawClient:
+        """Open a raw connection to the gate."""
+        return RawClient(self.host, self.port)
+
+    def ask(
+        self, method: str, target: str, *fields: str, key: str | None = None, body: bytes = b""
+    ) -> RawAnswer:
+        """Send one request on a connection of its own and return the answer.
+
+        ``fields`` are ``"Name: value"``; ``key`` is sent as a Bearer token; ``body`` with its
+        length.
+        """
+        if key is not None:
+            fields = (*fields, f"Authorization: Bearer {key}")
+        if body:
+            fields = (*fields, f"Content-Length: {len(body)}")
+        host = f"{self.host}:{self.port}"
+        with self.connect() as connection:
+            connection.send(request_head(method, target, *fields, host=host) + body)
+            return connection.answer(method)
+
+    def outcome(self, request_id: str) -> Mapping[str, Any]:
+        """Wait for the access-log line of the request with this id, and return it."""
+        return self.process.wait_until(
+            lambda: next((o for o in self.outcomes() if o["request_id"] == request_id), None),
+            f"the outcome of request {request_id}",
+            LOG_SECONDS,
+        )
+
+    def outcomes(self) -> list[Mapping[str, Any]]:
+        """Every access-log line written so far, in order."""
+        lines = self.process.output.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+@contextmanager
+def running_gate(
+    folder: Path, upstream: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Gate]:
+    """Run a gate in front of ``upstream`` until the block ends.
+
+    ``folder`` gets its data and logs; keys made there with ``create_key`` before the start are
+    known from the first request on.  ``environment`` adds settings, such as
+    ``HEADGATE_LIMITS__BODY_TIMEOUT``.
+
+    Raises:
+        ServerError: when it does not say within ``START_SECONDS`` where it listens.
+    """
+    data = folder / "data"
+    settings = {
+        "HEADGATE_DATA": str(data),
+        "HEADGATE_LISTEN__PORT": "0",
+        "MLFLOW_SERVER_URL": upstream,
+    }
+    command = [sys.executable, "-m", "headgate", "serve"]
+    with ServerProcess(command, settings | dict(environment or {}), folder, "gate") as process:
+        line = process.wait_for_line(r"listening on http://([\d.]+):(\d+)", START_SECONDS)
+        yield Gate(line[1], int(line[2]), data, process)
+
+
+def create_key(data: Path, name: str) -> str:
+    """Make a key in the store of the folder ``data``, which need not exist; return its secret."""
+    with KeyStore(_database(data)) as store:
+        _, secret = issue(store, name, time.time())
+    return secret
+
+
+def _database(data: Path) -> Path:
+    return data / "keys.sqlite"
