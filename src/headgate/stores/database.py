@@ -1,4 +1,10 @@
-"""Opens the SQLite file of a key store, makes it if need be, and puts SQLite's errors in words."""
+"""Opens the SQLite file of a key store, makes it if need be, and puts SQLite's errors in words.
+
+The journal mode is SQLite's default, a rollback journal, and not write-ahead logging.  Writes are
+rare and take milliseconds, so there is nothing to gain.  There is much to lose: with a log beside
+it, the file cannot be copied or put back while a gate has it open (a log that is left over is
+played into the new file), nor be shared over a network file system (https://sqlite.org/wal.html).
+"""
 
 from __future__ import annotations
 
@@ -69,7 +75,6 @@ def create(path: Path) -> None:
         try:
             with contextlib.closing(sqlite3.connect(draft)) as connection:
                 connection.executescript(_SCHEMA)
-                connection.execute("PRAGMA journal_mode = WAL")
             with contextlib.suppress(FileExistsError):
                 os.link(draft, path)
         finally:

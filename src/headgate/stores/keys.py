@@ -156,7 +156,7 @@ class KeyStore:
     def data_version(self) -> tuple[object, ...]:
         """A value that differs from the one before if any key was changed by anybody since.
 
-        It reads a few bytes of shared memory, no table.  A file that was put in the place of the
+        It reads the file's header, no table.  A file that was put in the place of the
         one opened first, a backup for instance, is opened and counts as a change.
 
         Raises:

@@ -1,0 +1,187 @@
+"""The file of a key store: made whole, recognised, and its troubles in words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from headgate.errors import HeadgateError
+from headgate.stores import database
+from headgate.stores.keys import KeyStore
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "keys.sqlite"
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[None]:
+    """File permissions count: as root, tests would pass every one of them."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def refused(path: Path, *, create: bool = True) -> str:
+    """The one line with which opening the store fails."""
+    with pytest.raises(HeadgateError) as caught, KeyStore(path, create=create):
+        pass
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_folder_and_file_are_for_their_owner_alone(path: Path) -> None:
+    """Whatever the umask; the journal of a write under way too."""
+    before = os.umask(0)
+    try:
+        with KeyStore(path):
+            pass
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("DELETE FROM keys")
+            modes = {entry.name: mode(entry) for entry in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {"keys.sqlite": 0o600, "keys.sqlite-journal": 0o600}
+    assert mode(path.parent) == 0o700
+
+
+def test_a_folder_that_exists_keeps_its_mode(path: Path) -> None:
+    path.parent.mkdir(mode=0o750)
+    KeyStore(path).close()
+    assert mode(path.parent) == 0o750
+
+
+def test_a_store_is_one_file_even_while_it_is_open(path: Path) -> None:
+    """What makes it safe to copy, and to put a backup in its place."""
+    with KeyStore(path) as store:
+        store.create("ci", b"\x01" * 32, now=1)
+        assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_path_may_hold_characters_that_urls_reserve(tmp_path: Path) -> None:
+    path = tmp_path / "a?mode=ro#b%41 é" / "keys.sqlite"
+    with KeyStore(path) as store:
+        store.create("ci", b"\x01" * 32, now=1)
+    assert path.exists()
+
+
+def test_many_may_make_the_same_store_at_once(path: Path) -> None:
+    """All get the same store, and no draft of it is left behind."""
+    start = threading.Barrier(8)
+
+    def open_and_write(number: int) -> None:
+        start.wait()
+        with KeyStore(path) as store:
+            store.create(f"key {number}", bytes([number]) * 32, now=1)
+
+    with ThreadPoolExecutor(8) as executor:
+        list(executor.map(open_and_write, range(8)))  # raises what any of them raised
+    with KeyStore(path) as store:
+        assert len(store.records()) == 8
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_missing_store_is_not_made_unasked(path: Path) -> None:
+    assert "headgate keys create NAME" in refused(path, create=False)
+    assert not path.parent.exists()
+
+
+def test_a_file_in_the_place_of_the_folder(path: Path) -> None:
+    path.parent.touch()
+    assert "--data" in refused(path)
+
+
+def test_a_folder_in_the_place_of_the_file(path: Path) -> None:
+    path.mkdir(parents=True)
+    assert "cannot be opened" in refused(path)
+
+
+def test_a_folder_that_may_not_be_written(path: Path, unprivileged: None) -> None:
+    with contextlib.suppress(PermissionError):  # as root's stand-in we cannot even look inside
+        path.parent.parent.chmod(0o500)
+    assert "Permission denied; let this user read and write its folder" in refused(path)
+
+
+def test_a_file_that_is_no_database(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text("tracking_uri = 'http://localhost'\n" * 50)
+    assert "is not an SQLite database; move it away" in refused(path)
+
+
+@pytest.mark.parametrize("statements", ["", "CREATE TABLE runs (id TEXT)"])
+def test_a_database_of_another_program_is_left_alone(path: Path, statements: str) -> None:
+    path.parent.mkdir()
+    path.touch()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(statements)
+    before = path.read_bytes()
+    assert "is not a Headgate key store" in refused(path)
+    assert path.read_bytes() == before
+
+
+def test_a_newer_schema_asks_for_an_upgrade(path: Path) -> None:
+    KeyStore(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    assert "newer Headgate (schema 2, this one knows 1); upgrade this Headgate" in refused(path)
+
+
+def test_a_locked_store_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.01)
+    with KeyStore(path) as store, contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        for use in (store.records, store.data_version, lambda: store.revoke("ci", now=1)):
+            with pytest.raises(HeadgateError, match="is locked by another program"):
+                use()
+        assert "is locked by another program" in refused(path)
+        other.rollback()
+        assert store.records() == []
+
+
+def test_a_damaged_store_asks_for_a_backup(path: Path) -> None:
+    with KeyStore(path) as store:
+        store.create("ci", b"\x01" * 32, now=1)
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)  # all pages but the first
+    path.write_bytes(content)
+    with (
+        KeyStore(path) as store,
+        pytest.raises(HeadgateError, match="is damaged; move it away and restore a backup"),
+    ):
+        store.records()
+
+
+def test_a_store_that_may_only_be_read_refuses_to_write(path: Path) -> None:
+    with KeyStore(path) as store:
+        store._connection.execute("PRAGMA query_only = 1")
+        with pytest.raises(HeadgateError, match="cannot be written; let this user write"):
+            store.create("ci", b"\x01" * 32, now=1)
+
+
+def test_a_defect_of_ours_is_not_blamed_on_the_file(path: Path) -> None:
+    store = KeyStore(path)
+    store.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        store.records()
