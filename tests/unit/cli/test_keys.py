@@ -1,0 +1,212 @@
+"""``headgate keys`` as its users see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from headgate.auth.key import Verdict, digest, verdict
+from headgate.cli import keys
+from headgate.errors import ConfigError, HeadgateError
+from headgate.stores import KeyState, KeyStore
+
+DAY = 86_400
+Keys = Callable[..., Result]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(data: Path, monkeypatch: pytest.MonkeyPatch) -> Keys:
+    """Runs one ``keys`` command on the folder ``data``; errors for the operator are raised."""
+    for name in os.environ:
+        if name.startswith(("HEADGATE_", "MLFLOW_")):
+            monkeypatch.delenv(name)
+
+    def run(*arguments: str) -> Result:
+        result = CliRunner().invoke(keys.app, [*arguments, "--data", str(data)])
+        if isinstance(result.exception, HeadgateError):
+            raise result.exception
+        return result
+
+    return run
+
+
+def records(data: Path) -> list[dict[str, Any]]:
+    with KeyStore(data / "keys.sqlite", create=False) as store:
+        return [
+            {"name": record.name, "digest": record.digest, "state": record.state(time.time())}
+            for record in store.records()
+        ]
+
+
+def test_create_prints_the_key_alone_on_standard_output(run: Keys, data: Path) -> None:
+    """So that ``KEY=$(headgate keys create ci)`` holds it; logs of standard error do not."""
+    result = run("create", "ci")
+    assert result.exit_code == 0
+    secret = result.stdout.removesuffix("\n")
+    assert verdict(secret) is Verdict.FINE
+    assert records(data) == [{"name": "ci", "digest": digest(secret), "state": KeyState.ACTIVE}]
+    assert secret not in result.stderr
+    assert "shown this once" in result.stderr
+    assert "export MLFLOW_TRACKING_TOKEN=<key>" in result.stderr
+
+
+def test_every_key_is_another(run: Keys) -> None:
+    assert run("create", "one").stdout != run("create", "two").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("45s", 45), ("30m", 1_800), ("12h", 43_200), ("90d", 90 * DAY), ("52w", 364 * DAY)],
+)
+def test_a_key_may_end_by_itself(run: Keys, text: str, seconds: int) -> None:
+    before = int(time.time())
+    created = run("create", "ci", "--expires-in", text)
+    (listed,) = json.loads(run("list", "--json").stdout)
+    assert f"good until {listed['expires_at']}" in created.stderr
+    expires = time.mktime(time.strptime(listed["expires_at"], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
+    assert before + seconds <= expires <= time.time() + seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "90", "d", "0d", "-1d", "1.5d", "5y", "36501d", "9" * 13 + "s", "٣d"]
+)
+def test_a_time_that_makes_no_sense_is_refused(run: Keys, data: Path, text: str) -> None:
+    result = run("create", "ci", f"--expires-in={text}")
+    assert result.exit_code == 2
+    assert not data.exists()
+
+
+def test_list_shows_each_key_and_its_state(run: Keys) -> None:
+    for name in ("build", "nightly", "[red]old"):
+        run("create", name, "--expires-in", "90d")
+    run("create", "forever")
+    run("revoke", "[red]old")
+    shown = run("list").stdout
+    rows = [line.split() for line in shown.splitlines() if "k_" in line]
+    assert [row[1] for row in rows] == ["build", "nightly", "[red]old", "forever"]
+    assert [row[4:6] for row in rows[:3]] == [["active", "until"]] * 2 + [["revoked", rows[2][5]]]
+    assert rows[3][4:] == ["active"]
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_list_for_programs(run: Keys, data: Path) -> None:
+    run("create", "ci")
+    run("create", "old")
+    run("revoke", "old")
+    one, other = json.loads(run("list", "--json").stdout)
+    assert set(one) == {"id", "name", "state", "created_at", "expires_at", "revoked_at"}
+    assert (one["name"], one["state"], one["expires_at"], one["revoked_at"]) == (
+        "ci",
+        "active",
+        None,
+        None,
+    )
+    assert other["state"] == "revoked"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", other["revoked_at"])
+
+
+def test_an_expired_key_is_shown_as_such(run: Keys, data: Path) -> None:
+    with KeyStore(data / "keys.sqlite") as store:
+        keys.issue(store, "old", now=0, expires_at=DAY)
+    assert "expired 1970-01-02 00:00Z" in run("list").stdout
+    assert json.loads(run("list", "--json").stdout)[0]["state"] == "expired"
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_list_never_shows_secrets_or_digests(run: Keys, option: tuple[str, ...]) -> None:
+    secret = run("create", "ci").stdout.strip()
+    shown = run("list", *option).output
+    assert secret not in shown
+    assert digest(secret).hex() not in shown
+
+
+def test_an_empty_store_says_how_to_make_a_key(run: Keys, data: Path) -> None:
+    KeyStore(data / "keys.sqlite").close()
+    assert "headgate keys create NAME" in run("list").stderr
+    assert run("list", "--json").stdout == "[]\n"
+
+
+@pytest.mark.parametrize("field", ["name", "id"])
+def test_revoke_by_name_or_id(run: Keys, data: Path, field: str) -> None:
+    run("create", "ci")
+    run("create", "other")
+    listed = json.loads(run("list", "--json").stdout)
+    result = run("revoke", listed[0][field])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"revoked the key 'ci' ({listed[0]['id']})" in result.stderr
+    assert [record["state"] for record in records(data)] == [KeyState.REVOKED, KeyState.ACTIVE]
+
+
+def test_revoking_what_cannot_be_revoked_is_an_error(run: Keys) -> None:
+    run("create", "ci")
+    with pytest.raises(HeadgateError, match="no key has the name 'nobody'"):
+        run("revoke", "nobody")
+    run("revoke", "ci")
+    with pytest.raises(HeadgateError, match="is revoked already"):
+        run("revoke", "ci")
+
+
+def test_a_name_in_use_is_an_error_and_prints_no_key(run: Keys, data: Path) -> None:
+    run("create", "ci")
+    result = CliRunner().invoke(keys.app, ["create", "ci", "--data", str(data)])
+    assert isinstance(result.exception, HeadgateError)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["create", "revoke"])
+def test_a_key_in_the_place_of_a_name_is_not_repeated(run: Keys, command: str) -> None:
+    secret = run("create", "ci").stdout.strip()
+    for given in (secret, secret[:-1]):
+        with pytest.raises(HeadgateError, match="that is a key itself") as caught:
+            run(command, given)
+        assert given not in str(caught.value)
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("revoke", "ci")])
+def test_looking_at_a_store_that_is_not_there_makes_none(
+    run: Keys, data: Path, arguments: tuple[str, ...]
+) -> None:
+    with pytest.raises(HeadgateError, match="there is no key store at"):
+        run(*arguments)
+    assert not data.exists()
+
+
+def test_the_folder_comes_from_option_environment_or_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Keys, data: Path
+) -> None:
+    """In this order: the most explicit one wins."""
+    file = tmp_path / "headgate.toml"
+    file.write_text(f"data = '{tmp_path}/from-file'")
+
+    def create(*options: str) -> None:
+        assert CliRunner().invoke(keys.app, ["create", "ci", *options]).exit_code == 0
+
+    create("--config", str(file))
+    monkeypatch.setenv("HEADGATE_CONFIG", str(file))
+    with pytest.raises(HeadgateError, match="already"):
+        CliRunner().invoke(keys.app, ["create", "ci"], catch_exceptions=False)
+    monkeypatch.setenv("HEADGATE_DATA", f"{tmp_path}/from-environment")
+    create()
+    run("create", "ci")
+    for folder in ("from-file", "from-environment", data.name):
+        assert len(records(tmp_path / folder)) == 1
+
+
+def test_a_wrong_configuration_is_reported(run: Keys, tmp_path: Path) -> None:
+    file = tmp_path / "headgate.toml"
+    file.write_text("dta = 'x'")
+    with pytest.raises(ConfigError, match="dta: no such setting"):
+        run("list", "--config", str(file))
