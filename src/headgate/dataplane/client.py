@@ -13,11 +13,11 @@ from typing import cast
 from headgate.dataplane.exchange import Exchange
 from headgate.dataplane.gate import Caller
 from headgate.dataplane.plane import Plane, log
-from headgate.wire import request as requests
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
-from headgate.wire.head import END, read_request_head
-from headgate.wire.request import CHUNKED
+from headgate.wire.forward import origin_lines
+from headgate.wire.head import END
+from headgate.wire.request import CHUNKED, RequestFields, read_request
 
 WRITE_HIGH_WATER = 256 * 1024
 """Answer bytes waiting for the client before MLflow's side is asked to pause."""
@@ -37,6 +37,7 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_body",
         "_exchange",
+        "_fields",
         "_held",
         "_lingering",
         "_paused",
@@ -57,6 +58,7 @@ class ClientConnection(asyncio.Protocol):
         self._scheme = scheme
         self._exchange: Exchange | None = None
         self._body: BodyReader = _NO_BODY
+        self._fields: RequestFields | None = None
         self._held = bytearray()
         self._searched = 0
         self._paused = False
@@ -135,7 +137,7 @@ class ClientConnection(asyncio.Protocol):
         exchange, body = self._exchange, self._body
         return (
             exchange is not None
-            and not exchange.request.expects_continue
+            and not exchange.request.fields.expects_continue
             and isinstance(body, CountedBody)
             and body.remaining <= DISCARD_BYTES
         )
@@ -254,8 +256,12 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin(self, block: bytes) -> None:
         plane = self._plane
-        request = requests.interpret(read_request_head(block, plane.limits.headers))
-        length = request.length
+        request = read_request(block, plane.limits.headers, self._fields)
+        fields = request.fields
+        if fields is not self._fields:
+            fields.lines += origin_lines(self.caller.address, self._scheme, fields.host)
+            self._fields = fields
+        length = fields.length
         if length == 0:
             self._body = _NO_BODY
             self.deadline = math.inf

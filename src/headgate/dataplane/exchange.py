@@ -41,6 +41,7 @@ class Exchange:
         "_bytes_out",
         "_chunked_out",
         "_client",
+        "_close",
         "_collected",
         "_connecting",
         "_detail",
@@ -71,17 +72,18 @@ class Exchange:
         self._phase = Phase.PARSE
         self._started = plane.clock()
         self._upstream_started = 0.0
-        self._request_id = request_id(self.request) or plane.next_request_id()
+        self._request_id = request_id(self.request.fields) or plane.next_request_id()
         self._forward: Forward | None = None
         self._upstream: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._attempts = 0
-        self._length = self.request.length
+        self._length = self.request.fields.length
         self._collected: bytearray | None = None
         self._waiting: list[bytes] = []  # body pieces that came before a connection did
         self._replay: list[bytes] | None = []
         self._request_sent = self._length == 0
         self._chunked_out = False
+        self._close = self.request.fields.close
         self._status = 0
         self._bytes_in = 0
         self._bytes_out = 0
@@ -216,23 +218,25 @@ class Exchange:
 
     def _invite_body(self) -> None:
         """Answer ``Expect: 100-continue``, now that the request has passed (RFC 9110 10.1.1)."""
-        if self.request.expects_continue and not self._bytes_in and not self._client.body_done:
+        if (
+            self.request.fields.expects_continue
+            and not self._bytes_in
+            and not self._client.body_done
+        ):
             self._client.write(heads.CONTINUE)
 
     def _send(self, connection: UpstreamConnection) -> None:
         self._phase = Phase.FORWARD
         forward = self._forward
         assert forward is not None  # noqa: S101 - a connection is asked for in _select alone
-        request, caller = self.request, self._client.caller
         self._upstream = connection
         self._upstream_started = self._plane.clock()
         connection.begin(self, self._upstream_started + forward.pool.silence_timeout)
         connection.transport.write(
             heads.request_head(
-                request,
+                self.request,
                 forward.path,
                 forward.pool.host_header,
-                heads.origin_lines(caller.address, caller.scheme, request.host),
                 self._request_id,
                 self._length,
             )
@@ -283,10 +287,10 @@ class Exchange:
         self._status = response.status
         self._replay = None
         request = self.request
-        lines = [heads.status_line(response.status), heads.field_lines(response.fields)]
+        lines = [heads.status_line(response.status), *response.lines]
         if response.location is not None:
             lines.append(self._location_line(response.location))
-        keep = not request.close and self._client.body_done and not self._plane.draining
+        keep = not self._close and self._client.body_done and not self._plane.draining
         if isinstance(response.body, (ChunkedBody, UntilClose)):
             if request.minor:
                 self._chunked_out = True
@@ -294,7 +298,7 @@ class Exchange:
             else:
                 keep = False
         if not keep:
-            request.close = True
+            self._close = True
             lines.append(b"Connection: close\r\n")
         elif not request.minor:
             lines.append(b"Connection: keep-alive\r\n")
@@ -322,7 +326,7 @@ class Exchange:
             else:
                 upstream.abort()
         self._end(Reason.OK)
-        self._client.on_exchange_end(keep=not self.request.close)
+        self._client.on_exchange_end(keep=not self._close)
 
     def on_upstream_lost(self, error: Exception | None) -> None:
         """MLflow ended the connection before its answer was complete."""
@@ -381,7 +385,7 @@ class Exchange:
         forward = self._forward
         if forward is None:
             return b""
-        host = self.request.host.decode("latin-1")
+        host = self.request.fields.host.decode("latin-1")
         base = f"{self._client.caller.scheme}://{host}" if host else ""
         prefix = forward.prefix.decode("ascii")
         public = public_location(location, forward.pool.authorities, base, prefix)
@@ -392,7 +396,7 @@ class Exchange:
     def _redirect(self, verdict: Redirect) -> None:
         self._status = 308
         self._phase = Phase.RESPOND
-        close = self.request.close
+        close = self._close
         self._client.write(answer.redirect(verdict.location, self._request_id, close=close))
         self._end(Reason.OK)
         self._client.on_exchange_end(keep=not close)
@@ -418,7 +422,7 @@ class Exchange:
         self._status = refusal.code
         self._detail = refusal.detail
         request, client = self.request, self._client
-        close = request.close or not (client.body_done or client.can_discard())
+        close = self._close or not (client.body_done or client.can_discard())
         client.write(
             answer.refusal(
                 refusal, self._request_id, head_only=request.method == b"HEAD", close=close
@@ -462,7 +466,7 @@ class Exchange:
                 self._bytes_in,
                 self._bytes_out,
                 self._attempts,
-                request.known.get(b"user-agent", b"").decode("latin-1"),
+                request.fields.known.get(b"user-agent", b"").decode("latin-1"),
                 self._detail,
             )
         )

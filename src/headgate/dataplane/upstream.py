@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
-from headgate.wire import response as answers
 from headgate.wire.body import UntilClose
 from headgate.wire.errors import ProtocolError
-from headgate.wire.head import END, read_response_head
-from headgate.wire.response import Response
+from headgate.wire.head import END
+from headgate.wire.response import Response, read_response
 
 if TYPE_CHECKING:
     from headgate.dataplane.pool import Pool
@@ -179,9 +178,7 @@ class UpstreamConnection(asyncio.Protocol):
                     raise ProtocolError("the answer's head is too long")
                 self._buffer = data
                 return None, b""
-            head = read_response_head(data[: end + 4], self._max_fields)
+            response = read_response(data[: end + 4], method, self._max_fields)
             data = data[end + 4 :]
-            if head.status == 101:
-                raise ProtocolError("the answer switches protocols, which was not asked for")
-            if head.status >= 200:
-                return answers.interpret(head, method), data
+            if response.status >= 200:
+                return response, data

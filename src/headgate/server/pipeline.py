@@ -17,27 +17,20 @@ from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Principal, Reason
 from headgate.wire.errors import ProtocolError
-from headgate.wire.request import Request
+from headgate.wire.request import Request, RequestFields
 from headgate.wire.target import Target, canonicalise
 
 _SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _AUTHORITY = re.compile(rb"https?://([^/]+)")
 
 
-class _Credentials:
+class _Known:
     """Who a connection's last request came from, so that the next one need not be looked up."""
 
-    __slots__ = ("api_key", "authorization", "generation", "principal")
+    __slots__ = ("fields", "generation", "principal")
 
-    def __init__(
-        self,
-        authorization: bytes | None,
-        api_key: bytes | None,
-        generation: int,
-        principal: Principal,
-    ) -> None:
-        self.authorization = authorization
-        self.api_key = api_key
+    def __init__(self, fields: RequestFields, generation: int, principal: Principal) -> None:
+        self.fields = fields
         self.generation = generation
         self.principal = principal
 
@@ -70,39 +63,34 @@ class Pipeline:
     def decide(self, request: Request, caller: Caller) -> Verdict:
         """Whether the request may pass, and where to."""
         try:
-            target = canonicalise(request.target, request.host)
+            target = canonicalise(request.target, request.fields.host)
         except ProtocolError as error:
             message = f"Headgate refused the request: {error.message}."
             return Refused(Refusal(error.reason, message), Phase.CANONICALISE)
-        principal = self._who(request, caller)
+        principal = self._who(request.fields, caller)
         if isinstance(principal, Refusal):
             return Refused(principal, Phase.AUTHENTICATE)
-        if b"origin" in request.known and _is_foreign_write(request):
+        if b"origin" in request.fields.known and _is_foreign_write(request):
             return Refused(_FOREIGN_WRITE, Phase.AUTHORISE, principal.name)
         return self._route(request, target, principal)
 
-    def _who(self, request: Request, caller: Caller) -> Principal | Refusal:
-        authorization = request.known.get(b"authorization")
-        api_key = request.known.get(b"x-api-key")
-        memo = caller.memo
+    def _who(self, fields: RequestFields, caller: Caller) -> Principal | Refusal:
         generation = self._authenticate.generation
-        if (
-            isinstance(memo, _Credentials)
-            and memo.authorization == authorization
-            and memo.generation == generation
-            and memo.api_key == api_key
-        ):
-            return memo.principal
-        answer = self._authenticate.authenticate(authorization, api_key, self._clock())
+        known = caller.memo
+        if isinstance(known, _Known) and known.fields is fields and known.generation == generation:
+            return known.principal
+        answer = self._authenticate.authenticate(
+            fields.known.get(b"authorization"), fields.known.get(b"x-api-key"), self._clock()
+        )
         if isinstance(answer, Principal):
-            caller.memo = _Credentials(authorization, api_key, generation, answer)
+            caller.memo = _Known(fields, generation, answer)
         return answer
 
     def _route(self, request: Request, target: Target, principal: Principal) -> Verdict:
         prefix, path = self._split(target.path)
         pool = self._pools.get(prefix)
         if not path and pool is not None:
-            if b"text/html" in request.known.get(b"accept", b""):
+            if b"text/html" in request.fields.known.get(b"accept", b""):
                 return Redirect(prefix + b"/" + target.query)
             path = b"/"
         operation = classify(request.method, path)
@@ -133,8 +121,8 @@ def _is_foreign_write(request: Request) -> bool:
     """
     if request.method in _SAFE_METHODS:
         return False
-    match = _AUTHORITY.fullmatch(request.known[b"origin"])
-    return match is None or match[1].lower() != request.host.lower()
+    match = _AUTHORITY.fullmatch(request.fields.known[b"origin"])
+    return match is None or match[1].lower() != request.fields.host.lower()
 
 
 def _unknown_route(request: Request, target: Target) -> Refusal:

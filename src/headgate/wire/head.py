@@ -1,4 +1,4 @@
-"""Reads one message head, complete from its first byte to the empty line, with llhttp.
+"""Runs llhttp over one message head, complete from its first byte to the empty line.
 
 One parser per head: it costs a fifth of a microsecond, and no state can leak from one message
 into the next.  llhttp refuses by itself: bare LF and CR, obs-fold, space before the colon,
@@ -8,61 +8,39 @@ beside Transfer-Encoding (RFC 9112 sections 2.2, 5, 6).
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import httptools
 
 from headgate.wire.errors import ProtocolError
 
-Fields = list[tuple[bytes, bytes]]
 END = b"\r\n\r\n"
+"""What a head ends with."""
 
 
-class RequestHead:
-    """A request line and its header fields, as sent, in order."""
+class FieldSink(Protocol):
+    """Takes the fields of a head, as sent and in order; the name is httptools' own."""
 
-    __slots__ = ("fields", "method", "minor", "target")
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one field; llhttp leaves trailing white space on the value."""
 
-    def __init__(self) -> None:
-        self.method = b""
-        self.target = b""
-        self.minor = 1
-        self.fields: Fields = []
 
-    # The names that httptools calls.
+class RequestSink(FieldSink, Protocol):
+    """Takes a request's target too."""
+
     def on_url(self, url: bytes) -> None:
-        """Keep the request target."""
-        self.target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep one field; llhttp leaves trailing white space on the value."""
-        self.fields.append((name, value))
+        """Take the request target."""
 
 
-class ResponseHead:
-    """A status line and its header fields, as sent, in order."""
-
-    __slots__ = ("fields", "minor", "status")
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.minor = 1
-        self.fields: Fields = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep one field."""
-        self.fields.append((name, value))
-
-
-def read_request_head(block: bytes, max_fields: int) -> RequestHead:
-    """Parse a whole request head.
+def parse_request(block: bytes, sink: RequestSink) -> tuple[bytes, int]:
+    """Parse a whole request head into ``sink``; returns the method and HTTP's minor version.
 
     Raises:
-        ProtocolError: when it is no HTTP/1.0 or HTTP/1.1 request head, or holds more than
-            ``max_fields`` fields.
+        ProtocolError: when it is no HTTP/1.0 or HTTP/1.1 request head.
     """
-    head = RequestHead()
     if not 0x41 <= block[0] <= 0x5A:  # llhttp would skip a lone LF before the method
         raise ProtocolError("the request line does not begin with a method")
-    parser = httptools.HttpRequestParser(head)
+    parser = httptools.HttpRequestParser(sink)
     try:
         parser.feed_data(block)
     except httptools.HttpParserUpgrade:
@@ -71,42 +49,32 @@ def read_request_head(block: bytes, max_fields: int) -> RequestHead:
         raise ProtocolError("the method is none that HTTP defines", status=501) from None
     except httptools.HttpParserError as error:
         raise ProtocolError(f"the head is not HTTP/1.1 ({_cause(error)})") from None
-    head.method = parser.get_method()
     version = parser.get_http_version()
-    if version == "1.0":
-        head.minor = 0
-    elif version != "1.1":
+    if version not in ("1.0", "1.1"):
         raise ProtocolError("only HTTP/1.0 and HTTP/1.1 are spoken here", status=505)
-    if len(head.fields) > max_fields:
-        raise ProtocolError(f"more than {max_fields} header fields", status=431)
-    return head
+    return parser.get_method(), int(version[2])
 
 
-def read_response_head(block: bytes, max_fields: int) -> ResponseHead:
-    """Parse a whole response head.
+def parse_response(block: bytes, sink: FieldSink) -> tuple[int, int]:
+    """Parse a whole response head into ``sink``; returns the status and HTTP's minor version.
 
     Raises:
         ProtocolError: when it is no HTTP/1.0 or HTTP/1.1 response head.
     """
-    head = ResponseHead()
-    parser = httptools.HttpResponseParser(head)
+    parser = httptools.HttpResponseParser(sink)
     try:
         parser.feed_data(block)
     except httptools.HttpParserUpgrade:
         raise ProtocolError("the answer switches protocols, which was not asked for") from None
     except httptools.HttpParserError as error:
         raise ProtocolError(f"the answer's head is not HTTP/1.1 ({_cause(error)})") from None
-    head.status = parser.get_status_code()
+    status: int = parser.get_status_code()
     version = parser.get_http_version()
-    if version == "1.0":
-        head.minor = 0
-    elif version != "1.1":
+    if version not in ("1.0", "1.1"):
         raise ProtocolError("the answer is neither HTTP/1.0 nor HTTP/1.1")
-    if not 100 <= head.status <= 599:
-        raise ProtocolError("the answer's status is outside 100 to 599")
-    if len(head.fields) > max_fields:
-        raise ProtocolError(f"the answer has more than {max_fields} header fields")
-    return head
+    if not 100 <= status <= 599 or status == 101:
+        raise ProtocolError("the answer's status is none that was asked for")
+    return status, int(version[2])
 
 
 def _cause(error: httptools.HttpParserError) -> str:

@@ -1,0 +1,121 @@
+"""The header fields that the gate knows by name, and what becomes of each.
+
+The client's copies of what only the gate may vouch for are dropped in every spelling: WSGI
+servers read ``X_Forwarded_For`` and ``X-Forwarded-For`` as one name.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Kind(enum.Enum):
+    """What is done with a request field, by its name."""
+
+    FORWARD = "forward"
+    DROP = "drop"  # hop-by-hop, or a name that only the gate may set
+    KEEP_ONE = "keep one"  # remembered; a second one is refused; not forwarded as it stands
+    FORWARD_ONE = "forward one"  # remembered and forwarded; a second one is refused
+    LIST = "list"  # remembered, values joined by commas; not forwarded as they stand
+    NOTE = "note"  # remembered (the first one) and forwarded
+
+
+_KINDS: dict[bytes, Kind] = {
+    b"host": Kind.KEEP_ONE,
+    b"content-length": Kind.KEEP_ONE,
+    b"transfer-encoding": Kind.LIST,
+    b"connection": Kind.LIST,
+    b"expect": Kind.LIST,
+    b"authorization": Kind.KEEP_ONE,
+    b"x-api-key": Kind.KEEP_ONE,
+    b"x-request-id": Kind.LIST,
+    b"traceparent": Kind.LIST,
+    b"tracestate": Kind.LIST,
+    b"origin": Kind.KEEP_ONE,
+    b"content-type": Kind.FORWARD_ONE,
+    b"accept": Kind.NOTE,
+    b"user-agent": Kind.NOTE,
+    # hop-by-hop (RFC 9110 section 7.6.1; the older names by custom)
+    b"keep-alive": Kind.DROP,
+    b"proxy-connection": Kind.DROP,
+    b"proxy-authorization": Kind.DROP,
+    b"proxy-authenticate": Kind.DROP,
+    b"te": Kind.DROP,
+    b"trailer": Kind.DROP,
+    b"upgrade": Kind.DROP,
+    b"http2-settings": Kind.DROP,
+    # where the request came from: only the gate may say so
+    b"forwarded": Kind.DROP,
+    b"via": Kind.DROP,
+    b"x-forwarded": Kind.DROP,
+    b"x-forwarded-by": Kind.DROP,
+    b"x-forwarded-client-cert": Kind.DROP,
+    b"x-forwarded-for": Kind.LIST,
+    b"x-forwarded-host": Kind.LIST,
+    b"x-forwarded-port": Kind.DROP,
+    b"x-forwarded-prefix": Kind.DROP,
+    b"x-forwarded-proto": Kind.LIST,
+    b"x-forwarded-scheme": Kind.DROP,
+    b"x-forwarded-server": Kind.DROP,
+    b"x-forwarded-ssl": Kind.DROP,
+    b"x-forwarded-uri": Kind.DROP,
+    b"x-original-uri": Kind.DROP,
+    b"x-original-url": Kind.DROP,
+    b"x-rewrite-url": Kind.DROP,
+    b"x-real-ip": Kind.DROP,
+    b"x-client-ip": Kind.DROP,
+    b"true-client-ip": Kind.DROP,
+    b"cf-connecting-ip": Kind.DROP,
+    b"x-http-method-override": Kind.DROP,
+    b"x-method-override": Kind.DROP,
+    b"x-http-method": Kind.DROP,
+    # who the client is: only the gate may say so
+    b"x-forwarded-user": Kind.DROP,
+    b"x-forwarded-email": Kind.DROP,
+    b"x-forwarded-groups": Kind.DROP,
+    b"x-forwarded-preferred-username": Kind.DROP,
+    b"x-forwarded-access-token": Kind.DROP,
+    b"x-auth-request-user": Kind.DROP,
+    b"x-auth-request-email": Kind.DROP,
+    b"x-auth-request-groups": Kind.DROP,
+    b"x-remote-user": Kind.DROP,
+    b"remote-user": Kind.DROP,
+    b"x-user": Kind.DROP,
+    b"x-mlflow-authorization": Kind.DROP,
+    b"x-mlflow-assistant-delegation": Kind.DROP,
+    b"x-headgate-reason": Kind.DROP,
+    b"x-headgate-principal": Kind.DROP,
+}
+_UNFOLD = bytes.maketrans(b"_.", b"--")
+# Lowering a name costs more than a look-up: the usual spellings are looked up as they come.
+_BY_SPELLING = {
+    spelling: (name, kind)
+    for name, kind in _KINDS.items()
+    for spelling in (name, name.title(), name.upper())
+} | {
+    spelling: (spelling.lower(), Kind.FORWARD)
+    for spelling in (
+        b"Accept-Encoding",
+        b"accept-encoding",
+        b"Accept-Language",
+        b"accept-language",
+        b"X-MLflow-Client-Version",
+        b"Range",
+        b"range",
+    )
+}
+
+
+def kind_of(spelled: bytes) -> tuple[bytes, Kind]:
+    """The lower-case name of a field and what is done with it."""
+    found = _BY_SPELLING.get(spelled)
+    if found is not None:
+        return found
+    lower = spelled.lower()
+    kind = _KINDS.get(lower)
+    if kind is not None:
+        return lower, kind
+    folded = lower.translate(_UNFOLD)
+    if folded != lower and folded in _KINDS:
+        return folded, Kind.DROP
+    return lower, Kind.FORWARD
