@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from headgate.cli.keys import issue
 from headgate.stores import KeyStore
 from tests.support.processes import ServerProcess
-from tests.support.raw import RawAnswer, RawClient, request_head
+from tests.support.raw import RawAnswer, RawClient, ask
 
 START_SECONDS = 60.0
 LOG_SECONDS = 10.0
@@ -53,26 +53,15 @@ class Gate:
     def ask(
         self, method: str, target: str, *fields: str, key: str | None = None, body: bytes = b""
     ) -> RawAnswer:
-        """Send one request on a connection of its own and return the answer.
-
-        ``fields`` are ``"Name: value"``; ``key`` is sent as a Bearer token; ``body`` with its
-        length.
-        """
+        """Send one request on a connection of its own, ``key`` as its Bearer token if given."""
         if key is not None:
-            fields = (*fields, f"Authorization: Bearer {key}")
-        if body:
-            fields = (*fields, f"Content-Length: {len(body)}")
-        host = f"{self.host}:{self.port}"
-        with self.connect() as connection:
-            connection.send(request_head(method, target, *fields, host=host) + body)
-            return connection.answer(method)
+            fields = (*fields, bearer(key))
+        return ask(self.host, self.port, method, target, *fields, body=body)
 
-    def outcome(self, request_id: str) -> Mapping[str, Any]:
-        """Wait for the access-log line of the request with this id, and return it."""
+    def outcome(self, matches: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any]:
+        """Wait for an access-log line that ``matches``, and return the first."""
         return self.process.wait_until(
-            lambda: next((o for o in self.outcomes() if o["request_id"] == request_id), None),
-            f"the outcome of request {request_id}",
-            LOG_SECONDS,
+            lambda: next(filter(matches, self.outcomes()), None), "an outcome", LOG_SECONDS
         )
 
     def outcomes(self) -> list[Mapping[str, Any]]:
@@ -104,6 +93,11 @@ def running_gate(
     with ServerProcess(command, settings | dict(environment or {}), folder, "gate") as process:
         line = process.wait_for_line(r"listening on http://([\d.]+):(\d+)", START_SECONDS)
         yield Gate(line[1], int(line[2]), data, process)
+
+
+def bearer(key: str) -> str:
+    """The header field that presents ``key`` as a Bearer token."""
+    return f"Authorization: Bearer {key}"
 
 
 def create_key(data: Path, name: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.support.processes import ServerProcess
+from tests.support.raw import RawAnswer, ask
 
 START_SECONDS = 180.0  # the first start creates the tables; a busy machine is slow at it
 _ENVIRONMENT = {
@@ -33,6 +35,21 @@ class MlflowServer:
     def url(self) -> str:
         """The server's own address, which no client of the gate should ever see."""
         return f"http://{self.host}:{self.port}"
+
+    def ask(self, method: str, target: str, *fields: str, body: bytes = b"") -> RawAnswer:
+        """Send one request straight to the server, as no client of the gate can."""
+        return ask(self.host, self.port, method, target, *fields, body=body)
+
+    def call(self, method: str, path: str, message: Mapping[str, Any]) -> Any:
+        """Send one JSON message to MLflow's REST API below ``/api`` and return its answer.
+
+        Raises:
+            AssertionError: when the answer is no success.
+        """
+        body = json.dumps(message).encode()
+        answer = self.ask(method, f"/api/{path}", "Content-Type: application/json", body=body)
+        assert answer.status == 200, answer
+        return json.loads(answer.body)
 
 
 @contextmanager
@@ -59,11 +76,7 @@ def running_mlflow(folder: Path) -> Iterator[MlflowServer]:
 
 
 def _is_healthy(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
+        return ask(host, port, "GET", "/health").status == 200
     except OSError:
-        return False
-    finally:
-        connection.close()
+        return False  # uvicorn announces its address a moment before it accepts

@@ -116,6 +116,20 @@ class RawClient(ByteStream):
         return self.receive(int(length)) if length is not None else self.receive_to_end()
 
 
+def ask(
+    host: str, port: int, method: str, target: str, *fields: str, body: bytes = b""
+) -> RawAnswer:
+    """Send one request on a connection of its own and return the answer.
+
+    ``fields`` are ``"Name: value"``; a ``body`` goes with its length.
+    """
+    if body:
+        fields = (*fields, f"Content-Length: {len(body)}")
+    with RawClient(host, port) as client:
+        client.send(request_head(method, target, *fields, host=f"{host}:{port}") + body)
+        return client.answer(method)
+
+
 def request_head(method: str, target: str, *fields: str, host: str = "gate.example") -> bytes:
     """Build a request head from its target and ``"Name: value"`` fields."""
     lines = (f"{method} {target} HTTP/1.1", f"Host: {host}", *fields)

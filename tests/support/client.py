@@ -1,0 +1,45 @@
+"""Runs the real MLflow client against an address, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.support.processes import clean_environment
+
+SESSION_SECONDS = 120
+API_KEY_VARIABLE = "SESSION_API_KEY"
+"""Where the session takes a key from to send it as ``X-API-Key``."""
+
+
+def credential(scheme: str, key: str) -> dict[str, str]:
+    """The environment that makes MLflow's client present ``key``."""
+    return {
+        "bearer": {"MLFLOW_TRACKING_TOKEN": key},
+        "basic": {"MLFLOW_TRACKING_USERNAME": "anybody", "MLFLOW_TRACKING_PASSWORD": key},
+        "x-api-key": {API_KEY_VARIABLE: key},
+    }[scheme]
+
+
+def run_session(uri: str, environment: Mapping[str, str], folder: Path) -> Mapping[str, Any]:
+    """Run ``tests.support.client_session`` and return its report."""
+    settings = {
+        "MLFLOW_TRACKING_URI": uri,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a failure shows at once and as it is
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.client_session", str(folder)],
+        env=clean_environment() | settings | dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=SESSION_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    report: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return report
