@@ -71,7 +71,7 @@ class RecordingUpstream:
     def __init__(self, *scripts: Script) -> None:
         self.requests: list[RecordedRequest] = []
         self.connections = 0
-        self._scripts = scripts
+        self.scripts = list(scripts)
         self._changed = threading.Condition()
         self._stopped = threading.Event()
         self._streams: list[ByteStream] = []
@@ -170,7 +170,7 @@ class RecordingUpstream:
 
     def _answer(self, stream: ByteStream, request: RecordedRequest) -> None:
         with self._changed:
-            script = self._scripts[min(len(self.requests), len(self._scripts) - 1)]
+            script = self.scripts[min(len(self.requests), len(self.scripts) - 1)]
             self.requests.append(request)
             self._changed.notify_all()
         try:
