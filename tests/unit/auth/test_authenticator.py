@@ -72,6 +72,12 @@ def test_a_key_that_is_not_known_is_told_apart(presented: str, refusal: Refusal)
     assert authenticator.authenticate(None, presented.encode(), NOW) == refusal
 
 
+@pytest.mark.parametrize("password", [f" {KEY}", f"{KEY} ", f"{KEY}\n", f"{KEY}\x00", f"u:{KEY}"])
+def test_a_basic_password_is_the_key_to_the_letter(password: str) -> None:
+    answer = knowing(ROW).authenticate(basic(f"u:{password}".encode()), None, NOW)
+    assert answer in (refusals.TYPO, refusals.FOREIGN)
+
+
 def test_a_revoked_key_is_told_so_even_when_it_has_expired_too() -> None:
     revoked = replace(ROW, revoked_at=5, expires_at=6)
     answer = knowing(revoked).authenticate(bearer(KEY), None, NOW)
