@@ -25,21 +25,29 @@ def credential(scheme: str, key: str) -> dict[str, str]:
     }[scheme]
 
 
-def run_session(uri: str, environment: Mapping[str, str], folder: Path) -> Mapping[str, Any]:
-    """Run ``tests.support.client_session`` and return its report."""
+def run_client(
+    program: str, uri: str, environment: Mapping[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python ``program`` that uses MLflow's client on the server at ``uri``."""
     settings = {
         "MLFLOW_TRACKING_URI": uri,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a failure shows at once and as it is
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.client_session", str(folder)],
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
         env=clean_environment() | settings | dict(environment),
         capture_output=True,
         text=True,
         timeout=SESSION_SECONDS,
         check=False,
     )
+
+
+def run_session(uri: str, environment: Mapping[str, str], folder: Path) -> Mapping[str, Any]:
+    """Run ``tests.support.client_session`` and return its report."""
+    program = "from tests.support.client_session import main; main()"
+    done = run_client(program, uri, environment, str(folder))
     assert done.returncode == 0, done.stderr
     report: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return report

@@ -1,9 +1,9 @@
 """What a user does with the real MLflow client, as a program of its own.
 
-``python -m tests.support.client_session FOLDER`` works with the server and the credential that
-the environment names (``MLFLOW_TRACKING_URI`` and so on), keeps its files in ``FOLDER`` and
-prints what it saw as one JSON object.  It is a program because the client keeps its address,
-its credential and its trace exporter in process-wide state, and reads them once.
+``tests.support.client.run_session`` starts it.  It works with the server and the credential that
+the environment names (``MLFLOW_TRACKING_URI`` and so on), keeps its files in the folder named by
+its argument and prints what it saw as one JSON object.  It is a program because the client keeps
+its address, its credential and its trace exporter in process-wide state, and reads them once.
 """
 
 from __future__ import annotations
@@ -105,7 +105,3 @@ def _trace(experiment_id: str) -> int:
         span.set_outputs({"answer": 2})
     mlflow.flush_trace_async_logging()
     return len(mlflow.search_traces([experiment_id], return_type="list"))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,200 @@
+"""What the gate says to requests that cannot succeed, and what it leaves behind: nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.client import credential, run_client
+from tests.support.gate import Gate, bearer, create_key, running_gate
+from tests.support.mlflow_server import MlflowServer
+from tests.support.raw import RawAnswer, RawClient, chunk, request_head
+from tests.support.recording_upstream import RecordingUpstream
+from tests.support.scripts import fixed
+from tests.support.world import World
+
+REVOCATION_SECONDS = 2.0
+STAGED = ".artifact.uploading.*"  # MLflow's name for an upload that is not complete
+
+
+@pytest.fixture
+def upstream() -> Iterator[RecordingUpstream]:
+    with RecordingUpstream(fixed()) as running:
+        yield running
+
+
+@pytest.fixture
+def watched_key(tmp_path: Path) -> str:
+    """A key that ``watched_gate`` knows from its start."""
+    return create_key(tmp_path / "data", "watched")
+
+
+@pytest.fixture
+def watched_gate(upstream: RecordingUpstream, watched_key: str, tmp_path: Path) -> Iterator[Gate]:
+    """A gate whose upstream records what reaches it."""
+    with running_gate(tmp_path, upstream.url) as running:
+        yield running
+
+
+def basic(text: bytes) -> str:
+    return f"Authorization: Basic {base64.b64encode(text).decode()}"
+
+
+def assert_refused(answer: RawAnswer, status: int, reason: str, error_code: str) -> str:
+    """The answer is the gate's own and has MLflow's shape; returns its message."""
+    assert (answer.status, answer.get("X-Headgate-Reason")) == (status, reason)
+    assert answer.get("Content-Type") == "application/json"
+    body = json.loads(answer.body)
+    assert body["error_code"] == error_code
+    message = body["message"]
+    assert isinstance(message, str)
+    assert "Headgate" in message
+    return message
+
+
+def unknown_key(tmp_path: Path) -> str:
+    """A well-formed key of another gate."""
+    return create_key(tmp_path / "another", "stranger")
+
+
+@pytest.mark.parametrize("prefix", ["", "/mlflow", "/api/mlflow"])
+def test_without_a_good_key_nothing_reaches_mlflow(
+    prefix: str, watched_gate: Gate, upstream: RecordingUpstream, tmp_path: Path
+) -> None:
+    """No key, an unknown key, a damaged key, malformed headers: 401 and what to set."""
+    stranger = unknown_key(tmp_path)
+    presented: list[tuple[str, ...]] = [
+        (),
+        (bearer(stranger),),
+        (bearer(stranger[:-1]),),
+        (bearer("not-a-key"),),
+        (f"X-API-Key: {stranger}",),
+        ("X-API-Key:",),
+        (basic(f"anybody:{stranger}".encode()),),
+        (basic(b"no colon"),),
+        (basic(b"user:"),),
+        (basic(b"\xff\xfe:x"),),
+        ("Authorization: Basic !!!",),
+        ("Authorization: Basic",),
+        ("Authorization: Bearer",),
+        ("Authorization:",),
+        (f"Authorization: {stranger}",),
+        (f"Authorization: Digest {stranger}",),
+        (f"Authorization: Bearer {stranger} {stranger}",),
+    ]
+    for fields in presented:
+        answer = watched_gate.ask("GET", f"{prefix}/api/2.0/mlflow/experiments/search", *fields)
+        message = assert_refused(answer, 401, "unauthenticated", "UNAUTHENTICATED")
+        assert "MLFLOW_TRACKING_TOKEN" in message, fields
+        assert (answer.get("WWW-Authenticate") or "").startswith("Basic "), fields
+        assert stranger.encode() not in answer.head + answer.body
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("name", ["Authorization: Bearer", "X-API-Key:"])
+def test_the_same_header_twice_is_refused(
+    name: str, watched_gate: Gate, watched_key: str, upstream: RecordingUpstream
+) -> None:
+    """Of two credentials no program may pick one: the next program could pick the other."""
+    field = f"{name} {watched_key}"
+    assert watched_gate.ask("GET", "/version", field).status == 200
+    assert_refused(
+        watched_gate.ask("GET", "/version", field, field), 400, "request_ambiguous", "BAD_REQUEST"
+    )
+    assert len(upstream.requests) == 1
+
+
+def test_the_client_shows_its_user_what_to_set(gate: Gate, tmp_path: Path) -> None:
+    """The gate's sentence reaches the person through MLflow's own exception."""
+    done = run_client(
+        "import mlflow; mlflow.search_experiments()",
+        gate.url,
+        credential("bearer", unknown_key(tmp_path)),
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("mlflow.exceptions.RestException: UNAUTHENTICATED: Headgate refused")
+    assert "MLFLOW_TRACKING_TOKEN" in last
+
+
+def test_a_new_key_works_and_a_revoked_one_stops_within_two_seconds(
+    watched_gate: Gate,
+) -> None:
+    """On connections opened before just as on new ones."""
+    key = create_key(watched_gate.data, "short-lived")
+    request = request_head("GET", "/version", bearer(key))
+    with watched_gate.connect() as kept:
+
+        def status() -> int:
+            kept.send(request)
+            return kept.answer().status
+
+        assert seconds_until(lambda: status() == 200) <= REVOCATION_SECONDS
+        watched_gate.revoke_key("short-lived")
+        assert seconds_until(lambda: status() == 401) <= REVOCATION_SECONDS
+        kept.send(request)
+        message = assert_refused(kept.answer(), 401, "unauthenticated", "UNAUTHENTICATED")
+    assert "was revoked" in message
+    assert watched_gate.ask("GET", "/version", key=key).status == 401
+
+
+def seconds_until(condition: Callable[[], bool]) -> float:
+    """Ask again and again, each time over the network, until ``condition`` holds."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < 10 * REVOCATION_SECONDS
+    return time.monotonic() - started
+
+
+def test_mlflow_not_running(tmp_path: Path) -> None:
+    """503 with ``Retry-After``: the SDK waits and comes back; the address is for the log alone."""
+    key = create_key(tmp_path / "data", "early")
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        address = f"127.0.0.1:{reserved.getsockname()[1]}"
+        with running_gate(tmp_path, f"http://{address}") as gate:
+            answer = gate.ask("POST", "/mlflow/api/2.0/mlflow/runs/search", key=key, body=b"{}")
+            message = assert_refused(answer, 503, "upstream_connect", "TEMPORARILY_UNAVAILABLE")
+            assert "could not reach the MLflow server" in message
+            assert int(answer.get("Retry-After") or "0") >= 1
+            assert address.encode() not in answer.head + answer.body
+            outcome = gate.outcome(lambda o: o["request_id"] == answer.get("X-Request-ID"))
+    assert outcome["fault"] == "upstream"
+    assert address in outcome["detail"]
+
+
+@pytest.mark.parametrize("framing", ["counted", "chunked"])
+@pytest.mark.parametrize("leave", [RawClient.close, RawClient.reset], ids=["close", "reset"])
+def test_a_client_that_leaves_in_mid_upload_leaves_no_artifact(
+    framing: str,
+    leave: Callable[[RawClient], None],
+    world: World,
+    mlflow_server: MlflowServer,
+    gate: Gate,
+    key: str,
+) -> None:
+    """MLflow never takes the half for the whole, and the outcome says who ended it."""
+    folder = f"{world.experiment_id}/{world.run_id}/artifacts/left-{framing}-{leave.__name__}"
+    stored = mlflow_server.artifacts / folder
+    path = f"/mlflow/api/2.0/mlflow-artifacts/artifacts/{folder}/half.bin"
+    half = os.urandom(1024 * 1024)
+    with gate.connect() as client:
+        if framing == "counted":
+            length = f"Content-Length: {2 * len(half)}"
+            client.send(request_head("PUT", path, bearer(key), length) + half)
+        else:
+            coding = "Transfer-Encoding: chunked"
+            client.send(request_head("PUT", path, bearer(key), coding) + chunk(half))
+        wait = mlflow_server.process.wait_until
+        wait(lambda: any(stored.glob(STAGED)) or None, "the upload to reach MLflow", 10)
+        leave(client)
+    wait(lambda: not any(stored.glob(STAGED)) or None, "MLflow to give the upload up", 10)
+    assert list(stored.iterdir()) == []
+    outcome = gate.outcome(lambda o: o["path"] == path)
+    assert (outcome["reason"], outcome["fault"]) == ("client_gone", "client")
