@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ from headgate.stores import KeyStore
 from headgate.telemetry.access_log import AccessLog
 
 log = logging.getLogger("headgate")
+
+Companion = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,19 @@ def serve(config: Config, announce: Callable[[Listening], None]) -> int:
 async def _run(
     config: Config, announce: Callable[[Listening], None], access_log: AccessLog | None
 ) -> None:
+    with contextlib.ExitStack() as stack:
+        authenticate, companions = _authentication(config, stack)
+        await _run_worker(config, announce, access_log, authenticate, companions)
+
+
+async def _run_worker(
+    config: Config,
+    announce: Callable[[Listening], None],
+    access_log: AccessLog | None,
+    authenticate: Authenticate,
+    companions: Sequence[Companion],
+) -> None:
     pools = {name: _pool(config, settings) for name, settings in config.upstreams.items()}
-    authenticate, companions = _authentication(config)
     pipeline = Pipeline(
         authenticate,
         {
@@ -93,13 +107,13 @@ def _pool(config: Config, settings: Upstream) -> Pool:
 
 
 def _authentication(
-    config: Config,
-) -> tuple[Authenticate, tuple[Callable[[], Coroutine[Any, Any, None]], ...]]:
+    config: Config, stack: contextlib.ExitStack
+) -> tuple[Authenticate, Sequence[Companion]]:
     if config.auth.mode is AuthMode.NONE:
         return Anonymous(), ()
     authenticator = Authenticator()
     refresher = Refresher(
-        KeyStore(config.key_database),
+        stack.enter_context(KeyStore(config.key_database)),
         authenticator.install,
         interval=config.auth.refresh_interval,
         clock=time.time,

@@ -95,17 +95,18 @@ class Outcome(NamedTuple):
     """How one request ended.  Exactly one exists for each request, whatever happened to it.
 
     Times are seconds; sizes are body bytes as they crossed the gate.  ``status`` is what the
-    client was sent, 0 when it was sent nothing.
+    client was sent, 0 when it was sent nothing.  ``target`` is as the client wrote it, query
+    included: whoever shows it leaves the query out, for there may be secrets in it.
     """
 
     reason: Reason
     phase: Phase
     status: int
-    method: str
-    path: str
+    method: bytes
+    target: bytes
     family: str
     principal: str
-    request_id: str
+    request_id: bytes
     client: str
     endpoint: str
     duration: float
@@ -113,5 +114,5 @@ class Outcome(NamedTuple):
     bytes_in: int
     bytes_out: int
     attempts: int
-    user_agent: str
+    user_agent: bytes
     detail: str

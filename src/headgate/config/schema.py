@@ -58,7 +58,7 @@ class Auth(_Section):
         "unless the gate listens on a loopback address.",
     )
     refresh_interval: Seconds = Field(
-        0.5, le=2, description="Seconds between looks for new and revoked keys, in each worker."
+        0.5, le=1.5, description="Seconds between looks for new and revoked keys, in each worker."
     )
 
 

@@ -17,7 +17,7 @@ from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
 from headgate.wire.forward import origin_lines
 from headgate.wire.head import END
-from headgate.wire.request import CHUNKED, RequestFields, read_request
+from headgate.wire.request import CHUNKED, RequestFields, read_request, unreadable
 
 WRITE_HIGH_WATER = 256 * 1024
 """Answer bytes waiting for the client before MLflow's side is asked to pause."""
@@ -251,10 +251,10 @@ class ClientConnection(asyncio.Protocol):
         if held:
             self._held = bytearray()
         self._searched = 0
-        self._begin(head)
-        return rest
+        return self._begin(head, rest)
 
-    def _begin(self, block: bytes) -> None:
+    def _begin(self, block: bytes, rest: bytes) -> bytes:
+        """Start the exchange of the request whose head is ``block``; returns what follows it."""
         plane = self._plane
         request = read_request(block, plane.limits.headers, self._fields)
         fields = request.fields
@@ -262,33 +262,39 @@ class ClientConnection(asyncio.Protocol):
             fields.lines += origin_lines(self.caller.address, self._scheme, fields.host)
             self._fields = fields
         length = fields.length
+        pieces: list[bytes] = []
         if length == 0:
-            self._body = _NO_BODY
+            body: BodyReader = _NO_BODY
             self.deadline = math.inf
         else:
-            self._body = ChunkedBody() if length == CHUNKED else CountedBody(length)
+            body = ChunkedBody() if length == CHUNKED else CountedBody(length)
             self._expect_body()
-        self._exchange = Exchange(plane, self, request)
-        self._exchange.begin()
+        self._body = body
+        exchange = self._exchange = Exchange(plane, self, request)
+        if length and rest:
+            pieces, used = body.feed(rest)
+            rest = rest[used:]
+        exchange.begin(pieces, done=body.done)
+        if length and body.done:
+            self._on_body_end()
+        return rest
 
     def _read_body(self, exchange: Exchange, data: bytes) -> bytes:
         body = self._body
-        payload, used = body.feed(data)
-        if exchange.ended:  # refused: what is left of the body is read over
-            if body.done:
-                self._exchange = None
-        else:
-            for piece in payload:
-                exchange.on_request_body(piece)
-            if body.done:
-                exchange.on_request_end()
+        pieces, used = body.feed(data)
+        exchange.on_request_body(pieces, done=body.done)
         if body.done:
-            self.deadline = math.inf if self.writable else self.deadline
-            if self._exchange is None:
-                self._rest()
+            self._on_body_end()
             return data[used:]
         self._expect_body()
         return b""
+
+    def _on_body_end(self) -> None:
+        if self.writable:
+            self.deadline = math.inf
+        if self._exchange is None or self._exchange.ended:  # refused, and now read over
+            self._exchange = None
+            self._rest()
 
     def _expect_body(self) -> None:
         if not self._paused:
@@ -328,12 +334,12 @@ class ClientConnection(asyncio.Protocol):
         """Answer bytes that are no request, or a body that breaks its framing."""
         exchange = self._exchange
         if exchange is None:
-            exchange = self._exchange = Exchange(self._plane, self, None)
+            exchange = self._exchange = Exchange(self._plane, self, unreadable())
         self._body = ChunkedBody()  # nobody knows where it ends: the connection must close
         exchange.on_malformed(error)
 
     def _on_defect(self, error: Exception) -> None:
         exchange = self._exchange
         if exchange is None:
-            exchange = self._exchange = Exchange(self._plane, self, None)
+            exchange = self._exchange = Exchange(self._plane, self, unreadable())
         exchange.on_defect(error)

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 WRITE_HIGH_WATER = 256 * 1024
 """Bytes waiting to be sent before the other side is asked to pause."""
 
+JOIN_BYTES = 64 * 1024
+"""Parts up to this size are copied together: that is cheaper than a second system call."""
+
 
 class ExchangeSide(Protocol):
     """What an upstream connection tells of its answer."""
 
     method: bytes
 
-    def on_response_head(self, response: Response) -> None:
-        """The head of the final answer is here."""
-
-    def on_response_body(self, data: bytes) -> None:
-        """Some of its body is here."""
+    def on_response(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
+        """Some of the answer is here: its head when that came now, and pieces of its body."""
 
     def on_response_end(self, *, reusable: bool) -> None:
         """It is complete."""
@@ -90,6 +90,19 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange = exchange
         self.deadline = deadline
 
+    def write(self, pieces: list[bytes]) -> None:
+        """Send parts of a request, in one piece where that is cheap."""
+        if len(pieces) == 1:
+            self.transport.write(pieces[0])
+        elif sum(map(len, pieces)) <= JOIN_BYTES:
+            self.transport.write(b"".join(pieces))
+        else:
+            self.transport.writelines(pieces)
+
+    def give_back(self) -> None:
+        """Return to the pool: the exchange is complete on both sides."""
+        self._pool.give_back(self)
+
     def abort(self) -> None:
         """Close at once; whoever had the connection no longer hears of it."""
         self.exchange = None
@@ -124,6 +137,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         response = self._response
         if exc is None and response is not None and isinstance(response.body, UntilClose):
+            exchange.on_response(None, [], done=True)
             exchange.on_response_end(reusable=False)
         else:
             exchange.on_upstream_lost(exc)
@@ -146,7 +160,7 @@ class UpstreamConnection(asyncio.Protocol):
     # --- reading ---------------------------------------------------------------------------
 
     def _receive(self, exchange: ExchangeSide, data: bytes) -> None:
-        response = self._response
+        response, fresh = self._response, None
         if response is None:
             if self._buffer:
                 data = self._buffer + data
@@ -154,26 +168,26 @@ class UpstreamConnection(asyncio.Protocol):
             response, data = self._read_head(data, exchange.method)
             if response is None:
                 return
-            self._response = response
-            exchange.on_response_head(response)
+            self._response = fresh = response
         body = response.body
+        pieces: list[bytes] = []
         if data and not body.done:
-            payload, used = body.feed(data)
-            for piece in payload:
-                exchange.on_response_body(piece)
+            pieces, used = body.feed(data)
             data = data[used:] if used < len(data) else b""
-        if body.done and self.exchange is exchange:
+        done = body.done
+        if done:
             self._response = None
+        exchange.on_response(fresh, pieces, done=done)
+        if done and self.exchange is exchange:
             self.exchange = None
-            reusable = not response.close and not data
             self.reused = True
-            exchange.on_response_end(reusable=reusable)
+            exchange.on_response_end(reusable=not response.close and not data)
 
     def _read_head(self, data: bytes, method: bytes) -> tuple[Response | None, bytes]:
         """The final answer's head and what follows it; interim answers are read over."""
         while True:
             end = data.find(END)
-            if end < 0:
+            if end < 0 or end > self._head_bytes:
                 if len(data) > self._head_bytes:
                     raise ProtocolError("the answer's head is too long")
                 self._buffer = data

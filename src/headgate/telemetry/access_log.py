@@ -86,10 +86,11 @@ class AccessLog:
             self._dropped = 0
         return (
             f'{self._stamp}{int(now * 1000) % 1000:03d}Z","event":"request",'
-            f'"reason":"{o.reason}","phase":"{o.phase}","status":{o.status},"method":"{o.method}","path":{quote(o.path)},'
-            f'"family":"{o.family}","principal":{quote(o.principal)},"request_id":"{o.request_id}",'
+            f'"reason":"{o.reason}","phase":"{o.phase}","status":{o.status},"method":"{o.method.decode()}",'
+            f'"path":{quote(o.target.partition(b"?")[0].decode("latin-1"))},'
+            f'"family":"{o.family}","principal":{quote(o.principal)},"request_id":"{o.request_id.decode()}",'
             f'"client":"{o.client}","endpoint":"{o.endpoint}","duration_ms":{o.duration * 1e3:.3f},'
             f'"upstream_ms":{o.upstream_duration * 1e3:.3f},"bytes_in":{o.bytes_in},'
             f'"bytes_out":{o.bytes_out},"attempts":{o.attempts},'
-            f'"user_agent":{quote(o.user_agent)}{extra}}}\n'
+            f'"user_agent":{quote(o.user_agent.decode("latin-1"))}{extra}}}\n'
         )

@@ -57,11 +57,12 @@ class Response:
     """One answer as the gate understands it.
 
     ``lines``: the fields the client may see, as they stand in a head.  ``length``: body bytes as
-    announced, or None.  ``body``: finds the body's end.  ``close``: MLflow will close the
-    connection after it.
+    announced, or None.  ``body``: finds the body's end.  ``delimited``: the client can see that
+    end by itself, from the length or from the status.  ``close``: MLflow will close the connection
+    after it.
     """
 
-    __slots__ = ("body", "close", "known", "length", "lines", "status")
+    __slots__ = ("body", "close", "delimited", "known", "length", "lines", "status")
 
     def __init__(self) -> None:
         self.status = 0
@@ -69,6 +70,7 @@ class Response:
         self.known: dict[bytes, bytes] = {}
         self.length: int | None = None
         self.close = False
+        self.delimited = True
         self.body: BodyReader
 
     @property
@@ -135,8 +137,10 @@ def _settle_framing(response: Response, minor: int, method: bytes) -> None:
         if coding.lower() != b"chunked" or minor == 0:
             raise ProtocolError("the answer's transfer coding is not plain chunked")
         response.body = ChunkedBody()
+        response.delimited = False
     elif response.length is not None:
         response.body = CountedBody(response.length)
     else:
         response.body = UntilClose()
+        response.delimited = False
         response.close = True
