@@ -1,0 +1,141 @@
+"""``headgate verify``: the test an operator runs after each deployment.
+
+The steps are those of the real MLflow client.  It lives in a program of its own
+(``headgate_verify``), since it keeps addresses and credentials in process-wide state and the
+gate has no need of it; this command finds the key, starts the program and shows its events.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+from pydantic import ByteSize, TypeAdapter, ValidationError
+from rich.console import Console
+
+from headgate.cli.verifier import Order, verifying
+from headgate.cli.verify_report import ConsoleView, JsonView, Report
+from headgate.errors import HeadgateError
+
+
+class Auth(enum.StrEnum):
+    """How the key is sent."""
+
+    BEARER = "bearer"
+    BASIC = "basic"
+
+
+# In this order; the name tells how MLflow's client would send the value.
+_KEY_VARIABLES = {
+    "HEADGATE_API_KEY": Auth.BEARER,
+    "MLFLOW_TRACKING_TOKEN": Auth.BEARER,
+    "MLFLOW_TRACKING_PASSWORD": Auth.BASIC,
+}
+_USERNAME = "headgate-verify"  # the gate takes any user name
+
+
+def _size(text: str) -> int:
+    """Read ``128MiB`` and the like."""
+    try:
+        size = TypeAdapter(ByteSize).validate_python(text)
+    except ValidationError:
+        size = ByteSize(0)
+    if size < 1:
+        raise typer.BadParameter(f"{text!r} is not a size such as 64KiB, 128MiB or 2GiB")
+    return int(size)
+
+
+def verify(
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="The tracking URI that clients are given.")
+    ],
+    auth: Annotated[Auth | None, typer.Option(help="How the key is sent.  [bearer]")] = None,
+    size: Annotated[
+        int, typer.Option(parser=_size, metavar="SIZE", help="Size of the large artifact.")
+    ] = "128MiB",  # type: ignore[assignment]  # typer gives the default to the parser as well
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything it made in MLflow.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead, for programs.")
+    ] = False,
+    python: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Interpreter of an environment that has MLflow."),
+    ] = None,
+) -> None:
+    """Register a model through a running gate, step by step, and remove it again.
+
+    The key comes from HEADGATE_API_KEY, MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_PASSWORD, or
+    from a prompt.  The exit code is 0 only if every step passed.
+    """
+    target = _target(url)
+    key, source = _key(os.environ)
+    order = Order(
+        python=str(python or sys.executable),
+        url=target,
+        key=key,
+        auth=(auth or source).value,
+        username=os.environ.get("MLFLOW_TRACKING_USERNAME") or _USERNAME,
+        size=size,
+        keep=keep,
+    )
+    report = Report(url=order.url, auth=order.auth, keep=order.keep)
+    view = JsonView() if as_json else ConsoleView(Console())
+    with verifying(order) as verifier, view.live():
+        for event in verifier.events():
+            view.show(report, event, report.add(event))
+        if not report.complete:
+            report.error = verifier.why_it_ended()
+    view.finish(report)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+def _target(url: str) -> str:
+    """The URL without a slash at its end.
+
+    Raises:
+        HeadgateError: it is not one; it holds credentials, which are not repeated.
+    """
+    cure = "give the tracking URI as in --url http://127.0.0.1:8080/mlflow"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError for what is no port
+    except ValueError as error:
+        raise HeadgateError(f"--url: {error}; {cure}") from None
+    if "@" in parts.netloc:
+        raise HeadgateError("--url holds credentials; put the key into HEADGATE_API_KEY instead")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise HeadgateError(f"--url: {url!r} is not an http:// or https:// address; {cure}")
+    if parts.query or parts.fragment:
+        raise HeadgateError(f"--url: a query or fragment has no place in it; {cure}")
+    return url.rstrip("/")
+
+
+def _key(environment: Mapping[str, str]) -> tuple[str, Auth]:
+    """The key and how to send it, from the environment or from whoever sits at the terminal."""
+    for name, auth in _KEY_VARIABLES.items():
+        if environment.get(name):
+            return _sendable(environment[name].strip(), name), auth
+    if not sys.stdin.isatty():
+        raise HeadgateError(
+            "there is no key; put one into HEADGATE_API_KEY ('headgate keys create NAME' makes it)"
+        )
+    return _sendable(typer.prompt("API key", hide_input=True, err=True).strip(), "key"), Auth.BEARER
+
+
+def _sendable(key: str, name: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
+        raise HeadgateError(
+            f"the {name} holds a space or another character that no HTTP header can carry; "
+            "copy the key again"
+        )
+    return key

@@ -1,0 +1,93 @@
+"""The environment the MLflow client is given: the caller's network, nothing else of the caller."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Auth = Literal["bearer", "basic"]
+
+# Each of these can redirect, sign, sample or rename what the client sends.
+_DROPPED_PREFIXES = ("MLFLOW_", "_MLFLOW_", "OTEL_", "DATABRICKS_", "HEADGATE_")
+# NETRC: requests lets a netrc entry of the host replace the Authorization header.
+_DROPPED = frozenset({"NETRC"})
+_TLS_SWITCH = "MLFLOW_TRACKING_INSECURE_TLS"
+_TLS_FILES = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
+
+# MLflow's own defaults keep an unreachable server secret for four minutes.  With these a dead
+# server is reported after two seconds, a silent one after three times the timeout.
+REQUEST_TIMEOUT = 15
+LARGE_REQUEST_TIMEOUT = 120
+_BOUNDS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_TIMEOUT),
+}
+_QUIET = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The key and how it is sent."""
+
+    key: str
+    auth: Auth
+    username: str
+
+    @property
+    def authorization(self) -> str:
+        """The ``Authorization`` header that MLflow's client derives from its settings."""
+        if self.auth == "bearer":
+            return f"Bearer {self.key}"
+        return "Basic " + base64.b64encode(f"{self.username}:{self.key}".encode()).decode()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every text that must not be printed.
+
+        Very short keys protect nothing, and to blot them out would maim the words around them.
+        """
+        texts = (self.key, self.authorization.partition(" ")[2])
+        return tuple(text for text in texts if len(text) >= 8)
+
+
+def client_environment(
+    inherited: Mapping[str, str], *, url: str, credentials: Credentials, home: Path
+) -> dict[str, str]:
+    """What the process environment must be before MLflow is imported.
+
+    ``home`` is an empty folder: MLflow prefers the user name and password of
+    ``~/.mlflow/credentials`` to a token, and requests reads ``~/.netrc``.
+    TLS settings stay, since they belong to the way to the server; their relative paths are
+    resolved here, before the working folder changes.
+    """
+    environment = {
+        name: value
+        for name, value in inherited.items()
+        if not name.startswith(_DROPPED_PREFIXES) and name not in _DROPPED
+    }
+    if _TLS_SWITCH in inherited:
+        environment[_TLS_SWITCH] = inherited[_TLS_SWITCH]
+    for name in _TLS_FILES:
+        if inherited.get(name):
+            environment[name] = os.path.abspath(inherited[name])
+    environment |= _BOUNDS | _QUIET
+    environment |= {"HOME": str(home), "MLFLOW_TRACKING_URI": url, "MLFLOW_REGISTRY_URI": url}
+    if credentials.auth == "bearer":
+        environment["MLFLOW_TRACKING_TOKEN"] = credentials.key
+    else:
+        environment["MLFLOW_TRACKING_USERNAME"] = credentials.username
+        environment["MLFLOW_TRACKING_PASSWORD"] = credentials.key
+    return environment

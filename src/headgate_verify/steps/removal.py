@@ -1,0 +1,77 @@
+"""Takes away what the other steps made, and looks whether it is gone.
+
+Each of these may run after a step whose answer was lost, so it looks for the thing by name and
+is content when it is not there.  Over its REST API MLflow only marks experiments, runs and
+logged models as deleted; ``mlflow gc`` on the server's side purges them.
+"""
+
+from __future__ import annotations
+
+from mlflow.entities import LifecycleStage, ViewType
+from mlflow.exceptions import MlflowException
+
+from headgate_verify.subject import Subject, expect, wait_until
+
+TRACE = "trace"
+MODEL = "registered model"
+LOGGED_MODEL = "logged model"
+RUN = "run"
+EXPERIMENT = "experiment"
+
+_ABSENT = "not there"
+_MARKED = "marked as deleted; `mlflow gc` purges it"
+
+
+def trace(subject: Subject) -> str:
+    """Delete the trace for good."""
+    deleted = subject.client.delete_traces(subject.experiment_id, trace_ids=[subject.trace_id])
+    wait_until(lambda: not _traces(subject), "the trace was still there")
+    return "deleted" if deleted else _ABSENT
+
+
+def model(subject: Subject) -> str:
+    """Delete the registered model with its versions and aliases for good."""
+    try:
+        subject.client.delete_registered_model(subject.name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return _ABSENT
+    found = subject.client.search_registered_models(filter_string=f"name = '{subject.name}'")
+    expect("registered models after removal", [item.name for item in found], [])
+    return "deleted"
+
+
+def logged_model(subject: Subject) -> str:
+    """Delete the logged model."""
+    subject.client.delete_logged_model(subject.logged_model_id)
+    found = subject.client.search_logged_models(experiment_ids=[subject.experiment_id])
+    left = [item.model_id for item in found if item.model_id == subject.logged_model_id]
+    expect("logged models after removal", left, [])
+    return _MARKED
+
+
+def run(subject: Subject) -> str:
+    """Delete every run of our name."""
+    found = subject.client.search_runs([subject.experiment_id], run_view_type=ViewType.ACTIVE_ONLY)
+    for item in found:
+        subject.client.delete_run(item.info.run_id)
+    left = subject.client.search_runs([subject.experiment_id], run_view_type=ViewType.ACTIVE_ONLY)
+    expect("runs after removal", [item.info.run_id for item in left], [])
+    return _MARKED if found else _ABSENT
+
+
+def experiment(subject: Subject) -> str:
+    """Delete the experiment."""
+    found = subject.client.get_experiment_by_name(subject.name)
+    if found is None:
+        return _ABSENT
+    subject.client.delete_experiment(found.experiment_id)
+    stage = subject.client.get_experiment(found.experiment_id).lifecycle_stage
+    expect("lifecycle stage of the experiment", stage, LifecycleStage.DELETED)
+    return _MARKED
+
+
+def _traces(subject: Subject) -> list[str]:
+    found = subject.client.search_traces(locations=[subject.experiment_id], include_spans=False)
+    return [item.info.trace_id for item in found]
