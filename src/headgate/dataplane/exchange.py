@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from headgate.dataplane import answer, failures
-from headgate.dataplane.gate import Forward, Redirect
+from headgate.dataplane.gate import Forward, Redirect, Route
 from headgate.dataplane.plane import Plane, log
 from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.upstream import UpstreamConnection
@@ -44,11 +44,12 @@ class Exchange:
         "_close",
         "_connecting",
         "_detail",
-        "_forward",
         "_phase",
         "_plane",
         "_principal",
+        "_query",
         "_request_id",
+        "_route",
         "_started",
         "_status",
         "_upstream",
@@ -69,7 +70,8 @@ class Exchange:
         self._started = plane.clock()
         self._upstream_started = 0.0
         self._request_id = request_id(fields) or plane.next_request_id()
-        self._forward: Forward | None = None
+        self._route: Route | None = None
+        self._query = b""
         self._principal = ""
         self._body: RequestBody | None = None
         self._upstream: UpstreamConnection | None = None
@@ -92,11 +94,14 @@ class Exchange:
         """
         verdict = self._plane.gate.decide(self.request, self._client.caller)
         if isinstance(verdict, Forward):
-            self._forward = verdict
+            self._route = verdict.route
+            self._query = verdict.query
             self._principal = verdict.principal.name
             length = self.request.fields.length
             if length:
-                collecting = length == CHUNKED and verdict.operation.body is BodyHandling.LENGTH
+                collecting = (
+                    length == CHUNKED and verdict.route.operation.body is BodyHandling.LENGTH
+                )
                 self._body = RequestBody(length, collecting=collecting)
                 if pieces or done:
                     self.on_request_body(pieces, done=done)
@@ -157,24 +162,24 @@ class Exchange:
 
     def _select(self) -> None:
         self._phase = Phase.SELECT
-        forward = self._forward
-        assert forward is not None  # noqa: S101 - begin() set it before any path leads here
+        route = self._route
+        assert route is not None  # noqa: S101 - begin() set it before any path leads here
         self._attempts += 1
-        connection = forward.pool.take()
+        connection = route.pool.take()
         if connection is not None:
-            self._send(forward, connection)
+            self._send(route, connection)
         else:
             self._client.pause_reading()
-            self._connecting = forward.pool.connect(self)
+            self._connecting = route.pool.connect(self)
 
     def on_connected(self, connection: UpstreamConnection) -> None:
         """A new connection to MLflow is open."""
         self._connecting = None
-        if self.ended or self._forward is None:
+        if self.ended or self._route is None:
             connection.abort()
             return
         try:
-            self._send(self._forward, connection)
+            self._send(self._route, connection)
             self._client.resume_reading()
         except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
             self.on_defect(error)
@@ -184,17 +189,17 @@ class Exchange:
         self._connecting = None
         self._fail(failures.cannot_connect(endpoint, error))
 
-    def _send(self, forward: Forward, connection: UpstreamConnection) -> None:
+    def _send(self, route: Route, connection: UpstreamConnection) -> None:
         self._phase = Phase.FORWARD
         self._upstream = connection
         now = self._upstream_started = self._plane.clock()
-        connection.begin(self, now + forward.pool.silence_timeout)
+        connection.begin(self, now + route.pool.silence_timeout)
         body = self._body
         due = body.start() if body is not None else []
         head = heads.request_head(
             self.request,
-            forward.path,
-            forward.pool.host_header,
+            route.path + self._query,
+            route.pool.host_header,
             self._request_id,
             body.length if body is not None else 0,
         )
@@ -211,8 +216,8 @@ class Exchange:
 
     def _expect_upstream(self) -> None:
         """MLflow or the client has moved: count silence from now."""
-        if self._upstream is not None and self._forward is not None:
-            silence = self._forward.pool.silence_timeout
+        if self._upstream is not None and self._route is not None:
+            silence = self._route.pool.silence_timeout
             self._upstream.deadline = self._plane.clock() + silence
 
     # --- from MLflow -----------------------------------------------------------------------
@@ -252,7 +257,7 @@ class Exchange:
         if self._body is not None:
             self._body.forget()
         minor = self.request.minor
-        lines = [heads.status_line(response.status), *response.lines]
+        lines = [heads.status_line(response.status), response.lines]
         if response.location is not None:
             lines.append(self._location_line(response.location))
         if self._close or not self._client.body_done or self._plane.draining:
@@ -271,13 +276,13 @@ class Exchange:
         return b"".join(lines)
 
     def _location_line(self, location: bytes) -> bytes:
-        forward = self._forward
-        if forward is None:
+        route = self._route
+        if route is None:
             return b""
         host = self.request.fields.host.decode("latin-1")
         base = f"{self._client.caller.scheme}://{host}" if host else ""
-        prefix = forward.prefix.decode("ascii")
-        public = public_location(location, forward.pool.authorities, base, prefix)
+        prefix = route.prefix.decode("ascii")
+        public = public_location(location, route.pool.authorities, base, prefix)
         return b"Location: %b\r\n" % public if public is not None else b""
 
     def on_response_end(self, *, reusable: bool) -> None:
@@ -308,15 +313,15 @@ class Exchange:
         return (
             self._status == 0
             and self._attempts < MAX_ATTEMPTS
-            and self._forward is not None
-            and self._forward.operation.retry is Retry.SAFE
+            and self._route is not None
+            and self._route.operation.retry is Retry.SAFE
             and (self._body is None or self._body.repeatable)
         )
 
     def on_upstream_silent(self) -> None:
         """MLflow has not moved for too long."""
         self._upstream = None
-        limit = self._forward.pool.silence_timeout if self._forward is not None else 0
+        limit = self._route.pool.silence_timeout if self._route is not None else 0
         self._fail(failures.silent(limit))
 
     def on_upstream_invalid(self, error: ProtocolError) -> None:
@@ -376,7 +381,7 @@ class Exchange:
     def _end(self, reason: Reason) -> None:
         """Account for the request: the one place where its outcome is made."""
         self.ended = True
-        body, forward, request = self._body, self._forward, self.request
+        body, route, request = self._body, self._route, self.request
         now = self._plane.clock()
         self._plane.gate.account(
             Outcome(
@@ -385,11 +390,11 @@ class Exchange:
                 self._status,
                 request.method,
                 request.target,
-                forward.operation.family if forward is not None else "",
+                route.operation.family if route is not None else "",
                 self._principal,
                 self._request_id,
                 self._client.caller.address,
-                forward.pool.name if forward is not None else "",
+                route.pool.name if route is not None else "",
                 now - self._started,
                 now - self._upstream_started if self._upstream_started else 0.0,
                 body.received if body is not None else 0,

@@ -25,15 +25,28 @@ class Caller:
         self.memo: object = None
 
 
-@dataclass(slots=True)
-class Forward:
-    """The request may pass: to ``pool``, as ``path``; ``prefix`` is what was taken off it."""
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where requests with one method and path go.
+
+    ``path`` is the canonical path that MLflow is sent; ``prefix`` the public prefix taken off it.
+    """
 
     pool: Pool
     path: bytes
     prefix: bytes
     operation: Operation
-    principal: Principal
+
+
+class Forward:
+    """The request may pass along ``route``; ``query`` is the client's own, with its ``?``."""
+
+    __slots__ = ("principal", "query", "route")
+
+    def __init__(self, route: Route, query: bytes, principal: Principal) -> None:
+        self.route = route
+        self.query = query
+        self.principal = principal
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class UpstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_buffer",
         "_head_bytes",
+        "_last",
         "_max_fields",
         "_pool",
         "_response",
@@ -72,6 +73,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._max_fields = max_fields
         self._buffer = b""
         self._response: Response | None = None
+        self._last: Response | None = None
         self.exchange: ExchangeSide | None = None
         self.deadline = 0.0
         self.idle_since = 0.0
@@ -177,6 +179,7 @@ class UpstreamConnection(asyncio.Protocol):
         done = body.done
         if done:
             self._response = None
+            self._last = response
         exchange.on_response(fresh, pieces, done=done)
         if done and self.exchange is exchange:
             self.exchange = None
@@ -192,7 +195,7 @@ class UpstreamConnection(asyncio.Protocol):
                     raise ProtocolError("the answer's head is too long")
                 self._buffer = data
                 return None, b""
-            response = read_response(data[: end + 4], method, self._max_fields)
+            response = read_response(data[: end + 4], method, self._max_fields, self._last)
             data = data[end + 4 :]
             if response.status >= 200:
                 return response, data

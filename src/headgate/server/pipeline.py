@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from headgate.auth import Authenticate
 from headgate.contract import classify
-from headgate.dataplane.gate import Caller, Forward, Redirect, Refused, Verdict
+from headgate.dataplane.gate import Caller, Forward, Redirect, Refused, Route, Verdict
 from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Principal, Reason
@@ -22,6 +22,9 @@ from headgate.wire.target import Target, canonicalise
 
 _SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _AUTHORITY = re.compile(rb"https?://([^/]+)")
+
+
+REMEMBERED_ROUTES = 4096
 
 
 class _Known:
@@ -55,6 +58,8 @@ class Pipeline:
     ) -> None:
         self._authenticate = authenticate
         self._clock = clock
+        # What a method and a path as sent lead to: it depends on nothing else.
+        self._routes: dict[tuple[bytes, bytes], Route] = {}
         self._pools = {prefix.encode("ascii"): pool for prefix, pool in pools.items()}
         longest_first = sorted(filter(None, self._pools), key=len, reverse=True)
         self._prefix = re.compile(b"(?:%b)(?=/|$)" % b"|".join(map(re.escape, longest_first)))
@@ -62,6 +67,19 @@ class Pipeline:
 
     def decide(self, request: Request, caller: Caller) -> Verdict:
         """Whether the request may pass, and where to."""
+        path, mark, query = request.target.partition(b"?")
+        route = self._routes.get((request.method, path))
+        if route is None or b"#" in query:
+            return self._decide_new(request, caller)
+        principal = self._who(request.fields, caller)
+        if isinstance(principal, Refusal):
+            return Refused(principal, Phase.AUTHENTICATE)
+        if b"origin" in request.fields.known and _is_foreign_write(request):
+            return Refused(_FOREIGN_WRITE, Phase.AUTHORISE, principal.name)
+        return Forward(route, mark + query, principal)
+
+    def _decide_new(self, request: Request, caller: Caller) -> Verdict:
+        """Decide on a method and path that are not known to lead somewhere."""
         try:
             target = canonicalise(request.target, request.fields.host)
         except ProtocolError as error:
@@ -96,7 +114,12 @@ class Pipeline:
         operation = classify(request.method, path)
         if operation is None or pool is None:
             return Refused(_unknown_route(request, target), Phase.CLASSIFY, principal.name)
-        return Forward(pool, path + target.query, prefix, operation, principal)
+        route = Route(pool, path, prefix, operation)
+        if path != b"/" and request.target.startswith(b"/"):
+            if len(self._routes) >= REMEMBERED_ROUTES:
+                self._routes.clear()
+            self._routes[request.method, request.target.partition(b"?")[0]] = route
+        return Forward(route, target.query, principal)
 
     def _split(self, path: bytes) -> tuple[bytes, bytes]:
         """The public prefix of a path and the rest."""

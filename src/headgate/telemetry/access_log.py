@@ -79,18 +79,18 @@ class AccessLog:
             self._stamp = time.strftime('{"time":"%Y-%m-%dT%H:%M:%S.', time.gmtime(now))
         extra = ""
         if o.reason is not Reason.OK:
-            fault = REASONS[o.reason].fault
-            extra = f',"fault":"{fault}","detail":{quote(o.detail)}'
+            extra = f',"fault":"{REASONS[o.reason].fault}","detail":{quote(o.detail)}'
         if self._dropped:
             extra += f',"lines_dropped":{self._dropped}'
             self._dropped = 0
+        path = o.target.partition(b"?")[0].decode("latin-1")
         return (
-            f'{self._stamp}{int(now * 1000) % 1000:03d}Z","event":"request",'
-            f'"reason":"{o.reason}","phase":"{o.phase}","status":{o.status},"method":"{o.method.decode()}",'
-            f'"path":{quote(o.target.partition(b"?")[0].decode("latin-1"))},'
-            f'"family":"{o.family}","principal":{quote(o.principal)},"request_id":"{o.request_id.decode()}",'
-            f'"client":"{o.client}","endpoint":"{o.endpoint}","duration_ms":{o.duration * 1e3:.3f},'
-            f'"upstream_ms":{o.upstream_duration * 1e3:.3f},"bytes_in":{o.bytes_in},'
-            f'"bytes_out":{o.bytes_out},"attempts":{o.attempts},'
+            f'{self._stamp}{int((now - second) * 1000):03d}Z","event":"request",'
+            f'"reason":"{o.reason}","phase":"{o.phase}","status":{o.status},'
+            f'"method":"{o.method.decode()}","path":{quote(path)},"family":"{o.family}",'
+            f'"principal":{quote(o.principal)},"request_id":"{o.request_id.decode()}",'
+            f'"client":"{o.client}","endpoint":"{o.endpoint}",'
+            f'"duration_ms":{o.duration * 1e3:.3f},"upstream_ms":{o.upstream_duration * 1e3:.3f},'
+            f'"bytes_in":{o.bytes_in},"bytes_out":{o.bytes_out},"attempts":{o.attempts},'
             f'"user_agent":{quote(o.user_agent.decode("latin-1"))}{extra}}}\n'
         )

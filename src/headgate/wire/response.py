@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-import enum
-
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody, UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import parse_response
 
-
-class _Fate(enum.Enum):
-    SHOW = "show"
-    DROP = "drop"
-    LENGTH = "length"  # read, and shown
-    READ = "read"  # read, and not shown as it stands
-
-
-_FATES = {
-    b"connection": _Fate.READ,
-    b"transfer-encoding": _Fate.READ,
-    b"location": _Fate.READ,  # written anew by whoever knows the public address
-    b"content-length": _Fate.LENGTH,
-    b"keep-alive": _Fate.DROP,
-    b"proxy-connection": _Fate.DROP,
-    b"proxy-authenticate": _Fate.DROP,
-    b"te": _Fate.DROP,
-    b"trailer": _Fate.DROP,
-    b"upgrade": _Fate.DROP,
-    # the gate's own business, or nobody's outside
-    b"server": _Fate.DROP,
-    b"x-powered-by": _Fate.DROP,
-    b"x-request-id": _Fate.DROP,
-    b"x-headgate-reason": _Fate.DROP,
-    b"set-cookie": _Fate.DROP,
-    b"set-cookie2": _Fate.DROP,
-    b"alt-svc": _Fate.DROP,
-}
+_READ = frozenset(
+    {
+        b"connection",
+        b"transfer-encoding",
+        b"location",  # written anew by whoever knows the public address
+    }
+)
+_DROPPED = frozenset(
+    {
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"te",
+        b"trailer",
+        b"upgrade",
+        # the gate's own business, or nobody's outside
+        b"server",
+        b"x-powered-by",
+        b"x-request-id",
+        b"x-headgate-reason",
+        b"set-cookie",
+        b"set-cookie2",
+        b"alt-svc",
+    }
+)
 # Lowering a name costs more than a look-up: the usual spellings are looked up as they come.
-_BY_SPELLING = {
-    spelling: _FATES.get(name, _Fate.SHOW)
+_SHOWN = frozenset(
+    spelling
     for name in (
-        *_FATES,
         b"date",
         b"content-type",
         b"x-content-type-options",
@@ -50,7 +44,7 @@ _BY_SPELLING = {
         b"accept-ranges",
     )
     for spelling in (name, name.title())
-}
+)
 
 
 class Response:
@@ -58,89 +52,120 @@ class Response:
 
     ``lines``: the fields the client may see, as they stand in a head.  ``length``: body bytes as
     announced, or None.  ``body``: finds the body's end.  ``delimited``: the client can see that
-    end by itself, from the length or from the status.  ``close``: MLflow will close the connection
-    after it.
+    end by itself, from the length or from the status.  ``location``: where the answer points, as
+    MLflow wrote it.  ``close``: MLflow will close the connection after it.
     """
 
-    __slots__ = ("body", "close", "delimited", "known", "length", "lines", "status")
+    __slots__ = (
+        "_block",
+        "_method",
+        "body",
+        "close",
+        "delimited",
+        "length",
+        "lines",
+        "location",
+        "status",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, block: bytes, method: bytes) -> None:
+        self._block = block
+        self._method = method
         self.status = 0
-        self.lines: list[bytes] = []
-        self.known: dict[bytes, bytes] = {}
+        self.lines = b""
         self.length: int | None = None
+        self.location: bytes | None = None
         self.close = False
         self.delimited = True
         self.body: BodyReader
 
-    @property
-    def location(self) -> bytes | None:
-        """Where the answer points, as MLflow wrote it."""
-        return self.known.get(b"location")
+    def is_of(self, block: bytes, method: bytes) -> bool:
+        """Whether it came from the same bytes, in answer to the same method."""
+        return self._block == block and self._method == method
+
+    def renew(self) -> None:
+        """Expect the body anew: the same head has come again."""
+        if self.delimited:
+            self.body = CountedBody(self.length or 0)
+        else:
+            self.body = ChunkedBody() if isinstance(self.body, ChunkedBody) else UntilClose()
+
+
+class _Collector:
+    """Sorts what llhttp finds in a head."""
+
+    __slots__ = ("length", "lines", "read")
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.read: dict[bytes, bytes] = {}
+        self.length: int | None = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one field; the name is httptools' own."""
-        fate = _BY_SPELLING.get(name)
-        if fate is None:
-            fate = _FATES.get(name.lower(), _Fate.SHOW)
-        if fate is _Fate.SHOW:
+        if name in _SHOWN:
             self.lines.append(b"%b: %b\r\n" % (name, value))
-        elif fate is _Fate.LENGTH:
-            self.lines.append(b"%b: %b\r\n" % (name, value))
-            self.length = int(value)
-        elif fate is _Fate.READ:
-            key = name.lower()
-            before = self.known.get(key)
+            return
+        lower = name.lower()
+        if lower in _DROPPED:
+            return
+        if lower in _READ:
             value = value.strip(b" \t")
-            self.known[key] = value if before is None else before + b"," + value
+            before = self.read.get(lower)
+            self.read[lower] = value if before is None else before + b"," + value
+            return
+        if lower == b"content-length":
+            self.length = int(value)
+        self.lines.append(b"%b: %b\r\n" % (name, value))
 
 
-def read_response(block: bytes, method: bytes, max_fields: int) -> Response:
+def read_response(
+    block: bytes, method: bytes, max_fields: int, last: Response | None = None
+) -> Response:
     """Understand a whole head of an answer to a request with ``method``.
+
+    ``last`` is the answer before it on the same connection, which is over: when the head is the
+    same to the byte (MLflow answers most writes so within one second) it is understood already.
 
     Raises:
         ProtocolError: when it is no response head of HTTP/1.0 or HTTP/1.1, has more than
             ``max_fields`` fields, or frames its body in a way that the gate cannot pass on.
     """
-    response = Response()
-    response.status, minor = parse_response(block, response)
-    if len(response.lines) > max_fields:
+    if last is not None and last.is_of(block, method):
+        last.renew()
+        return last
+    found = _Collector()
+    status, minor = parse_response(block, found)
+    lines, read = found.lines, found.read
+    if len(lines) > max_fields:
         raise ProtocolError(f"the answer has more than {max_fields} header fields")
-    known = response.known
-    if b"connection" in known:
-        _obey_connection(response, minor)
-    else:
-        response.close = minor == 0
-    _settle_framing(response, minor, method)
+    response = Response(block, method)
+    response.status = status
+    response.length = found.length
+    response.location = read.get(b"location")
+    response.close = minor == 0
+    if b"connection" in read:
+        listed = {token.strip() for token in read[b"connection"].lower().split(b",")}
+        response.close = b"close" in listed or (minor == 0 and b"keep-alive" not in listed)
+        lines = [line for line in lines if line.partition(b":")[0].lower() not in listed]
+    response.lines = b"".join(lines)
+    _settle_framing(response, minor, method, read.get(b"transfer-encoding"))
     return response
 
 
-def _obey_connection(response: Response, minor: int) -> None:
-    value = response.known[b"connection"].lower()
-    if value in (b"keep-alive", b"close"):
-        response.close = value == b"close"
-        return
-    listed = {token.strip() for token in value.split(b",")}
-    response.close = b"close" in listed or (minor == 0 and b"keep-alive" not in listed)
-    response.lines = [
-        line for line in response.lines if line.partition(b":")[0].lower() not in listed
-    ]
-
-
-def _settle_framing(response: Response, minor: int, method: bytes) -> None:
+def _settle_framing(response: Response, minor: int, method: bytes, coding: bytes | None) -> None:
     """RFC 9112 section 6.3, in its order."""
     status = response.status
-    coding = response.known.get(b"transfer-encoding")
     if method == b"HEAD" or status < 200 or status in (204, 304):
+        response.length = 0
         response.body = CountedBody(0)
     elif coding is not None:
         if coding.lower() != b"chunked" or minor == 0:
             raise ProtocolError("the answer's transfer coding is not plain chunked")
-        response.body = ChunkedBody()
         response.delimited = False
+        response.body = ChunkedBody()
     elif response.length is not None:
         response.body = CountedBody(response.length)
     else:
-        response.body = UntilClose()
         response.delimited = False
         response.close = True
+        response.body = UntilClose()

@@ -1,0 +1,89 @@
+"""What a client is told when the gate cannot do its part: one sentence and its cure each.
+
+``detail`` goes to the log only, where internal addresses may stand.
+"""
+
+from __future__ import annotations
+
+from headgate.errors import Refusal
+from headgate.model import Endpoint, Reason
+from headgate.wire.errors import ProtocolError
+
+RETRY_AFTER = 2
+"""Seconds a client is asked to wait before it tries an unreachable MLflow again."""
+
+
+def cannot_connect(endpoint: Endpoint, error: OSError) -> Refusal:
+    """Nothing reached MLflow, so any request may be sent again."""
+    cause = error.strerror or str(error) or type(error).__name__
+    return Refusal(
+        Reason.UPSTREAM_CONNECT,
+        "Headgate could not reach the MLflow server: it did not accept a connection. "
+        "Check that MLflow is running; this request may be sent again.",
+        retry_after=RETRY_AFTER,
+        detail=f"{endpoint}: {cause}",
+    )
+
+
+def connection_lost(cause: str) -> Refusal:
+    """MLflow ended the connection before it answered."""
+    return Refusal(
+        Reason.UPSTREAM_RESET,
+        "Headgate lost the MLflow server: it ended the connection before it answered. "
+        "Look into MLflow's log; whether it carried out the request is not known.",
+        detail=cause,
+    )
+
+
+def silent(limit: float) -> Refusal:
+    """MLflow has not moved for ``limit`` seconds."""
+    return Refusal(
+        Reason.UPSTREAM_TIMEOUT,
+        f"Headgate gave up on the MLflow server: it stayed silent for {limit:g} s. Look into "
+        "MLflow's log; whether it carried out the request is not known.",
+    )
+
+
+def invalid_answer(error: ProtocolError) -> Refusal:
+    """MLflow's answer cannot be understood."""
+    return Refusal(
+        Reason.UPSTREAM_ERROR,
+        f"Headgate does not understand the MLflow server: {error.message}.",
+        detail=error.message,
+    )
+
+
+def malformed(error: ProtocolError) -> Refusal:
+    """The client's bytes are not HTTP/1.1, or not clearly so."""
+    return Refusal(
+        error.reason,
+        f"Headgate refused the request: {error.message}.",
+        status=error.status or None,
+    )
+
+
+def client_silent(limit: float) -> Refusal:
+    """The client has stopped sending its body."""
+    return Refusal(
+        Reason.REQUEST_MALFORMED,
+        f"Headgate gave up: no byte of the request's body came for {limit:g} s.",
+        status=408,
+    )
+
+
+def body_too_large(limit: str) -> Refusal:
+    """A chunked body is too large to be collected."""
+    return Refusal(
+        Reason.BODY_TOO_LARGE,
+        f"Headgate refused the request: its chunked body is over {limit}, and MLflow takes this "
+        "route's body only with a Content-Length. Send one.",
+    )
+
+
+def defect(request_id: str, error: Exception) -> Refusal:
+    """The gate itself failed."""
+    return Refusal(
+        Reason.INTERNAL,
+        f"Headgate failed on its own account; its log says why, under request id {request_id}.",
+        detail=repr(error),
+    )
