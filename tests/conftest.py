@@ -1,14 +1,24 @@
-"""Fixtures with real servers.  Each lives for the whole session: starting one takes seconds."""
+"""Fixtures with real servers, each for the whole session, since starting one takes seconds.
+
+And how hard Hypothesis tries: ``HYPOTHESIS_PROFILE=deep`` looks a hundred times as long.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.gate import Gate, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer, running_mlflow
+
+# No deadline: how long one example takes says more about the machine than about the code.
+settings.register_profile("fast", max_examples=100, deadline=None)
+settings.register_profile("deep", max_examples=10_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 @pytest.fixture(scope="session")
