@@ -1,0 +1,124 @@
+"""The command line: thin commands, one clear line for each problem, exit code 2.
+
+A command's module is imported when the command runs, so that ``headgate --help`` and a
+mistyped option answer at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from headgate import __version__
+from headgate.errors import ConfigError, HeadgateError
+
+EXIT_USAGE = 2
+EXIT_BROKEN_PIPE = 1  # as typer has it
+
+COMMANDS = {
+    "up": "Run MLflow with the gate in front of it, on this machine alone.",
+    "serve": "Run the gate in front of an MLflow server that is already there.",
+    "check": "List every problem of the configuration, or what it comes to.",
+    "keys": "Make, list and revoke API keys.",
+    "verify": "Register a model through a running gate, step by step, and remove it again.",
+}
+"""Each command with its line in the help; its code is the module of its name in this package."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; ``arguments`` are the process's own by default.  The exit code."""
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader left, as `| head` does.  What is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        result = _root_command().main(args=arguments, prog_name="headgate", standalone_mode=False)
+    except ConfigError as error:
+        return _fail(str(problem) for problem in error.problems)
+    except HeadgateError as error:
+        return _fail([str(error)])
+    except typer.TyperException as error:  # unknown option or command, missing argument
+        return _fail([_usage_problem(error)])
+    except typer.Abort:  # a prompt was left without an answer
+        return _fail(["aborted"])
+    return result if isinstance(result, int) else 0
+
+
+def _usage_problem(error: typer.TyperException) -> str:
+    message = " ".join(error.format_message().split()).removesuffix(".")
+    context = getattr(error, "ctx", None)  # only usage errors know the command they are about
+    return message if context is None else f"{message}; see: {context.command_path} --help"
+
+
+def _fail(problems: Iterable[str]) -> int:
+    for problem in problems:
+        print(f"headgate: {problem}", file=sys.stderr)
+    return EXIT_USAGE
+
+
+class _Commands(TyperGroup):
+    """The commands of ``COMMANDS``, each imported when it is run."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands.update({name: TyperCommand(name, help=COMMANDS[name]) for name in COMMANDS})
+
+    def get_command(self, _context: Any, name: str) -> Any:
+        """The command itself, in the place of the line that stands for it in the help."""
+        return _load(name) if name in COMMANDS else None
+
+    def format_commands(self, _context: Any, formatter: Any) -> None:
+        """Write the help's list of commands, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _root_command() -> Any:
+    app = _typer(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+    app.callback(invoke_without_command=True)(_root)
+    return typer.main.get_command(app)
+
+
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    """The authenticating front door for self-hosted MLflow."""
+    if version:
+        print(f"headgate {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _load(name: str) -> Any:
+    """The command of the module ``name``: its ``app`` of subcommands, or its function."""
+    module = importlib.import_module(f"headgate.cli.{name}")
+    holder = _typer()
+    holder.callback()(lambda: None)
+    if hasattr(module, "app"):
+        holder.add_typer(module.app, name=name)
+    else:
+        holder.command(name)(getattr(module, name))
+    return typer.main.get_group(holder).commands[name]
+
+
+def _typer(**settings: Any) -> typer.Typer:
+    return typer.Typer(
+        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **settings
+    )

@@ -1,0 +1,210 @@
+"""The MLflow server that ``headgate up`` runs as a child process.
+
+The child is a separate program in its own session: a terminal's Ctrl-C reaches the gate alone,
+which drains before MLflow is told to stop.  ``headgate.cli.leash`` stands between the two, so
+that MLflow also ends when this process dies without a chance to say so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from headgate.cli import leash
+from headgate.errors import HeadgateError
+
+# The first start creates a database: 10 to 20 s on a small machine.  Nine times that is failure.
+START_LIMIT = 180.0
+# Seconds MLflow gets to finish requests after SIGTERM; without a limit it would wait for ever.
+STOP_GRACE = 10.0
+POLL_INTERVAL = 0.2
+LOG_TAIL_BYTES = 16 * 1024
+
+
+class MLflowEndedError(HeadgateError):
+    """The MLflow server ended although nobody asked it to."""
+
+
+def server_command(port: int) -> list[str]:
+    """The command line of an MLflow server that keeps everything in its working folder.
+
+    Relative on purpose: no character in the folder's own name can then break the database URI,
+    and the folder may be moved.
+    """
+    return [
+        *(sys.executable, "-m", "mlflow", "server"),
+        *("--backend-store-uri", "sqlite:///mlflow.db"),
+        *("--artifacts-destination", "./artifacts"),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+    ]
+
+
+def server_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` without settings of MLflow or Headgate, and with ours.
+
+    MLflow reads a variable for each of its options: one meant for the caller's client, such as
+    a tracking URI or a token, must not shape the server.
+    """
+    ours = ("MLFLOW_", "_MLFLOW_", "HEADGATE_")
+    kept = {name: value for name, value in environment.items() if not name.startswith(ours)}
+    return kept | {
+        # The job runner starts eight more processes of 70 to 110 MB each.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        # The server runs inside the data folder; a file there must never pass for a module.
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def probe_health(host: str, port: int, timeout: float) -> str | None:
+    """Ask ``/health``: ``None`` when an MLflow server says it is well, else what is wrong.
+
+    ``timeout`` is seconds.  No proxy of the environment is used.
+    """
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        body = answer.read(256)
+    except TimeoutError:
+        return f"no answer within {timeout:g} s"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    except http.client.HTTPException:
+        return "the answer is not HTTP"
+    finally:
+        connection.close()
+    if answer.status != http.client.OK or body.strip() != b"OK":
+        return f"/health answered {answer.status}, which is not what MLflow says"
+    return None
+
+
+class EmbeddedServer:
+    """One server process; use as a context manager, which stops it on every way out.
+
+    ``command`` is run in ``folder`` with everything it prints going to ``log``; it must serve
+    ``/health`` on ``port`` of 127.0.0.1.
+    """
+
+    def __init__(self, command: Sequence[str], folder: Path, port: int) -> None:
+        self._command = command
+        self._folder = folder
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log = folder / "mlflow.log"
+
+    @property
+    def url(self) -> str:
+        """Where the server is reached, without a path."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def __enter__(self) -> Self:
+        with contextlib.suppress(FileNotFoundError):
+            self.log.replace(self.log.with_suffix(".log.old"))
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
+                [sys.executable, "-I", "-S", leash.__file__, str(STOP_GRACE), *self._command],
+                cwd=self._folder,
+                env=server_environment(os.environ),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def wait_until_healthy(
+        self, tick: Callable[[float, str], None], limit: float = START_LIMIT
+    ) -> None:
+        """Return when the server answers; ``tick`` is told the seconds passed and the last line.
+
+        Raises:
+            MLflowEndedError: the process ended first.
+            HeadgateError: ``limit`` seconds passed first.
+        """
+        began = time.monotonic()
+        while True:
+            if self._ended_within(POLL_INTERVAL):
+                raise self.stopped()
+            if probe_health("127.0.0.1", self._port, timeout=POLL_INTERVAL * 5) is None:
+                return
+            elapsed = time.monotonic() - began
+            tick(elapsed, "".join(self.last_lines(1)))
+            if elapsed > limit:
+                raise HeadgateError(
+                    f"MLflow does not answer on {self.url} after {limit:.0f} s; "
+                    f"its log is {self.log}"
+                )
+
+    def wait(self) -> int:
+        """Block until the process ends; its exit code."""
+        return self._wait(None)
+
+    def stopped(self) -> MLflowEndedError:
+        """The error that tells of a process that ended on its own."""
+        code = self._running().returncode
+        return MLflowEndedError(f"MLflow ended with exit code {code}; its log is {self.log}")
+
+    def stop(self) -> None:
+        """End the server and all its processes; does nothing when there is none."""
+        process = self._process
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()  # lets go of the leash
+        try:
+            self._wait(STOP_GRACE * 1.5)
+        except subprocess.TimeoutExpired:
+            _kill_group(process.pid)
+            process.wait()
+
+    def last_lines(self, count: int) -> list[str]:
+        """The last ``count`` lines of the log that hold something."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            text = log.read().decode(errors="replace")
+        return [line.rstrip() for line in text.splitlines() if line.strip()][-count:]
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("the server was never started")
+        return self._process
+
+    def _ended_within(self, seconds: float) -> bool:
+        try:
+            self._wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _wait(self, seconds: float | None) -> int:
+        process = self._running()
+        before = process.returncode
+        code = process.wait(seconds)
+        if before is None:
+            _kill_group(process.pid)  # were the leash itself killed, its command would live on
+        return code
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)

@@ -1,0 +1,66 @@
+"""Shows a person that a slow start is going somewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+# Seconds between two lines where lines cannot be drawn over, as in a log file.
+PLAIN_INTERVAL = 10.0
+
+Tick = Callable[[float, str], None]
+
+
+@contextlib.contextmanager
+def waiting(console: Console, what: str) -> Iterator[Tick]:
+    """Show ``what``, the time it takes and the last news of it, until the block ends.
+
+    The block calls the yielded function with the seconds passed and the latest line of news.
+    On a terminal one line is drawn over and vanishes; elsewhere plain lines are printed.
+    """
+    if console.is_terminal:
+        with _drawn(console, what) as tick:
+            yield tick
+    else:
+        console.print(f"{what} …", markup=False, soft_wrap=True)
+        yield _printed(console, what)
+
+
+@contextlib.contextmanager
+def _drawn(console: Console, what: str) -> Iterator[Tick]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[news]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=None, news="")
+
+        def tick(_elapsed: float, news: str) -> None:
+            room = max(0, console.width - len(what) - 16)
+            progress.update(task, news=escape(_printable(news)[:room]))
+
+        yield tick
+
+
+def _printed(console: Console, what: str) -> Tick:
+    due = PLAIN_INTERVAL
+
+    def tick(elapsed: float, news: str) -> None:
+        nonlocal due
+        if elapsed >= due:
+            due = elapsed + PLAIN_INTERVAL
+            line = f"{what} … {elapsed:.0f} s: {_printable(news)}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    return tick
+
+
+def _printable(line: str) -> str:
+    """``line`` without the control characters by which a log could steer the terminal."""
+    return "".join(character for character in line if character.isprintable())

@@ -1,0 +1,112 @@
+"""``headgate serve``: the gate in production, in front of an MLflow that is already there."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headgate import compose
+from headgate.cli import address
+from headgate.cli.check import ConfigFile
+from headgate.compose import Listening
+from headgate.config import AuthMode, Config, load
+from headgate.errors import ConfigError, Problem
+from headgate.stores import KeyState, KeyStore
+
+
+def serve(
+    config: ConfigFile = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Address to listen on.  [127.0.0.1:8080]"),
+    ] = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="MLflow's address; also MLFLOW_SERVER_URL."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Worker processes that share the port.  [1]")
+    ] = None,
+) -> int:
+    """Run the gate in front of an MLflow server that is already there."""
+    settings = configuration(config, os.environ, listen=listen, mlflow=mlflow, workers=workers)
+    for notice in notices(settings):
+        _say(notice)
+
+    def announce(listening: Listening) -> None:
+        where = address.url(listening.host, listening.port)
+        _say(f"listening on {where}, MLflow at {settings.upstreams['default'].url}")
+
+    return compose.serve(settings, announce)
+
+
+def configuration(
+    file: Path | None,
+    environment: Mapping[str, str],
+    *,
+    listen: str | None,
+    mlflow: str | None,
+    workers: int | None,
+) -> Config:
+    """The configuration with the options of the command line on top.
+
+    Raises:
+        ConfigError: with every problem found, a malformed ``listen`` among them.
+    """
+    problems: list[Problem] = []
+    host = port = None
+    if listen is not None:
+        if (parts := address.split(listen)) is None:
+            problems.append(Problem("--listen", f"{listen!r} is not HOST:PORT"))
+        else:
+            host, port = parts
+    overrides = {
+        "listen.host": host,
+        "listen.port": port,
+        "listen.workers": workers,
+        "upstreams.default.url": mlflow,
+    }
+    try:
+        settings = load(file, environment, overrides)
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from None
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def notices(config: Config) -> list[str]:
+    """What an operator should know before the first request: a default used, keys missing.
+
+    Raises:
+        HeadgateError: the key store cannot be opened.
+    """
+    found = []
+    upstream = config.upstreams["default"]
+    if "upstreams" not in config.model_fields_set or "url" not in upstream.model_fields_set:
+        found.append(
+            f"no MLflow address is configured; using {upstream.url} (set MLFLOW_SERVER_URL)"
+        )
+    if config.auth.mode is AuthMode.KEYS and not _has_working_key(config.key_database):
+        found.append(
+            f"no key in {config.key_database} works, so every request will be refused; make one "
+            f"with: headgate keys create NAME --data {shlex.quote(str(config.data))}"
+        )
+    return found
+
+
+def _has_working_key(database: Path) -> bool:
+    now = time.time()
+    with KeyStore(database) as store:
+        return any(record.state(now) is KeyState.ACTIVE for record in store.records())
+
+
+def _say(line: str) -> None:
+    print(f"headgate: {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,214 @@
+"""``headgate up``: MLflow and the gate together, for a person on one machine."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Console
+
+from headgate import compose
+from headgate.cli import address, first_key
+from headgate.cli.embedded import EmbeddedServer, MLflowEndedError, probe_health, server_command
+from headgate.cli.folder import claim
+from headgate.cli.progress import waiting
+from headgate.cli.welcome import Welcome, program
+from headgate.compose import Listening
+from headgate.config import Config, load
+from headgate.errors import HeadgateError
+
+HOST = "127.0.0.1"
+FIRST_PORT = 8080
+PORT_VARIABLE = "HEADGATE_LISTEN__PORT"
+LOG_LINES = 15
+PROBE_TIMEOUT = 5.0
+EXIT_MLFLOW_DIED = 1
+EXIT_TERMINATED = 143  # 128 + SIGTERM
+
+
+def up(
+    mlflow: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Use the MLflow server at URL; start none."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for everything kept.  [headgate-data]"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Port of the gate.  [8080, or the next free one]"),
+    ] = None,
+) -> int:
+    """Run MLflow with the gate in front of it, on this machine alone."""
+    config = configuration(os.environ, mlflow=mlflow, data=data, port=port)
+    with _sigterm_unwinds(), claim(config.data) as folder:
+        for notice in notices(os.environ, config, mlflow=mlflow, port=port):
+            _say(notice)
+        if mlflow is not None:
+            require_mlflow_at(mlflow)
+            return run_gate(config, stops_mlflow=False)
+        with embedded_mlflow(config, folder) as server:
+            return run_beside(server, config)
+
+
+def configuration(
+    environment: Mapping[str, str], *, mlflow: str | None, data: Path | None, port: int | None
+) -> Config:
+    """The configuration of a gate for one machine; without ``mlflow``, for an embedded server.
+
+    Raises:
+        ConfigError: with every problem found.
+        HeadgateError: the port that was asked for is taken, or no port is free.
+    """
+    port_is_given = port is not None or PORT_VARIABLE in environment
+    config = load(
+        None,
+        environment,
+        {
+            "data": data,
+            "listen.host": HOST,
+            "listen.port": port if port_is_given else address.next_free_port(HOST, FIRST_PORT),
+            "upstreams.default.url": mlflow or address.url(HOST, address.free_port(HOST)),
+            # A line for each request would bury what this command prints for its reader.
+            "log.access": None if "HEADGATE_LOG__ACCESS" in environment else False,
+        },
+    )
+    problem = address.bind_problem(HOST, config.listen.port)
+    if problem is not None:
+        raise HeadgateError(f"port {config.listen.port} {problem}; choose another with --port")
+    return config
+
+
+def notices(
+    environment: Mapping[str, str], config: Config, *, mlflow: str | None, port: int | None
+) -> list[str]:
+    """What was settled otherwise than a person may expect."""
+    found = []
+    chosen = config.listen.port
+    if port is None and PORT_VARIABLE not in environment and chosen != FIRST_PORT:
+        found.append(f"port {FIRST_PORT} is taken; using {chosen}")
+    if mlflow is None and "MLFLOW_SERVER_URL" in environment:
+        found.append(
+            "starting an MLflow server of its own; MLFLOW_SERVER_URL is for `headgate serve`, "
+            "use --mlflow URL here"
+        )
+    return found
+
+
+def require_mlflow_at(url: str) -> None:
+    """Return when an MLflow server answers at ``url``.
+
+    Raises:
+        HeadgateError: it does not; the message says what was met instead.
+    """
+    parts = urlsplit(url)
+    problem = probe_health(parts.hostname or "", parts.port or 80, PROBE_TIMEOUT)
+    if problem is not None:
+        raise HeadgateError(
+            f"no MLflow answers at {url} ({problem}); start it, or leave --mlflow out to have "
+            "one started"
+        )
+
+
+@contextlib.contextmanager
+def embedded_mlflow(config: Config, folder: Path) -> Iterator[EmbeddedServer]:
+    """Run an MLflow server for the block; entered once it answers.
+
+    Raises:
+        HeadgateError: MLflow is not installed, ended early or does not answer in time.
+    """
+    if importlib.util.find_spec("mlflow") is None:
+        raise HeadgateError(
+            "MLflow is not installed beside Headgate: pip install 'headgate[mlflow]', or use a "
+            "server that is running with --mlflow URL"
+        )
+    port = urlsplit(config.upstreams["default"].url).port or 0
+    with EmbeddedServer(server_command(port), folder, port) as server:
+        try:
+            with waiting(Console(stderr=True), "starting MLflow") as tick:
+                server.wait_until_healthy(tick)
+        except MLflowEndedError:
+            _show_log(server)
+            raise
+        yield server
+
+
+def run_gate(config: Config, *, stops_mlflow: bool) -> int:
+    """Serve until asked to stop, having told a person how to use the gate.  The exit code."""
+    with first_key.ensure(config.key_database) as first:
+
+        def announce(listening: Listening) -> None:
+            welcome = Welcome(
+                host=listening.host,
+                port=listening.port,
+                upstream=config.upstreams["default"].url,
+                data=config.data,
+                new_key=first.secret,
+                old_keys=first.others,
+                program=program(sys.argv[0], Path.cwd()),
+                stops_mlflow=stops_mlflow,
+            )
+            print("\n".join(welcome.lines()), flush=True)
+            first.was_shown = True
+
+        return compose.serve(config, announce)
+
+
+def run_beside(server: EmbeddedServer, config: Config) -> int:
+    """Run the gate for as long as ``server`` runs.  The exit code; 1 when the server died."""
+    died, leaving = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        server.wait()
+        if not leaving.is_set():
+            died.set()
+            os.kill(os.getpid(), signal.SIGTERM)  # the gate drains, as for any other SIGTERM
+
+    threading.Thread(target=watch, name="watch-mlflow", daemon=True).start()
+    try:
+        code = run_gate(config, stops_mlflow=True)
+    except SystemExit:  # SIGTERM met the gate before it could drain
+        if not died.is_set():
+            raise
+    finally:
+        leaving.set()
+    if not died.is_set():
+        _say("stopping MLflow")
+        return code
+    _show_log(server)
+    _say(f"{server.stopped()}; the gate has stopped too")
+    return EXIT_MLFLOW_DIED
+
+
+@contextlib.contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """Make SIGTERM leave the block the way an error does, so that everything is put away."""
+
+    def leave(_signum: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(EXIT_TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _show_log(server: EmbeddedServer) -> None:
+    for line in server.last_lines(LOG_LINES):
+        print(f"  {line}", file=sys.stderr)
+
+
+def _say(line: str) -> None:
+    print(f"headgate: {line}", file=sys.stderr, flush=True)

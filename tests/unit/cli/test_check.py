@@ -1,0 +1,50 @@
+"""``headgate check``: the summary of a sound configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headgate.cli import main
+from headgate.cli.check import summary
+from headgate.config import load
+
+
+def test_the_summary_names_what_the_gate_would_do() -> None:
+    config = load(
+        None,
+        {
+            "HEADGATE_LISTEN__HOST": "::1",
+            "HEADGATE_LISTEN__WORKERS": "4",
+            "HEADGATE_DATA": "/var/lib/headgate",
+            "MLFLOW_SERVER_URL": "http://mlflow:5000",
+        },
+    )
+
+    assert summary(config) == [
+        ("listen", "http://[::1]:8080, 4 workers"),
+        ("clients", "need a key of /var/lib/headgate/keys.sqlite"),
+        ("upstream", "default: http://mlflow:5000, reached under / /mlflow /api/mlflow"),
+        ("access log", "on standard output"),
+    ]
+
+
+def test_the_summary_does_not_hide_that_everybody_passes() -> None:
+    config = load(None, {"HEADGATE_AUTH__MODE": "none"})
+
+    assert ("clients", "pass without a key") in summary(config)
+
+
+def test_the_file_may_be_named_by_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "headgate.toml"
+    file.write_text("[listen]\nport = 9000\n")
+    monkeypatch.setenv("HEADGATE_CONFIG", str(file))
+
+    code = main(["check"])
+
+    printed = capsys.readouterr()
+    assert (code, printed.err) == (0, "")
+    assert "http://127.0.0.1:9000, 1 worker\n" in printed.out
