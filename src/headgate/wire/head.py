@@ -50,7 +50,9 @@ def parse_request(block: bytes, sink: RequestSink) -> tuple[bytes, int]:
     except httptools.HttpParserError as error:
         raise ProtocolError(f"the head is not HTTP/1.1 ({_cause(error)})") from None
     version = parser.get_http_version()
-    if version not in ("1.0", "1.1"):
+    line_end = block.index(b"\r\n")
+    # llhttp reads RTSP/1.0 and ICE/1.0 too, and names no protocol.
+    if version not in ("1.0", "1.1") or block[line_end - 8 : line_end - 3] != b"HTTP/":
         raise ProtocolError("only HTTP/1.0 and HTTP/1.1 are spoken here", status=505)
     return parser.get_method(), int(version[2])
 

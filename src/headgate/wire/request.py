@@ -188,7 +188,8 @@ def _read(block: bytes, section: bytes, max_fields: int) -> Request:
     method, minor = parse_request(block, found)
     if len(found.fields) > max_fields:
         raise ProtocolError(f"more than {max_fields} header fields", status=431)
-    fields = RequestFields(section)
+    # In an HTTP/1.0 head the version's text can stand in a field: what begins there is no section.
+    fields = RequestFields(section if minor else b"")
     for field in found.fields:
         fields.take(field)
     fields.settle(minor)

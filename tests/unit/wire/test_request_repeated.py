@@ -1,0 +1,117 @@
+"""A header section that comes again means what it meant the first time, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from headgate.wire.errors import ProtocolError
+from headgate.wire.request import Request, read_request
+
+MAX_FIELDS = 8
+
+lines = st.builds(
+    b"%b %b%b%b".__mod__,
+    st.tuples(
+        st.sampled_from([b"GET", b"POST", b"DELETE", b"TRACE"]),
+        st.sampled_from([b"/", b"/a/b?c=d", b"/%41", b"*", b"//", b"http://a/"]),
+        st.sampled_from([b" ", b"  ", b" x "]),
+        st.sampled_from([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"RTSP/1.1", b"HTTP/1.1 HTTP/1.1"]),
+    ),
+)
+fields = st.lists(
+    st.sampled_from(
+        [
+            b"Host: a",
+            b"Host: b",
+            b"X: y",
+            b"X: HTTP/1.1",
+            b"X: y HTTP/1.1",
+            b"Authorization: Bearer other",
+            b"Content-Length: 5",
+            b"Content-Length: 0",
+            b"Transfer-Encoding: chunked",
+            b"Connection: close",
+            b"Connection: keep-alive",
+            b"Connection: x",
+            b"Expect: 100-continue",
+        ]
+    ),
+    max_size=MAX_FIELDS + 1,
+)
+heads = st.builds(
+    lambda line, names: b"\r\n".join([line, *names, b"", b""]),
+    lines,
+    fields,
+)
+Seen = tuple[object, ...]
+
+
+def seen(request: Request) -> Seen:
+    """Everything a request says about itself."""
+    known = request.fields
+    return (
+        request.method,
+        request.target,
+        request.minor,
+        known.lines,
+        dict(known.known),
+        known.length,
+        known.close,
+        known.expects_continue,
+    )
+
+
+def outcome(block: bytes, last: Request | None) -> Seen:
+    try:
+        return seen(read_request(block, MAX_FIELDS, last.fields if last else None))
+    except ProtocolError as error:
+        return (error.message, error.reason, error.status)
+
+
+@given(heads, heads)
+@example(
+    b"GET / HTTP/1.0\r\nX: y HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+)
+@example(
+    b"GET / RTSP/1.1\r\nX: y HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+)
+def test_what_came_before_changes_nothing(before: bytes, block: bytes) -> None:
+    """A head is understood alike on a fresh connection and after any other head."""
+    try:
+        last = read_request(before, MAX_FIELDS)
+    except ProtocolError:
+        last = None
+    assert outcome(block, last) == outcome(block, None)
+
+
+def test_the_same_section_is_the_same_object() -> None:
+    section = b" HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n"
+    first = read_request(b"GET /a" + section, MAX_FIELDS)
+    second = read_request(b"DELETE /b?c" + section, MAX_FIELDS, first.fields)
+    assert second.fields is first.fields
+    assert (second.method, second.target, second.minor) == (b"DELETE", b"/b?c", 1)
+
+
+def test_a_body_is_judged_by_each_method_anew() -> None:
+    """A section that announces a body, sent once with POST, is still refused with GET."""
+    section = b" HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+    first = read_request(b"POST /a" + section, MAX_FIELDS)
+    with pytest.raises(ProtocolError, match="GET with a body"):
+        read_request(b"GET /a" + section, MAX_FIELDS, first.fields)
+
+
+def test_a_version_inside_a_field_begins_no_section() -> None:
+    """An HTTP/1.0 head may carry the text that ends an HTTP/1.1 request line.
+
+    Otherwise the bytes after it, sent by somebody else as the head of a request without a key,
+    would be answered with the key that stood before it.
+    """
+    first = read_request(
+        b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\nAuthorization: Bearer first\r\n"
+        b"X: HTTP/1.1\r\nHost: a\r\n\r\n",
+        MAX_FIELDS,
+    )
+    second = read_request(b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", MAX_FIELDS, first.fields)
+    assert b"authorization" not in second.fields.known
