@@ -44,49 +44,48 @@ _KINDS: dict[bytes, Kind] = {
     b"trailer": Kind.DROP,
     b"upgrade": Kind.DROP,
     b"http2-settings": Kind.DROP,
-    # where the request came from: only the gate may say so
+    # where the request came from, or which path it asked for: only the gate may say so
     b"forwarded": Kind.DROP,
     b"via": Kind.DROP,
     b"x-forwarded": Kind.DROP,
-    b"x-forwarded-by": Kind.DROP,
-    b"x-forwarded-client-cert": Kind.DROP,
     b"x-forwarded-for": Kind.LIST,
     b"x-forwarded-host": Kind.LIST,
-    b"x-forwarded-port": Kind.DROP,
-    b"x-forwarded-prefix": Kind.DROP,
     b"x-forwarded-proto": Kind.LIST,
-    b"x-forwarded-scheme": Kind.DROP,
-    b"x-forwarded-server": Kind.DROP,
-    b"x-forwarded-ssl": Kind.DROP,
-    b"x-forwarded-uri": Kind.DROP,
+    b"x-original-host": Kind.DROP,
     b"x-original-uri": Kind.DROP,
     b"x-original-url": Kind.DROP,
     b"x-rewrite-url": Kind.DROP,
     b"x-real-ip": Kind.DROP,
     b"x-client-ip": Kind.DROP,
+    b"x-cluster-client-ip": Kind.DROP,
     b"true-client-ip": Kind.DROP,
     b"cf-connecting-ip": Kind.DROP,
     b"x-http-method-override": Kind.DROP,
     b"x-method-override": Kind.DROP,
     b"x-http-method": Kind.DROP,
+    # gunicorn takes these two from a proxy on its own machine and cuts the path by them
+    # (gunicorn.config.ForwarderHeaders): another route than the one decided on would be executed
+    b"script-name": Kind.DROP,
+    b"path-info": Kind.DROP,
     # who the client is: only the gate may say so
-    b"x-forwarded-user": Kind.DROP,
-    b"x-forwarded-email": Kind.DROP,
-    b"x-forwarded-groups": Kind.DROP,
-    b"x-forwarded-preferred-username": Kind.DROP,
-    b"x-forwarded-access-token": Kind.DROP,
-    b"x-auth-request-user": Kind.DROP,
-    b"x-auth-request-email": Kind.DROP,
-    b"x-auth-request-groups": Kind.DROP,
-    b"x-remote-user": Kind.DROP,
-    b"remote-user": Kind.DROP,
     b"x-user": Kind.DROP,
     b"x-mlflow-authorization": Kind.DROP,
     b"x-mlflow-assistant-delegation": Kind.DROP,
-    b"x-headgate-reason": Kind.DROP,
-    b"x-headgate-principal": Kind.DROP,
 }
-_UNFOLD = bytes.maketrans(b"_.", b"--")
+# The same, where gates and proxies have coined whole families of names.
+_ONLY_OURS = (
+    b"x-forwarded-",
+    b"x-auth-request-",
+    b"x-headgate-",
+    b"x-remote-",
+    b"remote-",
+    b"x-webauth-",
+    b"x-amzn-oidc-",
+    b"x-goog-authenticated-user-",
+    b"x-goog-iap-",
+    b"x-ms-client-principal",
+)
+_FOLD = bytes.maketrans(b"_.!#$%&'*+^`|~", b"-" * 14)
 # Lowering a name costs more than a look-up: the usual spellings are looked up as they come.
 _BY_SPELLING = {
     spelling: (name, kind)
@@ -115,7 +114,7 @@ def kind_of(spelled: bytes) -> tuple[bytes, Kind]:
     kind = _KINDS.get(lower)
     if kind is not None:
         return lower, kind
-    folded = lower.translate(_UNFOLD)
-    if folded != lower and folded in _KINDS:
+    folded = lower.translate(_FOLD)
+    if folded in _KINDS or folded.startswith(_ONLY_OURS):
         return folded, Kind.DROP
     return lower, Kind.FORWARD
