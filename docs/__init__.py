@@ -1,0 +1,1 @@
+"""Headgate's documents, and the programs that write their generated part."""

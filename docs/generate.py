@@ -1,0 +1,45 @@
+"""Writes the reference pages from the code, so that they cannot say anything else.
+
+``python -m docs.generate`` writes them; with ``--check`` it writes nothing and ends with exit
+code 1 when a page is not what the code says now.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from docs.reference_pages import command_line, configuration, reason_codes
+
+REFERENCE = Path("docs/reference")  # below the folder of the repository, where this runs
+PAGES: Mapping[str, Callable[[], str]] = {
+    "cli.md": command_line.page,
+    "configuration.md": configuration.page,
+    "reason-codes.md": reason_codes.page,
+}
+
+
+def main(arguments: Sequence[str], folder: Path = REFERENCE) -> int:
+    """Write the pages into ``folder``, or with ``--check`` only compare; the exit code."""
+    if arguments not in ([], ["--check"]):
+        sys.stderr.write("usage: python -m docs.generate [--check]\n")
+        return 2
+    pages = {folder / name: page() for name, page in PAGES.items()}
+    stale = {file: text for file, text in pages.items() if not _holds(file, text)}
+    for file, text in stale.items():
+        if arguments:
+            sys.stderr.write(f"docs: {file} is not what the code says; run: make docs\n")
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            sys.stderr.write(f"docs: wrote {file}\n")
+    return 1 if arguments and stale else 0
+
+
+def _holds(file: Path, text: str) -> bool:
+    return file.exists() and file.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,94 @@
+"""The generated reference pages are whole, stable and up to date."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs.generate import PAGES, main
+from docs.reference_pages import command_line, configuration, reason_codes
+from headgate.cli import COMMANDS
+from headgate.config import Config, Upstream
+from headgate.model import Reason
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_pages_in_the_repository_are_up_to_date() -> None:
+    assert main(["--check"], ROOT / "docs" / "reference") == 0
+
+
+def test_written_pages_pass_the_check(tmp_path: Path) -> None:
+    folder = tmp_path / "reference"
+    assert main([], folder) == 0
+    assert {file.name for file in folder.iterdir()} == set(PAGES)
+    assert main(["--check"], folder) == 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_check_names_each_stale_page_and_the_cure(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([], tmp_path)
+    with (tmp_path / name).open("a", encoding="utf-8") as file:
+        file.write("changed by hand\n")
+    capsys.readouterr()
+    assert main(["--check"], tmp_path) == 1
+    complaint = capsys.readouterr().err
+    assert complaint == f"docs: {tmp_path / name} is not what the code says; run: make docs\n"
+
+
+def test_a_missing_page_is_stale(tmp_path: Path) -> None:
+    assert main(["--check"], tmp_path) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--chekc"]) == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_pages_do_not_depend_on_terminal_or_environment() -> None:
+    """Another width, colours, an own configuration: the same pages."""
+    environment = os.environ | {
+        "COLUMNS": "200",
+        "FORCE_COLOR": "1",
+        "HEADGATE_CONFIG": "/nowhere/headgate.toml",
+        "HEADGATE_LISTEN__PORT": "1",
+        "PYTHONHASHSEED": "1",
+        "LANG": "C",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "docs.generate", "--check"], cwd=ROOT, env=environment, check=False
+    )
+    assert done.returncode == 0
+
+
+def test_each_setting_has_a_row_with_a_meaning() -> None:
+    page = configuration.page()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    assert {row[0].removeprefix("| ") for row in rows} == {f"`{path}`" for path in setting_paths()}
+    assert all(row[4].removesuffix(" |").strip() for row in rows)
+
+
+def setting_paths() -> set[str]:
+    paths = {f"upstreams.NAME.{name}" for name in Upstream.model_fields}
+    for name, value in Config().model_dump().items():
+        if name != "upstreams":
+            paths |= {f"{name}.{inner}" for inner in value} if isinstance(value, dict) else {name}
+    return paths
+
+
+def test_each_reason_has_a_row() -> None:
+    page = reason_codes.page()
+    assert all(f"| `{reason}` |" in page for reason in Reason)
+
+
+def test_each_command_has_its_help() -> None:
+    page = command_line.page()
+    for command in (*COMMANDS, "keys create", "keys list", "keys revoke"):
+        assert f"`headgate {command}`\n\n```text\nUsage: headgate {command}" in page
