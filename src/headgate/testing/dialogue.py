@@ -1,0 +1,132 @@
+"""A whole data plane on fakes, to be spoken with from both ends."""
+
+from __future__ import annotations
+
+import errno
+
+from headgate.config import Limits, Upstream
+from headgate.dataplane.client import ClientConnection
+from headgate.dataplane.plane import Plane
+from headgate.model import Outcome
+from headgate.testing.clock import ManualClock
+from headgate.testing.gate import ScriptedGate
+from headgate.testing.pool import ScriptedPool
+from headgate.testing.transport import FakeTransport, Peer, Turns
+
+CLIENT = ("192.0.2.1", 40000)
+SEED = "0123456789abcdef"
+
+
+class _CountingPlane(Plane):
+    """Remembers the request ids it gave out."""
+
+    def __init__(self, gate: ScriptedGate, limits: Limits, clock: ManualClock) -> None:
+        super().__init__(gate, limits, clock, SEED)
+        self.issued: list[bytes] = []
+
+    def next_request_id(self) -> bytes:
+        self.issued.append(super().next_request_id())
+        return self.issued[-1]
+
+
+class Dialogue:
+    """The client's end and MLflow's end of a data plane whose gate is scripted.
+
+    Every verb does one thing and then lets everything happen that follows from it.
+    """
+
+    def __init__(self, limits: Limits | None = None, settings: Upstream | None = None) -> None:
+        self.limits = limits or Limits()
+        self.settings = settings or Upstream()
+        self.clock = ManualClock()
+        self.turns = Turns()
+        self.pool = ScriptedPool(self.turns, self.clock, self.settings, self.limits)
+        self.gate = ScriptedGate(self.pool)
+        self.plane = _CountingPlane(self.gate, self.limits, self.clock)
+        self._clients: list[Peer] = []
+        self._told = 0
+
+    # --- the ends --------------------------------------------------------------------------
+
+    def client(self) -> Peer:
+        """A client connects."""
+        connection = ClientConnection(self.plane)
+        peer = Peer(self.turns, FakeTransport(self.turns, connection, CLIENT))
+        self._clients.append(peer)
+        self.turns.run()
+        return peer
+
+    def mlflow_accepts(self) -> Peer:
+        """MLflow accepts the connection that is being opened; returns its end."""
+        (connecting,) = self.pool.pending
+        peer = connecting.succeeds()
+        self.turns.run()
+        return peer
+
+    def mlflow_refuses(self) -> None:
+        """MLflow does not accept the connection that is being opened."""
+        (connecting,) = self.pool.pending
+        connecting.fails(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"))
+        self.turns.run()
+
+    def mlflow_is_idle(self) -> Peer:
+        """There is an idle connection to MLflow, which has served before; returns MLflow's end."""
+        return self.pool.open_idle()
+
+    # --- what happens beside ---------------------------------------------------------------
+
+    def passes(self, seconds: float) -> None:
+        """Time passes, and the sweeps that are due take place, once a second."""
+        while seconds > 0:
+            step = min(seconds, 1.0)
+            self.clock.advance(step)
+            self.sweeps()
+            seconds -= step
+
+    def sweeps(self) -> None:
+        """The worker looks for waits that have lasted too long."""
+        self.plane.sweep()
+        self.pool.sweep()
+        self.turns.run()
+
+    def drains(self) -> None:
+        """The worker is told to stop."""
+        self.plane.drain()
+        self.turns.run()
+
+    # --- what came of it -------------------------------------------------------------------
+
+    def outcomes(self) -> list[Outcome]:
+        """The outcomes since the last call."""
+        told, self._told = self._told, len(self.gate.outcomes)
+        return self.gate.outcomes[told:]
+
+    def outcome(self) -> Outcome:
+        """The one outcome since the last call."""
+        (outcome,) = self.outcomes()
+        return outcome
+
+    def ends(self) -> None:
+        """All clients leave; nothing may be left behind.
+
+        Raises:
+            AssertionError: a connection or an exchange has leaked, or a request has not ended in
+                exactly one outcome.
+        """
+        for client in self._clients:
+            client.resets()
+        self.turns.run()
+        ids = [outcome.request_id for outcome in self.gate.outcomes]
+        problems = {
+            "open client connections": len(self.plane.connections),
+            "busy connections to MLflow": self.pool.busy,
+            "kept but closed connections": self.pool.idle - self._open_upstreams(),
+            "second outcomes": len(ids) - len(set(ids)),
+            "requests without outcome": len(set(self.plane.issued) - set(ids)),
+        }
+        found = {what: count for what, count in problems.items() if count}
+        if found:
+            raise AssertionError(f"left behind: {found}")
+
+    def _open_upstreams(self) -> int:
+        return sum(not peer.closed for peer in self.pool.peers)

@@ -1,0 +1,60 @@
+"""A gate whose verdicts are written down beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from headgate.dataplane.gate import Caller, Forward, Redirect, Refused, Route, Verdict
+from headgate.dataplane.pool import Pool
+from headgate.errors import Refusal
+from headgate.model import BodyHandling, Operation, Outcome, Phase, Principal, Reason, Retry
+from headgate.wire.request import Request
+
+STREAM = Operation("artifacts", Retry.NEVER, BodyHandling.STREAM)
+LENGTH = Operation("runs", Retry.NEVER, BodyHandling.LENGTH)
+SAFE = Operation("runs", Retry.SAFE, BodyHandling.LENGTH)
+SAFE_STREAM = Operation("traces", Retry.SAFE, BodyHandling.STREAM)
+REFUSED = Refused(
+    Refusal(Reason.UNAUTHENTICATED, "No key.", challenge=True, detail="no key"),
+    Phase.AUTHENTICATE,
+)
+
+
+@dataclass
+class ScriptedGate:
+    """Looks a request up by its path and keeps what came of it.
+
+    What ``script`` holds for the path is the verdict: an operation forwards to ``pool``, an
+    exception is raised.  A path that is not in it is forwarded as ``STREAM``.
+    """
+
+    pool: Pool
+    script: dict[bytes, Operation | Redirect | Refused | Exception] = field(
+        default_factory=lambda: {
+            b"/stream": STREAM,
+            b"/length": LENGTH,
+            b"/safe": SAFE,
+            b"/safe-stream": SAFE_STREAM,
+            b"/refused": REFUSED,
+            b"/defect": RuntimeError("defect"),
+            b"/redirect": Redirect(b"/elsewhere"),
+        }
+    )
+    decided: list[Request] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def decide(self, request: Request, caller: Caller) -> Verdict:  # noqa: ARG002 - Gate's signature
+        """Give the verdict that the script has for the request's path."""
+        self.decided.append(request)
+        path, mark, query = request.target.partition(b"?")
+        answer = self.script.get(path, STREAM)
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, Operation):
+            route = Route(self.pool, path, b"", answer)
+            return Forward(route, mark + query, Principal("k_00000001", "tests"))
+        return answer
+
+    def account(self, outcome: Outcome) -> None:
+        """Keep the outcome."""
+        self.outcomes.append(outcome)
