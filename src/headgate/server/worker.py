@@ -67,15 +67,20 @@ class Worker:
             server.close()
             await self._drain()
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
-            await _cancel(helpers)
             self._plane.abort()
             for pool in self._pools:
                 pool.close()
+            await _cancel(helpers)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
 
     def stop(self) -> None:
-        """Stop accepting, let running requests finish, then return from ``run``."""
+        """Stop accepting, let running requests finish, then return from ``run``.
+
+        A second call cuts them off.
+        """
+        if self._stop.is_set():
+            self._plane.abort()
         self._stop.set()
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> asyncio.Server:

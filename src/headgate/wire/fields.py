@@ -42,7 +42,7 @@ _KINDS: dict[bytes, Kind] = {
     b"proxy-authenticate": Kind.DROP,
     b"te": Kind.DROP,
     b"trailer": Kind.DROP,
-    b"upgrade": Kind.DROP,
+    b"upgrade": Kind.LIST,
     b"http2-settings": Kind.DROP,
     # where the request came from, or which path it asked for: only the gate may say so
     b"forwarded": Kind.DROP,

@@ -100,6 +100,9 @@ class RequestFields:
         others = listed - {b"close", b"keep-alive", b""}
         if not others:
             return
+        if b"upgrade" in others and self.known.get(b"upgrade", b"").lower() not in (b"", b"h2c"):
+            # An offer of h2c, which some HTTP clients always make, is passed over in silence.
+            raise ProtocolError("no other protocol is spoken here", status=501)
         if others & _END_TO_END:
             raise ambiguous("Connection lists a field that belongs to the whole way")
         self._forward = [field for field in self._forward if field[0].lower() not in others]
@@ -120,7 +123,7 @@ class RequestFields:
             if minor == 0:
                 raise ambiguous("Transfer-Encoding in an HTTP/1.0 request")
             if known[b"transfer-encoding"].lower() != b"chunked":
-                raise ProtocolError("the only transfer coding spoken here is chunked", status=501)
+                raise ProtocolError("the only transfer coding spoken here is chunked")
             self.length = CHUNKED
         elif b"content-length" in known:
             self.length = int(known[b"content-length"])
