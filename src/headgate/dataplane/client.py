@@ -63,7 +63,7 @@ class ClientConnection(asyncio.Protocol):
         self._searched = 0
         self._paused = False
         self.writable = True
-        self._unsent = 0
+        self._unsent = math.inf
         self._receiving = False
         self._lingering = False
         self.half_closed = False
@@ -101,9 +101,14 @@ class ClientConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client sends no more; an answer under way is still delivered (half-close)."""
-        exchange = self._exchange
         self.half_closed = True
-        return exchange is not None and self._body.done
+        exchange = self._exchange
+        if exchange is None:
+            return bool(self._held) and not self.writable
+        if not self._body.done:
+            exchange.on_client_lost()
+            return False
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._plane.leave(self)
@@ -114,7 +119,7 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.writable = False
-        self._unsent = self.transport.get_write_buffer_size()
+        self._unsent = math.inf
         self.deadline = self._plane.clock() + self._plane.limits.body_timeout
         if self._exchange is not None:
             self._exchange.on_client_full()
@@ -122,8 +127,14 @@ class ClientConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.writable = True
         self.deadline = math.inf
-        if self._exchange is not None:
+        if self._lingering:
+            self._linger()
+        elif self._exchange is None:
+            self._next()
+        else:
             self._exchange.on_client_drained()
+            if not self._body.done:
+                self._expect_body()
 
     # --- called by the exchange ------------------------------------------------------------
 
@@ -186,16 +197,16 @@ class ClientConnection(asyncio.Protocol):
     def on_deadline(self, now: float) -> None:
         """The wait that was allowed is over."""
         limits = self._plane.limits
-        if not self.writable:
-            unsent = self.transport.get_write_buffer_size()
+        exchange = self._exchange
+        unsent = self.transport.get_write_buffer_size()
+        resting = exchange is None and not self._held
+        if unsent and (resting or not self.writable):  # the client has yet to read an answer
             if unsent < self._unsent:  # slow, but it moves
                 self._unsent = unsent
                 self.deadline = now + limits.body_timeout
-                return
-            self.transport.abort()
-            return
-        exchange = self._exchange
-        if self._lingering or (exchange.ended if exchange else not self._held):
+            else:
+                self.transport.abort()
+        elif self._lingering or (exchange.ended if exchange else not self._held):
             self.transport.abort()
         elif exchange is None:
             wait = f"the head was not complete after {limits.header_timeout:g} s"
@@ -205,19 +216,23 @@ class ClientConnection(asyncio.Protocol):
 
     def on_drain(self) -> None:
         """Close, unless a request is under way."""
-        if self._exchange is None and not self._held:
-            self.transport.close()
+        exchange = self._exchange
+        if exchange is not None and exchange.ended:  # only the rest of its body is missing
+            self._exchange = None
+            self._close_gently()
+        elif exchange is None and not self._held and not self._lingering:
+            self._close()
 
     # --- reading ---------------------------------------------------------------------------
 
     def _receive(self, data: bytes) -> None:
         while data and not self._lingering:
             exchange = self._exchange
-            if exchange is None:
-                data = self._read_head(data)
-            elif not self._body.done:
+            if exchange is not None and not self._body.done:
                 data = self._read_body(exchange, data)
-            else:
+            elif exchange is None and self.writable:
+                data = self._read_head(data)
+            else:  # the answer before comes first; a client that does not read gets no other
                 self._held += data
                 if len(self._held) > PIPELINE_BYTES:
                     self.pause_reading()
@@ -237,7 +252,7 @@ class ClientConnection(asyncio.Protocol):
         block = held or data
         end = block.find(END, self._searched)
         if end < 0:
-            if len(block) > limits.head_bytes:
+            if len(block) - len(END) >= limits.head_bytes:
                 raise ProtocolError(f"the head is over {int(limits.head_bytes)} bytes", status=431)
             if not held:
                 held += data
@@ -290,45 +305,58 @@ class ClientConnection(asyncio.Protocol):
         return b""
 
     def _on_body_end(self) -> None:
-        if self.writable:
-            self.deadline = math.inf
         if self._exchange is None or self._exchange.ended:  # refused, and now read over
             self._exchange = None
             self._rest()
+        elif self.writable:
+            self.deadline = math.inf
 
     def _expect_body(self) -> None:
-        if not self._paused:
+        if not self._paused and self.writable:
             self.deadline = self._plane.clock() + self._plane.limits.body_timeout
 
     def _next(self) -> None:
         """Wait for the next request, or take the one that is already here."""
         self._rest()
-        if self._held and not self._receiving:
-            held, self._held = bytes(self._held), bytearray()
-            self.data_received(held)
-        if self.half_closed and self._exchange is None and not self._receiving:
-            self.transport.close()
+        if self._receiving or not self.writable:  # whoever ends that comes back to it
+            return
         self.resume_reading()
+        if self._held:
+            held, self._held = bytes(self._held), bytearray()
+            self._searched = 0
+            self.data_received(held)
+        if self.half_closed and self._exchange is None:
+            self._close()
 
     def _rest(self) -> None:
-        plane = self._plane
-        self.deadline = plane.clock() + plane.limits.keepalive_timeout
+        self._unsent = math.inf
+        if self.writable and not self._lingering:
+            self.deadline = self._plane.clock() + self._plane.limits.keepalive_timeout
 
     # --- closing ---------------------------------------------------------------------------
 
     def _close_gently(self) -> None:
         """Close so that the last answer arrives even when the client is still sending."""
-        if self._body.done and not self._held:
-            self.transport.close()
-            return
-        self._lingering = True
+        sending = not self._body.done or bool(self._held)
+        self._lingering = True  # what still comes is no request
         self._held = bytearray()
-        self.deadline = self._plane.clock() + LINGER_SECONDS
-        if self.transport.can_write_eof():
+        if sending and self.transport.can_write_eof():
             self.transport.write_eof()
             self.resume_reading()
+            self._linger()
         else:
-            self.transport.close()
+            self._close()
+
+    def _linger(self) -> None:
+        if self.writable:
+            self.deadline = self._plane.clock() + LINGER_SECONDS
+
+    def _close(self) -> None:
+        """Close as soon as the client has taken what is written."""
+        self._unsent = math.inf
+        if self.writable:
+            self.deadline = self._plane.clock() + self._plane.limits.body_timeout
+        self.transport.close()
 
     def _refuse_bytes(self, error: ProtocolError) -> None:
         """Answer bytes that are no request, or a body that breaks its framing."""
@@ -342,4 +370,5 @@ class ClientConnection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None:
             exchange = self._exchange = Exchange(self._plane, self, unreadable())
+        self._body = ChunkedBody()  # what was read with it is lost: the connection must close
         exchange.on_defect(error)

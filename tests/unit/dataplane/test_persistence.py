@@ -1,0 +1,197 @@
+"""Connections that are kept, on both sides, and requests answered in order."""
+
+from __future__ import annotations
+
+import pytest
+
+from headgate.config import Limits
+from headgate.model import Reason
+from headgate.testing.dialogue import Dialogue
+from headgate.testing.messages import Message, answer, request
+from headgate.testing.transport import End
+
+LARGE = b"x" * 300_000  # more than what may wait for a client
+
+
+def test_both_connections_serve_request_after_request(dialogue: Dialogue) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /stream/1"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.sends(answer(200, body=b"one"))
+    client.sends(request("GET /stream/2"))
+    mlflow.sends(answer(200, body=b"two"))
+
+    assert mlflow.received().count(b"GET /stream/") == 2
+    assert client.received().count(b"HTTP/1.1 200 OK") == 2
+    assert (dialogue.pool.idle, dialogue.pool.busy) == (1, 0)
+    assert client.end is End.OPEN
+    assert [outcome.reason for outcome in dialogue.outcomes()] == [Reason.OK, Reason.OK]
+
+
+def test_pipelined_requests_are_answered_in_order(dialogue: Dialogue) -> None:
+    """A request waits until the one before it is answered; a refusal waits too."""
+    client = dialogue.client()
+    client.sends(
+        request("GET /stream/1")
+        + request("GET /refused")
+        + request("POST /length/3", body=b"three")
+        + request("GET /stream/4")
+    )
+    mlflow = dialogue.mlflow_accepts()
+    assert Message.of(mlflow.received()).line == b"GET /stream/1 HTTP/1.1"
+    assert client.received() == b""
+
+    mlflow.sends(answer(200, body=b"one"))
+    answers = client.received()
+    assert answers.index(b"\r\n\r\none") < answers.index(b"401 Unauthorized")
+    third = Message.of(mlflow.received())
+    assert (third.line, third.rest) == (b"POST /length/3 HTTP/1.1", b"three")
+
+    mlflow.sends(answer(200, body=b"three"))
+    assert client.received().endswith(b"three")
+    assert Message.of(mlflow.received()).line == b"GET /stream/4 HTTP/1.1"
+    mlflow.sends(answer(204))
+    assert client.received().startswith(b"HTTP/1.1 204 ")
+    assert [outcome.status for outcome in dialogue.outcomes()] == [200, 401, 200, 204]
+
+
+def test_empty_lines_before_a_request_are_read_over(dialogue: Dialogue) -> None:
+    """RFC 9112 section 2.2."""
+    client = dialogue.client()
+    client.sends(b"\r\n", b"\r\n" + request("GET /refused"), b"\r\n\r\n" + request("GET /refused"))
+
+    assert client.received().count(b"401 Unauthorized") == 2
+
+
+def test_connection_close_is_obeyed_and_announced(dialogue: Dialogue) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /stream", "Connection: close"))
+    mlflow = dialogue.mlflow_accepts()
+    assert b"connection" not in Message.of(mlflow.received()).fields
+    mlflow.sends(answer(200, body=b"last"))
+
+    last = Message.of(client.received())
+    assert (last.fields[b"connection"], last.rest) == (b"close", b"last")
+    assert client.end is End.FINISHED
+    assert dialogue.pool.idle == 1
+
+
+@pytest.mark.parametrize("path", ["/refused", "/redirect", "/defect", "/stream"])
+def test_nothing_is_done_about_a_request_after_one_that_closes(
+    path: str, dialogue: Dialogue
+) -> None:
+    """RFC 9112 section 9.6: what follows a close must not be executed."""
+    mlflow = dialogue.mlflow_is_idle()
+    client = dialogue.client()
+    client.sends(request(f"GET {path}", "Connection: close") + request("POST /length", body=b"x"))
+    if path == "/stream":
+        mlflow.sends(answer(200))
+
+    assert b"POST" not in mlflow.received()
+    assert len(dialogue.gate.decided) == 1
+    dialogue.outcome()
+    assert client.end is End.FINISHED
+
+
+@pytest.mark.parametrize("minor", [0, 1])
+@pytest.mark.parametrize("connection", ["", "keep-alive", "Keep-Alive", "close", "close, x-other"])
+def test_the_version_decides_what_silence_about_the_connection_means(
+    minor: int, connection: str, dialogue: Dialogue
+) -> None:
+    """RFC 9112 section 9.3; HTTP/1.0 is told that its wish was heard."""
+    client = dialogue.client()
+    fields = [f"Connection: {connection}"] if connection else []
+    client.sends(request("GET /stream", *fields, minor=minor))
+    dialogue.mlflow_accepts().sends(answer(200, body=b"here"))
+    got = Message.of(client.received())
+
+    keeps = "close" not in connection and (minor == 1 or bool(connection))
+    assert client.end is (End.OPEN if keeps else End.FINISHED)
+    if not keeps:
+        assert got.fields[b"connection"] == b"close"
+    else:
+        assert got.fields.get(b"connection") == (None if minor else b"keep-alive")
+
+
+def test_a_request_in_many_reads_is_one_request(dialogue: Dialogue) -> None:
+    client = dialogue.client()
+    whole = request("POST /length", body=b"body")
+    client.sends(*(whole[at : at + 1] for at in range(len(whole))))
+    mlflow = dialogue.mlflow_accepts()
+    assert mlflow.received().endswith(b"\r\nContent-Length: 4\r\n\r\nbody")
+    mlflow.sends(answer(200))
+    dialogue.outcome()
+
+
+def test_an_answer_that_is_not_read_holds_the_requests_behind_it(dialogue: Dialogue) -> None:
+    """Else a client that never reads would fill memory with answers."""
+    mlflow = dialogue.mlflow_is_idle()
+    client = dialogue.client()
+    client.stops_reading()
+    client.sends(request("GET /stream/1"))
+    mlflow.sends(answer(200, body=LARGE))
+    for _ in range(4):
+        client.sends(request("GET /refused") * 1000)
+    assert len(dialogue.gate.decided) == 1
+    assert not client.is_read
+
+    client.reads()
+    assert len(dialogue.gate.decided) == 4001
+    assert client.received().count(b"401 Unauthorized") == 4000
+
+
+def test_answers_of_the_gate_itself_do_not_pile_up_either(dialogue: Dialogue) -> None:
+    """A stranger sends without an end and never reads."""
+    client = dialogue.client()
+    client.stops_reading()
+    for _ in range(50):
+        client.sends(request("GET /refused") * 100)
+
+    assert client.transport.get_write_buffer_size() < 300_000
+    assert not client.is_read
+    dialogue.passes(150)
+    assert client.end is End.CUT
+
+
+def test_connections_over_the_limit_are_turned_away(caplog: pytest.LogCaptureFixture) -> None:
+
+    dialogue = Dialogue(Limits(connections=2))
+    clients = [dialogue.client() for _ in range(3)]
+    assert [client.end for client in clients] == [End.OPEN, End.OPEN, End.CUT]
+
+    clients[0].resets()
+    dialogue.client().sends(request("GET /refused"))
+    assert len(dialogue.outcomes()) == 1
+    assert "connection limit" in caplog.text
+    dialogue.ends()
+
+
+def test_a_kept_connection_is_closed_when_its_answer_said_so(dialogue: Dialogue) -> None:
+    """MLflow's `Connection: close` ends its own connection, not the client's."""
+    client = dialogue.client()
+    client.sends(request("GET /stream"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.sends(answer(200, "Connection: close", body=b"bye"))
+
+    assert b"connection" not in Message.of(client.received()).fields
+    assert (client.end, mlflow.closed, dialogue.pool.idle) == (End.OPEN, True, 0)
+
+
+def test_an_answer_with_more_behind_it_does_not_leave_its_connection_for_others(
+    dialogue: Dialogue,
+) -> None:
+    """What follows would be taken for the answer to the next request."""
+    client = dialogue.client()
+    client.sends(request("GET /stream"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.sends(answer(200, body=b"mine") + answer(200, body=b"not mine"))
+
+    assert client.received().endswith(b"\r\n\r\nmine")
+    assert (mlflow.closed, dialogue.pool.size) == (True, 0)
+
+
+def test_an_answer_to_nothing_ends_an_idle_connection(dialogue: Dialogue) -> None:
+    mlflow = dialogue.mlflow_is_idle()
+    mlflow.sends(answer(408, "Connection: close"))
+
+    assert (mlflow.closed, dialogue.pool.size) == (True, 0)
