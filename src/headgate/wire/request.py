@@ -8,7 +8,9 @@ from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.fields import Kind, kind_of
 from headgate.wire.head import parse_request
 
+_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_LENGTH = re.compile(rb"[0-9]{1,19}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._\-]{8,128}")
 _TRACEPARENT = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -17,8 +19,19 @@ _TRACEPARENT = re.compile(
 _PLAIN_LINE = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|HEAD) (/[A-Za-z0-9/._~\-?&=%+,:@]*)")
 _VERSION = b" HTTP/1.1\r\n"
 _BODILESS = frozenset({b"GET", b"HEAD"})
+# Fields that a client must not have taken off: framing, content, and what the gate decides by.
 _END_TO_END = frozenset(
-    {b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type"}
+    {
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"content-type",
+        b"content-encoding",
+        b"expect",
+        b"authorization",
+        b"x-api-key",
+        b"origin",
+    }
 )
 
 CHUNKED = -1
@@ -126,6 +139,8 @@ class RequestFields:
                 raise ProtocolError("the only transfer coding spoken here is chunked")
             self.length = CHUNKED
         elif b"content-length" in known:
+            if _LENGTH.fullmatch(known[b"content-length"]) is None:
+                raise ProtocolError("Content-Length is malformed")
             self.length = int(known[b"content-length"])
         if b"expect" in known and minor == 1:
             if known[b"expect"].lower() != b"100-continue":
@@ -172,7 +187,8 @@ def read_request(block: bytes, max_fields: int, last: RequestFields | None = Non
     Raises:
         ProtocolError: when it is no request head of HTTP/1.0 or HTTP/1.1; when Host is missing,
             repeated or malformed; when a field that must be single is repeated; when the framing
-            is none that the gate forwards; for CONNECT, TRACE and for GET with a body.
+            is none that the gate forwards; for methods that MLflow has no use for (CONNECT, TRACE);
+            for GET with a body.
     """
     end = block.find(_VERSION)
     section = block[end:]
@@ -196,7 +212,7 @@ def _read(block: bytes, section: bytes, max_fields: int) -> Request:
     for field in found.fields:
         fields.take(field)
     fields.settle(minor)
-    if method in (b"CONNECT", b"TRACE"):
+    if method not in _METHODS:
         raise ProtocolError(f"{method.decode()} is not served here", status=405)
     return Request(method, found.target, minor, fields)
 
