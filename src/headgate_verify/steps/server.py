@@ -7,7 +7,7 @@ import re
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from headgate_verify import http
+from headgate_verify import transport
 from headgate_verify.subject import Subject
 
 _PATH = "/version"
@@ -21,7 +21,7 @@ def version(subject: Subject) -> str:
     Redirects are not followed here.  MLflow's client does follow them, and a redirected POST
     arrives as a GET without its body.
     """
-    response = http.send(
+    response = transport.send(
         subject.url,
         _PATH,
         "GET",
@@ -39,7 +39,7 @@ def version(subject: Subject) -> str:
 def answers(subject: Subject) -> bool:
     """Whether the server still serves this key."""
     try:
-        response = http.send(
+        response = transport.send(
             subject.url,
             _PATH,
             "GET",

@@ -11,7 +11,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-from headgate_verify import http
+from headgate_verify import transport
 from headgate_verify.environment import REQUEST_TIMEOUT
 from headgate_verify.steps import removal
 from headgate_verify.subject import MismatchError, Subject, expect, wait_until
@@ -97,7 +97,7 @@ def export_with_mlflow(subject: Subject, span: ReadableSpan) -> None:
             trace_pb2.ResourceSpans(scope_spans=[trace_pb2.ScopeSpans(spans=[message])])
         ]
     )
-    response = http.send(
+    response = transport.send(
         subject.url,
         "/v1/traces",
         "POST",
