@@ -7,6 +7,7 @@ that is where its ``Outcome`` is made.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 from headgate.dataplane import answer, failures
@@ -146,6 +147,7 @@ class Exchange:
         """The client reads slowly: MLflow waits."""
         if self._upstream is not None:
             self._upstream.transport.pause_reading()
+            self._expect_upstream()
 
     def on_client_drained(self) -> None:
         """The client has caught up."""
@@ -204,6 +206,8 @@ class Exchange:
             body.length if body is not None else 0,
         )
         connection.write([head, *due])
+        if not self._client.writable:
+            self.on_client_full()
         if body is not None:
             self._invite_body()
 
@@ -215,9 +219,9 @@ class Exchange:
             self._client.write(heads.CONTINUE)
 
     def _expect_upstream(self) -> None:
-        """MLflow or the client has moved: count silence from now."""
+        """MLflow or the client has moved: count silence from now, unless MLflow has to wait."""
         if self._upstream is not None and self._route is not None:
-            silence = self._route.pool.silence_timeout
+            silence = self._route.pool.silence_timeout if self._client.writable else math.inf
             self._upstream.deadline = self._plane.clock() + silence
 
     # --- from MLflow -----------------------------------------------------------------------

@@ -55,6 +55,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_buffer",
+        "_full",
         "_head_bytes",
         "_last",
         "_max_fields",
@@ -72,6 +73,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_bytes = head_bytes
         self._max_fields = max_fields
         self._buffer = b""
+        self._full = False
         self._response: Response | None = None
         self._last: Response | None = None
         self.exchange: ExchangeSide | None = None
@@ -145,10 +147,12 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.on_upstream_lost(exc)
 
     def pause_writing(self) -> None:
+        self._full = True
         if self.exchange is not None:
             self.exchange.on_upstream_full()
 
     def resume_writing(self) -> None:
+        self._full = False
         if self.exchange is not None:
             self.exchange.on_upstream_drained()
 
@@ -184,7 +188,7 @@ class UpstreamConnection(asyncio.Protocol):
         if done and self.exchange is exchange:
             self.exchange = None
             self.reused = True
-            exchange.on_response_end(reusable=not response.close and not data)
+            exchange.on_response_end(reusable=not (response.close or data or self._full))
 
     def _read_head(self, data: bytes, method: bytes) -> tuple[Response | None, bytes]:
         """The final answer's head and what follows it; interim answers are read over."""
