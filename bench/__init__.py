@@ -1,0 +1,1 @@
+"""Headgate's benchmarks.  ``python -m bench`` runs them; they start real servers themselves."""
