@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> Result:
     parser = argparse.ArgumentParser(prog="python -m bench memory", description=__doc__)
     size = TypeAdapter(ByteSize).validate_python
     parser.add_argument("--size", type=size, default=size("2GiB"), help="of the artifact (2GiB)")
-    parser.add_argument("--rounds", type=int, default=1, help="transfers of each kind (1)")
+    parser.add_argument("--rounds", type=int, default=3, help="transfers of each kind (3)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="headgate-bench-") as name:
         folder = Path(name)

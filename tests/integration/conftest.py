@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.support.mlflow_server import MlflowServer
 from tests.support.world import World, create_world
 

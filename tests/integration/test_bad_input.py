@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.support.client import credential, run_client
 from tests.support.gate import Gate, bearer, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
@@ -95,6 +96,13 @@ def test_without_a_good_key_nothing_reaches_mlflow(
         assert (answer.get("WWW-Authenticate") or "").startswith("Basic "), fields
         assert stranger.encode() not in answer.head + answer.body
     assert upstream.requests == []
+
+
+def test_a_stranger_learns_nothing_about_routes(watched_gate: Gate) -> None:
+    """Paths that exist and paths that do not look the same without a key."""
+    known, unknown = (watched_gate.ask("GET", path) for path in ("/version", "/no/such/path"))
+    assert known.status == unknown.status == 401
+    assert known.body == unknown.body
 
 
 @pytest.mark.parametrize("name", ["Authorization: Bearer", "X-API-Key:"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.support.client import credential, run_session
 from tests.support.gate import Gate
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 from tests.support.gate import Gate, bearer, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
 from tests.support.raw import RawAnswer, chunked, request_head

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+
 from tests.support.byte_stream import ClosedError
 from tests.support.raw import AnswerError, RawClient, chunked, request_head
 from tests.support.recording_upstream import Exchange, RecordingUpstream
