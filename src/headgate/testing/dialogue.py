@@ -129,4 +129,4 @@ class Dialogue:
             raise AssertionError(f"left behind: {found}")
 
     def _open_upstreams(self) -> int:
-        return sum(not peer.closed for peer in self.pool.peers)
+        return sum(not peer.closed() for peer in self.pool.peers)

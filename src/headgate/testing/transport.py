@@ -259,17 +259,14 @@ class Peer:
         self.transport.take(size)
         self._turns.run()
 
-    @property
     def end(self) -> End:
         """How the gate has ended what it sends to this side."""
         return self.transport.end
 
-    @property
     def closed(self) -> bool:
         """Whether the gate has closed the connection in both directions."""
         return self.transport.closed
 
-    @property
     def is_read(self) -> bool:
         """Whether the gate takes what this side sends."""
         return self.transport.is_reading()

@@ -17,7 +17,7 @@ def test_a_slow_client_makes_mlflow_wait(dialogue: Dialogue) -> None:
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
     mlflow.sends(answer(200, "Content-Length: 1000000"), *[PART] * 10)
-    assert not mlflow.is_read
+    assert not mlflow.is_read()
     assert client.transport.get_write_buffer_size() < WRITE_HIGH_WATER + 2 * len(PART)
 
     for _ in range(20):
@@ -34,7 +34,7 @@ def test_a_slow_mlflow_makes_the_client_wait(dialogue: Dialogue) -> None:
     mlflow = dialogue.mlflow_accepts()
     mlflow.stops_reading()
     client.sends(*[PART] * 10)
-    assert not client.is_read
+    assert not client.is_read()
     assert mlflow.transport.get_write_buffer_size() < WRITE_HIGH_WATER + 2 * len(PART)
 
     for _ in range(20):
@@ -49,9 +49,9 @@ def test_a_slow_mlflow_makes_the_client_wait(dialogue: Dialogue) -> None:
 def test_nothing_is_read_while_mlflow_is_being_connected_to(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("PUT /stream", "Content-Length: 300000"), PART, PART, PART)
-    assert not client.is_read
+    assert not client.is_read()
     mlflow = dialogue.mlflow_accepts()
-    assert client.is_read
+    assert client.is_read()
     assert len(Message.of(mlflow.received()).rest) == 300_000
     mlflow.sends(answer(200))
     dialogue.outcome()
@@ -64,7 +64,7 @@ def test_nothing_is_read_while_connecting_for_a_pipelined_request(dialogue: Dial
     mlflow.sends(answer(200, "Connection: close"))
     assert len(dialogue.pool.pending) == 1
     client.sends(PART, PART, PART)
-    assert not client.is_read
+    assert not client.is_read()
     assert dialogue.outcome().bytes_in == 0
 
     second = dialogue.mlflow_accepts()
@@ -79,7 +79,7 @@ def test_what_follows_a_request_under_way_is_taken_in_up_to_a_bound(dialogue: Di
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
     client.sends(*[following] * 10)
-    assert not client.is_read
+    assert not client.is_read()
     assert len(following) < PIPELINE_BYTES
 
     mlflow.sends(answer(200))
@@ -93,7 +93,7 @@ def test_a_kept_connection_to_mlflow_is_read_again(dialogue: Dialogue) -> None:
     slow.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
     mlflow.sends(answer(200, "Content-Length: 300000") + b"x" * 299_999)
-    assert not mlflow.is_read
+    assert not mlflow.is_read()
     slow.reads(299_000)
     mlflow.sends(b"x")
     assert dialogue.pool.idle == 1
@@ -114,7 +114,7 @@ def test_a_connection_that_still_holds_a_body_is_not_kept(dialogue: Dialogue) ->
     mlflow.sends(answer(400, body=b"no"))
 
     assert client.received().endswith(b"no")
-    assert (mlflow.end, dialogue.pool.size) == (End.CUT, 0)
+    assert (mlflow.end(), dialogue.pool.size) == (End.CUT, 0)
     assert dialogue.outcome().reason is Reason.OK
 
 

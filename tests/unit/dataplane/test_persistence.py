@@ -24,7 +24,7 @@ def test_both_connections_serve_request_after_request(dialogue: Dialogue) -> Non
     assert mlflow.received().count(b"GET /stream/") == 2
     assert client.received().count(b"HTTP/1.1 200 OK") == 2
     assert (dialogue.pool.idle, dialogue.pool.busy) == (1, 0)
-    assert client.end is End.OPEN
+    assert client.end() is End.OPEN
     assert [outcome.reason for outcome in dialogue.outcomes()] == [Reason.OK, Reason.OK]
 
 
@@ -72,7 +72,7 @@ def test_connection_close_is_obeyed_and_announced(dialogue: Dialogue) -> None:
 
     last = Message.of(client.received())
     assert (last.fields[b"connection"], last.rest) == (b"close", b"last")
-    assert client.end is End.FINISHED
+    assert client.end() is End.FINISHED
     assert dialogue.pool.idle == 1
 
 
@@ -90,7 +90,7 @@ def test_nothing_is_done_about_a_request_after_one_that_closes(
     assert b"POST" not in mlflow.received()
     assert len(dialogue.gate.decided) == 1
     dialogue.outcome()
-    assert client.end is End.FINISHED
+    assert client.end() is End.FINISHED
 
 
 @pytest.mark.parametrize("minor", [0, 1])
@@ -106,7 +106,7 @@ def test_the_version_decides_what_silence_about_the_connection_means(
     got = Message.of(client.received())
 
     keeps = "close" not in connection and (minor == 1 or bool(connection))
-    assert client.end is (End.OPEN if keeps else End.FINISHED)
+    assert client.end() is (End.OPEN if keeps else End.FINISHED)
     if not keeps:
         assert got.fields[b"connection"] == b"close"
     else:
@@ -133,7 +133,7 @@ def test_an_answer_that_is_not_read_holds_the_requests_behind_it(dialogue: Dialo
     for _ in range(4):
         client.sends(request("GET /refused") * 1000)
     assert len(dialogue.gate.decided) == 1
-    assert not client.is_read
+    assert not client.is_read()
 
     client.reads()
     assert len(dialogue.gate.decided) == 4001
@@ -148,16 +148,16 @@ def test_answers_of_the_gate_itself_do_not_pile_up_either(dialogue: Dialogue) ->
         client.sends(request("GET /refused") * 100)
 
     assert client.transport.get_write_buffer_size() < 300_000
-    assert not client.is_read
+    assert not client.is_read()
     dialogue.passes(150)
-    assert client.end is End.CUT
+    assert client.end() is End.CUT
 
 
 def test_connections_over_the_limit_are_turned_away(caplog: pytest.LogCaptureFixture) -> None:
 
     dialogue = Dialogue(Limits(connections=2))
     clients = [dialogue.client() for _ in range(3)]
-    assert [client.end for client in clients] == [End.OPEN, End.OPEN, End.CUT]
+    assert [client.end() for client in clients] == [End.OPEN, End.OPEN, End.CUT]
 
     clients[0].resets()
     dialogue.client().sends(request("GET /refused"))
@@ -174,7 +174,7 @@ def test_a_kept_connection_is_closed_when_its_answer_said_so(dialogue: Dialogue)
     mlflow.sends(answer(200, "Connection: close", body=b"bye"))
 
     assert b"connection" not in Message.of(client.received()).fields
-    assert (client.end, mlflow.closed, dialogue.pool.idle) == (End.OPEN, True, 0)
+    assert (client.end(), mlflow.closed(), dialogue.pool.idle) == (End.OPEN, True, 0)
 
 
 def test_an_answer_with_more_behind_it_does_not_leave_its_connection_for_others(
@@ -187,11 +187,11 @@ def test_an_answer_with_more_behind_it_does_not_leave_its_connection_for_others(
     mlflow.sends(answer(200, body=b"mine") + answer(200, body=b"not mine"))
 
     assert client.received().endswith(b"\r\n\r\nmine")
-    assert (mlflow.closed, dialogue.pool.size) == (True, 0)
+    assert (mlflow.closed(), dialogue.pool.size) == (True, 0)
 
 
 def test_an_answer_to_nothing_ends_an_idle_connection(dialogue: Dialogue) -> None:
     mlflow = dialogue.mlflow_is_idle()
     mlflow.sends(answer(408, "Connection: close"))
 
-    assert (mlflow.closed, dialogue.pool.size) == (True, 0)
+    assert (mlflow.closed(), dialogue.pool.size) == (True, 0)

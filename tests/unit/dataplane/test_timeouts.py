@@ -27,10 +27,10 @@ def download(dialogue: Dialogue) -> tuple[Peer, Peer]:
 def test_a_connection_that_says_nothing_is_closed(dialogue: Dialogue) -> None:
     client = dialogue.client()
     dialogue.passes(dialogue.limits.header_timeout - 1)
-    assert client.end is End.OPEN
+    assert client.end() is End.OPEN
     dialogue.passes(2)
 
-    assert (client.closed, client.received()) == (True, b"")
+    assert (client.closed(), client.received()) == (True, b"")
     assert dialogue.outcomes() == []
 
 
@@ -47,7 +47,7 @@ def test_a_head_that_does_not_come_to_its_end_is_answered_408(dialogue: Dialogue
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase) == (Reason.REQUEST_MALFORMED, Phase.PARSE)
     dialogue.passes(6)
-    assert client.closed
+    assert client.closed()
 
 
 def test_the_head_of_a_later_request_has_its_own_time(dialogue: Dialogue) -> None:
@@ -66,9 +66,9 @@ def test_a_kept_connection_may_rest_for_a_while(dialogue: Dialogue) -> None:
     for _ in range(3):
         client.sends(request("GET /refused"))
         dialogue.passes(dialogue.limits.keepalive_timeout - 1)
-        assert client.end is End.OPEN
+        assert client.end() is End.OPEN
     dialogue.passes(2)
-    assert client.closed
+    assert client.closed()
 
 
 @pytest.mark.parametrize("size", [300_000, 30_000_000])
@@ -90,9 +90,9 @@ def test_a_connection_rests_no_longer_because_its_answer_was_large(
     client.reads()
     dialogue.outcome()
     dialogue.passes(dialogue.limits.keepalive_timeout - 1)
-    assert client.end is End.OPEN
+    assert client.end() is End.OPEN
     dialogue.passes(2)
-    assert client.closed
+    assert client.closed()
 
 
 def test_a_body_that_stops_coming_is_given_up(dialogue: Dialogue) -> None:
@@ -105,7 +105,7 @@ def test_a_body_that_stops_coming_is_given_up(dialogue: Dialogue) -> None:
     dialogue.passes(dialogue.limits.body_timeout + 1)
 
     assert client.received().startswith(b"HTTP/1.1 408 ")
-    assert mlflow.end is End.CUT
+    assert mlflow.end() is End.CUT
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.status, outcome.bytes_in) == (Reason.REQUEST_MALFORMED, 408, 9)
 
@@ -118,11 +118,11 @@ def test_a_body_is_not_missed_while_nothing_can_take_it(dialogue: Dialogue) -> N
     mlflow = dialogue.mlflow_accepts()
     mlflow.stops_reading()
     client.sends(b"x" * 600_000)
-    assert not client.is_read
+    assert not client.is_read()
     dialogue.passes(dialogue.limits.body_timeout * 2)
     mlflow.reads()
-    assert client.is_read
-    assert client.end is End.OPEN
+    assert client.is_read()
+    assert client.end() is End.OPEN
     dialogue.passes(dialogue.limits.body_timeout + 1)
     assert dialogue.outcome().status == 408
 
@@ -132,7 +132,7 @@ def test_the_rest_of_a_refused_body_is_not_waited_for_long(dialogue: Dialogue) -
     client.sends(request("POST /refused", "Content-Length: 100", body=b"some"))
     assert client.received().startswith(b"HTTP/1.1 401 ")
     dialogue.passes(dialogue.limits.body_timeout + 1)
-    assert client.closed
+    assert client.closed()
     dialogue.outcome()
 
 
@@ -144,7 +144,7 @@ def test_a_slow_reader_that_moves_is_served(
     for _ in range(20):
         dialogue.passes(dialogue.limits.body_timeout - 1)
         client.reads(2_000)
-    assert client.end is End.OPEN
+    assert client.end() is End.OPEN
     client.reads()
     mlflow.sends(b"x" * 100_000)
     assert client.received().endswith(b"x" * 400_000)
@@ -157,8 +157,8 @@ def test_a_reader_that_does_not_move_is_cut_off(
     client, mlflow = download
     dialogue.passes(dialogue.limits.body_timeout * 2 + 3)
 
-    assert client.end is End.CUT
-    assert mlflow.end is End.CUT
+    assert client.end() is End.CUT
+    assert mlflow.end() is End.CUT
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.status) == (Reason.CLIENT_GONE, 200)
 
@@ -175,7 +175,7 @@ def test_a_whole_answer_that_nobody_reads_does_not_hold_its_connection_for_ever(
     assert dialogue.outcome().reason is Reason.OK
     dialogue.passes(dialogue.limits.keepalive_timeout + dialogue.limits.body_timeout + 3)
 
-    assert client.end is End.CUT
+    assert client.end() is End.CUT
     assert not dialogue.plane.connections
 
 
@@ -206,10 +206,10 @@ def test_mlflow_may_take_its_time_but_not_for_ever() -> None:
     dialogue.passes(2)
 
     assert client.received().startswith(b"HTTP/1.1 504 ")
-    assert mlflow.end is End.CUT
+    assert mlflow.end() is End.CUT
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase) == (Reason.UPSTREAM_TIMEOUT, Phase.FORWARD)
-    assert client.end is End.OPEN
+    assert client.end() is End.OPEN
     dialogue.ends()
 
 
@@ -224,7 +224,7 @@ def test_every_piece_of_an_answer_gives_mlflow_new_time() -> None:
         mlflow.sends(b"1\r\nx\r\n")
     dialogue.passes(101)
 
-    assert client.end is End.CUT
+    assert client.end() is End.CUT
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.status) == (Reason.UPSTREAM_TIMEOUT, 200)
     dialogue.ends()
@@ -266,14 +266,14 @@ def test_mlflow_is_not_blamed_for_a_slow_client() -> None:
 def test_a_closing_connection_is_read_only_for_a_few_seconds(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("POST /refused", "Content-Length: 1000000"))
-    assert client.end is End.FINISHED
-    assert not client.closed
+    assert client.end() is End.FINISHED
+    assert not client.closed()
     for _ in range(4):
         client.sends(b"x" * 1000)
         dialogue.passes(1)
-    assert not client.closed
+    assert not client.closed()
     dialogue.passes(2)
-    assert client.closed
+    assert client.closed()
 
 
 def test_a_closing_connection_that_was_not_read_lingers_no_longer(dialogue: Dialogue) -> None:
@@ -281,9 +281,9 @@ def test_a_closing_connection_that_was_not_read_lingers_no_longer(dialogue: Dial
     client.sends(request("PUT /stream", "Content-Length: 1000000"))
     dialogue.mlflow_refuses()
     assert client.received().startswith(b"HTTP/1.1 503 ")
-    assert client.is_read
+    assert client.is_read()
     dialogue.passes(6)
-    assert client.closed
+    assert client.closed()
 
 
 def test_a_closing_connection_whose_answer_is_read_late_lingers_no_longer(
@@ -293,13 +293,13 @@ def test_a_closing_connection_whose_answer_is_read_late_lingers_no_longer(
     client.stops_reading()
     client.sends(request("PUT /stream", "Content-Length: 1000000"))
     dialogue.mlflow_accepts().sends(answer(400, body=LARGE))
-    assert not client.closed
+    assert not client.closed()
     dialogue.passes(10)
     client.reads()
-    assert client.end is End.FINISHED
-    assert not client.closed
+    assert client.end() is End.FINISHED
+    assert not client.closed()
     dialogue.passes(6)
-    assert client.closed
+    assert client.closed()
 
 
 def test_limits_are_the_operators() -> None:
@@ -307,5 +307,5 @@ def test_limits_are_the_operators() -> None:
     client = dialogue.client()
     client.sends(request("GET /refused"))
     dialogue.passes(6)
-    assert client.closed
+    assert client.closed()
     dialogue.ends()
