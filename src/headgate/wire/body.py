@@ -16,9 +16,13 @@ MAX_CHUNK_LINE = 4096
 MAX_TRAILERS = 16 * 1024
 LAST_CHUNK = b"0\r\n\r\n"
 
-# 15 hexadecimal digits stay far below 2**63; extensions are read over (section 7.1.1).
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?")
-_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*")
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
+# 15 hexadecimal digits stay far below 2**63.  Extensions are read over (section 7.1.1), in the
+# grammar that llhttp reads too: whatever one parser passes over, another could take for framing.
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;%b(?:=(?:%b|%b))?)*" % (_TOKEN, _TOKEN, _QUOTED))
+# A trailer must not frame anything (RFC 9110 section 6.5.1).
+_TRAILER = re.compile(rb"(?!(?i:content-length|transfer-encoding):)%b:[\t -~\x80-\xff]*" % _TOKEN)
 
 
 class BodyReader(Protocol):
