@@ -11,8 +11,11 @@ from headgate.wire.forward import status_line
 _CHALLENGE = b'WWW-Authenticate: Basic realm="Headgate", charset="UTF-8"\r\n'
 
 
-def refusal(what: Refusal, request_id: bytes, *, head_only: bool, close: bool) -> bytes:
-    """A refusal in MLflow's own shape, which its SDK prints (mlflow/utils/rest_utils.py)."""
+def refusal(what: Refusal, request_id: bytes, connection: bytes, *, head_only: bool) -> bytes:
+    """A refusal in MLflow's own shape, which its SDK prints (mlflow/utils/rest_utils.py).
+
+    ``connection`` is the line about the connection, or empty.
+    """
     body = json.dumps(
         {"error_code": REASONS[what.reason].error_code, "message": what.message}
     ).encode()
@@ -28,17 +31,17 @@ def refusal(what: Refusal, request_id: bytes, *, head_only: bool, close: bool) -
         lines.append(b"Retry-After: %d\r\n" % what.retry_after)
     if what.challenge:
         lines.append(_CHALLENGE)
-    lines.append(b"Connection: close\r\n\r\n" if close else b"\r\n")
+    lines += (connection, b"\r\n")
     if not head_only:
         lines.append(body)
     return b"".join(lines)
 
 
-def redirect(location: bytes, request_id: bytes, *, close: bool) -> bytes:
+def redirect(location: bytes, request_id: bytes, connection: bytes) -> bytes:
     """A permanent redirect to another path of this gate."""
     return b"%bLocation: %b\r\nContent-Length: 0\r\nX-Request-ID: %b\r\n%b\r\n" % (
         status_line(308),
         location,
         request_id,
-        b"Connection: close\r\n" if close else b"",
+        connection,
     )

@@ -257,7 +257,6 @@ class Exchange:
 
     def _head_of(self, response: Response) -> bytes:
         self._phase = Phase.RESPOND
-        self._status = response.status
         if self._body is not None:
             self._body.forget()
         minor = self.request.minor
@@ -272,12 +271,16 @@ class Exchange:
                 lines.append(b"Transfer-Encoding: chunked\r\n")
             else:
                 self._close = True
-        if self._close:
-            lines.append(b"Connection: close\r\n")
-        elif not minor:
-            lines.append(b"Connection: keep-alive\r\n")
+        lines.append(self._connection_line())
         lines.append(b"X-Request-ID: %b\r\n\r\n" % self._request_id)
+        self._status = response.status
         return b"".join(lines)
+
+    def _connection_line(self) -> bytes:
+        """Tell the client whether its connection is kept, where that does not go without saying."""
+        if self._close:
+            return b"Connection: close\r\n"
+        return b"" if self.request.minor else b"Connection: keep-alive\r\n"
 
     def _location_line(self, location: bytes) -> bytes:
         route = self._route
@@ -345,7 +348,8 @@ class Exchange:
     def _redirect(self, verdict: Redirect) -> None:
         self._status = 308
         self._phase = Phase.RESPOND
-        self._client.write(answer.redirect(verdict.location, self._request_id, close=self._close))
+        connection = self._settle_connection()
+        self._client.write(answer.redirect(verdict.location, self._request_id, connection))
         self._end(Reason.OK)
         self._client.on_exchange_end(keep=not self._close)
 
@@ -366,13 +370,20 @@ class Exchange:
         self._phase = phase
         self._status = refusal.code
         self._detail = refusal.detail
-        client = self._client
-        close = self._close or not (client.body_done or client.can_discard())
-        client.write(
-            answer.refusal(refusal, self._request_id, head_only=self.method == b"HEAD", close=close)
+        connection = self._settle_connection()
+        head_only = self.method == b"HEAD"
+        self._client.write(
+            answer.refusal(refusal, self._request_id, connection, head_only=head_only)
         )
         self._end(refusal.reason)
-        client.on_exchange_end(keep=not close)
+        self._client.on_exchange_end(keep=not self._close)
+
+    def _settle_connection(self) -> bytes:
+        """Decide whether the connection outlives an answer of the gate's own."""
+        client = self._client
+        if self._plane.draining or not (client.body_done or client.can_discard()):
+            self._close = True
+        return self._connection_line()
 
     def _drop_upstream(self) -> None:
         if self._connecting is not None:
