@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import enum
+import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
 from docs.reference_pages.markdown import GENERATED, table
-from headgate.config import Config, Upstream
+from headgate.config import Config
 from headgate.config.load import ENVIRONMENT_PREFIX
+from headgate.config.schema import Network
 
 _INTRODUCTION = """# Configuration
 
@@ -33,64 +35,77 @@ upstream; in an environment variable it is lower-cased.
 """
 
 
-class _Setting(NamedTuple):
-    path: str
-    field: FieldInfo
+class _Section(NamedTuple):
+    """A table of the TOML file: where it stands, its text, and its settings."""
+
+    path: tuple[str, ...]
+    model: type[BaseModel]
+
+    @property
+    def text(self) -> str:
+        """Title, meaning and settings, as Markdown."""
+        title = f"`[{'.'.join(self.path)}]`" if self.path else "Top level"
+        rows = (
+            _row((*self.path, name), field)
+            for name, field in self.model.model_fields.items()
+            if _model_of(field) is None
+        )
+        header = ("Setting", "Environment", "Type", "Default", "Meaning")
+        return f"\n## {title}\n\n{self.model.__doc__}\n\n{table(header, rows)}"
 
 
 def page() -> str:
     """The whole page: a table for each section of the configuration."""
-    parts = [GENERATED, _INTRODUCTION]
-    parts += _section("Top level", Config, "")
-    for name, field in Config.model_fields.items():
-        if name == "upstreams":
-            parts += _section("`[upstreams.NAME]`", Upstream, "upstreams.NAME.")
-        elif (model := _section_model(field)) is not None:
-            parts += _section(f"`[{name}]`", model, f"{name}.")
-    return "".join(parts)
+    return GENERATED + _INTRODUCTION + "".join(section.text for section in _sections((), Config))
 
 
-def _section(title: str, model: type[BaseModel], path: str) -> Iterator[str]:
-    settings = [
-        _Setting(path + name, field)
-        for name, field in model.model_fields.items()
-        if name != "upstreams" and _section_model(field) is None
-    ]
-    yield f"\n## {title}\n\n{model.__doc__}\n\n"
-    header = ("Setting", "Environment", "Type", "Default", "Meaning")
-    yield table(header, map(_row, settings))
+def _sections(path: tuple[str, ...], model: type[BaseModel]) -> Iterator[_Section]:
+    """The section of ``model`` and those within it."""
+    yield _Section(path, model)
+    for name, field in model.model_fields.items():
+        inner = _model_of(field)
+        if inner is not None:
+            named = ("NAME",) if get_origin(field.annotation) is dict else ()
+            yield from _sections((*path, name, *named), inner)
 
 
-def _row(setting: _Setting) -> tuple[str, ...]:
-    kind = _type(setting)
+def _model_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The section that a field holds, by itself, perhaps, or by name; else ``None``."""
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def _row(path: tuple[str, ...], field: FieldInfo) -> tuple[str, ...]:
+    setting = ".".join(path)
+    variable = f"`{ENVIRONMENT_PREFIX}{'__'.join(path).upper()}`"
+    is_list = get_origin(field.annotation) is tuple
     return (
-        f"`{setting.path}`",
-        _variable(setting),
-        f"{kind}{_bounds(setting.field)}",
-        _default(setting.field.get_default(call_default_factory=True)),
-        setting.field.description or "",
+        f"`{setting}`",
+        "in the file only" if is_list else variable,
+        _type(setting, field.annotation) + _bounds(field),
+        "required" if field.is_required() else _default(field.get_default()),
+        field.description or "",
     )
 
 
-def _variable(setting: _Setting) -> str:
-    if setting.field.annotation == tuple[str, ...]:
-        return "in the file only"
-    return f"`{ENVIRONMENT_PREFIX}{setting.path.upper().replace('.', '__')}`"
-
-
-def _type(setting: _Setting) -> str:
-    """The type in words.
+def _type(setting: str, annotation: Any) -> str:
+    """A type in words.
 
     Raises:
         TypeError: for a type that has none yet; they are to be added here.
     """
-    annotation: Any = setting.field.annotation
+    if annotation in _TYPES:
+        return _TYPES[annotation]
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return " or ".join(f"`{member.value}`" for member in annotation)
-    words = _TYPES.get(annotation)
-    if words is None:
-        raise TypeError(f"{setting.path}: no words for the type {annotation}")
-    return words
+    arguments = [kind for kind in get_args(annotation) if kind not in (types.NoneType, ...)]
+    if len(arguments) == 1 and get_origin(annotation) in (Union, types.UnionType):
+        return _type(setting, arguments[0])
+    if len(arguments) == 1 and get_origin(annotation) is tuple:
+        return f"list: {_type(setting, arguments[0])}"
+    raise TypeError(f"{setting}: no words for the type {annotation}")
 
 
 _TYPES: dict[Any, str] = {
@@ -99,8 +114,8 @@ _TYPES: dict[Any, str] = {
     float: "seconds",
     str: "text",
     ByteSize: "size",
-    Path: "folder",
-    tuple[str, ...]: "list of texts",
+    Path: "path",
+    Network: "network, such as `10.0.0.0/8`",
 }
 
 
@@ -119,6 +134,8 @@ def _bounds(field: FieldInfo) -> str:
 
 
 def _default(value: object) -> str:
+    if value is None:
+        return "none"
     if isinstance(value, ByteSize):
         return f"`{_size(value)}`"
     if isinstance(value, tuple):
@@ -129,19 +146,16 @@ def _default(value: object) -> str:
 def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float):
+    if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, int):
+        return str(value)
     return f'"{value}"'
 
 
 def _size(value: int) -> str:
     for unit in ("", "KiB", "MiB"):
-        if value % 1024:
+        if value % 1024 or not value:
             return f"{value}{unit}"
         value //= 1024
     return f"{value}GiB"
-
-
-def _section_model(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None

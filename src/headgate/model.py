@@ -45,6 +45,31 @@ class Phase(enum.StrEnum):
     ACCOUNT = "account"
 
 
+FAMILIES = (
+    "experiments",
+    "runs",
+    "metrics",
+    "models",
+    "artifacts",
+    "logged-models",
+    "traces",
+    "assessments",
+    "datasets",
+    "scorers",
+    "prompts",
+    "webhooks",
+    "ai-gateway",
+    "jobs",
+    "assistant",
+    "workspaces",
+    "auth-admin",
+    "ui",
+    "meta",
+    "gate",
+)
+"""The families of routes: MLflow's, and the gate's own."""
+
+
 class Retry(enum.Enum):
     """Whether repeating an operation can change MLflow's state a second time."""
 
@@ -63,6 +88,14 @@ class BodyHandling(enum.Enum):
     LENGTH = "length"
 
 
+class SizeClass(enum.Enum):
+    """Which limit a request body is under."""
+
+    API = "api"
+    TRACES = "traces"
+    ARTIFACTS = "artifacts"
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What a request asks MLflow to do, whatever its spelling."""
@@ -70,6 +103,7 @@ class Operation:
     family: str
     retry: Retry
     body: BodyHandling
+    size: SizeClass = SizeClass.API
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,23 @@
 """The configuration: one frozen ``Config``, checked in one go, every problem with its path."""
 
 from headgate.config.load import load
-from headgate.config.schema import AuthMode, Config, Limits, Listen, Upstream
+from headgate.config.schema import (
+    AuthMode,
+    Config,
+    Limits,
+    Listen,
+    ListenTls,
+    Upstream,
+    UpstreamTls,
+)
 
-__all__ = ["AuthMode", "Config", "Limits", "Listen", "Upstream", "load"]
+__all__ = [
+    "AuthMode",
+    "Config",
+    "Limits",
+    "Listen",
+    "ListenTls",
+    "Upstream",
+    "UpstreamTls",
+    "load",
+]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, mo
 from headgate.errors import Problem
 
 Seconds = Annotated[float, Field(gt=0)]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 DEVELOPMENT_URL = "http://127.0.0.1:5000"
 
 
@@ -23,13 +24,38 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
+class ListenTls(_Section):
+    """Certificates of the listener; files that change are read again within seconds."""
+
+    certificate: Path = Field(description="PEM file: the certificate and its chain.")
+    key: Path = Field(description="PEM file: the private key, not encrypted.")
+    client_ca: Path | None = Field(
+        None, description="PEM file: clients must show a certificate that these authorities signed."
+    )
+
+
 class Listen(_Section):
-    """Where the gate listens."""
+    """Where and how the gate listens."""
 
     host: str = Field("127.0.0.1", description="Address to listen on; a name or an IP address.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 takes any free one.")
     workers: int = Field(1, ge=1, le=256, description="Worker processes that share the port.")
     backlog: int = Field(2048, ge=1, description="Connections the kernel may hold for accept.")
+    tls: ListenTls | None = Field(None, description="Serve HTTPS; without it, HTTP.")
+    trusted_proxies: tuple[Network, ...] = Field(
+        (),
+        description="Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, such "
+        "as a load balancer's subnets. Default: nobody's.",
+    )
+    lame_duck: float = Field(
+        5,
+        ge=0,
+        description="Seconds after SIGTERM in which readiness is false but new connections are "
+        "still served, so that balancers can turn away first. SIGINT skips it.",
+    )
+    drain_timeout: Seconds = Field(
+        60, description="Seconds that requests under way may take to finish after that."
+    )
 
     @property
     def is_loopback(self) -> bool:
@@ -62,14 +88,35 @@ class Auth(_Section):
     )
 
 
+class UpstreamTls(_Section):
+    """How MLflow's certificate is checked, and which one it is shown."""
+
+    ca: Path | None = Field(
+        None, description="PEM file of the authorities to trust; without it, the system's."
+    )
+    server_name: str | None = Field(
+        None, description="Name the certificate must bear; without it, the URL's host."
+    )
+    certificate: Path | None = Field(None, description="PEM file: the gate's own certificate.")
+    key: Path | None = Field(None, description="PEM file: the private key of `certificate`.")
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        return self
+
+
 class Upstream(_Section):
     """One MLflow service behind the gate."""
 
     url: str = Field(
         DEVELOPMENT_URL,
-        description="Where MLflow is found. `http://host:port`; without a path: MLflow is to "
-        "run unprefixed, since a prefix sends its artifacts down a buffering path.",
+        description="Where MLflow is found: `http://host:port` or `https://host:port`; without a "
+        "path: MLflow is to run unprefixed, since a prefix sends its artifacts down a buffering "
+        "path.",
     )
+    tls: UpstreamTls = Field(UpstreamTls(), description="For `https`; verification is always on.")
     prefixes: tuple[str, ...] = Field(
         ("/", "/mlflow", "/api/mlflow"),
         description="Public path prefixes that lead here; each is removed before forwarding.",
@@ -100,7 +147,7 @@ class Upstream(_Section):
     @classmethod
     def _url(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme != "http":
+        if parts.scheme not in ("http", "https"):
             raise ValueError(f"the scheme is {parts.scheme or 'missing'!r}; use http://host:port")
         if not parts.hostname:
             raise ValueError("the host is missing; use http://host:port")
@@ -131,13 +178,37 @@ class Limits(_Section):
         ByteSize(16 * 1024 * 1024),
         description="Largest chunked body collected for a route that needs Content-Length.",
     )
+    body_bytes: ByteSize = Field(
+        ByteSize(64 * 1024 * 1024),
+        description="Largest body of an API request. MLflow holds such a body in memory several "
+        "times over.",
+    )
+    trace_body_bytes: ByteSize = Field(
+        ByteSize(128 * 1024 * 1024), description="Largest body of a trace export."
+    )
+    artifact_body_bytes: ByteSize = Field(
+        ByteSize(0), description="Largest artifact that may be uploaded; 0: any."
+    )
     connections: int = Field(10_000, ge=1, description="Client connections in each worker.")
+    in_flight: int = Field(
+        1_000,
+        ge=1,
+        description="Requests under way in each worker; above it the answer is 429 at once.",
+    )
     header_timeout: Seconds = Field(30, description="Seconds to send a whole request head.")
     keepalive_timeout: Seconds = Field(
         75, description="Seconds a client connection may rest between two requests."
     )
     body_timeout: Seconds = Field(
-        60, description="Seconds without a byte before a half-sent or half-read body is given up."
+        60,
+        description="Seconds over which a client's progress is judged while it sends a body or "
+        "reads an answer; one that stands still for so long is given up.",
+    )
+    min_body_rate: int = Field(
+        128,
+        ge=0,
+        description="Bytes per second that a client must send of a body, over `body_timeout`; "
+        "time in which MLflow takes nothing does not count.",
     )
 
 
@@ -181,7 +252,7 @@ class Config(_Section):
         return found
 
     @model_validator(mode="after")
-    def _default_upstream(self) -> Config:
+    def _default_upstream(self) -> Self:
         if "default" not in self.upstreams:
             raise ValueError("upstreams.default is missing")
         return self

@@ -6,7 +6,7 @@ the FastAPI application around it, MLflow 3.17.2.
 
 from __future__ import annotations
 
-from headgate.model import BodyHandling, Operation, Retry
+from headgate.model import BodyHandling, Operation, Retry, SizeClass
 
 _SAFE_METHODS = frozenset({b"GET", b"HEAD"})
 
@@ -137,8 +137,9 @@ def _retry(method: bytes, resource: str) -> Retry:
     return Retry.NEVER
 
 
+_SIZES = {"traces": SizeClass.TRACES, "artifacts": SizeClass.ARTIFACTS}
 _OPERATIONS = {
-    (family, retry, body): Operation(family, retry, body)
+    (family, retry, body): Operation(family, retry, body, _SIZES.get(family, SizeClass.API))
     for family in {*_FAMILY_OF_RESOURCE.values(), *_EXACT.values(), *_TREES.values()}
     for retry in Retry
     for body in BodyHandling

@@ -10,14 +10,15 @@ import asyncio
 import math
 from typing import cast
 
+from headgate.config import Limits
 from headgate.dataplane.exchange import Exchange
 from headgate.dataplane.gate import Caller
 from headgate.dataplane.plane import Plane, log
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
-from headgate.wire.forward import origin_lines
 from headgate.wire.head import END
-from headgate.wire.request import CHUNKED, RequestFields, read_request, unreadable
+from headgate.wire.origin import origin_of
+from headgate.wire.request import CHUNKED, NOWHERE, RequestFields, read_request, unreadable
 
 WRITE_HIGH_WATER = 256 * 1024
 """Answer bytes waiting for the client before MLflow's side is asked to pause."""
@@ -40,6 +41,7 @@ class ClientConnection(asyncio.Protocol):
         "_fields",
         "_held",
         "_lingering",
+        "_mark",
         "_paused",
         "_plane",
         "_receiving",
@@ -62,6 +64,7 @@ class ClientConnection(asyncio.Protocol):
         self._held = bytearray()
         self._searched = 0
         self._paused = False
+        self._mark = 0
         self.writable = True
         self._unsent = math.inf
         self._receiving = False
@@ -212,7 +215,15 @@ class ClientConnection(asyncio.Protocol):
             wait = f"the head was not complete after {limits.header_timeout:g} s"
             self._refuse_bytes(ProtocolError(wait, status=408))
         else:
+            self._judge_body(exchange, limits)
+
+    def _judge_body(self, exchange: Exchange, limits: Limits) -> None:
+        """Give up on a client whose body hardly moved while it was waited for."""
+        least = max(1, limits.min_body_rate * limits.body_timeout)
+        if exchange.received - self._mark < least:
             exchange.on_client_silent(limits.body_timeout)
+        else:
+            self._expect_body()
 
     def on_drain(self) -> None:
         """Close, unless a request is under way."""
@@ -274,7 +285,9 @@ class ClientConnection(asyncio.Protocol):
         request = read_request(block, plane.limits.headers, self._fields)
         fields = request.fields
         if fields is not self._fields:
-            fields.lines += origin_lines(self.caller.address, self._scheme, fields.host)
+            fields.origin = origin_of(
+                fields.known, self.caller.address, self._scheme, plane.trusted_proxies
+            )
             self._fields = fields
         length = fields.length
         pieces: list[bytes] = []
@@ -283,9 +296,10 @@ class ClientConnection(asyncio.Protocol):
             self.deadline = math.inf
         else:
             body = ChunkedBody() if length == CHUNKED else CountedBody(length)
-            self._expect_body()
         self._body = body
         exchange = self._exchange = Exchange(plane, self, request)
+        if length:
+            self._expect_body()
         if length and rest:
             pieces, used = body.feed(rest)
             rest = rest[used:]
@@ -301,7 +315,6 @@ class ClientConnection(asyncio.Protocol):
         if body.done:
             self._on_body_end()
             return data[used:]
-        self._expect_body()
         return b""
 
     def _on_body_end(self) -> None:
@@ -312,7 +325,9 @@ class ClientConnection(asyncio.Protocol):
             self.deadline = math.inf
 
     def _expect_body(self) -> None:
+        """Judge after ``body_timeout`` what came of the body until then."""
         if not self._paused and self.writable:
+            self._mark = self._exchange.received if self._exchange is not None else 0
             self.deadline = self._plane.clock() + self._plane.limits.body_timeout
 
     def _next(self) -> None:
@@ -362,13 +377,21 @@ class ClientConnection(asyncio.Protocol):
         """Answer bytes that are no request, or a body that breaks its framing."""
         exchange = self._exchange
         if exchange is None:
-            exchange = self._exchange = Exchange(self._plane, self, unreadable())
+            exchange = self._unreadable()
         self._body = ChunkedBody()  # nobody knows where it ends: the connection must close
         exchange.on_malformed(error)
+
+    def _unreadable(self) -> Exchange:
+        """An exchange for bytes that were no request."""
+        request = unreadable()
+        caller = self.caller
+        request.fields.origin = NOWHERE._replace(address=caller.address, scheme=caller.scheme)
+        self._exchange = Exchange(self._plane, self, request)
+        return self._exchange
 
     def _on_defect(self, error: Exception) -> None:
         exchange = self._exchange
         if exchange is None:
-            exchange = self._exchange = Exchange(self._plane, self, unreadable())
+            exchange = self._unreadable()
         self._body = ChunkedBody()  # what was read with it is lost: the connection must close
         exchange.on_defect(error)

@@ -37,6 +37,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_admitted",
         "_attempts",
         "_body",
         "_bytes_out",
@@ -83,6 +84,12 @@ class Exchange:
         self._status = 0
         self._bytes_out = 0
         self._detail = ""
+        self._admitted = False
+
+    @property
+    def received(self) -> int:
+        """Bytes of the request's body so far."""
+        return self._body.received if self._body is not None else 0
 
     # --- from the client -------------------------------------------------------------------
 
@@ -98,6 +105,9 @@ class Exchange:
             self._route = verdict.route
             self._query = verdict.query
             self._principal = verdict.principal.name
+            if (refusal := self._admit(verdict.route)) is not None:
+                self._refuse(refusal, Phase.ADMIT)
+                return
             length = self.request.fields.length
             if length:
                 collecting = (
@@ -117,21 +127,46 @@ class Exchange:
             self._principal = verdict.principal
             self._refuse(verdict.refusal, verdict.phase)
 
+    def _admit(self, route: Route) -> Refusal | None:
+        """Take up capacity, which ``_end`` returns; or say why there is none."""
+        plane = self._plane
+        operation = route.operation
+        limit = plane.body_limits[operation.size]
+        if limit and self.request.fields.length > limit:
+            return failures.too_large(limit.human_readable())
+        if plane.in_flight >= plane.limits.in_flight and operation.family != "gate":
+            return failures.overloaded(plane.limits.in_flight)
+        plane.in_flight += 1
+        self._admitted = True
+        return None
+
     def on_request_body(self, pieces: list[bytes], *, done: bool) -> None:
         """More of the request's body is here; ``done``: it is complete."""
         body = self._body
         if self.ended or body is None:
             return
         due = body.take(pieces, done=done)
+        if body.length == CHUNKED and self._is_too_long(body.received):
+            return
         if body.collecting:
             limit = self._plane.limits.buffered_body_bytes
             if body.received > limit:
-                self._refuse(failures.body_too_large(limit.human_readable()), Phase.ADMIT)
+                self._refuse(failures.uncollectable(limit.human_readable()), Phase.ADMIT)
             elif done:
                 self._select()
         elif due and self._upstream is not None:
             self._expect_upstream()
             self._upstream.write(due)
+
+    def _is_too_long(self, received: int) -> bool:
+        """End the exchange when a body of unannounced length is over its limit."""
+        if self._route is None:
+            return False
+        limit = self._plane.body_limits[self._route.operation.size]
+        if not limit or received <= limit:
+            return False
+        self._fail(failures.too_large(limit.human_readable()))
+        return True
 
     def on_client_lost(self) -> None:
         """The client left: MLflow must not take what it has for the whole request."""
@@ -141,7 +176,7 @@ class Exchange:
 
     def on_client_silent(self, limit: float) -> None:
         """The client has stopped sending its body."""
-        self._fail(failures.client_silent(limit))
+        self._fail(failures.body_stalled(limit))
 
     def on_client_full(self) -> None:
         """The client reads slowly: MLflow waits."""
@@ -286,8 +321,8 @@ class Exchange:
         route = self._route
         if route is None:
             return b""
-        host = self.request.fields.host.decode("latin-1")
-        base = f"{self._client.caller.scheme}://{host}" if host else ""
+        origin = self.request.fields.origin
+        base = f"{origin.scheme}://{origin.host.decode('ascii')}" if origin.host else ""
         prefix = route.prefix.decode("ascii")
         public = public_location(location, route.pool.authorities, base, prefix)
         return b"Location: %b\r\n" % public if public is not None else b""
@@ -396,6 +431,8 @@ class Exchange:
     def _end(self, reason: Reason) -> None:
         """Account for the request: the one place where its outcome is made."""
         self.ended = True
+        if self._admitted:
+            self._plane.in_flight -= 1
         body, route, request = self._body, self._route, self.request
         now = self._plane.clock()
         self._plane.gate.account(
@@ -408,7 +445,7 @@ class Exchange:
                 route.operation.family if route is not None else "",
                 self._principal,
                 self._request_id,
-                self._client.caller.address,
+                request.fields.origin.address,
                 route.pool.name if route is not None else "",
                 now - self._started,
                 now - self._upstream_started if self._upstream_started else 0.0,

@@ -62,16 +62,37 @@ def malformed(error: ProtocolError) -> Refusal:
     )
 
 
-def client_silent(limit: float) -> Refusal:
-    """The client has stopped sending its body."""
+def body_stalled(seconds: float) -> Refusal:
+    """The client sends its body too slowly, or not at all."""
     return Refusal(
         Reason.REQUEST_MALFORMED,
-        f"Headgate gave up: no byte of the request's body came for {limit:g} s.",
+        "Headgate gave up: next to nothing of the request's body came for "
+        f"{seconds:g} s. Send it again over a better connection.",
         status=408,
     )
 
 
-def body_too_large(limit: str) -> Refusal:
+def too_large(limit: str) -> Refusal:
+    """A body is over the limit of its route."""
+    return Refusal(
+        Reason.BODY_TOO_LARGE,
+        f"Headgate refused the request: its body is over {limit}, the most that this route is "
+        "allowed. Send less at once, or ask the gate's operator for a higher limit.",
+    )
+
+
+def overloaded(limit: int) -> Refusal:
+    """As many requests are under way as are allowed."""
+    return Refusal(
+        Reason.OVERLOADED,
+        "Headgate is busy: too many requests are under way. Nothing was sent to MLflow; send this "
+        "request again in a moment.",
+        retry_after=RETRY_AFTER,
+        detail=f"{limit} in flight",
+    )
+
+
+def uncollectable(limit: str) -> Refusal:
     """A chunked body is too large to be collected."""
     return Refusal(
         Reason.BODY_TOO_LARGE,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from headgate.config import Limits
 from headgate.dataplane.gate import Gate
+from headgate.model import SizeClass
+from headgate.wire.origin import Network
 
 if TYPE_CHECKING:
     from headgate.dataplane.client import ClientConnection
@@ -24,19 +26,36 @@ class Plane:
         limits: bounds on heads, bodies and waiting.
         clock: seconds from an arbitrary start, never going back.
         id_seed: 16 hexadecimal digits, unique to this worker; request ids begin with them.
+        trusted_proxies: networks whose forwarding fields are believed.
     """
 
     def __init__(
-        self, gate: Gate, limits: Limits, clock: Callable[[], float], id_seed: str
+        self,
+        gate: Gate,
+        limits: Limits,
+        clock: Callable[[], float],
+        id_seed: str,
+        trusted_proxies: Sequence[Network] = (),
     ) -> None:
-        self.gate = gate
-        self.limits = limits
         self.clock = clock
         self.connections: set[ClientConnection] = set()
+        self.in_flight = 0
         self.draining = False
         self.emptied = asyncio.Event()
         self._id_seed = id_seed.encode("ascii")
         self._ids = 0
+        self.configure(gate, limits, trusted_proxies)
+
+    def configure(self, gate: Gate, limits: Limits, trusted_proxies: Sequence[Network]) -> None:
+        """Decide on new requests in this way; those under way keep what they were given."""
+        self.gate = gate
+        self.limits = limits
+        self.trusted_proxies = trusted_proxies
+        self.body_limits = {
+            SizeClass.API: limits.body_bytes,
+            SizeClass.TRACES: limits.trace_body_bytes,
+            SizeClass.ARTIFACTS: limits.artifact_body_bytes,
+        }
 
     def next_request_id(self) -> bytes:
         """An id that no other request of this installation bears."""
@@ -59,8 +78,12 @@ class Plane:
         if self.draining and not self.connections:
             self.emptied.set()
 
+    def turn_away(self) -> None:
+        """Keep no connection after its next answer, but still take new ones."""
+        self.draining = True
+
     def drain(self) -> None:
-        """Let running requests finish, close the rest, keep no connection alive.
+        """Let running requests finish, close the rest.
 
         ``emptied`` is set once no connection is left.
         """

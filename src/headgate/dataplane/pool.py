@@ -22,6 +22,28 @@ class Waiter(Protocol):
         """Learn that none could be opened."""
 
 
+class Dial(Protocol):
+    """Opens one connection to an endpoint."""
+
+    async def __call__(
+        self, endpoint: Endpoint, make: Callable[[], UpstreamConnection]
+    ) -> UpstreamConnection:
+        """Connect and return the protocol that ``make`` made.
+
+        Raises:
+            OSError: when no connection can be opened.
+        """
+
+
+async def dial_tcp(
+    endpoint: Endpoint, make: Callable[[], UpstreamConnection]
+) -> UpstreamConnection:
+    """Connect over plain TCP."""
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(make, endpoint.host, endpoint.port)
+    return connection
+
+
 class Pool:
     """The connections to one endpoint.
 
@@ -42,6 +64,7 @@ class Pool:
         head_bytes: int,
         max_fields: int,
         clock: Callable[[], float],
+        dial: Dial = dial_tcp,
     ) -> None:
         self.endpoint = endpoint
         self.name = str(endpoint)
@@ -52,6 +75,8 @@ class Pool:
         self._head_bytes = head_bytes
         self._max_fields = max_fields
         self._clock = clock
+        self._dial = dial
+        self._retired = False
         self._idle: deque[UpstreamConnection] = deque()
         self._busy: set[UpstreamConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
@@ -89,14 +114,9 @@ class Pool:
         return task
 
     async def _connect(self, waiter: Waiter) -> None:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
-                _, connection = await loop.create_connection(
-                    lambda: UpstreamConnection(self, self._head_bytes, self._max_fields),
-                    self.endpoint.host,
-                    self.endpoint.port,
-                )
+                connection = await self._dial(self.endpoint, self._make)
         except TimeoutError:
             limit = self._settings.connect_timeout
             error = TimeoutError(f"no connection within {limit:g} s")
@@ -107,10 +127,13 @@ class Pool:
             self._busy.add(connection)
             waiter.on_connected(connection)
 
+    def _make(self) -> UpstreamConnection:
+        return UpstreamConnection(self, self._head_bytes, self._max_fields)
+
     def give_back(self, connection: UpstreamConnection) -> None:
         """Keep a connection for the next request, unless enough are kept."""
         self._busy.discard(connection)
-        if len(self._idle) >= self._settings.idle_connections:
+        if self._retired or len(self._idle) >= self._settings.idle_connections:
             connection.abort()
             return
         connection.idle_since = self._clock()
@@ -130,6 +153,12 @@ class Pool:
         for connection in tuple(self._busy):
             if connection.deadline <= now:
                 connection.on_silence()
+
+    def retire(self) -> None:
+        """Keep no connection longer than the exchange it serves: nothing new will come."""
+        self._retired = True
+        for connection in tuple(self._idle):
+            connection.abort()
 
     def close(self) -> None:
         """Close every connection."""

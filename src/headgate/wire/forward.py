@@ -38,24 +38,12 @@ def request_head(
         framing = b"Content-Length: %d\r\n\r\n" % length
     else:
         framing = b"\r\n"
-    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%bX-Request-ID: %b\r\n%b" % (
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%bX-Request-ID: %b\r\n%b" % (
         method,
         target,
         host,
         request.fields.lines,
+        request.fields.origin.lines,
         request_id,
         framing,
-    )
-
-
-def origin_lines(address: str, scheme: str, host: bytes) -> bytes:
-    """Where a request came from, for MLflow.
-
-    They are always sent: MLflow's assistant takes a request from loopback without them for the
-    operator's own (mlflow/server/assistant, GHSA-7xcw-g7v8-rq26).
-    """
-    return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (
-        address.encode("ascii"),
-        scheme.encode("ascii"),
-        host,
     )

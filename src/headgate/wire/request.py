@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.fields import Kind, kind_of
@@ -34,6 +35,20 @@ _END_TO_END = frozenset(
     }
 )
 
+
+class Origin(NamedTuple):
+    """Where one request came from (``wire/origin.py``), and the fields that say so to MLflow.
+
+    ``address`` is the client's, ``scheme`` and ``host`` are those the client used.
+    """
+
+    address: str
+    scheme: str
+    host: bytes
+    lines: bytes
+
+
+NOWHERE = Origin("", "http", b"", b"")
 CHUNKED = -1
 """The ``length`` of a body whose end the chunked coding marks."""
 
@@ -43,13 +58,23 @@ class RequestFields:
 
     ``lines``: the fields that may travel on, as they stand in a head.  ``known``: the values of
     the fields that the gate reads, by lower-case name.  ``length``: body bytes, or ``CHUNKED``.
-    ``close``: the client wants no further request on its connection.
+    ``close``: the client wants no further request on its connection.  ``origin``: where the
+    request came from, for its connection to fill in.
 
     A client that keeps its connection sends the same section again and again; so a section is
     understood once, and the same bytes lead to the same object (``read_request``).
     """
 
-    __slots__ = ("_forward", "close", "expects_continue", "known", "length", "lines", "section")
+    __slots__ = (
+        "_forward",
+        "close",
+        "expects_continue",
+        "known",
+        "length",
+        "lines",
+        "origin",
+        "section",
+    )
 
     def __init__(self, section: bytes) -> None:
         self.section = section
@@ -59,6 +84,7 @@ class RequestFields:
         self.length = 0
         self.close = False
         self.expects_continue = False
+        self.origin = NOWHERE
 
     @property
     def host(self) -> bytes:
@@ -127,7 +153,7 @@ class RequestFields:
         if host is None:
             if minor == 1:
                 raise ProtocolError("the Host field is missing")
-        elif _HOST.fullmatch(host) is None:
+        elif not is_authority(host):
             raise ProtocolError("the Host field is malformed")
 
     def _settle_framing(self, minor: int) -> None:
@@ -215,6 +241,11 @@ def _read(block: bytes, section: bytes, max_fields: int) -> Request:
     if method not in _METHODS:
         raise ProtocolError(f"{method.decode()} is not served here", status=405)
     return Request(method, found.target, minor, fields)
+
+
+def is_authority(text: bytes) -> bool:
+    """Whether ``text`` is a host name or address, with or without a port."""
+    return _HOST.fullmatch(text) is not None
 
 
 def unreadable() -> Request:

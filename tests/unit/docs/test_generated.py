@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from docs.generate import PAGES, main
 from docs.reference_pages import command_line, configuration, reason_codes
 from headgate.cli import COMMANDS
-from headgate.config import Config, Upstream
+from headgate.config import Config
 from headgate.model import Reason
 
 ROOT = Path(__file__).parents[3]
@@ -69,18 +72,29 @@ def test_pages_do_not_depend_on_terminal_or_environment() -> None:
 
 
 def test_each_setting_has_a_row_with_a_meaning() -> None:
-    page = configuration.page()
-    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
-    assert {row[0].removeprefix("| ") for row in rows} == {f"`{path}`" for path in setting_paths()}
-    assert all(row[4].removesuffix(" |").strip() for row in rows)
+    rows = [line for line in configuration.page().splitlines() if line.startswith("| `")]
+    cells = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+    assert {setting for setting, *_ in cells} == {f"`{path}`" for path in setting_paths(Config)}
+    assert all(all(row) for row in cells)
 
 
-def setting_paths() -> set[str]:
-    paths = {f"upstreams.NAME.{name}" for name in Upstream.model_fields}
-    for name, value in Config().model_dump().items():
-        if name != "upstreams":
-            paths |= {f"{name}.{inner}" for inner in value} if isinstance(value, dict) else {name}
-    return paths
+def setting_paths(model: type[BaseModel]) -> Iterator[str]:
+    """The paths that ``headgate check`` would name, found by another way than the page's."""
+    for name, schema in model.model_json_schema()["properties"].items():
+        yield from paths_of(name, schema, model.model_json_schema().get("$defs", {}))
+
+
+def paths_of(path: str, schema: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:
+    for option in (schema, *schema.get("anyOf", ()), *schema.get("allOf", ())):
+        if "additionalProperties" in option and "properties" not in option:
+            yield from paths_of(f"{path}.NAME", option["additionalProperties"], known)
+            return
+        section = known.get(option.get("$ref", "").rpartition("/")[2], {})
+        if "properties" in section:
+            for name, inner in section["properties"].items():
+                yield from paths_of(f"{path}.{name}", inner, known)
+            return
+    yield path
 
 
 def test_each_reason_has_a_row() -> None:

@@ -1,0 +1,118 @@
+"""Counts of what the gate did, in memory that all its worker processes share.
+
+Each worker adds to a row of its own, so nothing is locked and nothing is lost when a worker
+dies; whoever reads adds the rows up.  Every combination of labels has its place from the start:
+the labels are closed sets, so the number of series is fixed.
+"""
+
+from __future__ import annotations
+
+import mmap
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from headgate.model import FAMILIES, Outcome, Reason
+
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+"""Upper bounds of the duration buckets, seconds; one more has no bound."""
+
+_REASONS = tuple(Reason)
+_FAMILIES = ("", *FAMILIES)  # "": refused before the route was known
+_CLASSES = 6  # 0: no answer, 1xx to 5xx
+_REASON_AT = {reason: at * _CLASSES for at, reason in enumerate(_REASONS)}
+_PER_FAMILY = len(_REASONS) * _CLASSES + len(BOUNDS) + 1 + 3
+_HISTOGRAM = len(_REASONS) * _CLASSES
+_MICROSECONDS = _HISTOGRAM + len(BOUNDS) + 1
+_BYTES_IN = _MICROSECONDS + 1
+_BYTES_OUT = _MICROSECONDS + 2
+_FAMILY_AT = {family: at * _PER_FAMILY for at, family in enumerate(_FAMILIES)}
+_GAUGES = ("connections", "in_flight", "draining")
+_GAUGES_AT = len(_FAMILIES) * _PER_FAMILY
+_ROW = _GAUGES_AT + len(_GAUGES)
+
+
+class FamilyCounts(NamedTuple):
+    """What was counted for one family of routes, over all workers.
+
+    ``requests``: by reason and class of status (2 for 2xx, 0 for no answer), without zeros.
+    ``buckets``: requests by duration, each bucket by itself, in the order of ``BOUNDS``.
+    """
+
+    family: str
+    requests: dict[tuple[Reason, int], int]
+    buckets: tuple[int, ...]
+    seconds: float
+    bytes_in: int
+    bytes_out: int
+
+
+class Counters:
+    """The counts of all workers of one gate; made before they are forked.
+
+    Args:
+        workers: how many there will be.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._memory = mmap.mmap(-1, workers * _ROW * 8)
+        self._cells = memoryview(self._memory).cast("Q")
+
+    def row(self, worker: int) -> CounterRow:
+        """Where one worker counts; a worker that replaces another goes on in its row."""
+        return CounterRow(self._cells[worker * _ROW : (worker + 1) * _ROW])
+
+    def gauge(self, name: str) -> int:
+        """The sum over the workers of one of ``connections``, ``in_flight``, ``draining``."""
+        at = _GAUGES_AT + _GAUGES.index(name)
+        return sum(self._cells[at::_ROW])
+
+    def families(self) -> Iterator[FamilyCounts]:
+        """The counts of every family for which anything was counted."""
+        for family, start in _FAMILY_AT.items():
+            cells = [sum(self._cells[at::_ROW]) for at in range(start, start + _PER_FAMILY)]
+            if any(cells):
+                yield _family_counts(family, cells)
+
+
+class CounterRow:
+    """The cells of one worker."""
+
+    def __init__(self, cells: memoryview[int]) -> None:
+        self._cells = cells
+
+    def count(self, outcome: Outcome) -> None:
+        """Add one request."""
+        cells = self._cells
+        start = _FAMILY_AT[outcome.family]
+        cells[start + _REASON_AT[outcome.reason] + outcome.status // 100] += 1
+        duration = outcome.duration
+        cells[start + _HISTOGRAM + bisect_left(BOUNDS, duration)] += 1
+        cells[start + _MICROSECONDS] += int(duration * 1e6)
+        if outcome.bytes_in:
+            cells[start + _BYTES_IN] += outcome.bytes_in
+        if outcome.bytes_out:
+            cells[start + _BYTES_OUT] += outcome.bytes_out
+
+    def set_gauges(self, *, connections: int, in_flight: int, draining: bool) -> None:
+        """Say how things stand in this worker."""
+        for at, value in enumerate((connections, in_flight, int(draining)), _GAUGES_AT):
+            self._cells[at] = value
+
+
+def _family_counts(family: str, cells: list[int]) -> FamilyCounts:
+    requests = {
+        (reason, status): cells[at + status]
+        for reason, at in _REASON_AT.items()
+        for status in range(_CLASSES)
+        if cells[at + status]
+    }
+    return FamilyCounts(
+        family,
+        requests,
+        tuple(cells[_HISTOGRAM:_MICROSECONDS]),
+        cells[_MICROSECONDS] / 1e6,
+        cells[_BYTES_IN],
+        cells[_BYTES_OUT],
+    )

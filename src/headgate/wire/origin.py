@@ -1,0 +1,80 @@
+"""Where a request came from: the peer, unless a proxy that is trusted says more.
+
+Forwarding fields are believed from configured networks only, nobody's by default; from anyone
+else they are dropped.  Of a chain of addresses only the part that trusted proxies wrote counts:
+it is walked from its end, and the first address that is no such proxy is the client.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+
+from headgate.wire.request import Origin, is_authority
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+MAX_HOPS = 32
+
+
+def is_in(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an address, which may be no IP address at all, is in one of the networks."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return any(parsed in network for network in networks)
+
+
+def origin_of(
+    known: Mapping[bytes, bytes], peer: str, scheme: str, trusted: Sequence[Network]
+) -> Origin:
+    """Tell where a request came from.
+
+    Args:
+        known: the fields the gate reads, by lower-case name.
+        peer: the address at the other end of the connection.
+        scheme: ``http`` or ``https``, as the connection is.
+        trusted: the networks of proxies that are believed.
+    """
+    host = known.get(b"host", b"")
+    chain = [peer]
+    address = peer
+    if trusted and is_in(peer, trusted):
+        given = [hop.strip() for hop in known.get(b"x-forwarded-for", b"").split(b",")]
+        for hop in reversed(given[-MAX_HOPS:]):
+            text = _address(hop)
+            if text is None:
+                break
+            chain.insert(0, text)
+            address = text
+            if not is_in(text, trusted):
+                break
+        proto = known.get(b"x-forwarded-proto", b"").split(b",")[-1].strip().lower()
+        if proto in (b"http", b"https"):
+            scheme = proto.decode("ascii")
+        forwarded_host = known.get(b"x-forwarded-host", b"").split(b",")[-1].strip()
+        if is_authority(forwarded_host):
+            host = forwarded_host
+    return Origin(address, scheme, host, _lines(", ".join(chain), scheme, host))
+
+
+def _address(hop: bytes) -> str | None:
+    try:
+        return str(ipaddress.ip_address(hop.decode("ascii")))
+    except ValueError:
+        return None
+
+
+def _lines(chain: str, scheme: str, host: bytes) -> bytes:
+    """The forwarding fields, which are always sent.
+
+    MLflow's assistant takes a request from loopback without them for the operator's own
+    (mlflow/server/assistant, GHSA-7xcw-g7v8-rq26).
+    """
+    return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (
+        chain.encode("ascii"),
+        scheme.encode("ascii"),
+        host,
+    )
