@@ -88,7 +88,8 @@ def running(data: Path, *options: str, stand_in: str | None = None) -> Iterator[
         package.mkdir(parents=True, exist_ok=True)
         (package / "__init__.py").touch()
         (package / "__main__.py").write_text(STAND_IN)
-        environment = {"PYTHONPATH": str(package.parent), "STAND_IN": stand_in}
+        search = [str(package.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        environment = {"PYTHONPATH": os.pathsep.join(filter(None, search)), "STAND_IN": stand_in}
     command = [sys.executable, "-m", "headgate", "up", "--data", str(data), *options]
     with ServerProcess(command, environment, data.parent, "up") as process:
         yield Up(process, data)
@@ -191,15 +192,23 @@ def test_an_mlflow_that_dies_at_its_start_is_quoted(data: Path) -> None:
         ]
 
 
-def test_an_mlflow_that_dies_later_ends_the_gate_with_code_1(data: Path) -> None:
+@pytest.mark.parametrize(("victim", "code"), [("leash", -9), ("server", 137)])
+def test_an_mlflow_that_dies_later_ends_the_gate_with_code_1(
+    data: Path, victim: str, code: int
+) -> None:
+    """Killed as the kernel does it when memory runs out; the other process goes as well."""
     with running(data, "--port", "0", stand_in="works") as up:
         up.welcome()
-        for pid in up.mlflow_pids():
-            os.kill(pid, signal.SIGKILL)
+        leash, server = sorted(up.mlflow_pids())  # the leash started the server
+
+        os.kill(leash if victim == "leash" else server, signal.SIGKILL)
 
         assert up.process.wait(STOP_SECONDS) == 1
-        assert up.errors()[-1].endswith(f"; its log is {data}/mlflow.log; the gate has stopped too")
-        assert up.mlflow_pids() == []
+        assert up.errors()[-1] == (
+            f"headgate: MLflow ended with exit code {code}; its log is {data}/mlflow.log; "
+            "the gate has stopped too"
+        )
+        assert eventually(lambda: up.mlflow_pids() == [])
 
 
 @pytest.mark.parametrize("stand_in", ["works", "never healthy"])
