@@ -17,8 +17,8 @@ from headgate.wire.errors import ProtocolError, ambiguous
 # Nothing in such a path can be spelled in two ways.
 _PLAIN = re.compile(rb"(?:/[A-Za-z0-9_~\-][A-Za-z0-9_~\-.]*)+/?|/")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_ABSOLUTE = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE)
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]")  # of ASCII, and U+0080 to U+009F
 _KEEP = "/!$&'()*+,:=@~"  # sub-delims and pchar of RFC 3986 but `;`
 MAX_ENCODINGS = 8
 
@@ -64,8 +64,6 @@ def canonical_path(path: bytes) -> bytes:
     decoded = unquote_to_bytes(path)
     if decoded.count(b"/") != path.count(b"/"):
         raise ambiguous("the path has an encoded slash (%2F)")
-    if b";" in decoded:
-        raise ambiguous("the path has a semicolon, which some servers cut it at")
     try:
         decoded.decode("utf-8")
     except UnicodeDecodeError:
@@ -87,6 +85,8 @@ def _origin_form(target: bytes, host: bytes) -> bytes:
 def _refuse_unsafe(decoded: bytes) -> None:
     if b"//" in decoded:
         raise ambiguous("the path has an empty segment (//)")
+    if b";" in decoded:
+        raise ambiguous("the path has a semicolon, which some servers cut it at")
     if b"\\" in decoded:
         raise ambiguous("the path has a backslash")
     if _CONTROL.search(decoded):
