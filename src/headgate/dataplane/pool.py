@@ -117,6 +117,8 @@ class Pool:
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
                 connection = await self._dial(self.endpoint, self._make)
+            if not connection.usable:  # a balancer without a server behind it does that
+                raise ConnectionResetError("closed as soon as it was open")
         except TimeoutError:
             limit = self._settings.connect_timeout
             error = TimeoutError(f"no connection within {limit:g} s")

@@ -195,7 +195,7 @@ class UpstreamConnection(asyncio.Protocol):
         while True:
             end = data.find(END)
             if end < 0 or end > self._head_bytes:
-                if len(data) > self._head_bytes:
+                if len(data) - len(END) >= self._head_bytes:
                     raise ProtocolError("the answer's head is too long")
                 self._buffer = data
                 return None, b""
