@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
+
+# A browser reads a backslash as a slash and takes tabs out: neither is part of any URI.
+_URI = re.compile(rb"[!-\[\]-~]+")
+# Top-level names of private networks: RFC 6761, 6762 (appendix G), 8375; ``svc``: Kubernetes.
+_PRIVATE = (
+    *(".localhost", ".local", ".intranet", ".internal", ".private", ".corp", ".home", ".lan"),
+    *(".home.arpa", ".localdomain", ".svc"),
+)
 
 
 def public_location(
@@ -19,14 +28,18 @@ def public_location(
 
     Returns:
         What the client is shown; None when it must not be shown at all, because it names some
-        other place inside the network.
+        other place inside the network, or could be read to name another than MLflow meant.
     """
+    if _URI.fullmatch(location) is None:
+        return None
+    text = location.decode("ascii")
     try:
-        text = location.decode("ascii")
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
         return None
+    if parts.path.startswith("//") or (text.startswith("//") and not parts.netloc):
+        return None  # a path here, a host to a browser
     if not parts.scheme and not parts.netloc:
         return (prefix + text).encode() if text.startswith("/") else location
     host = parts.hostname or ""
@@ -41,7 +54,10 @@ def public_location(
 
 def _is_inside(host: str) -> bool:
     """Whether a host name or address can only be reached inside a private network."""
+    host = host.rstrip(".")
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
-        return "." not in host or host.endswith((".local", ".internal", ".localhost"))
+        # What ends in a number is an address to a browser: 127.1, 0x7f.1 (WHATWG URL, 3.5).
+        is_number = host.rpartition(".")[2][:1].isdigit()
+        return "." not in host or "%" in host or is_number or host.endswith(_PRIVATE)

@@ -128,8 +128,8 @@ def test_absolute_form_for_the_own_authority(target: bytes, path: bytes, query: 
 @pytest.mark.parametrize(
     "target",
     [
-        *(b"http://other/a", b"http://gate.example/a", b"http://gate.example:80/a", b"http://"),
-        *(b"http:///a", b"http://user@gate.example:8080/a", b"http://gate.example:8080\\@other/a"),
+        *(b"http://other/a", b"http://gate.example/a", b"http://gate.example:80/a"),
+        *(b"http://user@gate.example:8080/a", b"http://gate.example:8080\\@other/a"),
         *(b"http://gate.example:8080//a", b"http://gate.example:8080/../a"),
         *(b"http://gate.example:8080/a#b", b"http://gate.example:8080#b"),
     ],
@@ -149,7 +149,18 @@ def test_absolute_form_without_host_is_refused(target: bytes) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    [b"*", b"", b"a", b"?a", b"a/b", b"ftp://gate.example:8080/", b"http:/a", b"gate.example:8080"],
+    [
+        b"*",
+        b"",
+        b"a",
+        b"?a",
+        b"a/b",
+        b"ftp://gate.example:8080/",
+        b"http:/a",
+        b"http:///a",
+        b"http://",
+        b"gate.example:8080",
+    ],
 )
 def test_other_forms_are_refused(target: bytes) -> None:
     """RFC 9112 sections 3.2.3 and 3.2.4: authority-form and asterisk-form lead nowhere here."""
