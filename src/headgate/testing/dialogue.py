@@ -120,7 +120,8 @@ class Dialogue:
         problems = {
             "open client connections": len(self.plane.connections),
             "busy connections to MLflow": self.pool.busy,
-            "kept but closed connections": self.pool.idle - self._open_upstreams(),
+            "open connections to MLflow that nobody holds": self._open_upstreams() - self.pool.size,
+            "requests counted as under way": self.plane.in_flight,
             "second outcomes": len(ids) - len(set(ids)),
             "requests without outcome": len(set(self.plane.issued) - set(ids)),
         }

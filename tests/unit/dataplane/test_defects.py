@@ -1,0 +1,124 @@
+"""Defects of the gate itself end one request, with one outcome, and are logged."""
+
+from __future__ import annotations
+
+import pytest
+
+from headgate.dataplane import client as client_room
+from headgate.dataplane.exchange import Exchange
+from headgate.dataplane.request_body import RequestBody
+from headgate.model import Phase, Reason
+from headgate.testing.dialogue import Dialogue
+from headgate.testing.messages import Message, answer, request
+from headgate.testing.transport import End
+from headgate.wire import forward
+
+
+def broken(*_: object, **__: object) -> None:
+    """Stands in for anything that should work."""
+    raise RuntimeError("defect")
+
+
+def test_a_defect_in_the_gate_is_answered_500(
+    dialogue: Dialogue, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /defect", "X-Request-ID: id-of-the-client"))
+    got = Message.of(client.received())
+
+    assert got.line == b"HTTP/1.1 500 Internal Server Error"
+    assert got.fields[b"x-headgate-reason"] == b"internal"
+    assert b"id-of-the-client" in got.rest
+    assert b"RuntimeError" not in got.rest
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.phase, outcome.status) == (Reason.INTERNAL, Phase.PARSE, 500)
+    assert outcome.detail == "RuntimeError('defect')"
+    assert "defect while handling id-of-the-client" in caplog.text
+
+
+@pytest.mark.parametrize("behind", [request("POST /length", body=b"x" * 50)[:-30], b"x" * 10])
+def test_what_was_read_together_with_a_defect_cannot_be_taken_for_a_request(
+    behind: bytes, dialogue: Dialogue
+) -> None:
+    """Where it ends is lost with it, so the connection must close."""
+    client = dialogue.client()
+    client.sends(request("GET /defect") + behind)
+    assert Message.of(client.received()).fields[b"connection"] == b"close"
+    client.sends(request("GET /stream"))
+
+    assert len(dialogue.gate.decided) == 1
+    assert client.end() is End.FINISHED
+    client.finishes()
+    assert client.closed()
+    dialogue.outcome()
+
+
+def test_a_defect_in_reading_heads_is_answered_500(
+    dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_room, "read_request", broken)
+    client = dialogue.client()
+    client.sends(request("GET /stream"))
+
+    assert client.received().startswith(b"HTTP/1.1 500 ")
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.method, outcome.client) == (Reason.INTERNAL, b"", "192.0.2.1")
+
+
+@pytest.mark.parametrize("idle", [False, True])
+def test_a_defect_in_sending_a_request_on(
+    idle: bool, dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = dialogue.mlflow_is_idle() if idle else None
+    monkeypatch.setattr(forward, "request_head", broken)
+    client = dialogue.client()
+    client.sends(request("PUT /stream", "Content-Length: 6"), b"abc")
+    mlflow = mlflow or dialogue.mlflow_accepts()
+
+    assert client.received().startswith(b"HTTP/1.1 500 ")
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.phase) == (Reason.INTERNAL, Phase.FORWARD)
+    assert (mlflow.received(), mlflow.end()) == (b"", End.CUT)
+    assert client.is_read()
+
+
+def test_a_defect_in_sending_a_body_on(dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = dialogue.client()
+    client.sends(request("PUT /stream", "Content-Length: 6"), b"abc")
+    mlflow = dialogue.mlflow_accepts()
+    monkeypatch.setattr(RequestBody, "take", broken)
+    client.sends(b"def")
+
+    assert client.received().startswith(b"HTTP/1.1 500 ")
+    assert dialogue.outcome().reason is Reason.INTERNAL
+    assert mlflow.end() is End.CUT
+
+
+def test_a_defect_before_the_answers_head_is_answered_500(
+    dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /stream"))
+    mlflow = dialogue.mlflow_accepts()
+    monkeypatch.setattr(Exchange, "_location_line", broken)
+    mlflow.sends(answer(302, "Location: /elsewhere"))
+
+    assert client.received().startswith(b"HTTP/1.1 500 ")
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.status) == (Reason.INTERNAL, 500)
+    assert mlflow.end() is End.CUT
+
+
+def test_a_defect_within_an_answer_cuts_it(
+    dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /stream"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.sends(answer(200, "Content-Length: 6"), b"abc")
+    monkeypatch.setattr(Exchange, "on_response", broken)
+    mlflow.sends(b"def")
+
+    assert (client.end(), mlflow.end()) == (End.CUT, End.CUT)
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.status) == (Reason.INTERNAL, 200)
