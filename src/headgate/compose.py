@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
+import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import uvloop
 
 from headgate.auth import Anonymous, Authenticate, Authenticator, Refresher
-from headgate.config import AuthMode, Config, Upstream
-from headgate.dataplane.plane import Plane
-from headgate.dataplane.pool import Pool
-from headgate.discovery import static
+from headgate.config import AuthMode, Config
+from headgate.control.app import ControlFacts, control_app
+from headgate.control.exposition import exposition
+from headgate.control.serving import ControlSocket
 from headgate.errors import HeadgateError
-from headgate.model import Outcome
-from headgate.server.pipeline import Pipeline
-from headgate.server.worker import Worker
+from headgate.server import listener
+from headgate.server.live import LiveGate
+from headgate.server.reload import Reloader
+from headgate.server.supervisor import Supervisor
+from headgate.server.tls import ListenerTls
+from headgate.server.worker import Companion, Worker
 from headgate.stores import KeyStore
 from headgate.telemetry.access_log import AccessLog
+from headgate.telemetry.counters import Counters
 
 log = logging.getLogger("headgate")
-
-Companion = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,23 @@ class Listening:
 
     host: str
     port: int
+    scheme: str = "http"
 
 
-def serve(config: Config, announce: Callable[[Listening], None]) -> int:
+@dataclass(frozen=True, slots=True)
+class ConfigSource:
+    """Where the configuration came from, to be read again while the gate runs.
+
+    ``read`` raises ``ConfigError`` for one with problems; ``file`` is watched for changes.
+    """
+
+    read: Callable[[], Config]
+    file: Path | None = None
+
+
+def serve(
+    config: Config, announce: Callable[[Listening], None], source: ConfigSource | None = None
+) -> int:
     """Run a gate until SIGINT or SIGTERM, then let running requests finish.
 
     ``announce`` is called once, when requests are accepted.  Returns the exit code.
@@ -46,64 +62,69 @@ def serve(config: Config, announce: Callable[[Listening], None]) -> int:
     Raises:
         HeadgateError: the gate cannot start.
     """
-    access_log = AccessLog(sys.stdout.buffer) if config.log.access else None
+    sockets = listener.bind(config.listen)
+    counters = Counters(config.listen.workers)
+    host, port = sockets[0].getsockname()[:2]
+    scheme = "http" if config.listen.tls is None else "https"
+
+    def announce_all() -> None:
+        announce(Listening(host, port, scheme))
+
+    def body(number: int, ready: Callable[[], None], lifeline: int | None = None) -> None:
+        _run_worker(config, source, counters, number, sockets[number], ready, lifeline)
+
     try:
-        uvloop.run(_run(config, announce, access_log))
+        if config.listen.workers == 1:
+            body(0, announce_all)
+        else:
+            Supervisor(config.listen.workers, body).run(announce_all)
     finally:
-        if access_log is not None:
-            access_log.close()
+        for each in sockets:
+            each.close()
     return 0
 
 
-async def _run(
-    config: Config, announce: Callable[[Listening], None], access_log: AccessLog | None
+def _run_worker(
+    config: Config,
+    source: ConfigSource | None,
+    counters: Counters,
+    number: int,
+    listening: socket.socket,
+    ready: Callable[[], None],
+    lifeline: int | None,
 ) -> None:
     with contextlib.ExitStack() as stack:
+        tls = ListenerTls(config.listen.tls) if config.listen.tls is not None else None
         authenticate, companions = _authentication(config, stack)
-        await _run_worker(config, announce, access_log, authenticate, companions)
+        control = stack.enter_context(ControlSocket())
+        gate = LiveGate(
+            config,
+            authenticate,
+            control.path,
+            row=counters.row(number),
+            access_log=_access_log(config, stack),
+            tls=tls,
+        )
+        if source is not None:
+            gate.follow(Reloader(config, source.read, gate.apply, source.file))
+        plane = gate.plane
+        app = control_app(
+            ControlFacts(draining=lambda: plane.draining, metrics=lambda: exposition(counters))
+        )
+        worker = Worker(
+            config.listen,
+            plane,
+            gate,
+            tls=tls.context if tls is not None else None,
+            companions=(*companions, lambda: control.serve(app)),
+        )
+        uvloop.run(worker.run(listening, ready, lifeline))
 
 
-async def _run_worker(
-    config: Config,
-    announce: Callable[[Listening], None],
-    access_log: AccessLog | None,
-    authenticate: Authenticate,
-    companions: Sequence[Companion],
-) -> None:
-    pools = {name: _pool(config, settings) for name, settings in config.upstreams.items()}
-    pipeline = Pipeline(
-        authenticate,
-        {
-            prefix: pools[name]
-            for name, settings in config.upstreams.items()
-            for prefix in settings.prefixes
-        },
-        clock=time.time,
-        account=access_log.write if access_log is not None else _no_account,
-    )
-    plane = Plane(pipeline, config.limits, time.monotonic, secrets.token_hex(8))
-    worker = Worker(
-        config.listen,
-        plane,
-        tuple(pools.values()),
-        tick=access_log.flush if access_log is not None else _no_tick,
-        companions=companions,
-    )
-    await worker.run(lambda host, port: announce(Listening(host, port)))
-
-
-def _pool(config: Config, settings: Upstream) -> Pool:
-    endpoint = static.endpoint_of(settings)
-    host = static.host_header(settings, endpoint)
-    return Pool(
-        endpoint,
-        settings,
-        host_header=host.encode("ascii"),
-        authorities=static.authorities_of(endpoint, host),
-        head_bytes=config.limits.head_bytes,
-        max_fields=config.limits.headers,
-        clock=time.monotonic,
-    )
+def _access_log(config: Config, stack: contextlib.ExitStack) -> AccessLog | None:
+    if not config.log.access:
+        return None
+    return stack.enter_context(contextlib.closing(AccessLog(sys.stdout.buffer)))
 
 
 def _authentication(
@@ -128,11 +149,3 @@ def _report_key_store(error: HeadgateError | None) -> None:
         log.info("the key store can be read again")
     else:
         log.error("the key store cannot be read; keys stay as they were: %s", error)
-
-
-def _no_account(_outcome: Outcome) -> None:
-    """Requests are not logged."""
-
-
-def _no_tick() -> None:
-    """Nothing is due."""

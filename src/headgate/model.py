@@ -98,12 +98,13 @@ class SizeClass(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a request asks MLflow to do, whatever its spelling."""
+    """What a request asks for, whatever its spelling; ``public``: of anybody, without a key."""
 
     family: str
     retry: Retry
     body: BodyHandling
     size: SizeClass = SizeClass.API
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)

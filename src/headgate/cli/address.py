@@ -18,9 +18,9 @@ def split(text: str) -> tuple[str, str] | None:
     return host.removeprefix("[").removesuffix("]"), port
 
 
-def url(host: str, port: int) -> str:
-    """The ``http`` URL of an address; an IPv6 address gets its brackets."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def url(host: str, port: int, scheme: str = "http") -> str:
+    """The URL of an address; an IPv6 address gets its brackets."""
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def bind_problem(host: str, port: int) -> str | None:

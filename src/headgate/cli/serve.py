@@ -15,10 +15,11 @@ import typer
 from headgate import compose
 from headgate.cli import address
 from headgate.cli.check import ConfigFile
-from headgate.compose import Listening
+from headgate.compose import ConfigSource, Listening
 from headgate.config import AuthMode, Config, load
 from headgate.errors import ConfigError, Problem
 from headgate.stores import KeyState, KeyStore
+from headgate.telemetry import event_log
 
 
 def serve(
@@ -36,15 +37,20 @@ def serve(
     ] = None,
 ) -> int:
     """Run the gate in front of an MLflow server that is already there."""
-    settings = configuration(config, os.environ, listen=listen, mlflow=mlflow, workers=workers)
+
+    def read() -> Config:
+        return configuration(config, os.environ, listen=listen, mlflow=mlflow, workers=workers)
+
+    settings = read()
     for notice in notices(settings):
         _say(notice)
 
     def announce(listening: Listening) -> None:
-        where = address.url(listening.host, listening.port)
+        where = address.url(listening.host, listening.port, listening.scheme)
         _say(f"listening on {where}, MLflow at {settings.upstreams['default'].url}")
 
-    return compose.serve(settings, announce)
+    event_log.configure(sys.stderr)
+    return compose.serve(settings, announce, ConfigSource(read, config))
 
 
 def configuration(

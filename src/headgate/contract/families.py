@@ -95,8 +95,18 @@ _SAFE_POSTS = frozenset(
 )
 
 
+# The gate's own pages.  What an orchestrator asks needs no key; all it says is one word.
+_GATE = {
+    b"/-/livez": Operation("gate", Retry.SAFE, BodyHandling.LENGTH, public=True),
+    b"/-/readyz": Operation("gate", Retry.SAFE, BodyHandling.LENGTH, public=True),
+    b"/-/metrics": Operation("gate", Retry.SAFE, BodyHandling.LENGTH),
+}
+
+
 def classify(method: bytes, path: bytes) -> Operation | None:
     """The operation that ``method`` on the canonical, unprefixed ``path`` stands for."""
+    if path.startswith(b"/-/"):
+        return _GATE.get(path) if method in _SAFE_METHODS else None
     family = _EXACT.get(path)
     if family is not None:
         body = BodyHandling.STREAM if path == b"/v1/traces" else BodyHandling.LENGTH

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from headgate.config import Upstream
+from headgate.dataplane.dial import Dial, dial_tcp
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.model import Endpoint
 
@@ -20,28 +21,6 @@ class Waiter(Protocol):
 
     def on_connect_failed(self, endpoint: Endpoint, error: OSError) -> None:
         """Learn that none could be opened."""
-
-
-class Dial(Protocol):
-    """Opens one connection to an endpoint."""
-
-    async def __call__(
-        self, endpoint: Endpoint, make: Callable[[], UpstreamConnection]
-    ) -> UpstreamConnection:
-        """Connect and return the protocol that ``make`` made.
-
-        Raises:
-            OSError: when no connection can be opened.
-        """
-
-
-async def dial_tcp(
-    endpoint: Endpoint, make: Callable[[], UpstreamConnection]
-) -> UpstreamConnection:
-    """Connect over plain TCP."""
-    loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(make, endpoint.host, endpoint.port)
-    return connection
 
 
 class Pool:

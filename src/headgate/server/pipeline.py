@@ -1,14 +1,15 @@
 """The decisions on a request, in the order of its life.
 
 canonicalise, classify, authenticate, authorise.  Canonicalising comes first, because everything
-after it must speak of the path that MLflow will execute.  Authenticating comes before the route
-is judged in the answer: a stranger learns nothing about routes.
+after it must speak of the path that MLflow will execute.  A stranger who asks for a route that
+does not exist is asked for a key, not told so.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from headgate.auth import Authenticate
 from headgate.contract import classify
@@ -25,6 +26,7 @@ _AUTHORITY = re.compile(rb"https?://([^/]+)")
 
 
 REMEMBERED_ROUTES = 4096
+NOBODY = Principal(key_id="", name="")
 
 
 class _Known:
@@ -44,6 +46,7 @@ class Pipeline:
     Args:
         authenticate: answers who sends a request.
         pools: the upstream connections by public prefix, each prefix without a final slash.
+        control: the way to the gate's own pages.
         clock: seconds since the epoch.
         account: takes note of each outcome.
     """
@@ -52,12 +55,14 @@ class Pipeline:
         self,
         authenticate: Authenticate,
         pools: Mapping[str, Pool],
+        control: Pool,
         *,
         clock: Callable[[], float],
         account: Callable[[Outcome], None],
     ) -> None:
         self._authenticate = authenticate
         self._clock = clock
+        self._control = control
         # What a method and a path as sent lead to: it depends on nothing else.
         self._routes: dict[tuple[bytes, bytes], Route] = {}
         self._pools = {prefix.encode("ascii"): pool for prefix, pool in pools.items()}
@@ -68,29 +73,21 @@ class Pipeline:
     def decide(self, request: Request, caller: Caller) -> Verdict:
         """Whether the request may pass, and where to."""
         path, mark, query = request.target.partition(b"?")
-        route = self._routes.get((request.method, path))
-        if route is None or b"#" in query:
-            return self._decide_new(request, caller)
+        place: Route | Redirect | Refused | None = self._routes.get((request.method, path))
+        if place is None or b"#" in query:
+            place = self._place(request)
+        if isinstance(place, Route) and place.operation.public:
+            return Forward(place, mark + query, NOBODY)
+        if isinstance(place, Refused) and place.phase is Phase.CANONICALISE:
+            return place
         principal = self._who(request.fields, caller)
         if isinstance(principal, Refusal):
             return Refused(principal, Phase.AUTHENTICATE)
-        if b"origin" in request.fields.known and _is_foreign_write(request):
-            return Refused(_FOREIGN_WRITE, Phase.AUTHORISE, principal.name)
-        return Forward(route, mark + query, principal)
-
-    def _decide_new(self, request: Request, caller: Caller) -> Verdict:
-        """Decide on a method and path that are not known to lead somewhere."""
-        try:
-            target = canonicalise(request.target, request.fields.host)
-        except ProtocolError as error:
-            message = f"Headgate refused the request: {error.message}."
-            return Refused(Refusal(error.reason, message), Phase.CANONICALISE)
-        principal = self._who(request.fields, caller)
-        if isinstance(principal, Refusal):
-            return Refused(principal, Phase.AUTHENTICATE)
-        if b"origin" in request.fields.known and _is_foreign_write(request):
-            return Refused(_FOREIGN_WRITE, Phase.AUTHORISE, principal.name)
-        return self._route(request, target, principal)
+        if isinstance(place, Route):
+            if b"origin" in request.fields.known and _is_foreign_write(request):
+                return Refused(_FOREIGN_WRITE, Phase.AUTHORISE, principal.name)
+            return Forward(place, mark + query, principal)
+        return replace(place, principal=principal.name) if isinstance(place, Refused) else place
 
     def _who(self, fields: RequestFields, caller: Caller) -> Principal | Refusal:
         generation = self._authenticate.generation
@@ -104,7 +101,13 @@ class Pipeline:
             caller.memo = _Known(fields, generation, answer)
         return answer
 
-    def _route(self, request: Request, target: Target, principal: Principal) -> Verdict:
+    def _place(self, request: Request) -> Route | Redirect | Refused:
+        """Canonicalise and classify: where the request's method and path lead."""
+        try:
+            target = canonicalise(request.target, request.fields.host)
+        except ProtocolError as error:
+            message = f"Headgate refused the request: {error.message}."
+            return Refused(Refusal(error.reason, message), Phase.CANONICALISE)
         prefix, path = self._split(target.path)
         pool = self._pools.get(prefix)
         if not path and pool is not None:
@@ -112,14 +115,16 @@ class Pipeline:
                 return Redirect(prefix + b"/" + target.query)
             path = b"/"
         operation = classify(request.method, path)
+        if operation is not None and operation.family == "gate":
+            pool = self._control
         if operation is None or pool is None:
-            return Refused(_unknown_route(request, target), Phase.CLASSIFY, principal.name)
+            return Refused(_unknown_route(request, target), Phase.CLASSIFY)
         route = Route(pool, path, prefix, operation)
         if path != b"/" and request.target.startswith(b"/"):
             if len(self._routes) >= REMEMBERED_ROUTES:
                 self._routes.clear()
             self._routes[request.method, request.target.partition(b"?")[0]] = route
-        return Forward(route, target.query, principal)
+        return route
 
     def _split(self, path: bytes) -> tuple[bytes, bytes]:
         """The public prefix of a path and the rest."""

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import contextlib
 import logging
 import signal
+import socket
+import ssl
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from headgate.config import Listen
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import Plane
-from headgate.dataplane.pool import Pool
-from headgate.errors import HeadgateError
 
 log = logging.getLogger("headgate.server")
 
 SWEEP_SECONDS = 0.5
-DRAIN_SECONDS = 30.0
+Companion = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Upkeep(Protocol):
+    """What a worker does now and then for the gate it runs."""
+
+    def tick(self) -> None:
+        """Called twice a second."""
+
+    def reload(self) -> None:
+        """Read the configuration again, if that is possible."""
+
+    def close(self) -> None:
+        """Let go of everything; called once, after the last request."""
 
 
 class Worker:
-    """Runs a ``Plane`` until it is told to stop.
+    """Runs a ``Plane`` on a listening socket until it is told to stop.
 
     Args:
-        listen: the address to listen on.
+        listen: how to listen and how to end.
         plane: the data plane.
-        pools: the connections to MLflow.
-        tick: called twice a second, besides the data plane's own sweeps.
+        upkeep: periodic work and reloading.
+        tls: the TLS context of the listener, if it has one.
         companions: endless coroutines to run beside, such as the one that follows the key store.
     """
 
@@ -36,70 +49,75 @@ class Worker:
         self,
         listen: Listen,
         plane: Plane,
-        pools: Sequence[Pool],
+        upkeep: Upkeep,
         *,
-        tick: Callable[[], None],
-        companions: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+        tls: ssl.SSLContext | None = None,
+        companions: Sequence[Companion] = (),
     ) -> None:
         self._listen = listen
         self._plane = plane
-        self._pools = pools
-        self._tick = tick
+        self._upkeep = upkeep
+        self._tls = tls
         self._companions = companions
         self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._lame_duck = 0.0
 
-    async def run(self, announce: Callable[[str, int], None]) -> None:
-        """Serve until ``stop`` or a signal; ``announce`` is told the address once it listens.
+    async def run(
+        self, listener: socket.socket, ready: Callable[[], None], lifeline: int | None = None
+    ) -> None:
+        """Serve on ``listener`` until ``stop`` or a signal; ``ready`` is called once it serves.
 
-        Raises:
-            HeadgateError: the address cannot be listened on.
+        When ``lifeline``, a file descriptor, becomes readable, nobody supervises any longer.
+
+        SIGTERM stops after the lame-duck time, SIGINT at once, a second signal cuts requests off.
+        SIGHUP reloads the configuration.
         """
         loop = asyncio.get_running_loop()
-        server = await self._open(loop)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.stop)
+        handlers = {
+            signal.SIGTERM: lambda: self.stop(self._listen.lame_duck),
+            signal.SIGINT: self.stop,
+            signal.SIGHUP: self._upkeep.reload,
+        }
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        if lifeline is not None:
+            loop.add_reader(lifeline, self._on_orphaned, loop, lifeline)
+        scheme = "https" if self._tls is not None else "http"
+        server = await loop.create_server(
+            lambda: ClientConnection(self._plane, scheme), sock=listener, ssl=self._tls
+        )
         helpers = [loop.create_task(self._sweep(), name="sweep")]
         helpers += [loop.create_task(make(), name=make.__qualname__) for make in self._companions]
         try:
-            host, port = server.sockets[0].getsockname()[:2]
-            announce(host, port)
+            ready()
             await self._until_stopped(helpers)
             server.close()
             await self._drain()
         finally:
             self._plane.abort()
-            for pool in self._pools:
-                pool.close()
             await _cancel(helpers)
-            for number in (signal.SIGINT, signal.SIGTERM):
+            self._upkeep.close()
+            for number in handlers:
                 loop.remove_signal_handler(number)
 
-    def stop(self) -> None:
-        """Stop accepting, let running requests finish, then return from ``run``.
+    def stop(self, lame_duck: float = 0.0) -> None:
+        """Serve on for ``lame_duck`` seconds, let running requests finish, return from ``run``.
 
         A second call cuts them off.
         """
         if self._stop.is_set():
+            self._hurry.set()
             self._plane.abort()
+        else:
+            self._lame_duck = lame_duck
+            self._plane.turn_away()
         self._stop.set()
 
-    async def _open(self, loop: asyncio.AbstractEventLoop) -> asyncio.Server:
-        listen = self._listen
-        try:
-            return await loop.create_server(
-                lambda: ClientConnection(self._plane),
-                listen.host,
-                listen.port,
-                backlog=listen.backlog,
-            )
-        except OSError as error:
-            where = f"{listen.host}:{listen.port}"
-            if error.errno == errno.EADDRINUSE:
-                raise HeadgateError(
-                    f"{where} is taken; stop what listens there, or choose another port"
-                ) from error
-            cause = error.strerror or str(error)
-            raise HeadgateError(f"cannot listen on {where}: {cause}") from error
+    def _on_orphaned(self, loop: asyncio.AbstractEventLoop, lifeline: int) -> None:
+        loop.remove_reader(lifeline)
+        log.error("the supervisor is gone; this worker stops too")
+        self.stop()
 
     async def _until_stopped(self, helpers: Sequence[asyncio.Task[None]]) -> None:
         """Wait for ``stop``; a helper that ends before is a defect and ends the gate."""
@@ -110,20 +128,21 @@ class Worker:
             if task is not stopped:
                 task.result()
                 raise RuntimeError(f"{task.get_name()} ended")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._lame_duck):
+                await self._hurry.wait()
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self._plane.sweep()
-            for pool in self._pools:
-                pool.sweep()
-            self._tick()
+            self._upkeep.tick()
 
     async def _drain(self) -> None:
         """Wait for the requests under way, but not for ever."""
         self._plane.drain()
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
+            async with asyncio.timeout(self._listen.drain_timeout):
                 await self._plane.emptied.wait()
         except TimeoutError:
             log.warning("%d requests were cut off by the stop", len(self._plane.connections))

@@ -1,0 +1,67 @@
+"""The counters in Prometheus' text format (version 0.0.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+
+from headgate.telemetry.counters import BOUNDS, Counters, FamilyCounts
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+METRICS = {
+    "headgate_requests_total": (
+        "counter",
+        "Requests by family of route, reason code and class of status (`none`: no answer).",
+    ),
+    "headgate_request_duration_seconds": (
+        "histogram",
+        "Seconds from a request's head to the end of its answer, by family of route.",
+    ),
+    "headgate_request_bytes_total": ("counter", "Body bytes received from clients, by family."),
+    "headgate_response_bytes_total": ("counter", "Body bytes sent to clients, by family."),
+    "headgate_connections": ("gauge", "Client connections that are open."),
+    "headgate_requests_in_flight": ("gauge", "Requests under way to an upstream."),
+    "headgate_workers_draining": ("gauge", "Workers that are about to stop."),
+}
+
+
+def exposition(counters: Counters) -> Iterator[str]:
+    """The whole page, line by line."""
+    families = list(counters.families())
+    yield from _head("headgate_requests_total")
+    for counts in families:
+        for (reason, status), number in counts.requests.items():
+            answered = f"{status}xx" if status else "none"
+            labels = f'family="{counts.family}",reason="{reason}",status="{answered}"'
+            yield f"headgate_requests_total{{{labels}}} {number}\n"
+    yield from _head("headgate_request_duration_seconds")
+    for counts in families:
+        yield from _histogram(counts)
+    for name, field in (
+        ("headgate_request_bytes_total", "bytes_in"),
+        ("headgate_response_bytes_total", "bytes_out"),
+    ):
+        yield from _head(name)
+        for counts in families:
+            yield f'{name}{{family="{counts.family}"}} {getattr(counts, field)}\n'
+    for name, gauge in (
+        ("headgate_connections", "connections"),
+        ("headgate_requests_in_flight", "in_flight"),
+        ("headgate_workers_draining", "draining"),
+    ):
+        yield from _head(name)
+        yield f"{name} {counters.gauge(gauge)}\n"
+
+
+def _head(name: str) -> Iterator[str]:
+    kind, text = METRICS[name]
+    yield f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
+
+
+def _histogram(counts: FamilyCounts) -> Iterator[str]:
+    name = "headgate_request_duration_seconds"
+    for bound, number in zip((*BOUNDS, "+Inf"), accumulate(counts.buckets), strict=True):
+        yield f'{name}_bucket{{family="{counts.family}",le="{bound}"}} {number}\n'
+    yield f'{name}_sum{{family="{counts.family}"}} {counts.seconds:.6f}\n'
+    yield f'{name}_count{{family="{counts.family}"}} {sum(counts.buckets)}\n'
