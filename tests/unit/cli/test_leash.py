@@ -81,7 +81,8 @@ def test_the_exit_code_is_the_commands(start: Start, program: str, code: int) ->
 
 def test_letting_go_asks_the_command_to_end(start: Start) -> None:
     program = (
-        "import os, signal; signal.signal(signal.SIGTERM, lambda *_: os.write(1, b'tidy\\n'));"
+        "import os, signal;"
+        "signal.signal(signal.SIGTERM, lambda *_: os._exit(os.write(1, b'tidy\\n')));"
         "print('ready', flush=True); signal.pause()"
     )
     process = start(PATIENT, program)
