@@ -63,6 +63,8 @@ def parse_response(block: bytes, sink: FieldSink) -> tuple[int, int]:
     Raises:
         ProtocolError: when it is no HTTP/1.0 or HTTP/1.1 response head.
     """
+    if not block.startswith(b"HTTP/"):  # llhttp would skip empty lines, and reads RTSP and ICE
+        raise ProtocolError("the answer is neither HTTP/1.0 nor HTTP/1.1")
     parser = httptools.HttpResponseParser(sink)
     try:
         parser.feed_data(block)

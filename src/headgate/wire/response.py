@@ -106,16 +106,14 @@ class _Collector:
             self.lines.append(b"%b: %b\r\n" % (name, value))
             return
         lower = name.lower()
-        if lower in _DROPPED:
-            return
-        if lower in _READ:
+        if lower == b"content-length":
+            self.length = int(value)
+        elif lower in _READ:
             value = value.strip(b" \t")
             before = self.read.get(lower)
             self.read[lower] = value if before is None else before + b"," + value
-            return
-        if lower == b"content-length":
-            self.length = int(value)
-        self.lines.append(b"%b: %b\r\n" % (name, value))
+        elif lower not in _DROPPED:
+            self.lines.append(b"%b: %b\r\n" % (name, value))
 
 
 def read_response(
@@ -147,6 +145,8 @@ def read_response(
         listed = {token.strip() for token in read[b"connection"].lower().split(b",")}
         response.close = b"close" in listed or (minor == 0 and b"keep-alive" not in listed)
         lines = [line for line in lines if line.partition(b":")[0].lower() not in listed]
+    if found.length is not None and status >= 200 and status != 204:  # RFC 9110 section 8.6
+        lines.append(b"Content-Length: %d\r\n" % found.length)
     response.lines = b"".join(lines)
     _settle_framing(response, minor, method, read.get(b"transfer-encoding"))
     return response
