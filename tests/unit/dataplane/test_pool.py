@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from headgate.config import Limits, Upstream
-from headgate.dataplane.pool import Dial, Pool
+from headgate.dataplane.dial import Dial
+from headgate.dataplane.pool import Pool
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.model import Endpoint
 from headgate.testing.clock import ManualClock
