@@ -8,6 +8,7 @@ beside Transfer-Encoding (RFC 9112 sections 2.2, 5, 6).
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 import httptools
@@ -16,6 +17,8 @@ from headgate.wire.errors import ProtocolError
 
 END = b"\r\n\r\n"
 """What a head ends with."""
+
+_METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
 
 
 class FieldSink(Protocol):
@@ -46,7 +49,8 @@ def parse_request(block: bytes, sink: RequestSink) -> tuple[bytes, int]:
     except httptools.HttpParserUpgrade:
         pass  # CONNECT, or Upgrade: the head is whole; whoever reads it refuses or ignores that
     except httptools.HttpParserInvalidMethodError:
-        raise ProtocolError("the method is none that HTTP defines", status=501) from None
+        status = 501 if _METHOD.match(block) else 0
+        raise ProtocolError("the method is none that HTTP defines", status=status) from None
     except httptools.HttpParserError as error:
         raise ProtocolError(f"the head is not HTTP/1.1 ({_cause(error)})") from None
     version = parser.get_http_version()
@@ -54,6 +58,8 @@ def parse_request(block: bytes, sink: RequestSink) -> tuple[bytes, int]:
     # llhttp reads RTSP/1.0 and ICE/1.0 too, and names no protocol.
     if version not in ("1.0", "1.1") or block[line_end - 8 : line_end - 3] != b"HTTP/":
         raise ProtocolError("only HTTP/1.0 and HTTP/1.1 are spoken here", status=505)
+    if block.count(b" ", 0, line_end) != 2:  # llhttp would take more (RFC 9112 section 3)
+        raise ProtocolError("the request line has more than one space between its parts")
     return parser.get_method(), int(version[2])
 
 
