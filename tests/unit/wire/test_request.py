@@ -21,12 +21,6 @@ def test_methods_that_are_served(method: str) -> None:
     assert (request.minor, request.fields.length, request.fields.close) == (1, 0, False)
 
 
-@pytest.mark.parametrize("line", [b"GET  /x HTTP/1.1", b"GET /x  HTTP/1.1"])
-def test_more_than_one_space_in_the_request_line(line: bytes) -> None:
-    """A server may split the line at any white space (9112-3); what is sent on has one space."""
-    assert read(line, HOST).target == b"/x"
-
-
 @pytest.mark.parametrize(
     "value",
     [b"a", b"A.b-c_d~e", b"a:1", b"127.0.0.1:65535", b"[::1]", b"[::ffff:10.0.0.1]:80", b"a."],
