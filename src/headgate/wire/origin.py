@@ -61,6 +61,8 @@ def origin_of(
 
 
 def _address(hop: bytes) -> str | None:
+    if b"%" in hop:  # a zone (RFC 4007) may be any text, and means nothing on another machine
+        return None
     try:
         return str(ipaddress.ip_address(hop.decode("ascii")))
     except ValueError:
