@@ -124,7 +124,7 @@ def _run_worker(
 def _access_log(config: Config, stack: contextlib.ExitStack) -> AccessLog | None:
     if not config.log.access:
         return None
-    return stack.enter_context(contextlib.closing(AccessLog(sys.stdout.buffer)))
+    return stack.enter_context(contextlib.closing(AccessLog(sys.stdout.fileno())))
 
 
 def _authentication(
