@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -150,6 +151,27 @@ def test_a_new_key_works_and_a_revoked_one_stops_within_two_seconds(
         message = assert_refused(kept.answer(), 401, "unauthenticated", "UNAUTHENTICATED")
     assert "was revoked" in message
     assert watched_gate.ask("GET", "/version", key=key).status == 401
+
+
+def test_a_revoked_key_stops_in_every_worker(upstream: RecordingUpstream, tmp_path: Path) -> None:
+    """Whichever worker a connection meets, two seconds after the revocation it is refused."""
+    key = create_key(tmp_path / "data", "shared")
+    request = request_head("GET", "/version", bearer(key))
+    with (
+        running_gate(tmp_path, upstream.url, {"HEADGATE_LISTEN__WORKERS": "2"}) as gate,
+        contextlib.ExitStack() as stack,
+    ):
+        # The kernel spreads connections over the workers; of so many, each worker has some.
+        clients = [stack.enter_context(gate.connect()) for _ in range(40)]
+
+        def statuses() -> set[int]:
+            for client in clients:
+                client.send(request)
+            return {client.answer().status for client in clients}
+
+        assert statuses() == {200}
+        gate.revoke_key("shared")
+        assert seconds_until(lambda: statuses() == {401}) <= REVOCATION_SECONDS
 
 
 def seconds_until(condition: Callable[[], bool]) -> float:
