@@ -11,7 +11,8 @@ from headgate.model import BodyHandling, Operation, Retry, SizeClass
 _SAFE_METHODS = frozenset({b"GET", b"HEAD"})
 
 # Answered by FastAPI itself, which reads chunked bodies; all else goes through the WSGI bridge.
-_NATIVE_RESOURCES = frozenset({"jobs", "assistant", "mcp-servers", "skills", "server-info"})
+# (/ajax-api/3.0/jobs is FastAPI's, /ajax-api/3.0/mlflow/jobs is not.)
+_NATIVE_RESOURCES = frozenset({"assistant", "mcp-servers", "skills", "server-info"})
 
 _FAMILY_OF_RESOURCE = {
     "experiments": "experiments",
@@ -65,35 +66,41 @@ _TREES = {b"static-files": "ui", b"build": "ui", b"gateway": "ai-gateway"}
 
 # Repeating these leaves MLflow as one execution does (mlflow.utils.rest_utils, 3.18.0:
 # _RETRY_SAFE_POST_RESPONSES): reads sent as POST, and writes that set a value.
-_SAFE_POSTS = frozenset(
-    {
-        "experiments/search",
-        "experiments/search-datasets",
-        "experiments/set-experiment-tag",
-        "runs/search",
-        "runs/log-metric",
-        "runs/log-batch",
-        "runs/log-parameter",
-        "runs/set-tag",
-        "runs/update",
-        "runs/delete",
-        "runs/restore",
-        "logged-models/search",
-        "model-versions/set-tag",
-        "registered-models/set-tag",
-        "registered-models/alias",
-        "registered-models/get-latest-versions",
-        "traces",
-        "traces/search",
-        "traces/metrics",
-        "traces/calculate-filter-correlation",
-        "traces/batchGetInfos",
-        "datasets/search",
-        "issues/search",
-        "prompt-optimization/jobs/search",
-    }
-)
-
+_SAFE_POSTS = {
+    b"2.0": frozenset(
+        {
+            "experiments/search",
+            "experiments/search-datasets",
+            "experiments/set-experiment-tag",
+            "runs/search",
+            "runs/log-metric",
+            "runs/log-batch",
+            "runs/log-parameter",
+            "runs/set-tag",
+            "runs/update",
+            "runs/delete",
+            "runs/restore",
+            "logged-models/search",
+            "model-versions/set-tag",
+            "registered-models/set-tag",
+            "registered-models/alias",
+            "registered-models/get-latest-versions",
+        }
+    ),
+    b"3.0": frozenset(
+        {
+            "traces",  # brings its id along; the one of 2.0 does not
+            "traces/search",
+            "traces/metrics",
+            "traces/calculate-filter-correlation",
+            "traces/batchGetInfos",
+            "datasets/search",
+            "issues/search",
+            "prompt-optimization/jobs/search",
+        }
+    ),
+}
+_NO_POSTS: frozenset[str] = frozenset()
 
 # The gate's own pages.  What an orchestrator asks needs no key; all it says is one word.
 _GATE = {
@@ -110,11 +117,12 @@ def classify(method: bytes, path: bytes) -> Operation | None:
     family = _EXACT.get(path)
     if family is not None:
         body = BodyHandling.STREAM if path == b"/v1/traces" else BodyHandling.LENGTH
-        return _operation(family, _retry(method, ""), body)
+        return _operation(family, _retry(method), body)
     parts = path.split(b"/", 3)
     family = _TREES.get(parts[1]) if len(parts) > 2 else None
     if family is not None:
-        return _operation(family, _retry(method, ""), BodyHandling.STREAM)
+        body = BodyHandling.STREAM if family == "ai-gateway" else BodyHandling.LENGTH
+        return _operation(family, _retry(method), body)
     if len(parts) == 4 and parts[1] in (b"api", b"ajax-api"):
         return _classify_api(method, parts[2], parts[3])
     return None
@@ -127,10 +135,9 @@ def _classify_api(method: bytes, version: bytes, rest: bytes) -> Operation | Non
     if area == "mlflow-artifacts":
         streams = method in (b"GET", b"PUT") and tail.startswith("artifacts/")
         body = BodyHandling.STREAM if streams else BodyHandling.LENGTH
-        retry = Retry.SAFE if method in (b"GET", b"HEAD") else Retry.NEVER
-        return _operation("artifacts", retry, body) if tail else None
+        return _operation("artifacts", _retry(method), body) if tail else None
     if area == "jobs":  # /ajax-api/3.0/jobs/...
-        return _operation("jobs", _retry(method, ""), BodyHandling.STREAM)
+        return _operation("jobs", _retry(method), BodyHandling.STREAM)
     if area != "mlflow":
         return None
     resource, _, _ = tail.partition("/")
@@ -138,11 +145,11 @@ def _classify_api(method: bytes, version: bytes, rest: bytes) -> Operation | Non
     if family is None:
         return None
     body = BodyHandling.STREAM if resource in _NATIVE_RESOURCES else BodyHandling.LENGTH
-    return _operation(family, _retry(method, tail), body)
+    return _operation(family, _retry(method, tail, _SAFE_POSTS[version]), body)
 
 
-def _retry(method: bytes, resource: str) -> Retry:
-    if method in _SAFE_METHODS or (method == b"POST" and resource in _SAFE_POSTS):
+def _retry(method: bytes, name: str = "", safe_posts: frozenset[str] = _NO_POSTS) -> Retry:
+    if method in _SAFE_METHODS or (method == b"POST" and name in safe_posts):
         return Retry.SAFE
     return Retry.NEVER
 
