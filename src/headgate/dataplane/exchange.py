@@ -131,7 +131,7 @@ class Exchange:
         """Take up capacity, which ``_end`` returns; or say why there is none."""
         plane = self._plane
         operation = route.operation
-        limit = plane.body_limits[operation.size]
+        limit = route.body_limit
         if limit and self.request.fields.length > limit:
             return failures.too_large(limit.human_readable())
         if plane.in_flight >= plane.limits.in_flight and operation.family != "gate":
@@ -162,7 +162,7 @@ class Exchange:
         """End the exchange when a body of unannounced length is over its limit."""
         if self._route is None:
             return False
-        limit = self._plane.body_limits[self._route.operation.size]
+        limit = self._route.body_limit
         if not limit or received <= limit:
             return False
         self._fail(failures.too_large(limit.human_readable()))
@@ -240,7 +240,7 @@ class Exchange:
             self._request_id,
             body.length if body is not None else 0,
         )
-        connection.write([head, *due])
+        connection.write([head, *due] if due else [head])
         if not self._client.writable:
             self.on_client_full()
         if body is not None:
@@ -295,21 +295,23 @@ class Exchange:
         if self._body is not None:
             self._body.forget()
         minor = self.request.minor
-        lines = [heads.status_line(response.status), response.lines]
-        if response.location is not None:
-            lines.append(self._location_line(response.location))
+        extra = b"" if response.location is None else self._location_line(response.location)
         if self._close or not self._client.body_done or self._plane.draining:
             self._close = True
         if not response.delimited:
             if minor:
                 self._chunked_out = True
-                lines.append(b"Transfer-Encoding: chunked\r\n")
+                extra += b"Transfer-Encoding: chunked\r\n"
             else:
                 self._close = True
-        lines.append(self._connection_line())
-        lines.append(b"X-Request-ID: %b\r\n\r\n" % self._request_id)
-        self._status = response.status
-        return b"".join(lines)
+        status = self._status = response.status
+        return b"%b%b%b%bX-Request-ID: %b\r\n\r\n" % (
+            heads.status_line(status),
+            response.lines,
+            extra,
+            self._connection_line(),
+            self._request_id,
+        )
 
     def _connection_line(self) -> bytes:
         """Tell the client whether its connection is kept, where that does not go without saying."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from pydantic import ByteSize
+
 from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
 from headgate.model import Operation, Outcome, Phase, Principal
@@ -25,17 +27,22 @@ class Caller:
         self.memo: object = None
 
 
+NO_LIMIT = ByteSize(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where requests with one method and path go.
 
     ``path`` is the canonical path that MLflow is sent; ``prefix`` the public prefix taken off it.
+    ``body_limit`` is in bytes, 0: none.
     """
 
     pool: Pool
     path: bytes
     prefix: bytes
     operation: Operation
+    body_limit: ByteSize = NO_LIMIT
 
 
 class Forward:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from headgate.config import Limits
 from headgate.dataplane.gate import Gate
-from headgate.model import SizeClass
 from headgate.wire.origin import Network
 
 if TYPE_CHECKING:
@@ -51,11 +50,6 @@ class Plane:
         self.gate = gate
         self.limits = limits
         self.trusted_proxies = trusted_proxies
-        self.body_limits = {
-            SizeClass.API: limits.body_bytes,
-            SizeClass.TRACES: limits.trace_body_bytes,
-            SizeClass.ARTIFACTS: limits.artifact_body_bytes,
-        }
 
     def next_request_id(self) -> bytes:
         """An id that no other request of this installation bears."""

@@ -140,6 +140,7 @@ class LiveGate:
                 for prefix in settings.prefixes
             },
             self._control,
+            config.limits,
             clock=time.time,
             account=self._account,
         )

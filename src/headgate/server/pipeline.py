@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from headgate.auth import Authenticate
+from headgate.config import Limits
 from headgate.contract import classify
 from headgate.dataplane.gate import Caller, Forward, Redirect, Refused, Route, Verdict
 from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
-from headgate.model import Outcome, Phase, Principal, Reason
+from headgate.model import Outcome, Phase, Principal, Reason, SizeClass
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request, RequestFields
 from headgate.wire.target import Target, canonicalise
@@ -47,6 +48,7 @@ class Pipeline:
         authenticate: answers who sends a request.
         pools: the upstream connections by public prefix, each prefix without a final slash.
         control: the way to the gate's own pages.
+        limits: bounds on bodies.
         clock: seconds since the epoch.
         account: takes note of each outcome.
     """
@@ -56,12 +58,18 @@ class Pipeline:
         authenticate: Authenticate,
         pools: Mapping[str, Pool],
         control: Pool,
+        limits: Limits,
         *,
         clock: Callable[[], float],
         account: Callable[[Outcome], None],
     ) -> None:
         self._authenticate = authenticate
         self._clock = clock
+        self._body_limits = {
+            SizeClass.API: limits.body_bytes,
+            SizeClass.TRACES: limits.trace_body_bytes,
+            SizeClass.ARTIFACTS: limits.artifact_body_bytes,
+        }
         self._control = control
         # What a method and a path as sent lead to: it depends on nothing else.
         self._routes: dict[tuple[bytes, bytes], Route] = {}
@@ -119,7 +127,7 @@ class Pipeline:
             pool = self._control
         if operation is None or pool is None:
             return Refused(_unknown_route(request, target), Phase.CLASSIFY)
-        route = Route(pool, path, prefix, operation)
+        route = Route(pool, path, prefix, operation, self._body_limits[operation.size])
         if path != b"/" and request.target.startswith(b"/"):
             if len(self._routes) >= REMEMBERED_ROUTES:
                 self._routes.clear()
