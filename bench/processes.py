@@ -3,41 +3,84 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+_GONE = (FileNotFoundError, ProcessLookupError)
 
 
 @dataclass(frozen=True)
 class Usage:
     """All processes of one process group together, at one moment.
 
-    ``peak`` is the sum of each process's largest resident size since its start (VmHWM), in
-    bytes; ``cpu`` is in seconds.
+    ``peak`` is the sum of each process's largest resident size since its start (VmHWM), and
+    ``resident`` of each one's size now (VmRSS), in bytes: pages that processes share count for
+    each of them.  ``cpu`` is in seconds since the start, with nanoseconds, and includes threads
+    and children that have ended.
     """
 
     processes: int
     peak: int
+    resident: int
     cpu: float
 
 
 def usage(group: int) -> Usage:
     """What the processes of the process group ``group`` use."""
-    peaks, cpu = [], 0.0
+    peak = resident = processes = 0
+    cpu = 0.0
+    for folder, stat in _members(group):
+        try:
+            sizes = _sizes(folder)
+            cpu += _cpu(int(folder.name), stat)
+        except _GONE:
+            continue  # it ended while it was looked at; its parent has its CPU time
+        processes += 1
+        peak += sizes.get("VmHWM", 0)
+        resident += sizes.get("VmRSS", 0)
+    return Usage(processes, peak, resident, cpu)
+
+
+def cpu_by_process(group: int) -> dict[int, float]:
+    """Seconds of CPU time of each process of ``group``, by process id."""
+    found = {}
+    for folder, stat in _members(group):
+        try:
+            found[int(folder.name)] = _cpu(int(folder.name), stat)
+        except _GONE:
+            continue
+    return found
+
+
+def _members(group: int) -> Iterator[tuple[Path, list[str]]]:
+    """Each process of ``group``: its folder, and the fields of its stat from the third on."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             stat = (folder / "stat").read_text().rpartition(") ")[2].split()
-            if int(stat[2]) == group:
-                peaks.append(_peak(folder))
-                cpu += (int(stat[11]) + int(stat[12])) / _CLOCK_TICKS
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended while it was looked at
-    return Usage(len(peaks), sum(peaks), cpu)
+        except _GONE:
+            continue
+        if int(stat[2]) == group:
+            yield folder, stat
 
 
-def _peak(folder: Path) -> int:
-    for line in (folder / "status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0  # a process that has ended and is not collected yet
+def _cpu(process: int, stat: list[str]) -> float:
+    """The process's own CPU clock, and what the kernel has added up of its children."""
+    try:
+        # The clock id of another process, as clock_getcpuclockid(3) makes it: ~pid and CPUCLOCK_SCHED.
+        own = time.clock_gettime((~process << 3) | 2)
+    except OSError as error:
+        raise ProcessLookupError(process) from error
+    return own + (int(stat[13]) + int(stat[14])) / _CLOCK_TICKS
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """The sizes in a process's status, in bytes; none for one that has ended."""
+    lines = (folder / "status").read_text().splitlines()
+    return {
+        name: int(value.split()[0]) * 1024
+        for name, _, value in (line.partition(":") for line in lines)
+        if value.endswith(" kB")
+    }

@@ -20,14 +20,14 @@ INSTALL_SECONDS = 900
 def main() -> None:
     """Install each missing package, or say which tests go without."""
     for package in PACKAGES:
-        if not package.is_installed and (obstacle := _install(package)):
+        if not package.is_installed and (obstacle := install(package)):
             sys.stderr.write(
                 f"tests: {package.needed_by} will be skipped, since the Debian package "
                 f"{package.name} is missing and {obstacle}\n"
             )
 
 
-def _install(package: DebianPackage) -> str:
+def install(package: DebianPackage) -> str:
     """Install one package and return what stood in the way, or nothing."""
     if shutil.which("apt-get") is None:
         return "this system has no apt-get"

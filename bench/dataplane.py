@@ -1,0 +1,198 @@
+"""Time that the gate's own code takes for a small request, without sockets or kernel.
+
+The data plane of a worker, with the pipeline, a key store, counters and an access log, between
+two fakes: what it writes is counted and thrown away.  It shows what a change of code is worth in
+seconds and without other programs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.peers.programs import Program, new_key
+from bench.series import Better, Series
+from bench.setting import CannotMeasureError, Setting
+from headgate.auth import Authenticator, Refresher
+from headgate.config import Config
+from headgate.dataplane.client import ClientConnection
+from headgate.server.live import LiveGate
+from headgate.stores import KeyStore
+from headgate.telemetry.access_log import AccessLog
+from headgate.telemetry.counters import Counters
+from tests.support.gate import bearer
+
+REQUESTS = 20_000
+_DISTINCT = 1000
+_BODY = b'{"data": "%b"}' % (b"x" * 1010)
+CASES = {"alike": "heads alike", "varied": "each head different", "post": "POST of a metric"}
+
+
+def measure(setting: Setting, _programs: Sequence[Program]) -> list[Series]:
+    """Pass requests through, the three kinds of the benchmark ``cpu``."""
+    key = new_key(setting.folder)
+    with asyncio.Runner(loop_factory=_Loop) as runner, _gate(setting.folder) as gate:
+        found = runner.run(_measure(setting, gate, key))
+    return [
+        Series(
+            f"dataplane.{case}",
+            f"Python alone: {title}",
+            "µs",
+            Better.LOWER,
+            {"headgate": found[case]},
+        )
+        for case, title in CASES.items()
+    ]
+
+
+class _Transport(asyncio.Transport):
+    """Takes what is written, and never pushes back."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 40000)})
+        self.writes = 0
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:  # noqa: ARG002 - asyncio's
+        self.writes += 1
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Opens no connection: each is a fake, and is there at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[tuple[asyncio.Protocol, _Transport]] = []
+
+    async def create_connection(  # type: ignore[override]  # of its many forms the gate uses one
+        self, make: Callable[[], asyncio.Protocol], *_address: object, **_options: object
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        protocol, transport = make(), _Transport()
+        protocol.connection_made(transport)
+        self.opened.append((protocol, transport))
+        return transport, protocol
+
+
+@contextmanager
+def _gate(folder: Path) -> Iterator[LiveGate]:
+    """The gate of a worker, with a key store, counters and an access log."""
+    config = Config(data=folder / "data")
+    authenticator = Authenticator()
+    log_file = os.open(folder / "access.log", os.O_WRONLY | os.O_CREAT)
+    access_log = AccessLog(log_file)
+    with KeyStore(config.key_database) as store:
+        Refresher(
+            store, authenticator.install, interval=1.0, clock=time.time, report=lambda _error: None
+        ).load()
+        yield LiveGate(
+            config,
+            authenticator,
+            "unused",
+            row=Counters(1).row(0),
+            access_log=access_log,
+            tls=None,
+        )
+    access_log.close()
+    os.close(log_file)
+
+
+async def _measure(setting: Setting, gate: LiveGate, key: str) -> dict[str, list[float]]:
+    client, transport = ClientConnection(gate.plane), _Transport()
+    client.connection_made(transport)
+    messages = {case: _messages(case, key) for case in CASES}
+    upstream = await _first_exchange(client, *messages["alike"][0])
+    found: dict[str, list[float]] = {case: [] for case in CASES}
+    repeats = setting.choose(REQUESTS, REQUESTS // 10) // _DISTINCT
+    for turn in range(1, setting.rounds + 1):
+        setting.say(f"dataplane: round {turn} of {setting.rounds}")
+        for case, exchanges in messages.items():
+            _pass(client, upstream, exchanges)
+            before = transport.writes
+            gc.collect()
+            started = time.process_time()
+            for _ in range(repeats):
+                _pass(client, upstream, exchanges)
+            spent = time.process_time() - started
+            answered = transport.writes - before
+            if answered != repeats * len(exchanges):
+                raise CannotMeasureError(f"{answered} answers to {repeats * len(exchanges)}")
+            found[case].append(spent / answered * 1e6)
+    return found
+
+
+async def _first_exchange(
+    client: ClientConnection, request: bytes, answer: bytes
+) -> asyncio.Protocol:
+    """Let the gate open its connection to MLflow; returns that connection."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _Loop)  # noqa: S101 - the runner was given it
+    client.data_received(request)
+    while not loop.opened or not loop.opened[0][1].writes:
+        await asyncio.sleep(0)
+    upstream = loop.opened[0][0]
+    upstream.data_received(answer)
+    return upstream
+
+
+def _pass(
+    client: ClientConnection, upstream: asyncio.Protocol, exchanges: Sequence[tuple[bytes, bytes]]
+) -> None:
+    for request, answer in exchanges:
+        client.data_received(request)
+        upstream.data_received(answer)
+
+
+def _messages(case: str, key: str) -> list[tuple[bytes, bytes]]:
+    return [_exchange(case, key, number) for number in range(1, _DISTINCT + 1)]
+
+
+def _exchange(case: str, key: str, number: int) -> tuple[bytes, bytes]:
+    """A request as MLflow's client sends it, and an answer to it."""
+    fields = [
+        "Host: 127.0.0.1:8080",
+        bearer(key),
+        "User-Agent: mlflow-python-client/3.17.2",
+        "X-MLflow-Client-Version: 3.17.2",
+        "Accept-Encoding: gzip, deflate",
+        "Accept: */*",
+    ]
+    line, body, answer_field = "GET /api/2.0/mlflow/experiments/get?experiment_id=1", "", ""
+    if case == "varied":
+        line = f"GET /api/2.0/mlflow/experiments/get?experiment_id={number}"
+        fields.append(f"traceparent: 00-{number:032x}-{number:016x}-01")
+        answer_field = f"X-Answer: {number:032x}\r\n"
+    elif case == "post":
+        line = "POST /api/2.0/mlflow/runs/log-metric"
+        name = ("loss", "accuracy", "learning_rate")[number % 3]
+        body = f'{{"run_id": "{"5f0c7c1f" * 4}", "key": "{name}", "value": 1.0, "step": {number}}}'
+        fields += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    request = "".join(f"{each}\r\n" for each in (f"{line} HTTP/1.1", *fields, "")) + body
+    head = (
+        "HTTP/1.1 200 OK\r\nServer: uvicorn\r\nDate: Tue, 24 Nov 2026 06:00:00 GMT\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(_BODY)}\r\n"
+        "X-Content-Type-Options: nosniff\r\nX-Frame-Options: SAMEORIGIN\r\n"
+        f"{answer_field}\r\n"
+    )
+    return request.encode("ascii"), head.encode("ascii") + _BODY

@@ -1,0 +1,167 @@
+"""Runs the benchmarks in turn, and puts together what they found."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import resource
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench import bulk, cpu, dataplane, idle, latency, machine, report, uploads, workers
+from bench.document import Document
+from bench.packages import install
+from bench.peers import programs
+from bench.peers.programs import Program
+from bench.result import Result
+from bench.series import Series
+from bench.setting import CannotMeasureError, Setting
+from bench.targets import Judgement
+
+ROUNDS = 5
+QUICK_ROUNDS = 2
+BUSY = 0.5
+"""A load by others, in cores, from which on figures are not to be trusted."""
+
+Measure = Callable[[Setting, Sequence[Program]], list[Series]]
+Own = Mapping[str, Callable[[Sequence[str]], Result]]
+
+_SMALL = (
+    programs.HEADGATE,
+    programs.NGINX,
+    programs.NGINX_AUTH_REQUEST,
+    programs.HAPROXY,
+    programs.CADDY,
+    programs.STARLETTE,
+)
+_LARGE = (
+    programs.HEADGATE,
+    programs.NGINX,
+    programs.NGINX_LARGE,
+    programs.HAPROXY,
+    programs.CADDY,
+)
+COMPARISONS: Mapping[str, tuple[Measure, Sequence[Program]]] = {
+    "cpu": (cpu.measure, _SMALL),
+    "latency": (latency.measure, _SMALL),
+    "bulk": (bulk.measure, (*_LARGE, programs.STARLETTE)),
+    "uploads": (uploads.measure, _LARGE),
+    "idle": (idle.measure, _SMALL),
+    "workers": (workers.measure, (programs.HEADGATE, programs.NGINX)),
+    "dataplane": (dataplane.measure, ()),
+}
+
+
+def main(arguments: Sequence[str], own: Own) -> int:
+    """Run what the command line asks for; ``own`` are the benchmarks that are no comparison.
+
+    The exit code is 1 when a target was missed, unless the run was a quick one.
+    """
+    options = _parse(arguments, own)
+    load = machine.load()
+    console = Console()
+    found: list[Series] = []
+    results: dict[str, dict[str, Any]] = {}
+    skipped = install()
+    with _setting(options) as setting:
+        if load > BUSY:
+            setting.say(f"others keep this machine busy (load {load:.1f}): figures will be off")
+        for name in options.only or [*COMPARISONS, *own]:
+            if name in own:
+                results[name] = _own(own[name], setting, console)
+            else:
+                found += _compare(name, setting, skipped)
+        document = _document(setting, load, skipped, results, found)
+    report.show(document, console)
+    if options.write is not None:
+        options.write.write_text(document.to_json(), encoding="utf-8")
+    return 1 if _missed(document) and not options.quick else 0
+
+
+def _parse(arguments: Sequence[str], own: Own) -> argparse.Namespace:
+    names = [*COMPARISONS, *own]
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measures the gate beside other programs."
+    )
+    add = parser.add_argument
+    add(
+        "--only", action="append", choices=names, metavar="NAME", help=f"one of: {', '.join(names)}"
+    )
+    add("--rounds", type=int, help=f"of each measurement ({ROUNDS}; {QUICK_ROUNDS} with --quick)")
+    add("--quick", action="store_true", help="smaller amounts, to see that all of it works")
+    add("--write", type=Path, metavar="FILE", help="keep every value, as JSON")
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def _setting(options: argparse.Namespace) -> Iterator[Setting]:
+    """A folder for the run, and room for as many open files as the machine allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
+    with tempfile.TemporaryDirectory(
+        prefix="headgate-bench-", ignore_cleanup_errors=True
+    ) as folder:
+        # nginx's workers give up root and must still reach their files.
+        Path(folder).chmod(0o711)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        try:
+            yield Setting(Path(folder), rounds, options.quick, machine.cores())
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _own(
+    benchmark: Callable[[Sequence[str]], Result], setting: Setting, console: Console
+) -> dict[str, Any]:
+    small = ["--size", "64MiB"] if setting.quick else []
+    result = benchmark(["--rounds", "1", *small])
+    result.show(console)
+    return {"title": result.title, "targets": dict(result.targets)}
+
+
+def _compare(name: str, setting: Setting, skipped: list[str]) -> list[Series]:
+    """Measure the programs that are here; notes in ``skipped`` what had to be left out."""
+    measure, wanted = COMPARISONS[name]
+    for program in wanted:
+        if program.missing:
+            skipped.append(f"{program.name}: {program.missing}")
+    present = [program for program in wanted if not program.missing]
+    try:
+        return measure(setting.within(name), present)
+    except CannotMeasureError as error:
+        setting.say(f"{name}: LEFT OUT: {error}")
+        skipped.append(f"{name}: {error}")
+        return []
+
+
+def _document(
+    setting: Setting,
+    load: float,
+    skipped: Sequence[str],
+    results: Mapping[str, Mapping[str, Any]],
+    found: Sequence[Series],
+) -> Document:
+    return Document(
+        taken=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        quick=setting.quick,
+        rounds=setting.rounds,
+        cores=len(setting.cores),
+        processor=machine.processor(),
+        system=machine.system(),
+        load=round(load, 1),
+        programs=machine.versions(),
+        skipped=list(dict.fromkeys(skipped)),
+        results=results,
+        series=found,
+    )
+
+
+def _missed(document: Document) -> bool:
+    return any(verdict.judgement is Judgement.MISSED for verdict in document.verdicts()) or any(
+        not met for result in document.results.values() for met in result["targets"].values()
+    )

@@ -1,0 +1,102 @@
+"""What the gate must reach, and whether a run reached it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.series import Estimate, Series
+
+GATE = "headgate"
+
+
+class Sense(enum.StrEnum):
+    """How a figure is compared with its limit."""
+
+    AT_MOST = "at most"
+    BELOW = "below"
+    AT_LEAST = "at least"
+
+    def holds(self, figure: float, limit: float) -> bool:
+        """Whether ``figure`` keeps to ``limit``."""
+        if self is Sense.AT_MOST:
+            return figure <= limit
+        return figure < limit if self is Sense.BELOW else figure >= limit
+
+
+class Judgement(enum.StrEnum):
+    """What a run says about a target."""
+
+    MET = "met"
+    MISSED = "missed"
+    NOT_MEASURED = "not measured"
+    NEEDS_CORES = "needs more cores"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A limit on the gate's figure in ``series``, or on its ratio to that of ``against``.
+
+    With fewer than ``cores`` cores the figure says nothing about the gate, and is not judged.
+    """
+
+    series: str
+    sense: Sense
+    limit: float
+    against: str | None = None
+    cores: int = 1
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A target and what a run says about it; without a figure where it was not measured."""
+
+    target: Target
+    title: str
+    unit: str
+    figure: Estimate | None
+    judgement: Judgement
+
+
+TARGETS = (
+    *(
+        target
+        for case in ("alike", "varied", "post")
+        for target in (
+            Target(f"cpu.{case}", Sense.AT_MOST, 1.5, "nginx"),
+            Target(f"cpu.{case}", Sense.BELOW, 1, "nginx+auth_request"),
+            Target(f"cpu.{case}", Sense.BELOW, 0.25, "caddy"),
+        )
+    ),
+    *(
+        Target(f"bulk.{direction}-{count}", Sense.AT_LEAST, 0.8, "nginx")
+        for direction in ("up", "down")
+        for count in (1, 16)
+    ),
+    Target("uploads.peak", Sense.AT_MOST, 80),
+    Target("idle.memory", Sense.AT_MOST, 20),
+    Target("workers.rate", Sense.AT_LEAST, 1.8, cores=4),
+    Target("workers.carry", Sense.AT_LEAST, 1.8),
+)
+
+
+def judge(series: Mapping[str, Series], cores: int) -> list[Verdict]:
+    """The verdict on each target, from a run's ``series`` by name on a machine with ``cores``."""
+    return [_judge(target, series.get(target.series), cores) for target in TARGETS]
+
+
+def _judge(target: Target, series: Series | None, cores: int) -> Verdict:
+    needed = {GATE} if target.against is None else {GATE, target.against}
+    if series is None or not needed <= series.samples.keys():
+        return Verdict(target, target.series, "", None, Judgement.NOT_MEASURED)
+    if target.against is None:
+        figure, unit = series.estimate(GATE), series.unit
+    else:
+        figure, unit = series.ratio(GATE, target.against), f"× {target.against}"
+    if cores < target.cores:
+        judgement = Judgement.NEEDS_CORES
+    else:
+        met = target.sense.holds(figure.median, target.limit)
+        judgement = Judgement.MET if met else Judgement.MISSED
+    return Verdict(target, series.title, unit, figure, judgement)

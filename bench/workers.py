@@ -1,0 +1,83 @@
+"""What a second worker adds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from bench import wrk
+from bench.peers.field import Subject, running, sink
+from bench.peers.programs import Program
+from bench.processes import cpu_by_process
+from bench.series import Better, Series, alternating
+from bench.setting import CannotMeasureError, Setting
+
+CONNECTIONS = 64
+SECONDS = 3
+
+
+def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
+    """Load each program with one worker and with two, in turn.
+
+    ``workers.rate`` is how many times the requests per second of one worker two reach, here; the
+    load and the server behind take their cores from what there is.
+    ``workers.carry`` is how many times as many two would carry with a core each: CPU time per
+    request of the one, over that of the busier of the two.
+
+    Raises:
+        CannotMeasureError: a program does not start two workers.
+    """
+    by_name = {program.name: program for program in programs}
+    rate: dict[str, list[float]] = {name: [] for name in by_name}
+    carry: dict[str, list[float]] = {name: [] for name in by_name}
+    with sink(setting) as upstream, contextlib.ExitStack() as stack:
+        pairs = {
+            name: [
+                stack.enter_context(
+                    running(
+                        setting,
+                        program,
+                        setting.folder / f"{name}-{workers}",
+                        upstream.alike,
+                        workers=workers,
+                    )
+                )
+                for workers in (1, 2)
+            ]
+            for name, program in by_name.items()
+        }
+        for turn, order in enumerate(alternating(list(by_name), setting.rounds), start=1):
+            setting.say(f"workers: round {turn} of {setting.rounds}")
+            for name in order:
+                one, two = (_load(subject, setting) for subject in pairs[name])
+                if len(two.busy) < 2:
+                    raise CannotMeasureError(f"{name} runs one worker when asked for two")
+                rate[name].append(two.rate / one.rate)
+                carry[name].append(one.busy[0] / two.busy[0])
+    return [
+        Series(
+            "workers.rate", "Two workers over one: requests per second", "×", Better.HIGHER, rate
+        ),
+        Series("workers.carry", "Two workers over one: by CPU time", "×", Better.HIGHER, carry),
+    ]
+
+
+class _Loaded:
+    """``busy``: seconds of CPU time per request of each process that worked, the busiest first."""
+
+    def __init__(self, load: wrk.Load, spent: Sequence[float]) -> None:
+        self.rate = load.rate
+        self.busy = sorted((cpu / load.requests for cpu in spent if cpu > 0.01), reverse=True)
+
+
+def _load(subject: Subject, setting: Setting) -> _Loaded:
+    before = cpu_by_process(subject.group)
+    load = wrk.run(
+        "alike",
+        subject.port,
+        subject.key,
+        connections=CONNECTIONS,
+        seconds=setting.choose(SECONDS, 1),
+    )
+    after = cpu_by_process(subject.group)
+    return _Loaded(load, [cpu - before.get(process, 0.0) for process, cpu in after.items()])
