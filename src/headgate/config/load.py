@@ -42,6 +42,7 @@ def load(
     for dotted, value in (overrides or {}).items():
         if value is not None:
             _put(tree, tuple(dotted.split(".")), value)
+            origin.pop(dotted, None)
     try:
         config = Config.model_validate(tree)
     except ValidationError as error:

@@ -18,8 +18,8 @@ def cannot_connect(endpoint: Endpoint, error: OSError) -> Refusal:
     cause = error.strerror or str(error) or type(error).__name__
     return Refusal(
         Reason.UPSTREAM_CONNECT,
-        "Headgate could not reach the MLflow server: it did not accept a connection. "
-        "Check that MLflow is running; this request may be sent again.",
+        f"Headgate could not reach the MLflow server: it tried {endpoint} ({cause}). "
+        "Check that MLflow is running there; nothing was sent, so this request may be sent again.",
         retry_after=RETRY_AFTER,
         detail=f"{endpoint}: {cause}",
     )
