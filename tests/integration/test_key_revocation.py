@@ -9,13 +9,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from tests.support.processes import clean_environment
-
 from headgate.auth import Authenticator, Keyring, Refresher
 from headgate.config import Config
 from headgate.errors import HeadgateError, Refusal
 from headgate.model import Principal
 from headgate.stores import KeyStore
+from tests.support.processes import clean_environment
 
 PROMISE = 2.0  # seconds until every gate has followed
 
