@@ -183,7 +183,7 @@ def seconds_until(condition: Callable[[], bool]) -> float:
 
 
 def test_mlflow_not_running(tmp_path: Path) -> None:
-    """503 with ``Retry-After``: the SDK waits and comes back; who has a key is told what was tried."""
+    """503 with ``Retry-After``, so that the SDK waits; the answer names what was tried."""
     key = create_key(tmp_path / "data", "early")
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
