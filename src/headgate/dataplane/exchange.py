@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from headgate.dataplane import answer, failures
-from headgate.dataplane.gate import Forward, Redirect, Route
+from headgate.dataplane.gate import Forward, Inspect, Pending, Redirect, Route, Verdict
 from headgate.dataplane.plane import Plane, log
 from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.upstream import UpstreamConnection
@@ -20,7 +20,7 @@ from headgate.model import BodyHandling, Endpoint, Outcome, Phase, Reason, Retry
 from headgate.wire import forward as heads
 from headgate.wire.body import LAST_CHUNK, chunk
 from headgate.wire.errors import ProtocolError
-from headgate.wire.location import public_location
+from headgate.wire.location import location_line
 from headgate.wire.request import CHUNKED, Request, request_id
 from headgate.wire.response import Response
 
@@ -45,7 +45,9 @@ class Exchange:
         "_client",
         "_close",
         "_connecting",
+        "_deciding",
         "_detail",
+        "_inspecting",
         "_phase",
         "_plane",
         "_principal",
@@ -78,6 +80,8 @@ class Exchange:
         self._body: RequestBody | None = None
         self._upstream: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._deciding: asyncio.Task[None] | None = None
+        self._inspecting: Inspect | None = None
         self._attempts = 0
         self._chunked_out = False
         self._close = fields.close
@@ -100,45 +104,80 @@ class Exchange:
             pieces: what of the request's body came together with its head.
             done: whether that is all of it.
         """
-        verdict = self._plane.gate.decide(self.request, self._client.caller)
+        if self.request.fields.length:
+            self._body = RequestBody(self.request.fields.length)
+            if pieces or done:
+                self._body.take(pieces, done=done)
+        self._obey(self._plane.gate.decide(self.request, self._client.caller))
+
+    def _obey(self, verdict: Verdict) -> None:
         if isinstance(verdict, Forward):
-            self._route = verdict.route
-            self._query = verdict.query
-            self._principal = verdict.principal.name
-            if (refusal := self._admit(verdict.route)) is not None:
-                self._refuse(refusal, Phase.ADMIT)
-                return
-            length = self.request.fields.length
-            if length:
-                collecting = (
-                    length == CHUNKED and verdict.route.operation.body is BodyHandling.LENGTH
-                )
-                self._body = RequestBody(length, collecting=collecting)
-                if pieces or done:
-                    self.on_request_body(pieces, done=done)
-                if collecting:
-                    if not self.ended:
-                        self._invite_body()
-                    return
-            self._select()
+            self._forward(verdict)
+        elif isinstance(verdict, Inspect):
+            self._inspect(verdict)
+        elif isinstance(verdict, Pending):
+            self._await(verdict)
         elif isinstance(verdict, Redirect):
             self._redirect(verdict)
         else:
             self._principal = verdict.principal
             self._refuse(verdict.refusal, verdict.phase)
 
-    def _admit(self, route: Route) -> Refusal | None:
-        """Take up capacity, which ``_end`` returns; or say why there is none."""
-        plane = self._plane
-        operation = route.operation
-        limit = route.body_limit
+    def _forward(self, verdict: Forward) -> None:
+        if not self._admit(verdict):
+            return
+        body = self._body
+        if body is not None and body.length == CHUNKED:
+            if verdict.route.operation.body is BodyHandling.LENGTH:
+                self._collect(body)
+                return
+            if self._is_too_long(body.received):
+                return
+        self._select()
+
+    def _inspect(self, verdict: Inspect) -> None:
+        """Collect the body, since the gate wants to see it before it decides."""
+        self._phase = Phase.AUTHORISE
+        if not self._admit(verdict):
+            return
+        self._inspecting = verdict
+        self._collect(self._body)
+
+    def _await(self, verdict: Pending) -> None:
+        """Decide when what the decision needs has come; until then the client waits."""
+        self._principal = verdict.principal.name
+        self._phase = Phase.AUTHORISE
+        self._client.pause_reading()
+        loop = asyncio.get_running_loop()
+        self._deciding = loop.create_task(self._decide_later(verdict), name="decide")
+
+    async def _decide_later(self, pending: Pending) -> None:
+        try:
+            verdict = await pending.verdict
+            self._deciding = None
+            if not self.ended:
+                self._obey(verdict)
+                self._client.resume_reading()
+        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
+            self._deciding = None
+            self.on_defect(error)
+
+    def _admit(self, verdict: Forward | Inspect) -> bool:
+        """Take up capacity, which ``_end`` returns; refuse when there is none."""
+        self._route = verdict.route
+        self._query = verdict.query
+        self._principal = verdict.principal.name
+        if self._admitted:
+            return True
+        plane, limit = self._plane, verdict.route.body_limit
         if limit and self.request.fields.length > limit:
-            return failures.too_large(limit.human_readable())
-        if plane.in_flight >= plane.limits.in_flight and operation.family != "gate":
-            return failures.overloaded(plane.limits.in_flight)
-        plane.in_flight += 1
-        self._admitted = True
-        return None
+            self._refuse(failures.too_large(limit.human_readable()), Phase.ADMIT)
+        elif plane.in_flight >= plane.limits.in_flight and verdict.route.operation.family != "gate":
+            self._refuse(failures.overloaded(plane.limits.in_flight), Phase.ADMIT)
+        else:
+            plane.in_flight += 1
+            self._admitted = True
+        return self._admitted
 
     def on_request_body(self, pieces: list[bytes], *, done: bool) -> None:
         """More of the request's body is here; ``done``: it is complete."""
@@ -149,14 +188,32 @@ class Exchange:
         if body.length == CHUNKED and self._is_too_long(body.received):
             return
         if body.collecting:
-            limit = self._plane.limits.buffered_body_bytes
-            if body.received > limit:
-                self._refuse(failures.uncollectable(limit.human_readable()), Phase.ADMIT)
-            elif done:
-                self._select()
+            self._collect(body)
         elif due and self._upstream is not None:
             self._expect_upstream()
             self._upstream.write(due)
+
+    def _collect(self, body: RequestBody | None) -> None:
+        """Go on once the whole body is here."""
+        if body is None:
+            self._on_collected(b"")
+            return
+        body.collecting = True
+        limit = self._plane.limits.buffered_body_bytes
+        if body.received > limit or body.length > limit:
+            self._refuse(failures.uncollectable(limit.human_readable()), Phase.ADMIT)
+        elif body.complete:
+            self._on_collected(body.collected() if self._inspecting is not None else b"")
+        else:
+            self._invite_body()
+
+    def _on_collected(self, body: bytes) -> None:
+        asked, self._inspecting = self._inspecting, None
+        if asked is None:
+            self._select()
+        else:
+            gate = self._plane.gate
+            self._obey(gate.decide_body(self.request, self._client.caller, asked, body))
 
     def _is_too_long(self, received: int) -> bool:
         """End the exchange when a body of unannounced length is over its limit."""
@@ -294,40 +351,30 @@ class Exchange:
         self._phase = Phase.RESPOND
         if self._body is not None:
             self._body.forget()
-        minor = self.request.minor
         extra = b"" if response.location is None else self._location_line(response.location)
         if self._close or not self._client.body_done or self._plane.draining:
             self._close = True
         if not response.delimited:
-            if minor:
+            if self.request.minor:
                 self._chunked_out = True
                 extra += b"Transfer-Encoding: chunked\r\n"
             else:
                 self._close = True
-        status = self._status = response.status
-        return b"%b%b%b%bX-Request-ID: %b\r\n\r\n" % (
-            heads.status_line(status),
-            response.lines,
-            extra,
-            self._connection_line(),
-            self._request_id,
-        )
+        extra += self._connection_line()
+        head = heads.response_head(response.status, response.lines + extra, self._request_id)
+        self._status = response.status
+        return head
 
     def _connection_line(self) -> bytes:
-        """Tell the client whether its connection is kept, where that does not go without saying."""
-        if self._close:
-            return b"Connection: close\r\n"
-        return b"" if self.request.minor else b"Connection: keep-alive\r\n"
+        return heads.connection_line(self.request.minor, close=self._close)
 
     def _location_line(self, location: bytes) -> bytes:
         route = self._route
         if route is None:
             return b""
-        origin = self.request.fields.origin
-        base = f"{origin.scheme}://{origin.host.decode('ascii')}" if origin.host else ""
-        prefix = route.prefix.decode("ascii")
-        public = public_location(location, route.pool.authorities, base, prefix)
-        return b"Location: %b\r\n" % public if public is not None else b""
+        return location_line(
+            location, route.pool.authorities, self.request.fields.origin, route.prefix
+        )
 
     def on_response_end(self, *, reusable: bool) -> None:
         """The answer is complete; ``reusable``: so is the connection's part in it."""
@@ -423,6 +470,9 @@ class Exchange:
         return self._connection_line()
 
     def _drop_upstream(self) -> None:
+        if self._deciding is not None:
+            self._deciding.cancel()
+            self._deciding = None
         if self._connecting is not None:
             self._connecting.cancel()
             self._connecting = None

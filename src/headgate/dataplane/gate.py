@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import ByteSize
 
@@ -72,7 +73,28 @@ class Refused:
     principal: str = ""
 
 
-Verdict = Forward | Redirect | Refused
+class Inspect:
+    """The decision needs the body: it is collected, and ``Gate.decide_body`` asked with it."""
+
+    __slots__ = ("principal", "query", "route")
+
+    def __init__(self, route: Route, query: bytes, principal: Principal) -> None:
+        self.route = route
+        self.query = query
+        self.principal = principal
+
+
+class Pending:
+    """The decision needs something that is not here yet, such as an answer of MLflow's."""
+
+    __slots__ = ("principal", "verdict")
+
+    def __init__(self, verdict: Coroutine[Any, Any, Verdict], principal: Principal) -> None:
+        self.verdict = verdict
+        self.principal = principal
+
+
+Verdict = Forward | Redirect | Refused | Inspect | Pending
 
 
 class Gate(Protocol):
@@ -80,6 +102,9 @@ class Gate(Protocol):
 
     def decide(self, request: Request, caller: Caller) -> Verdict:
         """Take a parsed request through canonicalise, classify, authenticate and authorise."""
+
+    def decide_body(self, request: Request, caller: Caller, asked: Inspect, body: bytes) -> Verdict:
+        """Decide with the whole body on what ``decide`` answered ``Inspect`` to."""
 
     def account(self, outcome: Outcome) -> None:
         """Take note of how a request ended; called exactly once for each."""

@@ -19,11 +19,11 @@ class RequestBody:
 
     __slots__ = ("_kept", "_started", "collecting", "complete", "length", "received")
 
-    def __init__(self, length: int, *, collecting: bool) -> None:
+    def __init__(self, length: int) -> None:
         self.length = length
         self.received = 0
         self.complete = length == 0
-        self.collecting = collecting
+        self.collecting = False
         self._kept: list[bytes] | None = []
         self._started = False
 
@@ -45,6 +45,10 @@ class RequestBody:
         if self.received > REPLAY_BYTES:
             self._kept = None
         return self._encode(pieces)
+
+    def collected(self) -> bytes:
+        """All of it; only while ``collecting``."""
+        return b"".join(self._kept or ())
 
     def start(self) -> list[bytes]:
         """What is to be sent at once on a new connection: all that came before it."""

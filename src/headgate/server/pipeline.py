@@ -14,7 +14,7 @@ from dataclasses import replace
 from headgate.auth import Authenticate
 from headgate.config import Limits
 from headgate.contract import classify
-from headgate.dataplane.gate import Caller, Forward, Redirect, Refused, Route, Verdict
+from headgate.dataplane.gate import Caller, Forward, Inspect, Redirect, Refused, Route, Verdict
 from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Principal, Reason, SizeClass
@@ -96,6 +96,16 @@ class Pipeline:
                 return Refused(_FOREIGN_WRITE, Phase.AUTHORISE, principal.name)
             return Forward(place, mark + query, principal)
         return replace(place, principal=principal.name) if isinstance(place, Refused) else place
+
+    def decide_body(
+        self,
+        request: Request,  # noqa: ARG002 - the signature is Gate's
+        caller: Caller,  # noqa: ARG002
+        asked: Inspect,
+        body: bytes,  # noqa: ARG002
+    ) -> Verdict:
+        """No decision needs a body so far."""
+        return Forward(asked.route, asked.query, asked.principal)
 
     def _who(self, fields: RequestFields, caller: Caller) -> Principal | Refusal:
         generation = self._authenticate.generation

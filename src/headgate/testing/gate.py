@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from headgate.dataplane.gate import Caller, Forward, Redirect, Refused, Route, Verdict
+from headgate.dataplane.gate import Caller, Forward, Inspect, Redirect, Refused, Route, Verdict
 from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
 from headgate.model import BodyHandling, Operation, Outcome, Phase, Principal, Reason, Retry
@@ -41,6 +41,7 @@ class ScriptedGate:
         }
     )
     decided: list[Request] = field(default_factory=list)
+    inspected: list[tuple[Request, bytes]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
     def decide(self, request: Request, caller: Caller) -> Verdict:  # noqa: ARG002 - Gate's signature
@@ -54,6 +55,17 @@ class ScriptedGate:
             route = Route(self.pool, path, b"", answer)
             return Forward(route, mark + query, Principal("k_00000001", "tests"))
         return answer
+
+    def decide_body(
+        self,
+        request: Request,
+        caller: Caller,  # noqa: ARG002 - Gate's signature
+        asked: Inspect,
+        body: bytes,
+    ) -> Verdict:
+        """Let a request pass whose body was wanted, and keep that body."""
+        self.inspected.append((request, body))
+        return Forward(asked.route, asked.query, asked.principal)
 
     def account(self, outcome: Outcome) -> None:
         """Keep the outcome."""

@@ -19,6 +19,18 @@ def status_line(status: int) -> bytes:
     return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
 
 
+def connection_line(minor: int, *, close: bool) -> bytes:
+    """Tell the client whether its connection is kept, where that does not go without saying."""
+    if close:
+        return b"Connection: close\r\n"
+    return b"" if minor else b"Connection: keep-alive\r\n"
+
+
+def response_head(status: int, lines: bytes, request_id: bytes) -> bytes:
+    """The head that a client is sent."""
+    return b"%b%bX-Request-ID: %b\r\n\r\n" % (status_line(status), lines, request_id)
+
+
 def request_head(
     request: Request, target: bytes, host: bytes, request_id: bytes, length: int
 ) -> bytes:

@@ -6,6 +6,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from headgate.wire.request import Origin
+
 # A browser reads a backslash as a slash and takes tabs out: neither is part of any URI.
 _URI = re.compile(rb"[!-\[\]-~]+")
 # Top-level names of private networks: RFC 6761, 6762 (appendix G), 8375; ``svc``: Kubernetes.
@@ -61,3 +63,12 @@ def _is_inside(host: str) -> bool:
         # What ends in a number is an address to a browser: 127.1, 0x7f.1 (WHATWG URL, 3.5).
         is_number = host.rpartition(".")[2][:1].isdigit()
         return "." not in host or "%" in host or is_number or host.endswith(_PRIVATE)
+
+
+def location_line(
+    location: bytes, internal: frozenset[str], origin: Origin, prefix: bytes
+) -> bytes:
+    """The ``Location`` field for the client as it stands in a head, or nothing."""
+    base = f"{origin.scheme}://{origin.host.decode('ascii')}" if origin.host else ""
+    public = public_location(location, internal, base, prefix.decode("ascii"))
+    return b"" if public is None else b"Location: %b\r\n" % public

@@ -34,7 +34,7 @@ def test_mlflow_that_does_not_accept_is_said_to_be_unreachable(dialogue: Dialogu
 
     assert refused.line == b"HTTP/1.1 503 Service Unavailable"
     assert refused.fields[b"retry-after"] == b"2"
-    assert b"127.0.0.1" not in refused.rest
+    assert b"127.0.0.1:5000 (Connection refused)" in refused.rest
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase) == (Reason.UPSTREAM_CONNECT, Phase.SELECT)
     assert outcome.detail == "127.0.0.1:5000: Connection refused"

@@ -1,0 +1,182 @@
+"""A request of the gate's own to an upstream: probes, and look-ups that a decision needs."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from headgate.dataplane.pool import Pool
+from headgate.dataplane.upstream import UpstreamConnection
+from headgate.model import Endpoint
+from headgate.wire.errors import ProtocolError
+from headgate.wire.response import Response
+
+
+class CallFailure(enum.StrEnum):
+    """How a call can fail without an answer."""
+
+    CONNECT = "connect"
+    RESET = "reset"
+    TIMEOUT = "timeout"
+    INVALID = "invalid"
+    TOO_LONG = "too_long"
+
+
+class CallError(Exception):
+    """There is no answer; ``detail`` says why, for the log and for operators."""
+
+    def __init__(self, failure: CallFailure, detail: str) -> None:
+        super().__init__(f"{failure}: {detail}")
+        self.failure = failure
+        self.detail = detail
+
+
+class CallAnswer(NamedTuple):
+    """What the upstream answered; ``lines`` are its header fields as they stand in a head."""
+
+    status: int
+    lines: bytes
+    body: bytes
+
+
+async def call(
+    pool: Pool,
+    method: bytes,
+    target: bytes,
+    *,
+    body: bytes = b"",
+    fields: Mapping[str, str] | None = None,
+    within: float = 5.0,
+    max_bytes: int = 1024 * 1024,
+) -> CallAnswer:
+    """Send one request and wait for its whole answer.
+
+    Args:
+        pool: the way to the endpoint.
+        method: such as ``b"GET"``.
+        target: path and query, canonical.
+        body: sent with its length; none is sent when empty.
+        fields: further header fields.
+        within: seconds for all of it.
+        max_bytes: the longest body that is taken.
+
+    Raises:
+        CallError: when there is no whole answer.
+    """
+    caller = _Call(pool, method, _head(pool, method, target, body, fields or {}) + body, max_bytes)
+    try:
+        async with asyncio.timeout(within):
+            return await caller.run()
+    except TimeoutError:
+        raise CallError(CallFailure.TIMEOUT, f"no answer within {within:g} s") from None
+    finally:
+        caller.close()
+
+
+def _head(
+    pool: Pool, method: bytes, target: bytes, body: bytes, fields: Mapping[str, str]
+) -> bytes:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("latin-1")
+    # MLflow takes a request from loopback without forwarding fields for the operator's own.
+    lines += b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nUser-Agent: headgate\r\n"
+    if body:
+        lines += b"Content-Length: %d\r\n" % len(body)
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (method, target, pool.host_header, lines)
+
+
+class _Call:
+    """The exchange of one call."""
+
+    def __init__(self, pool: Pool, method: bytes, request: bytes, max_bytes: int) -> None:
+        self.method = method
+        self._pool = pool
+        self._request = request
+        self._max_bytes = max_bytes
+        self._answer: asyncio.Future[CallAnswer] = asyncio.get_running_loop().create_future()
+        self._connecting: asyncio.Task[None] | None = None
+        self._connection: UpstreamConnection | None = None
+        self._response: Response | None = None
+        self._body = bytearray()
+
+    async def run(self) -> CallAnswer:
+        connection = self._pool.take()
+        if connection is not None:
+            self.on_connected(connection)
+        else:
+            self._connecting = self._pool.connect(self)
+        return await self._answer
+
+    def close(self) -> None:
+        """Let go of whatever is still held; the answer is no longer wanted."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
+        self._answer.cancel()
+
+    def _fail(self, failure: CallFailure, detail: str) -> None:
+        self._connection = None
+        if not self._answer.done():
+            self._answer.set_exception(CallError(failure, detail))
+
+    # --- from the pool ---------------------------------------------------------------------
+
+    def on_connected(self, connection: UpstreamConnection) -> None:
+        self._connecting = None
+        if self._answer.done():
+            connection.abort()
+            return
+        self._connection = connection
+        connection.begin(self, float("inf"))  # the caller's own timeout ends it
+        connection.write([self._request])
+
+    def on_connect_failed(self, endpoint: Endpoint, error: OSError) -> None:
+        self._connecting = None
+        cause = error.strerror or str(error) or type(error).__name__
+        self._fail(CallFailure.CONNECT, f"{endpoint}: {cause}")
+
+    # --- from the connection ---------------------------------------------------------------
+
+    def on_response(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
+        self._response = response or self._response
+        for piece in pieces:
+            self._body += piece
+        if len(self._body) > self._max_bytes and not done:
+            connection = self._connection
+            self._fail(CallFailure.TOO_LONG, f"the answer is over {self._max_bytes} bytes")
+            if connection is not None:
+                connection.abort()
+
+    def on_response_end(self, *, reusable: bool) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if reusable:
+                connection.give_back()
+            else:
+                connection.abort()
+        if not self._answer.done() and self._response is not None:
+            response = self._response
+            self._answer.set_result(CallAnswer(response.status, response.lines, bytes(self._body)))
+
+    def on_upstream_lost(self, error: Exception | None) -> None:
+        self._fail(CallFailure.RESET, str(error) if error else "closed without an answer")
+
+    def on_upstream_silent(self) -> None:
+        self._fail(CallFailure.TIMEOUT, "silent")
+
+    def on_upstream_invalid(self, error: ProtocolError) -> None:
+        self._fail(CallFailure.INVALID, error.message)
+
+    def on_upstream_full(self) -> None:
+        """A call's request is small; it is never paused."""
+
+    def on_upstream_drained(self) -> None:
+        """See ``on_upstream_full``."""
+
+    def on_defect(self, error: Exception) -> None:
+        self._connection = None
+        if not self._answer.done():
+            self._answer.set_exception(error)
