@@ -50,6 +50,16 @@ def test_records_a_chunked_body_with_and_without_its_framing() -> None:
         assert upstream.request(0).raw_body == b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
 
 
+def test_keeps_the_bytes_that_are_no_request() -> None:
+    get = request_head("GET", "/")
+    with RecordingUpstream(fixed()) as upstream, client_of(upstream) as client:
+        client.send(get + b"stray")
+        client.answer()
+        client.finish_sending()
+        client.expect_close()
+        assert upstream.received == [get + b"stray"]
+
+
 def test_a_request_cut_off_by_its_sender_is_never_complete() -> None:
     with RecordingUpstream(fixed()) as upstream:
         with client_of(upstream) as client:

@@ -24,7 +24,8 @@ class DebianPackage:
 
 
 CHROMIUM = DebianPackage("chromium", Path("/usr/bin/chromium"), "tests/browser")
-PACKAGES = (CHROMIUM,)
+NGINX = DebianPackage("nginx", Path("/usr/sbin/nginx"), "tests/integration/test_smuggling.py")
+PACKAGES = (CHROMIUM, NGINX)
 
 
 def require(package: DebianPackage) -> Path:

@@ -53,8 +53,13 @@ class MlflowServer:
 
 
 @contextmanager
-def running_mlflow(folder: Path) -> Iterator[MlflowServer]:
+def running_mlflow(
+    folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[MlflowServer]:
     """Run ``mlflow server`` on a free port until the block ends.
+
+    ``environment`` adds settings, such as ``UVICORN_HTTP=h11``: without it uvicorn takes
+    httptools where that is installed, as it is beside a gate.
 
     Raises:
         ServerError: when it is not healthy within ``START_SECONDS``.
@@ -66,7 +71,9 @@ def running_mlflow(folder: Path) -> Iterator[MlflowServer]:
         *("--artifacts-destination", str(artifacts)),
         *("--host", "127.0.0.1", "--port", "0", "--workers", "1"),
     ]
-    with ServerProcess(command, _ENVIRONMENT, folder, "mlflow") as process:
+    with ServerProcess(
+        command, _ENVIRONMENT | dict(environment or {}), folder, "mlflow"
+    ) as process:
         announced = process.wait_for_line(r"running on http://([\d.]+):(\d+)", START_SECONDS)
         host, port = announced[1], int(announced[2])
         process.wait_until(

@@ -67,12 +67,7 @@ class RawClient(ByteStream):
             AnswerError: when it is not HTTP/1.1.
             ClosedError: when the connection closes inside it.
         """
-        head = self.receive_until(b"\r\n\r\n")
-        status_line, *fields = head[:-4].decode("latin-1").split("\r\n")
-        version, _, rest = status_line.partition(" ")
-        if version != "HTTP/1.1" or not rest[:3].isdigit():
-            raise AnswerError(f"not the head of an HTTP/1.1 answer: {head!r}")
-        return RawAnswer(int(rest[:3]), head, tuple(_field(line) for line in fields))
+        return head_of(self.receive_until(b"\r\n\r\n"))
 
     def chunk(self) -> bytes:
         """Read one chunk of a chunked body; ``b""`` is its end, trailers included.
@@ -128,6 +123,19 @@ def ask(
     with RawClient(host, port) as client:
         client.send(request_head(method, target, *fields, host=f"{host}:{port}") + body)
         return client.answer(method)
+
+
+def head_of(head: bytes) -> RawAnswer:
+    """Read an answer's head, up to and including its empty line.
+
+    Raises:
+        AnswerError: when it is not HTTP/1.1.
+    """
+    status_line, *fields = head[:-4].decode("latin-1").split("\r\n")
+    version, _, rest = status_line.partition(" ")
+    if version != "HTTP/1.1" or not rest[:3].isdigit():
+        raise AnswerError(f"not the head of an HTTP/1.1 answer: {head!r}")
+    return RawAnswer(int(rest[:3]), head, tuple(_field(line) for line in fields))
 
 
 def request_head(method: str, target: str, *fields: str, host: str = "gate.example") -> bytes:

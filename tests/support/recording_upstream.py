@@ -29,6 +29,20 @@ class _StoppedError(Exception):
     """The upstream is being stopped; a script that waits gives up."""
 
 
+class _TappedStream(ByteStream):
+    """Keeps every byte that it receives, whatever is made of it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__(connection)
+        self.received = bytearray()
+
+    def _fill(self) -> bool:
+        before = len(self._unread)
+        filled = super()._fill()
+        self.received += self._unread[before:]
+        return filled
+
+
 @dataclass
 class RecordedRequest:
     """What arrived of one request, byte for byte.
@@ -74,7 +88,7 @@ class RecordingUpstream:
         self.scripts = list(scripts)
         self._changed = threading.Condition()
         self._stopped = threading.Event()
-        self._streams: list[ByteStream] = []
+        self._streams: list[_TappedStream] = []
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.host, self.port = self._listener.getsockname()
@@ -84,6 +98,11 @@ class RecordingUpstream:
     def url(self) -> str:
         """The address to give to the gate."""
         return f"http://{self.host}:{self.port}"
+
+    @property
+    def received(self) -> list[bytes]:
+        """Every byte of each connection so far, the connections in the order of acceptance."""
+        return [bytes(stream.received) for stream in self._streams]
 
     def request(self, index: int) -> RecordedRequest:
         """Wait until the request ``index`` (from 0) has arrived whole, and return it."""
@@ -149,9 +168,9 @@ class RecordingUpstream:
                 connection, _ = self._listener.accept()
             except OSError:
                 return  # `stop` shut the listener
-            self._welcome(ByteStream(connection))
+            self._welcome(_TappedStream(connection))
 
-    def _welcome(self, stream: ByteStream) -> None:
+    def _welcome(self, stream: _TappedStream) -> None:
         self._streams.append(stream)
         with self._changed:
             number = self.connections
