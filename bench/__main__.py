@@ -1,4 +1,4 @@
-"""``python -m bench``: all benchmarks; ``python -m bench NAME OPTIONS``: one with its own options."""
+"""``python -m bench``: all benchmarks; ``python -m bench memory --help``: that one's options."""
 
 from __future__ import annotations
 

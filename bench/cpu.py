@@ -13,7 +13,7 @@ from bench.series import Better, Series, alternating
 from bench.setting import Setting
 
 CONNECTIONS = 8
-SECONDS = 3
+SECONDS = 2
 CASES = {
     "alike": "GET, heads alike",
     "varied": "GET, each head different",
@@ -45,19 +45,22 @@ def _port(upstream: Sink, case: str) -> int:
 def _case(setting: Setting, case: str, title: str, subjects: Sequence[Subject]) -> list[Series]:
     by_name = {subject.name: subject for subject in subjects}
     cpu: dict[str, list[float]] = {name: [] for name in by_name}
+    kernel: dict[str, list[float]] = {name: [] for name in by_name}
     rate: dict[str, list[float]] = {name: [] for name in by_name}
     for subject in subjects:
         _load(subject, case, 1)  # connections are made and code is warm
     for turn, names in enumerate(alternating(list(by_name), setting.rounds), start=1):
         setting.say(f"cpu, {title}: round {turn} of {setting.rounds}")
         for name in names:
-            before = usage(by_name[name].group).cpu
+            before = usage(by_name[name].group)
             load = _load(by_name[name], case, setting.choose(SECONDS, 1))
-            after = usage(by_name[name].group).cpu
-            cpu[name].append((after - before) / load.requests * 1e6)
+            after = usage(by_name[name].group)
+            cpu[name].append((after.cpu - before.cpu) / load.requests * 1e6)
+            kernel[name].append((after.kernel - before.kernel) / load.requests * 1e6)
             rate[name].append(load.rate)
     return [
         Series(f"cpu.{case}", f"CPU time per request: {title}", "µs", Better.LOWER, cpu),
+        Series(f"kernel.{case}", f"In the kernel: {title}", "µs", Better.LOWER, kernel),
         Series(f"rate.{case}", f"Requests per second: {title}", "1/s", Better.HIGHER, rate),
     ]
 

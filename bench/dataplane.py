@@ -84,14 +84,14 @@ class _Loop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self.opened: list[tuple[asyncio.Protocol, _Transport]] = []
+        self.connected: asyncio.Queue[asyncio.Protocol] = asyncio.Queue()
 
     async def create_connection(  # type: ignore[override]  # of its many forms the gate uses one
         self, make: Callable[[], asyncio.Protocol], *_address: object, **_options: object
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         protocol, transport = make(), _Transport()
         protocol.connection_made(transport)
-        self.opened.append((protocol, transport))
+        self.connected.put_nowait(protocol)
         return transport, protocol
 
 
@@ -149,9 +149,8 @@ async def _first_exchange(
     loop = asyncio.get_running_loop()
     assert isinstance(loop, _Loop)  # noqa: S101 - the runner was given it
     client.data_received(request)
-    while not loop.opened or not loop.opened[0][1].writes:
-        await asyncio.sleep(0)
-    upstream = loop.opened[0][0]
+    upstream = await loop.connected.get()
+    await asyncio.sleep(0)  # whoever had it opened comes first, and writes the request
     upstream.data_received(answer)
     return upstream
 

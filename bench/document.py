@@ -15,8 +15,9 @@ from bench.targets import Verdict, judge
 class Document:
     """A run: when and where it was, what was compared, and every value that was measured.
 
-    ``taken``: the day, as ISO 8601 writes it.  ``programs``: versions by name.  ``skipped``: what
-    was left out, and why.  ``load``: processes of others that wanted a core when it began.
+    ``taken``: the day, as ISO 8601 writes it.  ``programs``: versions by name.  ``benchmarks``:
+    those that were to be done; ``skipped``: what was left out of them, and why.  ``load``:
+    processes of others that wanted a core when it began.
     ``results``: the benchmarks that are no comparison, by name; for each its title and whether
     each target was met.
     """
@@ -29,6 +30,7 @@ class Document:
     system: str
     load: float
     programs: Mapping[str, str]
+    benchmarks: Sequence[str]
     skipped: Sequence[str]
     results: Mapping[str, Mapping[str, Any]]
     series: Sequence[Series]
@@ -40,7 +42,7 @@ class Document:
 
     def verdicts(self) -> list[Verdict]:
         """What the run says about each target."""
-        return judge(self.by_name, self.cores)
+        return judge(self.by_name, self.cores, self.benchmarks)
 
     def to_json(self) -> str:
         """The run as indented JSON, one line for each series."""
@@ -53,6 +55,7 @@ class Document:
             "system": self.system,
             "load": self.load,
             "programs": dict(self.programs),
+            "benchmarks": list(self.benchmarks),
             "skipped": list(self.skipped),
             "results": {name: dict(result) for name, result in self.results.items()},
         }

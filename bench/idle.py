@@ -36,16 +36,16 @@ def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
 
 def _growth(subject: Subject, count: int) -> float:
     """KB of resident memory that each of ``count`` connections adds."""
+    for _ in range(_WARM_UP):
+        with KeptConnection(subject.port, subject.key) as connection:
+            connection.ask()
+    before = usage(subject.group).resident
     with contextlib.ExitStack() as stack:
-
-        def rest() -> None:
+        resting = []
+        for _ in range(count):
             connection = stack.enter_context(KeptConnection(subject.port, subject.key))
             connection.ask()
-
-        for _ in range(_WARM_UP):
-            with KeptConnection(subject.port, subject.key) as connection:
-                connection.ask()
-        before = usage(subject.group).resident
-        for _ in range(count):
-            rest()
-        return (usage(subject.group).resident - before) / count / 1e3
+            resting.append(connection)
+        after = usage(subject.group).resident
+        resting[0].ask()  # the oldest is open still, and so are the others
+    return (after - before) / count / 1e3

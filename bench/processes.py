@@ -19,19 +19,21 @@ class Usage:
     ``peak`` is the sum of each process's largest resident size since its start (VmHWM), and
     ``resident`` of each one's size now (VmRSS), in bytes: pages that processes share count for
     each of them.  ``cpu`` is in seconds since the start, with nanoseconds, and includes threads
-    and children that have ended.
+    and children that have ended; ``kernel`` is that part of it that system calls took, in
+    hundredths of a second.
     """
 
     processes: int
     peak: int
     resident: int
     cpu: float
+    kernel: float
 
 
 def usage(group: int) -> Usage:
     """What the processes of the process group ``group`` use."""
     peak = resident = processes = 0
-    cpu = 0.0
+    cpu = kernel = 0.0
     for folder, stat in _members(group):
         try:
             sizes = _sizes(folder)
@@ -39,9 +41,10 @@ def usage(group: int) -> Usage:
         except _GONE:
             continue  # it ended while it was looked at; its parent has its CPU time
         processes += 1
+        kernel += (int(stat[12]) + int(stat[14])) / _CLOCK_TICKS
         peak += sizes.get("VmHWM", 0)
         resident += sizes.get("VmRSS", 0)
-    return Usage(processes, peak, resident, cpu)
+    return Usage(processes, peak, resident, cpu, kernel)
 
 
 def cpu_by_process(group: int) -> dict[int, float]:
@@ -69,7 +72,7 @@ def _members(group: int) -> Iterator[tuple[Path, list[str]]]:
 def _cpu(process: int, stat: list[str]) -> float:
     """The process's own CPU clock, and what the kernel has added up of its children."""
     try:
-        # The clock id of another process, as clock_getcpuclockid(3) makes it: ~pid and CPUCLOCK_SCHED.
+        # What clock_getcpuclockid(3) gives for another process: ~pid, and CPUCLOCK_SCHED.
         own = time.clock_gettime((~process << 3) | 2)
     except OSError as error:
         raise ProcessLookupError(process) from error

@@ -35,8 +35,10 @@ def page() -> str:
 
 
 def render(template: str, document: Document) -> str:
-    """Fill a template: ``{{ verdicts }}``, ``{{ machine }}``, ``{{ skipped }}``, ``{{ results }}``,
-    and ``{{ tables NAME }}`` for the series of the benchmark NAME.
+    """Fill the places of a template.
+
+    They are ``{{ verdicts }}``, ``{{ machine }}``, ``{{ skipped }}``, ``{{ results }}``, and
+    ``{{ tables NAME }}`` for the series of the benchmark NAME.
 
     Raises:
         ValueError: the template names a place that does not exist.
@@ -103,12 +105,12 @@ def _series_rows(series: Series) -> list[tuple[str, ...]]:
         key=lambda subject: series.estimate(subject).median,
         reverse=series.better is Better.HIGHER,
     )
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for subject in ordered:
         estimate = series.estimate(subject)
         relation = ""
         if GATE in series.samples and subject != GATE:
-            relation = f"{number(series.ratio(GATE, subject).median)} ×"
+            relation = f"{number(series.ratio(GATE, subject).median)} times"
         rows.append((subject, number(estimate.median), _spread(estimate), relation))
     return rows
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import resource
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,12 +45,13 @@ _LARGE = (
     programs.NGINX_LARGE,
     programs.HAPROXY,
     programs.CADDY,
+    programs.STARLETTE,
 )
 COMPARISONS: Mapping[str, tuple[Measure, Sequence[Program]]] = {
     "cpu": (cpu.measure, _SMALL),
     "latency": (latency.measure, _SMALL),
-    "bulk": (bulk.measure, (*_LARGE, programs.STARLETTE)),
-    "uploads": (uploads.measure, _LARGE),
+    "bulk": (bulk.measure, _LARGE),
+    "uploads": (uploads.measure, _LARGE[:4]),
     "idle": (idle.measure, _SMALL),
     "workers": (workers.measure, (programs.HEADGATE, programs.NGINX)),
     "dataplane": (dataplane.measure, ()),
@@ -71,12 +72,13 @@ def main(arguments: Sequence[str], own: Own) -> int:
     with _setting(options) as setting:
         if load > BUSY:
             setting.say(f"others keep this machine busy (load {load:.1f}): figures will be off")
-        for name in options.only or [*COMPARISONS, *own]:
+        chosen = options.only or [*COMPARISONS, *own]
+        for name in chosen:
             if name in own:
                 results[name] = _own(own[name], setting, console)
             else:
                 found += _compare(name, setting, skipped)
-        document = _document(setting, load, skipped, results, found)
+        document = _document(setting, load, chosen, skipped, results, found)
     report.show(document, console)
     if options.write is not None:
         options.write.write_text(document.to_json(), encoding="utf-8")
@@ -127,9 +129,7 @@ def _own(
 def _compare(name: str, setting: Setting, skipped: list[str]) -> list[Series]:
     """Measure the programs that are here; notes in ``skipped`` what had to be left out."""
     measure, wanted = COMPARISONS[name]
-    for program in wanted:
-        if program.missing:
-            skipped.append(f"{program.name}: {program.missing}")
+    skipped += [f"{program.name}: {program.missing}" for program in wanted if program.missing]
     present = [program for program in wanted if not program.missing]
     try:
         return measure(setting.within(name), present)
@@ -142,12 +142,13 @@ def _compare(name: str, setting: Setting, skipped: list[str]) -> list[Series]:
 def _document(
     setting: Setting,
     load: float,
+    chosen: Sequence[str],
     skipped: Sequence[str],
     results: Mapping[str, Mapping[str, Any]],
     found: Sequence[Series],
 ) -> Document:
     return Document(
-        taken=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        taken=dt.datetime.now(dt.UTC).date().isoformat(),
         quick=setting.quick,
         rounds=setting.rounds,
         cores=len(setting.cores),
@@ -155,6 +156,7 @@ def _document(
         system=machine.system(),
         load=round(load, 1),
         programs=machine.versions(),
+        benchmarks=list(chosen),
         skipped=list(dict.fromkeys(skipped)),
         results=results,
         series=found,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.series import Estimate, Series
@@ -81,19 +81,30 @@ TARGETS = (
 )
 
 
-def judge(series: Mapping[str, Series], cores: int) -> list[Verdict]:
-    """The verdict on each target, from a run's ``series`` by name on a machine with ``cores``."""
-    return [_judge(target, series.get(target.series), cores) for target in TARGETS]
+def judge(series: Mapping[str, Series], cores: int, benchmarks: Sequence[str]) -> list[Verdict]:
+    """The verdict on each target of ``benchmarks``.
+
+    Args:
+        series: what a run measured, by name.
+        cores: how many cores the machine has.
+        benchmarks: those that the run was to do.
+    """
+    return [
+        _judge(target, series.get(target.series), cores)
+        for target in TARGETS
+        if target.series.partition(".")[0] in benchmarks
+    ]
 
 
 def _judge(target: Target, series: Series | None, cores: int) -> Verdict:
-    needed = {GATE} if target.against is None else {GATE, target.against}
+    unit = "" if target.against is None else f"times {target.against}"
+    needed = {GATE, target.against or GATE}
     if series is None or not needed <= series.samples.keys():
-        return Verdict(target, target.series, "", None, Judgement.NOT_MEASURED)
+        return Verdict(target, target.series, unit, None, Judgement.NOT_MEASURED)
     if target.against is None:
         figure, unit = series.estimate(GATE), series.unit
     else:
-        figure, unit = series.ratio(GATE, target.against), f"× {target.against}"
+        figure = series.ratio(GATE, target.against)
     if cores < target.cores:
         judgement = Judgement.NEEDS_CORES
     else:

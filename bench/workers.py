@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bench import wrk
 from bench.peers.field import Subject, running, sink
@@ -50,24 +51,33 @@ def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
             setting.say(f"workers: round {turn} of {setting.rounds}")
             for name in order:
                 one, two = (_load(subject, setting) for subject in pairs[name])
-                if len(two.busy) < 2:
+                if two.processes <= one.processes:
                     raise CannotMeasureError(f"{name} runs one worker when asked for two")
                 rate[name].append(two.rate / one.rate)
-                carry[name].append(one.busy[0] / two.busy[0])
+                carry[name].append(one.busiest / two.busiest)
     return [
         Series(
-            "workers.rate", "Two workers over one: requests per second", "×", Better.HIGHER, rate
+            "workers.rate",
+            "Two workers over one: requests per second",
+            "times",
+            Better.HIGHER,
+            rate,
         ),
-        Series("workers.carry", "Two workers over one: by CPU time", "×", Better.HIGHER, carry),
+        Series("workers.carry", "Two workers over one: by CPU time", "times", Better.HIGHER, carry),
     ]
 
 
+@dataclass(frozen=True)
 class _Loaded:
-    """``busy``: seconds of CPU time per request of each process that worked, the busiest first."""
+    """A process group under load.
 
-    def __init__(self, load: wrk.Load, spent: Sequence[float]) -> None:
-        self.rate = load.rate
-        self.busy = sorted((cpu / load.requests for cpu in spent if cpu > 0.01), reverse=True)
+    ``rate``: requests per second.  ``busiest``: seconds of CPU time for each request of the whole
+    load in the process that did most of the work.
+    """
+
+    processes: int
+    rate: float
+    busiest: float
 
 
 def _load(subject: Subject, setting: Setting) -> _Loaded:
@@ -80,4 +90,5 @@ def _load(subject: Subject, setting: Setting) -> _Loaded:
         seconds=setting.choose(SECONDS, 1),
     )
     after = cpu_by_process(subject.group)
-    return _Loaded(load, [cpu - before.get(process, 0.0) for process, cpu in after.items()])
+    spent = [cpu - before.get(process, 0.0) for process, cpu in after.items()]
+    return _Loaded(len(after), load.rate, max(spent) / load.requests)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.peers.launch import HOST, Running, fill, free_port, launched, placed
 from bench.peers.programs import NGINX_PACKAGE, Order, Program, new_key
-from bench.setting import Setting
+from bench.setting import CannotMeasureError, Setting
 
 _JSON = '{\\"data\\": \\"%s\\"}'
 
@@ -44,7 +44,13 @@ class Sink:
 
 @contextmanager
 def sink(setting: Setting) -> Iterator[Sink]:
-    """Run the server that answers small requests."""
+    """Run the server that answers small requests.
+
+    Raises:
+        CannotMeasureError: there is no nginx to do it.
+    """
+    if not NGINX_PACKAGE.is_installed:
+        raise CannotMeasureError(f"needs nginx: apt-get install {NGINX_PACKAGE.name}")
     folder = setting.folder / "sink"
     folder.mkdir()
     ports = Sink(free_port(), free_port())

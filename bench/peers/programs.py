@@ -62,7 +62,10 @@ class Program:
 
 @contextmanager
 def _headgate(order: Order) -> Iterator[Running]:
-    environment = {"HEADGATE_LISTEN__WORKERS": str(order.workers)}
+    environment = {
+        "HEADGATE_LISTEN__WORKERS": str(order.workers),
+        "HEADGATE_LISTEN__LAME_DUCK": "0",  # no balancer is to be waited for at the end
+    }
     with running_gate(order.folder, f"http://{order.upstream}", environment) as gate:
         yield Running(gate.port, gate.process)
 
@@ -77,6 +80,7 @@ def _nginx(template: str, **tuning: str) -> Start:
             upstream=order.upstream,
             key=order.key,
             workers=order.workers,
+            listen="reuseport" if order.workers > 1 else "",
             **tuning,
         )
         command = [str(NGINX_PACKAGE.program), "-e", f"{order.folder}/error.log", "-c", str(file)]
@@ -107,7 +111,7 @@ def _starlette(order: Order) -> AbstractContextManager[Running]:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--factory", "bench.peers.starlette_proxy:create"]
     command += ["--port", str(port), "--no-access-log", "--log-level", "warning"]
-    command += ["--loop", "uvloop", "--http", "httptools"]
+    command += ["--loop", "uvloop", "--http", "httptools", "--timeout-keep-alive", "75"]
     environment = {
         "PROXY_UPSTREAM": order.upstream,
         "PROXY_KEY": order.key,
