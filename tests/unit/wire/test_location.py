@@ -78,6 +78,7 @@ def test_without_a_prefix_or_a_host() -> None:
         *("http://[::1", "http://a:b/", "http://a.example:99999/"),
         # a path to this library, another host to a browser
         *("///other.example/", "////other.example", "/\\other.example", "\\\\other.example"),
+        *("http://127.0.0.1:5000//other.example/", "http://127.0.0.1:5000//"),
         *("/\t/other.example", "\t//other.example", "/ /other.example", "http://\tother.example"),
         *("http://other.example\\@127.0.0.1:5000/", "http:\\\\other.example", "/a\\..\\b"),
         # no URI reference

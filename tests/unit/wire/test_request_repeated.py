@@ -94,6 +94,17 @@ def test_the_same_section_is_the_same_object() -> None:
     assert (second.method, second.target, second.minor) == (b"DELETE", b"/b?c", 1)
 
 
+@pytest.mark.parametrize(
+    "field", [b"Authorization: Bearer one", b"Content-Length: 1", b"X: HTTP/1.1"]
+)
+def test_a_section_of_the_same_length_is_another(field: bytes) -> None:
+    """Nothing short of the same bytes will do."""
+    before = b"POST / HTTP/1.1\r\nHost: a\r\n" + field + b"\r\n\r\n"
+    block = before.replace(b"one", b"two").replace(b": 1", b": 2").replace(b"X: ", b"Y: ")
+    last = read_request(before, MAX_FIELDS)
+    assert outcome(block, last) == outcome(block, None) != outcome(before, None)
+
+
 def test_a_body_is_judged_by_each_method_anew() -> None:
     """A section that announces a body, sent once with POST, is still refused with GET."""
     section = b" HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"

@@ -1,0 +1,148 @@
+"""What is fuzzed.  Each target takes any bytes and tells in a few words what became of them.
+
+``ProtocolError`` is an outcome like any other.  Any other exception is a defect, and so is an
+``AssertionError``: what must hold for all that is accepted is asserted here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from urllib.parse import urljoin, urlsplit
+
+from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
+from headgate.wire.errors import ProtocolError
+from headgate.wire.forward import request_head
+from headgate.wire.head import END
+from headgate.wire.location import public_location
+from headgate.wire.origin import origin_of
+from headgate.wire.request import CHUNKED, RequestFields, read_request, request_id
+from headgate.wire.response import read_response
+from headgate.wire.target import canonicalise
+
+MAX_FIELDS = 50
+INTERNAL = frozenset({"127.0.0.1:5000"})
+TRUSTED = (ipaddress.ip_network("10.0.0.0/8"),)
+
+Target = Callable[[bytes], str]
+
+
+def request(data: bytes) -> str:
+    """A request: its head, its body, and the head that would be sent on for it."""
+    block, following = first_head(data)
+    found = read_request(block, MAX_FIELDS)
+    fields = found.fields
+    for later in (block, first_head(following)[0]):
+        assert meaning(later, fields) == meaning(later, None)
+    fields.origin = origin_of(fields.known, "10.0.0.1", "http", TRUSTED)
+    where = canonicalise(found.target, fields.host)
+    length = 5 if found.method not in (b"GET", b"HEAD") else 0
+    sent = request_head(
+        found, where.path + where.query, b"127.0.0.1:5000", request_id(fields) or b"0" * 8, length
+    )
+    forwarded = read_request(sent, 2 * MAX_FIELDS)
+    assert forwarded.target == where.path + where.query
+    assert forwarded.fields.length == length
+    assert forwarded.fields.host == b"127.0.0.1:5000"
+    assert forwarded.fields.lines == fields.lines
+    body: BodyReader = ChunkedBody() if fields.length == CHUNKED else CountedBody(fields.length)
+    return f"{found.method!r} {found.minor} {fields.close} {feed(body, following)}"
+
+
+def response(data: bytes) -> str:
+    """An answer, to a method that its first byte chooses."""
+    method = (b"GET", b"HEAD", b"POST")[data[0] % 3] if data else b"GET"
+    block, following = first_head(data[1:])
+    found = read_response(block, method, MAX_FIELDS)
+    assert found.lines == b"" or found.lines.endswith(b"\r\n")
+    assert b"\n" not in found.lines.replace(b"\r\n", b"")
+    assert not found.lines.lower().startswith((b"transfer-encoding:", b"connection:"))
+    described = f"{found.status // 100} {found.length is None} {found.delimited} {found.close}"
+    return f"{described} {type(found.body).__name__} {feed(found.body, following)}"
+
+
+def chunked(data: bytes) -> str:
+    """A chunked body, whole and byte by byte."""
+    outcomes = []
+    for pieces in ([data], [data[at : at + 1] for at in range(len(data))]):
+        body = ChunkedBody()
+        try:
+            taken = [part for piece in pieces for part in body.feed(piece)[0]]
+        except ProtocolError as error:
+            outcomes.append((refusal(error), b""))
+        else:
+            assert all(taken)
+            outcomes.append((f"done: {body.done}", b"".join(taken)))
+    assert outcomes[0] == outcomes[1]
+    return outcomes[0][0]
+
+
+def target(data: bytes) -> str:
+    """A request target, against a Host that its first line may give."""
+    host, _, sent = data.rpartition(b"\n")
+    found = canonicalise(sent, host or b"gate.example")
+    assert canonicalise(found.path + found.query, host) == found
+    return f"{found.path == sent} {bool(found.query)}"
+
+
+def location(data: bytes) -> str:
+    """What MLflow may say in Location."""
+    public = public_location(data, INTERNAL, "https://gate.example", "/mlflow")
+    if public is None:
+        return "hidden"
+    leads_to = urlsplit(urljoin("https://gate.example/mlflow/x", public.decode("ascii")))
+    assert leads_to.hostname not in ("127.0.0.1", "localhost", None)
+    return "as it was" if public == data else "rewritten"
+
+
+TARGETS: Mapping[str, Target] = MappingProxyType(
+    {
+        "request": request,
+        "response": response,
+        "chunked": chunked,
+        "target": target,
+        "location": location,
+    }
+)
+
+
+def outcome(name: str, data: bytes) -> str:
+    """What became of ``data``; raises whatever is no refusal."""
+    try:
+        return TARGETS[name](data)
+    except ProtocolError as error:
+        return refusal(error)
+
+
+def refusal(error: ProtocolError) -> str:
+    """A refusal, which must quote nothing that could not be printed."""
+    assert error.message.isascii()
+    assert error.message.isprintable()
+    return f"refused: {error.message} {error.status} {error.reason}"
+
+
+def first_head(data: bytes) -> tuple[bytes, bytes]:
+    """Up to the first empty line and past it, as a connection cuts its bytes."""
+    head, _, following = data.partition(END)
+    return head + END, following
+
+
+def feed(body: BodyReader, data: bytes) -> str:
+    """Give a body what follows its head."""
+    if body.done or not data:
+        return f"done: {body.done}"
+    taken, used = body.feed(data)
+    assert used <= len(data)
+    assert body.done or used == len(data)
+    return f"{bool(taken)} done: {body.done}"
+
+
+def meaning(block: bytes, last: RequestFields | None) -> tuple[object, ...]:
+    """What a request head says when it comes after the section ``last``, for comparison."""
+    try:
+        found = read_request(block, MAX_FIELDS, last)
+    except ProtocolError as error:
+        return (refusal(error),)
+    fields = found.fields
+    return (found.method, found.target, found.minor, fields.lines, fields.length, fields.close)
