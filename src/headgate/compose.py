@@ -124,7 +124,14 @@ def _run_worker(
 def _access_log(config: Config, stack: contextlib.ExitStack) -> AccessLog | None:
     if not config.log.access:
         return None
-    return stack.enter_context(contextlib.closing(AccessLog(sys.stdout.fileno())))
+    access_log = AccessLog(sys.stdout.fileno())
+    stack.callback(_close, access_log)
+    return access_log
+
+
+def _close(access_log: AccessLog) -> None:
+    if lost := access_log.close():
+        log.warning("%d lines of the access log were lost: nobody read standard output", lost)
 
 
 def _authentication(

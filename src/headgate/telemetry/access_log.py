@@ -3,7 +3,8 @@
 Lines are gathered and written in batches by the loop's own thread: a second thread would cost
 each request more, in waiting for the interpreter's lock, than the write itself.  A reader that
 stalls must not stall the gate, so a pipe is only written to while it has room; when it has had
-none for too long lines are dropped, and the next line says how many.
+none for too long lines are dropped, and the next line says how many.  No line is longer than a
+pipe takes whole, so that the lines of several workers never mingle.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from json.encoder import encode_basestring_ascii as quote
 
 from headgate.errors import REASONS
 from headgate.model import Outcome, Reason
+from headgate.telemetry.redact import without_keys
 
 FILE_BATCH = 32 * 1024
 PIPE_BATCH = select.PIPE_BUF
@@ -26,6 +28,9 @@ MAX_WAITING = 16 * 1024 * 1024
 """Bytes of lines that may wait for a reader."""
 MAX_PATH = 1024
 MAX_USER_AGENT = 256
+MAX_DETAIL = 512
+CLOSE_SECONDS = 2.0
+"""How long the end waits for a reader to take what is left."""
 
 
 class AccessLog:
@@ -35,63 +40,87 @@ class AccessLog:
     """
 
     def __init__(self, fd: int, clock: Callable[[], float] = time.time) -> None:
-        self._fd = fd
+        self._fd, self._owns_fd = _unblocked(fd)
         self._clock = clock
-        self._batch_bytes = FILE_BATCH if stat.S_ISREG(os.fstat(fd).st_mode) else PIPE_BATCH
+        is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        self._batch_bytes = FILE_BATCH if is_file else PIPE_BATCH
         self._room = select.poll()
-        self._room.register(fd, select.POLLOUT)
+        self._room.register(self._fd, select.POLLOUT)
         self._lines: list[str] = []
         self._size = 0
-        self._batches: deque[bytes] = deque()
+        self._batches: deque[tuple[bytes, int]] = deque()  # with what is lost if it is dropped
         self._waiting = 0
         self._dropped = 0
+        self._told = 0  # dropped lines that the gathered lines tell of
         self._second = -1
         self._stamp = ""
 
     def write(self, outcome: Outcome) -> None:
         """Add the line of one request."""
         line = self._line(outcome)
+        if len(line) > PIPE_BATCH:  # escapes can make twelve characters of one
+            line = self._line(outcome, 8)
         self._size += len(line)
         if self._size > self._batch_bytes:
             self.flush()
             self._size = len(line)
         self._lines.append(line)
+        if self._dropped:
+            self._told += self._dropped
+            self._dropped = 0
 
     def flush(self) -> None:
         """Write what was gathered, as far as there is room for it."""
         if self._lines:
             self._seal()
         while self._batches and self._room.poll(0):
-            try:
-                written = os.write(self._fd, self._batches[0])
-            except BlockingIOError:
+            if not self._write_one():
                 return
-            except OSError:  # the reader is gone for good
-                self._dropped += sum(batch.count(b"\n") for batch in self._batches)
-                self._batches.clear()
-                self._waiting = 0
-                return
-            self._waiting -= written
-            batch = self._batches.popleft()
-            if written < len(batch):
-                self._batches.appendleft(batch[written:])
 
-    def close(self) -> None:
-        """Write what there is room for."""
+    def close(self) -> int:
+        """Write what is left; returns how many lines a reader that stalls has lost."""
         self.flush()
+        end = time.monotonic() + CLOSE_SECONDS
+        while self._batches and (left := end - time.monotonic()) > 0:
+            if self._room.poll(left * 1000):
+                self._write_one()
+        if self._owns_fd:
+            os.close(self._fd)
+        return self._dropped + sum(lost for _, lost in self._batches)
+
+    def _write_one(self) -> bool:
+        """Write the oldest batch; whether there may be room for more."""
+        batch, lost = self._batches[0]
+        try:
+            written = os.write(self._fd, batch)
+        except BlockingIOError:
+            return False
+        except OSError:  # the reader is gone for good
+            self._dropped += sum(lost for _, lost in self._batches)
+            self._batches.clear()
+            self._waiting = 0
+            return False
+        self._waiting -= written
+        self._batches.popleft()
+        if written < len(batch):
+            self._batches.appendleft((batch[written:], lost))
+        return True
 
     def _seal(self) -> None:
         """Make a batch of the lines, or drop them when too much waits already."""
         batch = "".join(self._lines).encode("ascii")
+        lost = len(self._lines) + self._told
         if self._waiting + len(batch) > MAX_WAITING:
-            self._dropped += len(self._lines)
+            self._dropped += lost
         else:
-            self._batches.append(batch)
+            self._batches.append((batch, lost))
             self._waiting += len(batch)
         self._lines.clear()
         self._size = 0
+        self._told = 0
 
-    def _line(self, o: Outcome) -> str:
+    def _line(self, o: Outcome, cut: int = 1) -> str:
+        """The line; ``cut`` divides how much of each text in it is shown."""
         now = self._clock()
         second = int(now)
         if second != self._second:
@@ -99,19 +128,37 @@ class AccessLog:
             self._stamp = time.strftime('{"time":"%Y-%m-%dT%H:%M:%S.', time.gmtime(now))
         extra = ""
         if o.reason is not Reason.OK:
-            extra = f',"fault":"{REASONS[o.reason].fault}","detail":{quote(o.detail)}'
+            detail = quote(o.detail[: MAX_DETAIL // cut])
+            extra = f',"fault":"{REASONS[o.reason].fault}","detail":{detail}'
         if self._dropped:
             extra += f',"lines_dropped":{self._dropped}'
-            self._dropped = 0
-        path = o.target.partition(b"?")[0][:MAX_PATH].decode("latin-1")
-        agent = o.user_agent[:MAX_USER_AGENT].decode("latin-1")
-        return (
+        path = o.target.partition(b"?")[0].partition(b"#")[0]
+        if not path.startswith(b"/"):  # in absolute form; its host may have a password before it
+            path = path.rpartition(b"@")[2]
+        shown = path[: MAX_PATH // cut].decode("latin-1")
+        agent = o.user_agent[: MAX_USER_AGENT // cut].decode("latin-1")
+        return without_keys(
             f'{self._stamp}{int((now - second) * 1000):03d}Z","event":"request",'
             f'"reason":"{o.reason}","phase":"{o.phase}","status":{o.status},'
-            f'"method":"{o.method.decode()}","path":{quote(path)},"family":"{o.family}",'
-            f'"principal":{quote(o.principal)},"request_id":"{o.request_id.decode()}",'
-            f'"client":"{o.client}","endpoint":"{o.endpoint}",'
+            f'"method":"{o.method.decode()}","path":{quote(shown)},'
+            f'"family":"{o.family}","principal":{quote(o.principal)},'
+            f'"request_id":"{o.request_id.decode()}",'
+            f'"client":{quote(o.client)},"endpoint":"{o.endpoint}",'
             f'"duration_ms":{o.duration * 1e3:.3f},"upstream_ms":{o.upstream_duration * 1e3:.3f},'
             f'"bytes_in":{o.bytes_in},"bytes_out":{o.bytes_out},"attempts":{o.attempts},'
             f'"user_agent":{quote(agent)}{extra}}}\n'
         )
+
+
+def _unblocked(fd: int) -> tuple[int, bool]:
+    """A way into the pipe ``fd`` that never blocks, and whether it is a descriptor of its own.
+
+    Between the question whether there is room and the write another worker may fill the pipe.
+    The flag cannot be set on ``fd`` itself, which others share.
+    """
+    if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+        return fd, False
+    try:
+        return os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK), True
+    except OSError:  # no such file system, or a pipe of another user's
+        return fd, False

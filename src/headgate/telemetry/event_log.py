@@ -7,6 +7,8 @@ import logging
 import time
 from typing import TextIO
 
+from headgate.telemetry.redact import without_keys
+
 
 class JsonFormatter(logging.Formatter):
     """One line for each record; an exception is its own field, with its whole trace."""
@@ -24,7 +26,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        return without_keys(json.dumps(line))
 
 
 def configure(stream: TextIO) -> None:

@@ -1,0 +1,357 @@
+"""The access log: one JSON object a line, no secret in it, and no line lost in silence."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import json
+import os
+import select
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from headgate.auth.key import mint
+from headgate.errors import REASONS
+from headgate.model import FAMILIES, Outcome, Phase, Reason
+from headgate.telemetry import access_log
+from headgate.telemetry.access_log import AccessLog
+from headgate.testing.dialogue import Dialogue
+from headgate.testing.messages import answer, request
+
+NOON = 1767268800.25  # 2026-01-01 12:00:00.250 UTC
+KEY = mint(bytes(range(32)))
+TOKEN = "canary-7f3a"  # a secret that has not the form of a key
+
+OUTCOME = Outcome(
+    reason=Reason.OK,
+    phase=Phase.RESPOND,
+    status=200,
+    method=b"GET",
+    target=b"/version",
+    family="meta",
+    principal="ci",
+    request_id=b"0123456789abcdef00000001",
+    client="192.0.2.1",
+    endpoint="127.0.0.1:5000",
+    duration=0.0125,
+    upstream_duration=0.01,
+    bytes_in=0,
+    bytes_out=6,
+    attempts=1,
+    user_agent=b"mlflow-python-client/3.17.2",
+    detail="",
+)
+
+seconds = st.floats(min_value=0, max_value=1e6)
+outcomes = st.builds(
+    Outcome,
+    reason=st.sampled_from(Reason),
+    phase=st.sampled_from(Phase),
+    status=st.just(0) | st.integers(200, 599),
+    method=st.sampled_from([b"", b"GET", b"POST", b"DELETE"]),
+    target=st.binary(max_size=2000),
+    family=st.sampled_from(("", *FAMILIES)),
+    principal=st.text(max_size=100),
+    request_id=st.from_regex(rb"[A-Za-z0-9._\-]{8,128}", fullmatch=True),
+    client=st.text(max_size=45),
+    endpoint=st.sampled_from(["", "127.0.0.1:5000", "[::1]:5000"]),
+    duration=seconds,
+    upstream_duration=seconds,
+    bytes_in=st.integers(0, 2**63),
+    bytes_out=st.integers(0, 2**63),
+    attempts=st.integers(0, 3),
+    user_agent=st.binary(max_size=2000),
+    detail=st.text(max_size=2000),
+)
+LONGEST = Outcome(
+    reason=Reason.REQUEST_AMBIGUOUS,
+    phase=Phase.CANONICALISE,
+    status=400,
+    method=b"OPTIONS",
+    target=b"/" + b"\xff" * 100_000,
+    family="logged-models",
+    principal="\N{GRINNING FACE}" * 100,
+    request_id=b"i" * 128,
+    client="2001:db8:" + "ffff:" * 5 + "ffff%" + "z" * 20,
+    endpoint="h" * 253 + ":65535",
+    duration=99_999.999,
+    upstream_duration=99_999.999,
+    bytes_in=2**63,
+    bytes_out=2**63,
+    attempts=3,
+    user_agent=b"\xff" * 100_000,
+    detail="\N{GRINNING FACE}" * 10_000,
+)
+
+
+class Pipe:
+    """A pipe whose reader reads when it is told to."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+
+    def close_reader(self) -> None:
+        os.close(self.reader)
+        self.reader = -1
+
+    def close(self) -> None:
+        for fd in (self.reader, self.writer):
+            if fd >= 0:
+                os.close(fd)
+
+    def read(self) -> bytes:
+        """What there is."""
+        found = bytearray()
+        while select.select([self.reader], [], [], 0)[0]:
+            found += os.read(self.reader, 65536)
+        return bytes(found)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    with contextlib.closing(Pipe()) as made:
+        yield made
+
+
+def records(written: bytes) -> list[dict[str, Any]]:
+    """The lines, each of which must be one whole JSON object in ASCII."""
+    assert written.endswith(b"\n") or not written
+    lines = written.decode("ascii").split("\n")[:-1]
+    found = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+    assert all(isinstance(each, dict) for each in found)
+    return found
+
+
+def written(*ended: Outcome) -> bytes:
+    """What the log writes of the outcomes."""
+    with contextlib.closing(Pipe()) as pipe:
+        log = AccessLog(pipe.writer, lambda: NOON)
+        for outcome in ended:
+            log.write(outcome)
+        assert log.close() == 0
+        return pipe.read()
+
+
+def record(outcome: Outcome) -> dict[str, Any]:
+    (only,) = records(written(outcome))
+    return only
+
+
+def test_the_line_of_a_request() -> None:
+    assert written(OUTCOME) == (
+        b'{"time":"2026-01-01T12:00:00.250Z","event":"request","reason":"ok","phase":"respond",'
+        b'"status":200,"method":"GET","path":"/version","family":"meta","principal":"ci",'
+        b'"request_id":"0123456789abcdef00000001","client":"192.0.2.1",'
+        b'"endpoint":"127.0.0.1:5000","duration_ms":12.500,"upstream_ms":10.000,"bytes_in":0,'
+        b'"bytes_out":6,"attempts":1,"user_agent":"mlflow-python-client/3.17.2"}\n'
+    )
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.OK])
+def test_what_went_wrong_names_whose_fault_it_was(reason: Reason) -> None:
+    line = record(OUTCOME._replace(reason=reason, detail="10.0.0.7:5000: refused"))
+    assert line["fault"] == REASONS[reason].fault
+    assert line["detail"] == "10.0.0.7:5000: refused"
+
+
+@given(outcome=outcomes)
+@example(outcome=LONGEST)
+def test_every_line_is_one_json_object_that_a_pipe_takes_whole(outcome: Outcome) -> None:
+    line = written(outcome)
+    assert line.count(b"\n") == 1
+    assert len(line) <= select.PIPE_BUF
+    (only,) = records(line)
+    assert only["status"] == outcome.status
+    assert only["principal"] == outcome.principal
+
+
+def test_a_long_path_is_cut() -> None:
+    assert record(OUTCOME._replace(target=b"/" + b"a" * 5000))["path"] == "/" + "a" * 1023
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        (f"/get-artifact?path={TOKEN}", "/get-artifact"),
+        (f"/version#{TOKEN}", "/version"),
+        (f"/a#b?{TOKEN}", "/a"),
+        (f"http://user:{TOKEN}@gate.example/version", "gate.example/version"),
+        (f"http:user:{TOKEN}@gate.example", "gate.example"),
+        (f"/files/{KEY}/model.pkl", "/files/hg_***/model.pkl"),
+        (f"/files/{KEY[:30]}", "/files/hg_***"),
+        (f"/files/{KEY.replace('_', '%5f')}", "/files/hg_***"),
+        ("/files/hg_results", "/files/hg_results"),
+        ("/files/a@b", "/files/a@b"),
+    ],
+)
+def test_secrets_in_a_target_are_left_out(target: str, shown: str) -> None:
+    assert record(OUTCOME._replace(target=target.encode()))["path"] == shown
+
+
+HEADERS = (
+    *("Authorization: Bearer {}", "Authorization: Basic {}", "X-API-Key: {}", "Cookie: s={}"),
+    *("Proxy-Authorization: Basic {}", "X-Auth-Token: {}", "Referer: https://h/?k={}"),
+    *("X-Forwarded-For: {}", "X-Forwarded-Host: {}", "Forwarded: for={}", "Accept: text/{}"),
+    *("Content-Type: text/{}", "Connection: close, {}", "Expect: {}", "Upgrade: {}", "Host: {}"),
+    *("Traceparent: {}", "Tracestate: k={}", "{}: x", "Transfer-Encoding: {}", "TE: {}"),
+    *("Content-Length: {}", "Origin: https://{}", "If-None-Match: {}", "Malformed {}"),
+)
+OWN_TEXT = ("User-Agent: {}", "X-Request-ID: {}")  # shown on purpose, but no key is
+
+
+def logged(dialogue: Dialogue, head: bytes) -> bytes:
+    """The lines that a request leaves, whether it is forwarded or refused."""
+    client = dialogue.client()
+    client.sends(head)
+    if dialogue.pool.pending:
+        dialogue.mlflow_accepts().sends(answer(200, body=b"done"))
+    client.resets()
+    lines = written(*dialogue.outcomes())
+    assert lines
+    return lines
+
+
+@pytest.mark.parametrize("place", HEADERS + OWN_TEXT)
+@pytest.mark.parametrize("path", ["/stream", "/refused", "/defect"])
+def test_no_header_puts_a_key_into_the_log(path: str, place: str) -> None:
+    """Wherever a client puts its key, and however its request ends."""
+    presented = [KEY, base64.b64encode(f"user:{KEY}".encode()).decode()]
+    if place in HEADERS:
+        presented.append(TOKEN)
+    for secret in presented[:1] if place in OWN_TEXT else presented:
+        lines = logged(Dialogue(), request(f"GET {path}", place.format(secret)))
+        records(lines)
+        assert secret.encode() not in lines
+
+
+@given(noise=st.binary(max_size=60), at=st.integers(0, 200))
+def test_whatever_bytes_a_client_sends_the_lines_are_json(noise: bytes, at: int) -> None:
+    """Bytes put anywhere into a head that holds a key."""
+    head = request(f"GET /stream?k={TOKEN}", f"Authorization: Bearer {KEY}", "User-Agent: x")
+    lines = logged(Dialogue(), head[:at] + noise + head[at:] + b"\r\n\r\n")
+    records(lines)
+
+
+def test_lines_wait_for_a_flush_and_are_written_by_the_batch(pipe: Pipe) -> None:
+    log = AccessLog(pipe.writer)
+    log.write(OUTCOME)
+    assert pipe.read() == b""
+    log.flush()
+    assert len(records(pipe.read())) == 1
+    for _ in range(30):
+        log.write(OUTCOME)
+    assert 15 < len(records(pipe.read())) < 30
+    log.close()
+    assert 0 < len(records(pipe.read())) < 15
+
+
+def test_a_file_gets_every_line(tmp_path: Path) -> None:
+    with (tmp_path / "access.log").open("wb") as file:
+        log = AccessLog(file.fileno())
+        for _ in range(200):
+            log.write(OUTCOME)
+        assert log.close() == 0
+    assert len(records((tmp_path / "access.log").read_bytes())) == 200
+
+
+def test_a_stalled_reader_loses_lines_and_is_told_how_many(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every request is either a line or counted in a later one, also across several stalls."""
+    monkeypatch.setattr(access_log, "MAX_WAITING", 20_000)
+    fcntl.fcntl(pipe.writer, fcntl.F_SETPIPE_SZ, 4096)
+    log = AccessLog(pipe.writer)
+    seen = []
+    for _ in range(3):
+        for _ in range(500):
+            log.write(OUTCOME)
+        log.flush()
+        while found := records(pipe.read()):
+            seen += found
+            log.flush()
+    log.write(OUTCOME)
+    log.close()
+    seen += records(pipe.read())
+    counts = [line["lines_dropped"] for line in seen if "lines_dropped" in line]
+    assert len(seen) < 1000
+    assert len(seen) + sum(counts) == 1501
+
+
+def test_the_end_waits_for_a_slow_reader(pipe: Pipe) -> None:
+    fcntl.fcntl(pipe.writer, fcntl.F_SETPIPE_SZ, 4096)
+    log = AccessLog(pipe.writer)
+    for _ in range(500):
+        log.write(OUTCOME)
+    found = bytearray()
+
+    def read_slowly() -> None:
+        while data := os.read(pipe.reader, 1000):
+            found.extend(data)
+
+    reader = threading.Thread(target=read_slowly)
+    reader.start()
+    assert log.close() == 0
+    os.close(pipe.writer)
+    pipe.writer = -1
+    reader.join()
+    assert len(records(bytes(found))) == 500
+
+
+def test_the_end_does_not_wait_for_ever_and_says_what_is_lost(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access_log, "CLOSE_SECONDS", 0.05)
+    fcntl.fcntl(pipe.writer, fcntl.F_SETPIPE_SZ, 4096)
+    log = AccessLog(pipe.writer)
+    for _ in range(500):
+        log.write(OUTCOME)
+    lost = log.close()
+    assert len(records(pipe.read())) + lost == 500
+    assert lost > 400
+
+
+def test_a_reader_that_is_gone_harms_nobody(pipe: Pipe) -> None:
+    log = AccessLog(pipe.writer)
+    pipe.close_reader()
+    for _ in range(100):
+        log.write(OUTCOME)
+    log.flush()
+    assert log.close() == 100
+
+
+def test_a_reader_gone_before_the_start_harms_nobody(pipe: Pipe) -> None:
+    pipe.close_reader()
+    log = AccessLog(pipe.writer)
+    log.write(OUTCOME)
+    assert log.close() == 1
+
+
+def test_the_shared_pipe_stays_as_it_was(pipe: Pipe) -> None:
+    """Other programs write to the same standard output and do not expect it to refuse them."""
+    log = AccessLog(pipe.writer)
+    log.write(OUTCOME)
+    log.close()
+    assert os.get_blocking(pipe.writer)
+    os.write(pipe.writer, b"still open\n")
+
+
+@given(times=st.lists(st.integers(0, 4_000_000_000_000), min_size=1, max_size=5))
+def test_times_are_those_of_the_clock_in_utc_even_when_it_is_set_back(times: list[int]) -> None:
+    """``times``: milliseconds since the epoch."""
+    with contextlib.closing(Pipe()) as pipe:
+        moments = iter(times)
+        log = AccessLog(pipe.writer, lambda: (next(moments) + 0.5) / 1000)
+        for _ in times:
+            log.write(OUTCOME)
+        log.close()
+        shown = [line["time"] for line in records(pipe.read())]
+    for millis, time in zip(times, shown, strict=True):
+        assert time.endswith(f".{millis % 1000:03d}Z")
+        assert time[17:19] == f"{millis // 1000 % 60:02d}"

@@ -1,0 +1,152 @@
+"""Counters shared by processes: rows add up, series are fixed, a death costs nothing."""
+
+from __future__ import annotations
+
+import bisect
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headgate.model import FAMILIES, Outcome, Phase, Reason
+from headgate.telemetry.counters import BOUNDS, CounterRow, Counters, FamilyCounts
+
+outcomes = st.builds(
+    Outcome,
+    reason=st.sampled_from(Reason),
+    phase=st.just(Phase.RESPOND),
+    status=st.just(0) | st.integers(200, 599),
+    method=st.just(b"GET"),
+    target=st.just(b"/"),
+    family=st.sampled_from(("", *FAMILIES)),
+    principal=st.just(""),
+    request_id=st.just(b"id"),
+    client=st.just("192.0.2.1"),
+    endpoint=st.just(""),
+    duration=st.floats(0, 1e5) | st.sampled_from(BOUNDS),
+    upstream_duration=st.just(0.0),
+    bytes_in=st.integers(0, 2**45),
+    bytes_out=st.integers(0, 2**45),
+    attempts=st.just(1),
+    user_agent=st.just(b""),
+    detail=st.just(""),
+)
+OUTCOME = Outcome(
+    *(Reason.OK, Phase.RESPOND, 200, b"GET", b"/", "runs", "", b"id", "192.0.2.1", ""),
+    *(0.003, 0.0, 10, 20, 1, b"", ""),
+)
+
+
+def counted(counters: Counters) -> dict[str, FamilyCounts]:
+    return {counts.family: counts for counts in counters.families()}
+
+
+@given(ended=st.lists(st.tuples(st.integers(0, 2), outcomes), max_size=30))
+def test_the_sums_are_those_of_all_requests_whichever_worker_served_them(
+    ended: list[tuple[int, Outcome]],
+) -> None:
+    counters = Counters(3)
+    rows = [counters.row(worker) for worker in range(3)]
+    for worker, outcome in ended:
+        rows[worker].count(outcome)
+    found = counted(counters)
+    assert set(found) == {outcome.family for _, outcome in ended}
+    for family, counts in found.items():
+        own = [outcome for _, outcome in ended if outcome.family == family]
+        assert counts.requests == Counter((o.reason, o.status // 100) for o in own)
+        buckets = [0] * (len(BOUNDS) + 1)
+        for o in own:
+            buckets[bisect.bisect_left(BOUNDS, o.duration)] += 1
+        assert list(counts.buckets) == buckets
+        assert counts.seconds == pytest.approx(sum(o.duration for o in own), abs=1e-5)
+        assert counts.bytes_in == sum(o.bytes_in for o in own)
+        assert counts.bytes_out == sum(o.bytes_out for o in own)
+
+
+@pytest.mark.parametrize("family", ["", *FAMILIES])
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_combination_of_labels_has_a_place_of_its_own(family: str, reason: Reason) -> None:
+    for status in (0, 200, 308, 404, 503, 599):
+        counters = Counters(1)
+        counters.row(0).count(OUTCOME._replace(family=family, reason=reason, status=status))
+        (counts,) = counters.families()
+        assert counts.family == family
+        assert counts.requests == {(reason, status // 100): 1}
+
+
+def test_a_label_outside_the_closed_sets_is_a_defect_not_a_series() -> None:
+    counters = Counters(1)
+    with pytest.raises(KeyError):
+        counters.row(0).count(OUTCOME._replace(family="made-up"))
+    assert counted(counters) == {}
+
+
+def test_a_bound_belongs_to_its_own_bucket() -> None:
+    """Prometheus' ``le`` means less or equal."""
+    counters = Counters(1)
+    for bound in BOUNDS:
+        counters.row(0).count(OUTCOME._replace(duration=bound))
+    assert counted(counters)["runs"].buckets == (*[1] * len(BOUNDS), 0)
+
+
+def test_gauges_are_set_and_add_up() -> None:
+    counters = Counters(2)
+    first, second = counters.row(0), counters.row(1)
+    first.set_gauges(connections=3, in_flight=1, draining=False)
+    second.set_gauges(connections=5, in_flight=2, draining=True)
+    second.set_gauges(connections=4, in_flight=0, draining=True)
+    assert [counters.gauge(name) for name in ("connections", "in_flight", "draining")] == [7, 1, 1]
+    assert counted(counters) == {}
+
+
+def in_a_process(work: Callable[[], None]) -> int:
+    """Run ``work`` in a forked process; its wait status."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+
+def test_what_a_killed_worker_counted_stays_and_its_successor_goes_on() -> None:
+    counters = Counters(2)
+
+    def count_and_die(row: CounterRow) -> None:
+        for _ in range(100):
+            row.count(OUTCOME)
+        row.set_gauges(connections=9, in_flight=9, draining=False)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    for worker in (0, 1, 1):
+        status = in_a_process(partial(count_and_die, counters.row(worker)))
+        assert os.WTERMSIG(status) == signal.SIGKILL
+    assert counted(counters)["runs"].requests == {(Reason.OK, 2): 300}
+    counters.row(1).set_gauges(connections=0, in_flight=0, draining=False)
+    assert counters.gauge("connections") == 9
+
+
+def test_workers_that_count_at_the_same_time_lose_nothing() -> None:
+    counters = Counters(2)
+    ready, go = os.pipe()
+    pids = []
+    for worker in range(2):
+        pid = os.fork()
+        if pid == 0:
+            os.read(ready, 1)
+            row = counters.row(worker)
+            for _ in range(20_000):
+                row.count(OUTCOME)
+            os._exit(0)
+        pids.append(pid)
+    os.write(go, b"12")
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0]
+    os.close(ready)
+    os.close(go)
+    assert counted(counters)["runs"].requests == {(Reason.OK, 2): 40_000}
