@@ -49,6 +49,8 @@ class Origin(NamedTuple):
 
 
 NOWHERE = Origin("", "http", b"", b"")
+MAX_REPEATED = 8 * 1024
+"""Longest section that is kept to be known again: ten thousand connections may rest."""
 CHUNKED = -1
 """The ``length`` of a body whose end the chunked coding marks."""
 
@@ -62,7 +64,8 @@ class RequestFields:
     request came from, for its connection to fill in.
 
     A client that keeps its connection sends the same section again and again; so a section is
-    understood once, and the same bytes lead to the same object (``read_request``).
+    understood once, and the same bytes lead to the same object (``read_request``).  ``section``
+    is empty when it will not be known again, and there is no use in keeping it then.
     """
 
     __slots__ = (
@@ -131,6 +134,7 @@ class RequestFields:
         lines = [b"%b: %b\r\n" % field for field in self._forward]
         lines += _trace_lines(self.known)
         self.lines = b"".join(lines)
+        self._forward.clear()  # a connection keeps its last section while it rests
 
     def _obey_connection(self, minor: int) -> None:
         """RFC 9110 section 7.6.1: what Connection lists stays on this hop."""
@@ -234,7 +238,8 @@ def _read(block: bytes, section: bytes, max_fields: int) -> Request:
     if len(found.fields) > max_fields:
         raise ProtocolError(f"more than {max_fields} header fields", status=431)
     # In an HTTP/1.0 head the version's text can stand in a field: what begins there is no section.
-    fields = RequestFields(section if minor else b"")
+    is_known_again = minor and len(section) <= MAX_REPEATED
+    fields = RequestFields(section if is_known_again else b"")
     for field in found.fields:
         fields.take(field)
     fields.settle(minor)

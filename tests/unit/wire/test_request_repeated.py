@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headgate.wire.errors import ProtocolError
-from headgate.wire.request import Request, read_request
+from headgate.wire.request import MAX_REPEATED, Request, read_request
 
 MAX_FIELDS = 8
 
@@ -111,6 +111,31 @@ def test_a_body_is_judged_by_each_method_anew() -> None:
     first = read_request(b"POST /a" + section, MAX_FIELDS)
     with pytest.raises(ProtocolError, match="GET with a body"):
         read_request(b"GET /a" + section, MAX_FIELDS, first.fields)
+
+
+@pytest.mark.parametrize(("size", "kept"), [(MAX_REPEATED, True), (MAX_REPEATED + 1, False)])
+def test_a_long_section_is_not_kept(size: int, *, kept: bool) -> None:
+    """Connections that rest must not hold what a client once sent, however much it was."""
+    start, end = b" HTTP/1.1\r\nHost: a\r\nX: ", b"\r\n\r\n"
+    section = start + b"y" * (size - len(start) - len(end)) + end
+    first = read_request(b"GET /a" + section, MAX_FIELDS)
+    assert bool(first.fields.section) is kept
+    assert (
+        read_request(b"GET /a" + section, MAX_FIELDS, first.fields).fields is first.fields
+    ) is kept
+
+
+plain_targets = st.from_regex(rb"/[A-Za-z0-9/._~\-?&=%+,:@]{0,20}", fullmatch=True)
+
+
+@given(plain_targets, st.sampled_from([b"GET", b"POST", b"HEAD", b"DELETE", b"PATCH", b"PUT"]))
+def test_a_plain_request_line_is_one_to_llhttp_too(target: bytes, method: bytes) -> None:
+    """A line that is read without llhttp is one that llhttp would have read alike."""
+    section = b" HTTP/1.1\r\nHost: a\r\n\r\n"
+    last = read_request(b"GET /" + section, MAX_FIELDS)
+    block = method + b" " + target + section
+    assert read_request(block, MAX_FIELDS, last.fields).fields is last.fields
+    assert outcome(block, last) == outcome(block, None)
 
 
 def test_a_version_inside_a_field_begins_no_section() -> None:
