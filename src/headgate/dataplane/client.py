@@ -170,8 +170,8 @@ class ClientConnection(asyncio.Protocol):
                 self.deadline = math.inf
 
     def resume_reading(self) -> None:
-        """Take bytes from the client again."""
-        if self._paused and not self.transport.is_closing():
+        """Take bytes from the client again, unless enough of them wait already."""
+        if self._paused and len(self._held) <= PIPELINE_BYTES and not self.transport.is_closing():
             self._paused = False
             self.transport.resume_reading()
             if not self._body.done:
@@ -333,11 +333,11 @@ class ClientConnection(asyncio.Protocol):
     def _next(self) -> None:
         """Wait for the next request, or take the one that is already here."""
         self._rest()
-        if self._receiving or not self.writable:  # whoever ends that comes back to it
-            return
+        if self._receiving or not self.writable or self.transport.is_closing():
+            return  # whoever is receiving goes on; ``resume_writing`` comes back here
+        held, self._held = bytes(self._held), bytearray()
         self.resume_reading()
-        if self._held:
-            held, self._held = bytes(self._held), bytearray()
+        if held:
             self._searched = 0
             self.data_received(held)
         if self.half_closed and self._exchange is None:

@@ -117,11 +117,13 @@ class Exchange:
             self._inspect(verdict)
         elif isinstance(verdict, Pending):
             self._await(verdict)
-        elif isinstance(verdict, Redirect):
-            self._redirect(verdict)
         else:
-            self._principal = verdict.principal
-            self._refuse(verdict.refusal, verdict.phase)
+            self._body = None  # what came of it is not used
+            if isinstance(verdict, Redirect):
+                self._redirect(verdict)
+            else:
+                self._principal = verdict.principal
+                self._refuse(verdict.refusal, verdict.phase)
 
     def _forward(self, verdict: Forward) -> None:
         if not self._admit(verdict):
