@@ -27,6 +27,7 @@ class ControlSocket:
 
     def __enter__(self) -> Self:
         self._listener.bind(self.path)
+        self._listener.listen()  # who comes before the application runs waits for it
         return self
 
     def __exit__(

@@ -24,30 +24,11 @@ from headgate.telemetry import access_log
 from headgate.telemetry.access_log import AccessLog
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import answer, request
+from tests.support.outcomes import OUTCOME
 
 NOON = 1767268800.25  # 2026-01-01 12:00:00.250 UTC
 KEY = mint(bytes(range(32)))
 TOKEN = "canary-7f3a"  # a secret that has not the form of a key
-
-OUTCOME = Outcome(
-    reason=Reason.OK,
-    phase=Phase.RESPOND,
-    status=200,
-    method=b"GET",
-    target=b"/version",
-    family="meta",
-    principal="ci",
-    request_id=b"0123456789abcdef00000001",
-    client="192.0.2.1",
-    endpoint="127.0.0.1:5000",
-    duration=0.0125,
-    upstream_duration=0.01,
-    bytes_in=0,
-    bytes_out=6,
-    attempts=1,
-    user_agent=b"mlflow-python-client/3.17.2",
-    detail="",
-)
 
 seconds = st.floats(min_value=0, max_value=1e6)
 outcomes = st.builds(

@@ -13,32 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.model import FAMILIES, Outcome, Phase, Reason
+from headgate.model import FAMILIES, Outcome, Reason
 from headgate.telemetry.counters import BOUNDS, CounterRow, Counters, FamilyCounts
+from tests.support.outcomes import OUTCOME
 
 outcomes = st.builds(
-    Outcome,
+    lambda **changes: OUTCOME._replace(**changes),
     reason=st.sampled_from(Reason),
-    phase=st.just(Phase.RESPOND),
     status=st.just(0) | st.integers(200, 599),
-    method=st.just(b"GET"),
-    target=st.just(b"/"),
     family=st.sampled_from(("", *FAMILIES)),
-    principal=st.just(""),
-    request_id=st.just(b"id"),
-    client=st.just("192.0.2.1"),
-    endpoint=st.just(""),
     duration=st.floats(0, 1e5) | st.sampled_from(BOUNDS),
-    upstream_duration=st.just(0.0),
     bytes_in=st.integers(0, 2**45),
     bytes_out=st.integers(0, 2**45),
-    attempts=st.just(1),
-    user_agent=st.just(b""),
-    detail=st.just(""),
-)
-OUTCOME = Outcome(
-    *(Reason.OK, Phase.RESPOND, 200, b"GET", b"/", "runs", "", b"id", "192.0.2.1", ""),
-    *(0.003, 0.0, 10, 20, 1, b"", ""),
 )
 
 
@@ -91,7 +77,7 @@ def test_a_bound_belongs_to_its_own_bucket() -> None:
     counters = Counters(1)
     for bound in BOUNDS:
         counters.row(0).count(OUTCOME._replace(duration=bound))
-    assert counted(counters)["runs"].buckets == (*[1] * len(BOUNDS), 0)
+    assert counted(counters)["meta"].buckets == (*[1] * len(BOUNDS), 0)
 
 
 def test_gauges_are_set_and_add_up() -> None:
@@ -127,7 +113,7 @@ def test_what_a_killed_worker_counted_stays_and_its_successor_goes_on() -> None:
     for worker in (0, 1, 1):
         status = in_a_process(partial(count_and_die, counters.row(worker)))
         assert os.WTERMSIG(status) == signal.SIGKILL
-    assert counted(counters)["runs"].requests == {(Reason.OK, 2): 300}
+    assert counted(counters)["meta"].requests == {(Reason.OK, 2): 300}
     counters.row(1).set_gauges(connections=0, in_flight=0, draining=False)
     assert counters.gauge("connections") == 9
 
@@ -149,4 +135,4 @@ def test_workers_that_count_at_the_same_time_lose_nothing() -> None:
     assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0]
     os.close(ready)
     os.close(go)
-    assert counted(counters)["runs"].requests == {(Reason.OK, 2): 40_000}
+    assert counted(counters)["meta"].requests == {(Reason.OK, 2): 40_000}

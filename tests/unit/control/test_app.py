@@ -1,0 +1,79 @@
+"""What the gate answers about itself, asked without a network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from headgate.contract import classify
+from headgate.control.app import ControlFacts, control_app
+from headgate.control.exposition import CONTENT_TYPE
+
+
+@dataclass
+class Answer:
+    """One answer of the application."""
+
+    status: int
+    headers: dict[bytes, bytes]
+    body: bytes
+
+
+def ask(path: str, method: str = "GET", *, draining: bool = False) -> Answer:
+    """One request to an application whose metrics are two lines."""
+    app = control_app(ControlFacts(lambda: draining, lambda: iter(["one\n", "two\n"])))
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": b"",
+        "headers": [],
+    }
+    asyncio.run(app(scope, receive, send))
+    head, *rest = sent
+    return Answer(head["status"], dict(head["headers"]), b"".join(part["body"] for part in rest))
+
+
+def test_alive() -> None:
+    for draining in (False, True):  # a gate that stops is alive until it has stopped
+        answer = ask("/-/livez", draining=draining)
+        assert (answer.status, answer.body) == (200, b"ok\n")
+
+
+def test_ready_until_it_drains() -> None:
+    assert (ask("/-/readyz").status, ask("/-/readyz").body) == (200, b"ready\n")
+    draining = ask("/-/readyz", draining=True)
+    assert (draining.status, draining.body) == (503, b"draining\n")
+    assert int(draining.headers[b"retry-after"]) > 0
+
+
+def test_metrics() -> None:
+    answer = ask("/-/metrics")
+    assert (answer.status, answer.body) == (200, b"one\ntwo\n")
+    assert answer.headers[b"content-type"] == CONTENT_TYPE.encode()
+
+
+@pytest.mark.parametrize("path", ["/-/livez", "/-/readyz", "/-/metrics"])
+def test_pages_are_only_read(path: str) -> None:
+    """The same here and in the contract, which keeps other methods from coming this far."""
+    assert ask(path, "HEAD").status == 200
+    assert ask(path, "POST").status == 405
+    assert classify(b"GET", path.encode()) is not None
+    assert classify(b"POST", path.encode()) is None
+
+
+@pytest.mark.parametrize("path", ["/", "/-/", "/-/other", "/livez"])
+def test_there_is_nothing_else(path: str) -> None:
+    assert ask(path).status == 404

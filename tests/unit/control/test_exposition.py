@@ -1,0 +1,86 @@
+"""The metrics page is what Prometheus reads, and says what was counted."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headgate.control.exposition import METRICS, exposition
+from headgate.model import FAMILIES, Outcome, Reason
+from headgate.telemetry.counters import BOUNDS, Counters
+from tests.support.outcomes import OUTCOME
+from tests.support.prometheus import Family, parse
+
+
+endings = st.builds(
+    lambda **changes: OUTCOME._replace(**changes),
+    family=st.sampled_from(("", *FAMILIES)),
+    reason=st.sampled_from(Reason),
+    status=st.just(0) | st.integers(200, 599),
+    duration=st.floats(0, 1e6),
+    bytes_in=st.integers(0, 2**50),
+    bytes_out=st.integers(0, 2**50),
+)
+
+
+def page(*ended: Outcome) -> dict[str, Family]:
+    counters = Counters(2)
+    for at, each in enumerate(ended):
+        counters.row(at % 2).count(each)
+    return parse("".join(exposition(counters)))
+
+
+def test_every_metric_is_there_before_anything_happened() -> None:
+    found = page()
+    assert {family.name: (family.kind, family.text) for family in found.values()} == METRICS
+    for name in (
+        "headgate_connections",
+        "headgate_requests_in_flight",
+        "headgate_workers_draining",
+    ):
+        assert found[name].value() == 0
+
+
+@given(ended=st.lists(endings, max_size=10))
+def test_any_counts_make_a_page_in_the_format_that_adds_up(ended: list[Outcome]) -> None:
+    found = page(*ended)
+    requests = found["headgate_requests_total"]
+    durations = found["headgate_request_duration_seconds"]
+    assert requests.total() == len(ended)
+    for family in {each.family for each in ended}:
+        own = [each for each in ended if each.family == family]
+        labels = frozenset({("family", family)})
+        assert requests.total(family=family) == len(own)
+        assert durations.samples["headgate_request_duration_seconds_count", labels] == len(own)
+        for bound in BOUNDS:
+            bucket = labels | {("le", str(bound))}
+            assert durations.samples["headgate_request_duration_seconds_bucket", bucket] == sum(
+                each.duration <= bound for each in own
+            )
+        assert found["headgate_request_bytes_total"].value(family=family) == sum(
+            each.bytes_in for each in own
+        )
+
+
+@pytest.mark.parametrize(("status", "shown"), [(0, "none"), (200, "2xx"), (404, "4xx")])
+def test_a_class_of_status_is_a_label(status: int, shown: str) -> None:
+    requests = page(OUTCOME._replace(status=status))["headgate_requests_total"]
+    assert requests.value(family="meta", reason="ok", status=shown) == 1
+
+
+def test_gauges_are_sums_over_the_workers() -> None:
+    counters = Counters(2)
+    for worker in range(2):
+        counters.row(worker).set_gauges(connections=3, in_flight=2, draining=worker == 1)
+    found = parse("".join(exposition(counters)))
+    assert found["headgate_connections"].value() == 6
+    assert found["headgate_requests_in_flight"].value() == 4
+    assert found["headgate_workers_draining"].value() == 1
+
+
+def test_no_label_needs_an_escape() -> None:
+    """All labels come from closed sets of plain words, so none is escaped."""
+    assert all(re.fullmatch(r"[a-z_-]*", word) for word in (*FAMILIES, *Reason))
