@@ -14,9 +14,8 @@ from headgate.telemetry.counters import BOUNDS, Counters
 from tests.support.outcomes import OUTCOME
 from tests.support.prometheus import Family, parse
 
-
 endings = st.builds(
-    lambda **changes: OUTCOME._replace(**changes),
+    OUTCOME._replace,
     family=st.sampled_from(("", *FAMILIES)),
     reason=st.sampled_from(Reason),
     status=st.just(0) | st.integers(200, 599),

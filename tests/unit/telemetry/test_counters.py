@@ -18,7 +18,7 @@ from headgate.telemetry.counters import BOUNDS, CounterRow, Counters, FamilyCoun
 from tests.support.outcomes import OUTCOME
 
 outcomes = st.builds(
-    lambda **changes: OUTCOME._replace(**changes),
+    OUTCOME._replace,
     reason=st.sampled_from(Reason),
     status=st.just(0) | st.integers(200, 599),
     family=st.sampled_from(("", *FAMILIES)),
