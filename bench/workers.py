@@ -41,6 +41,7 @@ def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
                         setting.folder / f"{name}-{workers}",
                         upstream.alike,
                         workers=workers,
+                        anywhere=True,
                     )
                 )
                 for workers in (1, 2)

@@ -63,17 +63,23 @@ def sink(setting: Setting) -> Iterator[Sink]:
 
 @contextmanager
 def running(
-    setting: Setting, program: Program, folder: Path, upstream_port: int, *, workers: int = 1
+    setting: Setting,
+    program: Program,
+    folder: Path,
+    upstream_port: int,
+    *,
+    workers: int = 1,
+    anywhere: bool = False,
 ) -> Iterator[Subject]:
     """Run one proxy in front of ``upstream_port``, in a new ``folder``.
 
-    With one worker it gets a core to itself, with more it may use all of them.
+    It has a core to itself, unless it is to run ``anywhere``.
     """
     folder.mkdir(parents=True)
     key = new_key(folder)
     order = Order(folder, f"{HOST}:{upstream_port}", key, workers)
     with contextlib.ExitStack() as stack:
-        with placed(setting.proxy_cores if workers == 1 else setting.cores):
+        with placed(setting.cores if anywhere else setting.proxy_cores):
             started = stack.enter_context(program.start(order))
         yield Subject(program.name, started, key)
 
