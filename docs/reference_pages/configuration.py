@@ -83,7 +83,7 @@ def _row(path: tuple[str, ...], field: FieldInfo) -> tuple[str, ...]:
     is_list = get_origin(field.annotation) is tuple
     return (
         f"`{setting}`",
-        "in the file only" if is_list else variable,
+        f"{variable}, comma-separated" if is_list else variable,
         _type(setting, field.annotation) + _bounds(field),
         "required" if field.is_required() else _default(field.get_default()),
         field.description or "",

@@ -11,13 +11,26 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from headgate.errors import Problem
 
 Seconds = Annotated[float, Field(gt=0)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 DEVELOPMENT_URL = "http://127.0.0.1:5000"
+
+
+def _listed(value: object) -> object:
+    """A list in an environment variable: its items, separated by commas."""
+    return value.split(",") if isinstance(value, str) else value
 
 
 class _Section(BaseModel):
@@ -42,7 +55,7 @@ class Listen(_Section):
     workers: int = Field(1, ge=1, le=256, description="Worker processes that share the port.")
     backlog: int = Field(2048, ge=1, description="Connections the kernel may hold for accept.")
     tls: ListenTls | None = Field(None, description="Serve HTTPS; without it, HTTP.")
-    trusted_proxies: tuple[Network, ...] = Field(
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_listed)] = Field(
         (),
         description="Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, such "
         "as a load balancer's subnets. Default: nobody's.",
@@ -117,7 +130,7 @@ class Upstream(_Section):
         "path.",
     )
     tls: UpstreamTls = Field(UpstreamTls(), description="For `https`; verification is always on.")
-    prefixes: tuple[str, ...] = Field(
+    prefixes: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         ("/", "/mlflow", "/api/mlflow"),
         description="Public path prefixes that lead here; each is removed before forwarding.",
     )
