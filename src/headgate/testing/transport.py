@@ -162,8 +162,9 @@ class FakeTransport(asyncio.Transport):
     def take(self, size: int | None) -> None:
         """Let the peer take ``size`` more bytes; None: whatever comes."""
         self._window = size
-        self._flush()
-        self._resume_protocol()
+        if not self._lost:
+            self._flush()
+            self._resume_protocol()
 
     # --- between ---------------------------------------------------------------------------
 

@@ -60,7 +60,13 @@ ANSWERS = {
 }
 MOST_WAITING = WRITE_HIGH_WATER + 2 * max(map(len, (*REQUESTS.values(), *ANSWERS.values())))
 STEPS = 60
+READ = 256 * 1024  # what uvloop reads at most at once
 T = TypeVar("T")
+
+
+def in_reads(data: bytes) -> list[bytes]:
+    """``data`` as the event loop would deliver it, were it all there."""
+    return [data[at : at + READ] for at in range(0, len(data), READ)]
 
 
 class World:
@@ -107,12 +113,11 @@ class World:
         size = len(data) // self._parts() + 1
         if rest := data[size:]:
             self._unsent[peer] = rest
-        if data:
-            peer.sends(data[:size])
+        peer.sends(*in_reads(data[:size]))
 
     def rest_arrives(self) -> None:
         peer = self._pick(list(self._unsent))
-        peer.sends(self._unsent.pop(peer))
+        peer.sends(*in_reads(self._unsent.pop(peer)))
 
     def client_leaves(self) -> None:
         peer = self._client()
@@ -184,7 +189,7 @@ class World:
         for peer in (*self._clients, *self.dialogue.pool.peers):
             assert peer.transport.get_write_buffer_size() <= MOST_WAITING
         for connection in self.dialogue.plane.connections:
-            assert len(connection._held) <= PIPELINE_BYTES + MOST_WAITING
+            assert len(connection._held) <= PIPELINE_BYTES + READ
         outcomes = self.dialogue.gate.outcomes
         assert len({outcome.request_id for outcome in outcomes}) == len(outcomes)
         for outcome in outcomes:

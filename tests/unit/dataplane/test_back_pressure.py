@@ -86,6 +86,16 @@ def test_what_follows_a_request_under_way_is_taken_in_up_to_a_bound(dialogue: Di
     assert client.received().count(b"401 Unauthorized") == 10_000
 
 
+def test_mlflow_getting_on_does_not_let_more_in_behind_a_request(dialogue: Dialogue) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /stream") + request("GET /refused") * 2000)
+    mlflow = dialogue.mlflow_accepts()
+    assert not client.is_read()
+    mlflow.sends(answer(200))
+    assert client.received().count(b"401 Unauthorized") == 2000
+    assert client.is_read()
+
+
 def test_a_kept_connection_to_mlflow_is_read_again(dialogue: Dialogue) -> None:
     """It was paused for a slow client at the end of its answer."""
     slow = dialogue.client()
