@@ -8,9 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.wire.errors import ProtocolError
-from headgate.wire.forward import CONTINUE, request_head, status_line
+from headgate.wire.forward import (
+    CONTINUE,
+    connection_line,
+    request_head,
+    response_head,
+    status_line,
+)
 from headgate.wire.origin import origin_of
 from headgate.wire.request import CHUNKED, read_request
+from headgate.wire.response import read_response
 from headgate.wire.target import canonicalise
 
 REQUEST_ID = b"0123456789abcdef"
@@ -135,6 +142,28 @@ def test_an_absent_body_is_announced_where_one_is_usual(method: str) -> None:
 def test_status_line(status: int, line: bytes) -> None:
     """The space after an unregistered status stays (RFC 9112 section 4)."""
     assert status_line(status) == line
+
+
+@pytest.mark.parametrize(
+    ("minor", "close", "line"),
+    [
+        (1, True, b"Connection: close\r\n"),
+        (1, False, b""),
+        (0, True, b"Connection: close\r\n"),
+        (0, False, b"Connection: keep-alive\r\n"),
+    ],
+)
+def test_connection_line(minor: int, *, close: bool, line: bytes) -> None:
+    """RFC 9112 section 9.3: each version has a default that need not be said."""
+    assert connection_line(minor, close=close) == line
+
+
+def test_response_head() -> None:
+    lines = b"X: y\r\nX: z\r\n"
+    block = response_head(404, lines, REQUEST_ID)
+    assert block == b"HTTP/1.1 404 Not Found\r\n" + lines + b"X-Request-ID: %b\r\n\r\n" % REQUEST_ID
+    read = read_response(block, b"GET", 100)
+    assert (read.status, read.lines) == (404, lines)
 
 
 def test_interim_answer() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headgate.wire.location import public_location
+from headgate.wire.location import location_line, public_location
+from headgate.wire.request import Origin
 
 INTERNAL = frozenset({"127.0.0.1:5000", "mlflow.internal:80", "[::1]:5000", "mlflow.internal:443"})
 BASE = "https://gate.example"
@@ -51,6 +52,19 @@ def test_without_a_prefix_or_a_host() -> None:
     assert shown("/a", prefix="") == "/a"
     assert shown("http://127.0.0.1:5000/a", prefix="") == BASE + "/a"
     assert shown("http://127.0.0.1:5000/a", base="") == "/mlflow/a"
+
+
+@pytest.mark.parametrize(
+    ("host", "line"),
+    [
+        (b"gate.example:8443", b"Location: https://gate.example:8443/mlflow/a\r\n"),
+        (b"", b"Location: /mlflow/a\r\n"),
+    ],
+)
+def test_as_a_line_of_a_head(host: bytes, line: bytes) -> None:
+    origin = Origin("192.0.2.7", "https", host, b"")
+    assert location_line(b"http://127.0.0.1:5000/a", INTERNAL, origin, b"/mlflow") == line
+    assert location_line(b"http://10.0.0.5/a", INTERNAL, origin, b"/mlflow") == b""
 
 
 @pytest.mark.parametrize(

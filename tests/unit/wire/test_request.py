@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.wire.request import CHUNKED, Request, read_request, request_id
+from headgate.wire.request import CHUNKED, Request, read_request, request_id, unreadable
 
 GET, POST = b"GET /x HTTP/1.1", b"POST /x HTTP/1.1"
 HOST = b"Host: gate.example:8080"
@@ -214,3 +214,12 @@ def test_invalid_trace_context_is_dropped_whole(values: list[bytes]) -> None:
     """W3C Trace Context, section 4.3: without a valid parent there is no state either."""
     parents = [b"traceparent: " + value for value in values]
     assert read(GET, HOST, *parents, b"tracestate: a=1").fields.lines == b""
+
+
+def test_what_could_not_be_read_ends_its_connection() -> None:
+    """Nobody knows where it ends, so nothing after it can be a request."""
+    nothing = unreadable()
+    assert (nothing.method, nothing.target, nothing.fields.host) == (b"", b"", b"")
+    assert nothing.fields.close
+    assert nothing.fields.length == CHUNKED
+    assert nothing.fields.section == b""
