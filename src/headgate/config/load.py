@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,9 @@ ENVIRONMENT_PREFIX = "HEADGATE_"
 # Read elsewhere: the file's own place, and the key that `headgate verify` uses.
 NOT_SETTINGS = frozenset({"HEADGATE_CONFIG", "HEADGATE_API_KEY"})
 _SHORTHAND = {"MLFLOW_SERVER_URL": ("upstreams", "default", "url")}
+# What Kubernetes sets in each container beside a Service that is called headgate:
+# https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+_SERVICE_LINK = re.compile(r"HEADGATE_(?:SERVICE_HOST|SERVICE_PORT(?:_.+)?|PORT(?:_[0-9]+_.+)?)")
 
 
 def load(
@@ -27,14 +31,14 @@ def load(
 
     ``overrides`` maps dotted paths (``listen.port``) to values; ``None`` values are skipped.
     A setting ``a.b`` is ``HEADGATE_A__B`` in the environment; ``MLFLOW_SERVER_URL`` stands
-    for ``upstreams.default.url``.
+    for ``upstreams.default.url`` where that is not in the environment by its own name.
 
     Raises:
         ConfigError: with every problem found, each with its path.
     """
     tree = _read(file) if file is not None else {}
     origin: dict[str, str] = {}
-    for name, value in environment.items():
+    for name, value in sorted(environment.items(), key=lambda item: item[0] not in _SHORTHAND):
         path = _path_of(name)
         if path is not None:
             _put(tree, path, value)
@@ -65,6 +69,8 @@ def _path_of(name: str) -> tuple[str, ...] | None:
     if name in _SHORTHAND:
         return _SHORTHAND[name]
     if not name.startswith(ENVIRONMENT_PREFIX) or name in NOT_SETTINGS:
+        return None
+    if _SERVICE_LINK.fullmatch(name):
         return None
     return tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
 

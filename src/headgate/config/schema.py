@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -23,14 +25,39 @@ from pydantic import (
 
 from headgate.errors import Problem
 
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 DEVELOPMENT_URL = "http://127.0.0.1:5000"
 
 
+# A host as it may stand in a URL, in a Host field and in a certificate; no zone, no user.
+_LABEL = r"[A-Za-z0-9_\-]{1,63}"
+_NAME = rf"(?=[^:]{{1,253}}(?::|$)){_LABEL}(?:\.{_LABEL})*\.?"
+_HOST = re.compile(rf"{_NAME}|[0-9A-Fa-f:.]+")
+_AUTHORITY = re.compile(rf"(?:{_NAME}|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9_~\-][A-Za-z0-9_~\-.]*)*/?")
+
+
 def _listed(value: object) -> object:
     """A list in an environment variable: its items, separated by commas."""
-    return value.split(",") if isinstance(value, str) else value
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",")] if value.strip() else []
+    return value
+
+
+def _networks(value: object) -> object:
+    value = _listed(value)
+    if not isinstance(value, list | tuple):
+        return value
+    found, problems = [], []
+    for item in value:
+        try:
+            found.append(ipaddress.ip_network(item))
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))
+    return found
 
 
 class _Section(BaseModel):
@@ -55,7 +82,7 @@ class Listen(_Section):
     workers: int = Field(1, ge=1, le=256, description="Worker processes that share the port.")
     backlog: int = Field(2048, ge=1, description="Connections the kernel may hold for accept.")
     tls: ListenTls | None = Field(None, description="Serve HTTPS; without it, HTTP.")
-    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_listed)] = Field(
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(
         (),
         description="Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, such "
         "as a load balancer's subnets. Default: nobody's.",
@@ -63,6 +90,7 @@ class Listen(_Section):
     lame_duck: float = Field(
         5,
         ge=0,
+        allow_inf_nan=False,
         description="Seconds after SIGTERM in which readiness is false but new connections are "
         "still served, so that balancers can turn away first. SIGINT skips it.",
     )
@@ -102,7 +130,7 @@ class Auth(_Section):
 
 
 class UpstreamTls(_Section):
-    """How MLflow's certificate is checked, and which one it is shown."""
+    """How MLflow's certificate is checked, and which one it is shown; a reload reads the files."""
 
     ca: Path | None = Field(
         None, description="PEM file of the authorities to trust; without it, the system's."
@@ -111,7 +139,16 @@ class UpstreamTls(_Section):
         None, description="Name the certificate must bear; without it, the URL's host."
     )
     certificate: Path | None = Field(None, description="PEM file: the gate's own certificate.")
-    key: Path | None = Field(None, description="PEM file: the private key of `certificate`.")
+    key: Path | None = Field(
+        None, description="PEM file: the private key of `certificate`, not encrypted."
+    )
+
+    @field_validator("server_name")
+    @classmethod
+    def _server_name(cls, value: str | None) -> str | None:
+        if value is not None and _HOST.fullmatch(value) is None:
+            raise ValueError("is no host name or address")
+        return value
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
@@ -132,6 +169,7 @@ class Upstream(_Section):
     tls: UpstreamTls = Field(UpstreamTls(), description="For `https`; verification is always on.")
     prefixes: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         ("/", "/mlflow", "/api/mlflow"),
+        min_length=1,
         description="Public path prefixes that lead here; each is removed before forwarding.",
     )
     host_header: str = Field(
@@ -156,27 +194,48 @@ class Upstream(_Section):
         "fetched the whole object.",
     )
 
+    @property
+    def is_https(self) -> bool:
+        """Whether connections to MLflow are encrypted."""
+        return self.url.startswith("https:")
+
     @field_validator("url")
     @classmethod
     def _url(cls, value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https"):
-            raise ValueError(f"the scheme is {parts.scheme or 'missing'!r}; use http://host:port")
+            found = f"is {parts.scheme!r}" if parts.scheme else "is missing"
+            raise ValueError(f"the scheme {found}; use http://host:port")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("credentials do not belong in the URL")
         if not parts.hostname:
             raise ValueError("the host is missing; use http://host:port")
-        if parts.username or parts.password:
-            raise ValueError("credentials do not belong in the URL")
-        if parts.path not in ("", "/") or parts.query or parts.fragment:
+        if parts.path not in ("", "/") or "?" in value or "#" in value:
             raise ValueError("a path is not supported: run MLflow without --static-prefix")
-        _ = parts.port  # raises ValueError for a port that is no number
-        return value.rstrip("/")
+        url = f"{parts.scheme}://{parts.netloc}"
+        if _AUTHORITY.fullmatch(parts.netloc) is None or url.lower() != value.lower().rstrip("/"):
+            raise ValueError("the host is malformed; use http://host:port, a name in ASCII")
+        if parts.port == 0:  # and ValueError for one that is no number, or too large
+            raise ValueError("port 0 cannot be connected to")
+        return url
+
+    @field_validator("host_header")
+    @classmethod
+    def _host_header(cls, value: str) -> str:
+        if _AUTHORITY.fullmatch(value) is None:
+            raise ValueError("is no host name or address, with or without a port")
+        return value
 
     @field_validator("prefixes")
     @classmethod
     def _prefixes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for prefix in value:
-            if not prefix.startswith("/") or "//" in prefix or "%" in prefix:
-                raise ValueError(f"{prefix!r} must begin with one slash and hold no escape")
+            if not prefix.startswith("/") or _PREFIX.fullmatch(prefix) is None:
+                raise ValueError(
+                    f"{prefix!r} must be a path such as '/team-a', of plain letters and digits"
+                )
+            if prefix.rstrip("/") == "/-":
+                raise ValueError("'/-' leads to the gate's own pages")
         return tuple(prefix.rstrip("/") for prefix in value)
 
 
@@ -189,15 +248,17 @@ class Limits(_Section):
     headers: int = Field(200, ge=10, description="Header fields in a request or an answer.")
     buffered_body_bytes: ByteSize = Field(
         ByteSize(16 * 1024 * 1024),
+        ge=1,
         description="Largest chunked body collected for a route that needs Content-Length.",
     )
     body_bytes: ByteSize = Field(
         ByteSize(64 * 1024 * 1024),
+        ge=1,
         description="Largest body of an API request. MLflow holds such a body in memory several "
         "times over.",
     )
     trace_body_bytes: ByteSize = Field(
-        ByteSize(128 * 1024 * 1024), description="Largest body of a trace export."
+        ByteSize(128 * 1024 * 1024), ge=1, description="Largest body of a trace export."
     )
     artifact_body_bytes: ByteSize = Field(
         ByteSize(0), description="Largest artifact that may be uploaded; 0: any."
@@ -253,19 +314,61 @@ class Config(_Section):
 
     def conflicts(self) -> list[Problem]:
         """Problems that show only when settings are seen together."""
-        found = []
-        if self.auth.mode is AuthMode.NONE and not self.listen.is_loopback:
-            found.append(
-                Problem(
-                    "auth.mode",
-                    f"'none' with listen.host '{self.listen.host}' would let the whole network "
-                    "in; use auth.mode = 'keys' or listen on 127.0.0.1",
-                )
-            )
-        return found
+        return [
+            *_open_door(self),
+            *_listener_files(self.listen),
+            *_prefixes_used_twice(self.upstreams),
+            *(each for name, one in self.upstreams.items() for each in _upstream_tls(name, one)),
+        ]
 
     @model_validator(mode="after")
     def _default_upstream(self) -> Self:
         if "default" not in self.upstreams:
             raise ValueError("upstreams.default is missing")
         return self
+
+
+def _open_door(config: Config) -> Iterator[Problem]:
+    if config.auth.mode is AuthMode.NONE and not config.listen.is_loopback:
+        yield Problem(
+            "auth.mode",
+            f"'none' with listen.host '{config.listen.host}' would let the whole network in; "
+            "use auth.mode = 'keys' or listen on 127.0.0.1",
+        )
+
+
+def _prefixes_used_twice(upstreams: Mapping[str, Upstream]) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for name, upstream in upstreams.items():
+        for prefix in dict.fromkeys(upstream.prefixes):
+            owner = owners.setdefault(prefix, name)
+            if owner != name:
+                taken = f"'{prefix or '/'}' leads to upstreams.{owner} already"
+                yield Problem(f"upstreams.{name}.prefixes", taken)
+
+
+def _listener_files(listen: Listen) -> Iterator[Problem]:
+    if listen.tls is not None:
+        tls = listen.tls
+        yield from _unreadable("listen.tls.certificate", tls.certificate)
+        yield from _unreadable("listen.tls.key", tls.key)
+        yield from _unreadable("listen.tls.client_ca", tls.client_ca)
+
+
+def _upstream_tls(name: str, upstream: Upstream) -> Iterator[Problem]:
+    path, tls = f"upstreams.{name}.tls", upstream.tls
+    if not upstream.is_https and tls.model_fields_set:
+        yield Problem(path, f"is of no use to the plain {upstream.url}; use an https:// URL")
+    yield from _unreadable(f"{path}.ca", tls.ca)
+    yield from _unreadable(f"{path}.certificate", tls.certificate)
+    yield from _unreadable(f"{path}.key", tls.key)
+
+
+def _unreadable(path: str, file: Path | None) -> Iterator[Problem]:
+    if file is None:
+        return
+    try:
+        with file.open("rb"):
+            return
+    except OSError as error:
+        yield Problem(path, f"{file} cannot be read: {error.strerror or error}")
