@@ -80,7 +80,7 @@ class Exchange:
         self._body: RequestBody | None = None
         self._upstream: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._deciding: asyncio.Task[None] | None = None
+        self._deciding: asyncio.Task[Verdict] | None = None
         self._inspecting: Inspect | None = None
         self._attempts = 0
         self._chunked_out = False
@@ -129,13 +129,11 @@ class Exchange:
         if not self._admit(verdict):
             return
         body = self._body
-        if body is not None and body.length == CHUNKED:
-            if verdict.route.operation.body is BodyHandling.LENGTH:
-                self._collect(body)
-                return
-            if self._is_too_long(body.received):
-                return
-        self._select()
+        chunked = body is not None and body.length == CHUNKED
+        if chunked and verdict.route.operation.body is BodyHandling.LENGTH:
+            self._collect(body)
+        else:
+            self._select()
 
     def _inspect(self, verdict: Inspect) -> None:
         """Collect the body, since the gate wants to see it before it decides."""
@@ -151,17 +149,21 @@ class Exchange:
         self._phase = Phase.AUTHORISE
         self._client.pause_reading()
         loop = asyncio.get_running_loop()
-        self._deciding = loop.create_task(self._decide_later(verdict), name="decide")
+        self._deciding = loop.create_task(verdict.verdict, name="decide")
+        self._deciding.add_done_callback(self._on_decided)
 
-    async def _decide_later(self, pending: Pending) -> None:
+    def _on_decided(self, task: asyncio.Task[Verdict]) -> None:
+        if self.ended:
+            if not task.cancelled():
+                task.exception()  # nobody is left to be told of it
+            return
+        self._deciding = None
         try:
-            verdict = await pending.verdict
-            self._deciding = None
-            if not self.ended:
-                self._obey(verdict)
-                self._client.resume_reading()
+            self._client.resume_reading()
+            self._obey(task.result())
+        except asyncio.CancelledError:
+            self.on_defect(RuntimeError("the decision was cancelled"))
         except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
-            self._deciding = None
             self.on_defect(error)
 
     def _admit(self, verdict: Forward | Inspect) -> bool:
@@ -172,7 +174,7 @@ class Exchange:
         if self._admitted:
             return True
         plane, limit = self._plane, verdict.route.body_limit
-        if limit and self.request.fields.length > limit:
+        if limit and max(self.request.fields.length, self.received) > limit:
             self._refuse(failures.too_large(limit.human_readable()), Phase.ADMIT)
         elif plane.in_flight >= plane.limits.in_flight and verdict.route.operation.family != "gate":
             self._refuse(failures.overloaded(plane.limits.in_flight), Phase.ADMIT)
@@ -224,7 +226,11 @@ class Exchange:
         limit = self._route.body_limit
         if not limit or received <= limit:
             return False
-        self._fail(failures.too_large(limit.human_readable()))
+        refusal = failures.too_large(limit.human_readable())
+        if self._status:
+            self._fail(refusal)
+        else:
+            self._refuse(refusal, Phase.ADMIT)
         return True
 
     def on_client_lost(self) -> None:

@@ -82,7 +82,9 @@ class Plane:
         ``emptied`` is set once no connection is left.
         """
         self.draining = True
-        if not self.connections:
+        if self.connections:
+            self.emptied.clear()  # while it only turned away, the last one may have left
+        else:
             self.emptied.set()
         for connection in tuple(self.connections):
             connection.on_drain()

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from headgate.dataplane.gate import Caller, Forward, Inspect, Redirect, Refused, Route, Verdict
+from pydantic import ByteSize
+
+from headgate.dataplane.gate import (
+    NO_LIMIT,
+    Caller,
+    Forward,
+    Inspect,
+    Redirect,
+    Refused,
+    Route,
+    Verdict,
+)
 from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
 from headgate.model import BodyHandling, Operation, Outcome, Phase, Principal, Reason, Retry
@@ -20,16 +32,21 @@ REFUSED = Refused(
 )
 
 
+PRINCIPAL = Principal("k_00000001", "tests")
+Scripted = Operation | Redirect | Refused | Exception | Callable[[Request], Verdict]
+
+
 @dataclass
 class ScriptedGate:
     """Looks a request up by its path and keeps what came of it.
 
     What ``script`` holds for the path is the verdict: an operation forwards to ``pool``, an
-    exception is raised.  A path that is not in it is forwarded as ``STREAM``.
+    exception is raised, a function is called.  A path that is not in it is forwarded as ``STREAM``.
+    ``decided`` are the requests, ``inspected`` those that were decided on with their bodies.
     """
 
     pool: Pool
-    script: dict[bytes, Operation | Redirect | Refused | Exception] = field(
+    script: dict[bytes, Scripted] = field(
         default_factory=lambda: {
             b"/stream": STREAM,
             b"/length": LENGTH,
@@ -52,9 +69,14 @@ class ScriptedGate:
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, Operation):
-            route = Route(self.pool, path, b"", answer)
-            return Forward(route, mark + query, Principal("k_00000001", "tests"))
-        return answer
+            return Forward(self.route(answer, path), mark + query, PRINCIPAL)
+        return answer(request) if callable(answer) else answer
+
+    def route(
+        self, operation: Operation, path: bytes = b"/", body_limit: ByteSize = NO_LIMIT
+    ) -> Route:
+        """The way to ``pool``."""
+        return Route(self.pool, path, b"", operation, body_limit)
 
     def decide_body(
         self,

@@ -156,3 +156,19 @@ def test_a_worker_that_only_turns_away_takes_new_connections(dialogue: Dialogue)
 
     assert (resting.end(), late.end()) == (End.FINISHED, End.FINISHED)
     assert late.received().count(b"Connection: close\r\n") == 1
+
+
+def test_a_worker_that_was_empty_for_a_moment_still_waits(dialogue: Dialogue) -> None:
+    """It turned away, its last connection closed, and then another one came."""
+    early = dialogue.client()
+    dialogue.plane.turn_away()
+    early.finishes()
+    late = dialogue.client()
+    late.sends(request("GET /stream"))
+    mlflow = dialogue.mlflow_accepts()
+    dialogue.drains()
+    assert not dialogue.plane.emptied.is_set()
+
+    mlflow.sends(answer(200, body=b"done"))
+    assert late.received().endswith(b"done")
+    assert dialogue.plane.emptied.is_set()
