@@ -18,9 +18,9 @@ _ACCEPTED = tuple(
 
 
 def endpoint_of(settings: Upstream) -> Endpoint:
-    """The endpoint that the URL names; the port is 80 when it names none."""
+    """The endpoint that the URL names; without a port, at the one of its scheme."""
     parts = urlsplit(settings.url)
-    return Endpoint(parts.hostname or "", parts.port or 80)
+    return Endpoint(parts.hostname or "", parts.port or (443 if settings.is_https else 80))
 
 
 def host_header(settings: Upstream, endpoint: Endpoint) -> str:
@@ -43,13 +43,18 @@ def host_header(settings: Upstream, endpoint: Endpoint) -> str:
 
 
 def authorities_of(endpoint: Endpoint, host: str) -> frozenset[str]:
-    """The names (``host:port``, lower case) under which the endpoint is known inside."""
-    names = {str(endpoint).lower(), host.lower() if ":" in host else f"{host.lower()}:80"}
+    """The names (``host:port``, lower case) under which the endpoint is known inside.
+
+    ``host`` is the ``Host`` it is sent, from which MLflow makes its absolute URLs.
+    """
+    sent = host.lower()
+    has_port = ":" in sent.rpartition("]")[2]
+    names = {str(endpoint).lower(), *([sent] if has_port else [f"{sent}:80", f"{sent}:443"])}
     address = _address_of(endpoint)
     if address is not None:
         names.add(str(Endpoint(address, endpoint.port)))
     if endpoint.host in ("localhost", "127.0.0.1", "::1"):
-        names |= {f"{host}:{endpoint.port}" for host in ("localhost", "127.0.0.1", "[::1]")}
+        names |= {f"{name}:{endpoint.port}" for name in ("localhost", "127.0.0.1", "[::1]")}
     return frozenset(names)
 
 
