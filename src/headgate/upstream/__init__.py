@@ -5,7 +5,29 @@ next.  Nothing here knows a socket, a clock or a source of randomness; times are
 clock that does not go back.
 """
 
+from headgate.upstream.cluster import Cluster
 from headgate.upstream.merge import AnswerMerger
+from headgate.upstream.policy import ClusterPolicy
+from headgate.upstream.reports import Found, ProbeResult, Result
+from headgate.upstream.retry import RetryDecision, RetryPolicy, decide
+from headgate.upstream.snapshot import ClusterSnapshot, EndpointSnapshot, SourceSnapshot
+from headgate.upstream.unavailable import Unavailable, Why
 from headgate.upstream.wait_queue import WaitQueue
 
-__all__ = ["AnswerMerger", "WaitQueue"]
+__all__ = [
+    "AnswerMerger",
+    "Cluster",
+    "ClusterPolicy",
+    "ClusterSnapshot",
+    "EndpointSnapshot",
+    "Found",
+    "ProbeResult",
+    "Result",
+    "RetryDecision",
+    "RetryPolicy",
+    "SourceSnapshot",
+    "Unavailable",
+    "WaitQueue",
+    "Why",
+    "decide",
+]

@@ -1,0 +1,52 @@
+"""What a cluster is told: by discovery, by probes, and by the requests it sent somewhere."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from headgate.model import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An endpoint as discovery names it.
+
+    ``healthy`` is what discovery says of its health, if it says anything.  It counts only until
+    the first probe: AWS Cloud Map passes a change on after about 30 seconds.
+    """
+
+    endpoint: Endpoint
+    zone: str | None = None
+    healthy: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What one probe found; ``latency`` in seconds, ``reason`` a clause for a person."""
+
+    ok: bool
+    latency: float
+    reason: str
+    version: str | None = None
+
+
+class Result(enum.StrEnum):
+    """How a request ended, as far as it says something about the endpoint."""
+
+    OK = "ok"
+    """A whole answer with a status below 500."""
+    ERROR_STATUS = "error_status"
+    """An answer with a status of 500 or above: the endpoint is there."""
+    CONNECT_FAILED = "connect_failed"
+    """No connection: refused, timed out, unreachable, or no TLS."""
+    RESET = "reset"
+    """The connection ended before the answer did.
+
+    Not the loss of a kept connection before any byte of an answer: MLflow closes those after
+    five seconds, and that says nothing (report it as ``CANCELLED``).
+    """
+    TIMEOUT = "timeout"
+    """Silence for too long: perhaps slow, perhaps hung; the probes tell."""
+    CANCELLED = "cancelled"
+    """Broken off for a reason that is not the endpoint's."""
