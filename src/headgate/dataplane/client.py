@@ -103,15 +103,18 @@ class ClientConnection(asyncio.Protocol):
             self._receiving = False
 
     def eof_received(self) -> bool:
-        """The client sends no more; an answer under way is still delivered (half-close)."""
+        """The client sends no more; an answer under way is still delivered (half-close).
+
+        TLS connections cannot be half closed in asyncio: there the client has left.
+        """
         self.half_closed = True
         exchange = self._exchange
         if exchange is None:
-            return bool(self._held) and not self.writable
-        if not self._body.done:
-            exchange.on_client_lost()
-            return False
-        return True
+            return bool(self._held) and not self.writable and self.transport.can_write_eof()
+        if self._body.done and self.transport.can_write_eof():
+            return True
+        exchange.on_client_lost()
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._plane.leave(self)
@@ -355,8 +358,9 @@ class ClientConnection(asyncio.Protocol):
         sending = not self._body.done or bool(self._held)
         self._lingering = True  # what still comes is no request
         self._held = bytearray()
-        if sending and self.transport.can_write_eof():
-            self.transport.write_eof()
+        if sending:
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
             self.resume_reading()
             self._linger()
         else:

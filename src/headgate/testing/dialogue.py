@@ -48,10 +48,10 @@ class Dialogue:
 
     # --- the ends --------------------------------------------------------------------------
 
-    def client(self) -> Peer:
+    def client(self, *, tls: bool = False) -> Peer:
         """A client connects."""
-        connection = ClientConnection(self.plane)
-        peer = Peer(self.turns, FakeTransport(self.turns, connection, CLIENT))
+        connection = ClientConnection(self.plane, "https" if tls else "http")
+        peer = Peer(self.turns, FakeTransport(self.turns, connection, CLIENT, tls=tls))
         self._clients.append(peer)
         self.turns.run()
         return peer

@@ -44,12 +44,21 @@ class _Eof(enum.Enum):
 
 
 class FakeTransport(asyncio.Transport):
-    """The gate's end of a connection, already handed to ``protocol``."""
+    """The gate's end of a connection, already handed to ``protocol``.
+
+    With ``tls`` the connection cannot be half closed, as in asyncio.
+    """
 
     def __init__(
-        self, turns: Turns, protocol: asyncio.Protocol, peername: tuple[str, int] | None = None
+        self,
+        turns: Turns,
+        protocol: asyncio.Protocol,
+        peername: tuple[str, int] | None = None,
+        *,
+        tls: bool = False,
     ) -> None:
         super().__init__({"peername": peername})
+        self._tls = tls
         self._turns = turns
         self._protocol = protocol
         self._inbox: deque[bytes | _Eof] = deque()
@@ -99,12 +108,14 @@ class FakeTransport(asyncio.Transport):
             self._protocol.pause_writing()
 
     def can_write_eof(self) -> bool:
-        """A TCP connection has two directions."""
-        return True
+        """A TCP connection has two directions that end by themselves."""
+        return not self._tls
 
     def write_eof(self) -> None:
         """End what is sent; the peer may go on sending."""
         self._must_be_open()
+        if self._tls:
+            raise NotImplementedError
         self._eof_written = True
         self._flush()
 
@@ -180,7 +191,10 @@ class FakeTransport(asyncio.Transport):
                 self._protocol.data_received(read)
             else:  # it stays: whoever reads again meets it again
                 self._reading = False
-                if not self._protocol.eof_received():
+                keep_open = self._protocol.eof_received()
+                if keep_open and self._tls:
+                    raise RuntimeError("true has no effect when using TLS")
+                if not keep_open:
                     self.close()
 
     def _flush(self) -> None:
