@@ -140,11 +140,17 @@ class _Call:
 
     # --- from the connection ---------------------------------------------------------------
 
-    def on_response(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
+    def on_response(
+        self,
+        response: Response | None,
+        pieces: list[bytes],
+        *,
+        done: bool,  # noqa: ARG002 - the signature is ExchangeSide's
+    ) -> None:
         self._response = response or self._response
         for piece in pieces:
             self._body += piece
-        if len(self._body) > self._max_bytes and not done:
+        if len(self._body) > self._max_bytes:
             connection = self._connection
             self._fail(CallFailure.TOO_LONG, f"the answer is over {self._max_bytes} bytes")
             if connection is not None:
