@@ -13,6 +13,7 @@ from typing import cast
 from headgate.config import Limits
 from headgate.dataplane.exchange import Exchange
 from headgate.dataplane.gate import Caller
+from headgate.dataplane.kernel import unacknowledged
 from headgate.dataplane.plane import Plane, log
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
@@ -204,9 +205,10 @@ class ClientConnection(asyncio.Protocol):
         """The wait that was allowed is over."""
         limits = self._plane.limits
         exchange = self._exchange
-        unsent = self.transport.get_write_buffer_size()
+        waiting = self.transport.get_write_buffer_size()
         resting = exchange is None and not self._held
-        if unsent and (resting or not self.writable):  # the client has yet to read an answer
+        if waiting and (resting or not self.writable):  # the client has yet to read an answer
+            unsent = waiting + unacknowledged(self.transport)
             if unsent < self._unsent:  # slow, but it moves
                 self._unsent = unsent
                 self.deadline = now + limits.body_timeout
