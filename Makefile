@@ -33,7 +33,7 @@ docs: $(VENV)/.dev ## write the reference pages from the code
 lock: $(VENV)/.tools ## resolve the pinned requirements again (versions and hashes only)
 	@$(UV) pip compile -q $(COMPILE) requirements/tools.in -o requirements/tools.lock
 	@$(UV) pip compile -q $(COMPILE) --extra mlflow pyproject.toml -o requirements/run.lock
-	@$(UV) pip compile -q $(COMPILE) --extra mlflow --group dev -c requirements/run.lock -c requirements/tools.lock pyproject.toml -o requirements/dev.lock
+	@$(UV) pip compile -q $(COMPILE) --extra mlflow --extra aws --group dev -c requirements/run.lock -c requirements/tools.lock pyproject.toml -o requirements/dev.lock
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-header
 
 clean: ## remove everything the verbs made, your headgate-data folder excepted

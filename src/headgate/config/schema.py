@@ -35,6 +35,8 @@ _LABEL = r"[A-Za-z0-9_\-]{1,63}"
 _NAME = rf"(?=[^:]{{1,253}}(?::|$)){_LABEL}(?:\.{_LABEL})*\.?"
 _HOST = re.compile(rf"{_NAME}|[0-9A-Fa-f:.]+")
 _AUTHORITY = re.compile(rf"(?:{_NAME}|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
+_CLOUDMAP = re.compile(r"cloudmap://[A-Za-z0-9_.\-]+/[A-Za-z0-9_.\-]+(?:\?port=[0-9]{1,5})?")
+SCHEMES = ("http", "https", "srv+http", "srv+https", "cloudmap")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_~\-][A-Za-z0-9_~\-.]*)*/?")
 
 
@@ -58,6 +60,36 @@ def _networks(value: object) -> object:
     if problems:
         raise ValueError("; ".join(problems))
     return found
+
+
+def _checked_url(value: str) -> str:
+    """One URL of an upstream in its plain form.
+
+    Raises:
+        ValueError: with what is wrong with it.
+    """
+    parts = urlsplit(value)
+    if parts.scheme not in SCHEMES:
+        found = f"is {parts.scheme!r}" if parts.scheme else "is missing"
+        raise ValueError(f"the scheme {found}; use http://host:port")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("credentials do not belong in the URL")
+    if not parts.hostname:
+        raise ValueError("the host is missing; use http://host:port")
+    if parts.scheme == "cloudmap":
+        if _CLOUDMAP.fullmatch(value) is None:
+            raise ValueError("use cloudmap://namespace/service")
+        return value
+    if parts.path not in ("", "/") or "?" in value or "#" in value:
+        raise ValueError("a path is not supported: run MLflow without --static-prefix")
+    url = f"{parts.scheme}://{parts.netloc}"
+    if _AUTHORITY.fullmatch(parts.netloc) is None or url.lower() != value.lower().rstrip("/"):
+        raise ValueError("the host is malformed; use http://host:port, a name in ASCII")
+    if parts.port == 0:  # and ValueError for one that is no number, or too large
+        raise ValueError("port 0 cannot be connected to")
+    if parts.scheme.startswith("srv+") and parts.port is not None:
+        raise ValueError("SRV records name the port; leave it out")
+    return url
 
 
 class _Section(BaseModel):
@@ -157,16 +189,73 @@ class UpstreamTls(_Section):
         return self
 
 
+class Probes(_Section):
+    """How MLflow's endpoints are watched, in each worker."""
+
+    interval: float = Field(
+        5,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds between two probes of an endpoint; 0: it is not probed.",
+    )
+    timeout: Seconds = Field(5, description="Seconds for a probe's answer.")
+    unhealthy_after: int = Field(2, ge=1, description="Failed probes in a row.")
+    healthy_after: int = Field(1, ge=1, description="Successful probes in a row.")
+
+
+class Balance(_Section):
+    """How requests are spread over an upstream's endpoints."""
+
+    max_in_flight: int = Field(
+        256, ge=1, description="Requests under way at one endpoint, in each worker."
+    )
+    queue_size: int = Field(
+        256, ge=0, description="Requests that may wait while every endpoint is full."
+    )
+    queue_timeout: Seconds = Field(10, description="Seconds such a request waits at most.")
+    ejection_after: int = Field(
+        3, ge=1, description="Connect errors and resets in a row that eject an endpoint."
+    )
+    ejection_time: Seconds = Field(
+        10, description="Seconds of a first ejection; each further one lasts twice as long."
+    )
+    max_ejection_time: Seconds = Field(300, description="Seconds that an ejection lasts at most.")
+    max_ejected_share: float = Field(
+        0.5, ge=0, le=1, description="Share of the endpoints that may be ejected at once."
+    )
+    slow_start: float = Field(
+        10,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds in which an endpoint new in service comes to its full share.",
+    )
+    zone: str | None = Field(
+        None, description="The gate's own availability zone: endpoints there are preferred."
+    )
+
+
 class Upstream(_Section):
     """One MLflow service behind the gate."""
 
     url: str = Field(
         DEVELOPMENT_URL,
-        description="Where MLflow is found: `http://host:port` or `https://host:port`; without a "
-        "path: MLflow is to run unprefixed, since a prefix sends its artifacts down a buffering "
-        "path.",
+        description="Where MLflow is found. `http://host:port` or `https://…`: the host's "
+        "addresses, asked for again by their TTL; several, separated by commas, are one upstream. "
+        "`srv+http://_mlflow._tcp.name`: SRV records. `cloudmap://namespace/service`: AWS Cloud "
+        "Map. Without a path: MLflow is to run unprefixed, since a prefix sends its artifacts "
+        "down a buffering path.",
     )
     tls: UpstreamTls = Field(UpstreamTls(), description="For `https`; verification is always on.")
+    probes: Probes = Probes()
+    balance: Balance = Balance()
+    resolver: str | None = Field(
+        None, description="DNS server to ask, as `address` or `address:port`; else the system's."
+    )
+    allow_link_local: bool = Field(
+        False,
+        description="Use link-local addresses that discovery names. Cloud metadata services have "
+        "such addresses; MLflow has none.",
+    )
     prefixes: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         ("/", "/mlflow", "/api/mlflow"),
         min_length=1,
@@ -195,29 +284,25 @@ class Upstream(_Section):
     )
 
     @property
+    def urls(self) -> tuple[str, ...]:
+        """The URLs one by one."""
+        return tuple(self.url.split(","))
+
+    @property
     def is_https(self) -> bool:
         """Whether connections to MLflow are encrypted."""
-        return self.url.startswith("https:")
+        return self.url.startswith(("https:", "srv+https:"))
 
     @field_validator("url")
     @classmethod
     def _url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https"):
-            found = f"is {parts.scheme!r}" if parts.scheme else "is missing"
-            raise ValueError(f"the scheme {found}; use http://host:port")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("credentials do not belong in the URL")
-        if not parts.hostname:
-            raise ValueError("the host is missing; use http://host:port")
-        if parts.path not in ("", "/") or "?" in value or "#" in value:
-            raise ValueError("a path is not supported: run MLflow without --static-prefix")
-        url = f"{parts.scheme}://{parts.netloc}"
-        if _AUTHORITY.fullmatch(parts.netloc) is None or url.lower() != value.lower().rstrip("/"):
-            raise ValueError("the host is malformed; use http://host:port, a name in ASCII")
-        if parts.port == 0:  # and ValueError for one that is no number, or too large
-            raise ValueError("port 0 cannot be connected to")
-        return url
+        urls = [_checked_url(each.strip()) for each in value.split(",")]
+        schemes = {url.partition(":")[0] for url in urls}
+        if len(urls) > 1 and not schemes <= {"http", "https"}:
+            raise ValueError("only http and https URLs can stand in a list")
+        if len(schemes) > 1:
+            raise ValueError("the URLs of a list must be all http or all https")
+        return ",".join(urls)
 
     @field_validator("host_header")
     @classmethod

@@ -25,6 +25,16 @@ def cannot_connect(endpoint: Endpoint, error: OSError) -> Refusal:
     )
 
 
+def waited_in_vain(limit: float) -> Refusal:
+    """No endpoint had room in time."""
+    return Refusal(
+        Reason.OVERLOADED,
+        f"Headgate is busy: every MLflow server had all it may have for {limit:g} s. Nothing was "
+        "sent; send this request again in a moment.",
+        retry_after=RETRY_AFTER,
+    )
+
+
 def connection_lost(cause: str) -> Refusal:
     """MLflow ended the connection before it answered."""
     return Refusal(

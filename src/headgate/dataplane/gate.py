@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from pydantic import ByteSize
 
-from headgate.dataplane.pool import Pool
+from headgate.dataplane.balancer import Balancer
 from headgate.errors import Refusal
 from headgate.model import Operation, Outcome, Phase, Principal
 from headgate.wire.request import Request
@@ -39,7 +39,7 @@ class Route:
     ``body_limit`` is in bytes, 0: none.
     """
 
-    pool: Pool
+    balancer: Balancer
     path: bytes
     prefix: bytes
     operation: Operation

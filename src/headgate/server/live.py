@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import random
 import secrets
 import time
 
 from headgate.auth import Authenticate
 from headgate.config import Config, Upstream
-from headgate.dataplane.dial import Dial, dial_tcp, tls_dial, unix_dial
+from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.dial import unix_dial
 from headgate.dataplane.plane import Plane
 from headgate.dataplane.pool import Pool
-from headgate.discovery import static
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint, Outcome
 from headgate.server.pipeline import Pipeline
 from headgate.server.reload import Reloader
-from headgate.server.tls import ListenerTls, upstream_context
+from headgate.server.tls import ListenerTls
+from headgate.server.upstreams import LiveUpstream
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow
+from headgate.upstream import Cluster, ClusterPolicy, ClusterSnapshot, Found
 
 log = logging.getLogger("headgate.server")
+
+FIRST_ANSWER_SECONDS = 5.0
+"""How long a start waits for discovery; after it, requests are answered 503 until it answers."""
 
 
 class LiveGate:
@@ -53,11 +61,9 @@ class LiveGate:
         self._access_log = access_log
         self._tls = tls
         self._reloader: Reloader | None = None
-        self._control = self._pool(
-            config, Upstream(), Endpoint("control", 0), "headgate", unix_dial(control_path)
-        )
-        self._retired: list[Pool] = []
-        self._pools = self._build_pools(config)
+        self._control = _control(config, control_path)
+        self._retired: list[LiveUpstream] = []
+        self._upstreams = _upstreams(config)
         self.plane = Plane(
             self._pipeline(config),
             config.limits,
@@ -76,20 +82,36 @@ class LiveGate:
         Raises:
             HeadgateError: a certificate file is not fit; nothing has changed.
         """
-        pools = self._build_pools(config)
-        for pool in self._pools.values():
-            pool.retire()
-            self._retired.append(pool)
-        self._pools = pools
+        upstreams = _upstreams(config)
+        for old in self._upstreams.values():
+            old.retire()
+            self._retired.append(old)
+        self._upstreams = upstreams
+        for new in upstreams.values():
+            new.start()
         self.plane.configure(self._pipeline(config), config.limits, config.listen.trusted_proxies)
+
+    async def prepare(self) -> None:
+        """Begin to find endpoints, and wait a moment for the first answer."""
+        for upstream in self._upstreams.values():
+            upstream.start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_ANSWER_SECONDS):
+                for upstream in self._upstreams.values():
+                    await upstream.known()
+
+    def snapshots(self) -> list[ClusterSnapshot]:
+        """How each upstream stands."""
+        return [upstream.balancer.snapshot() for upstream in self._upstreams.values()]
 
     # --- upkeep, for the worker ------------------------------------------------------------
 
     def tick(self) -> None:
         """What is due twice a second."""
-        self._retired = [pool for pool in self._retired if pool.size]
-        for pool in (self._control, *self._pools.values(), *self._retired):
-            pool.sweep()
+        self._retired = [each for each in self._retired if each.balancer.size]
+        for each in (*self._upstreams.values(), *self._retired):
+            each.balancer.sweep()
+        self._control.sweep()
         if self._access_log is not None:
             self._access_log.flush()
         self._set_gauges()
@@ -105,8 +127,9 @@ class LiveGate:
 
     def close(self) -> None:
         """Close every connection to an upstream."""
-        for pool in (self._control, *self._pools.values(), *self._retired):
-            pool.close()
+        for each in (*self._upstreams.values(), *self._retired):
+            each.close()
+        self._control.close()
         self._set_gauges()
 
     def _set_gauges(self) -> None:
@@ -135,7 +158,7 @@ class LiveGate:
         return Pipeline(
             self._authenticate,
             {
-                prefix: self._pools[name]
+                prefix: self._upstreams[name].balancer
                 for name, settings in config.upstreams.items()
                 for prefix in settings.prefixes
             },
@@ -145,25 +168,34 @@ class LiveGate:
             account=self._account,
         )
 
-    def _build_pools(self, config: Config) -> dict[str, Pool]:
-        return {name: self._upstream(config, each) for name, each in config.upstreams.items()}
 
-    def _upstream(self, config: Config, settings: Upstream) -> Pool:
-        endpoint = static.endpoint_of(settings)
-        context = upstream_context(settings)
-        dial = dial_tcp if context is None else tls_dial(context, settings.tls.server_name)
-        return self._pool(config, settings, endpoint, static.host_header(settings, endpoint), dial)
+def _upstreams(config: Config) -> dict[str, LiveUpstream]:
+    return {
+        name: LiveUpstream(name, settings, config.limits)
+        for name, settings in config.upstreams.items()
+    }
 
-    def _pool(
-        self, config: Config, settings: Upstream, endpoint: Endpoint, host: str, dial: Dial
-    ) -> Pool:
+
+def _control(config: Config, path: str) -> Balancer:
+    """The way to the control application: an upstream of one endpoint that is always there."""
+    settings = Upstream()
+    endpoint = Endpoint("control", 0)
+    policy = ClusterPolicy(probe_interval=0, max_in_flight=config.limits.connections)
+    cluster = Cluster("control", policy, random.Random(), lambda _event: None)  # noqa: S311
+    cluster.discovered([Found(endpoint)], "itself", None, time.monotonic())
+
+    def make_pool(endpoint: Endpoint) -> Pool:
         return Pool(
             endpoint,
             settings,
-            host_header=host.encode("ascii"),
-            authorities=static.authorities_of(endpoint, host),
+            host_header=b"headgate",
+            authorities=frozenset(),
             head_bytes=config.limits.head_bytes,
             max_fields=config.limits.headers,
             clock=time.monotonic,
-            dial=dial,
+            dial=unix_dial(path),
         )
+
+    return Balancer(
+        cluster, make_pool, clock=time.monotonic, silence_timeout=settings.silence_timeout
+    )

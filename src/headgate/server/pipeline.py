@@ -14,8 +14,8 @@ from dataclasses import replace
 from headgate.auth import Authenticate
 from headgate.config import Limits
 from headgate.contract import classify
+from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.gate import Caller, Forward, Inspect, Redirect, Refused, Route, Verdict
-from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Principal, Reason, SizeClass
 from headgate.wire.errors import ProtocolError
@@ -46,7 +46,7 @@ class Pipeline:
 
     Args:
         authenticate: answers who sends a request.
-        pools: the upstream connections by public prefix, each prefix without a final slash.
+        balancers: the upstreams by public prefix, each prefix without a final slash.
         control: the way to the gate's own pages.
         limits: bounds on bodies.
         clock: seconds since the epoch.
@@ -56,8 +56,8 @@ class Pipeline:
     def __init__(
         self,
         authenticate: Authenticate,
-        pools: Mapping[str, Pool],
-        control: Pool,
+        balancers: Mapping[str, Balancer],
+        control: Balancer,
         limits: Limits,
         *,
         clock: Callable[[], float],
@@ -73,8 +73,8 @@ class Pipeline:
         self._control = control
         # What a method and a path as sent lead to: it depends on nothing else.
         self._routes: dict[tuple[bytes, bytes], Route] = {}
-        self._pools = {prefix.encode("ascii"): pool for prefix, pool in pools.items()}
-        longest_first = sorted(filter(None, self._pools), key=len, reverse=True)
+        self._balancers = {prefix.encode("ascii"): each for prefix, each in balancers.items()}
+        longest_first = sorted(filter(None, self._balancers), key=len, reverse=True)
         self._prefix = re.compile(b"(?:%b)(?=/|$)" % b"|".join(map(re.escape, longest_first)))
         self.account = account
 
@@ -127,17 +127,17 @@ class Pipeline:
             message = f"Headgate refused the request: {error.message}."
             return Refused(Refusal(error.reason, message), Phase.CANONICALISE)
         prefix, path = self._split(target.path)
-        pool = self._pools.get(prefix)
-        if not path and pool is not None:
+        balancer = self._balancers.get(prefix)
+        if not path and balancer is not None:
             if b"text/html" in request.fields.known.get(b"accept", b""):
                 return Redirect(prefix + b"/" + target.query)
             path = b"/"
         operation = classify(request.method, path)
         if operation is not None and operation.family == "gate":
-            pool = self._control
-        if operation is None or pool is None:
+            balancer = self._control
+        if operation is None or balancer is None:
             return Refused(_unknown_route(request, target), Phase.CLASSIFY)
-        route = Route(pool, path, prefix, operation, self._body_limits[operation.size])
+        route = Route(balancer, path, prefix, operation, self._body_limits[operation.size])
         if path != b"/" and request.target.startswith(b"/"):
             if len(self._routes) >= REMEMBERED_ROUTES:
                 self._routes.clear()

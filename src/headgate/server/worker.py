@@ -14,15 +14,22 @@ from typing import Any, Protocol
 from headgate.config import Listen
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import Plane
+from headgate.server import listener as listening
 
 log = logging.getLogger("headgate.server")
 
 SWEEP_SECONDS = 0.5
+TLS_SHUTDOWN_SECONDS = 86400.0
+"""Longer than the data plane lets any connection take to close; asyncio's own limit does not ask
+whether the client still reads."""
 Companion = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Upkeep(Protocol):
     """What a worker does now and then for the gate it runs."""
+
+    async def prepare(self) -> None:
+        """What must be done before the first request is served."""
 
     def tick(self) -> None:
         """Called twice a second."""
@@ -83,15 +90,22 @@ class Worker:
             loop.add_signal_handler(number, handler)
         if lifeline is not None:
             loop.add_reader(lifeline, self._on_orphaned, loop, lifeline)
+        await self._upkeep.prepare()
         scheme = "https" if self._tls is not None else "http"
         server = await loop.create_server(
-            lambda: ClientConnection(self._plane, scheme), sock=listener, ssl=self._tls
+            lambda: ClientConnection(self._plane, scheme),
+            sock=listener,
+            backlog=self._listen.backlog,
+            ssl=self._tls,
+            ssl_handshake_timeout=self._plane.limits.header_timeout if self._tls else None,
+            ssl_shutdown_timeout=TLS_SHUTDOWN_SECONDS if self._tls else None,
         )
         helpers = [loop.create_task(self._sweep(), name="sweep")]
         helpers += [loop.create_task(make(), name=make.__qualname__) for make in self._companions]
         try:
             ready()
             await self._until_stopped(helpers)
+            listening.end(listener)
             server.close()
             await self._drain()
         finally:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+from random import Random
 
 from headgate.config import Limits, Upstream
+from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import Plane
 from headgate.model import Outcome
@@ -12,6 +14,7 @@ from headgate.testing.clock import ManualClock
 from headgate.testing.gate import ScriptedGate
 from headgate.testing.pool import ScriptedPool
 from headgate.testing.transport import FakeTransport, Peer, Turns
+from headgate.upstream import Cluster, ClusterPolicy, Found
 
 CLIENT = ("192.0.2.1", 40000)
 SEED = "0123456789abcdef"
@@ -41,10 +44,23 @@ class Dialogue:
         self.clock = ManualClock()
         self.turns = Turns()
         self.pool = ScriptedPool(self.turns, self.clock, self.settings, self.limits)
-        self.gate = ScriptedGate(self.pool)
+        self.balancer = self._balancer()
+        self.gate = ScriptedGate(self.balancer)
         self.plane = _CountingPlane(self.gate, self.limits, self.clock)
         self._clients: list[Peer] = []
         self._told = 0
+
+    def _balancer(self) -> Balancer:
+        """The way to one endpoint that is always there; its one pool is ``pool``."""
+        policy = ClusterPolicy(probe_interval=0, slow_start=0)
+        cluster = Cluster("default", policy, Random(0), lambda _event: None)  # noqa: S311
+        cluster.discovered([Found(self.pool.endpoint)], "test", None, self.clock())
+        return Balancer(
+            cluster,
+            lambda _endpoint: self.pool,
+            clock=self.clock,
+            silence_timeout=self.settings.silence_timeout,
+        )
 
     # --- the ends --------------------------------------------------------------------------
 
@@ -86,7 +102,7 @@ class Dialogue:
     def sweeps(self) -> None:
         """The worker looks for waits that have lasted too long."""
         self.plane.sweep()
-        self.pool.sweep()
+        self.balancer.sweep()
         self.turns.run()
 
     def drains(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ByteSize
 
+from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.gate import (
     NO_LIMIT,
     Caller,
@@ -17,7 +18,6 @@ from headgate.dataplane.gate import (
     Route,
     Verdict,
 )
-from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
 from headgate.model import BodyHandling, Operation, Outcome, Phase, Principal, Reason, Retry
 from headgate.wire.request import Request
@@ -45,7 +45,7 @@ class ScriptedGate:
     ``decided`` are the requests, ``inspected`` those that were decided on with their bodies.
     """
 
-    pool: Pool
+    balancer: Balancer
     script: dict[bytes, Scripted] = field(
         default_factory=lambda: {
             b"/stream": STREAM,
@@ -75,8 +75,8 @@ class ScriptedGate:
     def route(
         self, operation: Operation, path: bytes = b"/", body_limit: ByteSize = NO_LIMIT
     ) -> Route:
-        """The way to ``pool``."""
-        return Route(self.pool, path, b"", operation, body_limit)
+        """A way through ``balancer``."""
+        return Route(self.balancer, path, b"", operation, body_limit)
 
     def decide_body(
         self,

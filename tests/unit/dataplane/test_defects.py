@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.dataplane import client as client_room
-from headgate.dataplane.exchange import Exchange
+from headgate.dataplane.forwarding import Forwarding
 from headgate.dataplane.request_body import RequestBody
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
@@ -100,7 +100,7 @@ def test_a_defect_before_the_answers_head_is_answered_500(
     client = dialogue.client()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    monkeypatch.setattr(Exchange, "_location_line", broken)
+    monkeypatch.setattr(Forwarding, "_head_of", broken)
     mlflow.sends(answer(302, "Location: /elsewhere"))
 
     assert client.received().startswith(b"HTTP/1.1 500 ")
@@ -116,7 +116,7 @@ def test_a_defect_within_an_answer_cuts_it(
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
     mlflow.sends(answer(200, "Content-Length: 6"), b"abc")
-    monkeypatch.setattr(Exchange, "on_response", broken)
+    monkeypatch.setattr(Forwarding, "on_response", broken)
     mlflow.sends(b"def")
 
     assert (client.end(), mlflow.end()) == (End.CUT, End.CUT)

@@ -6,12 +6,12 @@ import pytest
 from pydantic import ByteSize
 
 from headgate.config import Limits
-from headgate.dataplane.exchange import MAX_ATTEMPTS
 from headgate.dataplane.request_body import REPLAY_BYTES
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, answer, chunked, request
 from headgate.testing.transport import End, Peer
+from headgate.upstream import RetryPolicy
 
 CHUNKED = "Transfer-Encoding: chunked"
 
@@ -211,11 +211,18 @@ def test_an_unsafe_request_is_never_sent_twice(dialogue: Dialogue) -> None:
     assert (dialogue.pool.pending, dialogue.outcome().attempts) == ([], 1)
 
 
-def test_a_new_connection_that_is_lost_is_no_reason_to_send_again(dialogue: Dialogue) -> None:
-    client, mlflow = asks(dialogue, "GET /safe")
-    mlflow.resets()
+def test_what_may_be_executed_twice_is_sent_again_until_attempts_are_spent(
+    dialogue: Dialogue,
+) -> None:
+    attempts = RetryPolicy().attempts
+    client = dialogue.client()
+    client.sends(request("GET /safe"))
+    for _ in range(attempts):
+        assert client.received() == b""
+        dialogue.mlflow_accepts().resets()
+
     assert client.received().startswith(b"HTTP/1.1 502 ")
-    assert (dialogue.pool.pending, dialogue.outcome().attempts) == ([], 1)
+    assert (dialogue.pool.pending, dialogue.outcome().attempts) == ([], attempts)
 
 
 def test_an_answer_that_has_begun_is_no_reason_to_send_again(dialogue: Dialogue) -> None:
@@ -238,7 +245,7 @@ def test_silence_is_no_reason_to_send_again(dialogue: Dialogue) -> None:
 
 
 def test_the_number_of_attempts_is_bounded(dialogue: Dialogue) -> None:
-    idle = [dialogue.mlflow_is_idle() for _ in range(MAX_ATTEMPTS + 1)]
+    idle = [dialogue.mlflow_is_idle() for _ in range(RetryPolicy().attempts + 1)]
     client = dialogue.client()
     client.sends(request("GET /safe"))
     for stale in reversed(idle[1:]):
@@ -247,7 +254,7 @@ def test_the_number_of_attempts_is_bounded(dialogue: Dialogue) -> None:
 
     assert client.received().startswith(b"HTTP/1.1 502 ")
     assert idle[0].received() == b""
-    assert dialogue.outcome().attempts == MAX_ATTEMPTS
+    assert dialogue.outcome().attempts == RetryPolicy().attempts
 
 
 @pytest.mark.parametrize(("size", "again"), [(REPLAY_BYTES, True), (REPLAY_BYTES + 1, False)])

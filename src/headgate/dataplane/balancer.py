@@ -1,0 +1,155 @@
+"""The way to one upstream: its endpoints, and the connections to each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from headgate.dataplane.pool import Pool
+from headgate.errors import Refusal
+from headgate.model import Endpoint, Reason
+from headgate.upstream import (
+    Cluster,
+    ClusterSnapshot,
+    Result,
+    RetryPolicy,
+    Unavailable,
+    WaitQueue,
+    Why,
+)
+
+
+class Queued(Protocol):
+    """A request that waits until an endpoint has room."""
+
+    def __hash__(self) -> int:
+        """Each is itself only."""
+
+    def on_room(self) -> None:
+        """There may be room now: choose again."""
+
+    def on_wait_over(self) -> None:
+        """There was none in time."""
+
+
+class Balancer:
+    """Chooses an endpoint for each request, and keeps a pool of connections for each endpoint.
+
+    Args:
+        cluster: decides.
+        make_pool: makes the pool for an endpoint.
+        clock: seconds from an arbitrary start.
+        silence_timeout: seconds MLflow may stay silent.
+        names: further names (``host:port``, lower case) by which the upstream is known inside.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        make_pool: Callable[[Endpoint], Pool],
+        *,
+        clock: Callable[[], float],
+        silence_timeout: float,
+        names: frozenset[str] = frozenset(),
+    ) -> None:
+        self.cluster = cluster
+        self.silence_timeout = silence_timeout
+        self.retry_policy = RetryPolicy()
+        self._make_pool = make_pool
+        self._clock = clock
+        self._names = names
+        self._pools: dict[Endpoint, Pool] = {}
+        self._queue: WaitQueue[Queued] = WaitQueue(
+            cluster.policy.queue_size, cluster.policy.queue_timeout
+        )
+
+    @property
+    def authorities(self) -> frozenset[str]:
+        """The names (``host:port``, lower case) that no client may be shown."""
+        return self._names.union(*(pool.authorities for pool in self._pools.values()))
+
+    def choose(self, tried: Collection[Endpoint] = ()) -> Pool | Unavailable:
+        """The pool of an endpoint that may take one more request, which counts from now.
+
+        ``tried`` are those where this request failed before.  Each pool that is returned must be
+        given to ``finish`` once.
+        """
+        cluster = self.cluster
+        found = cluster.select(self._clock(), tried)
+        if isinstance(found, Unavailable):
+            return found
+        cluster.acquire(found)
+        return self._pools.get(found) or self.pool(found)
+
+    def pool(self, endpoint: Endpoint) -> Pool:
+        """The connections to an endpoint, chosen or not."""
+        pool = self._pools.get(endpoint)
+        if pool is None:
+            pool = self._pools[endpoint] = self._make_pool(endpoint)
+        return pool
+
+    def finish(self, pool: Pool, result: Result, error: str = "") -> None:
+        """Say how a request ended at an endpoint; ``error`` is a clause for a person."""
+        self.cluster.release(pool.endpoint, result, self._clock(), error)
+        if self._queue:
+            waiter = self._queue.pop()
+            if waiter is not None:
+                waiter.on_room()
+
+    def queue(self, waiter: Queued, why: Unavailable) -> bool:
+        """Let a request wait for room, where waiting can help; whether it does."""
+        return why.why is Why.FULL and self._queue.put(waiter, self._clock())
+
+    def leave(self, waiter: Queued) -> None:
+        """A request waits no longer."""
+        self._queue.discard(waiter)
+
+    def sweep(self) -> None:
+        """What is due now and then: aged connections, expired waits, endpoints that left."""
+        now = self._clock()
+        for pool in self._pools.values():
+            pool.sweep()
+        for waiter in self._queue.expire(now):
+            waiter.on_wait_over()
+        for endpoint in self.cluster.removable(now):
+            gone = self._pools.pop(endpoint, None)
+            if gone is not None:
+                gone.close()
+
+    def snapshot(self) -> ClusterSnapshot:
+        """How things stand, for the health pages."""
+        return self.cluster.snapshot(self._clock(), len(self._queue))
+
+    @property
+    def size(self) -> int:
+        """Open connections to all endpoints."""
+        return sum(pool.size for pool in self._pools.values())
+
+    def retire(self) -> None:
+        """Keep no connection longer than the exchange it serves: nothing new will come."""
+        for pool in self._pools.values():
+            pool.retire()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for pool in self._pools.values():
+            pool.close()
+
+
+def refusal(unavailable: Unavailable) -> Refusal:
+    """What the client is told when no endpoint can be had."""
+    if unavailable.why is Why.FULL:
+        return Refusal(
+            Reason.OVERLOADED,
+            f"Headgate is busy: {unavailable.text}. Nothing was sent to MLflow; send this request "
+            "again in a moment.",
+            retry_after=unavailable.retry_after,
+            detail=unavailable.text,
+        )
+    return Refusal(
+        Reason.NO_ENDPOINT,
+        f"Headgate has no MLflow server to send this to: {unavailable.text}. Nothing was sent; "
+        "send this request again in a moment, and check that MLflow is running.",
+        retry_after=unavailable.retry_after,
+        detail=unavailable.text,
+    )

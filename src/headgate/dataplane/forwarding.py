@@ -1,0 +1,340 @@
+"""A request's way to MLflow and its answer's way back: the phases select, forward, respond.
+
+One ``Forwarding`` may make several attempts at several endpoints.  Whatever happens to it, it
+tells its exchange once: the answer is complete, or there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING
+
+from headgate.dataplane import failures
+from headgate.dataplane.balancer import refusal
+from headgate.dataplane.gate import Forward
+from headgate.dataplane.plane import Plane, log
+from headgate.dataplane.pool import Pool
+from headgate.dataplane.request_body import RequestBody
+from headgate.dataplane.upstream import UpstreamConnection
+from headgate.errors import Refusal
+from headgate.model import Endpoint, Phase
+from headgate.upstream import Result, Unavailable, decide
+from headgate.wire import forward as heads
+from headgate.wire.body import LAST_CHUNK, chunk
+from headgate.wire.errors import ProtocolError
+from headgate.wire.location import location_line
+from headgate.wire.response import Response
+
+if TYPE_CHECKING:
+    from headgate.dataplane.client import ClientConnection
+    from headgate.dataplane.exchange import Exchange
+
+
+class Forwarding:
+    """The upstream half of an exchange."""
+
+    __slots__ = (
+        "_arrived",
+        "_balancer",
+        "_body",
+        "_chunked_out",
+        "_client",
+        "_connecting",
+        "_connection",
+        "_exchange",
+        "_forward",
+        "_plane",
+        "_pool",
+        "_queued",
+        "_retrying",
+        "_sent",
+        "_tried",
+        "attempts",
+        "bytes_out",
+        "endpoint",
+        "method",
+        "started",
+        "status",
+    )
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        plane: Plane,
+        client: ClientConnection,
+        forward: Forward,
+        body: RequestBody | None,
+        arrived: float,
+    ) -> None:
+        self._exchange = exchange
+        self._plane = plane
+        self._client = client
+        self._forward = forward
+        self._body = body
+        self._arrived = arrived
+        self._balancer = forward.route.balancer
+        self._pool: Pool | None = None
+        self._connection: UpstreamConnection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._queued = False
+        self._retrying = False
+        self._sent = False
+        self._tried: tuple[Endpoint, ...] = ()
+        self._chunked_out = False
+        self.method = exchange.method
+        self.attempts = 0
+        self.bytes_out = 0
+        self.endpoint = ""
+        self.started = 0.0
+        self.status = 0
+
+    # --- select ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Choose an endpoint and send the request there, or wait for what that takes."""
+        self._exchange.phase = Phase.SELECT
+        chosen = self._balancer.choose(self._tried)
+        if isinstance(chosen, Unavailable):
+            self._client.pause_reading()
+            self._queued = self._balancer.queue(self, chosen)
+            if not self._queued:
+                self._give_up(refusal(chosen))
+            return
+        self._pool = chosen
+        self.endpoint = chosen.name
+        self.attempts += 1
+        connection = chosen.take()
+        if connection is not None:
+            self._send(chosen, connection)
+        else:
+            self._client.pause_reading()
+            self._connecting = chosen.connect(self)
+
+    def on_room(self) -> None:
+        """An endpoint may have room."""
+        self._queued = False
+        self.start()
+
+    def on_wait_over(self) -> None:
+        """None had room in time."""
+        self._queued = False
+        limit = self._balancer.cluster.policy.queue_timeout
+        self._give_up(failures.waited_in_vain(limit))
+
+    def on_connected(self, connection: UpstreamConnection) -> None:
+        """A new connection to MLflow is open."""
+        self._connecting = None
+        pool = self._pool
+        if self._exchange.ended or pool is None:
+            connection.abort()
+            return
+        try:
+            self._send(pool, connection)
+            self._client.resume_reading()
+        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
+            self.on_defect(error)
+
+    def on_connect_failed(self, endpoint: Endpoint, error: OSError) -> None:
+        """No connection could be opened."""
+        self._connecting = None
+        failure = failures.cannot_connect(endpoint, error)
+        self._release(Result.CONNECT_FAILED, failure.detail)
+        self._try_again(endpoint, failure)
+
+    # --- forward ---------------------------------------------------------------------------
+
+    def _send(self, pool: Pool, connection: UpstreamConnection) -> None:
+        exchange, body, route = self._exchange, self._body, self._forward.route
+        exchange.phase = Phase.FORWARD
+        self._connection = connection
+        self._sent = True
+        now = self.started = self._plane.clock()
+        connection.begin(self, now + self._balancer.silence_timeout)
+        due = body.start() if body is not None else None
+        head = heads.request_head(
+            exchange.request,
+            route.path + self._forward.query,
+            pool.host_header,
+            exchange.request_id,
+            body.length if body is not None else 0,
+        )
+        connection.write([head, *due] if due else [head])
+        if not self._client.writable:
+            self.on_client_full()
+        if body is not None:
+            exchange.invite_body()
+
+    def send(self, pieces: list[bytes]) -> None:
+        """Send more of the request's body."""
+        if pieces and self._connection is not None:
+            self._expect()
+            self._connection.write(pieces)
+
+    def on_client_full(self) -> None:
+        """The client reads slowly: MLflow waits."""
+        if self._connection is not None:
+            self._connection.transport.pause_reading()
+            self._expect()
+
+    def on_client_drained(self) -> None:
+        """The client has caught up."""
+        if self._connection is not None:
+            self._connection.transport.resume_reading()
+            self._expect()
+
+    def on_upstream_full(self) -> None:
+        """MLflow takes the body slowly: the client waits."""
+        self._client.pause_reading()
+
+    def on_upstream_drained(self) -> None:
+        """MLflow has caught up."""
+        self._expect()
+        self._client.resume_reading()
+
+    def _expect(self) -> None:
+        """MLflow or the client has moved: count silence from now, unless MLflow has to wait."""
+        if self._connection is not None:
+            silence = self._balancer.silence_timeout if self._client.writable else math.inf
+            self._connection.deadline = self._plane.clock() + silence
+
+    # --- respond ---------------------------------------------------------------------------
+
+    def on_response(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
+        """Some of the answer is here.
+
+        Args:
+            response: its head, when that came now.
+            pieces: what came of its body.
+            done: whether that completes it.
+        """
+        out = [self._head_of(response)] if response is not None else []
+        for piece in pieces:
+            self.bytes_out += len(piece)
+            out.append(chunk(piece) if self._chunked_out else piece)
+        if done:
+            if self._chunked_out:
+                out.append(LAST_CHUNK)
+        else:
+            self._expect()
+        if out:
+            self._client.write(b"".join(out) if len(out) > 1 else out[0])
+
+    def _head_of(self, response: Response) -> bytes:
+        exchange, route = self._exchange, self._forward.route
+        exchange.phase = Phase.RESPOND
+        if self._body is not None:
+            self._body.forget()
+        lines = response.lines
+        if response.location is not None:
+            origin = exchange.request.fields.origin
+            authorities = self._balancer.authorities
+            lines += location_line(response.location, authorities, origin, route.prefix)
+        if not response.delimited:
+            if exchange.request.minor:
+                self._chunked_out = True
+                lines += b"Transfer-Encoding: chunked\r\n"
+            else:
+                exchange.close = True
+        lines += exchange.settle_connection(self._client.body_done)
+        head = heads.response_head(response.status, lines, exchange.request_id)
+        self.status = response.status
+        return head
+
+    def on_response_end(self, *, reusable: bool) -> None:
+        """The answer is complete; ``reusable``: so is the connection's part in it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if reusable and (self._body is None or self._body.complete):
+                if not self._client.writable:
+                    connection.transport.resume_reading()
+                connection.give_back()
+            else:
+                connection.abort()
+        self._release(Result.OK if self.status < 500 else Result.ERROR_STATUS)
+        self._exchange.on_answered()
+
+    # --- failures --------------------------------------------------------------------------
+
+    def on_upstream_lost(self, error: Exception | None) -> None:
+        """MLflow ended the connection before its answer was complete."""
+        connection, self._connection = self._connection, None
+        cause = str(error) if error else "closed"
+        # An aged connection that MLflow closes meanwhile says nothing about MLflow's health.
+        stale = connection is not None and connection.reused and not self.status
+        self._release(Result.CANCELLED if stale else Result.RESET, cause)
+        self._try_again(None, failures.connection_lost(cause))
+
+    def on_upstream_silent(self) -> None:
+        """MLflow has not moved for too long."""
+        self._connection = None
+        failure = failures.silent(self._balancer.silence_timeout)
+        self._release(Result.TIMEOUT, failure.message)
+        self._give_up(failure)
+
+    def on_upstream_invalid(self, error: ProtocolError) -> None:
+        """MLflow's answer cannot be understood."""
+        self._connection = None
+        self._release(Result.ERROR_STATUS, error.message)
+        self._give_up(failures.invalid_answer(error))
+
+    def on_defect(self, error: Exception) -> None:
+        """The gate itself failed."""
+        self._exchange.on_defect(error)
+
+    def _try_again(self, unreachable: Endpoint | None, failure: Refusal) -> None:
+        """Make another attempt if the rules allow it, else fail.
+
+        ``unreachable`` is an endpoint that accepts no connection: only another one helps.
+        """
+        body, cluster = self._body, self._balancer.cluster
+        decision = decide(
+            self._forward.route.operation.retry,
+            sent=self._sent,
+            answered=self.status != 0,
+            repeatable=body is None or body.repeatable,
+            attempts=self.attempts,
+            elapsed=self._plane.clock() - self._arrived,
+            budget=cluster.may_retry(),
+            policy=self._balancer.retry_policy,
+        )
+        if not decision.again or (unreachable is not None and not self._has_other()):
+            self._give_up(failure)
+            return
+        request_id = self._exchange.request_id.decode("ascii")
+        log.info("request %s is %s: %s", request_id, decision.value, failure.detail)
+        cluster.retry_started()
+        self._retrying = True
+        self.start()
+
+    def _has_other(self) -> bool:
+        """Whether an endpoint can be had that this request has not tried."""
+        found = self._balancer.cluster.select(self._plane.clock(), self._tried)
+        return isinstance(found, Endpoint) and found not in self._tried
+
+    def _give_up(self, failure: Refusal) -> None:
+        self._exchange.on_failed(failure)
+
+    def drop(self, result: Result = Result.CANCELLED) -> None:
+        """Let go of everything that is still held, at once."""
+        if self._queued:
+            self._queued = False
+            self._balancer.leave(self)
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abort()
+        self._release(result)
+
+    def _release(self, result: Result, error: str = "") -> None:
+        """Give the endpoint's place back; the one way in which an attempt ends."""
+        if self._retrying:
+            self._retrying = False
+            self._balancer.cluster.retry_ended()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            if result is not Result.OK and pool.endpoint not in self._tried:
+                self._tried += (pool.endpoint,)
+            self._balancer.finish(pool, result, error)

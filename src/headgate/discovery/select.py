@@ -1,0 +1,68 @@
+"""Which adapter an upstream's URL asks for."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from urllib.parse import parse_qs, urlsplit
+
+from headgate.config import Upstream
+from headgate.discovery.cloudmap import DEFAULT_PORT, CloudMapDiscovery, cloudmap_client
+from headgate.discovery.dns import Addresses, DnsDiscovery, SrvDiscovery, resolver_for
+from headgate.discovery.report import Discovery
+from headgate.discovery.static import StaticDiscovery
+from headgate.model import Endpoint
+
+CLOUDMAP_ENDPOINT = "AWS_ENDPOINT_URL_SERVICEDISCOVERY"
+"""boto3's own variable for another address of the API, as a stand-in has."""
+
+
+def discovery_for(settings: Upstream) -> list[Discovery]:
+    """The adapters that find the endpoints of one upstream.
+
+    Raises:
+        HeadgateError: when an adapter lacks what it needs.
+    """
+    fixed: list[Endpoint] = []
+    adapters: list[Discovery] = []
+    for url in settings.urls:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = parts.port or (443 if settings.is_https else 80)
+        if parts.scheme == "cloudmap":
+            adapters.append(_cloudmap(settings, host, parts.path.strip("/"), parts.query))
+        elif parts.scheme.startswith("srv+"):
+            resolver = resolver_for(settings.resolver)
+            adapters.append(
+                SrvDiscovery(host, resolver, allow_link_local=settings.allow_link_local)
+            )
+        elif host == "localhost":
+            fixed.append(Endpoint("127.0.0.1", port))
+        elif _is_address(host):
+            fixed.append(Endpoint(host, port))
+        else:
+            addresses = Addresses(
+                host,
+                resolver_for(settings.resolver),
+                allow_link_local=settings.allow_link_local,
+            )
+            adapters.append(DnsDiscovery(addresses, host, port))
+    if fixed:
+        adapters.append(StaticDiscovery(fixed))
+    return adapters
+
+
+def _cloudmap(settings: Upstream, namespace: str, service: str, query: str) -> Discovery:
+    client, errors = cloudmap_client(os.environ.get(CLOUDMAP_ENDPOINT))
+    port = int(parse_qs(query).get("port", [str(DEFAULT_PORT)])[0])
+    return CloudMapDiscovery(
+        client, namespace, service, port, errors, allow_link_local=settings.allow_link_local
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

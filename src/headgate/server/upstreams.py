@@ -1,0 +1,201 @@
+"""One upstream while the gate runs: its endpoints are found, watched and balanced over."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import random
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from headgate.config import Limits, Upstream
+from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.call import CallError, call
+from headgate.dataplane.dial import Dial, dial_tcp, tls_dial
+from headgate.dataplane.pool import Pool
+from headgate.discovery import discovery_for
+from headgate.events import Event
+from headgate.model import Endpoint
+from headgate.server.tasks import Tasks
+from headgate.server.tls import upstream_context
+from headgate.upstream import Cluster, ClusterPolicy, Found, ProbeResult
+
+log = logging.getLogger("headgate.upstream")
+
+PROBE_LOOK_SECONDS = 0.5
+# MLflow's default Host check lets these through, and no name but localhost
+# (mlflow/server/fastapi_security.py).
+_ACCEPTED = tuple(
+    ipaddress.ip_network(block)
+    for block in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "::1")
+)
+
+
+class LiveUpstream:
+    """A named upstream.
+
+    Args:
+        name: as in the configuration.
+        settings: its settings.
+        limits: bounds on answers.
+
+    Raises:
+        HeadgateError: a certificate file is not fit, or discovery lacks what it needs.
+    """
+
+    def __init__(self, name: str, settings: Upstream, limits: Limits) -> None:
+        self.name = name
+        self._settings = settings
+        self._limits = limits
+        self._dial = _dial(settings)
+        self._discovery = discovery_for(settings)
+        self._known = asyncio.Event()
+        self._tasks = Tasks()
+        self.balancer = Balancer(
+            Cluster(name, _policy(settings), random.Random(), _log_event),  # noqa: S311
+            self._pool,
+            clock=time.monotonic,
+            silence_timeout=settings.silence_timeout,
+            names=_names(settings),
+        )
+
+    def start(self) -> None:
+        """Begin to find and to watch endpoints; to be called in the running loop."""
+        for each in self._discovery:
+            self._tasks.start(each.run(self), f"discover {self.name}")
+        self._tasks.start(self._watch(), f"watch {self.name}")
+
+    async def known(self) -> None:
+        """Return once discovery has answered for the first time, whatever it said."""
+        await self._known.wait()
+
+    def retire(self) -> None:
+        """Find and watch no longer; requests under way end as they began."""
+        self._tasks.stop()
+        self.balancer.retire()
+
+    def close(self) -> None:
+        """Close everything."""
+        self._tasks.stop()
+        self.balancer.close()
+
+    # --- what discovery says ---------------------------------------------------------------
+
+    def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
+        """See ``Report``."""
+        self.balancer.cluster.discovered(found, source, ttl, time.monotonic())
+        self._known.set()
+
+    def failed(self, source: str, error: str) -> None:
+        """See ``Report``."""
+        self.balancer.cluster.discovery_failed(source, error, time.monotonic())
+        self._known.set()
+
+    # --- probes ----------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Probe whoever is due, each by itself: one that hangs holds up no other."""
+        while True:
+            for endpoint in self.balancer.cluster.due_probes(time.monotonic()):
+                self._tasks.start(self._probe(endpoint), f"probe {endpoint}")
+            await asyncio.sleep(PROBE_LOOK_SECONDS)
+
+    async def _probe(self, endpoint: Endpoint) -> None:
+        started = time.monotonic()
+        version = None
+        try:
+            pool = self.balancer.pool(endpoint)
+            within = self._settings.probes.timeout
+            answer = await call(pool, b"GET", b"/health", within=within)
+            ok, reason = answer.status == 200, f"GET /health answered {answer.status}"
+            if ok:
+                said = await call(pool, b"GET", b"/version", within=within)
+                version = said.body.decode("ascii", "replace")[:32] if said.status == 200 else None
+        except CallError as error:
+            ok, reason = False, f"GET /health: {error.detail}"
+        now = time.monotonic()
+        self.balancer.cluster.probed(endpoint, ProbeResult(ok, now - started, reason, version), now)
+
+    # --- building --------------------------------------------------------------------------
+
+    def _pool(self, endpoint: Endpoint) -> Pool:
+        host = host_header(self._settings, endpoint)
+        return Pool(
+            endpoint,
+            self._settings,
+            host_header=host.encode("ascii"),
+            authorities=authorities_of(endpoint, host),
+            head_bytes=self._limits.head_bytes,
+            max_fields=self._limits.headers,
+            clock=time.monotonic,
+            dial=self._dial,
+        )
+
+
+def host_header(settings: Upstream, endpoint: Endpoint) -> str:
+    """The ``Host`` to send to an endpoint, as ``host_header`` in the settings chooses it."""
+    choice = settings.host_header
+    if choice not in ("auto", "name", "address"):
+        return choice
+    name = next((url for url in settings.urls if "cloudmap:" not in url), "")
+    netloc = urlsplit(name).netloc or str(endpoint)
+    if choice == "name":
+        return netloc
+    address = ipaddress.ip_address(endpoint.host)
+    accepted = any(address in network for network in _ACCEPTED)
+    return str(endpoint) if accepted or choice == "address" else netloc
+
+
+def authorities_of(endpoint: Endpoint, host: str) -> frozenset[str]:
+    """The names (``host:port``, lower case) under which an endpoint is known inside.
+
+    ``host`` is the ``Host`` it is sent, from which MLflow makes its absolute URLs.
+    """
+    names = {str(endpoint).lower(), *_with_port(host.lower())}
+    if endpoint.host in ("127.0.0.1", "::1"):
+        names |= {f"{name}:{endpoint.port}" for name in ("localhost", "127.0.0.1", "[::1]")}
+    return frozenset(names)
+
+
+def _names(settings: Upstream) -> frozenset[str]:
+    return frozenset(
+        name for url in settings.urls for name in _with_port(urlsplit(url).netloc.lower())
+    )
+
+
+def _with_port(authority: str) -> list[str]:
+    has_port = ":" in authority.rpartition("]")[2]
+    return [authority] if has_port else [f"{authority}:80", f"{authority}:443"]
+
+
+def _dial(settings: Upstream) -> Dial:
+    context = upstream_context(settings)
+    if context is None:
+        return dial_tcp
+    url_host = urlsplit(settings.urls[0]).hostname
+    return tls_dial(context, settings.tls.server_name or url_host)
+
+
+def _policy(settings: Upstream) -> ClusterPolicy:
+    probes, balance = settings.probes, settings.balance
+    return ClusterPolicy(
+        probe_interval=probes.interval,
+        probe_timeout=probes.timeout,
+        unhealthy_after=probes.unhealthy_after,
+        healthy_after=probes.healthy_after,
+        ejection_after=balance.ejection_after,
+        base_ejection=balance.ejection_time,
+        max_ejection=balance.max_ejection_time,
+        max_ejected_share=balance.max_ejected_share,
+        max_in_flight=balance.max_in_flight,
+        queue_size=balance.queue_size,
+        queue_timeout=balance.queue_timeout,
+        slow_start=balance.slow_start,
+        zone=balance.zone,
+    )
+
+
+def _log_event(event: Event) -> None:
+    log.info("%s", event)
