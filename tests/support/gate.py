@@ -88,6 +88,8 @@ def running_gate(
         "HEADGATE_DATA": str(data),
         "HEADGATE_LISTEN__PORT": "0",
         "HEADGATE_LISTEN__LAME_DUCK": "0",  # no balancer watches, so that stopping takes no time
+        # What a recording upstream counts is what clients sent.
+        "HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "0",
         "MLFLOW_SERVER_URL": upstream,
     }
     command = [sys.executable, "-m", "headgate", "serve"]
