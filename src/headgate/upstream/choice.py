@@ -48,7 +48,7 @@ def choose(
         # Thinned out by chance, not by adding to its load: on a quiet gate, where loads are zero,
         # a handicap would keep every request away.
         share = _weight(one, now) / _weight(other, now)
-        if share < 1 and rng.random() >= share:
+        if rng.random() >= share:
             return other
     return one
 

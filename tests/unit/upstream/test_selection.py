@@ -178,13 +178,16 @@ def test_nobody_is_asked_to_wait_longer_than_a_client_would() -> None:
     assert answer.retry_after == 30
 
 
-def test_a_long_list_is_cut_short() -> None:
-    scene = Scene("abcdefg", fail_open=False)
-    scene.falls_ill("abcdefg")
+@pytest.mark.parametrize(
+    ("names", "more"), [("abcd", ""), ("abcde", "; and 1 more"), ("abcdefg", "; and 3 more")]
+)
+def test_a_long_list_is_cut_short(names: str, more: str) -> None:
+    scene = Scene(names, fail_open=False)
+    scene.falls_ill(names)
     answer = scene.cluster.select(scene.clock())
     assert isinstance(answer, Unavailable)
     assert answer.text.count("unhealthy") == 4
-    assert answer.text.endswith("; and 3 more")
+    assert answer.text.endswith(f"d:5000 is unhealthy for 0 s: 503{more}")
 
 
 # --- slow start ------------------------------------------------------------------------------
@@ -227,6 +230,14 @@ def test_a_busy_gate_is_no_reason_to_flood_a_new_endpoint() -> None:
     scene.finds("ab")
     scene.probe("b")
     assert _share_of_b(scene) < 0.15
+
+
+def test_a_full_endpoint_is_no_way_out_of_slow_start() -> None:
+    scene = Scene("a", max_in_flight=3)
+    scene.fill("a")
+    scene.finds("ab")
+    scene.probe("b")
+    assert scene.selected() == "b"
 
 
 def test_all_new_endpoints_share_alike() -> None:
