@@ -13,15 +13,18 @@ from pathlib import Path
 
 import uvloop
 
+from headgate import __version__
 from headgate.auth import Anonymous, Authenticate, Authenticator, Refresher
 from headgate.config import AuthMode, Config
 from headgate.control.app import ControlFacts, control_app
+from headgate.control.checks import Ask, AskError, Checks, Reply
 from headgate.control.exposition import exposition
 from headgate.control.serving import ControlSocket
+from headgate.dataplane.call import CallError
 from headgate.errors import HeadgateError
 from headgate.server import listener
 from headgate.server.live import LiveGate
-from headgate.server.reload import Reloader
+from headgate.server.reload import Reloader, as_far_as_possible
 from headgate.server.supervisor import Supervisor
 from headgate.server.tls import ListenerTls
 from headgate.server.worker import Companion, Worker
@@ -70,14 +73,30 @@ def serve(
     def announce_all() -> None:
         announce(Listening(host, port, scheme))
 
+    replaced: set[int] = set()
+
+    def prepare(number: int) -> None:
+        replaced.add(number)
+        sockets[number] = listener.renewed(sockets[number], config.listen)
+
     def body(number: int, ready: Callable[[], None], lifeline: int | None = None) -> None:
-        _run_worker(config, source, counters, number, sockets[number], ready, lifeline)
+        settings = config
+        if source is not None and number in replaced:
+            settings = as_far_as_possible(config, source.read())
+        own = sockets[number]
+        for other in sockets:
+            if other is not own:
+                other.close()
+        try:
+            _run_worker(settings, source, counters, number, own, ready, lifeline)
+        finally:
+            listener.end(own)
 
     try:
         if config.listen.workers == 1:
             body(0, announce_all)
         else:
-            Supervisor(config.listen.workers, body).run(announce_all)
+            Supervisor(config.listen.workers, body, prepare).run(announce_all)
     finally:
         for each in sockets:
             each.close()
@@ -109,7 +128,13 @@ def _run_worker(
             gate.follow(Reloader(config, source.read, gate.apply, source.file))
         plane = gate.plane
         app = control_app(
-            ControlFacts(draining=lambda: plane.draining, metrics=lambda: exposition(counters))
+            ControlFacts(
+                draining=lambda: plane.draining,
+                metrics=lambda: exposition(counters),
+                snapshots=gate.snapshots,
+                checks={name: Checks(_ask(gate, name)) for name in config.upstreams},
+                version=__version__,
+            )
         )
         worker = Worker(
             config.listen,
@@ -119,6 +144,18 @@ def _run_worker(
             companions=(*companions, lambda: control.serve(app)),
         )
         uvloop.run(worker.run(listening, ready, lifeline))
+
+
+def _ask(gate: LiveGate, upstream: str) -> Ask:
+    """How the health pages reach an upstream."""
+
+    async def ask(method: str, target: str, body: bytes) -> Reply:
+        try:
+            return await gate.ask(upstream, method, target, body)
+        except CallError as error:
+            raise AskError(error.detail) from None
+
+    return ask
 
 
 def _access_log(config: Config, stack: contextlib.ExitStack) -> AccessLog | None:

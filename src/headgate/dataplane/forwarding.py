@@ -158,12 +158,19 @@ class Forwarding:
             pool.host_header,
             exchange.request_id,
             body.length if body is not None else 0,
+            b"" if route.operation.family != "gate" else self._principal_line(),
         )
         connection.write([head, *due] if due else [head])
         if not self._client.writable:
             self.on_client_full()
         if body is not None:
             exchange.invite_body()
+
+    def _principal_line(self) -> bytes:
+        """Tell the gate's own pages who asks; nobody else is told."""
+        principal = self._forward.principal
+        name = principal.key_id or principal.name  # without keys, everybody is anonymous
+        return b"X-Headgate-Principal: %b\r\n" % name.encode("ascii") if name else b""
 
     def send(self, pieces: list[bytes]) -> None:
         """Send more of the request's body."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 
 from headgate.config import Listen
 from headgate.errors import HeadgateError
+from headgate.model import Endpoint
 
 
 def bind(listen: Listen) -> list[socket.socket]:
@@ -18,26 +20,57 @@ def bind(listen: Listen) -> list[socket.socket]:
     Raises:
         HeadgateError: the address cannot be listened on.
     """
+    if listen.workers > 1 and listen.port:
+        # Sockets that share a port let any further one of this user join them.
+        _bind_one(listen, listen.port, shared=False).close()
     sockets: list[socket.socket] = []
     port = listen.port
-    for _ in range(listen.workers):
-        sockets.append(_bind_one(listen, port))
-        port = sockets[0].getsockname()[1]
+    try:
+        for _ in range(listen.workers):
+            sockets.append(_bind_one(listen, port, shared=listen.workers > 1))
+            port = sockets[0].getsockname()[1]
+    except HeadgateError:
+        for each in sockets:
+            each.close()
+        raise
     return sockets
 
 
-def _bind_one(listen: Listen, port: int) -> socket.socket:
-    where = f"{listen.host}:{port}"
+def end(listener: socket.socket) -> None:
+    """Take no more connections, although other processes have the socket open too.
+
+    The kernel gives those that come then to the other sockets of the port, and refuses them
+    when there is none.
+    """
+    with contextlib.suppress(OSError):  # it has ended already
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def renewed(listener: socket.socket, listen: Listen) -> socket.socket:
+    """The socket itself while it listens, else a new one in its place.
+
+    Raises:
+        HeadgateError: the address cannot be listened on any more.
+    """
+    if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return listener
+    port = listener.getsockname()[1]
+    listener.close()
+    return _bind_one(listen, port, shared=listen.workers > 1)
+
+
+def _bind_one(listen: Listen, port: int, *, shared: bool) -> socket.socket:
+    where = Endpoint(listen.host, port)
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
             listen.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except socket.gaierror as error:
-        raise HeadgateError(f"cannot listen on {where}: {error.strerror}") from error
+    except (socket.gaierror, UnicodeError) as error:
+        raise HeadgateError(f"cannot listen on {where}: {_cause(error)}") from error
     listener = socket.socket(family, kind, proto)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if listen.workers > 1:
+        if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
         listener.listen(listen.backlog)
@@ -48,5 +81,9 @@ def _bind_one(listen: Listen, port: int) -> socket.socket:
             raise HeadgateError(
                 f"{where} is taken; stop what listens there, or choose another port"
             ) from error
-        raise HeadgateError(f"cannot listen on {where}: {error.strerror}") from error
+        raise HeadgateError(f"cannot listen on {where}: {_cause(error)}") from error
     return listener
+
+
+def _cause(error: OSError | UnicodeError) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -12,6 +12,7 @@ import time
 from headgate.auth import Authenticate
 from headgate.config import Config, Upstream
 from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.call import CallAnswer, CallError, CallFailure
 from headgate.dataplane.dial import unix_dial
 from headgate.dataplane.plane import Plane
 from headgate.dataplane.pool import Pool
@@ -99,6 +100,17 @@ class LiveGate:
             async with asyncio.timeout(FIRST_ANSWER_SECONDS):
                 for upstream in self._upstreams.values():
                     await upstream.known()
+
+    async def ask(self, upstream: str, method: str, target: str, body: bytes) -> CallAnswer:
+        """Send one of the upstreams a request of the gate's own.
+
+        Raises:
+            CallError: when it gives no answer, or is no longer configured.
+        """
+        known = self._upstreams.get(upstream)
+        if known is None:
+            raise CallError(CallFailure.CONNECT, f"{upstream} is no longer configured")
+        return await known.ask(method, target, body)
 
     def snapshots(self) -> list[ClusterSnapshot]:
         """How each upstream stands."""

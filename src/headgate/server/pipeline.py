@@ -85,7 +85,7 @@ class Pipeline:
         if place is None or b"#" in query:
             place = self._place(request)
         if isinstance(place, Route) and place.operation.public:
-            return Forward(place, mark + query, NOBODY)
+            return Forward(place, mark + query, self._somebody(request.fields, caller))
         if isinstance(place, Refused) and place.phase is Phase.CANONICALISE:
             return place
         principal = self._who(request.fields, caller)
@@ -106,6 +106,13 @@ class Pipeline:
     ) -> Verdict:
         """No decision needs a body so far."""
         return Forward(asked.route, asked.query, asked.principal)
+
+    def _somebody(self, fields: RequestFields, caller: Caller) -> Principal:
+        """Who asks for what anybody may see: a holder of a good key may see more."""
+        if b"authorization" not in fields.known and b"x-api-key" not in fields.known:
+            return NOBODY
+        principal = self._who(fields, caller)
+        return principal if isinstance(principal, Principal) else NOBODY
 
     def _who(self, fields: RequestFields, caller: Caller) -> Principal | Refusal:
         generation = self._authenticate.generation

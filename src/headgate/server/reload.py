@@ -8,6 +8,7 @@ from pathlib import Path
 
 from headgate.config import Config
 from headgate.errors import ConfigError, HeadgateError
+from headgate.server.watch import FileWatch
 
 log = logging.getLogger("headgate.server")
 
@@ -16,38 +17,45 @@ class Reloader:
     """Reads the configuration again when asked to, or when its file has changed.
 
     Args:
-        current: the configuration in force.
+        started: the configuration that the gate was started with.
         read: reads the whole configuration again.
         apply: puts a new one in force.
         file: the file to watch, if there is one.
 
     A configuration with problems changes nothing: each problem is logged, and the one in force
-    stays.  What cannot change while the gate runs is named, and stays too.
+    stays.  What cannot change while the gate runs is named, and stays as it was at the start.
     """
 
     def __init__(
         self,
-        current: Config,
+        started: Config,
         read: Callable[[], Config],
         apply: Callable[[Config], None],
         file: Path | None,
     ) -> None:
-        self._current = current
+        self._started = started
+        self._current = started
         self._read = read
         self._apply = apply
-        self._file = file
-        self._seen = self._version()
+        self._watch = FileWatch(file, taken=False) if file is not None else None
 
     def look(self) -> None:
         """Reload if the file has changed since the last look."""
-        if self._version() != self._seen:
-            self.reload()
+        if self._watch is not None and self._watch.changed():
+            self._reload(only_if_different=True)
 
     def reload(self) -> None:
-        """Read the configuration and put it in force."""
-        self._seen = self._version()
+        """Read the configuration and put it in force, with the files that it names."""
+        if self._watch is not None:
+            self._watch.take()
+        self._reload(only_if_different=False)
+
+    def _reload(self, *, only_if_different: bool) -> None:
         try:
-            config = self._read()
+            wanted = self._read()
+            config = as_far_as_possible(self._started, wanted)
+            if only_if_different and wanted == config == self._current:
+                return
             self._apply(config)
         except ConfigError as error:
             for problem in error.problems:
@@ -55,30 +63,31 @@ class Reloader:
         except HeadgateError as error:
             log.error("configuration not reloaded: %s", error)
         else:
-            for name in fixed_differences(self._current, config):
+            for name in fixed_differences(self._started, wanted):
                 log.warning("%s is changed only by a restart", name)
             self._current = config
             log.info("configuration reloaded")
 
-    def _version(self) -> tuple[int, int] | None:
-        if self._file is None:
-            return None
-        try:
-            status = self._file.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_ino
+
+def as_far_as_possible(started: Config, wanted: Config) -> Config:
+    """The configuration ``wanted``, but with what a gate started otherwise cannot change."""
+    listen = started.listen.model_copy(
+        update={"trusted_proxies": wanted.listen.trusted_proxies},
+    )
+    return wanted.model_copy(
+        update={"data": started.data, "auth": started.auth, "log": started.log, "listen": listen}
+    )
 
 
-def fixed_differences(old: Config, new: Config) -> list[str]:
+def fixed_differences(started: Config, wanted: Config) -> list[str]:
     """The settings that differ and that a running gate cannot change."""
     pairs = {
-        "data": (old.data, new.data),
-        "auth": (old.auth, new.auth),
-        "log": (old.log, new.log),
+        "data": (started.data, wanted.data),
+        "auth": (started.auth, wanted.auth),
+        "log": (started.log, wanted.log),
         **{
-            f"listen.{name}": (getattr(old.listen, name), getattr(new.listen, name))
-            for name in type(old.listen).model_fields
+            f"listen.{name}": (getattr(started.listen, name), getattr(wanted.listen, name))
+            for name in type(started.listen).model_fields
             if name != "trusted_proxies"
         },
     }

@@ -1,8 +1,8 @@
 """Several workers on one port: started, replaced when they die, stopped together.
 
 The supervisor only forks, waits and passes signals on.  It serves nothing itself and runs no
-event loop, so that little can go wrong in it.  A pipe from each worker tells when it serves (a
-byte) and when it is gone (its end); a pipe to all of them tells when the supervisor is gone.
+event loop, so that little can go wrong in it.  A pipe from each worker tells when it serves, why
+it cannot, and when it is gone (its end); a pipe to all of them tells when the supervisor is gone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from headgate.errors import HeadgateError
 
@@ -24,9 +24,14 @@ log = logging.getLogger("headgate.server")
 
 QUICK_DEATH_SECONDS = 5.0
 MAX_QUICK_DEATHS = 5
+PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before a worker is replaced, by how many have died quickly one after the other."""
+MAX_PAUSE = 0.5  # seconds; so soon it is noticed that nothing is to be started after all
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EXIT_CANNOT_START = 2
 SERVES = b"s"
+CANNOT = b"c"
+MESSAGE_BYTES = 4096  # what a pipe takes whole
 
 
 class WorkerBody(Protocol):
@@ -52,21 +57,29 @@ class _Process:
     started: float
     pipe: int
     serves: bool = False
+    trouble: str = ""
 
 
 class Supervisor:
     """Keeps ``count`` worker processes alive, each running ``body``.
 
-    ``clock`` gives seconds from an arbitrary start.
+    ``prepare`` is called here with a worker's number before that worker is replaced.  ``clock``
+    gives seconds from an arbitrary start.
     """
 
     def __init__(
-        self, count: int, body: WorkerBody, clock: Callable[[], float] = time.monotonic
+        self,
+        count: int,
+        body: WorkerBody,
+        prepare: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._count = count
         self._body = body
+        self._prepare = prepare
         self._clock = clock
         self._processes: dict[int, _Process] = {}  # by pid
+        self._due: dict[int, float] = {}  # when to start which number again
         self._selector = selectors.DefaultSelector()
         self._stopping = False
         self._quick_deaths = 0
@@ -75,89 +88,132 @@ class Supervisor:
         """Start the workers and stay until all have stopped; ``ready``: all of them serve.
 
         Raises:
-            HeadgateError: a worker cannot start, or they die as soon as they are started.
+            HeadgateError: a worker cannot start at first, or none can any longer.
         """
-        lifeline, held = os.pipe()
+        lifeline = os.pipe()
         before = {number: signal.signal(number, self._pass_on) for number in PASSED_ON}
         try:
             for number in range(self._count):
-                self._start(number, lifeline, held)
-            self._watch(ready, lifeline, held)
+                self._start(number, lifeline)
+            self._watch(ready, lifeline)
         finally:
             self._signal_all(signal.SIGKILL)
+            for pid in self._processes:
+                os.waitpid(pid, 0)
             for number, handler in before.items():
                 signal.signal(number, handler)
-            os.close(lifeline)
-            os.close(held)
+            for end in lifeline:
+                os.close(end)
             self._selector.close()
 
-    def _watch(self, ready: Callable[[], None], lifeline: int, held: int) -> None:
+    def _watch(self, ready: Callable[[], None], lifeline: tuple[int, int]) -> None:
         """Follow the workers until there is none."""
         announced = False
-        while self._processes:
-            for key, _ in self._selector.select():
-                process: _Process = key.data
-                if os.read(process.pipe, 1):
-                    process.serves = True
-                elif self._bury(process) and not self._stopping:
-                    self._replace(process, lifeline, held, announced=announced)
+        while self._processes or (self._due and not self._stopping):
+            for key, _ in self._selector.select(self._pause()):
+                self._listen(key.data, announced=announced)
             if not announced and all(process.serves for process in self._processes.values()):
                 announced = not self._stopping
                 if announced:
                     ready()
+            for number in [number for number, due in self._due.items() if due <= self._clock()]:
+                del self._due[number]
+                self._prepare(number)
+                self._start(number, lifeline)
 
-    def _start(self, number: int, lifeline: int, held: int) -> None:
+    def _pause(self) -> float | None:
+        """How long to wait for the workers: until the next one is to be started."""
+        if not self._due:
+            return None
+        return min(MAX_PAUSE, max(0.0, min(self._due.values()) - self._clock()))
+
+    def _listen(self, process: _Process, *, announced: bool) -> None:
+        """Take what a worker says, or that it is gone."""
+        said = os.read(process.pipe, MESSAGE_BYTES)
+        if not said:
+            self._bury(process, announced=announced)
+            return
+        process.serves = process.serves or said.startswith(SERVES)
+        trouble = said.removeprefix(SERVES).removeprefix(CANNOT)
+        process.trouble = trouble.decode(errors="replace")
+
+    def _start(self, number: int, lifeline: tuple[int, int]) -> None:
+        # Until each side has its own handlers a signal would be taken for the other one's.
+        signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+        try:
+            if not self._stopping:
+                self._fork(number, lifeline)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+
+    def _fork(self, number: int, lifeline: tuple[int, int]) -> None:
         mine, theirs = os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.close(held)
-            os._exit(self._be_worker(number, theirs, lifeline))
+            self._be_worker(number, theirs, lifeline)
         os.close(theirs)
         process = _Process(pid, number, self._clock(), mine)
         self._processes[pid] = process
         self._selector.register(mine, selectors.EVENT_READ, process)
-        if self._stopping:  # the signal came between the fork and now
-            os.kill(pid, signal.SIGTERM)
 
-    def _be_worker(self, number: int, pipe: int, lifeline: int) -> int:
-        """Everything a child process does; its exit code."""
-        for passed in PASSED_ON:
-            signal.signal(passed, signal.SIG_DFL)
+    def _be_worker(self, number: int, pipe: int, lifeline: tuple[int, int]) -> NoReturn:
+        """Everything a child process does; nothing of what its parent was at is gone on with."""
+        code = 1
         try:
-            self._body(number, lambda: _say_serves(pipe), lifeline)
+            os.close(lifeline[1])
+            os.setpgid(0, 0)  # a terminal's Ctrl-C is for the supervisor, which passes it on once
+            for passed in PASSED_ON:
+                signal.signal(passed, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what it will read is fresh
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+            self._body(number, lambda: _say(pipe, SERVES), lifeline[0])
+            code = 0
         except HeadgateError as error:
-            sys.stderr.write(f"headgate: {error}\n")
-            return EXIT_CANNOT_START
+            _say(pipe, CANNOT + str(error).encode())
+            code = EXIT_CANNOT_START
         except Exception:  # supervisor of the child: whatever ended it is logged, then it ends
             log.exception("worker %d failed", number)
-            return 1
         finally:
-            logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
-        return 0
+            try:
+                logging.shutdown()
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(code)
 
-    def _bury(self, process: _Process) -> bool:
-        """Collect a worker that is gone; whether it ended in another way than by being told."""
+    def _bury(self, process: _Process, *, announced: bool) -> None:
+        """Collect a worker that is gone, and see to it that another takes its place."""
         self._selector.unregister(process.pipe)
         os.close(process.pipe)
         _, status = os.waitpid(process.pid, 0)
         del self._processes[process.pid]
-        code = os.waitstatus_to_exitcode(status)
         if self._stopping:
-            return False
-        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        log.error("worker %d (pid %d) ended %s", process.number, process.pid, how)
-        return True
-
-    def _replace(self, process: _Process, lifeline: int, held: int, *, announced: bool) -> None:
+            return
         if not announced:
-            raise HeadgateError("a worker could not start; its own message is above")
+            raise HeadgateError(process.trouble or "a worker could not start; the log says why")
+        code = os.waitstatus_to_exitcode(status)
+        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        log.error(
+            "worker %d (pid %d) ended %s%s",
+            *(process.number, process.pid, how, process.trouble and f": {process.trouble}"),
+        )
+        self._replace_later(process)
+
+    def _replace_later(self, process: _Process) -> None:
+        """See to it that another worker takes the place of one that is gone.
+
+        Raises:
+            HeadgateError: none serves any longer, and this has been tried often enough.
+        """
         quick = self._clock() - process.started < QUICK_DEATH_SECONDS
         self._quick_deaths = self._quick_deaths + 1 if quick else 0
-        if self._quick_deaths >= MAX_QUICK_DEATHS:
-            raise HeadgateError("workers die as soon as they are started; their log says why")
-        self._start(process.number, lifeline, held)
+        if self._quick_deaths >= MAX_QUICK_DEATHS and not any(
+            other.serves for other in self._processes.values()
+        ):
+            cause = process.trouble or "their log says why"
+            raise HeadgateError(f"workers die as soon as they are started: {cause}")
+        pause = PAUSES[min(max(0, self._quick_deaths - 1), len(PAUSES) - 1)]
+        self._due[process.number] = self._clock() + pause
 
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGHUP:
@@ -172,5 +228,5 @@ class Supervisor:
                 continue
 
 
-def _say_serves(pipe: int) -> None:
-    os.write(pipe, SERVES)
+def _say(pipe: int, message: bytes) -> None:
+    os.write(pipe, message[:MESSAGE_BYTES])

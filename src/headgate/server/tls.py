@@ -3,56 +3,50 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from headgate.config import ListenTls, Upstream
 from headgate.errors import HeadgateError
+from headgate.server.watch import FileWatch
+
+PROTOCOLS = ["http/1.1"]
 
 
 class ListenerTls:
-    """The listener's TLS context, which takes up changed certificate files.
+    """The listener's TLS, which takes up changed files.
+
+    ``context`` is for the listener, for as long as it lasts.  Each handshake is done with the
+    certificate, the key and the authorities that are in use when it begins.
 
     Raises:
         HeadgateError: a file cannot be read, or does not hold what it should.
     """
 
     def __init__(self, settings: ListenTls) -> None:
+        files = (settings.certificate, settings.key, settings.client_ca)
         self._settings = settings
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.set_alpn_protocols(["http/1.1"])
-        if settings.client_ca is not None:
-            self.context.verify_mode = ssl.CERT_REQUIRED
-            _load(self.context.load_verify_locations, settings.client_ca)
-        self._seen = self._versions()
-        self._load_certificate()
+        self._watch = FileWatch(*filter(None, files), taken=True)
+        self._in_use = _listener_context(settings)
+        self.context = _bare_listener_context(settings)
+        # OpenSSL asks before it looks at anything else, with a server name or without one.
+        self.context.sni_callback = self._choose
 
     def refresh(self) -> bool:
-        """Read the certificate again if its files changed; whether it did.
+        """Read the files again if they have changed; whether they had.
 
         Connections that are open keep the certificate they began with.
 
         Raises:
-            HeadgateError: the new files are not fit; the old certificate stays in use.
+            HeadgateError: the new files are not fit; the old ones stay in use.
         """
-        versions = self._versions()
-        if versions == self._seen:
+        if not self._watch.changed():
             return False
-        self._seen = versions
-        # A context takes half of a bad pair before it complains: try it on another one.
-        _load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain, *self._files())
-        self._load_certificate()
+        self._in_use = _listener_context(self._settings)
         return True
 
-    def _load_certificate(self) -> None:
-        _load(self.context.load_cert_chain, *self._files())
-
-    def _files(self) -> tuple[Path, Path]:
-        return self._settings.certificate, self._settings.key
-
-    def _versions(self) -> tuple[tuple[int, int] | None, ...]:
-        return tuple(_version(file) for file in self._files())
+    def _choose(self, connection: ssl.SSLObject, _name: str, _context: ssl.SSLContext) -> None:
+        connection.context = self._in_use
 
 
 def upstream_context(settings: Upstream) -> ssl.SSLContext | None:
@@ -61,33 +55,77 @@ def upstream_context(settings: Upstream) -> ssl.SSLContext | None:
     Raises:
         HeadgateError: a file cannot be read, or does not hold what it should.
     """
-    if not settings.url.startswith("https:"):
+    if not settings.is_https:
         return None
     tls = settings.tls
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
+    # It trusts the authorities that are named, and no others; without a name, the system's.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if tls.ca else ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(PROTOCOLS)
     if tls.ca is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the named authorities alone
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        _load(context.load_verify_locations, tls.ca)
+        _trust(context, tls.ca)
     if tls.certificate is not None and tls.key is not None:
-        _load(context.load_cert_chain, tls.certificate, tls.key)
+        _show(context, tls.certificate, tls.key)
     return context
 
 
-def _load(load: Callable[..., None], *files: Path) -> None:
-    names = " and ".join(map(str, files))
+def _listener_context(settings: ListenTls) -> ssl.SSLContext:
+    context = _bare_listener_context(settings)
+    _show(context, settings.certificate, settings.key)
+    if settings.client_ca is not None:
+        _trust(context, settings.client_ca)
+    return context
+
+
+def _bare_listener_context(settings: ListenTls) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(PROTOCOLS)
+    if settings.client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        # A session that is taken up again would not be held to authorities that have changed.
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
+    return context
+
+
+def _show(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Let ``context`` show a certificate.
+
+    Raises:
+        HeadgateError: one of the files is not fit.
+    """
+
+    def passphrase() -> NoReturn:  # or else OpenSSL asks for it on the terminal, and waits
+        raise HeadgateError(f"{key} is encrypted; give Headgate a private key that is not")
+
+    for file in (certificate, key):
+        _read(file)
     try:
-        load(*files)
+        context.load_cert_chain(certificate, key, passphrase)
     except ssl.SSLError as error:
-        raise HeadgateError(f"{names}: no fit PEM certificate and key ({error.reason})") from error
-    except OSError as error:
-        raise HeadgateError(f"{names}: {error.strerror or error}") from error
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise HeadgateError(f"the key in {key} is not that of {certificate}") from error
+        _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)  # to see whose fault it is
+        raise HeadgateError(f"{key} holds no private key in PEM form") from error
 
 
-def _version(file: Path) -> tuple[int, int] | None:
+def _trust(context: ssl.SSLContext, authorities: Path) -> None:
+    """Let ``context`` trust the authorities in a file.
+
+    Raises:
+        HeadgateError: the file is not fit.
+    """
+    _read(authorities)
     try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino
+        context.load_verify_locations(authorities)
+    except ssl.SSLError as error:
+        raise HeadgateError(f"{authorities} holds no certificate in PEM form") from error
+
+
+def _read(file: Path) -> None:
+    """Make sure that a file can be read: OpenSSL does not say which of several it could not."""
+    try:
+        file.read_bytes()
+    except OSError as error:
+        raise HeadgateError(f"{file} cannot be read: {error.strerror or error}") from error

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from headgate.config import Limits, Upstream
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.call import CallError, call
+from headgate.dataplane.call import CallAnswer, CallError, CallFailure, call
 from headgate.dataplane.dial import Dial, dial_tcp, tls_dial
 from headgate.dataplane.pool import Pool
 from headgate.discovery import discovery_for
@@ -20,11 +20,18 @@ from headgate.events import Event
 from headgate.model import Endpoint
 from headgate.server.tasks import Tasks
 from headgate.server.tls import upstream_context
-from headgate.upstream import Cluster, ClusterPolicy, Found, ProbeResult
+from headgate.upstream import Cluster, ClusterPolicy, Found, ProbeResult, Result, Unavailable
 
 log = logging.getLogger("headgate.upstream")
 
 PROBE_LOOK_SECONDS = 0.5
+_RESULTS = {
+    CallFailure.CONNECT: Result.CONNECT_FAILED,
+    CallFailure.RESET: Result.RESET,
+    CallFailure.TIMEOUT: Result.TIMEOUT,
+    CallFailure.INVALID: Result.ERROR_STATUS,
+    CallFailure.TOO_LONG: Result.OK,
+}
 # MLflow's default Host check lets these through, and no name but localhost
 # (mlflow/server/fastapi_security.py).
 _ACCEPTED = tuple(
@@ -80,6 +87,29 @@ class LiveUpstream:
         """Close everything."""
         self._tasks.stop()
         self.balancer.close()
+
+    async def ask(self, method: str, target: str, body: bytes = b"") -> CallAnswer:
+        """Send MLflow a request of the gate's own and return the answer.
+
+        Raises:
+            CallError: when no endpoint can be had or none answers.
+        """
+        chosen = self.balancer.choose()
+        if isinstance(chosen, Unavailable):
+            raise CallError(CallFailure.CONNECT, chosen.text)
+        result, error = Result.CANCELLED, ""
+        fields = {"Content-Type": "application/json"} if body else {}
+        try:
+            answer = await call(
+                chosen, method.encode("ascii"), target.encode("ascii"), body=body, fields=fields
+            )
+            result = Result.OK if answer.status < 500 else Result.ERROR_STATUS
+        except CallError as failure:
+            result, error = _RESULTS[failure.failure], failure.detail
+            raise
+        finally:
+            self.balancer.finish(chosen, result, error)
+        return answer
 
     # --- what discovery says ---------------------------------------------------------------
 

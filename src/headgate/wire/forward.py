@@ -32,7 +32,7 @@ def response_head(status: int, lines: bytes, request_id: bytes) -> bytes:
 
 
 def request_head(
-    request: Request, target: bytes, host: bytes, request_id: bytes, length: int
+    request: Request, target: bytes, host: bytes, request_id: bytes, length: int, own: bytes = b""
 ) -> bytes:
     """The head sent to MLflow; its framing is made new, whatever the client's was.
 
@@ -42,6 +42,7 @@ def request_head(
         host: the ``Host`` that MLflow accepts.
         request_id: the id of this request.
         length: body bytes to come, or ``CHUNKED``.
+        own: further fields of the gate's own, as they stand in a head.
     """
     method = request.method
     if length == CHUNKED:
@@ -50,12 +51,13 @@ def request_head(
         framing = b"Content-Length: %d\r\n\r\n" % length
     else:
         framing = b"\r\n"
-    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%bX-Request-ID: %b\r\n%b" % (
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%bX-Request-ID: %b\r\n%b" % (
         method,
         target,
         host,
         request.fields.lines,
         request.fields.origin.lines,
+        own,
         request_id,
         framing,
     )

@@ -25,7 +25,14 @@ class Answer:
 
 def ask(path: str, method: str = "GET", *, draining: bool = False) -> Answer:
     """One request to an application whose metrics are two lines."""
-    app = control_app(ControlFacts(lambda: draining, lambda: iter(["one\n", "two\n"])))
+    facts = ControlFacts(
+        draining=lambda: draining,
+        metrics=lambda: iter(["one\n", "two\n"]),
+        snapshots=list,
+        checks={},
+        version="0",
+    )
+    app = control_app(facts)
     sent: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:
