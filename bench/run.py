@@ -6,6 +6,7 @@ import argparse
 import datetime as dt
 import resource
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +26,6 @@ from bench.targets import Judgement
 
 ROUNDS = 5
 QUICK_ROUNDS = 2
-BUSY = 0.5
-"""A load by others, in cores, from which on figures are not to be trusted."""
-
 Measure = Callable[[Setting, Sequence[Program]], list[Series]]
 Own = Mapping[str, Callable[[Sequence[str]], Result]]
 
@@ -70,7 +68,7 @@ def main(arguments: Sequence[str], own: Own) -> int:
     results: dict[str, dict[str, Any]] = {}
     skipped = install()
     with _setting(options) as setting:
-        if load > BUSY:
+        if load > report.BUSY:
             setting.say(f"others keep this machine busy (load {load:.1f}): figures will be off")
         chosen = options.only or [*COMPARISONS, *own]
         for name in chosen:
@@ -131,12 +129,15 @@ def _compare(name: str, setting: Setting, skipped: list[str]) -> list[Series]:
     measure, wanted = COMPARISONS[name]
     skipped += [f"{program.name}: {program.missing}" for program in wanted if program.missing]
     present = [program for program in wanted if not program.missing]
+    started = time.monotonic()
     try:
-        return measure(setting.within(name), present)
+        found = measure(setting.within(name), present)
     except CannotMeasureError as error:
         setting.say(f"{name}: LEFT OUT: {error}")
         skipped.append(f"{name}: {error}")
         return []
+    setting.say(f"{name}: done in {time.monotonic() - started:.0f} s")
+    return found
 
 
 def _document(

@@ -13,7 +13,8 @@ from bench.processes import cpu_by_process
 from bench.series import Better, Series, alternating
 from bench.setting import CannotMeasureError, Setting
 
-CONNECTIONS = 64
+CONNECTIONS = 256
+"""So many that chance gives both workers about as many of them."""
 SECONDS = 3
 
 

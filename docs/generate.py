@@ -1,7 +1,7 @@
-"""Writes the reference pages from the code, so that they cannot say anything else.
+"""Writes pages from the code and from measurements, so that they cannot say anything else.
 
 ``python -m docs.generate`` writes them; with ``--check`` it writes nothing and ends with exit
-code 1 when a page is not what the code says now.
+code 1 when a page is not what it would be now.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from bench import report
 from docs.reference_pages import command_line, configuration, reason_codes
 
-REFERENCE = Path("docs/reference")  # below the folder of the repository, where this runs
+DOCS = Path("docs")  # below the folder of the repository, where this runs
 PAGES: Mapping[str, Callable[[], str]] = {
-    "cli.md": command_line.page,
-    "configuration.md": configuration.page,
-    "reason-codes.md": reason_codes.page,
+    "explanation/performance.md": report.page,
+    "reference/cli.md": command_line.page,
+    "reference/configuration.md": configuration.page,
+    "reference/reason-codes.md": reason_codes.page,
 }
 
 
-def main(arguments: Sequence[str], folder: Path = REFERENCE) -> int:
+def main(arguments: Sequence[str], folder: Path = DOCS) -> int:
     """Write the pages into ``folder``, or with ``--check`` only compare; the exit code."""
     if arguments not in ([], ["--check"]):
         sys.stderr.write("usage: python -m docs.generate [--check]\n")
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str], folder: Path = REFERENCE) -> int:
     stale = {file: text for file, text in pages.items() if not _holds(file, text)}
     for file, text in stale.items():
         if arguments:
-            sys.stderr.write(f"docs: {file} is not what the code says; run: make docs\n")
+            sys.stderr.write(f"docs: {file} is not up to date; run: make docs\n")
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")

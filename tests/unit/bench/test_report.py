@@ -83,6 +83,11 @@ def test_the_page_says_where_it_was_measured_and_what_was_left_out() -> None:
     assert "An artifact: peak below 100 MB: met." in page
 
 
+def test_the_page_warns_of_a_run_on_a_busy_machine() -> None:
+    assert "rough" not in render("{{ machine }}", DOCUMENT)
+    assert "rough" in render("{{ machine }}", replace(DOCUMENT, load=2.0))
+
+
 def test_a_benchmark_that_did_not_run_is_named_as_such() -> None:
     assert render("{{ tables idle }}", DOCUMENT).endswith("Not measured.")
 
