@@ -19,7 +19,7 @@ from headgate.errors import HeadgateError
 
 # Tells a key store from any other SQLite file, such as MLflow's own ("HGks" in ASCII).
 APPLICATION_ID = 0x48476B73
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process's write, which takes milliseconds
 
 _SCHEMA = f"""
@@ -31,12 +31,21 @@ CREATE TABLE keys (
     digest     BLOB NOT NULL UNIQUE CHECK (typeof(digest) = 'blob' AND length(digest) = 32),
     created_at INTEGER NOT NULL,  -- this and the next two: seconds since the epoch, UTC
     expires_at INTEGER,           -- NULL: never
-    revoked_at INTEGER            -- NULL: not revoked
+    revoked_at INTEGER,           -- NULL: not revoked
+    roles      TEXT NOT NULL DEFAULT ''  -- names, with spaces between them; none: nothing allowed
 );
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
+
+_TO_NEXT_SCHEMA = {
+    1: (  # which had no roles: each key opened everything, and goes on to do so
+        "ALTER TABLE keys ADD COLUMN roles TEXT NOT NULL DEFAULT ''",
+        "UPDATE keys SET roles = 'admin'",
+    ),
+}
+"""What brings a store of each older schema to the one after it."""
 
 
 @contextlib.contextmanager
@@ -99,10 +108,11 @@ def identity(path: Path) -> tuple[int, int]:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open an existing key store, in autocommit mode.
+    """Open an existing key store, in autocommit mode.  One of an older schema is changed to this.
 
     Raises:
-        HeadgateError: it cannot be read, or is not a key store of this version.
+        HeadgateError: it cannot be read, is no key store that this version knows, or is an older
+            one that cannot be written.
     """
     with in_words(path):
         connection = sqlite3.connect(
@@ -116,6 +126,8 @@ def connect(path: Path) -> sqlite3.Connection:
         )
         try:
             _recognise(connection, path)
+            if _version(connection) < SCHEMA_VERSION:
+                _migrate(connection)
         except BaseException:
             connection.close()
             raise
@@ -124,7 +136,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def _recognise(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version = _version(connection)
     if application != APPLICATION_ID:
         raise HeadgateError(
             f"{path} is not a Headgate key store; move it away, or name another folder with --data"
@@ -134,6 +146,21 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> None:
             f"the key store {path} was written by a newer Headgate (schema {version}, "
             f"this one knows {SCHEMA_VERSION}); upgrade this Headgate"
         )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        # Asked again: another process may have done it while this one waited.
+        for version in range(_version(connection), SCHEMA_VERSION):
+            for statement in _TO_NEXT_SCHEMA[version]:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _trouble(error: sqlite3.Error) -> str:

@@ -10,9 +10,10 @@ import re
 import secrets
 import string
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from headgate.errors import HeadgateError
 from headgate.stores import database
@@ -21,16 +22,19 @@ NAME_LENGTH = 100
 _ID_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID = re.compile(r"k_[0-9A-Za-z]{8}")
 
-_INSERT = "INSERT INTO keys (id, name, digest, created_at, expires_at) VALUES (?, ?, ?, ?, ?)"
+_INSERT = """
+INSERT INTO keys (id, name, digest, created_at, expires_at, roles) VALUES (?, ?, ?, ?, ?, ?)
+"""
 _REVOKE = "UPDATE keys SET revoked_at = ? WHERE id = ?"
+_SET_ROLES = "UPDATE keys SET roles = ? WHERE id = ?"
 _ALL = """
-SELECT id, name, digest, created_at, expires_at, revoked_at FROM keys ORDER BY serial
+SELECT id, name, digest, created_at, expires_at, revoked_at, roles FROM keys ORDER BY serial
 """
 _BY_ID = """
-SELECT id, name, digest, created_at, expires_at, revoked_at FROM keys WHERE id = ?
+SELECT id, name, digest, created_at, expires_at, revoked_at, roles FROM keys WHERE id = ?
 """
 _LATEST_BY_NAME = """
-SELECT id, name, digest, created_at, expires_at, revoked_at FROM keys WHERE name = ?
+SELECT id, name, digest, created_at, expires_at, revoked_at, roles FROM keys WHERE name = ?
 ORDER BY serial DESC LIMIT 1
 """
 
@@ -47,7 +51,8 @@ class KeyState(enum.StrEnum):
 class KeyRecord:
     """What is stored of one key.
 
-    Times are seconds since the epoch, UTC; ``None``: never.
+    Times are seconds since the epoch, UTC; ``None``: never.  What ``roles`` allow is for the
+    configuration to say, which may have none of that name.
     """
 
     id: str
@@ -56,6 +61,7 @@ class KeyRecord:
     created_at: int
     expires_at: int | None = None
     revoked_at: int | None = None
+    roles: tuple[str, ...] = ()
 
     def state(self, now: float) -> KeyState:
         """Whether the key is good at ``now`` (seconds since the epoch)."""
@@ -94,11 +100,17 @@ class KeyStore:
         self._connection.close()
 
     def create(
-        self, name: str, digest: bytes, now: float, expires_at: float | None = None
+        self,
+        name: str,
+        digest: bytes,
+        now: float,
+        expires_at: float | None = None,
+        roles: Sequence[str] = (),
     ) -> KeyRecord:
         """Add a key, known by the SHA-256 ``digest`` of its secret.
 
-        ``now`` and ``expires_at`` are seconds since the epoch, kept as whole seconds.
+        ``now`` and ``expires_at`` are seconds since the epoch, kept as whole seconds.  A key
+        without ``roles`` may do nothing.
 
         Raises:
             HeadgateError: the name is not fit, or an active key has it; the store fails.
@@ -109,6 +121,7 @@ class KeyStore:
             digest=digest,
             created_at=int(now),
             expires_at=None if expires_at is None else int(expires_at),
+            roles=tuple(dict.fromkeys(roles)),
         )
         with database.in_words(self._path), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -120,7 +133,14 @@ class KeyStore:
                 )
             connection.execute(
                 _INSERT,
-                (record.id, record.name, record.digest, record.created_at, record.expires_at),
+                (
+                    record.id,
+                    record.name,
+                    record.digest,
+                    record.created_at,
+                    record.expires_at,
+                    " ".join(record.roles),
+                ),
             )
         return record
 
@@ -130,19 +150,23 @@ class KeyStore:
         Raises:
             HeadgateError: no such key, or it is revoked already; the store fails.
         """
-        wanted = unicodedata.normalize("NFC", name_or_id)
-        column, query = ("id", _BY_ID) if _ID.fullmatch(wanted) else ("name", _LATEST_BY_NAME)
         with database.in_words(self._path), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
-            record = self._find(query, wanted)
-            if record is None:
-                raise HeadgateError(
-                    f"no key has the {column} {wanted!r}; 'headgate keys list' shows them all"
-                )
-            if record.revoked_at is not None:
-                raise HeadgateError(f"the key '{record.name}' ({record.id}) is revoked already")
+            record = self._existing(name_or_id)
             connection.execute(_REVOKE, (int(now), record.id))
         return replace(record, revoked_at=int(now))
+
+    def set_roles(self, name_or_id: str, roles: Sequence[str]) -> KeyRecord:
+        """Give a key other roles in place of those it has; of several with one name, the latest.
+
+        Raises:
+            HeadgateError: no such key, or it is revoked; the store fails.
+        """
+        with database.in_words(self._path), self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            record = replace(self._existing(name_or_id), roles=tuple(dict.fromkeys(roles)))
+            connection.execute(_SET_ROLES, (" ".join(record.roles), record.id))
+        return record
 
     def records(self) -> list[KeyRecord]:
         """Every key ever made, oldest first.
@@ -151,7 +175,7 @@ class KeyStore:
             HeadgateError: the store cannot be read.
         """
         with database.in_words(self._path):
-            return [KeyRecord(*row) for row in self._connection.execute(_ALL)]
+            return [_record(row) for row in self._connection.execute(_ALL)]
 
     def data_version(self) -> tuple[object, ...]:
         """A value that differs from the one before if any key was changed by anybody since.
@@ -177,11 +201,29 @@ class KeyStore:
         self._connection = database.connect(self._path)
         self._opened = opened
 
+    def _existing(self, name_or_id: str) -> KeyRecord:
+        """The key meant, which is not revoked."""
+        wanted = unicodedata.normalize("NFC", name_or_id)
+        column, query = ("id", _BY_ID) if _ID.fullmatch(wanted) else ("name", _LATEST_BY_NAME)
+        record = self._find(query, wanted)
+        if record is None:
+            raise HeadgateError(
+                f"no key has the {column} {wanted!r}; 'headgate keys list' shows them all"
+            )
+        if record.revoked_at is not None:
+            raise HeadgateError(f"the key '{record.name}' ({record.id}) is revoked already")
+        return record
+
     def _find(self, query: str, value: str) -> KeyRecord | None:
         if not value.isprintable():
             return None  # no key has such a name, and SQLite takes no lone surrogates
         row = self._connection.execute(query, (value,)).fetchone()
-        return None if row is None else KeyRecord(*row)
+        return None if row is None else _record(row)
+
+
+def _record(row: tuple[Any, ...]) -> KeyRecord:
+    key_id, name, digest, created_at, expires_at, revoked_at, roles = row
+    return KeyRecord(key_id, name, digest, created_at, expires_at, revoked_at, tuple(roles.split()))
 
 
 def _checked(name: str) -> str:

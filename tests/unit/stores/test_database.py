@@ -7,15 +7,16 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from headgate.errors import HeadgateError
 from headgate.stores import database
-from headgate.stores.keys import KeyStore
+from headgate.stores.keys import KeyRecord, KeyStore
 
 NOBODY = 65534
 
@@ -144,8 +145,87 @@ def test_a_database_of_another_program_is_left_alone(path: Path, statements: str
 def test_a_newer_schema_asks_for_an_upgrade(path: Path) -> None:
     KeyStore(path).close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
-    assert "newer Headgate (schema 2, this one knows 1); upgrade this Headgate" in refused(path)
+        connection.execute("PRAGMA user_version = 3")
+    assert "newer Headgate (schema 3, this one knows 2); upgrade this Headgate" in refused(path)
+
+
+FIRST_SCHEMA = """
+CREATE TABLE keys (
+    serial     INTEGER PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE,
+    name       TEXT NOT NULL,
+    digest     BLOB NOT NULL UNIQUE CHECK (typeof(digest) = 'blob' AND length(digest) = 32),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER
+);
+INSERT INTO keys (id, name, digest, created_at, expires_at, revoked_at) VALUES
+    ('k_00000001', 'ci', zeroblob(32), 1, NULL, NULL),
+    ('k_00000002', 'ada', randomblob(32), 2, 20, 15);
+PRAGMA application_id = 0x48476B73;
+PRAGMA user_version = 1;
+"""
+"""A store as the first Headgate left it."""
+
+
+@pytest.fixture
+def first_store(path: Path) -> Path:
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(FIRST_SCHEMA)
+    return path
+
+
+def test_keys_from_before_there_were_roles_may_go_on(first_store: Path) -> None:
+    """They could do everything; nothing else of them changes, and the file is changed once."""
+    with KeyStore(first_store, create=False) as store:
+        assert store.records() == [
+            KeyRecord("k_00000001", "ci", bytes(32), 1, roles=("admin",)),
+            KeyRecord("k_00000002", "ada", store.records()[1].digest, 2, 20, 15, ("admin",)),
+        ]
+        store.create("new", b"\x01" * 32, now=3, roles=["viewer"])
+    with KeyStore(first_store) as again:
+        assert [record.roles for record in again.records()] == [
+            ("admin",),
+            ("admin",),
+            ("viewer",),
+        ]
+
+
+def test_a_row_without_roles_may_do_nothing(first_store: Path, tmp_path: Path) -> None:
+    """In a store that was changed as in one that was made new: the schemas are the same."""
+    KeyStore(first_store).close()
+    KeyStore(tmp_path / "new.sqlite").close()
+    for path in (first_store, tmp_path / "new.sqlite"):
+        with KeyStore(path) as store, contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute(
+                "INSERT INTO keys (id, name, digest, created_at) VALUES (?, ?, ?, ?)",
+                ("k_00000009", "by hand", b"\x09" * 32, 1),
+            )
+            connection.commit()
+            assert store.records()[-1].roles == ()
+
+
+def test_processes_that_start_at_once_change_the_store_once(first_store: Path) -> None:
+    with ThreadPoolExecutor(8) as executor:
+        opened = [executor.submit(KeyStore, first_store) for _ in range(8)]
+        stores = [each.result() for each in opened]
+    for store in stores:
+        assert [record.roles for record in store.records()] == [("admin",), ("admin",)]
+        store.close()
+
+
+def test_an_older_store_that_cannot_be_written_is_refused(
+    first_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read it as if nothing had changed would need all code to know all schemas."""
+    connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+
+    def read_only(address: str, **settings: Any) -> sqlite3.Connection:
+        return connect(address.replace("mode=rw", "mode=ro"), **settings)
+
+    monkeypatch.setattr(sqlite3, "connect", read_only)
+    assert "cannot be written; let this user write the file" in refused(first_store, create=False)
 
 
 def test_a_locked_store_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,34 @@ def test_a_key_is_kept_as_it_was_made(store: KeyStore, path: Path) -> None:
         assert other.records() == [record]
 
 
+def test_a_key_has_the_roles_it_was_made_with(store: KeyStore) -> None:
+    """Each once, in their order; none unless some are given."""
+    record = store.create("ci", digest(1), NOW, roles=["writer", "team-a", "writer"])
+    assert record.roles == ("writer", "team-a")
+    assert store.create("bare", digest(2), NOW).roles == ()
+    assert [each.roles for each in store.records()] == [("writer", "team-a"), ()]
+
+
+def test_a_key_can_be_given_other_roles(store: KeyStore) -> None:
+    """By name or id, and seen as a change by whoever follows the store."""
+    record = store.create("ci", digest(1), NOW, roles=["writer"])
+    before = store.data_version()
+    assert store.set_roles("ci", ["viewer", "viewer"]).roles == ("viewer",)
+    assert store.data_version() != before
+    assert store.set_roles(record.id, []).roles == ()
+    assert [each.roles for each in store.records()] == [()]
+
+
+def test_a_revoked_key_gets_no_roles(store: KeyStore) -> None:
+    store.create("ci", digest(1), NOW, roles=["writer"])
+    store.revoke("ci", NOW)
+    with pytest.raises(HeadgateError, match="is revoked already"):
+        store.set_roles("ci", ["viewer"])
+    with pytest.raises(HeadgateError, match="no key has the name 'ada'"):
+        store.set_roles("ada", ["viewer"])
+    assert [each.roles for each in store.records()] == [("writer",)]
+
+
 def test_records_come_oldest_first(store: KeyStore) -> None:
     names = ["b", "a", "c"]
     for number, name in enumerate(names):
