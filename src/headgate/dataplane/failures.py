@@ -54,6 +54,29 @@ def silent(limit: float) -> Refusal:
     )
 
 
+def host_refused(host: str) -> Refusal:
+    """MLflow's own Host check (mlflow/server/fastapi_security.py) does not know the gate."""
+    return Refusal(
+        Reason.UPSTREAM_ERROR,
+        f"Headgate was refused by the MLflow server's Host check: it does not accept '{host}'. "
+        "Start MLflow with that in --allowed-hosts, or set host_header of this upstream in the "
+        "gate's configuration to a name that MLflow accepts; `headgate doctor` shows what it does.",
+        detail=f"Host {host} refused",
+    )
+
+
+def page_instead_of_json(status: int, endpoint: str) -> Refusal:
+    """A web page came where MLflow's API answers JSON."""
+    return Refusal(
+        Reason.UPSTREAM_ERROR,
+        f"Headgate got a web page (status {status}) from {endpoint} where MLflow answers JSON. "
+        "Either MLflow itself failed, and its log says why, or something else listens there, such "
+        "as a login page or a load balancer; `headgate doctor` shows which.",
+        status=status if status >= 500 else None,
+        detail=f"HTML with status {status}",
+    )
+
+
 def invalid_answer(error: ProtocolError) -> Refusal:
     """MLflow's answer cannot be understood."""
     return Refusal(

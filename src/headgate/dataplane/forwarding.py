@@ -31,6 +31,28 @@ if TYPE_CHECKING:
     from headgate.dataplane.exchange import Exchange
 
 
+TEXT = b"text/plain"
+HTML = b"text/html"
+HOST_REFUSED = b"Invalid Host header"
+"""What MLflow's Host check answers (mlflow/server/fastapi_security.py)."""
+MAX_HELD = 1024
+JSON_FAMILIES = frozenset(
+    {
+        "experiments",
+        "runs",
+        "metrics",
+        "models",
+        "datasets",
+        "assessments",
+        "scorers",
+        "prompts",
+        "webhooks",
+        "workspaces",
+    }
+)
+"""Families whose routes answer JSON alone."""
+
+
 class Forwarding:
     """The upstream half of an exchange."""
 
@@ -42,6 +64,7 @@ class Forwarding:
         "_client",
         "_connecting",
         "_connection",
+        "_doubtful",
         "_exchange",
         "_forward",
         "_plane",
@@ -77,6 +100,7 @@ class Forwarding:
         self._pool: Pool | None = None
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._doubtful: tuple[Response, list[bytes]] | None = None
         self._queued = False
         self._retrying = False
         self._sent = False
@@ -215,6 +239,35 @@ class Forwarding:
             pieces: what came of its body.
             done: whether that completes it.
         """
+        if response is not None and response.status == 403 and response.media_type == TEXT:
+            self._doubtful = (response, [])
+        if self._doubtful is not None:
+            self._hold(self._doubtful, pieces, done=done)
+        elif response is not None and response.media_type == HTML and self._wants_json():
+            self._give_up(failures.page_instead_of_json(response.status, self.endpoint))
+        else:
+            self._pass_on(response, pieces, done=done)
+
+    def _wants_json(self) -> bool:
+        """Whether MLflow answers this operation with JSON, whatever happens."""
+        return self._forward.route.operation.family in JSON_FAMILIES
+
+    def _hold(
+        self, doubtful: tuple[Response, list[bytes]], pieces: list[bytes], *, done: bool
+    ) -> None:
+        """Wait for the rest of an answer that may be MLflow's refusal of the gate's Host."""
+        response, held = doubtful
+        held += pieces
+        body = b"".join(held)
+        pool = self._pool
+        if pool is not None and done and HOST_REFUSED in body:
+            self._give_up(failures.host_refused(pool.host_header.decode("ascii")))
+        elif done or len(body) > MAX_HELD:
+            self._doubtful = None
+            self._pass_on(response, held, done=done)
+
+    def _pass_on(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
+        """Send the client what came."""
         out = [self._head_of(response)] if response is not None else []
         for piece in pieces:
             self.bytes_out += len(piece)

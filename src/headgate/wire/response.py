@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody, UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import parse_response
@@ -47,13 +49,17 @@ _SHOWN = frozenset(
 )
 
 
+_MEDIA_TYPE = re.compile(rb"(?:^|\n)content-type:[ \t]*([^;\s]+)", re.IGNORECASE)
+
+
 class Response:
     """One answer as the gate understands it.
 
     ``lines``: the fields the client may see, as they stand in a head.  ``length``: body bytes as
     announced, or None.  ``body``: finds the body's end.  ``delimited``: the client can see that
     end by itself, from the length or from the status.  ``location``: where the answer points, as
-    MLflow wrote it.  ``close``: MLflow will close the connection after it.
+    MLflow wrote it.  ``media_type``: of the body, lower case, without parameters.  ``close``:
+    MLflow will close the connection after it.
     """
 
     __slots__ = (
@@ -65,6 +71,7 @@ class Response:
         "length",
         "lines",
         "location",
+        "media_type",
         "status",
     )
 
@@ -75,6 +82,7 @@ class Response:
         self.lines = b""
         self.length: int | None = None
         self.location: bytes | None = None
+        self.media_type = b""
         self.close = False
         self.delimited = True
         self.body: BodyReader
@@ -148,6 +156,8 @@ def read_response(
     if found.length is not None and status >= 200 and status != 204:  # RFC 9110 section 8.6
         lines.append(b"Content-Length: %d\r\n" % found.length)
     response.lines = b"".join(lines)
+    if (media := _MEDIA_TYPE.search(response.lines)) is not None:
+        response.media_type = media[1].lower()
     _settle_framing(response, minor, method, read.get(b"transfer-encoding"))
     return response
 
