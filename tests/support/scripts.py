@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tests.support.raw import chunk
 from tests.support.recording_upstream import Exchange, Script
@@ -93,6 +93,16 @@ def closed(sent: bytes = b"") -> Script:
         exchange.read_body()
         exchange.send(sent)
         exchange.close()
+
+    return script
+
+
+def routed(routes: Mapping[bytes, Script], otherwise: Script) -> Script:
+    """Answer each target by its own script; ``routes`` may change between requests."""
+
+    def script(exchange: Exchange) -> None:
+        target = exchange.request.request_line.split(b" ")[1]
+        routes.get(target, otherwise)(exchange)
 
     return script
 
