@@ -55,6 +55,21 @@ def test_leaving_within_a_body_aborts_it_at_mlflow(
     assert (client.closed(), dialogue.pool.size) == (True, 0)
 
 
+def test_leaving_within_a_body_is_noticed_behind_an_unread_answer(dialogue: Dialogue) -> None:
+    """The connection closes only when what was written has left, which may be never."""
+    client = dialogue.client()
+    client.stops_reading()
+    client.sends(request("PUT /stream", "Content-Length: 9", "Expect: 100-continue"))
+    mlflow = dialogue.mlflow_accepts()
+    client.finishes()
+
+    assert mlflow.end() is End.CUT
+    assert gone(dialogue.outcome(), Phase.FORWARD)
+    assert not client.closed()
+    dialogue.passes(dialogue.limits.body_timeout + 1)
+    assert client.closed()
+
+
 def test_leaving_within_a_collected_body_never_reaches_mlflow(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("POST /length", CHUNKED), b"3\r\nabc\r\n")

@@ -187,6 +187,15 @@ def test_a_safe_request_on_a_stale_connection_is_sent_again(
     assert client.end() is End.OPEN
 
 
+def test_a_connection_that_has_served_may_be_stale(dialogue: Dialogue) -> None:
+    client, stale = asks(dialogue, "GET /safe")
+    stale.sends(answer(200))
+    client.sends(request("GET /safe"))
+    stale.finishes()
+    dialogue.mlflow_accepts().sends(answer(200))
+    assert [outcome.attempts for outcome in dialogue.outcomes()] == [1, 2]
+
+
 def test_what_is_still_to_come_of_a_body_follows_what_is_sent_again(dialogue: Dialogue) -> None:
     stale = dialogue.mlflow_is_idle()
     client = dialogue.client()
@@ -257,13 +266,16 @@ def test_the_number_of_attempts_is_bounded(dialogue: Dialogue) -> None:
     assert dialogue.outcome().attempts == RetryPolicy().attempts
 
 
+@pytest.mark.parametrize("reads", [1, 4])
 @pytest.mark.parametrize(("size", "again"), [(REPLAY_BYTES, True), (REPLAY_BYTES + 1, False)])
 def test_a_body_is_kept_for_a_second_sending_up_to_a_bound(
-    size: int, again: bool, dialogue: Dialogue
+    size: int, again: bool, reads: int, dialogue: Dialogue
 ) -> None:
     stale = dialogue.mlflow_is_idle()
     client = dialogue.client()
-    client.sends(request("POST /safe", body=b"x" * size))
+    whole = request("POST /safe", body=b"x" * size)
+    step = len(whole) // reads + 1
+    client.sends(*(whole[at : at + step] for at in range(0, len(whole), step)))
     stale.resets()
 
     assert bool(dialogue.pool.pending) is again

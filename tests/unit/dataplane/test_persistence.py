@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ByteSize
 
 from headgate.config import Limits
 from headgate.model import Reason
@@ -121,6 +122,35 @@ def test_a_request_in_many_reads_is_one_request(dialogue: Dialogue) -> None:
     assert mlflow.received().endswith(b"\r\nContent-Length: 4\r\n\r\nbody")
     mlflow.sends(answer(200))
     dialogue.outcome()
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2, 3])
+@pytest.mark.parametrize(("size", "passes"), [(2000, True), (2001, False)])
+def test_the_length_of_a_head_is_bounded(size: int, passes: bool, missing: int) -> None:
+    """Whether it passes does not depend on how it arrives."""
+    dialogue = Dialogue(Limits(head_bytes=ByteSize(2000)))
+    client = dialogue.client()
+    head = b"GET /refused HTTP/1.1\r\nHost: a\r\nX-Long: "
+    head += b"x" * (size - len(head)) + b"\r\n\r\n"
+    client.sends(head[: len(head) - missing], *([head[-missing:]] if missing else []))
+
+    status = 401 if passes else 431
+    assert client.received().startswith(b"HTTP/1.1 %d " % status)
+    outcome = dialogue.outcome()
+    assert (outcome.status, client.end()) == (status, End.OPEN if passes else End.FINISHED)
+    dialogue.ends()
+
+
+def test_what_is_no_request_is_answered_although_more_of_it_comes(dialogue: Dialogue) -> None:
+    """An unread byte would reset the answer away."""
+    client = dialogue.client()
+    client.sends(b"nonsense\r\n\r\n")
+    assert client.received().startswith(b"HTTP/1.1 400 ")
+    assert (client.end(), client.closed()) == (End.FINISHED, False)
+    client.sends(b"more nonsense\r\n\r\n")
+    client.finishes()
+    assert client.closed()
+    assert dialogue.outcome().reason is Reason.REQUEST_MALFORMED
 
 
 def test_an_answer_that_is_not_read_holds_the_requests_behind_it(dialogue: Dialogue) -> None:

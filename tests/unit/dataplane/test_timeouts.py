@@ -113,6 +113,49 @@ def test_a_body_that_stops_coming_is_given_up() -> None:
     assert outcome.bytes_in == 4 * len(PART)
 
 
+def test_a_body_that_trickles_is_given_up(dialogue: Dialogue) -> None:
+    """Else a few bytes a minute would hold a connection for days."""
+    client = dialogue.client()
+    client.sends(request("PUT /stream", "Content-Length: 100000"))
+    dialogue.mlflow_accepts()
+    for _ in range(int(dialogue.limits.body_timeout) + 1):
+        client.sends(b"x" * 100)
+        dialogue.passes(1)
+    assert client.received().startswith(b"HTTP/1.1 408 ")
+    assert dialogue.outcome().reason is Reason.REQUEST_MALFORMED
+
+
+def test_a_client_that_reads_slowly_must_still_send(dialogue: Dialogue) -> None:
+    """Its answer began before its body was complete."""
+    client = dialogue.client()
+    client.stops_reading()
+    client.sends(request("PUT /stream", "Content-Length: 100000"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.sends(answer(200, "Content-Length: 300001"), LARGE)
+    client.reads()
+    dialogue.passes(dialogue.limits.body_timeout + 1)
+    assert (client.end(), mlflow.end()) == (End.CUT, End.CUT)
+    assert dialogue.outcome().reason is Reason.REQUEST_MALFORMED
+
+
+def test_a_client_that_reads_slowly_need_not_send_what_mlflow_does_not_take(
+    dialogue: Dialogue,
+) -> None:
+    client = dialogue.client()
+    client.stops_reading()
+    client.sends(request("PUT /stream", "Content-Length: 900000"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.stops_reading()
+    client.sends(LARGE)
+    assert not client.is_read()
+    mlflow.sends(answer(200, "Content-Length: 300001"), LARGE)
+    client.reads()
+    dialogue.passes(dialogue.limits.body_timeout * 3)
+    assert client.end() is End.OPEN
+    mlflow.sends(b"x")
+    assert dialogue.outcome().reason is Reason.OK
+
+
 def test_a_body_is_not_missed_while_nothing_can_take_it(dialogue: Dialogue) -> None:
     """Neither while MLflow is being connected to, nor while it takes the body slowly."""
     client = dialogue.client()
@@ -225,6 +268,7 @@ def test_every_piece_of_an_answer_gives_mlflow_new_time() -> None:
     for _ in range(5):
         dialogue.passes(99)
         mlflow.sends(b"1\r\nx\r\n")
+        assert client.end() is End.OPEN
     dialogue.passes(101)
 
     assert client.end() is End.CUT
@@ -261,8 +305,9 @@ def test_mlflow_is_not_blamed_for_a_slow_client() -> None:
     client.reads()
     assert dialogue.outcomes() == []
     dialogue.passes(90)
-    mlflow.sends(b"x")
-    assert dialogue.outcome().reason is Reason.OK
+    assert client.end() is End.OPEN
+    dialogue.passes(20)
+    assert dialogue.outcome().reason is Reason.UPSTREAM_TIMEOUT
     dialogue.ends()
 
 
