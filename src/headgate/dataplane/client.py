@@ -338,8 +338,11 @@ class ClientConnection(asyncio.Protocol):
     def _next(self) -> None:
         """Wait for the next request, or take the one that is already here."""
         self._rest()
-        if self._receiving or not self.writable or self.transport.is_closing():
-            return  # whoever is receiving goes on; ``resume_writing`` comes back here
+        if not self.writable or self.transport.is_closing():
+            return  # ``resume_writing`` comes back here
+        if self._receiving:  # whoever does goes on with what is here
+            self.resume_reading()
+            return
         held, self._held = bytes(self._held), bytearray()
         self.resume_reading()
         if held:

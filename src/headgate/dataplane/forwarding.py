@@ -120,9 +120,10 @@ class Forwarding:
         self._exchange.phase = Phase.SELECT
         chosen = self._balancer.choose(self._tried)
         if isinstance(chosen, Unavailable):
-            self._client.pause_reading()
             self._queued = self._balancer.queue(self, chosen)
-            if not self._queued:
+            if self._queued:
+                self._client.pause_reading()
+            else:
                 self._give_up(refusal(chosen))
             return
         self._pool = chosen
@@ -138,7 +139,12 @@ class Forwarding:
     def on_room(self) -> None:
         """An endpoint may have room."""
         self._queued = False
-        self.start()
+        try:
+            self.start()
+            if self._connection is not None:
+                self._client.resume_reading()
+        except Exception as error:  # noqa: BLE001 - supervisor: whoever made room goes on
+            self.on_defect(error)
 
     def on_wait_over(self) -> None:
         """None had room in time."""
@@ -319,6 +325,7 @@ class Forwarding:
     def on_upstream_lost(self, error: Exception | None) -> None:
         """MLflow ended the connection before its answer was complete."""
         connection, self._connection = self._connection, None
+        self._doubtful = None
         cause = str(error) if error else "closed"
         # An aged connection that MLflow closes meanwhile says nothing about MLflow's health.
         stale = connection is not None and connection.reused and not self.status

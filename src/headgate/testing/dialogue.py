@@ -38,21 +38,25 @@ class Dialogue:
     Every verb does one thing and then lets everything happen that follows from it.
     """
 
-    def __init__(self, limits: Limits | None = None, settings: Upstream | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        settings: Upstream | None = None,
+        policy: ClusterPolicy | None = None,
+    ) -> None:
         self.limits = limits or Limits()
         self.settings = settings or Upstream()
         self.clock = ManualClock()
         self.turns = Turns()
         self.pool = ScriptedPool(self.turns, self.clock, self.settings, self.limits)
-        self.balancer = self._balancer()
+        self.balancer = self._balancer(policy or ClusterPolicy(probe_interval=0, slow_start=0))
         self.gate = ScriptedGate(self.balancer)
         self.plane = _CountingPlane(self.gate, self.limits, self.clock)
         self._clients: list[Peer] = []
         self._told = 0
 
-    def _balancer(self) -> Balancer:
+    def _balancer(self, policy: ClusterPolicy) -> Balancer:
         """The way to one endpoint that is always there; its one pool is ``pool``."""
-        policy = ClusterPolicy(probe_interval=0, slow_start=0)
         cluster = Cluster("default", policy, Random(0), lambda _event: None)  # noqa: S311
         cluster.discovered([Found(self.pool.endpoint)], "test", None, self.clock())
         return Balancer(
@@ -133,11 +137,15 @@ class Dialogue:
             client.resets()
         self.turns.run()
         ids = [outcome.request_id for outcome in self.gate.outcomes]
+        cluster = self.balancer.snapshot()
         problems = {
             "open client connections": len(self.plane.connections),
             "busy connections to MLflow": self.pool.busy,
             "open connections to MLflow that nobody holds": self._open_upstreams() - self.pool.size,
             "requests counted as under way": self.plane.in_flight,
+            "requests counted as under way at MLflow": cluster.in_flight,
+            "retries counted as under way": cluster.retries,
+            "requests that wait for room": cluster.waiting,
             "second outcomes": len(ids) - len(set(ids)),
             "requests without outcome": len(set(self.plane.issued) - set(ids)),
         }

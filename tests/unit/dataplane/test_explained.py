@@ -75,3 +75,18 @@ def test_a_page_is_passed_on_where_pages_are_due(dialogue: Dialogue) -> None:
     mlflow.sends(answer(200, "Content-Type: text/html", "Content-Length: 6"), b"<html>")
     assert client.received().endswith(b"<html>")
     dialogue.ends()
+
+
+def test_a_403_that_broke_off_is_forgotten_when_its_request_is_sent_again(
+    dialogue: Dialogue,
+) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /safe"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.sends(answer(403, "Content-Type: text/plain", "Content-Length: 4"), b"no")
+    mlflow.resets()
+    dialogue.mlflow_accepts().sends(answer(200, body=b"yes"))
+    received = client.received()
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert received.endswith(b"\r\n\r\nyes")
+    dialogue.ends()
