@@ -1,0 +1,131 @@
+"""Requests that wait until an endpoint of MLflow has room for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from headgate.model import Phase, Reason
+from headgate.testing.dialogue import Dialogue
+from headgate.testing.messages import Message, answer, request
+from headgate.testing.transport import Peer
+from headgate.upstream import ClusterPolicy
+from headgate.wire import forward
+
+PART = b"x" * 100_000
+
+
+@pytest.fixture
+def dialogue() -> Iterator[Dialogue]:
+    """A dialogue with an MLflow that takes one request at a time, and two that wait."""
+    dialogue = Dialogue(
+        policy=ClusterPolicy(probe_interval=0, slow_start=0, max_in_flight=1, queue_size=2)
+    )
+    yield dialogue
+    dialogue.ends()
+
+
+@pytest.fixture
+def mlflow(dialogue: Dialogue) -> Peer:
+    """MLflow's end of a connection on which a request is under way."""
+    dialogue.client().sends(request("GET /stream/first"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.received()
+    return mlflow
+
+
+def test_a_request_waits_for_room_and_is_then_served(dialogue: Dialogue, mlflow: Peer) -> None:
+    client = dialogue.client()
+    client.sends(request("PUT /stream", "Content-Length: 300000"), PART)
+    assert not client.is_read()
+    assert (mlflow.received(), dialogue.pool.pending) == (b"", [])
+
+    mlflow.sends(answer(200))
+    assert client.is_read()
+    client.sends(PART, PART)
+    got = Message.of(mlflow.received())
+    assert (got.line, len(got.rest)) == (b"PUT /stream HTTP/1.1", 300_000)
+    mlflow.sends(answer(201))
+    assert client.received().startswith(b"HTTP/1.1 201 ")
+    assert [outcome.status for outcome in dialogue.outcomes()] == [200, 201]
+
+
+def test_a_body_is_invited_when_there_is_room(dialogue: Dialogue, mlflow: Peer) -> None:
+    client = dialogue.client()
+    client.sends(request("PUT /stream", "Content-Length: 4", "Expect: 100-continue"))
+    assert client.received() == b""
+    mlflow.sends(answer(200))
+    assert client.received() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.sends(b"body")
+    mlflow.sends(answer(200))
+
+
+def test_first_come_first_served(dialogue: Dialogue, mlflow: Peer) -> None:
+    for number in range(2):
+        dialogue.client().sends(request(f"GET /stream/{number}"))
+    for number in range(2):
+        mlflow.sends(answer(200))
+        assert mlflow.received().startswith(b"GET /stream/%d " % number)
+    mlflow.sends(answer(200))
+
+
+def test_no_more_than_so_many_wait(dialogue: Dialogue, mlflow: Peer) -> None:
+    clients = [dialogue.client() for _ in range(3)]
+    for client in clients:
+        client.sends(request("GET /stream"))
+    refused = Message.of(clients[2].received())
+    assert refused.line == b"HTTP/1.1 429 Too Many Requests"
+    assert b"retry-after" in refused.fields
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.phase) == (Reason.OVERLOADED, Phase.SELECT)
+    assert clients[2].is_read()
+
+
+def test_nobody_waits_for_ever(dialogue: Dialogue, mlflow: Peer) -> None:
+    client = dialogue.client()
+    client.sends(request("POST /length", body=b"x"))
+    dialogue.passes(dialogue.balancer.cluster.policy.queue_timeout + 1)
+    assert client.received().startswith(b"HTTP/1.1 429 ")
+    assert dialogue.outcome().reason is Reason.OVERLOADED
+    assert client.is_read()
+    mlflow.sends(answer(200))
+
+
+def test_who_leaves_waits_no_longer(dialogue: Dialogue, mlflow: Peer) -> None:
+    leaving, staying = dialogue.client(), dialogue.client()
+    leaving.sends(request("GET /stream/leaving"))
+    staying.sends(request("GET /stream/staying"))
+    leaving.resets()
+    assert dialogue.outcome().reason is Reason.CLIENT_GONE
+    mlflow.sends(answer(200))
+    assert mlflow.received().startswith(b"GET /stream/staying ")
+    mlflow.sends(answer(200))
+
+
+def test_room_that_a_leaving_client_makes_is_used(dialogue: Dialogue) -> None:
+    first, second = dialogue.client(), dialogue.client()
+    first.sends(request("GET /stream/1"))
+    second.sends(request("GET /stream/2"))
+    first.resets()
+    mlflow = dialogue.mlflow_accepts()
+    assert mlflow.received().startswith(b"GET /stream/2 ")
+    mlflow.sends(answer(200))
+
+
+def test_a_defect_of_one_that_waited_is_its_own(
+    dialogue: Dialogue, mlflow: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes room must not suffer for it."""
+
+    def broken(*_: object) -> bytes:
+        raise RuntimeError("defect")
+
+    waiting = dialogue.client()
+    waiting.sends(request("GET /stream"))
+    monkeypatch.setattr(forward, "request_head", broken)
+    mlflow.sends(answer(200))
+
+    assert waiting.received().startswith(b"HTTP/1.1 500 ")
+    reasons = {outcome.target: outcome.reason for outcome in dialogue.outcomes()}
+    assert reasons == {b"/stream/first": Reason.OK, b"/stream": Reason.INTERNAL}
