@@ -47,9 +47,8 @@ _SHOWN = frozenset(
     )
     for spelling in (name, name.title())
 )
-
-
-_MEDIA_TYPE = re.compile(rb"(?:^|\n)content-type:[ \t]*([^;\s]+)", re.IGNORECASE)
+# Searched for in a head that llhttp has read: what begins a line there is a field's name.
+_MEDIA_TYPE = re.compile(rb"\ncontent-type:[ \t]*([^;\s]+)", re.IGNORECASE)
 
 
 class Response:
@@ -156,7 +155,7 @@ def read_response(
     if found.length is not None and status >= 200 and status != 204:  # RFC 9110 section 8.6
         lines.append(b"Content-Length: %d\r\n" % found.length)
     response.lines = b"".join(lines)
-    if (media := _MEDIA_TYPE.search(response.lines)) is not None:
+    if (media := _MEDIA_TYPE.search(block)) is not None:
         response.media_type = media[1].lower()
     _settle_framing(response, minor, method, read.get(b"transfer-encoding"))
     return response

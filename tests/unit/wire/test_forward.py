@@ -130,6 +130,17 @@ def test_an_absent_body_is_announced_where_one_is_usual(method: str) -> None:
     assert announced is (method in ("POST", "PUT", "PATCH"))
 
 
+def test_the_gates_own_fields_stand_beside_the_clients() -> None:
+    request = read_request(b"GET /x HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", 100)
+    sent = Head(request_head(request, b"/x", b"a", REQUEST_ID, 0, b"X-Own: z\r\n"))
+    assert sent.fields == [
+        (b"Host", b"a"),
+        (b"X", b"y"),
+        (b"X-Own", b"z"),
+        (b"X-Request-ID", REQUEST_ID),
+    ]
+
+
 @pytest.mark.parametrize(
     ("status", "line"),
     [

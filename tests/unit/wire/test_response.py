@@ -205,6 +205,21 @@ def test_location_is_handed_over_apart() -> None:
     assert read(OK).location is None
 
 
+@pytest.mark.parametrize(
+    ("fields", "media_type"),
+    [
+        ([b"Content-Type: Application/JSON"], b"application/json"),
+        ([b"X: y", b"CONTENT-TYPE:\ttext/html; charset=utf-8"], b"text/html"),
+        ([b"X-Content-Type: text/html", b"X: content-type: a/b"], b""),
+        ([b"Content-Type:"], b""),
+        ([], b""),
+    ],
+)
+def test_media_type(fields: list[bytes], media_type: bytes) -> None:
+    """RFC 9110 section 8.3.1: in any case, without its parameters."""
+    assert read(OK, *fields).media_type == media_type
+
+
 heads = st.builds(
     head,
     st.sampled_from(
