@@ -150,7 +150,6 @@ VERSIONS = (
 )
 
 METHODS = (
-    _method("options", b"OPTIONS", Reading(b"OPTIONS", LOOKUP)),
     _method("webdav", b"PROPFIND", NOT_SERVED),
     _method("with-dash", b"M-SEARCH", NOT_SERVED),
     _method("connect", b"CONNECT", NOT_SERVED),
