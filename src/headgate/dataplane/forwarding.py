@@ -141,8 +141,6 @@ class Forwarding:
         self._queued = False
         try:
             self.start()
-            if self._connection is not None:
-                self._client.resume_reading()
         except Exception as error:  # noqa: BLE001 - supervisor: whoever made room goes on
             self.on_defect(error)
 
@@ -161,7 +159,6 @@ class Forwarding:
             return
         try:
             self._send(pool, connection)
-            self._client.resume_reading()
         except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
             self.on_defect(error)
 
@@ -190,6 +187,7 @@ class Forwarding:
             body.length if body is not None else 0,
             b"" if route.operation.family != "gate" else self._principal_line(),
         )
+        self._client.resume_reading()  # it was not read while there was nowhere to go
         connection.write([head, *due] if due else [head])
         if not self._client.writable:
             self.on_client_full()

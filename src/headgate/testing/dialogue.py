@@ -9,10 +9,10 @@ from headgate.config import Limits, Upstream
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import Plane
-from headgate.model import Outcome
+from headgate.model import Endpoint, Outcome
 from headgate.testing.clock import ManualClock
 from headgate.testing.gate import ScriptedGate
-from headgate.testing.pool import ScriptedPool
+from headgate.testing.pool import Connecting, ScriptedPool
 from headgate.testing.transport import FakeTransport, Peer, Turns
 from headgate.upstream import Cluster, ClusterPolicy, Found
 
@@ -35,7 +35,8 @@ class _CountingPlane(Plane):
 class Dialogue:
     """The client's end and MLflow's end of a data plane whose gate is scripted.
 
-    Every verb does one thing and then lets everything happen that follows from it.
+    Every verb does one thing and then lets everything happen that follows from it.  ``pools`` has
+    one pool for each of MLflow's ``endpoints``; ``pool`` is the first of them.
     """
 
     def __init__(
@@ -43,25 +44,32 @@ class Dialogue:
         limits: Limits | None = None,
         settings: Upstream | None = None,
         policy: ClusterPolicy | None = None,
+        endpoints: int = 1,
     ) -> None:
         self.limits = limits or Limits()
         self.settings = settings or Upstream()
         self.clock = ManualClock()
         self.turns = Turns()
-        self.pool = ScriptedPool(self.turns, self.clock, self.settings, self.limits)
+        self.pools = [self._pool(number) for number in range(endpoints)]
+        self.pool = self.pools[0]
         self.balancer = self._balancer(policy or ClusterPolicy(probe_interval=0, slow_start=0))
         self.gate = ScriptedGate(self.balancer)
         self.plane = _CountingPlane(self.gate, self.limits, self.clock)
         self._clients: list[Peer] = []
         self._told = 0
 
+    def _pool(self, number: int) -> ScriptedPool:
+        endpoint = Endpoint("127.0.0.1", 5000 + number)
+        return ScriptedPool(self.turns, self.clock, self.settings, self.limits, endpoint)
+
     def _balancer(self, policy: ClusterPolicy) -> Balancer:
-        """The way to one endpoint that is always there; its one pool is ``pool``."""
+        """The way to endpoints that are always there."""
         cluster = Cluster("default", policy, Random(0), lambda _event: None)  # noqa: S311
-        cluster.discovered([Found(self.pool.endpoint)], "test", None, self.clock())
+        pools = {pool.endpoint: pool for pool in self.pools}
+        cluster.discovered([Found(endpoint) for endpoint in pools], "test", None, self.clock())
         return Balancer(
             cluster,
-            lambda _endpoint: self.pool,
+            pools.__getitem__,
             clock=self.clock,
             silence_timeout=self.settings.silence_timeout,
         )
@@ -76,16 +84,26 @@ class Dialogue:
         self.turns.run()
         return peer
 
+    @property
+    def pending(self) -> list[Connecting]:
+        """The connections to MLflow that are being opened."""
+        return [connecting for pool in self.pools for connecting in pool.pending]
+
+    @property
+    def mlflows(self) -> list[Peer]:
+        """MLflow's ends of all connections that were opened."""
+        return [peer for pool in self.pools for peer in pool.peers]
+
     def mlflow_accepts(self) -> Peer:
         """MLflow accepts the connection that is being opened; returns its end."""
-        (connecting,) = self.pool.pending
+        (connecting,) = self.pending
         peer = connecting.succeeds()
         self.turns.run()
         return peer
 
     def mlflow_refuses(self) -> None:
         """MLflow does not accept the connection that is being opened."""
-        (connecting,) = self.pool.pending
+        (connecting,) = self.pending
         connecting.fails(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"))
         self.turns.run()
 
@@ -140,8 +158,11 @@ class Dialogue:
         cluster = self.balancer.snapshot()
         problems = {
             "open client connections": len(self.plane.connections),
-            "busy connections to MLflow": self.pool.busy,
-            "open connections to MLflow that nobody holds": self._open_upstreams() - self.pool.size,
+            "busy connections to MLflow": sum(pool.busy for pool in self.pools),
+            "open connections to MLflow that nobody holds": sum(
+                not peer.closed() for peer in self.mlflows
+            )
+            - sum(pool.size for pool in self.pools),
             "requests counted as under way": self.plane.in_flight,
             "requests counted as under way at MLflow": cluster.in_flight,
             "retries counted as under way": cluster.retries,
@@ -152,6 +173,3 @@ class Dialogue:
         found = {what: count for what, count in problems.items() if count}
         if found:
             raise AssertionError(f"left behind: {found}")
-
-    def _open_upstreams(self) -> int:
-        return sum(not peer.closed() for peer in self.pool.peers)

@@ -12,6 +12,8 @@ from headgate.model import Endpoint
 from headgate.testing.clock import ManualClock
 from headgate.testing.transport import FakeTransport, Peer, Turns
 
+ENDPOINT = Endpoint("127.0.0.1", 5000)
+
 
 class Connecting:
     """One connection that was asked for; takes the place of the task that opens it."""
@@ -44,13 +46,18 @@ class ScriptedPool(Pool):
     """A ``Pool`` that opens fake connections; ``pending`` are those being opened."""
 
     def __init__(
-        self, turns: Turns, clock: ManualClock, settings: Upstream, limits: Limits
+        self,
+        turns: Turns,
+        clock: ManualClock,
+        settings: Upstream,
+        limits: Limits,
+        endpoint: Endpoint = ENDPOINT,
     ) -> None:
         super().__init__(
-            Endpoint("127.0.0.1", 5000),
+            endpoint,
             settings,
-            host_header=b"127.0.0.1:5000",
-            authorities=frozenset({"127.0.0.1:5000"}),
+            host_header=str(endpoint).encode("ascii"),
+            authorities=frozenset({str(endpoint)}),
             head_bytes=limits.head_bytes,
             max_fields=limits.headers,
             clock=clock,

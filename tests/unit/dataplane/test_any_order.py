@@ -16,6 +16,7 @@ from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import answer, chunked, request
 from headgate.testing.transport import Peer
+from headgate.upstream import ClusterPolicy
 
 LARGE = b"x" * 150_000
 CHUNKED = "Transfer-Encoding: chunked"
@@ -77,6 +78,8 @@ class World:
         self.dialogue = Dialogue(
             Limits(connections=6, in_flight=4, buffered_body_bytes=ByteSize(1000)),
             Upstream(silence_timeout=90, idle_connections=2),
+            ClusterPolicy(probe_interval=0, max_in_flight=2, queue_size=2, ejection_after=2),
+            endpoints=self._pick([1, 2]),
         )
         self._clients = [self.dialogue.client() for _ in range(self._pick(range(1, 5)))]
         self._unsent: dict[Peer, bytes] = {}
@@ -88,7 +91,7 @@ class World:
         steps += [self.time_passes]
         if self._unsent:
             steps += [self.rest_arrives] * 3
-        if self.dialogue.pool.pending:
+        if self.dialogue.pending:
             steps += [self.mlflow_accepts] * 4 + [self.mlflow_refuses]
         if self._open():
             steps += [self.mlflow_reads, self.mlflow_stops_reading, self.mlflow_leaves]
@@ -136,11 +139,11 @@ class World:
     # --- MLflow --------------------------------------------------------------------------------
 
     def mlflow_accepts(self) -> None:
-        self._pick(self.dialogue.pool.pending).succeeds()
+        self._pick(self.dialogue.pending).succeeds()
         self.dialogue.turns.run()
 
     def mlflow_refuses(self) -> None:
-        self._pick(self.dialogue.pool.pending).fails(ConnectionRefusedError())
+        self._pick(self.dialogue.pending).fails(ConnectionRefusedError())
         self.dialogue.turns.run()
 
     def mlflow_answers(self) -> None:
@@ -163,7 +166,7 @@ class World:
         self._pick(self._open()).reads(self._pick([None, 1000, 200_000]))
 
     def _open(self) -> list[Peer]:
-        return [peer for peer in self.dialogue.pool.peers if not peer.closed()]
+        return [peer for peer in self.dialogue.mlflows if not peer.closed()]
 
     def _asked(self) -> list[Peer]:
         return [peer for peer in self._open() if peer.transport.arrived]
@@ -186,7 +189,7 @@ class World:
 
     def holds(self) -> None:
         """Memory is bounded, no request has ended twice, and there are no defects but one."""
-        for peer in (*self._clients, *self.dialogue.pool.peers):
+        for peer in (*self._clients, *self.dialogue.mlflows):
             assert peer.transport.get_write_buffer_size() <= MOST_WAITING
         for connection in self.dialogue.plane.connections:
             assert len(connection._held) <= PIPELINE_BYTES + READ

@@ -47,6 +47,16 @@ def test_a_slow_mlflow_makes_the_client_wait(dialogue: Dialogue) -> None:
     assert dialogue.pool.idle == 1
 
 
+def test_a_slow_mlflow_makes_the_client_wait_from_the_first_byte(dialogue: Dialogue) -> None:
+    mlflow = dialogue.mlflow_is_idle()
+    mlflow.stops_reading()
+    client = dialogue.client()
+    client.sends(request("PUT /stream", "Content-Length: 1000000") + b"x" * 300_000)
+    assert not client.is_read()
+    mlflow.reads()
+    assert client.is_read()
+
+
 def test_nothing_is_read_while_mlflow_is_being_connected_to(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("PUT /stream", "Content-Length: 300000"), PART, PART, PART)
