@@ -238,6 +238,7 @@ class ClientConnection(asyncio.Protocol):
             self._close_gently()
         elif exchange is None and not self._held and not self._lingering:
             self._close()
+            self._linger()  # a TLS client that rests may never answer the close
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -293,7 +294,7 @@ class ClientConnection(asyncio.Protocol):
             fields.origin = origin_of(
                 fields.known, self.caller.address, self._scheme, plane.trusted_proxies
             )
-            self._fields = fields
+            self._fields = fields if fields.section else None  # a long one is not kept
         length = fields.length
         pieces: list[bytes] = []
         if length == 0:
