@@ -107,7 +107,7 @@ class Balancer:
     def sweep(self) -> None:
         """What is due now and then: aged connections, expired waits, endpoints that left."""
         now = self._clock()
-        for pool in self._pools.values():
+        for pool in tuple(self._pools.values()):  # what ends here may begin elsewhere
             pool.sweep()
         for waiter in self._queue.expire(now):
             waiter.on_wait_over()

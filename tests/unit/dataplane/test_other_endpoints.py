@@ -86,6 +86,18 @@ def test_a_safe_request_goes_elsewhere_when_it_is_lost(die: object, dialogue: Di
     assert dialogue.outcome().reason is Reason.OK
 
 
+def test_a_sweep_may_send_the_next_request_to_an_endpoint_that_is_new(dialogue: Dialogue) -> None:
+    """It ends one whose MLflow stayed silent, and another one is waiting behind it."""
+    client = dialogue.client()
+    client.sends(request("GET /stream") + request("GET /stream"))
+    dialogue.mlflow_accepts()
+    dialogue.passes(dialogue.settings.silence_timeout + 1)
+    assert client.received().startswith(b"HTTP/1.1 504 ")
+    assert [pool.pending != [] for pool in dialogue.pools].count(True) == 1
+    dialogue.mlflow_accepts().sends(answer(200))
+    assert [outcome.status for outcome in dialogue.outcomes()] == [504, 200]
+
+
 def test_an_unsafe_request_does_not(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("POST /length", body=b"create"))
