@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -96,27 +97,159 @@ class SizeClass(enum.Enum):
     ARTIFACTS = "artifacts"
 
 
+class Action(enum.Enum):
+    """What a key must be allowed to do with a family for an operation of it."""
+
+    READ = "read"
+    WRITE = "write"
+    DELETE = "delete"
+    ADMINISTER = "administer"
+
+
+class ObjectKind(enum.Enum):
+    """The things that operations act on and that a key may be narrowed to, or led astray by.
+
+    ``ARTIFACT``: a path from the root of the artifact store.  ``PATH``: one within another object
+    named beside it.  ``LOCATION``: an address of stored files that MLflow keeps and follows later.
+    """
+
+    EXPERIMENT = "experiment"
+    EXPERIMENT_NAME = "experiment-name"
+    RUN = "run"
+    MODEL = "model"
+    LOGGED_MODEL = "logged-model"
+    TRACE = "trace"
+    DATASET = "dataset"
+    WORKSPACE = "workspace"
+    ARTIFACT = "artifact"
+    PATH = "path"
+    LOCATION = "location"
+
+
+class Place(enum.Enum):
+    """The part of a request that a field stands in."""
+
+    PATH = "path"
+    QUERY = "query"
+    BODY = "body"
+    HEADER = "header"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectField:
+    """Where an operation names an object.
+
+    ``name`` is that of a path parameter, of a field of the head, or of a field of MLflow's
+    message: ``.`` leads into a message within it, ``[]`` follows a repeated one.  Every field that
+    is there counts, for MLflow may read any of them.  ``may_be_new``: there may be no such object
+    yet.
+    """
+
+    kind: ObjectKind
+    place: Place
+    name: str
+    may_be_new: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a request asks for, whatever its spelling; ``public``: of anybody, without a key."""
+    """What a request asks for, whatever its spelling; ``public``: of anybody, without a key.
+
+    Attributes:
+        body: how MLflow's newest known version takes the body; ``headgate.contract.body_handling``
+            says it for any version.
+        name: of the route, such as ``runs/create``; the methods of one route share it.
+        also: further families that ``action`` must be allowed on.
+        decides_by_body: which objects are acted on cannot be told without the body.
+        path: the pattern below ``/api/2.0`` and the like, or the whole one if it begins with ``/``.
+        places: the parts before ``path`` that some MLflow answers, such as ``/ajax-api/3.0``.
+        since: the oldest known version that has the route; empty for the gate's own.
+        not_in: the newest known version that has not got it yet; empty if all have it.
+        native_since: the oldest known version that serves it from FastAPI; empty if none does.
+    """
 
     family: str
     retry: Retry
     body: BodyHandling
     size: SizeClass = SizeClass.API
     public: bool = False
+    name: str = ""
+    action: Action = Action.ADMINISTER
+    also: tuple[str, ...] = ()
+    objects: tuple[ObjectField, ...] = ()
+    decides_by_body: bool = False
+    path: str = ""
+    places: tuple[str, ...] = ()
+    since: str = ""
+    not_in: str = ""
+    native_since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """The objects that a grant is held to: those whose names fit ``pattern``.
+
+    ``kind`` is ``EXPERIMENT``, which stands for all that lies in one too, or ``MODEL``.
+    """
+
+    kind: ObjectKind
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One thing that is allowed; ``None`` in a field stands for any."""
+
+    action: Action | None
+    family: str | None
+    on: Narrowing | None = None
+    upstream: str | None = None
+    workspace: str | None = None
+
+
+class Given(NamedTuple):
+    """A grant and the role that it comes from."""
+
+    role: str
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What the holder of a key may do, in the form in which ``headgate.policy`` is asked.
+
+    Attributes:
+        holder: what people call the key.
+        roles: the roles it was given.
+        missing: those of them that the configuration does not have.
+        by_family: the grants that count for a family.
+        everywhere: the actions that are allowed on all of a family, on every upstream.
+        reads_all: whether everything that an operation can name may be read everywhere.
+        ask_for: the role to ask for, by action and family, where there is one.
+    """
+
+    holder: str = ""
+    roles: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    by_family: Mapping[str, tuple[Given, ...]] = field(default_factory=dict, repr=False)
+    everywhere: Mapping[str, tuple[Action, ...]] = field(default_factory=dict, repr=False)
+    reads_all: bool = False
+    ask_for: Mapping[tuple[Action, str], str] = field(default_factory=dict, repr=False)
+
+
+NO_GRANTS = Grants()
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who sends a request: the holder of one key."""
+    """Who sends a request: the holder of one key.  The key tells one from another."""
 
     key_id: str
     name: str
+    grants: Grants = field(default=NO_GRANTS, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One address that serves an upstream."""
 
     host: str

@@ -1,5 +1,23 @@
-"""What MLflow's HTTP routes are and what each of them does."""
+"""What MLflow's HTTP routes are and what each of them does.
 
-from headgate.contract.families import classify
+``known`` reads what real servers answer, ``rules`` what each of it is; ``table`` joins the two and
+finds an operation by its path, with ``patterns``.  ``dialect`` puts an operation into the form
+that a particular server wants.
+"""
 
-__all__ = ["classify"]
+from headgate.contract.dialect import Dialect, Spoken, body_handling, lacks, translate
+from headgate.contract.parameters import path_parameters
+from headgate.contract.table import Row, Table, classify, table
+
+__all__ = [
+    "Dialect",
+    "Row",
+    "Spoken",
+    "Table",
+    "body_handling",
+    "classify",
+    "lacks",
+    "path_parameters",
+    "table",
+    "translate",
+]

@@ -1,0 +1,120 @@
+"""From the canonical path of an operation to the one that an upstream answers.
+
+Public prefixes are gone before and paths have one spelling; this is about what differs between
+servers: the path they run under, which of ``/api`` and ``/ajax-api`` they answer, and what their
+version does not have yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from headgate.contract.known import numbers
+from headgate.errors import Refusal
+from headgate.model import BodyHandling, Operation, Reason
+
+APIS = frozenset({b"api", b"ajax-api"})
+
+_NEVER_PREFIXED = frozenset({(b"GET", "artifacts/download"), (b"PUT", "artifacts/upload")})
+"""Where FastAPI serves these it does so without the ``--static-prefix``; what is sent with it falls
+to Flask, which keeps a whole artifact in memory (mlflow.server.fastapi_app, 3.15.0 to 3.18.0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one upstream wants to be spoken to.
+
+    Attributes:
+        version: of its MLflow; empty if it is not known.
+        base: the path that it runs under, such as ``/tracking``; empty if under none.
+        static_prefix: whether ``base`` is MLflow's own ``--static-prefix`` and all its paths can
+            be reached, rather than those below ``base`` alone.
+        apis: which of ``api`` and ``ajax-api`` it answers.
+    """
+
+    version: str = ""
+    base: bytes = b""
+    static_prefix: bool = False
+    apis: frozenset[bytes] = APIS
+
+
+class Spoken(NamedTuple):
+    """A request in an upstream's dialect: the path, and how its body travels."""
+
+    path: bytes
+    body: BodyHandling
+
+
+def translate(
+    method: bytes, operation: Operation, path: bytes, dialect: Dialect
+) -> Spoken | Refusal:
+    """What to send for ``operation``, which the canonical ``path`` stands for.
+
+    A refusal says what the upstream lacks.
+    """
+    if lacks(operation, dialect.version):
+        return _refusal(
+            f"this route ({operation.name}) needs {_needed(operation)}; the server runs "
+            f"{dialect.version}"
+        )
+    if not dialect.apis >= APIS and operation.places:
+        spelled = _below_answered_api(operation, path, dialect.apis)
+        if spelled is None:
+            return _refusal(
+                f"MLflow has this route ({operation.name}) below "
+                f"{' and '.join(sorted(_apis_of(operation)))} alone, where the server answers none"
+            )
+        path = spelled
+    if method == b"HEAD":  # none of FastAPI's own: it goes on to Flask
+        return Spoken(dialect.base + path, BodyHandling.LENGTH)
+    body = body_handling(operation, dialect.version)
+    if dialect.static_prefix and (method, operation.name) in _NEVER_PREFIXED:
+        return Spoken(path if body is BodyHandling.STREAM else dialect.base + path, body)
+    return Spoken(dialect.base + path, body)
+
+
+def body_handling(operation: Operation, version: str) -> BodyHandling:
+    """How a body travels to an MLflow of that version; with its length if it is not known.
+
+    All versions take a body with its length.  Those that serve the route from Flask lose chunked
+    ones: uvicorn's bridge to Flask hands them on as empty.
+    """
+    native = operation.native_since and numbers(version) >= numbers(operation.native_since)
+    return BodyHandling.STREAM if native else BodyHandling.LENGTH
+
+
+def lacks(operation: Operation, version: str) -> bool:
+    """Whether a version surely has no such route; not if neither is known.
+
+    A release that only repairs (3.10.1) has the routes of the one it repairs (3.10.0).
+    """
+    if not operation.not_in or not version:
+        return False
+    return numbers(version)[:2] <= numbers(operation.not_in)[:2]
+
+
+def _needed(operation: Operation) -> str:
+    major = numbers(operation.since)[0]
+    if major > numbers(operation.not_in)[0]:
+        return f"MLflow {major}.x"
+    return f"an MLflow newer than {operation.not_in}"
+
+
+def _below_answered_api(operation: Operation, path: bytes, apis: frozenset[bytes]) -> bytes | None:
+    """The spelling of ``path`` that an upstream answers, if MLflow has such a one."""
+    _, api, rest = path.split(b"/", 2)
+    if api in apis:
+        return path
+    for other in sorted(apis):
+        if f"/{other.decode('ascii')}" in _apis_of(operation):
+            return b"/%b/%b" % (other, rest)
+    return None
+
+
+def _apis_of(operation: Operation) -> set[str]:
+    return {place.rpartition("/")[0] for place in operation.places}
+
+
+def _refusal(what: str) -> Refusal:
+    return Refusal(Reason.ROUTE_UNKNOWN, f"Headgate did not forward the request: {what}.")

@@ -1,0 +1,130 @@
+"""The decisions of ``rules.txt``, which says itself how it is written, as values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib import resources
+
+from headgate.model import FAMILIES, Action, ObjectField, ObjectKind, Place, Retry, SizeClass
+
+REFUSE = "refuse"
+_SECTION = re.compile(r"\[([a-z-]+)\]")
+_OBJECT = re.compile(r"([a-z-]+)(\??)=(\{\w+\}|\?\w+|[\w-]+:|[\w.\[\]]+)")
+_VERSION = re.compile(r"(\d\.\d)/(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line.  ``action`` is none where nobody may; ``api``: the only version meant, or empty."""
+
+    name: str
+    family: str
+    action: Action | None
+    methods: tuple[str, ...]
+    path: str
+    api: str = ""
+    objects: tuple[ObjectField, ...] = ()
+    also: tuple[str, ...] = ()
+    by_body: bool = False
+    repeatable: bool = False
+    once: bool = False
+    size: SizeClass = SizeClass.API
+    public: bool = False
+
+    def retry(self, method: str) -> Retry:
+        """Whether a second execution may be risked."""
+        safe = self.repeatable or (method == "GET" and not self.once)
+        return Retry.SAFE if safe else Retry.NEVER
+
+    def objects_of(self, method: str, fields: frozenset[str]) -> tuple[ObjectField, ...]:
+        """Where ``method`` names its objects; ``fields``: those of MLflow's message for it.
+
+        A message is the query string of a GET and the JSON body of anything else
+        (``mlflow.server.handlers._get_request_message``).
+        """
+        message = Place.QUERY if method == "GET" else Place.BODY
+        found = []
+        for field in self.objects:
+            found.append(replace(field, place=message) if field.place is Place.BODY else field)
+            if field.place is Place.PATH and field.name in fields:
+                found.append(replace(field, place=message))
+        return tuple(found)
+
+
+def read_rules() -> tuple[Rule, ...]:
+    """All rules, in the order of the file."""
+    text = resources.files("headgate.contract").joinpath("rules.txt").read_text("utf-8")
+    return tuple(parse(text))
+
+
+def parse(text: str) -> Iterator[Rule]:
+    """The rules of a text.
+
+    Raises:
+        ValueError: for a line that is none, with its number.
+    """
+    family = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        section = _SECTION.fullmatch(line)
+        if section:
+            family = section[1]
+        elif line and not line.startswith("#"):
+            try:
+                yield _rule(family, *line.split())
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"rules.txt, line {number}: {error}") from error
+
+
+def _rule(family: str, name: str, action: str, methods: str, path: str, *details: str) -> Rule:
+    if (family not in FAMILIES) is not (action == REFUSE):
+        raise ValueError(f"{family!r} is no family")
+    version = _VERSION.fullmatch(path)
+    rule = Rule(
+        name,
+        family,
+        None if action == REFUSE else Action(action),
+        tuple(methods.split("|")),
+        version[2] if version else path,
+        version[1] if version else "",
+    )
+    for detail in details:
+        rule = _with_detail(rule, detail)
+    return rule
+
+
+def _with_detail(rule: Rule, detail: str) -> Rule:
+    key, _, value = detail.partition("=")
+    if detail == "body":
+        rule = replace(rule, by_body=True)
+    elif detail == "repeatable":
+        rule = replace(rule, repeatable=True)
+    elif detail == "once":
+        rule = replace(rule, once=True)
+    elif detail == "public":
+        rule = replace(rule, public=True)
+    elif key == "size":
+        rule = replace(rule, size=SizeClass(value))
+    elif key == "also" and value in FAMILIES:
+        rule = replace(rule, also=(*rule.also, value))
+    else:
+        rule = replace(rule, objects=(*rule.objects, _object(rule, detail)))
+    return rule
+
+
+def _object(rule: Rule, detail: str) -> ObjectField:
+    match = _OBJECT.fullmatch(detail)
+    if match is None:
+        raise ValueError(f"{detail!r} is no detail")
+    kind, may_be_new, field = ObjectKind(match[1]), bool(match[2]), match[3]
+    if field.startswith("{"):
+        name = field.strip("{}")
+        if not re.search(rf"{{{name}(?::path)?}}", rule.path):
+            raise ValueError(f"{field} is no parameter of {rule.path}")
+        return ObjectField(kind, Place.PATH, name, may_be_new)
+    if field.startswith("?"):
+        return ObjectField(kind, Place.QUERY, field[1:], may_be_new)
+    if field.endswith(":"):
+        return ObjectField(kind, Place.HEADER, field[:-1], may_be_new)
+    return ObjectField(kind, Place.BODY, field, may_be_new)

@@ -1,0 +1,156 @@
+"""The table of routes: what MLflow answers, joined with what each of it is.
+
+A route that is known but has no rule is not in the table, nor is one with a rule that no known
+MLflow answers: nobody reaches either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from headgate.contract.known import KnownRoute, read_known
+from headgate.contract.patterns import Patterns
+from headgate.contract.rules import Rule, read_rules
+from headgate.model import BodyHandling, Operation, Place
+
+PLACES = ("/api/2.0", "/api/3.0", "/ajax-api/2.0", "/ajax-api/3.0")
+"""Where the paths are mounted that do not begin with ``/``: the four mean one route."""
+
+GATE = "gate"
+"""The family of the gate's own pages, which no MLflow knows."""
+
+_PARAMETER = re.compile(r"{\w+(:path)?}")
+
+
+class Row(NamedTuple):
+    """A method of a route."""
+
+    method: str
+    operation: Operation
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The patterns of the paths that some MLflow answers, or the gate itself."""
+        operation = self.operation
+        return tuple(f"{place}/{operation.path}" for place in operation.places) or (operation.path,)
+
+
+class Table:
+    """Every operation, to be found by method and path.
+
+    Args:
+        rules: what the routes are; of two whose paths fit, the earlier one decides.
+        known: the routes of each version of MLflow, the oldest first.
+    """
+
+    def __init__(self, rules: Sequence[Rule], known: Mapping[str, Sequence[KnownRoute]]) -> None:
+        self.rows: list[Row] = []
+        self._static: dict[tuple[bytes, bytes], Operation | None] = {}
+        self._patterns: dict[bytes, Patterns[Operation | None]] = {}
+        by_shape: dict[tuple[str, str], list[KnownRoute]] = {}
+        for routes in known.values():
+            for route in routes:
+                by_shape.setdefault((route.method, shape(route.path)), []).append(route)
+        for rank, rule in enumerate(rules):
+            for method in rule.methods:
+                found = [
+                    route
+                    for route in by_shape.get((method, shape(rule.path)), ())
+                    if route.place.endswith(rule.api)
+                ]
+                if found or rule.family == GATE:
+                    self._add(rank, rule, method, _operation(rule, method, found, tuple(known)))
+
+    def classify(self, method: bytes, path: bytes) -> Operation | None:
+        """What ``method`` on the canonical, unprefixed ``path`` stands for, if for anything.
+
+        ``HEAD`` is what ``GET`` is.
+        """
+        if method == b"HEAD":
+            method = b"GET"
+        key = (method, path)
+        if key in self._static:
+            return self._static[key]
+        patterns = self._patterns.get(method)
+        return None if patterns is None else patterns.find(path)
+
+    def _add(self, rank: int, rule: Rule, method: str, operation: Operation | None) -> None:
+        if operation is not None:
+            self.rows.append(Row(method, operation))
+        for path in paths(rule):
+            if _PARAMETER.search(path):
+                patterns = self._patterns.setdefault(method.encode("ascii"), Patterns())
+                patterns.add(path, rank, operation)
+            else:
+                self._static.setdefault((method.encode("ascii"), path.encode("ascii")), operation)
+
+
+@cache
+def table() -> Table:
+    """The table of this release; made, in some hundredths of a second, when first asked for."""
+    return Table(read_rules(), read_known())
+
+
+def classify(method: bytes, path: bytes) -> Operation | None:
+    """What ``method`` on the canonical, unprefixed ``path`` stands for in this release's table."""
+    return table().classify(method, path)
+
+
+def paths(rule: Rule) -> tuple[str, ...]:
+    """Every spelling of a rule's path."""
+    if rule.path.startswith("/"):
+        return (rule.path,)
+    return tuple(f"{place}/{rule.path}" for place in PLACES if place.endswith(rule.api))
+
+
+def shape(path: str) -> str:
+    """A pattern without the names of its parameters, in which versions differ."""
+    return _PARAMETER.sub(r"{\1}", path)
+
+
+def _operation(
+    rule: Rule, method: str, found: Sequence[KnownRoute], versions: Sequence[str]
+) -> Operation | None:
+    """What a method of a rule is, given the known routes it is about; none if it is refused."""
+    if rule.action is None:
+        return None
+    fields = frozenset(name for route in found for name in route.fields)
+    objects = rule.objects_of(method, fields)
+    since = found[0].version if found else ""
+    native_since = _native_since(found)
+    return Operation(
+        family=rule.family,
+        retry=rule.retry(method),
+        body=BodyHandling.STREAM if native_since else BodyHandling.LENGTH,
+        size=rule.size,
+        public=rule.public,
+        name=rule.name,
+        action=rule.action,
+        also=rule.also,
+        objects=objects,
+        decides_by_body=rule.by_body or any(field.place is Place.BODY for field in objects),
+        path=rule.path,
+        places=tuple(sorted({route.place for route in found} - {""})),
+        since=since,
+        not_in=_before(since, versions),
+        native_since=native_since,
+    )
+
+
+def _native_since(found: Sequence[KnownRoute]) -> str:
+    """The version from which on FastAPI serves the route, wherever it is mounted."""
+    since = ""
+    for route in reversed(found):
+        if not route.native:
+            break
+        since = route.version
+    return since
+
+
+def _before(version: str, versions: Sequence[str]) -> str:
+    """The one of ``versions``, which are in order, that comes before ``version``, if any does."""
+    at = versions.index(version) if version else 0
+    return versions[at - 1] if at else ""

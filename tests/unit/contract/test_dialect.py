@@ -1,0 +1,151 @@
+"""An operation is put as the upstream at hand wants it, or refused with what that one lacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from headgate.contract import Dialect, Spoken, body_handling, classify, lacks, translate
+from headgate.errors import Refusal
+from headgate.model import BodyHandling, Operation, Reason
+
+LENGTH, STREAM = BodyHandling.LENGTH, BodyHandling.STREAM
+FILE = "/api/2.0/mlflow-artifacts/artifacts/1/r/artifacts/a"
+
+
+def operation(method: str, path: str) -> Operation:
+    found = classify(method.encode(), path.encode())
+    assert found is not None
+    return found
+
+
+def spoken(method: str, path: str, dialect: Dialect) -> Spoken | Refusal:
+    return translate(method.encode(), operation(method, path), path.encode(), dialect)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("POST", "/api/2.0/mlflow/runs/create"),
+        ("GET", "/ajax-api/2.0/mlflow/runs/get"),
+        ("GET", "/get-artifact"),
+        ("GET", FILE),
+    ],
+)
+@pytest.mark.parametrize("base", [b"", b"/mlflow", b"/a/b"])
+def test_below_the_base_all_stays_as_it_is(method: str, path: str, base: bytes) -> None:
+    answer = spoken(method, path, Dialect("3.17.2", base))
+    assert isinstance(answer, Spoken)
+    assert answer.path == base + path.encode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "version", "body"),
+    [
+        ("PUT", FILE, "", LENGTH),
+        ("PUT", FILE, "2.22.1", LENGTH),
+        ("PUT", FILE, "3.14.0", LENGTH),
+        ("PUT", FILE, "3.15.0", STREAM),
+        ("PUT", FILE, "3.17.2", STREAM),
+        ("PUT", FILE, "4.0.0.dev0", STREAM),
+        ("DELETE", FILE, "3.17.2", LENGTH),
+        ("POST", "/v1/traces", "3.4.0", STREAM),
+        ("POST", "/ajax-api/3.0/jobs/search", "3.17.2", STREAM),
+        ("POST", "/gateway/chat/mlflow/invocations", "3.9.0", STREAM),
+        ("POST", "/api/2.0/mlflow/runs/log-batch", "3.17.2", LENGTH),
+        ("PUT", FILE, "no version", LENGTH),
+    ],
+)
+def test_a_body_travels_as_the_version_takes_it(
+    method: str, path: str, version: str, body: BodyHandling
+) -> None:
+    """Flask, which served all of 2.x, loses chunked bodies behind uvicorn."""
+    assert body_handling(operation(method, path), version) is body
+    answer = spoken(method, path, Dialect(version))
+    assert isinstance(answer, Spoken)
+    assert answer.body is body
+
+
+def test_a_head_goes_on_to_flask() -> None:
+    assert spoken("HEAD", FILE, Dialect("3.17.2")) == Spoken(FILE.encode(), LENGTH)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_artifacts_pass_by_a_static_prefix(method: str) -> None:
+    """With it they would fall to Flask, which keeps a whole artifact in memory."""
+    prefixed = Dialect("3.17.2", b"/p", static_prefix=True)
+    assert spoken(method, FILE, prefixed) == Spoken(FILE.encode(), STREAM)
+    assert spoken(method, FILE, Dialect("3.17.2", b"/p")) == Spoken(b"/p" + FILE.encode(), STREAM)
+
+
+@pytest.mark.parametrize("version", ["", "2.22.1", "3.14.0"])
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_where_flask_has_the_artifacts_they_keep_the_prefix(method: str, version: str) -> None:
+    prefixed = Dialect(version, b"/p", static_prefix=True)
+    assert spoken(method, FILE, prefixed) == Spoken(b"/p" + FILE.encode(), LENGTH)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "DELETE"])
+def test_the_rest_of_the_artifact_routes_keep_the_prefix(method: str) -> None:
+    prefixed = Dialect("3.17.2", b"/p", static_prefix=True)
+    assert spoken(method, FILE, prefixed) == Spoken(b"/p" + FILE.encode(), LENGTH)
+
+
+@pytest.mark.parametrize(
+    ("apis", "path", "sent"),
+    [
+        ({b"api"}, "/ajax-api/2.0/mlflow/runs/get", b"/api/2.0/mlflow/runs/get"),
+        ({b"api"}, "/api/2.0/mlflow/runs/get", b"/api/2.0/mlflow/runs/get"),
+        ({b"ajax-api"}, "/api/2.0/mlflow/runs/get", b"/ajax-api/2.0/mlflow/runs/get"),
+        ({b"ajax-api"}, "/get-artifact", b"/get-artifact"),
+        ({b"api"}, "/version", b"/version"),
+        (set(), "/version", b"/version"),
+    ],
+)
+def test_the_api_that_is_answered_is_asked(apis: set[bytes], path: str, sent: bytes) -> None:
+    answer = spoken("GET", path, Dialect("3.17.2", b"/p", apis=frozenset(apis)))
+    assert isinstance(answer, Spoken)
+    assert answer.path == b"/p" + sent
+
+
+def test_what_only_the_page_has_is_not_asked_of_the_api() -> None:
+    answer = spoken("GET", "/ajax-api/3.0/jobs/1", Dialect("3.17.2", apis=frozenset({b"api"})))
+    assert isinstance(answer, Refusal)
+    assert answer.reason is Reason.ROUTE_UNKNOWN
+    assert "jobs/get" in answer.message
+    assert "/ajax-api" in answer.message
+
+
+@pytest.mark.parametrize("version", ["2.22.1", "2.22.5", "2.9.0", "2.22.6rc1"])
+def test_what_a_server_of_2_lacks_is_refused_with_both_versions(version: str) -> None:
+    answer = spoken("POST", "/api/3.0/mlflow/traces", Dialect(version))
+    assert answer == Refusal(
+        Reason.ROUTE_UNKNOWN,
+        "Headgate did not forward the request: this route (traces/start) needs MLflow 3.x; the "
+        f"server runs {version}.",
+    )
+
+
+def test_what_a_server_of_3_lacks_is_refused_with_both_versions() -> None:
+    answer = spoken("GET", "/api/3.0/mlflow/skills", Dialect("3.17.0"))
+    assert isinstance(answer, Refusal)
+    assert answer.message.endswith(
+        "(skills/search) needs an MLflow newer than 3.17.2; the server runs 3.17.0."
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "version", "lacking"),
+    [
+        ("/api/2.0/mlflow/runs/get", "1.30.0", False),  # no version without it is known
+        ("/api/3.0/mlflow/traces/get", "", False),
+        ("/api/3.0/mlflow/traces/get", "3.4.0", True),
+        ("/api/3.0/mlflow/traces/get", "3.4.9", True),
+        ("/api/3.0/mlflow/traces/get", "3.5.0", False),  # neither known to have it nor not to
+        ("/api/3.0/mlflow/traces/get", "3.9.0", False),
+        ("/-/livez", "2.22.1", False),
+    ],
+)
+def test_only_what_is_known_to_be_missing_is_missed(path: str, version: str, lacking: bool) -> None:
+    """MLflow's own 404 is as good an answer where nothing is known."""
+    assert lacks(operation("GET", path), version) is lacking

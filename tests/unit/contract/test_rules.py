@@ -1,0 +1,184 @@
+"""Every route that some MLflow answers has a decision, and every decision is about a route."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from headgate.contract import table
+from headgate.contract.known import KnownRoute, numbers, read_known
+from headgate.contract.rules import Rule, parse, read_rules
+from headgate.contract.table import GATE, paths, shape
+from headgate.model import Action, ObjectField, ObjectKind, Place, Retry, SizeClass
+
+KNOWN = read_known()
+RULES = read_rules()
+ONLY_FOR_ADMINISTRATORS = {"webhooks", "jobs", "assistant"}
+
+
+@pytest.mark.parametrize("version", KNOWN)
+def test_every_route_of_each_version_has_a_rule(version: str) -> None:
+    ruled = {
+        (method, shape(path)) for rule in RULES for method in rule.methods for path in paths(rule)
+    }
+    without = {
+        (route.method, full_path(route))
+        for route in KNOWN[version]
+        if (route.method, shape(full_path(route))) not in ruled
+    }
+    assert without == set()
+
+
+@pytest.mark.parametrize("version", KNOWN)
+def test_every_object_that_a_message_names_is_in_the_rule(version: str) -> None:
+    """Whoever leaves one out lets a narrowed key act on what it must not touch."""
+    named = {
+        (row.method, shape(path)): {field.name for field in row.operation.objects}
+        for row in table().rows
+        for path in row.paths
+    }
+    left_out = {
+        (route.method, full_path(route), field)
+        for route in KNOWN[version]
+        for field, _ in route.objects
+        if field not in named.get((route.method, shape(full_path(route))), {field})
+    }
+    assert left_out == set()
+
+
+def test_there_are_data_of_old_and_new_versions() -> None:
+    """Files that nobody finds would let the other tests pass."""
+    assert {"2.22.5", "3.17.2"} <= set(KNOWN)
+    assert list(KNOWN) == sorted(KNOWN, key=numbers)
+    assert all(len(routes) > 150 for routes in KNOWN.values())
+
+
+def test_every_rule_is_about_a_route() -> None:
+    """A rule of no route has a mistake in its path, and the route no rule."""
+    known = {
+        (route.method, shape(full_path(route))) for routes in KNOWN.values() for route in routes
+    }
+    idle = [
+        (rule.name, method)
+        for rule in RULES
+        for method in rule.methods
+        if rule.family != GATE and not any((method, shape(path)) in known for path in paths(rule))
+    ]
+    assert idle == []
+
+
+def test_each_name_is_given_once() -> None:
+    assert [name for name, times in Counter(rule.name for rule in RULES).items() if times > 1] == []
+
+
+def test_what_is_only_for_administrators() -> None:
+    for rule in RULES:
+        if rule.family in ONLY_FOR_ADMINISTRATORS or "secrets" in rule.name:
+            assert rule.action is Action.ADMINISTER, rule.name
+
+
+def test_a_get_only_reads_and_a_delete_never_does() -> None:
+    for rule in RULES:
+        if "GET" in rule.methods:
+            assert rule.action in {Action.READ, Action.ADMINISTER}, rule.name
+        if "DELETE" in rule.methods:
+            assert rule.action is not Action.READ, rule.name
+
+
+def test_what_anybody_may_ask_without_a_key() -> None:
+    """Of the gate's own pages, those that tell nobody's names."""
+    assert {rule.path for rule in RULES if rule.public} == {
+        *("/-/livez", "/-/readyz", "/-/health", "/-/health/{api}"),
+        *("/health/mlflow", "/health/mlflow/detailed"),
+    }
+
+
+def test_all_of_a_line_is_read() -> None:
+    text = (
+        "# a comment\n\n[traces]\n"
+        "traces/x  write  POST|PUT  3.0/mlflow/x/{trace_id}  trace={trace_id} run?=a.b[].run_id"
+        " experiment=x-id: path=?path also=runs size=traces repeatable\n"
+    )
+    assert list(parse(text)) == [
+        Rule(
+            "traces/x",
+            "traces",
+            Action.WRITE,
+            ("POST", "PUT"),
+            "mlflow/x/{trace_id}",
+            api="3.0",
+            objects=(
+                ObjectField(ObjectKind.TRACE, Place.PATH, "trace_id"),
+                ObjectField(ObjectKind.RUN, Place.BODY, "a.b[].run_id", may_be_new=True),
+                ObjectField(ObjectKind.EXPERIMENT, Place.HEADER, "x-id"),
+                ObjectField(ObjectKind.PATH, Place.QUERY, "path"),
+            ),
+            also=("runs",),
+            repeatable=True,
+            size=SizeClass.TRACES,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "runs/x  read  GET",
+        "runs/x  look  GET  mlflow/x",
+        "runs/x  refuse  GET  mlflow/x",
+        "runs/x  read  GET  mlflow/x  size=huge",
+        "runs/x  read  GET  mlflow/x  also=running",
+        "runs/x  read  GET  mlflow/x  runner=run_id",
+        "runs/x  read  GET  mlflow/x  run={run_id}",
+        "runs/x  read  GET  mlflow/x  run",
+        "runs/x  read  GET  mlflow/x  run=",
+    ],
+)
+def test_a_line_that_says_nothing_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match=r"rules\.txt, line 2: "):
+        list(parse(f"[runs]\n{line}\n"))
+
+
+def test_a_line_of_no_family_is_refused() -> None:
+    with pytest.raises(ValueError, match="line 2: 'run' is no family"):
+        list(parse("[run]\nrun/x  read  GET  mlflow/x\n"))
+
+
+def test_a_message_is_the_query_of_a_get_and_the_body_of_the_rest() -> None:
+    (rule,) = parse("[runs]\nruns/x  read  GET|POST  mlflow/x/{run_id}  run={run_id} run=other\n")
+    in_path = ObjectField(ObjectKind.RUN, Place.PATH, "run_id")
+    assert rule.objects_of("GET", frozenset()) == (
+        in_path,
+        ObjectField(ObjectKind.RUN, Place.QUERY, "other"),
+    )
+    assert rule.objects_of("POST", frozenset()) == (
+        in_path,
+        ObjectField(ObjectKind.RUN, Place.BODY, "other"),
+    )
+
+
+def test_a_parameter_that_is_a_field_too_is_looked_for_in_both() -> None:
+    """MLflow finalizes the logged model of the body, not that of the path."""
+    (rule,) = parse("[runs]\nruns/x  write  PATCH  mlflow/x/{run_id}  run={run_id}\n")
+    assert rule.objects_of("PATCH", frozenset({"run_id"})) == (
+        ObjectField(ObjectKind.RUN, Place.PATH, "run_id"),
+        ObjectField(ObjectKind.RUN, Place.BODY, "run_id"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("details", "get", "post"),
+    [
+        ("", Retry.SAFE, Retry.NEVER),
+        ("repeatable", Retry.SAFE, Retry.SAFE),
+        ("once", Retry.NEVER, Retry.NEVER),
+    ],
+)
+def test_what_may_be_sent_twice(details: str, get: Retry, post: Retry) -> None:
+    (rule,) = parse(f"[runs]\nruns/x  read  GET|POST  mlflow/x  {details}\n")
+    assert (rule.retry("GET"), rule.retry("POST")) == (get, post)
+
+
+def full_path(route: KnownRoute) -> str:
+    return f"{route.place}/{route.path}" if route.place else route.path

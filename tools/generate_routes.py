@@ -1,0 +1,313 @@
+"""Writes down every HTTP route of the MLflow that is installed beside the interpreter it runs on.
+
+    path/to/an/environment/bin/python tools/generate_routes.py [FOLDER]
+
+writes ``mlflow-VERSION.json`` into FOLDER, by default where Headgate reads such files.  It
+installs nothing: make an environment with the wanted version first, for instance
+
+    uv venv /tmp/mlflow-2.22.5
+    uv pip install --python /tmp/mlflow-2.22.5/bin/python 'mlflow==2.22.5' 'sqlalchemy<2.1'
+
+(MLflow before 3.17 does not start with SQLAlchemy 2.1).  Sources: the rules of the Flask
+application, those that the ``basic-auth`` application adds, the routes of the FastAPI application
+around them, and for names and fields the services of MLflow's protocol buffers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import itertools
+import json
+import os
+import re
+import sys
+import tempfile
+import types
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FOLDER = Path(__file__).parents[1] / "src/headgate/contract/data"
+SERVICES = (
+    ("mlflow.protos.service_pb2", "MlflowService"),
+    ("mlflow.protos.model_registry_pb2", "ModelRegistryService"),
+    ("mlflow.protos.mlflow_artifacts_pb2", "MlflowArtifactsService"),
+    ("mlflow.protos.webhooks_pb2", "WebhookService"),
+)
+BASES = ("/api", "/ajax-api")
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+MAX_DEPTH = 5  # of messages within messages; the deepest identifier stands in the fifth
+
+IDENTIFIERS = {
+    "artifact_directory_path": "path",
+    "artifact_location": "location",
+    "artifact_path": "path",
+    "dataset_id": "dataset",
+    "default_artifact_root": "location",
+    "experiment_id": "experiment",
+    "experiment_ids": "experiment",
+    "experiment_name": "experiment-name",
+    "model_id": "logged-model",
+    "path": "path",
+    "request_id": "trace",
+    "request_ids": "trace",
+    "run_id": "run",
+    "run_ids": "run",
+    "run_uuid": "run",
+    "source_run_id": "run",
+    "trace_id": "trace",
+    "trace_ids": "trace",
+    "workspace_name": "workspace",
+}
+"""The fields of request messages that name an object, by their last name, with its kind."""
+
+IDENTIFIERS_OF = {
+    ("ModelRegistryService", "name"): "model",
+    ("ModelRegistryService", "new_name"): "model",
+    ("ModelRegistryService", "source"): "location",
+    ("MlflowService.createWorkspace", "name"): "workspace",
+    ("MlflowService.createWorkspace", "trace_archival_config.location"): "location",
+    ("MlflowService.updateWorkspace", "trace_archival_config.location"): "location",
+    ("MlflowService.linkPromptsToTrace", "prompt_versions[].name"): "model",
+}
+"""The same for names that mean this in one service or call only."""
+
+
+class Call(NamedTuple):
+    """A call of MLflow's protocol buffers: its name, and the fields of its request."""
+
+    name: str
+    fields: tuple[str, ...]
+    objects: tuple[tuple[str, str], ...]
+
+
+class Route(NamedTuple):
+    """A method and a path that MLflow answers; ``at``: the part of the path before ``path``."""
+
+    path: str
+    at: str
+    method: str
+    served_by: str
+    app: str
+    call: Call
+
+
+NO_CALL = Call("", (), ())
+
+
+def main(arguments: list[str]) -> int:
+    """Write the file; the exit code."""
+    if len(arguments) > 1 or any(argument.startswith("-") for argument in arguments):
+        sys.stderr.write("usage: python tools/generate_routes.py [FOLDER]\n")
+        return 2
+    folder = Path(*arguments) if arguments else FOLDER
+    version = importlib.import_module("importlib.metadata").version("mlflow")
+    with tempfile.TemporaryDirectory() as scratch:
+        _prepare_environment(Path(scratch))
+        text = document(version, list(routes()))
+    file = folder / f"mlflow-{version}.json"
+    file.write_text(text, encoding="utf-8")
+    sys.stderr.write(f"wrote {file}\n")
+    return 0
+
+
+def document(version: str, found: Iterable[Route]) -> str:
+    """The file's text: JSON with one route a line, sorted, so that versions can be compared."""
+    lines = ",\n".join(json.dumps(record) for record in _records(found))
+    return f'{{"mlflow": "{version}", "routes": [\n{lines}\n]}}\n'
+
+
+def _records(found: Iterable[Route]) -> Iterator[dict[str, object]]:
+    """The routes as records; spellings and methods of one thing stand in one record."""
+    by_place: dict[Route, set[str]] = {}
+    for route in found:
+        by_place.setdefault(route._replace(at=""), set()).add(route.at)
+    by_methods: dict[tuple[Route, tuple[str, ...]], set[str]] = {}
+    for route, at in by_place.items():
+        by_methods.setdefault((route._replace(method=""), tuple(sorted(at))), set()).add(
+            route.method
+        )
+    for (route, places), methods in sorted(
+        (key, tuple(sorted(methods))) for key, methods in by_methods.items()
+    ):
+        record: dict[str, object] = {"path": route.path}
+        if places != ("",):
+            record["at"] = places
+        record |= {"methods": methods, "served_by": route.served_by}
+        if route.app:
+            record["app"] = route.app
+        if route.call.name:
+            record["rpc"] = route.call.name
+        if route.call.fields:
+            record["fields"] = route.call.fields
+        if route.call.objects:
+            record["objects"] = dict(route.call.objects)
+        yield record
+
+
+def routes() -> Iterator[Route]:
+    """Every route, once; of two that match the same requests the one that answers."""
+    calls = dict(_calls())
+    native = {(route.at, route.path, route.method): route for route in _native_routes()}
+    yield from native.values()
+    for rule, methods, app in _flask_rules():
+        at, path = _split(_pattern(rule))
+        for method in METHODS & methods:
+            if (at, path, method) not in native:
+                call = calls.get((at, path, method), NO_CALL)
+                yield Route(path, at, method, "flask", app, call)
+
+
+def _split(pattern: str) -> tuple[str, str]:
+    match = re.fullmatch(r"(/(?:ajax-)?api/\d\.\d)/(.+)", pattern)
+    return (match[1], match[2]) if match else ("", pattern)
+
+
+def _pattern(rule: str) -> str:
+    """A Flask rule in the notation of FastAPI; braces that a rule holds stand for themselves."""
+    rule = rule.replace("{", "%7B").replace("}", "%7D")
+    rule = re.sub(r"<path:(\w+)>", r"{\1:path}", rule)
+    return re.sub(r"<(\w+)>", r"{\1}", rule)
+
+
+# --- Flask ---------------------------------------------------------------------------------
+
+
+def _flask_rules() -> Iterator[tuple[str, frozenset[str], str]]:
+    """Rule, methods, and the application that adds it if it is not the usual one."""
+    app = importlib.import_module("mlflow.server").app
+    usual = {(rule.rule, frozenset(rule.methods)) for rule in app.url_map.iter_rules()}
+    yield from ((rule, methods, "") for rule, methods in usual)
+    importlib.import_module("mlflow.server.auth").create_app(app)
+    both = {(rule.rule, frozenset(rule.methods)) for rule in app.url_map.iter_rules()}
+    yield from ((rule, methods, "basic-auth") for rule, methods in both - usual)
+
+
+def _prepare_environment(scratch: Path) -> None:
+    """Settings of MLflow's for this process: none of the user's, and a store for ``basic-auth``.
+
+    Its password and key protect a data base that is removed when the process ends.
+    """
+    for name in [name for name in os.environ if name.startswith(("MLFLOW_", "_MLFLOW_"))]:
+        del os.environ[name]
+    settings = scratch / "basic_auth.ini"
+    settings.write_text(
+        "[mlflow]\n"
+        "default_permission = READ\n"
+        f"database_uri = sqlite:///{scratch / 'basic_auth.db'}\n"
+        "admin_username = nobody\n"
+        "admin_password = of no use to anybody\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
+        encoding="utf-8",
+    )
+    os.environ |= {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_AUTH_CONFIG_PATH": str(settings),
+        "MLFLOW_AUTH_ADMIN_PASSWORD": "of no use to anybody",
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "of no use to anybody",
+    }
+    if importlib.util.find_spec("flask_wtf") is None:
+        sys.modules["flask_wtf"] = types.ModuleType("flask_wtf")
+        sys.modules["flask_wtf.csrf"] = _NoProtection("flask_wtf.csrf")
+
+
+class _NoProtection(types.ModuleType):
+    """In the place of Flask-WTF, without which ``basic-auth`` refuses to be imported."""
+
+    class CSRFProtect:
+        """Protects nothing: nobody sends a request."""
+
+        def init_app(self, app: object) -> None:
+            """As Flask's extensions have it."""
+
+
+# --- FastAPI -------------------------------------------------------------------------------
+
+
+def _native_routes() -> Iterator[Route]:
+    if importlib.util.find_spec("mlflow.server.fastapi_app") is None:
+        return
+    app = importlib.import_module("mlflow.server.fastapi_app").app
+    for route in _effective(app.routes):
+        if hasattr(route, "dependant"):  # the mount of the Flask application has none
+            at, path = _split(route.path)
+            call = Call("", _native_fields(route.dependant), ())
+            for method in METHODS & route.methods:
+                yield Route(path, at, method, "native", "", call)
+
+
+def _effective(found: Iterable[Any]) -> Iterator[Any]:
+    """Newer FastAPI keeps an included router as one route until a request comes."""
+    for route in found:
+        yield from (
+            route.effective_candidates() if hasattr(route, "effective_candidates") else (route,)
+        )
+
+
+def _native_fields(dependant: Any) -> tuple[str, ...]:
+    """What such a route reads: headers as ``name:``, the rest by its name."""
+    headers = (f"{field.alias.lower()}:" for field in dependant.header_params)
+    query = (field.alias for field in dependant.query_params)
+    bodies = (field.field_info.annotation for field in dependant.body_params)
+    body = (name for model in bodies for name in getattr(model, "model_fields", ()))
+    return tuple(sorted({*headers, *query, *body}))
+
+
+# --- protocol buffers ----------------------------------------------------------------------
+
+
+def _calls() -> Iterator[tuple[tuple[str, str, str], Call]]:
+    """The calls by the routes that lead to them."""
+    rpc = importlib.import_module("mlflow.protos.databricks_pb2").rpc
+    for module, service in SERVICES:
+        if importlib.util.find_spec(module) is None:
+            continue
+        for method in getattr(importlib.import_module(module), service).DESCRIPTOR.methods:
+            call = _call(service, method)
+            for endpoint, base in itertools.product(
+                method.GetOptions().Extensions[rpc].endpoints, BASES
+            ):
+                # As MLflow mounts it: the version is that of the API, not of the package.
+                rule = re.sub(r"{(?:\w+\.)?(\w+)}", r"<\1>", endpoint.path)
+                at, path = _split(_pattern(f"{base}/{endpoint.since.major}.0{rule}"))
+                yield (at, path, endpoint.method), call
+
+
+def _call(service: str, method: Any) -> Call:
+    name = f"{service}.{method.name}"
+    fields = tuple(field.name for field in method.input_type.fields)
+    objects = tuple(
+        (path, kind)
+        for path in _field_paths(method.input_type)
+        if (kind := _kind(service, name, path))
+    )
+    return Call(name, fields, objects)
+
+
+def _kind(service: str, call: str, path: str) -> str:
+    for scope in (call, service):
+        if (scope, path) in IDENTIFIERS_OF:
+            return IDENTIFIERS_OF[scope, path]
+    return IDENTIFIERS.get(path.removesuffix("[]").rpartition(".")[2], "")
+
+
+def _field_paths(message: Any, within: str = "", depth: int = 1) -> Iterator[str]:
+    """The fields of a message and of those in it, dotted; ``[]`` follows a repeated one."""
+    for field in message.fields:
+        path = within + field.name + ("[]" if _is_repeated(field) else "")
+        if field.message_type is None:
+            yield path
+        elif depth < MAX_DEPTH:
+            yield from _field_paths(field.message_type, f"{path}.", depth + 1)
+
+
+def _is_repeated(field: Any) -> bool:
+    """Protocol buffers 7 have taken ``label`` away, those before 6.31 lack ``is_repeated``."""
+    if hasattr(field, "is_repeated"):
+        return bool(field.is_repeated)
+    return bool(field.label == field.LABEL_REPEATED)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
