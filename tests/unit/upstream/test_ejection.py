@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from headgate.events import EndpointEjected, EndpointReturned
@@ -66,13 +68,43 @@ def test_it_returns_at_its_time_whenever_that_is_noticed() -> None:
     scene = Scene("ab")
     scene.requests_fail("a")
     out = scene.clock()
-    scene.clock.advance(9.5)
+    scene.clock.advance(9.9)
     assert scene.selected() == "b"
     scene.told()
     scene.clock.advance(25)
     assert scene.selected() == "ab"
     [event] = scene.events
     assert event == EndpointReturned(out + 10, "default", endpoint("a"), "after 10 s")
+
+
+def test_it_is_back_at_the_very_end_of_its_time() -> None:
+    scene = Scene("ab")
+    scene.requests_fail("a")
+    scene.clock.advance(10)
+    assert scene.available() == "ab"
+    assert scene.selected() == "ab"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda scene: scene.finds("b"),
+        lambda scene: scene.discovery_fails(),
+        lambda scene: scene.probe("b", ok=False),
+        lambda scene: scene.cluster.due_probes(scene.clock()),
+        lambda scene: scene.cluster.removable(scene.clock()),
+        lambda scene: scene.cluster.select(scene.clock()),
+        lambda scene: scene.requests_fail("b"),
+        lambda scene: scene.cluster.snapshot(scene.clock()),
+    ],
+)
+def test_whichever_call_comes_next_tells_it_first(call: Callable[[Scene], object]) -> None:
+    scene = Scene("ab")
+    scene.requests_fail("a")
+    scene.told()
+    scene.clock.advance(11)
+    call(scene)
+    assert scene.told()[0] == "EndpointReturned a"
 
 
 def test_those_that_return_are_told_in_the_order_of_their_times() -> None:
@@ -138,6 +170,18 @@ def test_time_away_is_no_time_in_service() -> None:
     scene.finds("ab")
     scene.requests_fail("a")
     assert scene.of("a").ejected_seconds_left == 20
+
+
+def test_but_the_time_before_it_counts() -> None:
+    scene = Scene("ab", memory=300)
+    scene.requests_fail("a")
+    scene.clock.advance(10 + 200)
+    scene.finds("b")
+    scene.clock.advance(250)
+    scene.finds("ab")
+    scene.clock.advance(100)
+    scene.requests_fail("a")
+    assert scene.of("a").ejected_seconds_left == 10
 
 
 def test_the_only_endpoint_is_never_ejected() -> None:

@@ -222,6 +222,25 @@ def test_so_does_one_that_was_ill_or_ejected() -> None:
     assert _share_of_b(scene) < 0.1
 
 
+def test_of_two_new_endpoints_the_newer_gets_less() -> None:
+    scene = Scene()
+    scene.finds("a")
+    scene.probe("a")
+    scene.clock.advance(4)
+    scene.finds("ab")
+    scene.probe("b")
+    scene.clock.advance(4)
+    assert 0.2 < _share_of_b(scene) < 0.3  # 4 of 10 seconds against 8 of 10
+
+
+def test_slow_start_needs_no_probes() -> None:
+    scene = Scene(probe_interval=0)
+    scene.finds("a")
+    scene.clock.advance(10)
+    scene.finds("ab")
+    assert _share_of_b(scene) < 0.1
+
+
 def test_a_busy_gate_is_no_reason_to_flood_a_new_endpoint() -> None:
     """It has nothing to do yet, so that it would win each comparison of loads."""
     scene = Scene("a")

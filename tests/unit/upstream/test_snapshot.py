@@ -64,5 +64,6 @@ def test_a_source_that_never_answered_has_no_age() -> None:
     scene = Scene()
     scene.discovery_fails()
     [source] = scene.cluster.snapshot(scene.clock()).sources
+    assert scene.cluster.snapshot(scene.clock()).waiting == 0
     assert (source.age_seconds, source.ttl, source.endpoints) == (None, None, 0)
     assert not scene.cluster.snapshot(scene.clock()).failing_open
