@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from docs.reference_pages.markdown import GENERATED, table
 from headgate.config import Config
 from headgate.config.load import ENVIRONMENT_PREFIX
+from headgate.config.roles import GrantText
 from headgate.config.schema import Network
 
 _INTRODUCTION = """# Configuration
@@ -31,7 +32,8 @@ url = "http://mlflow.internal:5000"
 ```
 
 A size is a number of bytes, or a number with a unit, such as `16MiB`. `NAME` is the name of an
-upstream; in an environment variable it is lower-cased.
+upstream or of a role; in an environment variable it is lower-cased. How grants are written is told
+with the [roles](roles.md).
 """
 
 
@@ -114,6 +116,7 @@ _TYPES: dict[Any, str] = {
     float: "seconds",
     str: "text",
     ByteSize: "size",
+    GrantText: "grant",
     Path: "path",
     Network: "network, such as `10.0.0.0/8`",
 }

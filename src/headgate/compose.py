@@ -22,6 +22,7 @@ from headgate.control.exposition import exposition
 from headgate.control.serving import ControlSocket
 from headgate.dataplane.call import CallError
 from headgate.errors import HeadgateError
+from headgate.policy import Roles
 from headgate.server import listener
 from headgate.server.live import LiveGate
 from headgate.server.reload import Reloader, as_far_as_possible
@@ -183,6 +184,7 @@ def _authentication(
         interval=config.auth.refresh_interval,
         clock=time.time,
         report=_report_key_store,
+        roles=Roles(config.roles),
     )
     refresher.load()
     return authenticator, (refresher.run,)

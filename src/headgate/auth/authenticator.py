@@ -10,6 +10,7 @@ from headgate.auth.key import Verdict, digest, verdict
 from headgate.auth.keyring import Keyring
 from headgate.errors import Refusal
 from headgate.model import Principal
+from headgate.policy import ADMIN, Roles
 
 
 class Authenticate(Protocol):
@@ -71,12 +72,13 @@ class Authenticator:
 
 
 class Anonymous:
-    """Lets everybody in under one name (``auth.mode = "none"``)."""
+    """Lets everybody in under one name, to do everything (``auth.mode = "none"``)."""
 
     generation = 0
 
     def __init__(self) -> None:
-        self._everybody = Principal(key_id="", name="anonymous")
+        name = "anonymous"
+        self._everybody = Principal("", name, Roles().grants_for(name, [ADMIN]))
 
     def authenticate(
         self,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from headgate.model import Principal
+from headgate.policy import Roles
 
 
 class KeyRow(Protocol):
@@ -38,6 +39,11 @@ class KeyRow(Protocol):
         """When somebody ended it; ``None``: nobody has."""
         ...
 
+    @property
+    def roles(self) -> Sequence[str]:
+        """The names of the roles that say what its holder may do."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -56,29 +62,39 @@ class Keyring:
     """An immutable snapshot of a store's keys, replaced as a whole.
 
     ``generation`` grows whenever an answer may have changed.  ``next_expiry`` is the time
-    (seconds since the epoch) at which the next key ends, ``inf`` if none will.
+    (seconds since the epoch) at which the next key ends, ``inf`` if none will.  ``roles`` say what
+    the keys may do.
     """
 
     generation: int
     next_expiry: float
     entries: Mapping[bytes, Entry]
+    roles: Roles
 
     @classmethod
-    def empty(cls) -> Self:
-        """The keyring before the first load: nobody passes."""
-        return cls(generation=0, next_expiry=math.inf, entries={})
+    def empty(cls, roles: Roles | None = None) -> Self:
+        """The keyring before the first load: nobody passes.  ``None``: the roles built in."""
+        return cls(0, math.inf, {}, Roles() if roles is None else roles)
 
     def with_rows(self, rows: Iterable[KeyRow], now: float) -> Keyring:
         """The next generation, holding ``rows`` in place of what was known before."""
         entries = {
             row.digest: Entry(
-                principal=Principal(key_id=row.id, name=row.name),
+                principal=Principal(row.id, row.name, self.roles.grants_for(row.name, row.roles)),
                 expires_at=math.inf if row.expires_at is None else row.expires_at,
                 revoked=row.revoked_at is not None,
             )
             for row in rows
         }
-        return Keyring(self.generation + 1, _next_expiry(entries, now), entries)
+        return Keyring(self.generation + 1, _next_expiry(entries, now), entries, self.roles)
+
+    def with_roles(self, roles: Roles) -> Keyring:
+        """The next generation, in which the keys may do what ``roles`` say now."""
+        entries = {
+            digest: replace(entry, principal=_regranted(entry.principal, roles))
+            for digest, entry in self.entries.items()
+        }
+        return replace(self, generation=self.generation + 1, entries=entries, roles=roles)
 
     def at(self, now: float) -> Keyring:
         """The keyring itself, or its next generation if a key has expired since it was made."""
@@ -87,6 +103,17 @@ class Keyring:
         return replace(
             self, generation=self.generation + 1, next_expiry=_next_expiry(self.entries, now)
         )
+
+    def missing_roles(self, now: float) -> Iterator[tuple[Principal, str]]:
+        """Each role of a key good at ``now`` that does not exist, with the key's holder."""
+        for entry in self.entries.values():
+            if not entry.revoked and entry.expires_at > now:
+                for role in entry.principal.grants.missing:
+                    yield entry.principal, role
+
+
+def _regranted(principal: Principal, roles: Roles) -> Principal:
+    return replace(principal, grants=roles.grants_for(principal.name, principal.grants.roles))
 
 
 def _next_expiry(entries: Mapping[bytes, Entry], now: float) -> float:

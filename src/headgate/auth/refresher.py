@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from headgate.auth.keyring import Keyring, KeyRow
 from headgate.errors import HeadgateError
+from headgate.policy import Roles
+
+log = logging.getLogger("headgate.auth")
 
 _Result = TypeVar("_Result")
 
@@ -45,6 +49,9 @@ class Refresher:
 
     While the source cannot be read the last keyring stays in use.  ``report`` is told once, with
     the error, and once again, with ``None``, when the source is back.
+
+    ``roles`` say what the keys may do; ``None``: those built in.  A role that a key has and that
+    they do not know grants nothing, which is logged once.
     """
 
     def __init__(
@@ -55,13 +62,15 @@ class Refresher:
         interval: float,
         clock: Callable[[], float],
         report: Callable[[HeadgateError | None], None],
+        roles: Roles | None = None,
     ) -> None:
         self._source = source
         self._install = install
         self._interval = interval
         self._clock = clock
         self._report = report
-        self._keyring = Keyring.empty()
+        self._keyring = Keyring.empty(roles)
+        self._missing: frozenset[tuple[str, str]] = frozenset()
         self._seen: Hashable = None
         self._trouble: str | None = None
 
@@ -72,6 +81,10 @@ class Refresher:
             HeadgateError: the source cannot be read.
         """
         self._take(self._look())
+
+    def regrant(self, roles: Roles) -> None:
+        """From now on the keys may do what ``roles`` say."""
+        self._offer(self._keyring.with_roles(roles))
 
     async def run(self) -> None:
         """Follow the source until cancelled; then no thread uses it any longer."""
@@ -107,6 +120,21 @@ class Refresher:
         if keyring is not self._keyring:
             self._keyring = keyring
             self._install(keyring)
+            self._log_missing(keyring)
+
+    def _log_missing(self, keyring: Keyring) -> None:
+        missing = set()
+        for holder, role in keyring.missing_roles(self._clock()):
+            missing.add((holder.key_id, role))
+            if (holder.key_id, role) not in self._missing:
+                log.warning(
+                    "the key '%s' (%s) has the role '%s', which the configuration has not: it "
+                    "grants nothing",
+                    holder.name,
+                    holder.key_id,
+                    role,
+                )
+        self._missing = frozenset(missing)
 
     def _note(self, error: HeadgateError | None) -> None:
         trouble = None if error is None else str(error)

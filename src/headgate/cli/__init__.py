@@ -25,7 +25,9 @@ COMMANDS = {
     "up": "Run MLflow with the gate in front of it, on this machine alone.",
     "serve": "Run the gate in front of an MLflow server that is already there.",
     "check": "List every problem of the configuration, or what it comes to.",
-    "keys": "Make, list and revoke API keys.",
+    "keys": "Make, list, change and revoke API keys.",
+    "explain": "Tell what a request is and whether a key may send it.",
+    "routes": "List every route that may pass, with what it is; all others are refused.",
     "verify": "Register a model through a running gate, step by step, and remove it again.",
 }
 """Each command with its line in the help; its code is the module of its name in this package."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headgate.cli import keys
+from headgate.policy import ADMIN
 from headgate.stores import KeyState, KeyStore
 
 NAME = "first"
@@ -54,5 +55,6 @@ def _make_if_none_works(database: Path) -> FirstKey:
         )
         if working:
             return FirstKey(secret=None, others=working)
-        _, secret = keys.issue(store, NAME, now)
+        # Whoever starts the gate for the first time is to find nothing closed.
+        _, secret = keys.issue(store, NAME, now, roles=[ADMIN])
         return FirstKey(secret=secret, others=())

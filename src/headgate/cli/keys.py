@@ -1,8 +1,9 @@
-"""``headgate keys``: make, list and revoke the keys that open the gate."""
+"""``headgate keys``: make, list, change and revoke the keys that open the gate."""
 
 # ruff: noqa: PLC0415 - `headgate --help` must not wait for what only a running command needs
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -18,18 +19,25 @@ import typer
 
 from headgate.cli.check import ConfigFile
 from headgate.errors import HeadgateError
+from headgate.policy import DEFAULT_ROLES, Roles
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from headgate.config import Config
     from headgate.stores.keys import KeyRecord, KeyStore
 
-app = typer.Typer(help="Make, list and revoke API keys.  Running gates follow within 2 seconds.")
+app = typer.Typer(
+    help="Make, list, change and revoke API keys.  Running gates follow within 2 seconds."
+)
 
 DataFolder = Annotated[
     Path | None,
     typer.Option("--data", metavar="FOLDER", help="Folder of the key store.  [headgate-data]"),
+]
+NameOrId = Annotated[
+    str, typer.Argument(metavar="NAME_OR_ID", help="The key's name, or its id (k_...).")
 ]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -55,6 +63,13 @@ def create(
         int | None,
         typer.Option(parser=_seconds, metavar="TIME", help="Such as 12h or 90d.  [never]"),
     ] = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE",
+            help=f"What it may do; several with several --role.  [{' and '.join(DEFAULT_ROLES)}]",
+        ),
+    ] = None,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
@@ -65,9 +80,12 @@ def create(
     from headgate.stores.keys import KeyStore
 
     _refuse_secret(name)
+    settings = _settings(data, config)
+    roles = _existing(role or DEFAULT_ROLES, settings)
     now = time.time()
-    with KeyStore(_database(data, config)) as store:
-        record, secret = issue(store, name, now, None if expires_in is None else now + expires_in)
+    end = None if expires_in is None else now + expires_in
+    with KeyStore(settings.key_database) as store:
+        record, secret = issue(store, name, now, end, roles)
     print(secret)
     # Standard error often ends up in a log, so the key itself stays off it.
     print(_guidance(record), file=sys.stderr)
@@ -85,7 +103,7 @@ def list_(
     from headgate.stores.keys import KeyStore
 
     now = time.time()
-    with KeyStore(_database(data, config), create=False) as store:
+    with KeyStore(_settings(data, config).key_database, create=False) as store:
         records = store.records()
     if as_json:
         print(json.dumps([_public(record, now) for record in records], indent=2))
@@ -95,11 +113,30 @@ def list_(
         print("there are no keys; 'headgate keys create NAME' makes one", file=sys.stderr)
 
 
+@app.command("set-roles")
+def set_roles(
+    name_or_id: NameOrId,
+    role: Annotated[
+        list[str],
+        typer.Option(metavar="ROLE", help="What it may do; several with several --role."),
+    ],
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Give a key other roles in place of those it has."""
+    from headgate.stores.keys import KeyStore
+
+    _refuse_secret(name_or_id)
+    settings = _settings(data, config)
+    roles = _existing(role, settings)
+    with KeyStore(settings.key_database, create=False) as store:
+        record = store.set_roles(name_or_id, roles)
+    print(f"the key '{record.name}' ({record.id}) has {_roles(record)} now", file=sys.stderr)
+
+
 @app.command()
 def revoke(
-    name_or_id: Annotated[
-        str, typer.Argument(metavar="NAME_OR_ID", help="The key's name, or its id (k_...).")
-    ],
+    name_or_id: NameOrId,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
@@ -107,13 +144,17 @@ def revoke(
     from headgate.stores.keys import KeyStore
 
     _refuse_secret(name_or_id)
-    with KeyStore(_database(data, config), create=False) as store:
+    with KeyStore(_settings(data, config).key_database, create=False) as store:
         record = store.revoke(name_or_id, time.time())
     print(f"revoked the key '{record.name}' ({record.id})", file=sys.stderr)
 
 
 def issue(
-    store: KeyStore, name: str, now: float, expires_at: float | None = None
+    store: KeyStore,
+    name: str,
+    now: float,
+    expires_at: float | None = None,
+    roles: Sequence[str] = DEFAULT_ROLES,
 ) -> tuple[KeyRecord, str]:
     """Make a key; the second value is its secret, which exists nowhere else.
 
@@ -123,13 +164,27 @@ def issue(
     from headgate.auth.key import RANDOM_BYTES, digest, mint
 
     secret = mint(secrets.token_bytes(RANDOM_BYTES))
-    return store.create(name, digest(secret), now, expires_at), secret
+    return store.create(name, digest(secret), now, expires_at, roles), secret
 
 
-def _database(data: Path | None, config: Path | None) -> Path:
+def _settings(data: Path | None, config: Path | None) -> Config:
     from headgate.config import load
 
-    return load(config, os.environ, {"data": data}).key_database
+    return load(config, os.environ, {"data": data})
+
+
+def _existing(roles: Sequence[str], settings: Config) -> Sequence[str]:
+    """The roles themselves, all of which the configuration has."""
+    known = Roles(settings.roles).names
+    for role in roles:
+        if role not in known:
+            near = difflib.get_close_matches(role, known, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise HeadgateError(
+                f"there is no role {role!r}; {hint}the roles are {', '.join(known)}, and those of "
+                "the configuration that --config names"
+            )
+    return roles
 
 
 def _refuse_secret(name: str) -> None:
@@ -147,7 +202,8 @@ def _guidance(record: KeyRecord) -> str:
     if record.expires_at is not None:
         end = f"until {_timestamp(record.expires_at)}"
     return (
-        f"key '{record.name}' ({record.id}), good {end}; it is shown this once and kept nowhere\n"
+        f"key '{record.name}' ({record.id}) with {_roles(record)}, good {end}\n"
+        "it is shown this once and kept nowhere\n"
         "for an MLflow client:\n"
         "  export MLFLOW_TRACKING_TOKEN=<key>\n"
         "or, where a user name and a password are wanted:\n"
@@ -155,10 +211,17 @@ def _guidance(record: KeyRecord) -> str:
     )
 
 
-def _public(record: KeyRecord, now: float) -> dict[str, str | None]:
+def _roles(record: KeyRecord) -> str:
+    if len(record.roles) == 1:
+        return f"role {record.roles[0]}"
+    return f"roles {', '.join(record.roles)}"
+
+
+def _public(record: KeyRecord, now: float) -> dict[str, object]:
     return {
         "id": record.id,
         "name": record.name,
+        "roles": record.roles,
         "state": record.state(now),
         "created_at": _timestamp(record.created_at),
         "expires_at": _timestamp(record.expires_at),
@@ -171,13 +234,22 @@ def _table(records: Sequence[KeyRecord], now: float) -> Table:
     from rich.table import Column, Table
     from rich.text import Text
 
-    fixed = [Column(header, no_wrap=True) for header in ("created", "state")]
-    table = Table(Column("id", no_wrap=True), Column("name", overflow="fold"), *fixed)
-    table.box = box.SIMPLE_HEAD
+    table = Table(
+        Column("id", no_wrap=True),
+        Column("name", overflow="fold"),
+        Column("roles", overflow="fold"),
+        Column("made", no_wrap=True),
+        Column("state", no_wrap=True),
+        box=box.SIMPLE_HEAD,
+    )
     for record in records:
         # As Text, since a name is never to be read as markup.
         table.add_row(
-            record.id, Text(record.name), _minute(record.created_at), _standing(record, now)
+            record.id,
+            Text(record.name),
+            Text(" ".join(record.roles)),
+            _minute(record.created_at)[: len("2026-11-24")],
+            _standing(record, now),
         )
     return table
 
@@ -192,7 +264,7 @@ def _standing(record: KeyRecord, now: float) -> Text:
         return Text(state, style="green")
     if record.expires_at <= now:
         return Text(f"{state} {_minute(record.expires_at)}", style="yellow")
-    return Text(f"{state} until {_minute(record.expires_at)}", style="green")
+    return Text(f"until {_minute(record.expires_at)}", style="green")
 
 
 def _minute(seconds: int) -> str:

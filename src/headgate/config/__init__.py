@@ -1,6 +1,7 @@
 """The configuration: one frozen ``Config``, checked in one go, every problem with its path."""
 
 from headgate.config.load import load
+from headgate.config.roles import Role
 from headgate.config.schema import (
     AuthMode,
     Config,
@@ -17,6 +18,7 @@ __all__ = [
     "Limits",
     "Listen",
     "ListenTls",
+    "Role",
     "Upstream",
     "UpstreamTls",
     "load",

@@ -14,16 +14,17 @@ from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ByteSize,
-    ConfigDict,
     Field,
     field_validator,
     model_validator,
 )
 
+from headgate.config.roles import Role
+from headgate.config.section import Section, listed
 from headgate.errors import Problem
+from headgate.policy.roles import problems
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -40,15 +41,8 @@ SCHEMES = ("http", "https", "srv+http", "srv+https", "cloudmap")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_~\-][A-Za-z0-9_~\-.]*)*/?")
 
 
-def _listed(value: object) -> object:
-    """A list in an environment variable: its items, separated by commas."""
-    if isinstance(value, str):
-        return [item.strip() for item in value.split(",")] if value.strip() else []
-    return value
-
-
 def _networks(value: object) -> object:
-    value = _listed(value)
+    value = listed(value)
     if not isinstance(value, list | tuple):
         return value
     found, problems = [], []
@@ -92,11 +86,7 @@ def _checked_url(value: str) -> str:
     return url
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-class ListenTls(_Section):
+class ListenTls(Section):
     """Certificates of the listener; files that change are read again within seconds."""
 
     certificate: Path = Field(description="PEM file: the certificate and its chain.")
@@ -106,7 +96,7 @@ class ListenTls(_Section):
     )
 
 
-class Listen(_Section):
+class Listen(Section):
     """Where and how the gate listens."""
 
     host: str = Field("127.0.0.1", description="Address to listen on; a name or an IP address.")
@@ -148,7 +138,7 @@ class AuthMode(enum.StrEnum):
     NONE = "none"
 
 
-class Auth(_Section):
+class Auth(Section):
     """Who may pass."""
 
     mode: AuthMode = Field(
@@ -161,7 +151,7 @@ class Auth(_Section):
     )
 
 
-class UpstreamTls(_Section):
+class UpstreamTls(Section):
     """How MLflow's certificate is checked, and which one it is shown; a reload reads the files."""
 
     ca: Path | None = Field(
@@ -189,7 +179,7 @@ class UpstreamTls(_Section):
         return self
 
 
-class Probes(_Section):
+class Probes(Section):
     """How MLflow's endpoints are watched, in each worker."""
 
     interval: float = Field(
@@ -203,7 +193,7 @@ class Probes(_Section):
     healthy_after: int = Field(1, ge=1, description="Successful probes in a row.")
 
 
-class Balance(_Section):
+class Balance(Section):
     """How requests are spread over an upstream's endpoints."""
 
     max_in_flight: int = Field(
@@ -234,7 +224,7 @@ class Balance(_Section):
     )
 
 
-class Upstream(_Section):
+class Upstream(Section):
     """One MLflow service behind the gate."""
 
     url: str = Field(
@@ -256,7 +246,7 @@ class Upstream(_Section):
         description="Use link-local addresses that discovery names. Cloud metadata services have "
         "such addresses; MLflow has none.",
     )
-    prefixes: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    prefixes: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         ("/", "/mlflow", "/api/mlflow"),
         min_length=1,
         description="Public path prefixes that lead here; each is removed before forwarding.",
@@ -324,7 +314,7 @@ class Upstream(_Section):
         return tuple(prefix.rstrip("/") for prefix in value)
 
 
-class Limits(_Section):
+class Limits(Section):
     """Bounds that keep one client from harming the others."""
 
     head_bytes: ByteSize = Field(
@@ -371,13 +361,13 @@ class Limits(_Section):
     )
 
 
-class Log(_Section):
+class Log(Section):
     """What is written about requests and events."""
 
     access: bool = Field(True, description="One JSON line for each request, on standard output.")
 
 
-class Config(_Section):
+class Config(Section):
     """The whole configuration of a gate."""
 
     data: Path = Field(
@@ -388,6 +378,9 @@ class Config(_Section):
     upstreams: dict[str, Upstream] = Field(
         default_factory=lambda: {"default": Upstream()},
         description="Named MLflow services; `default` must be among them.",
+    )
+    roles: dict[str, Role] = Field(
+        default_factory=dict, description="What keys may do, under names of your own."
     )
     limits: Limits = Limits()
     log: Log = Log()
@@ -404,6 +397,7 @@ class Config(_Section):
             *_listener_files(self.listen),
             *_prefixes_used_twice(self.upstreams),
             *(each for name, one in self.upstreams.items() for each in _upstream_tls(name, one)),
+            *problems(self.roles, self.upstreams),
         ]
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from headgate.dataplane.plane import Plane
 from headgate.dataplane.pool import Pool
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint, Outcome
+from headgate.server.authorise import Authoriser
 from headgate.server.pipeline import Pipeline
 from headgate.server.reload import Reloader
 from headgate.server.tls import ListenerTls
@@ -169,6 +170,7 @@ class LiveGate:
     def _pipeline(self, config: Config) -> Pipeline:
         return Pipeline(
             self._authenticate,
+            Authoriser(lambda name: self._upstreams[name].resolver),
             {
                 prefix: self._upstreams[name].balancer
                 for name, settings in config.upstreams.items()

@@ -18,6 +18,7 @@ from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.gate import Caller, Forward, Inspect, Redirect, Refused, Route, Verdict
 from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Principal, Reason, SizeClass
+from headgate.server.authorise import Authoriser
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request, RequestFields
 from headgate.wire.target import Target, canonicalise
@@ -46,6 +47,7 @@ class Pipeline:
 
     Args:
         authenticate: answers who sends a request.
+        authorise: answers whether that is allowed.
         balancers: the upstreams by public prefix, each prefix without a final slash.
         control: the way to the gate's own pages.
         limits: bounds on bodies.
@@ -56,6 +58,7 @@ class Pipeline:
     def __init__(
         self,
         authenticate: Authenticate,
+        authorise: Authoriser,
         balancers: Mapping[str, Balancer],
         control: Balancer,
         limits: Limits,
@@ -64,6 +67,7 @@ class Pipeline:
         account: Callable[[Outcome], None],
     ) -> None:
         self._authenticate = authenticate
+        self._authorise = authorise
         self._clock = clock
         self._body_limits = {
             SizeClass.API: limits.body_bytes,
@@ -94,18 +98,18 @@ class Pipeline:
         if isinstance(place, Route):
             if b"origin" in request.fields.known and _is_foreign_write(request):
                 return Refused(_FOREIGN_WRITE, Phase.AUTHORISE, principal.name)
-            return Forward(place, mark + query, principal)
+            return self._authorise.authorise(request, place, mark + query, principal)
         return replace(place, principal=principal.name) if isinstance(place, Refused) else place
 
     def decide_body(
         self,
-        request: Request,  # noqa: ARG002 - the signature is Gate's
-        caller: Caller,  # noqa: ARG002
+        request: Request,
+        caller: Caller,  # noqa: ARG002 - the signature is Gate's
         asked: Inspect,
-        body: bytes,  # noqa: ARG002
+        body: bytes,
     ) -> Verdict:
-        """No decision needs a body so far."""
-        return Forward(asked.route, asked.query, asked.principal)
+        """Decide with the whole body on what ``decide`` answered ``Inspect`` to."""
+        return self._authorise.authorise_body(request, asked, body)
 
     def _somebody(self, fields: RequestFields, caller: Caller) -> Principal:
         """Who asks for what anybody may see: a holder of a good key may see more."""
@@ -122,7 +126,7 @@ class Pipeline:
         answer = self._authenticate.authenticate(
             fields.known.get(b"authorization"), fields.known.get(b"x-api-key"), self._clock()
         )
-        if isinstance(answer, Principal):
+        if isinstance(answer, Principal) and fields.section:
             caller.memo = _Known(fields, generation, answer)
         return answer
 

@@ -18,6 +18,7 @@ from headgate.dataplane.pool import Pool
 from headgate.discovery import discovery_for
 from headgate.events import Event
 from headgate.model import Endpoint
+from headgate.server.resolver import Resolver, UnresolvableError
 from headgate.server.tasks import Tasks
 from headgate.server.tls import upstream_context
 from headgate.upstream import Cluster, ClusterPolicy, Found, ProbeResult, Result, Unavailable
@@ -67,6 +68,14 @@ class LiveUpstream:
             silence_timeout=settings.silence_timeout,
             names=_names(settings),
         )
+
+        self.resolver = Resolver(self._look_up, time.monotonic)
+
+    async def _look_up(self, target: str) -> CallAnswer:
+        try:
+            return await self.ask("GET", target)
+        except CallError as error:
+            raise UnresolvableError(error.detail) from None
 
     def start(self) -> None:
         """Begin to find and to watch endpoints; to be called in the running loop."""

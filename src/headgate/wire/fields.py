@@ -70,6 +70,9 @@ _KINDS: dict[bytes, Kind] = {
     # who the client is: only the gate may say so
     b"x-user": Kind.DROP,
     b"x-mlflow-authorization": Kind.DROP,
+    b"x-mlflow-experiment-id": Kind.FORWARD_ONE,
+    b"x-mlflow-run-id": Kind.FORWARD_ONE,
+    b"x-mlflow-workspace": Kind.FORWARD_ONE,
     b"x-mlflow-assistant-delegation": Kind.DROP,
 }
 # The same, where gates and proxies have coined whole families of names.

@@ -15,6 +15,7 @@ from headgate.auth.key import digest, mint
 from headgate.auth.keyring import Keyring
 from headgate.errors import Refusal
 from headgate.model import Principal
+from headgate.policy import Roles
 from headgate.stores.keys import KeyRecord
 
 NOW = 1_000.0
@@ -49,6 +50,12 @@ def basic(pair: bytes) -> bytes:
 )
 def test_a_known_key_names_its_holder(authorization: bytes | None, api_key: bytes | None) -> None:
     assert knowing(ROW).authenticate(authorization, api_key, NOW) == HOLDER
+
+
+def test_the_holder_has_what_the_roles_of_the_key_grant() -> None:
+    answer = knowing(replace(ROW, roles=("viewer",))).authenticate(bearer(KEY), None, NOW)
+    assert isinstance(answer, Principal)
+    assert answer.grants == Roles().grants_for("ci", ["viewer"])
 
 
 def test_before_the_first_load_nobody_passes() -> None:
@@ -148,7 +155,9 @@ def test_anonymous_lets_everybody_in_under_one_name(
     authorization: bytes | None, api_key: bytes | None
 ) -> None:
     answer = Anonymous().authenticate(authorization, api_key, NOW)
+    assert isinstance(answer, Principal)
     assert answer == Principal(key_id="", name="anonymous")
+    assert answer.grants == Roles().grants_for("anonymous", ["admin"])
 
 
 def test_both_ways_to_authenticate_have_the_one_interface() -> None:

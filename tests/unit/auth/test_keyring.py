@@ -7,13 +7,22 @@ import math
 import pytest
 
 from headgate.auth.keyring import Keyring
-from headgate.model import Principal
+from headgate.model import Action, Principal
+from headgate.policy import Role, Roles
 from headgate.stores.keys import KeyRecord
 
 NOW = 1_000
+TEAM = Roles({"team": Role("", ("read:runs",))})
+OTHER_TEAM = Roles({"team": Role("", ("write:runs",))})
 
 
-def row(number: int, *, expires_at: int | None = None, revoked_at: int | None = None) -> KeyRecord:
+def row(
+    number: int,
+    *,
+    expires_at: int | None = None,
+    revoked_at: int | None = None,
+    roles: tuple[str, ...] = (),
+) -> KeyRecord:
     return KeyRecord(
         id=f"k_{number:08}",
         name=f"key {number}",
@@ -21,7 +30,12 @@ def row(number: int, *, expires_at: int | None = None, revoked_at: int | None = 
         created_at=0,
         expires_at=expires_at,
         revoked_at=revoked_at,
+        roles=roles,
     )
+
+
+def actions_on_runs(keyring: Keyring) -> list[tuple[Action, ...] | None]:
+    return [entry.principal.grants.everywhere.get("runs") for entry in keyring.entries.values()]
 
 
 def test_the_first_keyring_is_empty() -> None:
@@ -67,3 +81,33 @@ def test_each_expiry_makes_one_new_generation() -> None:
 def test_two_expiries_between_two_looks_make_one_generation(now: float) -> None:
     keyring = Keyring.empty().with_rows([row(1, expires_at=1_010), row(2, expires_at=1_020)], NOW)
     assert keyring.at(now).generation == keyring.generation + 1
+
+
+def test_a_key_may_do_what_its_roles_say() -> None:
+    keyring = Keyring.empty(TEAM).with_rows([row(1, roles=("team",)), row(2)], NOW)
+    assert actions_on_runs(keyring) == [(Action.READ,), None]
+
+
+def test_other_roles_make_a_new_generation_of_the_same_keys() -> None:
+    keyring = Keyring.empty(TEAM).with_rows([row(1, roles=("team",), expires_at=2_000)], NOW)
+    regranted = keyring.with_roles(OTHER_TEAM)
+    assert regranted.generation == keyring.generation + 1
+    assert regranted.next_expiry == keyring.next_expiry
+    assert list(regranted.entries) == list(keyring.entries)
+    assert actions_on_runs(regranted) == [(Action.WRITE,)]
+    assert actions_on_runs(keyring) == [(Action.READ,)]
+    assert actions_on_runs(regranted.with_rows([row(2, roles=("team",))], NOW)) == [(Action.WRITE,)]
+
+
+def test_roles_that_do_not_exist_are_told_of_keys_that_work() -> None:
+    keyring = Keyring.empty(TEAM).with_rows(
+        [
+            row(1, roles=("team", "gone")),
+            row(2, roles=("gone",), revoked_at=1),
+            row(3, roles=("gone",), expires_at=NOW),
+        ],
+        NOW,
+    )
+    assert [(holder.key_id, role) for holder, role in keyring.missing_roles(NOW)] == [
+        ("k_00000001", "gone")
+    ]

@@ -14,6 +14,7 @@ import pytest
 from headgate.auth.keyring import Keyring
 from headgate.auth.refresher import Refresher
 from headgate.errors import HeadgateError
+from headgate.policy import Role, Roles
 from headgate.stores.keys import KeyRecord
 
 ROW = KeyRecord(id="k_00000001", name="ci", digest=b"\x01" * 32, created_at=0)
@@ -318,5 +319,48 @@ def test_looks_come_from_one_thread_that_is_gone_afterwards() -> None:
             task.cancel()
         (name,) = source.threads
         assert name not in {thread.name for thread in threading.enumerate()}
+
+    asyncio.run(scene())
+
+
+TEAM = Roles({"team": Role("", ("read:runs",))})
+
+
+def test_other_roles_are_in_force_at_once_and_for_keys_made_later() -> None:
+    async def scene() -> None:
+        source = FakeSource([replace(ROW, roles=("team",))])
+        follower = Follower(source)
+        follower.refresher.load()
+        follower.refresher.regrant(TEAM)
+        before, after = follower.installed
+        assert before.entries[ROW.digest].principal.grants.missing == ("team",)
+        assert after.entries[ROW.digest].principal.grants == TEAM.grants_for("ci", ["team"])
+        assert after.generation > before.generation
+        source.change(replace(ROW, name="nightly", roles=("team",)))
+        follower.refresher.load()
+        later = follower.installed[-1].entries[ROW.digest].principal
+        assert later.grants == TEAM.grants_for("nightly", ["team"])
+
+    asyncio.run(scene())
+
+
+def test_a_role_that_does_not_exist_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """And again only after it has existed."""
+
+    async def scene() -> None:
+        source = FakeSource([replace(ROW, roles=("team", "viewer"))])
+        refresher = Follower(source).refresher
+        refresher.load()
+        source.change(*source.rows, replace(ROW, id="k_00000002", digest=b"\x02" * 32))
+        refresher.load()
+        (warning,) = caplog.messages
+        assert warning == (
+            "the key 'ci' (k_00000001) has the role 'team', which the configuration has not: it "
+            "grants nothing"
+        )
+        refresher.regrant(TEAM)
+        assert len(caplog.messages) == 1
+        refresher.regrant(Roles())
+        assert len(caplog.messages) == 2
 
     asyncio.run(scene())

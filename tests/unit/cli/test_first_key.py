@@ -30,7 +30,9 @@ def test_an_empty_store_gets_a_key_that_opens_the_gate(database: Path) -> None:
     assert first.secret is not None
     assert first.others == ()
     with KeyStore(database) as store:
-        assert [record.digest for record in store.records()] == [key.digest(first.secret)]
+        (record,) = store.records()
+    assert record.digest == key.digest(first.secret)
+    assert record.roles == ("admin",)
     assert states(database) == [("first", KeyState.ACTIVE)]
 
 

@@ -97,8 +97,9 @@ def test_list_shows_each_key_and_its_state(run: Keys) -> None:
     shown = run("list").stdout
     rows = [line.split() for line in shown.splitlines() if "k_" in line]
     assert [row[1] for row in rows] == ["build", "nightly", "[red]old", "forever"]
-    assert [row[4:6] for row in rows[:3]] == [["active", "until"]] * 2 + [["revoked", rows[2][5]]]
-    assert rows[3][4:] == ["active"]
+    assert [row[2:4] for row in rows] == [["writer", rows[0][3]]] * 4
+    assert [row[4] for row in rows] == ["until", "until", "revoked", "active"]
+    assert shown.count("publisher") == 4
     assert max(map(len, shown.splitlines())) <= 80
 
 
@@ -107,7 +108,11 @@ def test_list_for_programs(run: Keys, data: Path) -> None:
     run("create", "old")
     run("revoke", "old")
     one, other = json.loads(run("list", "--json").stdout)
-    assert set(one) == {"id", "name", "state", "created_at", "expires_at", "revoked_at"}
+    assert set(one) == {
+        *("id", "name", "roles", "state"),
+        *("created_at", "expires_at", "revoked_at"),
+    }
+    assert one["roles"] == ["writer", "publisher"]
     assert (one["name"], one["state"], one["expires_at"], one["revoked_at"]) == (
         "ci",
         "active",
@@ -139,6 +144,48 @@ def test_an_empty_store_says_how_to_make_a_key(run: Keys, data: Path) -> None:
     assert run("list", "--json").stdout == "[]\n"
 
 
+def roles(data: Path) -> list[tuple[str, ...]]:
+    with KeyStore(data / "keys.sqlite", create=False) as store:
+        return [record.roles for record in store.records()]
+
+
+def test_a_key_has_the_roles_it_is_made_with(run: Keys, data: Path) -> None:
+    created = run("create", "ci", "--role", "viewer")
+    assert "with role viewer, good until" in created.stderr
+    created = run("create", "nightly", "--role", "publisher", "--role", "writer")
+    assert "with roles publisher, writer, good until" in created.stderr
+    assert "with roles writer, publisher, good until" in run("create", "default").stderr
+    assert roles(data) == [("viewer",), ("publisher", "writer"), ("writer", "publisher")]
+
+
+def test_own_roles_are_those_of_the_configuration(run: Keys, data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "headgate.toml"
+    file.write_text("[roles.team-a]\ngrants = ['read:runs']\n")
+    run("create", "ci", "--role", "team-a", "--config", str(file))
+    assert roles(data) == [("team-a",)]
+
+
+@pytest.mark.parametrize("command", [["create"], ["set-roles"]])
+def test_a_role_that_does_not_exist_is_refused(run: Keys, data: Path, command: list[str]) -> None:
+    """With the one that may be meant, and all there are."""
+    run("create", "old")
+    with pytest.raises(
+        HeadgateError,
+        match=r"no role 'wrtier'; did you mean 'writer'\? the roles are viewer, writer, publisher",
+    ):
+        run(*command, "old", "--role", "viewer", "--role", "wrtier")
+    assert roles(data) == [("writer", "publisher")]
+
+
+def test_a_key_can_be_given_other_roles(run: Keys, data: Path) -> None:
+    run("create", "ci")
+    result = run("set-roles", "ci", "--role", "viewer")
+    assert result.stdout == ""
+    assert re.fullmatch(r"the key 'ci' \(k_\w{8}\) has role viewer now\n", result.stderr)
+    assert roles(data) == [("viewer",)]
+    assert run("set-roles", "ci").exit_code == 2
+
+
 @pytest.mark.parametrize("field", ["name", "id"])
 def test_revoke_by_name_or_id(run: Keys, data: Path, field: str) -> None:
     run("create", "ci")
@@ -166,16 +213,18 @@ def test_a_name_in_use_is_an_error_and_prints_no_key(run: Keys, data: Path) -> N
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("command", ["create", "revoke"])
-def test_a_key_in_the_place_of_a_name_is_not_repeated(run: Keys, command: str) -> None:
+@pytest.mark.parametrize("command", [["create"], ["revoke"], ["set-roles", "--role", "viewer"]])
+def test_a_key_in_the_place_of_a_name_is_not_repeated(run: Keys, command: list[str]) -> None:
     secret = run("create", "ci").stdout.strip()
     for given in (secret, secret[:-1]):
         with pytest.raises(HeadgateError, match="that is a key itself") as caught:
-            run(command, given)
+            run(*command, given)
         assert given not in str(caught.value)
 
 
-@pytest.mark.parametrize("arguments", [("list",), ("revoke", "ci")])
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("revoke", "ci"), ("set-roles", "ci", "--role", "viewer")]
+)
 def test_looking_at_a_store_that_is_not_there_makes_none(
     run: Keys, data: Path, arguments: tuple[str, ...]
 ) -> None:

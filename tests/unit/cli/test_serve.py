@@ -12,7 +12,7 @@ from headgate import compose
 from headgate.cli import main
 from headgate.cli.keys import issue
 from headgate.cli.serve import configuration, notices
-from headgate.compose import Listening
+from headgate.compose import ConfigSource, Listening
 from headgate.config import Config, load
 from headgate.errors import ConfigError, HeadgateError
 from headgate.stores import KeyStore
@@ -106,7 +106,7 @@ def test_revoked_keys_do_not_count(tmp_path: Path) -> None:
 def test_the_exit_code_is_the_gates_and_the_address_is_announced(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def run(config: Config, announce: Callable[[Listening], None]) -> int:
+    def run(config: Config, announce: Callable[[Listening], None], source: ConfigSource) -> int:
         announce(Listening("::1", 41234))
         return 7
 
@@ -124,7 +124,7 @@ def test_the_exit_code_is_the_gates_and_the_address_is_announced(
 def test_a_gate_that_cannot_start_ends_with_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def fail(config: Config, announce: Callable[[Listening], None]) -> int:
+    def fail(config: Config, announce: Callable[[Listening], None], source: ConfigSource) -> int:
         raise HeadgateError("127.0.0.1:8080 is taken")
 
     monkeypatch.setattr(compose, "serve", fail)

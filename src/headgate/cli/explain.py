@@ -1,0 +1,210 @@
+"""``headgate explain``: what a request asks for, and whether a key may do it."""
+
+# ruff: noqa: PLC0415 - the table of routes is large and is made only when it is wanted
+from __future__ import annotations
+
+import os
+import time
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from headgate.cli.check import ConfigFile
+from headgate.cli.keys import DataFolder
+from headgate.config import AuthMode, Config, load
+from headgate.errors import HeadgateError
+from headgate.model import Grants, Operation
+from headgate.policy import (
+    ADMIN,
+    Allowed,
+    Denied,
+    NeedsObject,
+    Roles,
+    decide,
+    describe,
+    needed,
+    rules,
+    write_grant,
+)
+from headgate.stores import KeyRecord, KeyState, KeyStore
+from headgate.wire.errors import ProtocolError
+from headgate.wire.target import canonicalise
+
+EXIT_DENIED = 1
+_WIDTH = 11  # columns of the names before the values
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request comes to: ``upstream`` is empty for the gate's own pages."""
+
+    method: str
+    path: str
+    operation: Operation
+    upstream: str
+    workspace: str | None
+
+
+def explain(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Such as POST.")],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="As a client sends it, or a whole URL.")
+    ],
+    key: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whether this key may: its name or id.")
+    ] = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ROLE", help="Or a key with this role; several with several --role."),
+    ] = None,
+    upstream: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The upstream.  [the one PATH leads to]")
+    ] = None,
+    workspace: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The workspace that the request names.")
+    ] = None,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Tell what a request is and whether a key may send it, from the configuration alone.
+
+    Nothing is sent.  Without --key and --role, every role is tried.  The exit code is 1 if the
+    request is denied.
+    """
+    settings = load(config, os.environ, {"data": data})
+    asked = _read(method.upper(), path, upstream, workspace, settings)
+    roles = Roles(settings.roles)
+    if key is not None and role:
+        raise HeadgateError("--key and --role exclude each other; give one of them")
+    lines = [*_about(asked)]
+    denied = False
+    if asked.operation.public:
+        lines.append(("decision", "allowed, for everybody: no key is needed"))
+    elif key is not None or role or settings.auth.mode is AuthMode.NONE:
+        who, grants = _holder(key, role, roles, settings)
+        lines.append(("who", who))
+        decided, denied = _decided(grants, asked)
+        lines += decided
+    else:
+        lines += _each_role(roles, asked)
+    for name, value in lines:
+        print(f"{name:<{_WIDTH}} {value}".rstrip())
+    if denied:
+        raise typer.Exit(EXIT_DENIED)
+
+
+def _read(
+    method: str, path: str, upstream: str | None, workspace: str | None, settings: Config
+) -> Asked:
+    from headgate.contract import classify
+
+    if "://" in path:
+        path = urlsplit(path).path or "/"
+    try:
+        target = canonicalise(path.encode(), b"").path.decode("ascii")
+    except ProtocolError as error:
+        raise HeadgateError(f"the gate refuses such a path: {error.message}") from None
+    if upstream is not None and upstream not in settings.upstreams:
+        raise HeadgateError(f"there is no upstream {upstream!r}: {', '.join(settings.upstreams)}")
+    found, rest = _split(target, upstream, settings)
+    operation = classify(method.encode(), rest.encode("ascii"))
+    if operation is None or found is None:
+        raise HeadgateError(
+            f"{method} {rest} is none of MLflow's routes, nor the gate's own: it is refused, "
+            "whoever sends it"
+        )
+    if operation.family == "gate":
+        found = ""
+    return Asked(method, rest, operation, found, workspace)
+
+
+def _split(path: str, upstream: str | None, settings: Config) -> tuple[str | None, str]:
+    """The upstream that a path leads to, if any, and the path without the public prefix."""
+    prefixes = {
+        prefix: name
+        for name, each in settings.upstreams.items()
+        if upstream in (None, name)
+        for prefix in each.prefixes
+    }
+    for prefix in sorted(prefixes, key=len, reverse=True):
+        if path == prefix or path.startswith(f"{prefix}/"):
+            return prefixes[prefix], path.removeprefix(prefix) or "/"
+    return upstream, path
+
+
+def _about(asked: Asked) -> Iterator[tuple[str, str]]:
+    where = f"on upstream {asked.upstream}" if asked.upstream else "of the gate itself"
+    if asked.workspace is not None:
+        where += f", in workspace {asked.workspace}"
+    operation = asked.operation
+    yield "request", f"{asked.method} {asked.path} {where}"
+    yield "operation", operation.name
+    families = (operation.family, *operation.also)
+    yield "needs", ", ".join(needed(operation.action, family) for family in families)
+    names = [f"{each.kind.value} in {each.name} ({each.place.value})" for each in operation.objects]
+    if names:
+        yield "names", "; ".join(names)
+
+
+def _holder(
+    key: str | None, role: Sequence[str] | None, roles: Roles, settings: Config
+) -> tuple[str, Grants]:
+    if key is not None:
+        record = _record(key, settings)
+        state = record.state(time.time())
+        note = "" if state is KeyState.ACTIVE else f"; the key is {state}, so it opens nothing"
+        text = f"key '{record.name}' ({record.id}), {_roles(record.roles)}{note}"
+        return text, roles.grants_for(record.name, record.roles)
+    if role:
+        for each in role:
+            if each not in roles.names:
+                raise HeadgateError(f"there is no role {each!r}: {', '.join(roles.names)}")
+        return f"a key with {_roles(role)}", roles.grants_for("NAME", role)
+    return "everybody (auth.mode is none)", roles.grants_for("anonymous", [ADMIN])
+
+
+def _record(key: str, settings: Config) -> KeyRecord:
+    wanted = unicodedata.normalize("NFC", key)
+    with KeyStore(settings.key_database, create=False) as store:
+        found = [record for record in store.records() if wanted in (record.name, record.id)]
+    if not found:
+        raise HeadgateError(f"there is no key {key!r}; 'headgate keys list' shows them all")
+    return found[-1]  # of several with one name, the one that is not revoked came last
+
+
+def _roles(roles: Sequence[str]) -> str:
+    if not roles:
+        return "no role"
+    return f"{'role' if len(roles) == 1 else 'roles'} {', '.join(roles)}"
+
+
+def _decided(grants: Grants, asked: Asked) -> tuple[list[tuple[str, str]], bool]:
+    """The lines about a decision, and whether it is no."""
+    given = rules(grants, asked.operation, asked.upstream, asked.workspace)
+    lines = [("rule", f"{write_grant(each.grant)}, of role {each.role}") for each in given]
+    lines = lines or [("rule", "none: what no grant allows is denied")]
+    match decide(grants, asked.operation, asked.upstream, asked.workspace):
+        case Allowed():
+            return [*lines, ("decision", "allowed")], False
+        case Denied() as denied:
+            return [*lines, ("decision", "denied"), ("", denied.message)], True
+        case NeedsObject() as needs:
+            lines.append(("decision", "allowed, provided that"))
+            lines += (("", describe(each)) for each in needs.requirements)
+            return lines, False
+
+
+def _each_role(roles: Roles, asked: Asked) -> Iterator[tuple[str, str]]:
+    """A line for each role: whether a key that has it alone may do this."""
+    yield "decision", "for a key with one role:"
+    width = max(map(len, roles.names))
+    for name in roles.names:
+        lines, denied = _decided(roles.grants_for("NAME", [name]), asked)
+        rule, verdict = lines[0][1], dict(lines)["decision"]
+        if verdict.endswith("provided that"):
+            verdict = "depends"
+        yield "", f"{name:<{width}}  {verdict:<7}" + ("" if denied else f"  {rule}")

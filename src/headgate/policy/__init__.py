@@ -1,0 +1,43 @@
+"""What a key may do: roles are sets of grants, and each operation needs one of them.
+
+A request passes two questions.  ``decide`` answers at once what can be answered from the operation
+alone; where a grant is narrowed to names, it says which fields name the objects, and ``judge``
+answers once somebody has looked up what those are called.  What no grant allows is denied.
+"""
+
+from headgate.policy.decide import decide, judge, rules
+from headgate.policy.decision import (
+    ALLOWED,
+    Allowed,
+    Decision,
+    Denied,
+    Named,
+    NeedsObject,
+    Requirement,
+)
+from headgate.policy.grammar import GrantError, needed, parse_grant, write_grant
+from headgate.policy.roles import ADMIN, BUILT_IN, DEFAULT_ROLES, Role, Roles
+from headgate.policy.words import describe
+
+__all__ = [
+    "ADMIN",
+    "ALLOWED",
+    "BUILT_IN",
+    "DEFAULT_ROLES",
+    "Allowed",
+    "Decision",
+    "Denied",
+    "GrantError",
+    "Named",
+    "NeedsObject",
+    "Requirement",
+    "Role",
+    "Roles",
+    "decide",
+    "describe",
+    "judge",
+    "needed",
+    "parse_grant",
+    "rules",
+    "write_grant",
+]

@@ -1,0 +1,198 @@
+"""Weighs a key's grants against what a request asks for.
+
+An operation has a *subject*: the objects that its first field names one of, and all that its other
+fields name of the same kind.  For these the operation's own action is needed.  Fields of the other
+kind name what is *lent*: a model version is given the files of a run.  Those need only be readable,
+or else whoever may write models could read anybody's runs through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from headgate.model import (
+    Action,
+    Given,
+    Grant,
+    Grants,
+    ObjectField,
+    ObjectKind,
+    Operation,
+)
+from headgate.policy import words
+from headgate.policy.decision import (
+    ALLOWED,
+    Allowed,
+    Decision,
+    Denied,
+    Named,
+    NeedsObject,
+    Requirement,
+)
+from headgate.policy.pattern import fits
+from headgate.policy.reach import LIES_IN
+
+_NAMES = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
+"""What is named by its name and not by an id."""
+
+
+def decide(grants: Grants, operation: Operation, upstream: str, workspace: str | None) -> Decision:
+    """Whether the holder of ``grants`` may do ``operation``.
+
+    Args:
+        grants: what the holder of the key was given.
+        operation: what the request asks for.
+        upstream: the name of the upstream that it goes to.
+        workspace: the workspace that it names, without white space around it; ``None`` if none.
+            A request that names none is in MLflow's own default workspace, whichever that is, so
+            no grant for a workspace by name allows it.
+    """
+    if (
+        grants.reads_all
+        and not operation.also
+        and operation.action in grants.everywhere.get(operation.family, ())
+    ):
+        return ALLOWED  # so it ends for most keys, in under a microsecond
+    subject, lent = _fields(operation)
+    requirements = []
+    for family in (operation.family, *operation.also):
+        scope = _scope(grants, operation.action, family, upstream, workspace)
+        if scope.is_empty:
+            return words.not_granted(grants, operation, family, upstream, workspace)
+        if scope.everything:
+            continue
+        requirement = _about_subject(scope, operation.action, family, subject)
+        if requirement is None:
+            return words.about_others(grants, operation, family, scope.patterns, bool(subject))
+        requirements.append(requirement)
+    requirements += _about_lent(grants, lent, upstream, workspace)
+    return NeedsObject(grants, operation, tuple(requirements)) if requirements else ALLOWED
+
+
+def judge(needs: NeedsObject, named: Sequence[Named]) -> Allowed | Denied:
+    """Whether the objects that a request names are called what they must be.
+
+    Args:
+        needs: what ``decide`` answered.
+        named: each object that stands in one of ``needs.fields``.  An object that is left out
+            counts as not named; one without names as nobody's.
+    """
+    for requirement in needs.requirements:
+        names_one = False
+        for each in named:
+            if each.field not in requirement.fields:
+                continue
+            if _fits(each, requirement):
+                names_one = True
+            elif not _is_new(each):
+                return words.names_others(needs, requirement, each)
+        if requirement.must_name and not names_one:
+            return words.names_nothing(needs, requirement)
+    return ALLOWED
+
+
+def rules(
+    grants: Grants, operation: Operation, upstream: str, workspace: str | None
+) -> tuple[Given, ...]:
+    """The grants that ``decide`` goes by: the first without a condition, or all that have one.
+
+    For an operation that needs several families, those for its own family.
+    """
+    given = tuple(
+        each
+        for each in grants.by_family.get(operation.family, ())
+        if _counts(each.grant, operation.action, upstream, workspace)
+    )
+    return next(((each,) for each in given if each.grant.on is None), given)
+
+
+class Scope(NamedTuple):
+    """What an action on a family is allowed on: everything, or what is called like a pattern."""
+
+    everything: bool
+    patterns: Mapping[ObjectKind, tuple[str, ...]]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is allowed on nothing."""
+        return not self.everything and not self.patterns
+
+
+_EVERYTHING = Scope(True, {})
+
+
+def _scope(
+    grants: Grants, action: Action, family: str, upstream: str, workspace: str | None
+) -> Scope:
+    patterns: dict[ObjectKind, tuple[str, ...]] = {}
+    for _, grant in grants.by_family.get(family, ()):
+        if _counts(grant, action, upstream, workspace):
+            if grant.on is None:
+                return _EVERYTHING
+            patterns[grant.on.kind] = (*patterns.get(grant.on.kind, ()), grant.on.pattern)
+    return Scope(False, patterns)
+
+
+def _counts(grant: Grant, action: Action, upstream: str, workspace: str | None) -> bool:
+    return (
+        (grant.action is None or grant.action is action)
+        and (grant.upstream is None or grant.upstream == upstream)
+        and (grant.workspace is None or grant.workspace == workspace)
+    )
+
+
+def _fields(operation: Operation) -> tuple[tuple[ObjectField, ...], tuple[ObjectField, ...]]:
+    """The fields that name the subject, and those that name what is lent."""
+    subject: list[ObjectField] = []
+    lent: list[ObjectField] = []
+    for field in operation.objects:
+        if field.kind not in LIES_IN:
+            continue
+        is_lent = field.kind is ObjectKind.LOCATION or (
+            bool(subject) and LIES_IN[field.kind][0] is not LIES_IN[subject[0].kind][0]
+        )
+        (lent if is_lent else subject).append(field)
+    return tuple(subject), tuple(lent)
+
+
+def _about_subject(
+    scope: Scope, action: Action, family: str, subject: tuple[ObjectField, ...]
+) -> Requirement | None:
+    """What a narrowed scope demands of the subject; ``None`` if it cannot fit any."""
+    if not subject:
+        return None
+    kind = LIES_IN[subject[0].kind][0]
+    patterns = scope.patterns.get(kind)
+    if patterns is None:
+        return None
+    return Requirement(action, family, subject, kind, patterns, must_name=True)
+
+
+def _about_lent(
+    grants: Grants, lent: tuple[ObjectField, ...], upstream: str, workspace: str | None
+) -> Iterator[Requirement]:
+    for field in lent:
+        kind, family = LIES_IN[field.kind]
+        scope = _scope(grants, Action.READ, family, upstream, workspace)
+        if not scope.everything:
+            patterns = scope.patterns.get(kind, ())
+            yield Requirement(Action.READ, family, (field,), kind, patterns, must_name=False)
+
+
+def _fits(named: Named, requirement: Requirement) -> bool:
+    """Whether everything that the object is called fits one of the patterns."""
+    names = (named.value,) if named.field.kind in _NAMES else named.names
+    return bool(names) and all(
+        any(fits(name, pattern) for pattern in requirement.patterns) for name in names
+    )
+
+
+def _is_new(named: Named) -> bool:
+    """Whether the object has no name yet that could be somebody else's."""
+    return (
+        named.absent
+        and not named.names
+        and named.field.may_be_new
+        and named.field.kind not in _NAMES
+    )

@@ -1,0 +1,61 @@
+"""What a grant can be narrowed to, and which grants count for a family at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headgate.model import Grant, ObjectKind
+
+NARROWED_BY: Mapping[ObjectKind, frozenset[str]] = {
+    ObjectKind.EXPERIMENT: frozenset(
+        {
+            "experiments",
+            "runs",
+            "metrics",
+            "artifacts",
+            "logged-models",
+            "traces",
+            "assessments",
+            "datasets",
+            "scorers",
+        }
+    ),
+    ObjectKind.MODEL: frozenset({"models", "artifacts"}),
+}
+"""The families whose objects lie in an experiment, or belong to a registered model.
+
+Others may name one beside what they act on: an endpoint of the AI gateway says to which experiment
+it reports.  Whoever may do as they like in that experiment may not therefore make endpoints.
+"""
+
+OF_NO_WORKSPACE = frozenset({"jobs", "assistant", "workspaces", "auth-admin", "ui", "meta", "gate"})
+"""The families that act on a whole server, whatever workspace a request names."""
+
+OF_NO_UPSTREAM = frozenset({"gate"})
+
+LIES_IN: Mapping[ObjectKind, tuple[ObjectKind, str]] = {
+    ObjectKind.EXPERIMENT: (ObjectKind.EXPERIMENT, "experiments"),
+    ObjectKind.EXPERIMENT_NAME: (ObjectKind.EXPERIMENT, "experiments"),
+    ObjectKind.RUN: (ObjectKind.EXPERIMENT, "runs"),
+    ObjectKind.LOGGED_MODEL: (ObjectKind.EXPERIMENT, "logged-models"),
+    ObjectKind.TRACE: (ObjectKind.EXPERIMENT, "traces"),
+    ObjectKind.DATASET: (ObjectKind.EXPERIMENT, "datasets"),
+    ObjectKind.ARTIFACT: (ObjectKind.EXPERIMENT, "artifacts"),
+    ObjectKind.LOCATION: (ObjectKind.EXPERIMENT, "artifacts"),
+    ObjectKind.MODEL: (ObjectKind.MODEL, "models"),
+}
+"""For each kind of object, what its name is looked up in, and the family that it is read with.
+
+A ``PATH`` lies in the object named beside it, and a grant for workspaces is never narrowed.
+"""
+
+
+def counts_for(grant: Grant, family: str) -> bool:
+    """Whether the grant can allow anything on ``family``."""
+    if grant.family is not None and grant.family != family:
+        return False
+    if grant.on is not None and family not in NARROWED_BY[grant.on.kind]:
+        return False
+    if grant.workspace is not None and family in OF_NO_WORKSPACE:
+        return False
+    return grant.upstream is None or family not in OF_NO_UPSTREAM

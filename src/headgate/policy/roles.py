@@ -1,0 +1,228 @@
+"""Roles: named sets of grants, those built in and a configuration's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from headgate.errors import Problem
+from headgate.model import FAMILIES, Action, Given, Grant, Grants, ObjectKind
+from headgate.policy.grammar import GrantError, parse_grant
+from headgate.policy.reach import LIES_IN, NARROWED_BY, counts_for
+
+ADMIN = "admin"
+DEFAULT_ROLES = ("writer", "publisher")
+"""What a new key gets when nobody says otherwise: all that MLflow's client does day by day."""
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+
+_TRACKED = tuple(family for family in FAMILIES if family in NARROWED_BY[ObjectKind.EXPERIMENT])
+_REGISTERED = ("models", "prompts")
+_SHARED = ("ai-gateway", "workspaces", "ui", "meta", "gate")
+
+
+class RoleText(Protocol):
+    """A role as it is written down."""
+
+    @property
+    def grants(self) -> Sequence[str]:
+        """Grants, in the words of ``headgate.policy.grammar``."""
+        ...
+
+    @property
+    def includes(self) -> Sequence[str]:
+        """Names of roles, all of whose grants this one has too."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role as it is written down; ``meaning`` is for the docs."""
+
+    meaning: str
+    grants: tuple[str, ...]
+    includes: tuple[str, ...] = ()
+
+
+BUILT_IN: Mapping[str, Role] = {
+    "viewer": Role(
+        "Sees everything but what only administrators need.",
+        tuple(f"read:{family}" for family in (*_TRACKED, *_REGISTERED, *_SHARED)),
+    ),
+    "writer": Role(
+        "Tracks: makes, changes and removes experiments and all that lies in them; adds MCP "
+        "servers and skills.",
+        (
+            *(f"write:{family}" for family in _TRACKED),
+            *(f"delete:{family}" for family in _TRACKED),
+            "write:prompts",
+        ),
+        includes=("viewer",),
+    ),
+    "publisher": Role(
+        "Keeps the registry: makes, changes and removes models and prompts, MCP servers and "
+        "skills.",
+        (
+            *(f"write:{family}" for family in _REGISTERED),
+            *(f"delete:{family}" for family in _REGISTERED),
+            # What registering a model writes beside it: its files, and a tag on the logged model.
+            "write:artifacts",
+            "write:logged-models",
+        ),
+        includes=("viewer",),
+    ),
+    ADMIN: Role("Does everything.", ("*:*",)),
+}
+
+
+class Roles:
+    """The roles that keys may have.
+
+    Args:
+        own: the configuration's, in which ``problems`` finds none.
+
+    Raises:
+        GrantError: a grant cannot be read.
+    """
+
+    def __init__(self, own: Mapping[str, RoleText] | None = None) -> None:
+        self._texts: dict[str, RoleText] = {**BUILT_IN, **(own or {})}
+        self._grants = {
+            name: tuple(parse_grant(text) for text in role.grants)
+            for name, role in self._texts.items()
+        }
+        self._ask_for = self._advice()
+        self._compiled: dict[tuple[str, ...], Grants] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, those built in first."""
+        return tuple(self._texts)
+
+    def given(self, name: str) -> tuple[Given, ...]:
+        """The grants of a role, those of the roles that it includes after its own."""
+        return tuple(
+            Given(role, grant)
+            for role in self._with_included([name])
+            for grant in self._grants[role]
+        )
+
+    def grants_for(self, holder: str, roles: Sequence[str]) -> Grants:
+        """What the key ``holder`` may do with ``roles``; one that does not exist grants nothing."""
+        names = tuple(roles)
+        compiled = self._compiled.get(names)
+        if compiled is None:
+            compiled = self._compiled[names] = self._compile(names)
+        return replace(compiled, holder=holder)
+
+    def _compile(self, names: tuple[str, ...]) -> Grants:
+        known = [name for name in names if name in self._texts]
+        given = [
+            Given(role, grant)
+            for role in self._with_included(known)
+            for grant in self._grants[role]
+        ]
+        by_family = {
+            family: found
+            for family in FAMILIES
+            if (found := tuple(each for each in given if counts_for(each.grant, family)))
+        }
+        everywhere = {
+            family: actions
+            for family, found in by_family.items()
+            if (actions := _unconditional(each.grant for each in found))
+        }
+        return Grants(
+            roles=names,
+            missing=tuple(name for name in names if name not in self._texts),
+            by_family=by_family,
+            everywhere=everywhere,
+            reads_all=all(
+                Action.READ in everywhere.get(family, ()) for _, family in LIES_IN.values()
+            ),
+            ask_for=self._ask_for,
+        )
+
+    def _with_included(self, names: Sequence[str]) -> list[str]:
+        """``names`` and what they include, each once."""
+        found: list[str] = []
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop(0)
+            if name not in found:
+                found.append(name)
+                waiting += self._texts[name].includes
+        return found
+
+    def _advice(self) -> dict[tuple[Action, str], str]:
+        """The first role that allows each action on the whole of each family.
+
+        An own role goes before ``admin``, which is named for administering alone: nobody is to be
+        sent after all power for want of a little.
+        """
+        found: dict[tuple[Action, str], str] = {}
+        for name in sorted(self._texts, key=lambda name: name == ADMIN):
+            grants = [each.grant for each in self.given(name)]
+            for family in FAMILIES:
+                for action in _unconditional(each for each in grants if counts_for(each, family)):
+                    if name != ADMIN or action is Action.ADMINISTER:
+                        found.setdefault((action, family), name)
+        return found
+
+
+def problems(own: Mapping[str, RoleText], upstreams: Collection[str]) -> Iterator[Problem]:
+    """What is wrong with a configuration's roles, besides grants that cannot be read."""
+    known = [*BUILT_IN, *own]
+    for name, role in own.items():
+        path = f"roles.{name}"
+        if name in BUILT_IN:
+            yield Problem(path, "is built in; choose another name, and include it if need be")
+        if NAME.fullmatch(name) is None:
+            yield Problem(
+                path,
+                "is no name for a role: lower-case letters and digits, with - and _ between "
+                "them, at most 64",
+            )
+        for at, included in enumerate(role.includes):
+            if included not in known:
+                yield Problem(
+                    f"{path}.includes.{at}", f"there is no role '{included}': {', '.join(known)}"
+                )
+        if _includes_itself(name, own):
+            yield Problem(f"{path}.includes", "the role includes itself, over others or at once")
+        for at, text in enumerate(role.grants):
+            upstream = _upstream_of(text)
+            if upstream is not None and upstream not in upstreams:
+                yield Problem(
+                    f"{path}.grants.{at}",
+                    f"there is no upstream '{upstream}': {', '.join(upstreams)}",
+                )
+
+
+def _includes_itself(name: str, own: Mapping[str, RoleText]) -> bool:
+    waiting, seen = list(own[name].includes), set[str]()
+    while waiting:
+        included = waiting.pop()
+        if included == name:
+            return True
+        if included in own and included not in seen:
+            seen.add(included)
+            waiting += own[included].includes
+    return False
+
+
+def _upstream_of(text: str) -> str | None:
+    try:
+        return parse_grant(text).upstream
+    except GrantError:
+        return None  # told with the other problems of a single setting
+
+
+def _unconditional(grants: Iterator[Grant]) -> tuple[Action, ...]:
+    found: list[Action] = []
+    for grant in grants:
+        if grant.on is None and grant.upstream is None and grant.workspace is None:
+            found += Action if grant.action is None else (grant.action,)
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,189 @@
+"""The sentences with which a request is denied.
+
+Each says what the key may do, what the request needs, and whom to ask for what.  None tells what an
+object is called that the key may not see, nor whether there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from headgate.model import Action, Grant, Grants, ObjectField, ObjectKind, Operation
+from headgate.policy.decision import Denied, Named, NeedsObject, Requirement
+from headgate.policy.grammar import needed
+
+_OTHER_NOUNS = {
+    "logged-models": "logged models",
+    "ai-gateway": "the AI gateway",
+    "assistant": "the assistant",
+    "auth-admin": "MLflow's users and permissions",
+    "ui": "MLflow's pages",
+    "meta": "the server's version and health",
+    "gate": "the gate's own pages",
+}
+"""What a family is called where its own name is not a plain plural."""
+
+_SINGULAR = frozenset({"ai-gateway", "assistant"})
+
+_OBJECTS = {
+    ObjectKind.EXPERIMENT: "experiment",
+    ObjectKind.EXPERIMENT_NAME: "experiment",
+    ObjectKind.RUN: "run",
+    ObjectKind.LOGGED_MODEL: "logged model",
+    ObjectKind.TRACE: "trace",
+    ObjectKind.DATASET: "dataset",
+    ObjectKind.ARTIFACT: "artifact",
+    ObjectKind.LOCATION: "location",
+    ObjectKind.MODEL: "model",
+}
+_OWN_FAMILY = {ObjectKind.EXPERIMENT: "experiments", ObjectKind.MODEL: "models"}
+
+_LONGEST_VALUE = 80  # characters of a value that is shown
+_MOST_PATTERNS = 3
+
+
+def not_granted(
+    grants: Grants, operation: Operation, family: str, upstream: str, workspace: str | None
+) -> Denied:
+    """No grant allows the operation's action on ``family`` here."""
+    action = operation.action
+    given = [grant for _, grant in grants.by_family.get(family, ())]
+    elsewhere = [grant for grant in given if grant.action in (None, action)]
+    others = [each for each in Action if any(grant.action in (None, each) for grant in given)]
+    if elsewhere:
+        where = _either(dict.fromkeys(_place(grant) for grant in elsewhere))
+        why = f"may {action.value} {noun(family)} only {where}"
+        if workspace is None and any(grant.upstream in (None, upstream) for grant in elsewhere):
+            why += ", and the request names no workspace, which MLFLOW_WORKSPACE does"
+    elif others:
+        pronoun = "it" if family in _SINGULAR else "them"
+        can = _joined("and", [each.value for each in others])
+        why = f"may {can} {noun(family)} but not {action.value} {pronoun}"
+    else:
+        why = f"may not {action.value} {noun(family)}"
+    if grants.missing:
+        names = _joined("and", [f"'{role}'" for role in grants.missing])
+        why += f", and the gate's configuration has no role {names}"
+    return _denied(grants, action, family, why)
+
+
+def about_others(
+    grants: Grants,
+    operation: Operation,
+    family: str,
+    patterns: Mapping[ObjectKind, Sequence[str]],
+    has_subject: bool,
+) -> Denied:
+    """The grants are narrowed, and the operation is about nothing that could be compared."""
+    where = _either(_only(family, kind, each) for kind, each in patterns.items())
+    if has_subject:
+        why_not = "is about none such"
+    elif operation.action is Action.READ:
+        why_not = "answers for all, which the gate does not filter"
+    else:
+        why_not = "names none"
+    why = (
+        f"may {operation.action.value} {noun(family)} only {where}, and {operation.name} {why_not}"
+    )
+    return _denied(grants, operation.action, family, why)
+
+
+def names_nothing(needs: NeedsObject, requirement: Requirement) -> Denied:
+    """The request had to say what it is about, and did not."""
+    where = _either(dict.fromkeys(field.name.removesuffix("[]") for field in requirement.fields))
+    why = f"{_may_only(requirement)}, and the request names none"
+    cure = f"name one in {where}, or {_cure(needs.grants, requirement.action, requirement.family)}"
+    return _denied(needs.grants, requirement.action, requirement.family, why, cure)
+
+
+def names_others(needs: NeedsObject, requirement: Requirement, named: Named) -> Denied:
+    """The request is about an object that the key may not do this with."""
+    it = f"{_OBJECTS[named.field.kind]} {_shown(named.value)}"
+    if requirement.patterns:
+        is_itself = named.field.kind in (ObjectKind.EXPERIMENT_NAME, requirement.kind)
+        why = f"{_may_only(requirement)}, and {it} is {'not' if is_itself else 'in none of them'}"
+    else:
+        why = (
+            f"may {needs.operation.action.value} {noun(needs.operation.family)} but not "
+            f"{requirement.action.value} {noun(requirement.family)}, and the request names {it}"
+        )
+    cure = "ask the gate's operator for a role that covers it"
+    return _denied(needs.grants, requirement.action, requirement.family, why, cure)
+
+
+def describe(requirement: Requirement) -> str:
+    """A requirement for whoever asks what a key may do, without a request."""
+    fields = _joined("and", dict.fromkeys(_where(field) for field in requirement.fields))
+    if not requirement.patterns:
+        return f"{fields} must name nothing"
+    kinds = {field.kind for field in requirement.fields}
+    itself = "models" if requirement.kind is ObjectKind.MODEL else "experiments"
+    if not kinds <= {requirement.kind, ObjectKind.EXPERIMENT_NAME}:
+        itself = f"what lies in {itself}"
+    verb = "must" if requirement.must_name else "may"
+    return f"{fields} {verb} name only {itself} {_called(requirement.patterns)}"
+
+
+def noun(family: str) -> str:
+    """What people call a family."""
+    return _OTHER_NOUNS.get(family, family)
+
+
+def _denied(grants: Grants, action: Action, family: str, why: str, cure: str = "") -> Denied:
+    cure = cure or _cure(grants, action, family)
+    holder = _shown(grants.holder)
+    return Denied(f"Headgate refused: your key {holder} {why}; {cure}.", needed(action, family))
+
+
+def _cure(grants: Grants, action: Action, family: str) -> str:
+    role = grants.ask_for.get((action, family))
+    what = f"role {role}" if role else f"a role with the grant {needed(action, family)}"
+    return f"ask the gate's operator for {what}"
+
+
+def _may_only(requirement: Requirement) -> str:
+    where = _only(requirement.family, requirement.kind, requirement.patterns)
+    return f"may {requirement.action.value} {noun(requirement.family)} only {where}"
+
+
+def _only(family: str, kind: ObjectKind, patterns: Sequence[str]) -> str:
+    called = _called(patterns)
+    if family == _OWN_FAMILY[kind]:
+        return f"if {called}"
+    return f"in experiments {called}" if kind is ObjectKind.EXPERIMENT else f"of models {called}"
+
+
+def _called(patterns: Sequence[str]) -> str:
+    shown = [f"'{pattern}'" for pattern in dict.fromkeys(patterns)]
+    if len(shown) > _MOST_PATTERNS:
+        shown[_MOST_PATTERNS - 1 :] = ["the like"]
+    return f"called {_joined('or', shown)}"
+
+
+def _place(grant: Grant) -> str:
+    parts = []
+    if grant.upstream is not None:
+        parts.append(f"on upstream '{grant.upstream}'")
+    if grant.workspace is not None:
+        parts.append(f"in workspace '{grant.workspace}'")
+    return " ".join(parts)
+
+
+def _where(field: ObjectField) -> str:
+    return f"{field.name} ({field.place.value})"
+
+
+def _shown(value: str) -> str:
+    """A value in quotes, without what could harm a terminal, and not too long."""
+    if len(value) > _LONGEST_VALUE:
+        value = value[: _LONGEST_VALUE - 1] + "…"
+    return "'" + "".join(each if each.isprintable() else "\ufffd" for each in value) + "'"
+
+
+def _either(options: Iterable[str]) -> str:
+    return _joined("or", options)
+
+
+def _joined(word: str, options: Iterable[str]) -> str:
+    *most, last = options
+    return f"{', '.join(most)} {word} {last}" if most else last

@@ -1,0 +1,110 @@
+"""The phase authorise: whether a key may do what its request asks for.
+
+Most keys are answered for at once.  A key that is narrowed to names has to wait until the objects
+that its request names are looked up; where they stand in the body, that is collected first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from headgate.contract.body import read_json
+from headgate.dataplane.gate import Forward, Inspect, Pending, Refused, Route, Verdict
+from headgate.errors import Refusal
+from headgate.model import ObjectKind, Phase, Place, Principal, Reason
+from headgate.policy import Allowed, Denied, Named, NeedsObject, decide, judge
+from headgate.server.naming import values_of
+from headgate.server.resolver import Names, Resolver
+from headgate.wire.errors import ProtocolError
+from headgate.wire.request import Request
+
+WORKSPACE = b"x-mlflow-workspace"
+_CALLED_BY_NAME = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
+
+
+class Authoriser:
+    """Answers for requests whose route and sender are known.
+
+    ``resolver_of`` gives the resolver of an upstream, by its name.
+    """
+
+    def __init__(self, resolver_of: Callable[[str], Resolver]) -> None:
+        self._resolver_of = resolver_of
+
+    def authorise(
+        self, request: Request, route: Route, query: bytes, principal: Principal
+    ) -> Verdict:
+        """Let the request pass, refuse it, or say what is needed to tell."""
+        decision = _decide(request, route, principal)
+        if isinstance(decision, Allowed):
+            return Forward(route, query, principal)
+        if isinstance(decision, Denied):
+            return _denied(decision, principal)
+        if any(field.place is Place.BODY for field in decision.fields):
+            return Inspect(route, query, principal)
+        forward = Forward(route, query, principal)
+        return Pending(self._judge(request, forward, decision, {}), principal)
+
+    def authorise_body(self, request: Request, asked: Inspect, body: bytes) -> Verdict:
+        """Decide with the whole body on what ``authorise`` answered ``Inspect`` to."""
+        principal = asked.principal
+        decision = _decide(request, asked.route, principal)
+        if isinstance(decision, Denied):
+            return _denied(decision, principal)
+        try:
+            message = read_json(body, request.fields.known)
+        except ProtocolError as error:
+            return _ambiguous(error, principal)
+        forward = Forward(asked.route, asked.query, principal)
+        if isinstance(decision, Allowed):
+            return forward
+        return Pending(self._judge(request, forward, decision, message), principal)
+
+    async def _judge(
+        self,
+        request: Request,
+        forward: Forward,
+        needs: NeedsObject,
+        message: Mapping[str, Any],
+    ) -> Verdict:
+        route = forward.route
+        resolver = self._resolver_of(route.balancer.cluster.name)
+        named = []
+        try:
+            for field in needs.fields:
+                for value in values_of(
+                    needs.operation,
+                    field,
+                    path=route.path,
+                    query=forward.query,
+                    known=request.fields.known,
+                    message=message,
+                ):
+                    by_name = field.kind in _CALLED_BY_NAME
+                    found = Names() if by_name else await resolver.names(field.kind, value)
+                    named.append(Named(field, value, found.names, found.absent))
+        except ProtocolError as error:
+            return _ambiguous(error, forward.principal)
+        judgement = judge(needs, named)
+        return forward if isinstance(judgement, Allowed) else _denied(judgement, forward.principal)
+
+
+def _decide(request: Request, route: Route, principal: Principal) -> Allowed | Denied | NeedsObject:
+    workspace = request.fields.known.get(WORKSPACE)
+    return decide(
+        principal.grants,
+        route.operation,
+        route.balancer.cluster.name,
+        workspace.decode("latin-1").strip() if workspace is not None else None,
+    )
+
+
+def _denied(denied: Denied, principal: Principal) -> Refused:
+    refusal = Refusal(Reason.FORBIDDEN, denied.message, detail=f"lacks {denied.needed}")
+    return Refused(refusal, Phase.AUTHORISE, principal.name)
+
+
+def _ambiguous(error: ProtocolError, principal: Principal) -> Refused:
+    refusal = Refusal(error.reason, f"Headgate refused the request: {error.message}.")
+    return Refused(refusal, Phase.AUTHORISE, principal.name)

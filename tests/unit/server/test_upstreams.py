@@ -1,0 +1,67 @@
+"""The names by which an upstream's endpoints are spoken to, and which no client may see."""
+
+from __future__ import annotations
+
+import pytest
+
+from headgate.config import Upstream
+from headgate.discovery import discovery_for
+from headgate.discovery.dns import DnsDiscovery, SrvDiscovery
+from headgate.discovery.static import StaticDiscovery
+from headgate.model import Endpoint
+from headgate.server.upstreams import authorities_of, host_header
+
+
+@pytest.mark.parametrize(
+    ("choice", "address", "sent"),
+    [
+        ("auto", "10.0.0.7", "10.0.0.7:5000"),
+        ("auto", "172.31.255.1", "172.31.255.1:5000"),
+        ("auto", "192.168.0.7", "192.168.0.7:5000"),
+        ("auto", "fd00::7", "[fd00::7]:5000"),
+        ("auto", "203.0.113.7", "mlflow:5000"),  # MLflow's own check would refuse the address
+        ("auto", "172.32.0.1", "mlflow:5000"),
+        ("name", "10.0.0.7", "mlflow:5000"),
+        ("address", "203.0.113.7", "203.0.113.7:5000"),
+        ("tracking.example.com", "10.0.0.7", "tracking.example.com"),
+    ],
+)
+def test_the_host_that_is_sent(choice: str, address: str, sent: str) -> None:
+    settings = Upstream(url="http://mlflow:5000", host_header=choice)
+    assert host_header(settings, Endpoint(address, 5000)) == sent
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "host", "names"),
+    [
+        (Endpoint("10.0.0.7", 5000), "MLflow:5000", {"mlflow:5000", "10.0.0.7:5000"}),
+        (
+            Endpoint("10.0.0.7", 443),
+            "Tracking.example",
+            {"10.0.0.7:443", "tracking.example:80", "tracking.example:443"},
+        ),
+        (
+            Endpoint("::1", 5000),
+            "[::1]:5000",
+            {"[::1]:5000", "localhost:5000", "127.0.0.1:5000"},
+        ),
+    ],
+)
+def test_the_names_no_client_may_be_shown(endpoint: Endpoint, host: str, names: set[str]) -> None:
+    assert authorities_of(endpoint, host) == names
+
+
+@pytest.mark.parametrize(
+    ("url", "kinds"),
+    [
+        ("http://127.0.0.1:5000", [StaticDiscovery]),
+        ("http://localhost:5000", [StaticDiscovery]),
+        ("http://10.0.0.7:5000,http://10.0.0.8:5000", [StaticDiscovery]),
+        ("https://mlflow.internal", [DnsDiscovery]),
+        ("http://mlflow.internal:5000,http://10.0.0.8:5000", [DnsDiscovery, StaticDiscovery]),
+        ("srv+http://_mlflow._tcp.internal", [SrvDiscovery]),
+    ],
+)
+def test_the_adapter_for_a_url(url: str, kinds: list[type]) -> None:
+    found = discovery_for(Upstream(url=url, resolver="127.0.0.1:5353"))
+    assert [type(each) for each in found] == kinds
