@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,8 +47,9 @@ def explain(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> KeyStore:
-    return KeyStore(tmp_path / "keys.sqlite")
+def store(tmp_path: Path) -> Iterator[KeyStore]:
+    with KeyStore(tmp_path / "keys.sqlite") as store:
+        yield store
 
 
 def lines(text: str) -> list[str]:
@@ -81,8 +82,10 @@ def test_a_request_that_is_denied(explain: Explain) -> None:
         "who         a key with role viewer",
         "rule        none: what no grant allows is denied",
         "decision    denied",
-        "            Headgate refused: your key 'NAME' may read models but not delete them; "
-        "ask the gate's operator for role publisher.",
+        (
+            "            Headgate refused: your key 'NAME' may read models but not delete them; "
+            "ask the gate's operator for role publisher."
+        ),
     ]
 
 
