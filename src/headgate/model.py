@@ -140,9 +140,9 @@ class ObjectField:
     """Where an operation names an object.
 
     ``name`` is that of a path parameter, of a field of the head, or of a field of MLflow's
-    message: ``.`` leads into a message within it, ``[]`` follows a repeated one.  Every field that
-    is there counts, for MLflow may read any of them.  ``may_be_new``: there may be no such object
-    yet.
+    message: in a body, ``.`` leads into a message within it, ``[]`` follows a repeated one; in a
+    query, the name alone is repeated.  Every field that is there counts, for MLflow may read any
+    of them.  ``may_be_new``: there may be no such object yet.
     """
 
     kind: ObjectKind

@@ -44,13 +44,22 @@ class Rule:
         A message is the query string of a GET and the JSON body of anything else
         (``mlflow.server.handlers._get_request_message``).
         """
-        message = Place.QUERY if method == "GET" else Place.BODY
         found = []
         for field in self.objects:
-            found.append(replace(field, place=message) if field.place is Place.BODY else field)
-            if field.place is Place.PATH and field.name in fields:
-                found.append(replace(field, place=message))
+            if field.place is Place.BODY:
+                found.append(_in_message(field, method))
+            else:
+                found.append(field)
+                if field.place is Place.PATH and field.name in fields:
+                    found.append(_in_message(field, method))
         return tuple(found)
+
+
+def _in_message(field: ObjectField, method: str) -> ObjectField:
+    """A field of MLflow's message where ``method`` has it; a query repeats the name alone."""
+    if method == "GET":
+        return replace(field, place=Place.QUERY, name=field.name.removesuffix("[]"))
+    return replace(field, place=Place.BODY)
 
 
 def read_rules() -> tuple[Rule, ...]:

@@ -47,6 +47,7 @@ class Table:
     """
 
     def __init__(self, rules: Sequence[Rule], known: Mapping[str, Sequence[KnownRoute]]) -> None:
+        self.versions = tuple(known)
         self.rows: list[Row] = []
         self._static: dict[tuple[bytes, bytes], Operation | None] = {}
         self._patterns: dict[bytes, Patterns[Operation | None]] = {}
@@ -62,7 +63,7 @@ class Table:
                     if route.place.endswith(rule.api)
                 ]
                 if found or rule.family == GATE:
-                    self._add(rank, rule, method, _operation(rule, method, found, tuple(known)))
+                    self._add(rank, rule, method, _operation(rule, method, found, self.versions))
 
     def classify(self, method: bytes, path: bytes) -> Operation | None:
         """What ``method`` on the canonical, unprefixed ``path`` stands for, if for anything.

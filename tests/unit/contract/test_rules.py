@@ -42,7 +42,9 @@ def test_every_object_that_a_message_names_is_in_the_rule(version: str) -> None:
         (route.method, full_path(route), field)
         for route in KNOWN[version]
         for field, _ in route.objects
-        if field not in named.get((route.method, shape(full_path(route))), {field})
+        if named.get((route.method, shape(full_path(route))), {field}).isdisjoint(
+            {field, field.removesuffix("[]") if route.method == "GET" else field}
+        )
     }
     assert left_out == set()
 
@@ -155,6 +157,16 @@ def test_a_message_is_the_query_of_a_get_and_the_body_of_the_rest() -> None:
     assert rule.objects_of("POST", frozenset()) == (
         in_path,
         ObjectField(ObjectKind.RUN, Place.BODY, "other"),
+    )
+
+
+def test_a_query_repeats_the_name_of_a_field_that_holds_several() -> None:
+    (rule,) = parse("[runs]\nruns/x  read  GET|POST  mlflow/x  run=run_ids[]\n")
+    assert rule.objects_of("GET", frozenset()) == (
+        ObjectField(ObjectKind.RUN, Place.QUERY, "run_ids"),
+    )
+    assert rule.objects_of("POST", frozenset()) == (
+        ObjectField(ObjectKind.RUN, Place.BODY, "run_ids[]"),
     )
 
 

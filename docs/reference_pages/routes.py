@@ -1,0 +1,107 @@
+"""The page of routes, from ``headgate.contract``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from docs.reference_pages.markdown import GENERATED, table
+from headgate.contract import Dialect, Row, classify, translate
+from headgate.contract import table as routes
+from headgate.errors import Refusal
+from headgate.model import FAMILIES, ObjectField, Place
+
+_INTRODUCTION = """# Routes
+
+The gate knows every route of MLflow and refuses what it does not know, with 404 and
+`route_unknown`. It decides on the operation, not on the spelling: what stands below `/api` is the
+same below `/ajax-api`, `2.0` the same as `3.0` where MLflow means one thing by both, and `HEAD`
+the same as `GET`. Prefixes that the gate is reached under, such as `/mlflow`, are taken off before.
+`headgate routes` prints this table, `headgate routes --json` all that the gate knows of it.
+
+A key needs the *action* for the family: `read`, `write`, `delete` or `administer`. *Since* names
+the oldest version that has the route, of those whose packages it was read from:
+{versions}.
+*Objects* are what a key can be narrowed to, and where the request names them: a `{{parameter}}` of
+the path, a `?field` of the query string, a `header:`, or a field of the JSON body; `[]` follows a
+field that holds several.
+"""
+_TRANSLATION = """
+## What an upstream is sent
+
+The path that was decided on is put as the upstream at hand wants it.
+
+"""
+_PREFIXED = Dialect("3.17.2", b"/tracking")
+_STATIC_PREFIX = Dialect("3.17.2", b"/tracking", static_prefix=True)
+_ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/1/…/model.bin"
+_EXAMPLES = (
+    ("MLflow 3.17.2", "GET", "/api/2.0/mlflow/runs/get", Dialect("3.17.2")),
+    ("one below `/tracking`", "GET", "/api/2.0/mlflow/runs/get", _PREFIXED),
+    ("one with `--static-prefix /tracking`", "GET", "/get-artifact", _STATIC_PREFIX),
+    ("the same, whose FastAPI knows of no prefix", "PUT", _ARTIFACT, _STATIC_PREFIX),
+    (
+        "one that answers `/api` alone",
+        "GET",
+        "/ajax-api/2.0/mlflow/runs/get",
+        Dialect("3.17.2", apis=frozenset({b"api"})),
+    ),
+    (
+        "one that answers `/api` alone",
+        "GET",
+        "/ajax-api/3.0/mlflow/ui-telemetry",
+        Dialect("3.17.2", apis=frozenset({b"api"})),
+    ),
+    ("MLflow 2.22.1", "POST", "/api/3.0/mlflow/traces/search", Dialect("2.22.1")),
+)
+
+
+def page() -> str:
+    """The whole page."""
+    versions = ", ".join(routes().versions)
+    parts = [GENERATED, _INTRODUCTION.format(versions=versions), _TRANSLATION, _translations()]
+    for family in FAMILIES:
+        rows = [row for row in routes().rows if row.operation.family == family]
+        parts.append(f"\n## `{family}`\n\n{_family(rows)}")
+    return "".join(parts)
+
+
+def _translations() -> str:
+    header = ("Upstream", "Decided on", "Sent")
+    return table(header, (_translation(*example) for example in _EXAMPLES))
+
+
+def _translation(upstream: str, method: str, path: str, dialect: Dialect) -> Sequence[str]:
+    encoded = path.replace("…", "%E2%80%A6").encode("ascii")
+    operation = classify(method.encode("ascii"), encoded)
+    if operation is None:
+        raise ValueError(f"{method} {path} is no route any more")
+    answer = translate(method.encode("ascii"), operation, encoded, dialect)
+    if isinstance(answer, Refusal):
+        sent = f"nothing; the client is answered 404: *{answer.message}*"
+    else:
+        sent = f"`{answer.path.decode('ascii').replace('%E2%80%A6', '…')}`"
+    return upstream, f"`{method} {path}`", sent
+
+
+def _family(rows: Sequence[Row]) -> str:
+    return table(("Operation", "Route", "Action", "Objects", "Since"), map(_row, rows))
+
+
+def _row(row: Row) -> Sequence[str]:
+    operation = row.operation
+    action = operation.action.value
+    if operation.also:
+        action += f", also on {', '.join(operation.also)}"
+    return (
+        f"`{operation.name}`",
+        f"`{row.method} {row.paths[-1]}`",
+        f"{action}, without a key" if operation.public else action,
+        ", ".join(_objects(operation.objects)),
+        operation.since or "the gate's own",
+    )
+
+
+def _objects(fields: Sequence[ObjectField]) -> Iterator[str]:
+    forms = {Place.PATH: "{{{}}}", Place.QUERY: "?{}", Place.HEADER: "{}:", Place.BODY: "{}"}
+    for field in fields:
+        yield f"{field.kind.value} `{forms[field.place].format(field.name)}`"
