@@ -7,7 +7,7 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def _run_worker(
 ) -> None:
     with contextlib.ExitStack() as stack:
         tls = ListenerTls(config.listen.tls) if config.listen.tls is not None else None
-        authenticate, companions = _authentication(config, stack)
+        authenticate, refresher = _authentication(config, stack)
         control = stack.enter_context(ControlSocket())
         gate = LiveGate(
             config,
@@ -125,8 +125,14 @@ def _run_worker(
             access_log=_access_log(config, stack),
             tls=tls,
         )
+
+        def apply(new: Config) -> None:
+            gate.apply(new)
+            if refresher is not None:
+                refresher.regrant(Roles(new.roles))
+
         if source is not None:
-            gate.follow(Reloader(config, source.read, gate.apply, source.file))
+            gate.follow(Reloader(config, source.read, apply, source.file))
         plane = gate.plane
         app = control_app(
             ControlFacts(
@@ -137,12 +143,15 @@ def _run_worker(
                 version=__version__,
             )
         )
+        companions: list[Companion] = [lambda: control.serve(app)]
+        if refresher is not None:
+            companions.append(refresher.run)
         worker = Worker(
             config.listen,
             plane,
             gate,
             tls=tls.context if tls is not None else None,
-            companions=(*companions, lambda: control.serve(app)),
+            companions=companions,
         )
         uvloop.run(worker.run(listening, ready, lifeline))
 
@@ -174,9 +183,9 @@ def _close(access_log: AccessLog) -> None:
 
 def _authentication(
     config: Config, stack: contextlib.ExitStack
-) -> tuple[Authenticate, Sequence[Companion]]:
+) -> tuple[Authenticate, Refresher | None]:
     if config.auth.mode is AuthMode.NONE:
-        return Anonymous(), ()
+        return Anonymous(), None
     authenticator = Authenticator()
     refresher = Refresher(
         stack.enter_context(KeyStore(config.key_database)),
@@ -187,7 +196,7 @@ def _authentication(
         roles=Roles(config.roles),
     )
     refresher.load()
-    return authenticator, (refresher.run,)
+    return authenticator, refresher
 
 
 def _report_key_store(error: HeadgateError | None) -> None:

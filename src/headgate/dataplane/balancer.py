@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol
 
+from headgate.contract import Dialect
 from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Reason
@@ -35,6 +36,8 @@ class Queued(Protocol):
 class Balancer:
     """Chooses an endpoint for each request, and keeps a pool of connections for each endpoint.
 
+    ``dialect`` is how the upstream wants to be spoken to, as far as that has been found out.
+
     Args:
         cluster: decides.
         make_pool: makes the pool for an endpoint.
@@ -54,6 +57,7 @@ class Balancer:
     ) -> None:
         self.cluster = cluster
         self.silence_timeout = silence_timeout
+        self.dialect = Dialect()
         self.retry_policy = RetryPolicy()
         self._make_pool = make_pool
         self._clock = clock

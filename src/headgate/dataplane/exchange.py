@@ -15,7 +15,7 @@ from headgate.dataplane.gate import Forward, Inspect, Pending, Redirect, Route, 
 from headgate.dataplane.plane import Plane, log
 from headgate.dataplane.request_body import RequestBody
 from headgate.errors import Refusal
-from headgate.model import BodyHandling, Outcome, Phase, Reason
+from headgate.model import Outcome, Phase, Reason
 from headgate.wire import forward as heads
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import CHUNKED, Request, request_id
@@ -117,7 +117,7 @@ class Exchange:
         body = self._body
         self._forwarding = Forwarding(self, self._plane, self._client, verdict, body, self._started)
         chunked = body is not None and body.length == CHUNKED
-        if chunked and verdict.route.operation.body is BodyHandling.LENGTH:
+        if chunked and verdict.route.takes_length:
             self._collect(body)
         else:
             self._forwarding.start()

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from pydantic import ByteSize
 
+from headgate.contract import Dialect
 from headgate.dataplane.balancer import Balancer
 from headgate.errors import Refusal
-from headgate.model import Operation, Outcome, Phase, Principal
+from headgate.model import BodyHandling, Operation, Outcome, Phase, Principal
 from headgate.wire.request import Request
 
 
@@ -36,7 +37,8 @@ class Route:
     """Where requests with one method and path go.
 
     ``path`` is the canonical path that MLflow is sent; ``prefix`` the public prefix taken off it.
-    ``body_limit`` is in bytes, 0: none.
+    ``body_limit`` is in bytes, 0: none.  ``body`` is how the server's version takes bodies, where
+    that is known; ``dialect`` is what path and body were chosen for.
     """
 
     balancer: Balancer
@@ -44,6 +46,13 @@ class Route:
     prefix: bytes
     operation: Operation
     body_limit: ByteSize = NO_LIMIT
+    body: BodyHandling | None = None
+    dialect: Dialect | None = None
+
+    @property
+    def takes_length(self) -> bool:
+        """Whether MLflow takes a body only with its length."""
+        return (self.body or self.operation.body) is BodyHandling.LENGTH
 
 
 class Forward:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from headgate.auth import Authenticate
 from headgate.config import Limits
-from headgate.contract import classify
+from headgate.contract import Spoken, classify, translate
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.gate import Caller, Forward, Inspect, Redirect, Refused, Route, Verdict
 from headgate.errors import Refusal
@@ -86,7 +86,7 @@ class Pipeline:
         """Whether the request may pass, and where to."""
         path, mark, query = request.target.partition(b"?")
         place: Route | Redirect | Refused | None = self._routes.get((request.method, path))
-        if place is None or b"#" in query:
+        if place is None or b"#" in query or _is_outdated(place):
             place = self._place(request)
         if isinstance(place, Route) and place.operation.public:
             return Forward(place, mark + query, self._somebody(request.fields, caller))
@@ -148,7 +148,15 @@ class Pipeline:
             balancer = self._control
         if operation is None or balancer is None:
             return Refused(_unknown_route(request, target), Phase.CLASSIFY)
-        route = Route(balancer, path, prefix, operation, self._body_limits[operation.size])
+        dialect = balancer.dialect
+        spoken = Spoken(path, operation.body)
+        if dialect.version:
+            found = translate(request.method, operation, path, dialect)
+            if isinstance(found, Refusal):
+                return Refused(found, Phase.CLASSIFY)
+            spoken = found
+        limit = self._body_limits[operation.size]
+        route = Route(balancer, spoken.path, prefix, operation, limit, spoken.body, dialect)
         if path != b"/" and request.target.startswith(b"/"):
             if len(self._routes) >= REMEMBERED_ROUTES:
                 self._routes.clear()
@@ -169,6 +177,11 @@ _FOREIGN_WRITE = Refusal(
     "Headgate refused the request: a page of another site tried to change something here. "
     "Open MLflow's page under the gate's own address.",
 )
+
+
+def _is_outdated(place: Route | Redirect | Refused) -> bool:
+    """Whether the upstream speaks another dialect by now."""
+    return isinstance(place, Route) and place.dialect is not place.balancer.dialect
 
 
 def _is_foreign_write(request: Request) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from headgate.config import Limits, Upstream
+from headgate.contract import Dialect
+from headgate.contract.known import numbers
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.call import CallAnswer, CallError, CallFailure, call
 from headgate.dataplane.dial import Dial, dial_tcp, tls_dial
@@ -151,11 +153,21 @@ class LiveUpstream:
             ok, reason = answer.status == 200, f"GET /health answered {answer.status}"
             if ok:
                 said = await call(pool, b"GET", b"/version", within=within)
-                version = said.body.decode("ascii", "replace")[:32] if said.status == 200 else None
+                version = _version_in(said)
         except CallError as error:
             ok, reason = False, f"GET /health: {error.detail}"
         now = time.monotonic()
         self.balancer.cluster.probed(endpoint, ProbeResult(ok, now - started, reason, version), now)
+        self._note_version()
+
+    def _note_version(self) -> None:
+        """Speak the dialect of the oldest version there is: what it has, the others have too."""
+        endpoints = self.balancer.snapshot().endpoints
+        versions = [each.mlflow_version for each in endpoints if each.mlflow_version]
+        oldest = min(versions, key=numbers, default="")
+        if oldest != self.balancer.dialect.version:
+            log.info("upstream %s runs MLflow %s", self.name, oldest)
+            self.balancer.dialect = Dialect(oldest)
 
     # --- building --------------------------------------------------------------------------
 
@@ -171,6 +183,12 @@ class LiveUpstream:
             clock=time.monotonic,
             dial=self._dial,
         )
+
+
+def _version_in(answer: CallAnswer) -> str | None:
+    """The version that ``/version`` answered, if it is one."""
+    text = answer.body[:32].decode("ascii", "replace").strip()
+    return text if answer.status == 200 and numbers(text) else None
 
 
 def host_header(settings: Upstream, endpoint: Endpoint) -> str:
