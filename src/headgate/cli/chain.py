@@ -1,0 +1,79 @@
+"""``headgate doctor`` without a further word: the way to MLflow, step by step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+
+import uvloop
+from rich.console import Console
+
+from headgate.config import Config
+from headgate.control.checks import Api, Ask, AskError, CheckResult, Checks, Reply
+from headgate.dataplane.call import CallError
+from headgate.server.doctor import Finding, examine
+from headgate.server.upstreams import LiveUpstream
+
+EXIT_ILL = 1
+
+
+def walk(config: Config, *, as_json: bool) -> int:
+    """Walk the way to each upstream; prints each step and returns the exit code."""
+    findings = uvloop.run(_walk(config, None if as_json else Console()))
+    well = all(finding.ok for finding in findings)
+    if as_json:
+        print(json.dumps({"ok": well, "steps": [asdict(each) for each in findings]}, indent=2))
+    return 0 if well else EXIT_ILL
+
+
+async def _walk(config: Config, console: Console | None) -> list[Finding]:
+    findings = []
+    for name in config.upstreams:
+        async for finding in _upstream(config, name):
+            findings.append(finding)
+            if console is not None:
+                _show(console, finding)
+    return findings
+
+
+async def _upstream(config: Config, name: str) -> AsyncIterator[Finding]:
+    """The steps for one upstream, as far as they lead."""
+    settings = config.upstreams[name]
+    async for finding in examine(name, settings, config.limits):
+        yield finding
+        if not finding.ok:
+            return
+    upstream = LiveUpstream(name, settings, config.limits)
+    upstream.start()
+    await upstream.known()
+    checks = Checks(_asker(upstream))
+    try:
+        for api in Api:
+            yield _of_check(await checks.check(api))
+        yield _of_check(await checks.check(Api.ARTIFACTS, deep=True))
+    finally:
+        upstream.close()
+
+
+def _asker(upstream: LiveUpstream) -> Ask:
+    async def ask(method: str, target: str, body: bytes) -> Reply:
+        try:
+            return await upstream.ask(method, target, body)
+        except CallError as error:
+            raise AskError(error.detail) from None
+
+    return ask
+
+
+def _of_check(result: CheckResult) -> Finding:
+    cure = "" if result.ok else "Look into MLflow's log; this API does not work there."
+    return Finding(f"use {result.api}", result.ok, result.detail, cure)
+
+
+def _show(console: Console, finding: Finding) -> None:
+    mark = "[green]ok[/]    " if finding.ok else "[red]failed[/]"
+    console.print(f"{mark}  {finding.step:34}  ", end="", highlight=False)
+    console.print(finding.seen, markup=False, highlight=False, soft_wrap=True)
+    if finding.cure:
+        console.print(f"        {finding.cure}", markup=False, highlight=False, soft_wrap=True)

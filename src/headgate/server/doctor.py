@@ -1,0 +1,158 @@
+"""Walks the way to MLflow step by step and says which step is the first that fails, and its cure.
+
+name -> addresses -> connect -> MLflow and its version -> Host check -> each API -> an artifact.
+It uses what a running gate uses: the same discovery, the same connections, the same checks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from headgate.config import Limits, Upstream
+from headgate.dataplane.call import CallAnswer, CallError, CallFailure, call
+from headgate.discovery import Discovery, discovery_for
+from headgate.model import Endpoint
+from headgate.server.upstreams import LiveUpstream
+from headgate.upstream import Found
+
+DISCOVERY_SECONDS = 10.0
+CALL_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One step: what was looked at, whether it is well, what was seen, and what to do if not."""
+
+    step: str
+    ok: bool
+    seen: str
+    cure: str = ""
+
+
+class _FirstReport:
+    """Takes the first thing that an adapter says."""
+
+    def __init__(self) -> None:
+        self.endpoints: list[Endpoint] = []
+        self.source = ""
+        self.error = ""
+        self.ttl: float | None = None
+        self.said = asyncio.Event()
+
+    def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
+        """See ``Report``."""
+        self.endpoints = [each.endpoint for each in found]
+        self.source, self.ttl = source, ttl
+        self.said.set()
+
+    def failed(self, source: str, error: str) -> None:
+        """See ``Report``."""
+        self.source, self.error = source, error
+        self.said.set()
+
+
+async def examine(name: str, settings: Upstream, limits: Limits) -> AsyncIterator[Finding]:
+    """Walk from the upstream's URL to its APIs; ends with the first step that fails.
+
+    Raises:
+        HeadgateError: the settings themselves are not fit.
+    """
+    endpoints: list[Endpoint] = []
+    for adapter in discovery_for(settings):
+        finding, found = await _discover(adapter, settings)
+        yield finding
+        if not finding.ok:
+            return
+        endpoints += found
+    upstream = LiveUpstream(name, settings, limits)
+    try:
+        for endpoint in endpoints:
+            async for finding in _examine_endpoint(upstream, endpoint):
+                yield finding
+                if not finding.ok:
+                    return
+    finally:
+        upstream.close()
+
+
+async def _discover(adapter: Discovery, settings: Upstream) -> tuple[Finding, list[Endpoint]]:
+    report = _FirstReport()
+    running = asyncio.get_running_loop().create_task(adapter.run(report), name="discover")
+    try:
+        async with asyncio.timeout(DISCOVERY_SECONDS):
+            await report.said.wait()
+    except TimeoutError:
+        report.error = f"no answer within {DISCOVERY_SECONDS:g} s"
+        report.source = report.source or "discovery"
+    finally:
+        running.cancel()
+    if report.error:
+        cure = (
+            f"Check the name in {settings.url}, and that this machine asks a resolver that knows "
+            "it (upstreams.NAME.resolver names another one)."
+        )
+        return Finding("find MLflow", False, f"{report.source}: {report.error}", cure), []
+    valid = f", valid {report.ttl:g} s" if report.ttl is not None else ""
+    names = ", ".join(map(str, report.endpoints))
+    return Finding("find MLflow", True, f"{report.source}: {names}{valid}"), report.endpoints
+
+
+async def _examine_endpoint(upstream: LiveUpstream, endpoint: Endpoint) -> AsyncIterator[Finding]:
+    try:
+        answer = await _ask(upstream, endpoint, b"/health")
+    except CallError as error:
+        yield Finding(f"connect to {endpoint}", False, error.detail, _CURES[error.failure])
+        return
+    yield Finding(f"connect to {endpoint}", True, f"GET /health answered {answer.status}")
+    try:
+        answer = await _ask(upstream, endpoint, b"/version")
+        text = answer.body[:40].decode("ascii", "replace").strip()
+        ok = answer.status == 200 and text[:1].isdigit()
+        yield Finding(
+            f"ask {endpoint} for its version",
+            ok,
+            f"MLflow {text}" if ok else f"GET /version answered {answer.status}: {text!r}",
+            "" if ok else "Something else than MLflow listens there; correct the URL.",
+        )
+        if not ok:
+            return
+        answer = await _ask(upstream, endpoint, b"/api/2.0/mlflow/experiments/get?experiment_id=0")
+    except CallError as error:
+        yield Finding(f"ask {endpoint}", False, error.detail, _CURES[error.failure])
+        return
+    host = upstream.balancer.pool(endpoint).host_header.decode("ascii")
+    yield _host_check(endpoint, host, answer)
+
+
+def _host_check(endpoint: Endpoint, host: str, answer: CallAnswer) -> Finding:
+    step = f"pass the Host check of {endpoint}"
+    if answer.status == 403 and b"Invalid Host header" in answer.body:
+        cure = (
+            f"Start MLflow with --allowed-hosts '{host}', or set host_header of this upstream to "
+            "a name that MLflow accepts."
+        )
+        return Finding(step, False, f"MLflow refuses the Host '{host}'", cure)
+    if answer.body[:1] == b"<":
+        cure = "Something stands before MLflow and answers web pages; correct the URL."
+        return Finding(step, False, f"a web page (status {answer.status}), not JSON", cure)
+    return Finding(step, True, f"Host '{host}' is accepted")
+
+
+async def _ask(upstream: LiveUpstream, endpoint: Endpoint, target: bytes) -> CallAnswer:
+    return await call(upstream.balancer.pool(endpoint), b"GET", target, within=CALL_SECONDS)
+
+
+_CURES = {
+    CallFailure.CONNECT: (
+        "Start MLflow there, with --host 0.0.0.0 if it is on another machine, and let security "
+        "groups and firewalls pass the gate's connections; for TLS, set upstreams.NAME.tls.ca."
+    ),
+    CallFailure.RESET: "Something there accepts connections and drops them: is it MLflow, and is "
+    "it http or https?",
+    CallFailure.TIMEOUT: "MLflow hangs, or something on the way swallows packets; look into "
+    "MLflow's log and at the network.",
+    CallFailure.INVALID: "Something else than an HTTP server listens there; is it https?",
+    CallFailure.TOO_LONG: "Something else than MLflow listens there; correct the URL.",
+}
