@@ -105,5 +105,5 @@ def test_each_reason_has_a_row() -> None:
 
 def test_each_command_has_its_help() -> None:
     page = command_line.page()
-    for command in (*COMMANDS, "keys create", "keys list", "keys revoke"):
+    for command in (*COMMANDS, "keys create", "keys list", "keys set-roles", "keys revoke"):
         assert f"`headgate {command}`\n\n```text\nUsage: headgate {command}" in page

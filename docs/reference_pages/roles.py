@@ -1,0 +1,112 @@
+"""The page of roles, from ``headgate.policy``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from docs.reference_pages.markdown import GENERATED, table
+from headgate.contract import table as routes
+from headgate.model import FAMILIES, Action, ObjectKind
+from headgate.policy import BUILT_IN, DEFAULT_ROLES, Roles
+from headgate.policy.reach import NARROWED_BY, OF_NO_UPSTREAM, OF_NO_WORKSPACE
+
+_INTRODUCTION = """# Roles
+
+A key has roles, a role is a set of grants, and each operation needs one of them. What no grant
+allows is denied. [Permissions](../explanation/permissions.md) explains how that is decided, and
+[grant permissions](../how-to/grant-permissions.md) is about doing it.
+
+## Built-in roles
+
+"""
+_DEFAULT = """
+A new key has the roles {default} unless others are named. A built-in role cannot be
+changed; a role of your own may include it.
+"""
+_GRANTS = """
+## Grants
+
+```text
+ACTION:FAMILY [on experiment PATTERN | on model PATTERN] [in upstream NAME] [in workspace NAME]
+```
+
+"""
+_PARTS = (
+    (
+        "`ACTION`",
+        "`read`, `write`, `delete`, `administer`, or `*` for all four. None includes another.",
+    ),
+    ("`FAMILY`", "A family of the table below, or `*` for all."),
+    ("`on experiment PATTERN`", "Only on what lies in experiments of such names."),
+    ("`on model PATTERN`", "Only on registered models of such names, prompts among them."),
+    ("`in upstream NAME`", "Only on this upstream, `[upstreams.NAME]` of the configuration."),
+    (
+        "`in workspace NAME`",
+        "Only in requests that name this workspace of MLflow's (`X-MLFLOW-WORKSPACE`).",
+    ),
+)
+_PATTERNS = """
+In a pattern `*` stands for any text, `/` included, and `?` for one character; there are no other
+special characters. The whole name has to fit, its case included; names are compared in Unicode's
+composed form (NFC). A pattern or name with a space in it stands in double quotes, and none has a
+double quote in it.
+
+## Families
+
+For each action on a family, the least of the built-in roles that allows it; *own* where only a
+role of your own can, or `admin`, which allows everything; empty where MLflow has no such operation.
+*Narrowed by* says which `on` a grant for the family may have. What belongs to no workspace cannot
+be granted in one.
+
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    default = " and ".join(f"`{role}`" for role in DEFAULT_ROLES)
+    actions = (action.value for action in Action)
+    return "".join(
+        (
+            GENERATED,
+            _INTRODUCTION,
+            table(("Role", "Meaning", "Includes", "Grants"), _roles()),
+            _DEFAULT.format(default=default),
+            _GRANTS,
+            table(("Part", "Meaning"), _PARTS),
+            _PATTERNS,
+            table(("Family", *actions, "Narrowed by", "Workspace"), _families()),
+        )
+    )
+
+
+def _roles() -> Iterator[tuple[str, ...]]:
+    for name, role in BUILT_IN.items():
+        yield (
+            f"`{name}`",
+            role.meaning,
+            ", ".join(f"`{each}`" for each in role.includes),
+            ", ".join(f"`{grant}`" for grant in role.grants),
+        )
+
+
+def _families() -> Iterator[tuple[str, ...]]:
+    least = Roles().grants_for("", []).ask_for
+    there_is = {(row.operation.action, row.operation.family) for row in routes().rows}
+    for family in FAMILIES:
+        cells = []
+        for action in Action:
+            role = f"`{least[action, family]}`" if (action, family) in least else "own"
+            cells.append(role if (action, family) in there_is else "")
+        yield f"`{family}`", *cells, _narrowed_by(family), _workspace(family)
+
+
+def _narrowed_by(family: str) -> str:
+    return ", ".join(
+        f"`on {kind.value}`" for kind in ObjectKind if family in NARROWED_BY.get(kind, ())
+    )
+
+
+def _workspace(family: str) -> str:
+    if family in OF_NO_UPSTREAM:
+        return "no, and to no upstream"
+    return "no" if family in OF_NO_WORKSPACE else "yes"
