@@ -11,9 +11,11 @@ from pydantic import ByteSize
 
 from headgate.config import Limits, Upstream
 from headgate.dataplane.client import PIPELINE_BYTES
+from headgate.dataplane.gate import Inspect
 from headgate.dataplane.upstream import WRITE_HIGH_WATER
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
+from headgate.testing.gate import LENGTH, PRINCIPAL
 from headgate.testing.messages import answer, chunked, request
 from headgate.testing.transport import Peer
 from headgate.upstream import ClusterPolicy
@@ -36,6 +38,9 @@ REQUESTS = {
     "post, over the cap": request("POST /length", CHUNKED, body=chunked(b"x" * 600, b"x" * 600)),
     "refused post": request("POST /refused", body=b"short"),
     "refused large post": request("POST /refused", body=LARGE),
+    "inspected post": request("POST /inspected", body=b"x" * 900),
+    "inspected post, over the cap": request("POST /inspected", body=b"x" * 1100),
+    "inspected post, chunked": request("POST /inspected", CHUNKED, body=chunked(b"se", b"en")),
     "put": request("PUT /stream", body=LARGE),
     "put, chunked": request("PUT /stream", CHUNKED, body=chunked(LARGE, LARGE)),
     "put, invited": request("PUT /stream", "Expect: 100-continue", body=b"invited"),
@@ -56,6 +61,8 @@ ANSWERS = {
     "two": answer(200, body=b"one") + answer(200, body=b"too many"),
     "until close": b"HTTP/1.1 200 OK\r\n\r\nuntil close",
     "until close, empty": b"HTTP/1.0 200 OK\r\n\r\n",
+    "page": answer(500, "Content-Type: text/html", body=b"<html>"),
+    "text": answer(403, "Content-Type: text/plain", body=b"refused"),
     "broken": answer(200, CHUNKED, body=b"no chunk\r\n"),
     "nonsense": b"no answer\r\n\r\n",
 }
@@ -81,8 +88,12 @@ class World:
             ClusterPolicy(probe_interval=0, max_in_flight=2, queue_size=2, ejection_after=2),
             endpoints=self._pick([1, 2]),
         )
-        self._clients = [self.dialogue.client() for _ in range(self._pick(range(1, 5)))]
+        self._clients: list[Peer] = []
         self._unsent: dict[Peer, bytes] = {}
+        for _ in range(self._pick(range(1, 5))):
+            self.client_connects()
+        route = self.dialogue.gate.route(LENGTH)
+        self.dialogue.gate.script[b"/inspected"] = lambda _: Inspect(route, b"", PRINCIPAL)
 
     def step(self) -> None:
         """Something happens; what is repeated here happens more often."""
@@ -106,7 +117,7 @@ class World:
     # --- clients -------------------------------------------------------------------------------
 
     def client_connects(self) -> None:
-        self._clients.append(self.dialogue.client())
+        self._clients.append(self.dialogue.client(tls=self._pick([False, False, True])))
 
     def client_sends(self) -> None:
         """The first part arrives of what it wants to send."""

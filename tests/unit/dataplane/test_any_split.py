@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from headgate.dataplane.gate import Inspect, Verdict
 from headgate.model import Outcome, Reason
 from headgate.testing.dialogue import Dialogue
+from headgate.testing.gate import LENGTH, PRINCIPAL, ScriptedGate
 from headgate.testing.messages import answer, chunked, request
 from headgate.testing.transport import Peer
+from headgate.wire.request import Request
 
 BODILESS = ("GET", "HEAD")
+PATHS = ["/stream", "/length", "/safe", "/safe-stream", "/inspected", "/refused"]
 
 
 class Ask(NamedTuple):
@@ -93,7 +98,7 @@ def in_chunks(body: bytes, count: int) -> bytes:
 def asks(draw: st.DrawFn) -> Ask:
     """Any request that the gate serves, with any answer."""
     method = draw(st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE"]))
-    path = draw(st.sampled_from(["/stream", "/length", "/safe", "/safe-stream", "/refused"]))
+    path = draw(st.sampled_from(PATHS))
     minor = draw(st.sampled_from([1, 1, 1, 0]))
     size = draw(st.sampled_from([0, 1, 2, 17, 300, 70_000]))
     if method in BODILESS or (path == "/refused" and size > 300):
@@ -220,9 +225,20 @@ class Result(NamedTuple):
     outcomes: list[Outcome]
 
 
+def inspect(gate: ScriptedGate) -> Callable[[Request], Verdict]:
+    """Have bodies shown to the gate first."""
+
+    def verdict(asked: Request) -> Verdict:
+        path, mark, query = asked.target.partition(b"?")
+        return Inspect(gate.route(LENGTH, path), mark + query, PRINCIPAL)
+
+    return verdict
+
+
 def play(script: list[Ask], clients: Split, mlflows: Split) -> Result:
     """Let a client send the whole script over one connection."""
     dialogue = Dialogue()
+    dialogue.gate.script[b"/inspected"] = inspect(dialogue.gate)
     mlflow = Mlflow(dialogue, script, mlflows)
     client = dialogue.client()
     stream = b"".join(ask.written(number) for number, ask in enumerate(script))
