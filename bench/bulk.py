@@ -66,11 +66,11 @@ def _case(
             subject = ways.get(name)
             client = Bulk(subject.port, subject.key) if subject else Bulk(direct, "")
             move = client.upload if direction == "up" else client.download
-            before = usage(subject.group).cpu if subject else 0.0
+            before = usage(subject.session).cpu if subject else 0.0
             seconds = move(size, count)
             rate[name].append(size * count / seconds / 1e6)
             if subject:
-                spent = usage(subject.group).cpu - before
+                spent = usage(subject.session).cpu - before
                 cpu[name].append(spent / (size * count / 2**30))
     return [
         Series(f"bulk.{direction}-{count}", title, "MB/s", Better.HIGHER, rate),

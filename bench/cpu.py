@@ -52,9 +52,9 @@ def _case(setting: Setting, case: str, title: str, subjects: Sequence[Subject]) 
     for turn, names in enumerate(alternating(list(by_name), setting.rounds), start=1):
         setting.say(f"cpu, {title}: round {turn} of {setting.rounds}")
         for name in names:
-            before = usage(by_name[name].group)
+            before = usage(by_name[name].session)
             load = _load(by_name[name], case, setting.choose(SECONDS, 1))
-            after = usage(by_name[name].group)
+            after = usage(by_name[name].session)
             cpu[name].append((after.cpu - before.cpu) / load.requests * 1e6)
             kernel[name].append((after.kernel - before.kernel) / load.requests * 1e6)
             rate[name].append(load.rate)

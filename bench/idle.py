@@ -39,13 +39,13 @@ def _growth(subject: Subject, count: int) -> float:
     for _ in range(_WARM_UP):
         with KeptConnection(subject.port, subject.key) as connection:
             connection.ask()
-    before = usage(subject.group).resident
+    before = usage(subject.session).resident
     with contextlib.ExitStack() as stack:
         resting = []
         for _ in range(count):
             connection = stack.enter_context(KeptConnection(subject.port, subject.key))
             connection.ask()
             resting.append(connection)
-        after = usage(subject.group).resident
+        after = usage(subject.session).resident
         resting[0].ask()  # the oldest is open still, and so are the others
     return (after - before) / count / 1e3

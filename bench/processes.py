@@ -14,7 +14,7 @@ _GONE = (FileNotFoundError, ProcessLookupError)
 
 @dataclass(frozen=True)
 class Usage:
-    """All processes of one process group together, at one moment.
+    """All processes of one session together, at one moment.
 
     ``peak`` is the sum of each process's largest resident size since its start (VmHWM), and
     ``resident`` of each one's size now (VmRSS), in bytes: pages that processes share count for
@@ -30,11 +30,11 @@ class Usage:
     kernel: float
 
 
-def usage(group: int) -> Usage:
-    """What the processes of the process group ``group`` use."""
+def usage(session: int) -> Usage:
+    """What the processes of the session ``session`` use."""
     peak = resident = processes = 0
     cpu = kernel = 0.0
-    for folder, stat in _members(group):
+    for folder, stat in _members(session):
         try:
             sizes = _sizes(folder)
             cpu += _cpu(int(folder.name), stat)
@@ -47,10 +47,10 @@ def usage(group: int) -> Usage:
     return Usage(processes, peak, resident, cpu, kernel)
 
 
-def cpu_by_process(group: int) -> dict[int, float]:
-    """Seconds of CPU time of each process of ``group``, by process id."""
+def cpu_by_process(session: int) -> dict[int, float]:
+    """Seconds of CPU time of each process of ``session``, by process id."""
     found = {}
-    for folder, stat in _members(group):
+    for folder, stat in _members(session):
         try:
             found[int(folder.name)] = _cpu(int(folder.name), stat)
         except _GONE:
@@ -58,14 +58,14 @@ def cpu_by_process(group: int) -> dict[int, float]:
     return found
 
 
-def _members(group: int) -> Iterator[tuple[Path, list[str]]]:
-    """Each process of ``group``: its folder, and the fields of its stat from the third on."""
+def _members(session: int) -> Iterator[tuple[Path, list[str]]]:
+    """Each process of ``session``: its folder, and the fields of its stat from the third on."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             stat = (folder / "stat").read_text().rpartition(") ")[2].split()
         except _GONE:
             continue
-        if int(stat[2]) == group:
+        if int(stat[3]) == session:
             yield folder, stat
 
 

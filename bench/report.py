@@ -64,6 +64,8 @@ def show(document: Document, console: Console) -> None:
         _print(console, f"{series.title} ({series.unit})", _SERIES_HEADER, _series_rows(series))
     for line in document.skipped:
         console.print(f"left out: {line}", highlight=False)
+    if not document.verdicts():
+        return
     title = "Targets" + (" (a quick run: the figures say little)" if document.quick else "")
     _print(console, title, _VERDICT_HEADER, map(_verdict_row, document.verdicts()))
 

@@ -38,9 +38,9 @@ def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
                 ) as subject:
                     client = Bulk(subject.port, subject.key)
                     client.upload(1, 1)
-                    idle[name].append(usage(subject.group).resident / 1e6)
+                    idle[name].append(usage(subject.session).resident / 1e6)
                     client.upload(size, CONNECTIONS, together=True)
-                    peak[name].append(usage(subject.group).peak / 1e6)
+                    peak[name].append(usage(subject.session).peak / 1e6)
     return [
         Series("uploads.idle", "Memory before any upload", "MB", Better.LOWER, idle),
         Series("uploads.peak", "Peak memory, 64 uploads at once", "MB", Better.LOWER, peak),

@@ -23,8 +23,9 @@ def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
 
     ``workers.rate`` is how many times the requests per second of one worker two reach, here; the
     load and the server behind take their cores from what there is.
-    ``workers.carry`` is how many times as many two would carry with a core each: CPU time per
-    request of the one, over that of the busier of the two.
+    ``workers.carry`` is how many times as many two would carry with a core each.  Two that share
+    the work evenly carry twice as many, unless a request costs more CPU time with two than with
+    one; that it costs less, which an uneven machine can bring about, is not counted.
 
     Raises:
         CannotMeasureError: a program does not start two workers.
@@ -56,7 +57,7 @@ def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
                 if two.processes <= one.processes:
                     raise CannotMeasureError(f"{name} runs one worker when asked for two")
                 rate[name].append(two.rate / one.rate)
-                carry[name].append(one.busiest / two.busiest)
+                carry[name].append(_carry(one, two))
     return [
         Series(
             "workers.rate",
@@ -71,19 +72,24 @@ def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A process group under load.
+    """A program under load.
 
-    ``rate``: requests per second.  ``busiest``: seconds of CPU time for each request of the whole
-    load in the process that did most of the work.
+    ``rate``: requests per second.  ``cost``: seconds of CPU time for each request.  ``busiest``:
+    the share of that which fell to the process that did most of the work.
     """
 
     processes: int
     rate: float
+    cost: float
     busiest: float
 
 
+def _carry(one: _Loaded, two: _Loaded) -> float:
+    return min(1.0, one.cost / two.cost) / two.busiest
+
+
 def _load(subject: Subject, setting: Setting) -> _Loaded:
-    before = cpu_by_process(subject.group)
+    before = cpu_by_process(subject.session)
     load = wrk.run(
         "alike",
         subject.port,
@@ -91,6 +97,11 @@ def _load(subject: Subject, setting: Setting) -> _Loaded:
         connections=CONNECTIONS,
         seconds=setting.choose(SECONDS, 1),
     )
-    after = cpu_by_process(subject.group)
+    after = cpu_by_process(subject.session)
     spent = [cpu - before.get(process, 0.0) for process, cpu in after.items()]
-    return _Loaded(len(after), load.rate, max(spent) / load.requests)
+    return _Loaded(
+        processes=len(after),
+        rate=load.rate,
+        cost=sum(spent) / load.requests,
+        busiest=max(spent) / sum(spent),
+    )

@@ -6,6 +6,8 @@
 - ``PUT …/COUNT`` is answered when its body has been read, and thrown away within the kernel
   (MSG_TRUNC).  A COUNT above 0 makes it wait until COUNT uploads are under way and then a moment
   longer, so that every buffer on the way is full before the first byte is taken.
+
+Any other path, such as that of a health check, is taken for one with 0.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class _Server:
         """Serve one request; returns what of ``held`` is not its body."""
         line, *fields = head.split(b"\r\n")
         method, target, _ = line.split(b" ")
-        number = int(target.rpartition(b"/")[2])
+        last = target.rpartition(b"/")[2]
+        number = int(last) if last.isdigit() else 0
         if method == b"GET":
             connection.sendall(_head(number))
             send(connection, self._content, number)

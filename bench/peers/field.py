@@ -29,9 +29,9 @@ class Subject:
         return self.running.port
 
     @property
-    def group(self) -> int:
-        """The process group of all its processes."""
-        return self.running.group
+    def session(self) -> int:
+        """The session of all its processes."""
+        return self.running.session
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ class Running:
     process: ServerProcess
 
     @property
-    def group(self) -> int:
-        """The process group of all its processes."""
+    def session(self) -> int:
+        """The session of all its processes."""
         return self.process.pid
 
 

@@ -62,10 +62,7 @@ class Program:
 
 @contextmanager
 def _headgate(order: Order) -> Iterator[Running]:
-    environment = {
-        "HEADGATE_LISTEN__WORKERS": str(order.workers),
-        "HEADGATE_LISTEN__LAME_DUCK": "0",  # no balancer is to be waited for at the end
-    }
+    environment = {"HEADGATE_LISTEN__WORKERS": str(order.workers)}
     with running_gate(order.folder, f"http://{order.upstream}", environment) as gate:
         yield Running(gate.port, gate.process)
 

@@ -1,4 +1,4 @@
-"""What the kernel tells of a process group is read rightly."""
+"""What the kernel tells of the processes of a session is read rightly."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ sys.stdin.read()
 """
 
 
-def test_cpu_time_and_memory_of_a_group() -> None:
-    """Threads that have ended count; other groups do not."""
+def test_cpu_time_and_memory_of_a_session() -> None:
+    """Threads that have ended count; other sessions do not."""
     with subprocess.Popen(
         [sys.executable, "-c", BUSY],
         stdin=subprocess.PIPE,
@@ -42,12 +42,12 @@ def test_cpu_time_and_memory_of_a_group() -> None:
     assert 1_000_000 < found.resident <= found.peak
 
 
-def test_a_group_that_does_not_exist_uses_nothing() -> None:
+def test_a_session_that_does_not_exist_uses_nothing() -> None:
     with subprocess.Popen([sys.executable, "-c", ""], start_new_session=True) as process:
         process.wait()
     assert usage(process.pid).processes == 0
     assert cpu_by_process(process.pid) == {}
 
 
-def test_this_process_is_in_its_group() -> None:
-    assert os.getpid() in cpu_by_process(os.getpgid(0))
+def test_this_process_is_in_its_session() -> None:
+    assert os.getpid() in cpu_by_process(os.getsid(0))
