@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.peers.launch import HOST, Running, fill, free_port, launched, placed
-from bench.peers.programs import NGINX_PACKAGE, Order, Program, new_key
+from bench.peers.programs import Order, Program, new_key
 from bench.setting import CannotMeasureError, Setting
+from tests.support import debian
 
 _JSON = '{\\"data\\": \\"%s\\"}'
 
@@ -49,14 +50,14 @@ def sink(setting: Setting) -> Iterator[Sink]:
     Raises:
         CannotMeasureError: there is no nginx to do it.
     """
-    if not NGINX_PACKAGE.is_installed:
-        raise CannotMeasureError(f"needs nginx: apt-get install {NGINX_PACKAGE.name}")
+    if not debian.NGINX.is_installed:
+        raise CannotMeasureError(f"needs nginx: apt-get install {debian.NGINX.name}")
     folder = setting.folder / "sink"
     folder.mkdir()
     ports = Sink(free_port(), free_port())
     body = _JSON % ("x" * 1010)
     file = fill("sink.conf", folder, alike=ports.alike, varied=ports.varied, body=body)
-    command = [str(NGINX_PACKAGE.program), "-e", f"{folder}/error.log", "-c", str(file)]
+    command = [str(debian.NGINX.program), "-e", f"{folder}/error.log", "-c", str(file)]
     with placed(setting.other_cores), launched(command, folder, "sink", ports.varied):
         yield ports
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.peers.launch import Running, fill, free_port, launched
+from tests.support import debian
 from tests.support.debian import DebianPackage
 from tests.support.gate import create_key, running_gate
 
-NGINX_PACKAGE = DebianPackage("nginx", Path("/usr/sbin/nginx"), "make bench")
 HAPROXY_PACKAGE = DebianPackage("haproxy", Path("/usr/sbin/haproxy"), "haproxy in make bench")
 CADDY_PACKAGE = DebianPackage("caddy", Path("/usr/bin/caddy"), "caddy in make bench")
 
@@ -80,7 +80,7 @@ def _nginx(template: str, **tuning: str) -> Start:
             listen="reuseport" if order.workers > 1 else "",
             **tuning,
         )
-        command = [str(NGINX_PACKAGE.program), "-e", f"{order.folder}/error.log", "-c", str(file)]
+        command = [str(debian.NGINX.program), "-e", f"{order.folder}/error.log", "-c", str(file)]
         return launched(command, order.folder, "nginx", port)
 
     return start
@@ -121,13 +121,13 @@ HEADGATE = Program("headgate", _headgate)
 # The fastest for large bodies among the settings tried that keep to 512 KiB for each of them, as
 # the gate does.
 NGINX = Program(
-    "nginx", _nginx("nginx.conf", block="256k", buffering="on", buffer="64k"), NGINX_PACKAGE
+    "nginx", _nginx("nginx.conf", block="256k", buffering="on", buffer="64k"), debian.NGINX
 )
 # The fastest of all that were tried; it holds 1 MiB and more for each body.
 NGINX_LARGE = Program(
-    "nginx-1m", _nginx("nginx.conf", block="2m", buffering="off", buffer="1m"), NGINX_PACKAGE
+    "nginx-1m", _nginx("nginx.conf", block="2m", buffering="off", buffer="1m"), debian.NGINX
 )
-NGINX_AUTH_REQUEST = Program("nginx+auth_request", _nginx("nginx-auth-request.conf"), NGINX_PACKAGE)
+NGINX_AUTH_REQUEST = Program("nginx+auth_request", _nginx("nginx-auth-request.conf"), debian.NGINX)
 HAPROXY = Program("haproxy", _haproxy, HAPROXY_PACKAGE)
 CADDY = Program("caddy", _caddy, CADDY_PACKAGE)
 STARLETTE = Program("starlette+httpx", _starlette, module="httpx")
