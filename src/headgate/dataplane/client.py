@@ -21,7 +21,7 @@ from headgate.wire.head import END
 from headgate.wire.origin import origin_of
 from headgate.wire.request import CHUNKED, NOWHERE, RequestFields, read_request, unreadable
 
-WRITE_HIGH_WATER = 256 * 1024
+WRITE_HIGH_WATER = 128 * 1024
 """Answer bytes waiting for the client before MLflow's side is asked to pause."""
 PIPELINE_BYTES = 64 * 1024
 """Bytes of following requests taken in while one is under way."""
