@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import time
@@ -10,16 +9,13 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
+import httpx
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
-
-# No dependency of the project: without it this proxy is left out.
-httpx: Any = importlib.import_module("httpx")
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _OURS = frozenset({"authorization", "host", "connection", "x-request-id", "transfer-encoding"})
@@ -95,7 +91,12 @@ class _Proxy:
         ]
 
     def _account(
-        self, request: Request, principal: str, request_id: str, answer: Any, seconds: float
+        self,
+        request: Request,
+        principal: str,
+        request_id: str,
+        answer: httpx.Response,
+        seconds: float,
     ) -> None:
         outcome = {
             "time": time.time(),
