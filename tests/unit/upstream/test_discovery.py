@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from headgate.events import DiscoveryFailed, EndpointLeft
+from headgate.events import DiscoveryFailed, DiscoveryRecovered, EndpointForgotten, EndpointLeft
 from headgate.model import Endpoint
 from headgate.upstream import Found, Result, Unavailable, Why
 from tests.unit.upstream.scene import DNS, Scene, endpoint
@@ -54,7 +54,8 @@ def test_one_that_left_is_forgotten_after_a_while() -> None:
     assert scene.cluster.removable(scene.clock()) == [endpoint("b")]
     scene.clock.advance(1)
     assert scene.cluster.removable(scene.clock()) == [endpoint("b")]
-    assert scene.told() == ["EndpointForgotten b"]
+    [event] = scene.events
+    assert event == EndpointForgotten(scene.clock(), "default", endpoint("b"), "gone for 300 s")
     assert scene.cluster.removable(scene.clock()) == []
     assert scene.states() == {"a": "healthy"}
 
@@ -174,11 +175,13 @@ def test_an_answer_after_failures_is_told_once() -> None:
     scene.discovery_fails()
     scene.clock.advance(7)
     scene.told()
-    scene.finds("a")
-    scene.finds("a")
-    assert scene.told() == ["DiscoveryRecovered"]
+    scene.finds("a", ttl=60)
+    scene.finds("a", ttl=30)
+    [event] = scene.events
+    assert isinstance(event, DiscoveryRecovered)
+    assert event.reason == "answers again, after 7 s"
     [source] = scene.cluster.snapshot(scene.clock()).sources
-    assert source.failing_seconds is None
+    assert (source.failing_seconds, source.ttl) == (None, 30)
     assert (source.last_error, source.last_error_seconds_ago) == ("NXDOMAIN", 7)
 
 

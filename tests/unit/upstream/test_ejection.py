@@ -81,8 +81,8 @@ def test_it_is_back_at_the_very_end_of_its_time() -> None:
     scene = Scene("ab")
     scene.requests_fail("a")
     scene.clock.advance(10)
-    assert scene.available() == "ab"
     assert scene.selected() == "ab"
+    assert scene.available() == "ab"
 
 
 @pytest.mark.parametrize(
