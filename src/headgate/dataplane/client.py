@@ -17,7 +17,7 @@ from headgate.dataplane.kernel import unacknowledged
 from headgate.dataplane.plane import Plane, log
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
-from headgate.wire.head import END
+from headgate.wire.head import END, empty_lines
 from headgate.wire.origin import origin_of
 from headgate.wire.request import CHUNKED, NOWHERE, RequestFields, read_request, unreadable
 
@@ -262,18 +262,22 @@ class ClientConnection(asyncio.Protocol):
         if held:
             held += data
             data = b""
-        elif data[0] in b"\r\n":
-            data = data.lstrip(b"\r\n")  # RFC 9112 section 2.2: empty lines before a request
-            if not data:
-                return b""
         block = held or data
+        if block[0] in b"\r\n":
+            skipped = empty_lines(block)
+            data = data[skipped:]
+            del held[:skipped]
+            block = held or data
+            if not block:
+                return b""
         end = block.find(END, self._searched)
         if end < 0:
             if len(block) - len(END) >= limits.head_bytes:
                 raise ProtocolError(f"the head is over {int(limits.head_bytes)} bytes", status=431)
             if not held:
                 held += data
-                self.deadline = self._plane.clock() + limits.header_timeout
+                if data != b"\r":  # half an empty line begins no request
+                    self.deadline = self._plane.clock() + limits.header_timeout
             self._searched = max(0, len(held) - 3)
             return b""
         if end > limits.head_bytes:

@@ -18,6 +18,7 @@ from headgate.wire.errors import ProtocolError
 END = b"\r\n\r\n"
 """What a head ends with."""
 
+_EMPTY_LINES = re.compile(rb"(?:\r\n)*")
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
 
 
@@ -33,6 +34,21 @@ class RequestSink(FieldSink, Protocol):
 
     def on_url(self, url: bytes) -> None:
         """Take the request target."""
+
+
+def empty_lines(data: bytes | bytearray) -> int:
+    """How many bytes of empty lines stand before a request (RFC 9112 section 2.2).
+
+    A CR that ends ``data`` is none of them yet.
+
+    Raises:
+        ProtocolError: when a CR or LF stands there that is no line end.
+    """
+    match = _EMPTY_LINES.match(data)
+    end = match.end() if match is not None else 0
+    if data[end : end + 1] in (b"\r", b"\n") and data[end:] != b"\r":
+        raise ProtocolError("a bare CR or LF stands before the request")
+    return end
 
 
 def parse_request(block: bytes, sink: RequestSink) -> tuple[bytes, int]:

@@ -64,6 +64,34 @@ def test_empty_lines_before_a_request_are_read_over(dialogue: Dialogue) -> None:
     assert client.received().count(b"401 Unauthorized") == 2
 
 
+def test_an_empty_line_may_come_in_two_reads(dialogue: Dialogue) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /refused") + b"\r", b"\n\r", b"\n", request("GET /refused"))
+
+    assert client.received().count(b"401 Unauthorized") == 2
+
+
+def test_half_an_empty_line_buys_no_time(dialogue: Dialogue) -> None:
+    """Else a client could rest for ever."""
+    client = dialogue.client()
+    for _ in range(4):
+        client.sends(b"\r", b"\n")
+        dialogue.passes(20)
+    assert client.end is not End.OPEN
+
+
+@pytest.mark.parametrize("before", [b"\n", b"\r", b"\r\r\n", b"\n\r\n", b"\r\n\n", b"\r\n\r"])
+def test_a_bare_line_end_before_a_request_is_refused(before: bytes, dialogue: Dialogue) -> None:
+    """However it comes, like a bare line end anywhere else."""
+    together, apart = dialogue.client(), dialogue.client()
+    together.sends(before + request("GET /refused"))
+    apart.sends(before, request("GET /refused"))
+
+    for client in (together, apart):
+        assert client.received().startswith(b"HTTP/1.1 400 ")
+        assert client.end is not End.OPEN
+
+
 def test_connection_close_is_obeyed_and_announced(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("GET /stream", "Connection: close"))
