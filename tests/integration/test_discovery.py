@@ -1,0 +1,250 @@
+"""Endpoints found in DNS and in Cloud Map, by the real adapters over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+
+import boto3
+import dns.rcode
+import pytest
+from moto.server import ThreadedMotoServer
+
+from headgate.config import Upstream
+from headgate.discovery import discovery_for
+from headgate.discovery.cloudmap import CloudMapDiscovery, cloudmap_client
+from headgate.discovery.report import is_forbidden
+from headgate.model import Endpoint
+from headgate.upstream import Found
+from tests.support.dns_server import DnsServer
+
+NAME = "mlflow.internal.test"
+DEADLINE = 20.0
+
+
+class Reports:
+    """What an adapter has said so far."""
+
+    def __init__(self) -> None:
+        self.sets: list[tuple[set[str], float | None]] = []
+        self.errors: list[str] = []
+        self._changed = asyncio.Event()
+
+    def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
+        self.sets.append(({str(each.endpoint) for each in found}, ttl))
+        self._changed.set()
+
+    def failed(self, source: str, error: str) -> None:
+        self.errors.append(error)
+        self._changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(DEADLINE):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@pytest.fixture
+def server() -> Iterator[DnsServer]:
+    with DnsServer() as running:
+        yield running
+
+
+def follow(url: str, server: DnsServer, story: Callable[[Reports], object], **more: object) -> None:
+    """Run the adapter of ``url`` while ``story``, a coroutine function, is told of its reports."""
+
+    async def run() -> None:
+        settings = Upstream.model_validate({"url": url, "resolver": server.address, **more})
+        (adapter,) = discovery_for(settings)
+        reports = Reports()
+        running = asyncio.get_running_loop().create_task(adapter.run(reports))
+        try:
+            await story(reports)  # type: ignore[misc]
+        finally:
+            running.cancel()
+
+    asyncio.run(run())
+
+
+def test_addresses_are_asked_for_again_when_their_ttl_is_over(server: DnsServer) -> None:
+    server.set(NAME, "A", "10.0.0.1", "10.0.0.2")
+
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.sets))
+        assert reports.sets[0] == ({"10.0.0.1:5000", "10.0.0.2:5000"}, 1.0)
+        server.set(NAME, "A", "10.0.0.2", "10.0.0.3")
+        await reports.until(lambda: len(reports.sets) > 1)
+        assert reports.sets[-1][0] == {"10.0.0.2:5000", "10.0.0.3:5000"}
+
+    follow(f"http://{NAME}:5000", server, story)
+
+
+@pytest.mark.parametrize(("given", "counts"), [(0, 1.0), (5, 5.0), (3600, 30.0)])
+def test_a_ttl_counts_between_a_floor_and_a_ceiling(
+    server: DnsServer, given: int, counts: float
+) -> None:
+    server.set(NAME, "A", "10.0.0.1", ttl=given)
+
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.sets))
+        assert reports.sets[0][1] == counts
+
+    follow(f"http://{NAME}:5000", server, story)
+
+
+def test_ipv6_addresses_count_too(server: DnsServer) -> None:
+    server.set(NAME, "A", "10.0.0.1")
+    server.set(NAME, "AAAA", "fd00::1")
+
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.sets))
+        assert reports.sets[0][0] == {"10.0.0.1:5000", "[fd00::1]:5000"}
+
+    follow(f"http://{NAME}:5000", server, story)
+
+
+@pytest.mark.parametrize(
+    ("rcode", "said"),
+    [(dns.rcode.NXDOMAIN, "NXDOMAIN"), (dns.rcode.SERVFAIL, "SERVFAIL")],
+)
+def test_a_failure_is_told_and_names_no_set(
+    server: DnsServer, rcode: dns.rcode.Rcode, said: str
+) -> None:
+    server.set(NAME, "A", "10.0.0.1")
+
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.sets))
+        server.rcode = rcode
+        await reports.until(lambda: bool(reports.errors))
+        assert said in reports.errors[0]
+        server.rcode = dns.rcode.NOERROR
+        seen = len(reports.sets)
+        await reports.until(lambda: len(reports.sets) > seen)
+        assert all(names for names, _ in reports.sets)
+
+    follow(f"http://{NAME}:5000", server, story)
+
+
+def test_more_addresses_than_one_answer_holds_are_put_together(server: DnsServer) -> None:
+    every = [f"10.0.0.{last}" for last in range(1, 13)]
+    server.set(NAME, "A", *every[:8])
+
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.sets))
+        server.set(NAME, "A", *every[4:])
+        await reports.until(lambda: len(reports.sets[-1][0]) == len(every))
+
+    follow(f"http://{NAME}:5000", server, story)
+
+
+def test_srv_records_name_ports_and_the_best_priority_counts(server: DnsServer) -> None:
+    server.set("_mlflow._tcp.test", "SRV", "0 1 5001 a.test.", "0 1 5002 b.test.", "9 1 1 c.test.")
+    server.set("a.test", "A", "10.0.0.1")
+    server.set("b.test", "A", "10.0.0.2")
+    server.set("c.test", "A", "10.0.0.3")
+
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.sets))
+        assert reports.sets[0][0] == {"10.0.0.1:5001", "10.0.0.2:5002"}
+
+    follow("srv+http://_mlflow._tcp.test", server, story)
+
+
+def test_link_local_addresses_are_refused_unless_allowed(server: DnsServer) -> None:
+    server.set(NAME, "A", "169.254.169.254")
+
+    async def refused(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.errors))
+        assert "link-local" in reports.errors[0]
+        assert reports.sets == []
+
+    async def allowed(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.sets))
+
+    follow(f"http://{NAME}:5000", server, refused)
+    follow(f"http://{NAME}:5000", server, allowed, allow_link_local=True)
+
+
+@pytest.mark.parametrize(
+    ("address", "forbidden"),
+    [
+        ("169.254.169.254", True),
+        ("fe80::1", True),
+        ("fd00:ec2::254", True),
+        ("::ffff:169.254.169.254", True),
+        ("224.0.0.1", True),
+        ("mlflow", True),
+        ("10.0.0.1", False),
+        ("127.0.0.1", False),
+        ("fd00::1", False),
+    ],
+)
+def test_what_is_never_mlflow(address: str, forbidden: bool) -> None:
+    assert is_forbidden(address) is forbidden
+
+
+# --- Cloud Map -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cloud_map(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A stand-in for AWS; its address."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "example",
+        "AWS_SECRET_ACCESS_KEY": "example",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    running = ThreadedMotoServer(port=0)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+def test_instances_of_a_cloud_map_service(cloud_map: str) -> None:
+    client = boto3.client("servicediscovery", endpoint_url=cloud_map)
+    operation = client.create_http_namespace(Name="ml")["OperationId"]
+    namespace = client.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+    service = client.create_service(Name="mlflow", NamespaceId=namespace)["Service"]["Id"]
+
+    def register(name: str, address: str, port: str | None) -> None:
+        attributes = {"AWS_INSTANCE_IPV4": address, "AVAILABILITY_ZONE": "eu-central-1a"}
+        if port is not None:
+            attributes["AWS_INSTANCE_PORT"] = port
+        client.register_instance(ServiceId=service, InstanceId=name, Attributes=attributes)
+
+    async def story() -> None:
+        own, errors = cloudmap_client(cloud_map)
+        adapter = CloudMapDiscovery(own, "ml", "mlflow", 5000, errors)
+        reports = Reports()
+        running = asyncio.get_running_loop().create_task(adapter.run(reports))
+        try:
+            await reports.until(lambda: bool(reports.errors))  # nobody is registered yet
+            await asyncio.to_thread(register, "one", "10.0.0.1", "5001")
+            await asyncio.to_thread(register, "two", "10.0.0.2", None)
+            both = {str(Endpoint("10.0.0.1", 5001)), str(Endpoint("10.0.0.2", 5000))}
+            await reports.until(lambda: bool(reports.sets) and reports.sets[-1][0] == both)
+            await asyncio.to_thread(client.deregister_instance, ServiceId=service, InstanceId="one")
+            await reports.until(lambda: reports.sets[-1][0] == {"10.0.0.2:5000"})
+        finally:
+            running.cancel()
+
+    asyncio.run(story())
+
+
+def test_a_namespace_that_does_not_exist_is_told(cloud_map: str) -> None:
+    async def story() -> None:
+        own, errors = cloudmap_client(cloud_map)
+        adapter = CloudMapDiscovery(own, "nowhere", "mlflow", 5000, errors)
+        reports = Reports()
+        running = asyncio.get_running_loop().create_task(adapter.run(reports))
+        try:
+            await reports.until(lambda: bool(reports.errors))
+            assert "NamespaceNotFound" in reports.errors[0]
+        finally:
+            running.cancel()
+
+    asyncio.run(story())
