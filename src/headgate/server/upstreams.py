@@ -39,7 +39,7 @@ _RESULTS = {
 # (mlflow/server/fastapi_security.py).
 _ACCEPTED = tuple(
     ipaddress.ip_network(block)
-    for block in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "::1")
+    for block in ("127.0.0.1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "::1")
 )
 
 
