@@ -11,6 +11,7 @@ from headgate.config.schema import (
     Upstream,
     UpstreamTls,
 )
+from headgate.config.shields import ShieldRule, Shields
 
 __all__ = [
     "AuthMode",
@@ -19,6 +20,8 @@ __all__ = [
     "Listen",
     "ListenTls",
     "Role",
+    "ShieldRule",
+    "Shields",
     "Upstream",
     "UpstreamTls",
     "load",

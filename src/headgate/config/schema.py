@@ -23,6 +23,7 @@ from pydantic import (
 
 from headgate.config.roles import Role
 from headgate.config.section import Section, listed
+from headgate.config.shields import Shields
 from headgate.errors import Problem
 from headgate.policy.roles import problems
 
@@ -382,6 +383,7 @@ class Config(Section):
     roles: dict[str, Role] = Field(
         default_factory=dict, description="What keys may do, under names of your own."
     )
+    shields: Shields = Shields()
     limits: Limits = Limits()
     log: Log = Log()
 

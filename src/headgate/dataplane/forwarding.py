@@ -24,7 +24,7 @@ from headgate.wire import forward as heads
 from headgate.wire.body import LAST_CHUNK, chunk
 from headgate.wire.errors import ProtocolError
 from headgate.wire.location import location_line
-from headgate.wire.response import Response
+from headgate.wire.response import Response, missing_lines
 
 if TYPE_CHECKING:
     from headgate.dataplane.client import ClientConnection
@@ -290,6 +290,8 @@ class Forwarding:
         if self._body is not None:
             self._body.forget()
         lines = response.lines
+        if route.response_lines and response.status < 300:
+            lines += missing_lines(lines, route.response_lines)
         if response.location is not None:
             origin = exchange.request.fields.origin
             authorities = self._balancer.authorities

@@ -38,7 +38,8 @@ class Route:
 
     ``path`` is the canonical path that MLflow is sent; ``prefix`` the public prefix taken off it.
     ``body_limit`` is in bytes, 0: none.  ``body`` is how the server's version takes bodies, where
-    that is known; ``dialect`` is what path and body were chosen for.
+    that is known; ``dialect`` is what path and body were chosen for.  ``response_lines`` go into
+    the heads of good answers, each where MLflow's own has no field of its name.
     """
 
     balancer: Balancer
@@ -48,6 +49,7 @@ class Route:
     body_limit: ByteSize = NO_LIMIT
     body: BodyHandling | None = None
     dialect: Dialect | None = None
+    response_lines: tuple[bytes, ...] = ()
 
     @property
     def takes_length(self) -> bool:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from headgate.config import Shields
 from headgate.contract.body import read_json
 from headgate.dataplane.gate import Forward, Inspect, Pending, Refused, Route, Verdict
 from headgate.errors import Refusal
-from headgate.model import ObjectKind, Phase, Place, Principal, Reason
+from headgate.model import ObjectKind, Operation, Phase, Place, Principal, Reason
 from headgate.policy import Allowed, Denied, Named, NeedsObject, decide, judge
 from headgate.server.naming import values_of
 from headgate.server.resolver import Names, Resolver
+from headgate.shields import Shield
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request
 
@@ -26,21 +28,39 @@ _CALLED_BY_NAME = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
 class Authoriser:
     """Answers for requests whose route and sender are known.
 
-    ``resolver_of`` gives the resolver of an upstream, by its name.
+    ``resolver_of`` gives the resolver of an upstream, by its name.  ``shield`` speaks for
+    everybody's requests; by default as strictly as it can.
     """
 
-    def __init__(self, resolver_of: Callable[[str], Resolver]) -> None:
+    def __init__(
+        self, resolver_of: Callable[[str], Resolver], shield: Shield | None = None
+    ) -> None:
         self._resolver_of = resolver_of
+        self._shield = shield if shield is not None else Shield(Shields())
+
+    def place(self, operation: Operation, path: bytes) -> Refusal | tuple[bytes, ...]:
+        """What holds for every request with one method and path, whoever sends it.
+
+        That it is refused, or the lines that its answer's head is to have.
+        """
+        refusal = self._shield.check_path(operation, path)
+        return refusal if refusal is not None else self._shield.response_lines(operation)
 
     def authorise(
         self, request: Request, route: Route, query: bytes, principal: Principal
     ) -> Verdict:
         """Let the request pass, refuse it, or say what is needed to tell."""
         decision = _decide(request, route, principal)
-        if isinstance(decision, Allowed):
-            return Forward(route, query, principal)
         if isinstance(decision, Denied):
             return _denied(decision, principal)
+        shield, operation = self._shield, route.operation
+        refusal = shield.check_query(operation, query) if query else None
+        if refusal is not None:
+            return Refused(refusal, Phase.AUTHORISE, principal.name)
+        if shield.needs_body(operation):
+            return Inspect(route, query, principal)
+        if isinstance(decision, Allowed):
+            return Forward(route, query, principal)
         if any(field.place is Place.BODY for field in decision.fields):
             return Inspect(route, query, principal)
         forward = Forward(route, query, principal)
@@ -56,6 +76,9 @@ class Authoriser:
             message = read_json(body, request.fields.known)
         except ProtocolError as error:
             return _ambiguous(error, principal)
+        refusal = self._shield.check_body(asked.route.operation, message)
+        if refusal is not None:
+            return Refused(refusal, Phase.AUTHORISE, principal.name)
         forward = Forward(asked.route, asked.query, principal)
         if isinstance(decision, Allowed):
             return forward

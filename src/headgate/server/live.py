@@ -23,6 +23,7 @@ from headgate.server.pipeline import Pipeline
 from headgate.server.reload import Reloader
 from headgate.server.tls import ListenerTls
 from headgate.server.upstreams import LiveUpstream
+from headgate.shields import Shield
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow
 from headgate.upstream import Cluster, ClusterPolicy, ClusterSnapshot, Found
@@ -170,7 +171,7 @@ class LiveGate:
     def _pipeline(self, config: Config) -> Pipeline:
         return Pipeline(
             self._authenticate,
-            Authoriser(lambda name: self._upstreams[name].resolver),
+            Authoriser(lambda name: self._upstreams[name].resolver, Shield(config.shields)),
             {
                 prefix: self._upstreams[name].balancer
                 for name, settings in config.upstreams.items()

@@ -148,6 +148,9 @@ class Pipeline:
             balancer = self._control
         if operation is None or balancer is None:
             return Refused(_unknown_route(request, target), Phase.CLASSIFY)
+        lines = self._authorise.place(operation, path)
+        if isinstance(lines, Refusal):
+            return Refused(lines, Phase.AUTHORISE)
         dialect = balancer.dialect
         spoken = Spoken(path, operation.body)
         if dialect.version:
@@ -156,7 +159,7 @@ class Pipeline:
                 return Refused(found, Phase.CLASSIFY)
             spoken = found
         limit = self._body_limits[operation.size]
-        route = Route(balancer, spoken.path, prefix, operation, limit, spoken.body, dialect)
+        route = Route(balancer, spoken.path, prefix, operation, limit, spoken.body, dialect, lines)
         if path != b"/" and request.target.startswith(b"/"):
             if len(self._routes) >= REMEMBERED_ROUTES:
                 self._routes.clear()

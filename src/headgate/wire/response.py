@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody, UntilClose
 from headgate.wire.errors import ProtocolError
@@ -159,6 +160,12 @@ def read_response(
         response.media_type = media[1].lower()
     _settle_framing(response, minor, method, read.get(b"transfer-encoding"))
     return response
+
+
+def missing_lines(lines: bytes, wanted: Iterable[bytes]) -> bytes:
+    """Those of the lines ``wanted`` whose fields are not among the ``lines`` of a head."""
+    present = {line.partition(b":")[0].lower() for line in lines.split(b"\r\n")}
+    return b"".join(line for line in wanted if line.partition(b":")[0].lower() not in present)
 
 
 def _settle_framing(response: Response, minor: int, method: bytes, coding: bytes | None) -> None:

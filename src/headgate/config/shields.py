@@ -1,0 +1,77 @@
+"""The settings of the shields."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from headgate.config.section import Section, listed
+
+# A scheme, or the root of a file system, with at least a bucket, a host or a folder behind it,
+# except for what MLflow resolves within its own store.
+_WHOLE_SCHEMES = ("mlflow-artifacts:", "runs:/", "models:/")
+_LOCATION = re.compile(r"(?:[a-z][a-z0-9+.\-]+:/{0,3}|/)[A-Za-z0-9][^\s#?;%\\]*")
+_HOST_NAME = re.compile(r"[a-z0-9_\-]+(?:\.[a-z0-9_\-]+)*")
+
+
+class ShieldRule(enum.StrEnum):
+    """The ids of the shields, as they stand in refusals, in the log and in `shields.disabled`."""
+
+    TRAVERSAL = "traversal"
+    STORED_LOCATION = "stored-location"
+    ESCAPED_NAME = "escaped-name"
+    PRIVATE_TARGET = "private-target"
+    GRAPHQL_BOUNDS = "graphql-bounds"
+    ARTIFACT_RESPONSE = "artifact-response"
+    ASSISTANT = "assistant"
+
+
+def _checked_location(text: str) -> str:
+    unsafe = any(segment in (".", "..") for segment in text.split("/"))
+    if text not in _WHOLE_SCHEMES and (unsafe or _LOCATION.fullmatch(text) is None):
+        raise ValueError(
+            f"{text!r} is no prefix of locations: use a scheme with a bucket or folder, such as "
+            "s3://my-bucket/, without any of # ? ; % .."
+        )
+    return text
+
+
+def _checked_target(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        if _HOST_NAME.fullmatch(text.lower()) is None:
+            raise ValueError(f"{text!r} is neither a host nor a network") from None
+    return text.lower()
+
+
+Location = Annotated[str, AfterValidator(_checked_location)]
+PrivateTarget = Annotated[str, AfterValidator(_checked_target)]
+
+
+class Shields(Section):
+    """Rules that block the shapes of MLflow's published vulnerabilities, whoever sends them."""
+
+    locations: Annotated[tuple[Location, ...], BeforeValidator(listed)] = Field(
+        _WHOLE_SCHEMES,
+        description="Where artifacts of experiments, model versions and workspaces may be said to "
+        "lie: what a location begins with. Add your own bucket if MLflow's clients reach it "
+        "themselves, such as `s3://my-bucket/`.",
+    )
+    targets: Annotated[tuple[PrivateTarget, ...], BeforeValidator(listed)] = Field(
+        (),
+        description="Hosts and networks that webhooks and AI gateway endpoints may name although "
+        "they are private, such as `10.1.0.0/16` or `localhost`.",
+    )
+    disabled: Annotated[tuple[ShieldRule, ...], BeforeValidator(listed)] = Field(
+        (), description="Shields to leave out; the page on shields says what each one blocks."
+    )
+    assistant: bool = Field(
+        False,
+        description="Let administrators reach MLflow's assistant, a program with tools on the "
+        "server's own machine.",
+    )

@@ -1,0 +1,247 @@
+"""How much a GraphQL query asks for, told without executing it.
+
+The scanner knows as much of the grammar as that takes (https://spec.graphql.org/October2021/,
+sections 2.1 to 2.9): what it cannot read it refuses.  Fragments are counted wherever they are
+spread, since that is what the server has to do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+MAX_DEPTH = 10
+MAX_SELECTIONS = 1000
+MAX_ALIASES = 10
+MAX_ROOT_FIELDS = 10
+"""The bounds of ``mlflow.server.graphql.graphql_no_batching`` of MLflow 3, which older servers
+lack.  Aliases are counted over the whole query here."""
+MAX_LENGTH = 65_536
+"""Characters; MLflow's page sends about 1500."""
+MAX_NESTING = 64
+"""Open brackets of any kind at once, fragments not spread."""
+
+_TOKEN = re.compile(
+    r"""(?P<skip>[\s,\ufeff]+|\#[^\n\r]*)
+      |(?P<text>\"\"\"(?:[^"\\]|\\.|"(?!""))*\"\"\"|"(?:[^"\\\n\r]|\\.)*")
+      |(?P<spread>\.\.\.)
+      |(?P<name>[_A-Za-z][_0-9A-Za-z]*)
+      |(?P<number>-?[0-9][0-9A-Za-z.+\-]*)
+      |(?P<mark>[!$&()*:=@\[\]{|}])""",
+    re.VERBOSE | re.DOTALL,
+)
+_CLOSES = {"{": "}", "(": ")", "[": "]"}
+
+
+class UnreadableError(Exception):
+    """The text is no GraphQL that this scanner can read."""
+
+
+@dataclass(slots=True)
+class _Selection:
+    """A set of fields, with those inside them, and the fragments spread in it."""
+
+    fields: int = 0
+    aliases: int = 0
+    spreads: list[str] = field(default_factory=list)
+    inner: list[_Selection] = field(default_factory=list)
+    inline: list[_Selection] = field(default_factory=list)
+
+
+class _Extent(NamedTuple):
+    """What a selection comes to with every fragment in its place."""
+
+    depth: int
+    roots: int
+    selections: int
+    aliases: int
+
+
+def excess(query: str) -> str:
+    """In which respect a query asks for too much, to follow "the query"; empty if in none."""
+    if len(query) > MAX_LENGTH:
+        return f"is longer than {MAX_LENGTH} characters"
+    try:
+        operations, fragments = _Parser(query).document()
+        extents = [_Measure(fragments).of(each) for each in operations]
+    except UnreadableError as error:
+        return str(error)
+    bounds = (
+        (max(each.depth for each in extents), MAX_DEPTH, f"is nested more than {MAX_DEPTH} deep"),
+        (
+            sum(each.aliases for each in extents),
+            MAX_ALIASES,
+            f"has more than {MAX_ALIASES} aliases",
+        ),
+        (
+            sum(each.roots for each in extents),
+            MAX_ROOT_FIELDS,
+            f"asks for more than {MAX_ROOT_FIELDS} things at once",
+        ),
+        (
+            sum(each.selections for each in extents),
+            MAX_SELECTIONS,
+            f"selects more than {MAX_SELECTIONS} fields",
+        ),
+    )
+    return next((said for found, bound, said in bounds if found > bound), "")
+
+
+class _Parser:
+    """Reads a document into the selections of its operations and of its fragments."""
+
+    def __init__(self, query: str) -> None:
+        self._tokens = _tokens(query)
+        self._kind, self._text = "", ""
+        self._next()
+
+    def document(self) -> tuple[list[_Selection], dict[str, _Selection]]:
+        """The operations, of which there is at least one, and the fragments by name."""
+        operations: list[_Selection] = []
+        fragments: dict[str, _Selection] = {}
+        while self._kind:
+            if self._text == "fragment":
+                self._next()
+                name = self._name()
+                if name in fragments:
+                    raise UnreadableError("has two fragments with one name")
+                self._skip_to_selection()
+                fragments[name] = self._selection(1)
+            elif self._text in ("query", "mutation", "{"):
+                self._skip_to_selection()
+                operations.append(self._selection(1))
+            else:
+                raise UnreadableError("has something other than queries in it")
+        if not operations:
+            raise UnreadableError("is empty")
+        return operations, fragments
+
+    def _selection(self, nesting: int) -> _Selection:
+        """What stands between ``{``, which is next, and its ``}``."""
+        if nesting > MAX_NESTING:
+            raise UnreadableError(f"is nested more than {MAX_DEPTH} deep")
+        found = _Selection()
+        self._next()
+        while self._text != "}":
+            if self._kind == "spread":
+                self._next()
+                if self._kind == "name" and self._text != "on":
+                    found.spreads.append(self._name())
+                    self._directives()
+                else:
+                    self._skip_to_selection()
+                    found.inline.append(self._selection(nesting + 1))
+            else:
+                self._field(found, nesting)
+        self._next()
+        return found
+
+    def _field(self, found: _Selection, nesting: int) -> None:
+        self._name()
+        found.fields += 1
+        if self._text == ":":
+            self._next()
+            self._name()
+            found.aliases += 1
+        if self._text == "(":
+            self._brackets()
+        self._directives()
+        if self._text == "{":
+            found.inner.append(self._selection(nesting + 1))
+
+    def _directives(self) -> None:
+        while self._text == "@":
+            self._next()
+            self._name()
+            if self._text == "(":
+                self._brackets()
+
+    def _skip_to_selection(self) -> None:
+        """Leave the head of a definition or of an inline fragment out."""
+        while self._text != "{":
+            if self._text == "(":
+                self._brackets()
+            elif self._text == "}" or not self._kind:
+                raise UnreadableError("cannot be read")
+            else:
+                self._next()
+
+    def _brackets(self) -> None:
+        """Leave arguments or variables out."""
+        closing = [_CLOSES[self._text]]
+        while closing:
+            self._next()
+            if self._text in _CLOSES and self._kind == "mark":
+                closing.append(_CLOSES[self._text])
+            elif self._kind == "mark" and self._text in _CLOSES.values():
+                if self._text != closing.pop():
+                    raise UnreadableError("cannot be read")
+            elif not self._kind:
+                raise UnreadableError("cannot be read")
+            if len(closing) > MAX_NESTING:
+                raise UnreadableError(f"is nested more than {MAX_NESTING} deep")
+        self._next()
+
+    def _name(self) -> str:
+        if self._kind != "name":
+            raise UnreadableError("cannot be read")
+        name = self._text
+        self._next()
+        return name
+
+    def _next(self) -> None:
+        self._kind, self._text = next(self._tokens, ("", ""))
+
+
+def _tokens(query: str) -> Iterator[tuple[str, str]]:
+    """The tokens that count, each with its kind; the text of a string is left out."""
+    at = 0
+    while at < len(query):
+        match = _TOKEN.match(query, at)
+        if match is None or match.lastgroup is None:
+            raise UnreadableError("cannot be read")
+        at = match.end()
+        if match.lastgroup == "text":
+            yield "text", ""
+        elif match.lastgroup != "skip":
+            yield match.lastgroup, match[0]
+
+
+class _Measure:
+    """Measures selections, each fragment once however often it is spread."""
+
+    def __init__(self, fragments: Mapping[str, _Selection]) -> None:
+        self._fragments = fragments
+        self._measured: dict[str, _Extent] = {}
+        self._open: set[str] = set()
+
+    def of(self, selection: _Selection) -> _Extent:
+        """What ``selection`` comes to; its own fields are one deep.
+
+        Raises:
+            UnreadableError: a fragment is not there, or is within itself.
+        """
+        below = [self.of(each) for each in selection.inner]
+        beside = [self.of(each) for each in selection.inline]
+        beside += [self._of_fragment(name) for name in selection.spreads]
+        return _Extent(
+            depth=max((1, *(1 + each.depth for each in below), *(each.depth for each in beside))),
+            roots=selection.fields + sum(each.roots for each in beside),
+            selections=selection.fields + sum(each.selections for each in (*below, *beside)),
+            aliases=selection.aliases + sum(each.aliases for each in (*below, *beside)),
+        )
+
+    def _of_fragment(self, name: str) -> _Extent:
+        if name in self._measured:
+            return self._measured[name]
+        if name in self._open or len(self._open) >= MAX_NESTING:
+            raise UnreadableError("spreads a fragment within itself")
+        if name not in self._fragments:
+            raise UnreadableError("spreads a fragment that is not there")
+        self._open.add(name)
+        extent = self.of(self._fragments[name])
+        self._open.discard(name)
+        self._measured[name] = extent
+        return extent

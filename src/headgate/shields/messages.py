@@ -1,0 +1,51 @@
+"""The texts of a parsed body, each with the place it stands in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from headgate.contract.body import snake_case
+
+_MAX_NESTED = 4
+"""How often JSON within JSON within a text is followed."""
+
+
+class Text(NamedTuple):
+    """A text of a body; ``place``: the names that lead to it, in one spelling, ``.`` between."""
+
+    place: str
+    value: str
+
+    @property
+    def name(self) -> str:
+        """The last of the names."""
+        return self.place.rpartition(".")[2]
+
+
+def texts(message: Mapping[str, Any]) -> Iterator[Text]:
+    """Every text of a body, at whatever depth, and of JSON that is written within a text."""
+    return _texts("", message, 0)
+
+
+def _texts(place: str, value: Any, nested: int) -> Iterator[Text]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            spelled = snake_case(name)
+            yield from _texts(f"{place}.{spelled}" if place else spelled, inner, nested)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(place, inner, nested)
+    elif isinstance(value, str):
+        yield Text(place, value)
+        if nested < _MAX_NESTED and value.lstrip()[:1] in ("{", "["):
+            yield from _texts(place, _parsed(value), nested + 1)
+
+
+def _parsed(text: str) -> Any:
+    """What MLflow would read there; ``None`` if it is no JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

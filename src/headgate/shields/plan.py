@@ -1,0 +1,125 @@
+"""Which shields concern an operation, and what of its requests they look at."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from headgate.config.shields import ShieldRule
+from headgate.model import Action, ObjectKind, Operation, Place
+
+_PATHS = frozenset({ObjectKind.PATH, ObjectKind.ARTIFACT})
+_IDENTIFIERS = frozenset({ObjectKind.RUN, ObjectKind.EXPERIMENT, ObjectKind.LOGGED_MODEL})
+_NAMING = {
+    "experiments/create": "name",
+    "experiments/update": "new_name",
+    "registered-models/create": "name",
+    "registered-models/rename": "new_name",
+}
+"""The field in which an operation gives something a name."""
+_TAGGING = frozenset({"traces/set-tag"})
+_GRAPHQL = "graphql"
+_PROXY, _PROXY_PATH = "gateway/deployments-proxy", "gateway_path"
+_PROVIDER_MODELS, _PROVIDER_URL = "assistant/providers/models", "base_url"
+_CALLING = frozenset({"webhooks", "ai-gateway"})
+"""The families whose objects hold addresses that the server calls."""
+_SETTING_UP = ("/create", "/update", "/attach-model", "/update-config")
+"""How the operations of those families end whose bodies may hold such an address."""
+_ARTIFACTS = frozenset(
+    {
+        "artifacts/download",
+        "artifacts/get",
+        "artifacts/get-of-version",
+        "artifacts/get-of-trace",
+        "artifacts/get-of-logged-model",
+    }
+)
+"""The operations that answer with the bytes of an artifact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is looked at; most operations have an empty one.
+
+    Attributes:
+        off: nobody may do this.
+        path_parameters: the parameters of the path that hold a path.
+        query_paths: the parameters of the query that hold a path.
+        query_identifiers: those that hold an id.
+        query_urls: those that hold an address to call.
+        body_paths: the places in the body that hold a path.
+        body_locations: those that hold a location.
+        body_name: the one that gives a name, or empty.
+        body_urls: addresses to call may stand anywhere in the body.
+        body_tag: the body sets a tag.
+        body_query: the body is a GraphQL query.
+        artifact: the answer is an artifact.
+    """
+
+    off: bool = False
+    path_parameters: frozenset[str] = frozenset()
+    query_paths: frozenset[str] = frozenset()
+    query_identifiers: frozenset[str] = frozenset()
+    query_urls: frozenset[str] = frozenset()
+    body_paths: frozenset[str] = frozenset()
+    body_locations: frozenset[str] = frozenset()
+    body_name: str = ""
+    body_urls: bool = False
+    body_tag: bool = False
+    body_query: bool = False
+    artifact: bool = False
+
+    @property
+    def of_query(self) -> bool:
+        """Whether the query is looked at."""
+        return bool(self.query_paths or self.query_identifiers or self.query_urls)
+
+    @property
+    def of_body(self) -> bool:
+        """Whether the body is looked at, so that it has to be collected."""
+        return bool(
+            self.body_paths
+            or self.body_locations
+            or self.body_name
+            or self.body_urls
+            or self.body_tag
+            or self.body_query
+        )
+
+
+def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
+    """What ``rules``, those that are switched on, look at."""
+    name = operation.name
+    traversal = ShieldRule.TRAVERSAL in rules
+    stored = ShieldRule.STORED_LOCATION in rules
+    targets = ShieldRule.PRIVATE_TARGET in rules
+    proxied = frozenset({_PROXY_PATH} if name == _PROXY and traversal else ())
+    return Plan(
+        off=operation.family == "assistant" and ShieldRule.ASSISTANT in rules,
+        path_parameters=_fields(operation, _PATHS, Place.PATH, wanted=traversal),
+        query_paths=proxied | _fields(operation, _PATHS, Place.QUERY, wanted=traversal),
+        query_identifiers=_fields(operation, _IDENTIFIERS, Place.QUERY, wanted=traversal),
+        query_urls=frozenset({_PROVIDER_URL} if name == _PROVIDER_MODELS and targets else ()),
+        body_paths=proxied | _fields(operation, _PATHS, Place.BODY, wanted=traversal),
+        body_locations=_fields(
+            operation, frozenset({ObjectKind.LOCATION}), Place.BODY, wanted=stored
+        ),
+        body_name=_NAMING.get(name, "") if ShieldRule.ESCAPED_NAME in rules else "",
+        body_urls=targets
+        and operation.family in _CALLING
+        and operation.action is Action.ADMINISTER
+        and name.endswith(_SETTING_UP),
+        body_tag=stored and name in _TAGGING,
+        body_query=name == _GRAPHQL and ShieldRule.GRAPHQL_BOUNDS in rules,
+        artifact=name in _ARTIFACTS and ShieldRule.ARTIFACT_RESPONSE in rules,
+    )
+
+
+def _fields(
+    operation: Operation, kinds: frozenset[ObjectKind], place: Place, *, wanted: bool
+) -> frozenset[str]:
+    return frozenset(
+        each.name.replace("[]", "")
+        for each in operation.objects
+        if wanted and each.place is place and each.kind in kinds
+    )

@@ -1,0 +1,108 @@
+"""What each shield blocks and what it says; the shields themselves are in the modules beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from headgate.config.shields import ShieldRule
+from headgate.errors import Refusal
+from headgate.model import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One shield.
+
+    Attributes:
+        blocks: the class of vulnerability, for the documentation.
+        looks_at: the requests it concerns.
+        reason: of its refusals; none where it changes answers and refuses nothing.
+        sentence: what a person is told; ``{field}`` is where the trouble stands.
+        cure: what to do about it.
+    """
+
+    blocks: str
+    looks_at: str
+    reason: Reason | None
+    sentence: str
+    cure: str
+
+
+RULES: Mapping[ShieldRule, Rule] = {
+    ShieldRule.TRAVERSAL: Rule(
+        "Reading, writing or deleting files outside the artifact store by a path that climbs out.",
+        "Paths of artifacts in the query and the body, run and experiment ids in the query, the "
+        "target of the deployments proxy.",
+        Reason.REQUEST_AMBIGUOUS,
+        "{field} is no plain path below its folder, however often it is decoded",
+        "Give it without '..', backslash, drive letter, control character or slash in front.",
+    ),
+    ShieldRule.STORED_LOCATION: Rule(
+        "Reading and writing files, and running code, through a location that MLflow stores and "
+        "follows later.",
+        "`artifact_location`, `source` and the roots of workspaces, whatever tags a request "
+        "carries; the tag of a trace that holds its location.",
+        Reason.FORBIDDEN,
+        "{field} is not a location that artifacts may lie at here: it must begin with {allowed}, "
+        "without any of # ? ; % \\ or '..'",
+        "Leave it out for the default, or ask the administrator to add its prefix to "
+        "shields.locations.",
+    ),
+    ShieldRule.ESCAPED_NAME: Rule(
+        "Two names that are one after decoding, so that the one is taken for the other.",
+        "New names of experiments and registered models.",
+        Reason.REQUEST_AMBIGUOUS,
+        "{field} holds a percent-escape, a control character or one that turns the direction of "
+        "writing",
+        "Choose a name without it.",
+    ),
+    ShieldRule.PRIVATE_TARGET: Rule(
+        "Making the server send requests into its own network (SSRF).",
+        "Addresses in the bodies that set up webhooks, secrets, model definitions and endpoints of "
+        "the AI gateway.",
+        Reason.FORBIDDEN,
+        "{field} names an address within the server's own network, or none that can be told",
+        "Use the name of a public host, or ask the administrator to add it to shields.targets.",
+    ),
+    ShieldRule.GRAPHQL_BOUNDS: Rule(
+        "Keeping the server busy with one query (denial of service).",
+        "GraphQL queries.",
+        Reason.FORBIDDEN,
+        "the GraphQL query {excess}",
+        "Ask for less at a time.",
+    ),
+    ShieldRule.ARTIFACT_RESPONSE: Rule(
+        "Scripts in artifacts that run as a page of MLflow's (stored XSS).",
+        "Answers that carry an artifact: `X-Content-Type-Options`, `Content-Security-Policy` and "
+        "`Content-Disposition` are added where MLflow has not set them.",
+        None,
+        "",
+        "",
+    ),
+    ShieldRule.ASSISTANT: Rule(
+        "Running programs on the server's machine through MLflow's assistant.",
+        "Every route of the assistant, even for administrators.",
+        Reason.FORBIDDEN,
+        "MLflow's assistant, which runs tools on the server's own machine, is switched off here",
+        "The administrator can switch it on with shields.assistant.",
+    ),
+}
+"""Every shield, in the order of the documentation."""
+
+
+def refusal(rule: ShieldRule, **facts: str) -> Refusal:
+    """What ``rule`` answers; ``facts`` fill the gaps of its sentence and hold nothing of a body.
+
+    Raises:
+        ValueError: for a rule that refuses nothing.
+    """
+    about = RULES[rule]
+    if about.reason is None:
+        raise ValueError(f"{rule} refuses nothing")
+    said = about.sentence.format(**facts)
+    return Refusal(
+        about.reason,
+        f"Headgate refused the request (shield {rule}): {said}. {about.cure}",
+        detail=f"shield {rule}",
+    )

@@ -1,0 +1,148 @@
+"""What the shields that are switched on say about a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from headgate.config.shields import ShieldRule, Shields
+from headgate.contract.body import snake_case
+from headgate.contract.parameters import path_parameters
+from headgate.errors import Refusal
+from headgate.model import Operation
+from headgate.shields import graphql, locations, names, targets, traversal
+from headgate.shields.messages import Text, texts
+from headgate.shields.plan import Plan, plan_of
+from headgate.shields.rules import refusal
+
+ARTIFACT_LINES: tuple[bytes, ...] = (
+    b"X-Content-Type-Options: nosniff\r\n",
+    b"Content-Security-Policy: sandbox; default-src 'none'\r\n",
+    b"Content-Disposition: attachment\r\n",
+)
+"""MLflow's page fetches artifacts by script, or as images, which none of them hinders."""
+
+# A query in which every id is one, and every path plainly leads downwards: nearly all of them.
+_PLAIN_QUERY = re.compile(
+    rb"\?(?:(?:[a-z_]+=[A-Za-z0-9_\-]*"
+    rb"|(?:[a-z_]+_)?path=(?:[A-Za-z0-9_\-]+(?:(?:/|%2F|\.|\+|%20)[A-Za-z0-9_\-]+)*)?)(?:&|$))*"
+)
+
+
+class Shield:
+    """Applies the shields as the configuration has them.
+
+    Args:
+        settings: which are switched on, and what they let pass.
+    """
+
+    def __init__(self, settings: Shields) -> None:
+        off = {*settings.disabled, *((ShieldRule.ASSISTANT,) if settings.assistant else ())}
+        self._rules = frozenset(ShieldRule) - off
+        self._locations = settings.locations
+        self._targets = settings.targets
+        # By identity: the table has one ``Operation`` for each method of a route, kept alive here.
+        self._plans: dict[int, tuple[Operation, Plan]] = {}
+
+    def needs_body(self, operation: Operation) -> bool:
+        """Whether ``check_body`` has to be asked; such bodies are small and seldom."""
+        return self._plan(operation).of_body
+
+    def response_lines(self, operation: Operation) -> tuple[bytes, ...]:
+        """Lines for the head of an answer, each unless MLflow's own has a field of that name."""
+        return ARTIFACT_LINES if self._plan(operation).artifact else ()
+
+    def check_path(self, operation: Operation, path: bytes) -> Refusal | None:
+        """What speaks against a canonical path, in which dot segments are refused already."""
+        plan = self._plan(operation)
+        if plan.off:
+            return refusal(ShieldRule.ASSISTANT)
+        if plan.path_parameters:
+            values = path_parameters(operation, path)
+            for name in plan.path_parameters & values.keys():
+                if traversal.is_unsafe_path(values[name]):
+                    return refusal(ShieldRule.TRAVERSAL, field=name)
+        return None
+
+    def check_query(self, operation: Operation, query: bytes) -> Refusal | None:
+        """What speaks against a query, which is the client's own, with its ``?``, or empty."""
+        plan = self._plan(operation)
+        if not query or not plan.of_query:
+            return None
+        if not plan.query_urls and _PLAIN_QUERY.fullmatch(query):
+            return None
+        for name, value in _parameters(query):
+            if name in plan.query_paths:
+                if traversal.is_unsafe_path(value):
+                    return refusal(ShieldRule.TRAVERSAL, field=name)
+            elif name in plan.query_identifiers:
+                if traversal.is_unsafe_identifier(value):
+                    return refusal(ShieldRule.TRAVERSAL, field=name)
+            elif name in plan.query_urls and value and targets.is_private(value, self._targets):
+                return refusal(ShieldRule.PRIVATE_TARGET, field=name)
+        return None
+
+    def check_body(self, operation: Operation, message: Mapping[str, Any]) -> Refusal | None:
+        """What speaks against a parsed body."""
+        plan = self._plan(operation)
+        if not plan.of_body:
+            return None
+        if plan.body_query:
+            query = message.get("query")
+            excess = graphql.excess(query) if isinstance(query, str) else ""
+            return refusal(ShieldRule.GRAPHQL_BOUNDS, excess=excess) if excess else None
+        for text in texts(message):
+            found = self._check_text(plan, text)
+            if found is not None:
+                return found
+        return None
+
+    def _check_text(self, plan: Plan, text: Text) -> Refusal | None:
+        place, value = text
+        if place in plan.body_locations and not self._may_lie_at(text):
+            allowed = _alternatives(self._locations)
+            return refusal(ShieldRule.STORED_LOCATION, field=place, allowed=allowed)
+        if plan.body_tag and place == "key" and value == locations.LOCATION_TAG:
+            allowed = _alternatives(self._locations)
+            return refusal(ShieldRule.STORED_LOCATION, field="the tag", allowed=allowed)
+        if place in plan.body_paths and traversal.is_unsafe_path(value):
+            return refusal(ShieldRule.TRAVERSAL, field=place)
+        if place == plan.body_name and names.is_unsafe_name(value):
+            return refusal(ShieldRule.ESCAPED_NAME, field=place)
+        if (
+            plan.body_urls
+            and targets.is_address_text(text.name, value)
+            and targets.is_private(value, self._targets)
+        ):
+            return refusal(ShieldRule.PRIVATE_TARGET, field=place)
+        return None
+
+    def _may_lie_at(self, text: Text) -> bool:
+        if not text.value:  # the default
+            return True
+        if text.place == "source" and text.value in locations.PROMPT_SOURCES:
+            return True
+        return locations.is_allowed(text.value, self._locations)
+
+    def _plan(self, operation: Operation) -> Plan:
+        known = self._plans.get(id(operation))
+        if known is None:
+            known = operation, plan_of(operation, self._rules)
+            self._plans[id(operation)] = known
+        return known[1]
+
+
+def _parameters(query: bytes) -> Iterator[tuple[str, str]]:
+    """Each parameter of a query in one spelling of its name, with its value, decoded once."""
+    for pair in query.removeprefix(b"?").split(b"&"):
+        name, _, value = pair.partition(b"=")
+        spelled = unquote_plus(name.decode("latin-1")).removesuffix("[]")
+        yield snake_case(spelled), unquote_plus(value.decode("latin-1"))
+
+
+def _alternatives(words: tuple[str, ...]) -> str:
+    """Words in a row, as a sentence has them."""
+    *leading, last = words or ("nothing",)
+    return f"{', '.join(leading)} or {last}" if leading else last
