@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from headgate.model import NO_GRANTS, Action, Grant, Grants, ObjectKind, Operation
 from headgate.policy import (
     ALLOWED,
+    BUILT_IN,
     Allowed,
     Decision,
     Denied,
@@ -93,6 +94,21 @@ def test_an_operation_of_several_families_needs_all_of_them() -> None:
         decision = decided(having(*(other for other in texts if other != text)), "graphql")
         assert isinstance(decision, Denied)
         assert decision.needed == text
+
+
+def test_reading_all_but_one_family_is_not_enough_either() -> None:
+    """GraphQL reads metrics, which is no object of its own to look up."""
+    all_but_metrics = [text for text in BUILT_IN["viewer"].grants if text != "read:metrics"]
+    decision = decided(having(*all_but_metrics), "graphql")
+    assert isinstance(decision, Denied)
+    assert decision.needed == "read:metrics"
+
+
+def test_a_condition_counts_for_keys_that_read_everything_too() -> None:
+    for condition in ("in workspace w1", "in upstream lab", "on experiment x"):
+        key = having(f"write:runs {condition}", roles=("viewer",))
+        assert decided(key, "runs/create") is not ALLOWED
+        assert decided(key, "runs/get") is ALLOWED
 
 
 def test_a_grant_for_an_upstream_allows_nothing_on_another() -> None:
@@ -191,9 +207,13 @@ def test_a_name_that_stands_in_the_request_is_compared_itself() -> None:
     needs = asked(having("write:models on model team-a-*"), "registered-models/rename")
     assert judge(needs, naming(needs, name="team-a-x", new_name="team-a-y")) == ALLOWED
     assert isinstance(judge(needs, naming(needs, name="team-a-x", new_name="theirs")), Denied)
-    (name, _) = needs.fields
-    for absent in (False, True):
-        assert isinstance(judge(needs, [Named(name, "theirs", ("team-a-x",), absent)]), Denied)
+    (name, new_name) = needs.fields
+    fits = Named(name, "team-a-x")
+    for names in ((), ("team-a-x",)):
+        for absent in (False, True):
+            assert isinstance(judge(needs, [Named(name, "theirs", names, absent)]), Denied)
+            renamed = Named(new_name, "theirs", names, absent)
+            assert isinstance(judge(needs, [fits, renamed]), Denied)
 
 
 def test_an_object_that_does_not_exist_yet_is_nobody_elses() -> None:
@@ -230,6 +250,32 @@ def test_a_version_takes_files_only_from_what_may_be_read() -> None:
     for stolen in ({"source": other}, {"run_id": other}, {"model_id": other}, {"source": ()}):
         named = naming(needs, name="team-a-m", **stolen)
         assert isinstance(judge(needs, named), Denied)
+
+
+def test_an_experiment_is_made_under_a_name_that_fits() -> None:
+    """Its files may be kept only where the key may read, for runs are read from there."""
+    needs = asked(
+        having("write:experiments on experiment team-a/*", "read:artifacts on experiment team-a/*"),
+        "experiments/create",
+    )
+    mine, other = ("team-a/x",), ("team-b/x",)
+    assert judge(needs, naming(needs, name="team-a/new")) == ALLOWED
+    assert isinstance(judge(needs, naming(needs, name="team-b/new")), Denied)
+    assert judge(needs, naming(needs, name="team-a/new", artifact_location=mine)) == ALLOWED
+    for stolen in (other, (), None):
+        named = naming(needs, name="team-a/new", artifact_location=stolen)
+        assert isinstance(judge(needs, named), Denied)
+    assert isinstance(judge(needs, naming(needs, artifact_location=mine)), Denied)
+    writes_only = asked(having("write:experiments on experiment team-a/*"), "experiments/create")
+    named = naming(writes_only, name="team-a/new", artifact_location=mine)
+    assert isinstance(judge(writes_only, named), Denied)
+
+
+def test_an_experiment_is_renamed_only_within_what_fits() -> None:
+    needs = asked(having("write:experiments on experiment team-a/*"), "experiments/update")
+    mine = ("team-a/x",)
+    assert judge(needs, naming(needs, experiment_id=mine, new_name="team-a/y")) == ALLOWED
+    assert isinstance(judge(needs, naming(needs, experiment_id=mine, new_name="b/y")), Denied)
 
 
 def test_what_may_not_be_read_may_not_be_lent() -> None:

@@ -66,6 +66,8 @@ def test_what_a_grant_says(text: str, grant: Grant) -> None:
         ("read:runs,metrics", 6, "expected a family"),
         ("read:runs experiment x", 11, f"expected the end{CLAUSES}, found 'experiment'"),
         ("read:runs on", 13, "expected 'experiment' or 'model', found the end"),
+        ('read:runs on "experiment" x', 14, "expected 'experiment' or 'model', found 'experim"),
+        ('read:runs "on" experiment x', 11, f"expected the end{CLAUSES}, found 'on'"),
         ("read:runs on run x", 14, "expected 'experiment' or 'model', found 'run'"),
         ("read:runs on experiment", 24, "expected a pattern of names, such as team-a/*, found"),
         ('read:runs on experiment ""', 25, "expected a pattern of names, such as team-a/*, of 1"),

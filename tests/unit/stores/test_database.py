@@ -9,8 +9,9 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -206,13 +207,37 @@ def test_a_row_without_roles_may_do_nothing(first_store: Path, tmp_path: Path) -
             assert store.records()[-1].roles == ()
 
 
-def test_processes_that_start_at_once_change_the_store_once(first_store: Path) -> None:
-    with ThreadPoolExecutor(8) as executor:
-        opened = [executor.submit(KeyStore, first_store) for _ in range(8)]
-        stores = [each.result() for each in opened]
-    for store in stores:
-        assert [record.roles for record in store.records()] == [("admin",), ("admin",)]
-        store.close()
+class Telling(sqlite3.Connection):
+    """A connection that tells when it is about to begin a write."""
+
+    begins: ClassVar = threading.Event()
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if statement == "BEGIN IMMEDIATE":
+            self.begins.set()
+        return super().execute(statement, *values)
+
+
+def test_of_two_processes_that_start_at_once_one_changes_the_store(
+    first_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one has seen the old schema, waits, and finds the work done."""
+    connect = sqlite3.connect
+    monkeypatch.setattr(Telling, "begins", threading.Event())
+    with (
+        contextlib.closing(connect(first_store, isolation_level=None)) as winner,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        winner.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(sqlite3, "connect", partial(connect, factory=Telling))
+        opening = executor.submit(KeyStore, first_store)
+        assert Telling.begins.wait(10)
+        winner.execute("ALTER TABLE keys ADD COLUMN roles TEXT NOT NULL DEFAULT ''")
+        winner.execute("UPDATE keys SET roles = 'viewer'")
+        winner.execute("PRAGMA user_version = 2")
+        winner.execute("COMMIT")
+        with opening.result() as store:
+            assert [record.roles for record in store.records()] == [("viewer",), ("viewer",)]
 
 
 def test_an_older_store_that_cannot_be_written_is_refused(
