@@ -98,8 +98,9 @@ class Supervisor:
             self._watch(ready, lifeline)
         finally:
             self._signal_all(signal.SIGKILL)
-            for pid in self._processes:
-                os.waitpid(pid, 0)
+            for process in self._processes.values():
+                os.waitpid(process.pid, 0)
+                os.close(process.pipe)
             for number, handler in before.items():
                 signal.signal(number, handler)
             for end in lifeline:

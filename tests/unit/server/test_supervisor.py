@@ -1,0 +1,412 @@
+"""Several processes kept alive: replaced, stopped together, and never worse than none."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from headgate.errors import HeadgateError
+from headgate.server import supervisor
+from headgate.server.supervisor import Supervisor, WorkerBody
+
+WAIT = 15.0  # seconds; only a failing test waits that long
+
+
+class Reports:
+    """A pipe on which forked processes report, one JSON list a line."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        self._unread = b""
+
+    def say(self, *words: object) -> None:
+        os.write(self._writer, json.dumps(words).encode() + b"\n")
+
+    def next(self) -> list[Any]:
+        """Wait for the next report."""
+        while b"\n" not in self._unread:
+            assert select.select([self._reader], [], [], WAIT)[0], "no report"
+            self._unread += os.read(self._reader, 65536)
+        line, _, self._unread = self._unread.partition(b"\n")
+        found = json.loads(line)
+        assert isinstance(found, list)
+        return found
+
+    def several(self, count: int) -> list[list[Any]]:
+        return sorted(self.next() for _ in range(count))
+
+    def close(self) -> None:
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+@pytest.fixture
+def reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reports]:
+    monkeypatch.setattr(supervisor, "PAUSES", (0.0,))
+    made = Reports()
+    yield made
+    made.close()
+
+
+class Orders:
+    """The order to stop, heard from now on."""
+
+    def __init__(self) -> None:
+        self._heard, self._tell = os.pipe()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._hear)
+
+    def await_stop(self, lifeline: int) -> None:
+        """Return when it comes, or when nobody supervises."""
+        select.select([self._heard, lifeline], [], [])
+
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        os.write(self._tell, bytes([number]))
+
+
+class Tally:
+    """Counts in memory that forked processes share."""
+
+    def __init__(self) -> None:
+        self._cell = memoryview(mmap.mmap(-1, 8)).cast("Q")
+
+    def add(self) -> int:
+        """Count one more; only one process at a time may."""
+        self._cell[0] += 1
+        return self._cell[0]
+
+
+class Supervised:
+    """A supervisor in a process of its own, so that it can be sent signals."""
+
+    def __init__(self, reports: Reports, count: int, body: WorkerBody) -> None:
+        self.pid = os.fork()
+        if self.pid == 0:
+            code = 9
+            try:
+                os.setpgid(0, 0)
+                made = Supervisor(count, body, lambda number: reports.say("prepare", number))
+                made.run(lambda: reports.say("announced"))
+                code = 0
+            except HeadgateError as error:
+                reports.say("failed", str(error))
+                code = 2
+            finally:
+                os._exit(code)
+        self._process = os.pidfd_open(self.pid)
+        self._code: int | None = None
+
+    def kill(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def kill_group(self, number: signal.Signals) -> None:
+        """What a terminal does for Ctrl-C."""
+        os.killpg(self.pid, number)
+
+    def exit_code(self) -> int:
+        """Wait for its end."""
+        assert select.select([self._process], [], [], WAIT)[0], "the supervisor has not ended"
+        return self._reap()
+
+    def close(self) -> None:
+        """End it, whatever it does; its workers notice."""
+        if self._code is None:
+            self.kill(signal.SIGKILL)
+            self._reap()
+        os.close(self._process)
+
+    def _reap(self) -> int:
+        self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._code
+
+
+Supervise = Callable[[int, WorkerBody], Supervised]
+
+
+@pytest.fixture
+def supervise(reports: Reports) -> Iterator[Supervise]:
+    """Starts a supervisor; none outlives the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda count, body: stack.enter_context(
+            contextlib.closing(Supervised(reports, count, body))
+        )
+
+
+def serving(reports: Reports) -> WorkerBody:
+    """A worker that tells when it serves and when it has stopped."""
+
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        orders = Orders()
+        reports.say("serves", number, os.getpid())
+        ready()
+        orders.await_stop(lifeline)
+        reports.say("stopped", number)
+
+    return body
+
+
+def started(reports: Reports, count: int) -> dict[int, int]:
+    """Wait until all workers serve; their process ids by number."""
+    said = [reports.next() for _ in range(count + 1)]
+    assert said[-1] == ["announced"]
+    return {number: pid for _, number, pid in said[:-1]}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_all_start_are_announced_once_and_stop_together(
+    number: signal.Signals, reports: Reports, supervise: Supervise
+) -> None:
+    supervised = supervise(3, serving(reports))
+    assert set(started(reports, 3)) == {0, 1, 2}
+    supervised.kill(number)
+    assert reports.several(3) == [["stopped", 0], ["stopped", 1], ["stopped", 2]]
+    assert supervised.exit_code() == 0
+
+
+def test_a_worker_that_is_killed_is_replaced_under_its_number(
+    reports: Reports, supervise: Supervise
+) -> None:
+    supervised = supervise(2, serving(reports))
+    pids = started(reports, 2)
+    os.kill(pids[1], signal.SIGKILL)
+    assert reports.next() == ["prepare", 1]
+    serves, number, pid = reports.next()
+    assert (serves, number) == ("serves", 1)
+    assert pid not in pids.values()
+    supervised.kill(signal.SIGTERM)
+    assert reports.several(2) == [["stopped", 0], ["stopped", 1]]
+    assert supervised.exit_code() == 0
+
+
+@pytest.mark.parametrize("end", ["return", "raise", "exit", "close"])
+def test_a_worker_that_ends_by_itself_is_replaced(
+    end: str, reports: Reports, supervise: Supervise
+) -> None:
+    """However it ends, nothing of its parent's work is done a second time."""
+    starts, announced = Tally(), os.pipe()
+
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        orders = Orders()
+        reports.say("serves", number, os.getpid())
+        ready()
+        if number == 1 and starts.add() == 1:
+            os.read(announced[0], 1)
+            if end == "raise":
+                raise RuntimeError("a defect")
+            if end == "exit":
+                sys.exit(3)
+            if end == "close":  # what is flushed at the end then fails
+                os.close(1)
+                sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+                sys.stdout.write("lost")
+            return
+        orders.await_stop(lifeline)
+
+    supervised = supervise(2, body)
+    started(reports, 2)
+    os.write(announced[1], b"!")
+    assert reports.next() == ["prepare", 1]
+    assert reports.next()[:2] == ["serves", 1]
+    supervised.kill(signal.SIGTERM)
+    assert supervised.exit_code() == 0
+    for each in announced:
+        os.close(each)
+
+
+def test_one_that_cannot_start_ends_all_with_its_own_message(
+    reports: Reports, supervise: Supervise
+) -> None:
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        orders = Orders()
+        if number == 1:
+            raise HeadgateError("the key store is damaged")
+        ready()
+        orders.await_stop(lifeline)
+
+    supervised = supervise(2, body)
+    assert reports.next() == ["failed", "the key store is damaged"]
+    assert supervised.exit_code() == 2
+
+
+def test_one_that_dies_before_it_serves_ends_all(reports: Reports, supervise: Supervise) -> None:
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        orders = Orders()
+        if number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        orders.await_stop(lifeline)
+
+    supervised = supervise(2, body)
+    assert reports.next() == ["failed", "a worker could not start; the log says why"]
+    assert supervised.exit_code() == 2
+
+
+def test_one_that_cannot_be_replaced_does_not_take_the_others_with_it(
+    reports: Reports, supervise: Supervise
+) -> None:
+    """It is tried again and again; as soon as it can start it does."""
+    starts, failures = Tally(), supervisor.MAX_QUICK_DEATHS + 2
+
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        orders = Orders()
+        if number == 1 and 1 < starts.add() < failures + 2:
+            raise HeadgateError("certificate.pem is damaged")
+        reports.say("serves", number, os.getpid())
+        ready()
+        orders.await_stop(lifeline)
+        reports.say("stopped", number)
+
+    supervised = supervise(2, body)
+    pids = started(reports, 2)
+    os.kill(pids[1], signal.SIGKILL)
+    for _ in range(failures + 1):
+        assert reports.next() == ["prepare", 1]
+    assert reports.next()[:2] == ["serves", 1]
+    supervised.kill(signal.SIGTERM)
+    assert reports.several(2) == [["stopped", 0], ["stopped", 1]]
+    assert supervised.exit_code() == 0
+
+
+def test_when_none_can_start_any_longer_it_gives_up(reports: Reports, supervise: Supervise) -> None:
+    starts = Tally()
+
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        orders = Orders()
+        if starts.add() > 1:
+            raise HeadgateError("certificate.pem is damaged")
+        reports.say("serves", number, os.getpid())
+        ready()
+        orders.await_stop(lifeline)
+
+    supervised = supervise(1, body)
+    pids = started(reports, 1)
+    os.kill(pids[0], signal.SIGKILL)
+    for _ in range(supervisor.MAX_QUICK_DEATHS - 1):
+        assert reports.next() == ["prepare", 0]
+    assert reports.next() == [
+        "failed",
+        "workers die as soon as they are started: certificate.pem is damaged",
+    ]
+    assert supervised.exit_code() == 2
+
+
+def test_ctrl_c_reaches_each_worker_once(reports: Reports, supervise: Supervise) -> None:
+    """A second signal would mean: do not wait for the requests under way."""
+
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        heard, tell = os.pipe()
+        signal.signal(signal.SIGINT, lambda *_: os.write(tell, b"i"))
+        signal.signal(signal.SIGTERM, lambda *_: os.write(tell, b"t"))
+        reports.say("serves", number, os.getpid())
+        ready()
+        found = b""
+        while not found.endswith(b"t"):
+            found += os.read(heard, 10)
+            if found == b"i":
+                reports.say("heard", number)
+        reports.say("all", found.decode())
+
+    supervised = supervise(2, body)
+    started(reports, 2)
+    supervised.kill_group(signal.SIGINT)
+    assert reports.several(2) == [["heard", 0], ["heard", 1]]
+    supervised.kill(signal.SIGTERM)
+    assert reports.several(2) == [["all", "it"], ["all", "it"]]
+    assert supervised.exit_code() == 0
+
+
+def test_a_reload_is_passed_on_and_stops_nobody(reports: Reports, supervise: Supervise) -> None:
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        orders = Orders()
+        signal.signal(signal.SIGHUP, lambda *_: reports.say("reloads", number))
+        reports.say("serves", number, os.getpid())
+        ready()
+        orders.await_stop(lifeline)
+
+    supervised = supervise(2, body)
+    started(reports, 2)
+    supervised.kill(signal.SIGHUP)
+    assert reports.several(2) == [["reloads", 0], ["reloads", 1]]
+    supervised.kill(signal.SIGTERM)
+    assert supervised.exit_code() == 0
+
+
+def test_a_reload_does_not_harm_a_worker_that_only_starts(
+    reports: Reports, supervise: Supervise
+) -> None:
+    """SIGHUP ends a process that has not said what to do on it."""
+    go = os.pipe()
+
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        orders = Orders()
+        reports.say("starts", number)
+        os.read(go[0], 1)
+        ready()
+        orders.await_stop(lifeline)
+
+    supervised = supervise(2, body)
+    reports.several(2)
+    supervised.kill(signal.SIGHUP)
+    select.select([], [], [], 0.1)
+    os.write(go[1], b"12")
+    assert reports.next() == ["announced"]
+    supervised.kill(signal.SIGTERM)
+    assert supervised.exit_code() == 0
+    for each in go:
+        os.close(each)
+
+
+def test_a_stop_before_all_serve_is_obeyed(reports: Reports, supervise: Supervise) -> None:
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        orders = Orders()
+        reports.say("starts", number)
+        orders.await_stop(lifeline)
+
+    supervised = supervise(2, body)
+    reports.several(2)
+    supervised.kill(signal.SIGTERM)
+    assert supervised.exit_code() == 0
+
+
+def test_workers_learn_when_the_supervisor_is_gone(reports: Reports, supervise: Supervise) -> None:
+    supervised = supervise(2, serving(reports))
+    started(reports, 2)
+    supervised.kill(signal.SIGKILL)
+    assert supervised.exit_code() == -signal.SIGKILL
+    assert reports.several(2) == [["stopped", 0], ["stopped", 1]]
+
+
+def test_a_message_is_cut_to_what_a_pipe_takes(reports: Reports, supervise: Supervise) -> None:
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        raise HeadgateError("é" * 100_000)
+
+    supervised = supervise(1, body)
+    failed, message = reports.next()
+    assert failed == "failed"
+    assert message.startswith("ééé")
+    assert supervised.exit_code() == 2
+
+
+def test_nothing_is_left_open() -> None:
+    """Also when it fails."""
+
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        raise HeadgateError("cannot start")
+
+    before = {number: signal.getsignal(number) for number in supervisor.PASSED_ON}
+    files = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(HeadgateError, match=r"^cannot start$"):
+            Supervisor(2, body, lambda _number: None).run(lambda: None)
+    assert len(os.listdir("/proc/self/fd")) == files
+    assert {number: signal.getsignal(number) for number in supervisor.PASSED_ON} == before
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
