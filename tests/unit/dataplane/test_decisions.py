@@ -103,8 +103,9 @@ def test_a_body_too_long_to_be_shown_is_refused(fields: tuple[str, ...]) -> None
     route = dialogue.gate.route(LENGTH)
     dialogue.gate.script[b"/inspected"] = lambda _: Inspect(route, b"", PRINCIPAL)
     client = dialogue.client()
-    body = chunked(b"x" * 1001) if fields == (CHUNKED,) else b"x" * 1001
-    client.sends(request("POST /inspected", *fields), body)
+    client.sends(request("POST /inspected", *fields))
+    if fields == (CHUNKED,):
+        client.sends(chunked(b"x" * 1001))
     assert client.received().startswith(b"HTTP/1.1 413 ")
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase) == (Reason.BODY_TOO_LARGE, Phase.ADMIT)
@@ -229,13 +230,14 @@ def test_a_client_may_leave_before_deciding_has_begun(dialogue: Dialogue, later:
     assert dialogue.outcome().reason is Reason.CLIENT_GONE
 
 
+@pytest.mark.parametrize("passes", [False, True])
 def test_a_decision_in_the_moment_of_leaving_changes_nothing(
-    dialogue: Dialogue, later: Later
+    passes: bool, dialogue: Dialogue, later: Later
 ) -> None:
     client = dialogue.client()
 
     def is_made_too_late() -> None:
-        later.is_made(RuntimeError("too late"))
+        later.is_made(later.pass_on if passes else RuntimeError("too late"))
         client.resets()
 
     later.within_the_loop(lambda: client.sends(request("GET /later")), is_made_too_late)
@@ -265,6 +267,7 @@ def test_a_body_over_the_limit_of_its_route_is_refused(
     assert client.received().startswith(b"HTTP/1.1 413 ")
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase) == (Reason.BODY_TOO_LARGE, Phase.ADMIT)
+    assert dialogue.gate.inspected == []
     got = mlflow.received()
     assert not got or not got.endswith(b"0\r\n\r\n")
     assert dialogue.plane.in_flight == 0

@@ -157,6 +157,20 @@ def test_connecting_that_succeeds_in_the_moment_of_leaving(dialogue: Dialogue) -
     assert dialogue.outcome().reason is Reason.CLIENT_GONE
 
 
+def test_a_request_that_waited_is_not_begun_for_a_connection_that_is_cut(
+    dialogue: Dialogue,
+) -> None:
+    """It may still be reported that there is room to write when a connection was aborted."""
+    client = dialogue.client()
+    client.stops_reading()
+    client.sends(request("GET /stream") + request("POST /length", body=b"x"))
+    dialogue.mlflow_accepts().sends(answer(200, body=LARGE))
+    client.transport.abort()
+    client.transport.get_protocol().resume_writing()
+    dialogue.turns.run()
+    assert len(dialogue.gate.decided) == 1
+
+
 # --- half-close --------------------------------------------------------------------------------
 
 

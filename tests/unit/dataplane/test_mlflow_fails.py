@@ -188,12 +188,16 @@ def test_a_safe_request_on_a_stale_connection_is_sent_again(
 
 
 def test_a_connection_that_has_served_may_be_stale(dialogue: Dialogue) -> None:
+    """That MLflow closes what rests is not held against it."""
     client, stale = asks(dialogue, "GET /safe")
     stale.sends(answer(200))
     client.sends(request("GET /safe"))
     stale.finishes()
     dialogue.mlflow_accepts().sends(answer(200))
     assert [outcome.attempts for outcome in dialogue.outcomes()] == [1, 2]
+    (endpoint,) = dialogue.balancer.snapshot().endpoints
+    counted = {result: count for result, count in endpoint.results.items() if count}
+    assert counted == {"ok": 2, "cancelled": 1}
 
 
 def test_what_is_still_to_come_of_a_body_follows_what_is_sent_again(dialogue: Dialogue) -> None:

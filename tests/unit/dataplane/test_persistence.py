@@ -77,7 +77,7 @@ def test_half_an_empty_line_buys_no_time(dialogue: Dialogue) -> None:
     for _ in range(4):
         client.sends(b"\r", b"\n")
         dialogue.passes(20)
-    assert client.end is not End.OPEN
+    assert client.end() is not End.OPEN
 
 
 @pytest.mark.parametrize("before", [b"\n", b"\r", b"\r\r\n", b"\n\r\n", b"\r\n\n", b"\r\n\r"])
@@ -89,7 +89,7 @@ def test_a_bare_line_end_before_a_request_is_refused(before: bytes, dialogue: Di
 
     for client in (together, apart):
         assert client.received().startswith(b"HTTP/1.1 400 ")
-        assert client.end is not End.OPEN
+        assert client.end() is not End.OPEN
 
 
 def test_connection_close_is_obeyed_and_announced(dialogue: Dialogue) -> None:

@@ -291,6 +291,21 @@ def test_every_piece_of_a_body_gives_mlflow_new_time() -> None:
     dialogue.ends()
 
 
+def test_mlflow_has_new_time_when_it_takes_a_body_again() -> None:
+    dialogue = Dialogue(settings=Upstream(silence_timeout=50))
+    client = dialogue.client()
+    client.sends(request("PUT /stream", f"Content-Length: {len(LARGE)}"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.stops_reading()
+    client.sends(LARGE)
+    dialogue.passes(40)
+    mlflow.reads()
+    dialogue.passes(40)
+    mlflow.sends(answer(200))
+    assert dialogue.outcome().reason is Reason.OK
+    dialogue.ends()
+
+
 def test_mlflow_is_not_blamed_for_a_slow_client() -> None:
     """While the gate itself takes nothing from MLflow, its silence means nothing."""
     dialogue = Dialogue(settings=Upstream(silence_timeout=100))

@@ -32,6 +32,17 @@ def test_a_client_that_ends_what_it_sends_has_left(answered: bytes, dialogue: Di
     assert dialogue.outcome().reason is Reason.CLIENT_GONE
 
 
+def test_a_client_that_ends_what_it_sends_is_not_answered_further(dialogue: Dialogue) -> None:
+    client = dialogue.client(tls=True)
+    client.stops_reading()
+    client.sends(request("GET /stream") + request("POST /length", body=b"x"))
+    dialogue.mlflow_accepts().sends(answer(200, body=b"x" * 300_000))
+    client.finishes()
+    client.reads()
+    assert client.end() is End.FINISHED
+    assert len(dialogue.gate.decided) == 1
+
+
 @pytest.mark.parametrize("fields", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
 def test_a_refused_client_that_is_still_sending_is_read_for_a_while(
     fields: str, dialogue: Dialogue

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 
+from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.gate import Forward, Route
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
+from headgate.testing.gate import LENGTH, PRINCIPAL
 from headgate.testing.messages import Message, answer, request
 from headgate.testing.transport import Peer
-from headgate.upstream import ClusterPolicy
+from headgate.upstream import Cluster, ClusterPolicy
 from headgate.wire import forward
 
 PART = b"x" * 100_000
@@ -90,6 +94,26 @@ def test_nobody_waits_for_ever(dialogue: Dialogue, mlflow: Peer) -> None:
     assert dialogue.outcome().reason is Reason.OVERLOADED
     assert client.is_read()
     mlflow.sends(answer(200))
+
+
+def test_nobody_waits_where_there_is_nothing_to_wait_for(dialogue: Dialogue) -> None:
+    """Its connection is read on: the next request may meet an MLflow again."""
+    policy = ClusterPolicy(probe_interval=0, slow_start=0)
+    cluster = Cluster("empty", policy, Random(0), lambda _event: None)  # noqa: S311
+    empty = Balancer(cluster, lambda _: dialogue.pool, clock=dialogue.clock, silence_timeout=1)
+    route = Route(empty, b"/empty", b"", LENGTH)
+    dialogue.gate.script[b"/empty"] = lambda _: Forward(route, b"", PRINCIPAL)
+    client = dialogue.client()
+    client.sends(request("POST /empty", body=b"x"))
+    refused = Message.of(client.received())
+    assert refused.line == b"HTTP/1.1 503 Service Unavailable"
+    assert b"retry-after" in refused.fields
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.endpoint) == (Reason.NO_ENDPOINT, "")
+
+    client.sends(request("GET /stream"))
+    dialogue.mlflow_accepts().sends(answer(200))
+    assert client.received().startswith(b"HTTP/1.1 200 ")
 
 
 def test_who_leaves_waits_no_longer(dialogue: Dialogue, mlflow: Peer) -> None:
