@@ -9,15 +9,7 @@ import pytest
 from headgate.config import Limits
 from headgate.contract import Dialect
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.gate import (
-    Caller,
-    Forward,
-    Inspect,
-    Redirect,
-    Refused,
-    Route,
-    Verdict,
-)
+from headgate.dataplane.gate import Caller, Forward, Inspect, Redirect, Refused, Route, Verdict
 from headgate.errors import Refusal
 from headgate.model import BodyHandling, Phase, Principal, Reason
 from headgate.server import pipeline as room
@@ -164,11 +156,9 @@ def test_an_unknown_route_is_told_to_whom_has_a_key(scene: Scene) -> None:
 
 
 def test_a_body_is_for_the_authoriser_to_judge(scene: Scene) -> None:
+    asked = Inspect(scene.passes(f"POST {CREATE}").route, b"", ALICE)
     request = read(f"POST {CREATE}", KEY)
-    route = scene.passes(f"POST {CREATE}").route
-    verdict = scene.pipeline.decide_body(
-        request, scene.caller, Inspect(route, b"", ALICE), b"the body"
-    )
+    verdict = scene.pipeline.decide_body(request, scene.caller, asked, b"the body")
     assert isinstance(verdict, Refused)
     assert verdict.refusal.message == "the body"
 
@@ -270,10 +260,6 @@ def test_only_the_gates_own_pages_may_write(
             assert isinstance(verdict, Refused)
             assert (verdict.refusal.reason, verdict.phase) == (Reason.FORBIDDEN, Phase.AUTHORISE)
             assert verdict.principal == "alice"
-
-
-def test_who_is_no_browser_says_no_origin(scene: Scene) -> None:
-    assert scene.passes(f"POST {CREATE}").principal is ALICE
 
 
 # --- what is remembered: who -------------------------------------------------------------------
