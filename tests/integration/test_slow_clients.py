@@ -14,6 +14,7 @@ from tests.support.scene import SHORT_PATIENCE, Scene, running_scene
 from tests.support.scripts import answer_bytes, fixed, held, raw, silent
 
 PACE_SECONDS = 0.1
+DROPS = 100
 HALF_OPEN = 500
 PER_CONNECTION = 64 * 1024
 """Bytes of memory that one half-open connection may cost, its kernel buffers aside."""
@@ -29,7 +30,7 @@ ENDLESS = f"Content-Length: {10**9}"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with running_scene(tmp_path_factory.mktemp("slow")) as scene:
+    with running_scene(tmp_path_factory.mktemp("slow"), SHORT_PATIENCE) as scene:
         yield scene
 
 
@@ -44,11 +45,12 @@ def drip(scene: Scene, begun: bytes, drop: bytes) -> RawAnswer:
     """Send ``begun``, then ``drop`` again and again until the gate answers."""
     with RawClient(scene.gate.host, scene.gate.port, PACE_SECONDS) as client:
         client.send(begun)
-        while True:
+        for _ in range(DROPS):
             try:
                 return client.answer()
             except TimeoutError:
                 client.send(drop)
+        raise AssertionError(f"no answer after {DROPS * PACE_SECONDS:g} s")
 
 
 @pytest.mark.parametrize("drop", [b"", b"x"], ids=["stands", "drips"])

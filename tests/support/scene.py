@@ -1,4 +1,4 @@
-"""A gate with short patience between clients that misbehave and an upstream that does, too."""
+"""A gate between clients that misbehave and an upstream that does, too."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from tests.support.recording_upstream import RecordedRequest, RecordingUpstream,
 from tests.support.resources import Resources
 from tests.support.scripts import fixed, routed
 
-SHORT_PATIENCE = {
+QUICK_REST = {"HEADGATE_UPSTREAMS__DEFAULT__IDLE_TIMEOUT": "0.2"}
+"""For a gate that is waited for until it holds nothing."""
+SHORT_PATIENCE = QUICK_REST | {
     "HEADGATE_LIMITS__HEADER_TIMEOUT": "1",
     "HEADGATE_LIMITS__BODY_TIMEOUT": "1",
     "HEADGATE_LIMITS__KEEPALIVE_TIMEOUT": "1",
-    "HEADGATE_UPSTREAMS__DEFAULT__IDLE_TIMEOUT": "0.2",
 }
 REST_SECONDS = 20.0
 FOLDER = "/api/2.0/mlflow-artifacts/artifacts"
@@ -74,7 +75,7 @@ class Scene:
 
 
 @contextmanager
-def running_scene(folder: Path, environment: Mapping[str, str] = SHORT_PATIENCE) -> Iterator[Scene]:
+def running_scene(folder: Path, environment: Mapping[str, str] = QUICK_REST) -> Iterator[Scene]:
     """Run a gate and its upstream until the block ends."""
     routes: dict[bytes, Script] = {}
     key = create_key(folder / "data", "scene")
