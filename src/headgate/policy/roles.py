@@ -67,8 +67,8 @@ BUILT_IN: Mapping[str, Role] = {
         (
             *(f"write:{family}" for family in _REGISTERED),
             *(f"delete:{family}" for family in _REGISTERED),
-            # What registering a model writes beside it: its files, and a tag on the logged model.
-            "write:artifacts",
+            # Registering a logged model tags it with the version; its files stay where they are
+            # (mlflow.tracking._model_registry.fluent.register_model, 3.17.2).
             "write:logged-models",
         ),
         includes=("viewer",),

@@ -27,7 +27,7 @@ def test_what_the_built_in_roles_may() -> None:
     assert may(writer, "runs") == {"read", "write", "delete"}
     assert may(viewer, "models") == may(writer, "models") == {"read"}
     assert may(publisher, "models") == {"read", "write", "delete"}
-    assert may(publisher, "artifacts") == {"read", "write"}
+    assert may(publisher, "artifacts") == {"read"}
     for grants in (viewer, writer, publisher):
         assert not any(may(grants, family) for family in ("webhooks", "jobs", "assistant"))
         assert not any("administer" in may(grants, family) for family in FAMILIES)
