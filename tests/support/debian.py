@@ -25,7 +25,12 @@ class DebianPackage:
 
 CHROMIUM = DebianPackage("chromium", Path("/usr/bin/chromium"), "tests/browser")
 NGINX = DebianPackage("nginx", Path("/usr/sbin/nginx"), "tests/integration/test_smuggling.py")
-PACKAGES = (CHROMIUM, NGINX)
+POSTGRESQL = DebianPackage(
+    "postgresql-15",
+    Path("/usr/lib/postgresql/15/bin/initdb"),
+    "tests/integration/test_failover.py",
+)
+PACKAGES = (CHROMIUM, NGINX, POSTGRESQL)
 
 
 def require(package: DebianPackage) -> Path:

@@ -54,20 +54,25 @@ class MlflowServer:
 
 @contextmanager
 def running_mlflow(
-    folder: Path, environment: Mapping[str, str] | None = None
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    database: str | None = None,
+    artifacts: Path | None = None,
 ) -> Iterator[MlflowServer]:
     """Run ``mlflow server`` on a free port until the block ends.
 
-    ``environment`` adds settings, such as ``UVICORN_HTTP=h11``: without it uvicorn takes
-    httptools where that is installed, as it is beside a gate.
+    ``database`` and ``artifacts`` are those that several servers share; without them the server
+    has its own below ``folder``.  ``environment`` adds settings, such as ``UVICORN_HTTP=h11``:
+    without it uvicorn takes httptools where that is installed, as it is beside a gate.
 
     Raises:
         ServerError: when it is not healthy within ``START_SECONDS``.
     """
-    artifacts = folder / "artifacts"
+    artifacts = artifacts or folder / "artifacts"
     command = [
         *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+        *("--backend-store-uri", database or f"sqlite:///{folder / 'mlflow.db'}"),
         *("--artifacts-destination", str(artifacts)),
         *("--host", "127.0.0.1", "--port", "0", "--workers", "1"),
     ]
