@@ -1,19 +1,54 @@
-"""Grants, operations and names for property tests."""
+"""Grants, operations and names to decide on, by hand and at random."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
 from headgate.contract import table
-from headgate.model import FAMILIES, Action, Grant, Narrowing, Operation
-from headgate.policy import Named
+from headgate.model import FAMILIES, Action, Grant, Grants, Narrowing, Operation
+from headgate.policy import Decision, Denied, Named, NeedsObject, Role, Roles, decide
 from headgate.policy.reach import NARROWED_BY, OF_NO_UPSTREAM, OF_NO_WORKSPACE
 
 OPERATIONS = tuple({row.operation.name: row.operation for row in table().rows}.values())
+BY_NAME = {operation.name: operation for operation in OPERATIONS}
 UPSTREAMS = ("default", "lab")
 WORKSPACES = ("w1", "w 2")
 NAMES = ("team-a/x", "team-a/y", "team-b/x", "", "*")
 PATTERNS = ("*", "team-a/*", "team-?/x", "team-b/x", "é *")
+
+
+def having(*texts: str, roles: tuple[str, ...] = ()) -> Grants:
+    """What the key ``ci`` may do with these grants and roles."""
+    return Roles({"own": Role("", texts)}).grants_for("ci", ["own", *roles])
+
+
+def decided(grants: Grants, operation: str, workspace: str | None = None) -> Decision:
+    """What is decided on the operation of this name, on upstream ``default``."""
+    return decide(grants, BY_NAME[operation], "default", workspace)
+
+
+def asked(grants: Grants, operation: str) -> NeedsObject:
+    """The same, where it must depend on names."""
+    decision = decided(grants, operation)
+    assert isinstance(decision, NeedsObject)
+    return decision
+
+
+def naming(needs: NeedsObject, **names: tuple[str, ...] | str | None) -> list[Named]:
+    """Objects by the fields that name them: the value itself, or what it is called."""
+    fields = {field.name.replace("[]", ""): field for field in needs.fields}
+    return [
+        Named(fields[name], given)
+        if isinstance(given, str)
+        else Named(fields[name], "01", given or (), given is None)
+        for name, given in names.items()
+    ]
+
+
+def message(decision: Decision) -> str:
+    """The sentence of a denial."""
+    assert isinstance(decision, Denied)
+    return decision.message
 
 
 patterns = st.sampled_from(PATTERNS)
