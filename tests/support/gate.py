@@ -28,11 +28,12 @@ class Gate:
     port: int
     data: Path
     process: ServerProcess
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """The public address, without a prefix."""
-        return f"http://{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
     def create_key(self, name: str) -> str:
         """Make a key as ``headgate keys create`` does and return its secret.
@@ -72,9 +73,11 @@ class Gate:
 
 @contextmanager
 def running_gate(
-    folder: Path, upstream: str, environment: Mapping[str, str] | None = None
+    folder: Path, upstream: str | None, environment: Mapping[str, str] | None = None
 ) -> Iterator[Gate]:
     """Run a gate in front of ``upstream`` until the block ends.
+
+    Without ``upstream``, what ``environment`` leads to must name one.
 
     ``folder`` gets its data and logs; keys made there with ``create_key`` before the start are
     known from the first request on.  ``environment`` adds settings, such as
@@ -90,12 +93,13 @@ def running_gate(
         "HEADGATE_LISTEN__LAME_DUCK": "0",  # no balancer watches, so that stopping takes no time
         # What a recording upstream counts is what clients sent.
         "HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "0",
-        "MLFLOW_SERVER_URL": upstream,
     }
+    if upstream is not None:
+        settings["MLFLOW_SERVER_URL"] = upstream
     command = [sys.executable, "-m", "headgate", "serve"]
     with ServerProcess(command, settings | dict(environment or {}), folder, "gate") as process:
-        line = process.wait_for_line(r"listening on http://([\d.]+):(\d+)", START_SECONDS)
-        yield Gate(line[1], int(line[2]), data, process)
+        line = process.wait_for_line(r"listening on (https?)://([\d.]+):(\d+)", START_SECONDS)
+        yield Gate(line[2], int(line[3]), data, process, line[1])
 
 
 def bearer(key: str) -> str:
