@@ -28,6 +28,7 @@ COMMANDS = {
     "keys": "Make, list, change and revoke API keys.",
     "explain": "Tell what a request is and whether a key may send it.",
     "routes": "List every route that may pass, with what it is; all others are refused.",
+    "doctor": "Tell what is wrong with the way to MLflow, or known of its version.",
     "verify": "Register a model through a running gate, step by step, and remove it again.",
 }
 """Each command with its line in the help; its code is the module of its name in this package."""

@@ -76,8 +76,8 @@ def verify(
     The key comes from HEADGATE_API_KEY, MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_PASSWORD, or
     from a prompt.  The exit code is 0 only if every step passed.
     """
-    target = _target(url)
-    key, source = _key(os.environ)
+    target = tracking_url(url)
+    key, source = key_to_send(os.environ)
     order = Order(
         python=str(python or sys.executable),
         url=target,
@@ -99,7 +99,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _target(url: str) -> str:
+def tracking_url(url: str) -> str:
     """The URL without a slash at its end.
 
     Raises:
@@ -120,7 +120,7 @@ def _target(url: str) -> str:
     return url.rstrip("/")
 
 
-def _key(environment: Mapping[str, str]) -> tuple[str, Auth]:
+def key_to_send(environment: Mapping[str, str]) -> tuple[str, Auth]:
     """The key and how to send it, from the environment or from whoever sits at the terminal."""
     for name, auth in _KEY_VARIABLES.items():
         if environment.get(name):

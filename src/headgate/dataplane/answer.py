@@ -37,6 +37,15 @@ def refusal(what: Refusal, request_id: bytes, connection: bytes, *, head_only: b
     return b"".join(lines)
 
 
+def document(body: bytes, request_id: bytes, connection: bytes, *, head_only: bool) -> bytes:
+    """A JSON document of the gate's own."""
+    head = (
+        b"%bContent-Type: application/json\r\nContent-Length: %d\r\nCache-Control: no-store\r\n"
+        b"X-Request-ID: %b\r\n%b\r\n"
+    ) % (status_line(200), len(body), request_id, connection)
+    return head if head_only else head + body
+
+
 def redirect(location: bytes, request_id: bytes, connection: bytes) -> bytes:
     """A permanent redirect to another path of this gate."""
     return b"%bLocation: %b\r\nContent-Length: 0\r\nX-Request-ID: %b\r\n%b\r\n" % (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from headgate.dataplane import answer, failures
 from headgate.dataplane.forwarding import Forwarding
-from headgate.dataplane.gate import Forward, Inspect, Pending, Redirect, Route, Verdict
+from headgate.dataplane.gate import Answered, Forward, Inspect, Pending, Redirect, Route, Verdict
 from headgate.dataplane.plane import Plane, log
 from headgate.dataplane.request_body import RequestBody
 from headgate.errors import Refusal
@@ -107,6 +107,9 @@ class Exchange:
             self._body = None  # what came of it is not used
             if isinstance(verdict, Redirect):
                 self._redirect(verdict)
+            elif isinstance(verdict, Answered):
+                self._principal = verdict.principal
+                self._answer(verdict)
             else:
                 self._principal = verdict.principal
                 self._refuse(verdict.refusal, verdict.phase)
@@ -269,12 +272,24 @@ class Exchange:
     # --- the end ---------------------------------------------------------------------------
 
     def _redirect(self, verdict: Redirect) -> None:
-        self._status = 308
+        connection = self._begin_own_answer(308)
+        self._client.write(answer.redirect(verdict.location, self.request_id, connection))
+        self.on_answered()
+
+    def _answer(self, verdict: Answered) -> None:
+        connection = self._begin_own_answer(200)
+        head_only = self.method == b"HEAD"
+        self._client.write(
+            answer.document(verdict.body, self.request_id, connection, head_only=head_only)
+        )
+        self.on_answered()
+
+    def _begin_own_answer(self, status: int) -> bytes:
+        """Begin an answer that is not MLflow's; the line about the connection, or empty."""
+        self._status = status
         self.phase = Phase.RESPOND
         client = self._client
-        connection = self.settle_connection(client.body_done or client.can_discard())
-        client.write(answer.redirect(verdict.location, self.request_id, connection))
-        self.on_answered()
+        return self.settle_connection(client.body_done or client.can_discard())
 
     def _fail(self, refusal: Refusal, phase: Phase) -> None:
         """Refuse, or cut the connection when part of an answer has been sent already."""

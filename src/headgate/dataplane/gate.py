@@ -76,6 +76,14 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The gate itself gives the answer, which is a good one: ``body``, a JSON document."""
+
+    body: bytes
+    principal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The request may not pass; ``principal`` is known once it has authenticated."""
 
@@ -105,7 +113,7 @@ class Pending:
         self.principal = principal
 
 
-Verdict = Forward | Redirect | Refused | Inspect | Pending
+Verdict = Forward | Redirect | Answered | Refused | Inspect | Pending
 
 
 class Gate(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 
 from headgate.config import Shields
 from headgate.contract.body import read_json
-from headgate.dataplane.gate import Forward, Inspect, Pending, Refused, Route, Verdict
+from headgate.dataplane.gate import Answered, Forward, Inspect, Pending, Refused, Route, Verdict
 from headgate.errors import Refusal
 from headgate.model import ObjectKind, Operation, Phase, Place, Principal, Reason
 from headgate.policy import Allowed, Denied, Named, NeedsObject, decide, judge
@@ -38,13 +38,19 @@ class Authoriser:
         self._resolver_of = resolver_of
         self._shield = shield if shield is not None else Shield(Shields())
 
-    def place(self, operation: Operation, path: bytes) -> Refusal | tuple[bytes, ...]:
+    def place(self, operation: Operation, path: bytes) -> Refused | Answered | tuple[bytes, ...]:
         """What holds for every request with one method and path, whoever sends it.
 
-        That it is refused, or the lines that its answer's head is to have.
+        That it is refused, what it is answered without MLflow, or the lines that the head of
+        MLflow's answer is to have.
         """
+        own = self._shield.own_answer(operation)
+        if own is not None:
+            return Answered(own)
         refusal = self._shield.check_path(operation, path)
-        return refusal if refusal is not None else self._shield.response_lines(operation)
+        if refusal is not None:
+            return Refused(refusal, Phase.AUTHORISE)
+        return self._shield.response_lines(operation)
 
     def authorise(
         self, request: Request, route: Route, query: bytes, principal: Principal

@@ -15,7 +15,16 @@ from headgate.auth import Authenticate
 from headgate.config import Limits
 from headgate.contract import Spoken, classify, translate
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.gate import Caller, Forward, Inspect, Redirect, Refused, Route, Verdict
+from headgate.dataplane.gate import (
+    Answered,
+    Caller,
+    Forward,
+    Inspect,
+    Redirect,
+    Refused,
+    Route,
+    Verdict,
+)
 from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Principal, Reason, SizeClass
 from headgate.server.authorise import Authoriser
@@ -85,7 +94,9 @@ class Pipeline:
     def decide(self, request: Request, caller: Caller) -> Verdict:
         """Whether the request may pass, and where to."""
         path, mark, query = request.target.partition(b"?")
-        place: Route | Redirect | Refused | None = self._routes.get((request.method, path))
+        place: Route | Redirect | Answered | Refused | None = self._routes.get(
+            (request.method, path)
+        )
         if place is None or b"#" in query or _is_outdated(place):
             place = self._place(request)
         if isinstance(place, Route) and place.operation.public:
@@ -95,11 +106,11 @@ class Pipeline:
         principal = self._who(request.fields, caller)
         if isinstance(principal, Refusal):
             return Refused(principal, Phase.AUTHENTICATE)
-        if isinstance(place, Route):
-            if b"origin" in request.fields.known and _is_foreign_write(request):
-                return Refused(_FOREIGN_WRITE, Phase.AUTHORISE, principal.name)
-            return self._authorise.authorise(request, place, mark + query, principal)
-        return replace(place, principal=principal.name) if isinstance(place, Refused) else place
+        if not isinstance(place, Route):
+            return place if isinstance(place, Redirect) else _for(place, principal)
+        if b"origin" in request.fields.known and _is_foreign_write(request):
+            return Refused(_FOREIGN_WRITE, Phase.AUTHORISE, principal.name)
+        return self._authorise.authorise(request, place, mark + query, principal)
 
     def decide_body(
         self,
@@ -130,7 +141,7 @@ class Pipeline:
             caller.memo = _Known(fields, generation, answer)
         return answer
 
-    def _place(self, request: Request) -> Route | Redirect | Refused:
+    def _place(self, request: Request) -> Route | Redirect | Answered | Refused:
         """Canonicalise and classify: where the request's method and path lead."""
         try:
             target = canonicalise(request.target, request.fields.host)
@@ -149,8 +160,8 @@ class Pipeline:
         if operation is None or balancer is None:
             return Refused(_unknown_route(request, target), Phase.CLASSIFY)
         lines = self._authorise.place(operation, path)
-        if isinstance(lines, Refusal):
-            return Refused(lines, Phase.AUTHORISE)
+        if isinstance(lines, Refused | Answered):
+            return lines
         dialect = balancer.dialect
         spoken = Spoken(path, operation.body)
         if dialect.version:
@@ -182,9 +193,13 @@ _FOREIGN_WRITE = Refusal(
 )
 
 
-def _is_outdated(place: Route | Redirect | Refused) -> bool:
+def _is_outdated(place: Route | Redirect | Answered | Refused) -> bool:
     """Whether the upstream speaks another dialect by now."""
     return isinstance(place, Route) and place.dialect is not place.balancer.dialect
+
+
+def _for(place: Answered | Refused, principal: Principal) -> Answered | Refused:
+    return replace(place, principal=principal.name)
 
 
 def _is_foreign_write(request: Request) -> bool:

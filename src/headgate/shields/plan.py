@@ -19,7 +19,7 @@ _NAMING = {
 """The field in which an operation gives something a name."""
 _TAGGING = frozenset({"traces/set-tag"})
 _GRAPHQL = "graphql"
-_PROXY, _PROXY_PATH = "gateway/deployments-proxy", "gateway_path"
+_PROXY, PROXY_PATH = "gateway/deployments-proxy", "gateway_path"
 _PROVIDER_MODELS, _PROVIDER_URL = "assistant/providers/models", "base_url"
 _CALLING = frozenset({"webhooks", "ai-gateway"})
 """The families whose objects hold addresses that the server calls."""
@@ -93,12 +93,17 @@ def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
     traversal = ShieldRule.TRAVERSAL in rules
     stored = ShieldRule.STORED_LOCATION in rules
     targets = ShieldRule.PRIVATE_TARGET in rules
-    proxied = frozenset({_PROXY_PATH} if name == _PROXY and traversal else ())
+    proxied = frozenset({PROXY_PATH} if name == _PROXY and traversal else ())
     return Plan(
         off=operation.family == "assistant" and ShieldRule.ASSISTANT in rules,
         path_parameters=_fields(operation, _PATHS, Place.PATH, wanted=traversal),
         query_paths=proxied | _fields(operation, _PATHS, Place.QUERY, wanted=traversal),
-        query_identifiers=_fields(operation, _IDENTIFIERS, Place.QUERY, wanted=traversal),
+        query_identifiers=_fields(
+            operation,
+            _IDENTIFIERS,
+            Place.QUERY,
+            wanted=traversal and operation.family == "artifacts",
+        ),
         query_urls=frozenset({_PROVIDER_URL} if name == _PROVIDER_MODELS and targets else ()),
         body_paths=proxied | _fields(operation, _PATHS, Place.BODY, wanted=traversal),
         body_locations=_fields(

@@ -14,7 +14,7 @@ from headgate.errors import Refusal
 from headgate.model import Operation
 from headgate.shields import graphql, locations, names, targets, traversal
 from headgate.shields.messages import Text, texts
-from headgate.shields.plan import Plan, plan_of
+from headgate.shields.plan import PROXY_PATH, Plan, plan_of
 from headgate.shields.rules import refusal
 
 ARTIFACT_LINES: tuple[bytes, ...] = (
@@ -23,6 +23,15 @@ ARTIFACT_LINES: tuple[bytes, ...] = (
     b"Content-Disposition: attachment\r\n",
 )
 """MLflow's page fetches artifacts by script, or as images, which none of them hinders."""
+
+# mlflow.server.handlers._validate_gateway_path, which older servers lack.
+_PROXIED = re.compile(r"api/2\.0/endpoints|gateway/[A-Za-z0-9_.\-]+/invocations")
+
+_ASSISTANT_OFF = {
+    "assistant/get-config": b'{"providers":{},"projects":{},"remote_access_allowed":false}',
+    "assistant/providers": b'{"providers":[],"resolved":null,"gateway_vendor_options":{}}',
+}
+"""What an MLflow says that has no assistant to offer (mlflow/server/assistant/api.py, 3.17.2)."""
 
 # A query in which every id is one, and every path plainly leads downwards: nearly all of them.
 _PLAIN_QUERY = re.compile(
@@ -54,6 +63,14 @@ class Shield:
         """Lines for the head of an answer, each unless MLflow's own has a field of that name."""
         return ARTIFACT_LINES if self._plan(operation).artifact else ()
 
+    def own_answer(self, operation: Operation) -> bytes | None:
+        """The JSON document that stands for MLflow's answer, where there is one.
+
+        MLflow's page asks for these when it opens, whoever looks at it; a refusal would show among
+        its errors.
+        """
+        return _ASSISTANT_OFF.get(operation.name) if self._plan(operation).off else None
+
     def check_path(self, operation: Operation, path: bytes) -> Refusal | None:
         """What speaks against a canonical path, in which dot segments are refused already."""
         plan = self._plan(operation)
@@ -75,7 +92,7 @@ class Shield:
             return None
         for name, value in _parameters(query):
             if name in plan.query_paths:
-                if traversal.is_unsafe_path(value):
+                if traversal.is_unsafe_path(value) or _is_elsewhere(name, value):
                     return refusal(ShieldRule.TRAVERSAL, field=name)
             elif name in plan.query_identifiers:
                 if traversal.is_unsafe_identifier(value):
@@ -107,7 +124,9 @@ class Shield:
         if plan.body_tag and place == "key" and value == locations.LOCATION_TAG:
             allowed = _alternatives(self._locations)
             return refusal(ShieldRule.STORED_LOCATION, field="the tag", allowed=allowed)
-        if place in plan.body_paths and traversal.is_unsafe_path(value):
+        if place in plan.body_paths and (
+            traversal.is_unsafe_path(value) or _is_elsewhere(place, value)
+        ):
             return refusal(ShieldRule.TRAVERSAL, field=place)
         if place == plan.body_name and names.is_unsafe_name(value):
             return refusal(ShieldRule.ESCAPED_NAME, field=place)
@@ -132,6 +151,11 @@ class Shield:
             known = operation, plan_of(operation, self._rules)
             self._plans[id(operation)] = known
         return known[1]
+
+
+def _is_elsewhere(name: str, value: str) -> bool:
+    """Whether the deployments proxy is to call anything but what it is there for."""
+    return name == PROXY_PATH and _PROXIED.fullmatch(value.strip("/")) is None
 
 
 def _parameters(query: bytes) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,173 @@
+"""``headgate doctor``: what is wrong with the way to MLflow, or with MLflow's version."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import ssl
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from headgate.cli.chain import walk
+from headgate.cli.check import ConfigFile
+from headgate.cli.verify import key_to_send, tracking_url
+from headgate.config import ShieldRule, load
+from headgate.contract.known import numbers
+from headgate.errors import HeadgateError
+from headgate.shields.vulnerabilities import Guard, Standing, Vulnerability, read_vulnerabilities
+
+ANSWER_SECONDS = 10.0
+MAX_VERSION_BYTES = 64
+
+app = typer.Typer(
+    help="Tell what is wrong with the way to MLflow, or known of its version.",
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+_AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
+_GUARDS = {
+    Guard.KEYS: "nobody passes without a key",
+    Guard.ROLES: "a key may do no more than its roles allow",
+    Guard.HOSTS: "pages of other sites are refused",
+}
+
+
+@app.callback(invoke_without_command=True)
+def doctor(context: typer.Context, as_json: _AsJson = False, config: ConfigFile = None) -> None:
+    """Tell what is wrong with the way to MLflow, or known of its version.
+
+    Without a further word, walks the way to each upstream step by step, as the configuration has
+    it.  The exit code is 1 if a step fails.
+    """
+    if context.invoked_subcommand is None:
+        raise typer.Exit(walk(load(config, os.environ), as_json=as_json))
+
+
+@app.command()
+def cve(
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="The tracking URI that clients are given.")
+    ],
+    as_json: _AsJson = False,
+) -> None:
+    """Tell which of MLflow's published vulnerabilities its version has, and what blocks them.
+
+    The key comes from HEADGATE_API_KEY, MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_PASSWORD, or
+    from a prompt.  The exit code is 1 if an upgrade is needed.
+    """
+    target = tracking_url(url)
+    version = ask_version(target, key_to_send(os.environ)[0])
+    found = read_vulnerabilities()
+    if as_json:
+        print(json.dumps(document(target, version, found), indent=2))
+    else:
+        print("\n".join(lines(version, found)))
+    if any(each.standing(version) is Standing.NEEDS_UPGRADE for each in found):
+        raise typer.Exit(1)
+
+
+def ask_version(url: str, key: str) -> str:
+    """The version of the MLflow that is reached under ``url``.
+
+    Raises:
+        HeadgateError: there is no answer, or another one.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            parts.netloc, timeout=ANSWER_SECONDS, context=ssl.create_default_context()
+        )
+    else:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=ANSWER_SECONDS)
+    try:
+        connection.request(
+            "GET", f"{parts.path}/version", headers={"Authorization": f"Bearer {key}"}
+        )
+        answer = connection.getresponse()
+        text = answer.read(MAX_VERSION_BYTES).decode("ascii", "replace").strip()
+    except (OSError, http.client.HTTPException) as error:
+        raise HeadgateError(f"{url} does not answer: {error}; is the gate running there?") from None
+    finally:
+        connection.close()
+    if answer.status in (401, 403):
+        raise HeadgateError(f"{url} refuses the key ({answer.status}); check HEADGATE_API_KEY")
+    if answer.status != 200 or not numbers(text):
+        raise HeadgateError(f"{url}/version does not tell a version ({answer.status})")
+    return text
+
+
+def document(url: str, version: str, found: Sequence[Vulnerability]) -> dict[str, object]:
+    """Everything that is known, for programs; ``affected`` is null where it is not certain."""
+    return {
+        "url": url,
+        "version": version,
+        "vulnerabilities": [
+            {
+                "id": each.id,
+                "what": each.what,
+                "affected": each.affects(version),
+                "fixed": list(each.fixed),
+                "standing": each.standing(version),
+                "by": blocker(each),
+                "note": each.note,
+            }
+            for each in found
+        ],
+    }
+
+
+def lines(version: str, found: Sequence[Vulnerability]) -> list[str]:
+    """The report for a person: a section for each standing, the pressing ones first."""
+    report = [f"MLflow {version}, {len(found)} published vulnerabilities known"]
+    for standing in (
+        Standing.NEEDS_UPGRADE,
+        Standing.OUT_OF_REACH,
+        Standing.SHIELDED,
+        Standing.NOT_AFFECTED,
+    ):
+        chosen = [each for each in found if each.standing(version) is standing]
+        report += ["", f"{_HEADINGS[standing]}: {len(chosen) or 'none'}"]
+        for each in chosen:
+            report.append(f"  {each.id:<20} {each.what}")
+            report += (f"  {'':<20} {text}" for text in _about(each, version))
+    report += [
+        "",
+        "Shields count as switched on here; 'affected: not certain' where sources name no release",
+        "that is free of it.",
+    ]
+    return report
+
+
+_HEADINGS = {
+    Standing.NEEDS_UPGRADE: "Needs an upgrade",
+    Standing.OUT_OF_REACH: "Out of a gate's reach",
+    Standing.SHIELDED: "Blocked by the gate",
+    Standing.NOT_AFFECTED: "Not in this version",
+}
+
+
+def _about(each: Vulnerability, version: str) -> list[str]:
+    if each.standing(version) is Standing.NOT_AFFECTED:
+        return []
+    affected = "yes" if each.affects(version) else "not certain"
+    text = f"affected: {affected}"
+    if each.fixed:
+        text += f"; fixed in {' and '.join(each.fixed)}"
+    by = blocker(each)
+    if by:
+        text += f"; {'partly ' if each.partly else ''}blocked by {by}"
+    return [text, each.note] if each.note else [text]
+
+
+def blocker(each: Vulnerability) -> str:
+    """What of the gate stands in the way, in words; empty if nothing does."""
+    if each.by is None:
+        return ""
+    if isinstance(each.by, ShieldRule):
+        return f"shield {each.by}"
+    return f"the gate: {_GUARDS[each.by]}"
