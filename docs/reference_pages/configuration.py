@@ -6,7 +6,7 @@ import enum
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
@@ -100,6 +100,8 @@ def _type(setting: str, annotation: Any) -> str:
     """
     if annotation in _TYPES:
         return _TYPES[annotation]
+    if get_origin(annotation) is Annotated:
+        return _type(setting, get_args(annotation)[0])
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return " or ".join(f"`{member.value}`" for member in annotation)
     arguments = [kind for kind in get_args(annotation) if kind not in (types.NoneType, ...)]

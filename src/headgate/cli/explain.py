@@ -70,10 +70,10 @@ def explain(
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Tell what a request is and whether a key may send it, from the configuration alone.
+    """Tell what a request is and whether a key may send it.
 
-    Nothing is sent.  Without --key and --role, every role is tried.  The exit code is 1 if the
-    request is denied.
+    Nothing is sent: the configuration and the key store answer.  Without --key and --role, every
+    role is tried.  The exit code is 1 if the request is denied.
     """
     settings = load(config, os.environ, {"data": data})
     asked = _read(method.upper(), path, upstream, workspace, settings)
