@@ -64,7 +64,15 @@ class Plane:
         now = self.clock()
         for connection in tuple(self.connections):
             if connection.deadline <= now:
-                connection.on_deadline(now)
+                self._end_wait(connection, now)
+
+    def _end_wait(self, connection: ClientConnection, now: float) -> None:
+        try:
+            connection.on_deadline(now)
+        except Exception:
+            # Supervisor: a defect ends one connection, and not the sweeping of all others.
+            log.exception("defect while ending a wait of %s", connection.caller.address)
+            connection.abort()
 
     def leave(self, connection: ClientConnection) -> None:
         """Forget a connection that is closed."""

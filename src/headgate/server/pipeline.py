@@ -210,7 +210,8 @@ def _is_foreign_write(request: Request) -> bool:
     if request.method in _SAFE_METHODS:
         return False
     match = _AUTHORITY.fullmatch(request.fields.known[b"origin"])
-    return match is None or match[1].lower() != request.fields.host.lower()
+    public = request.fields.origin.host or request.fields.host
+    return match is None or match[1].lower() != public.lower()
 
 
 def _unknown_route(request: Request, target: Target) -> Refusal:

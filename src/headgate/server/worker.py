@@ -149,8 +149,12 @@ class Worker:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            self._plane.sweep()
-            self._upkeep.tick()
+            try:
+                self._plane.sweep()
+                self._upkeep.tick()
+            except Exception:
+                # Supervisor: what failed now is tried again in a moment; the gate goes on.
+                log.exception("defect in the periodic work")
 
     async def _drain(self) -> None:
         """Wait for the requests under way, but not for ever."""
