@@ -81,17 +81,17 @@ def serve(
         sockets[number] = listener.renewed(sockets[number], config.listen)
 
     def body(number: int, ready: Callable[[], None], lifeline: int | None = None) -> None:
-        settings = config
-        if source is not None and number in replaced:
-            settings = as_far_as_possible(config, source.read())
         own = sockets[number]
         for other in sockets:
             if other is not own:
                 other.close()
         try:
+            settings = config
+            if source is not None and number in replaced:
+                settings = as_far_as_possible(config, source.read())
             _run_worker(settings, source, counters, number, own, ready, lifeline)
         finally:
-            listener.end(own)
+            listener.end(own)  # nobody is to wait there for a worker that may not come
 
     try:
         if config.listen.workers == 1:

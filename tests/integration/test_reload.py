@@ -1,0 +1,202 @@
+"""A running gate takes up a changed configuration and drops nothing for it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.gate import Gate, bearer, create_key, running_gate
+from tests.support.raw import request_head
+from tests.support.recording_upstream import RecordingUpstream
+from tests.support.scripts import fixed, held
+from tests.support.workers import kill_worker, worker_pids
+
+SECONDS = 15.0
+UPLOADED = "/api/2.0/mlflow-artifacts/artifacts/model.bin"
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A gate with a configuration file, and two upstreams that it may name."""
+
+    gate: Gate
+    file: Path
+    one: RecordingUpstream
+    other: RecordingUpstream
+    key: str
+
+    def write(self, upstream: RecordingUpstream, more: str = "") -> None:
+        """Name an upstream in the file, as an editor does it: in one step."""
+        write(self.file, upstream, more)
+
+    def events(self) -> list[Mapping[str, Any]]:
+        """The events logged so far."""
+        lines = self.gate.process.errors.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def wait_for(self, message: str, count: int = 1) -> None:
+        """Wait until ``message`` has been logged ``count`` times."""
+
+        def found() -> bool | None:
+            said = [event["message"] for event in self.events()]
+            return said.count(message) >= count or None
+
+        self.gate.process.wait_until(found, message, SECONDS)
+
+    def answered_by(self) -> set[bytes]:
+        """Which upstream answers new connections; enough of them to meet every worker."""
+        asked = (self.gate.ask("GET", "/version", key=self.key) for _ in range(20))
+        return {answer.body for answer in asked}
+
+    def head(self, method: str = "GET", target: str = "/version", *fields: str) -> bytes:
+        return request_head(method, target, bearer(self.key), *fields)
+
+
+def write(file: Path, upstream: RecordingUpstream, more: str = "") -> None:
+    draft = file.with_suffix(".draft")
+    draft.write_text(
+        f'[upstreams.default]\nurl = "{upstream.url}"\nprobes.interval = 0\n{more}\n',
+        encoding="utf-8",
+    )
+    draft.rename(file)
+
+
+Start = Callable[..., Followed]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a gate that follows a file; it begins with the upstream ``one``."""
+    with ExitStack() as stack:
+
+        def started(workers: int = 1, script: Any = None) -> Followed:
+            one = stack.enter_context(RecordingUpstream(script or fixed(b"one")))
+            other = stack.enter_context(RecordingUpstream(fixed(b"other")))
+            file = tmp_path / "headgate.toml"
+            write(file, one)
+            key = create_key(tmp_path / "data", "reload")
+            environment = {"HEADGATE_CONFIG": str(file), "HEADGATE_LISTEN__WORKERS": str(workers)}
+            gate = stack.enter_context(running_gate(tmp_path, None, environment))
+            return Followed(gate, file, one, other, key)
+
+        yield started
+
+
+@pytest.mark.parametrize("how", ["changed file", "SIGHUP"])
+def test_another_upstream_serves_the_next_requests(how: str, start: Start) -> None:
+    """No connection is dropped for it, and what is under way ends where it began."""
+    go_on = threading.Event()
+    first = fixed(b"one")
+    followed = start(script=held(go_on, first))
+    followed.one.scripts[:0] = [first]
+    with followed.gate.connect() as kept, followed.gate.connect() as waiting:
+        kept.send(followed.head())
+        assert kept.answer().body == b"one"
+        waiting.send(followed.head())
+        followed.one.wait_until(lambda: len(followed.one.requests) == 2)
+        followed.write(followed.other)
+        if how == "SIGHUP":
+            followed.gate.process.signal(signal.SIGHUP)
+        followed.wait_for("configuration reloaded")
+        for _ in range(3):
+            kept.send(followed.head())
+            assert kept.answer().body == b"other"
+        go_on.set()
+        assert waiting.answer().body == b"one"
+        waiting.send(followed.head())
+        assert waiting.answer().body == b"other"
+    assert len(followed.one.requests) == 2
+    assert followed.other.connections >= 1
+
+
+def test_an_upload_under_way_ends_where_it_began(start: Start) -> None:
+    followed = start()
+    with followed.gate.connect() as client:
+        client.send(followed.head("PUT", UPLOADED, "Content-Length: 10") + b"12345")
+        followed.one.wait_until(lambda: len(followed.one.requests) == 1)
+        followed.write(followed.other)
+        followed.wait_for("configuration reloaded")
+        client.send(b"67890")
+        assert client.answer().body == b"one"
+    assert followed.one.request(0).body == b"1234567890"
+    assert followed.other.requests == []
+
+
+def test_a_file_with_problems_changes_nothing_and_each_is_logged(start: Start) -> None:
+    followed = start()
+    followed.write(followed.other, 'nonsense = 1\n[limits]\nbody_bytes = "much"')
+    prefix = "configuration not reloaded: "
+    followed.wait_for(f"{prefix}upstreams.default.nonsense: no such setting")
+    followed.wait_for(f"{prefix}limits.body_bytes: could not parse value and unit from byte string")
+    assert followed.answered_by() == {b"one"}
+    followed.write(followed.other)
+    followed.wait_for("configuration reloaded")
+    assert followed.answered_by() == {b"other"}
+
+
+def test_files_that_are_not_there_change_nothing(start: Start, tmp_path: Path) -> None:
+    followed = start()
+    followed.write(followed.other, f'[upstreams.default.tls]\nca = "{tmp_path / "missing.pem"}"')
+    followed.gate.process.wait_for_line("configuration not reloaded: ", SECONDS)
+    followed.file.unlink()
+    followed.wait_for(f"configuration not reloaded: {followed.file}: No such file or directory")
+    assert followed.answered_by() == {b"one"}
+
+
+def test_what_needs_a_restart_is_named_and_the_rest_holds(start: Start) -> None:
+    """``auth.mode`` above all: nobody's door is opened or closed by half."""
+    followed = start()
+    followed.write(followed.other, '[auth]\nmode = "none"\n[listen]\ndrain_timeout = 9')
+    followed.wait_for("auth is changed only by a restart")
+    followed.wait_for("listen.drain_timeout is changed only by a restart")
+    assert followed.gate.ask("GET", "/version").status == 401
+    assert followed.answered_by() == {b"other"}
+
+
+def test_limits_hold_for_new_requests(start: Start) -> None:
+    """On connections that are open, too."""
+    followed = start()
+    request = followed.head("POST", "/api/2.0/mlflow/runs/create", "Content-Length: 100")
+    with followed.gate.connect() as client:
+        client.send(request + b"x" * 100)
+        assert client.answer().status == 200
+        followed.write(followed.one, "[limits]\nbody_bytes = 99")
+        followed.wait_for("configuration reloaded")
+        client.send(request + b"x" * 100)
+        answer = client.answer()
+        assert (answer.status, answer.get("X-Headgate-Reason")) == (413, "body_too_large")
+
+
+def test_every_worker_takes_it_up_also_one_that_comes_later(start: Start) -> None:
+    followed = start(workers=2)
+    followed.write(followed.other)
+    followed.wait_for("configuration reloaded", count=2)
+    assert followed.answered_by() == {b"other"}
+    process = followed.gate.process
+    kill_worker(process, worker_pids(process)[0], signal.SIGKILL)
+    assert followed.answered_by() == {b"other"}
+    assert followed.one.requests == []
+
+
+def test_a_new_worker_starts_from_no_file_with_problems(start: Start) -> None:
+    """Nor from what was in force once; the others go on, and it starts when the file is mended."""
+    followed = start(workers=2)
+    followed.write(followed.other)
+    followed.wait_for("configuration reloaded", count=2)
+    followed.file.write_text("nonsense = 1")
+    followed.wait_for("configuration not reloaded: nonsense: no such setting", count=2)
+    process = followed.gate.process
+    kill_worker(process, worker_pids(process)[0], signal.SIGKILL)
+    process.wait_for_line(r"ended with exit code 2: nonsense: no such setting", SECONDS)
+    assert followed.answered_by() == {b"other"}
+    followed.write(followed.other)
+    process.wait_until(lambda: len(worker_pids(process)) == 2 or None, "a second worker", SECONDS)
+    assert followed.answered_by() == {b"other"}
