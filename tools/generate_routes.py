@@ -21,10 +21,11 @@ import itertools
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +38,8 @@ SERVICES = (
 )
 BASES = ("/api", "/ajax-api")
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+PREFIX = "/static-prefix"  # to see what of MLflow's own --static-prefix moves
+BARE = "--bare"
 MAX_DEPTH = 5  # of messages within messages; the deepest identifier stands in the fifth
 
 IDENTIFIERS = {
@@ -92,12 +95,22 @@ class Route(NamedTuple):
     app: str
     call: Call
 
+    @property
+    def whole(self) -> tuple[str, str]:
+        """The method, and the path with all of its parts."""
+        return self.method, f"{self.at}/{self.path}" if self.at else self.path
+
 
 NO_CALL = Call("", (), ())
 
 
 def main(arguments: list[str]) -> int:
     """Write the file; the exit code."""
+    if arguments == [BARE]:
+        with tempfile.TemporaryDirectory() as scratch:
+            _prepare_environment(Path(scratch), static_prefix=PREFIX)
+            json.dump(sorted({route.whole for route in routes()}), sys.stdout)
+        return 0
     if len(arguments) > 1 or any(argument.startswith("-") for argument in arguments):
         sys.stderr.write("usage: python tools/generate_routes.py [FOLDER]\n")
         return 2
@@ -105,45 +118,63 @@ def main(arguments: list[str]) -> int:
     version = importlib.import_module("importlib.metadata").version("mlflow")
     with tempfile.TemporaryDirectory() as scratch:
         _prepare_environment(Path(scratch))
-        text = document(version, list(routes()))
+        text = document(version, list(routes()), bare())
     file = folder / f"mlflow-{version}.json"
     file.write_text(text, encoding="utf-8")
     sys.stderr.write(f"wrote {file}\n")
     return 0
 
 
-def document(version: str, found: Iterable[Route]) -> str:
+def bare() -> set[tuple[str, str]]:
+    """The methods and paths that a ``--static-prefix`` leaves where they are.
+
+    MLflow reads it when it is imported, so another process has to look.
+    """
+    command = [sys.executable, __file__, BARE]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603  this file
+    return {
+        (method, path)
+        for method, path in json.loads(found.stdout)
+        if not path.startswith(f"{PREFIX}/")
+    }
+
+
+def document(version: str, found: Iterable[Route], fixed: set[tuple[str, str]]) -> str:
     """The file's text: JSON with one route a line, sorted, so that versions can be compared."""
-    lines = ",\n".join(json.dumps(record) for record in _records(found))
+    lines = ",\n".join(json.dumps(record) for record in _records(found, fixed))
     return f'{{"mlflow": "{version}", "routes": [\n{lines}\n]}}\n'
 
 
-def _records(found: Iterable[Route]) -> Iterator[dict[str, object]]:
+def _records(found: Iterable[Route], fixed: set[tuple[str, str]]) -> Iterator[dict[str, object]]:
     """The routes as records; spellings and methods of one thing stand in one record."""
-    by_place: dict[Route, set[str]] = {}
+    places: dict[Route, set[tuple[str, bool]]] = {}
     for route in found:
-        by_place.setdefault(route._replace(at=""), set()).add(route.at)
-    by_methods: dict[tuple[Route, tuple[str, ...]], set[str]] = {}
-    for route, at in by_place.items():
-        by_methods.setdefault((route._replace(method=""), tuple(sorted(at))), set()).add(
-            route.method
-        )
-    for (route, places), methods in sorted(
-        (key, tuple(sorted(methods))) for key, methods in by_methods.items()
-    ):
-        record: dict[str, object] = {"path": route.path}
-        if places != ("",):
-            record["at"] = places
-        record |= {"methods": methods, "served_by": route.served_by}
-        if route.app:
-            record["app"] = route.app
-        if route.call.name:
-            record["rpc"] = route.call.name
-        if route.call.fields:
-            record["fields"] = route.call.fields
-        if route.call.objects:
-            record["objects"] = dict(route.call.objects)
-        yield record
+        place = (route.at, route.whole in fixed)
+        places.setdefault(route._replace(at=""), set()).add(place)
+    methods: dict[tuple[Route, tuple[tuple[str, bool], ...]], set[str]] = {}
+    for route, found_at in places.items():
+        key = (route._replace(method=""), tuple(sorted(found_at)))
+        methods.setdefault(key, set()).add(route.method)
+    for route, at in sorted(methods):
+        yield _record(route, at, sorted(methods[route, at]))
+
+
+def _record(
+    route: Route, places: tuple[tuple[str, bool], ...], methods: Sequence[str]
+) -> dict[str, object]:
+    """One line; ``bare``: the places that a ``--static-prefix`` leaves where they are."""
+    every = {
+        "path": route.path,
+        "at": [place for place, _ in places if place],
+        "methods": methods,
+        "served_by": route.served_by,
+        "bare": [place for place, is_bare in places if is_bare],
+        "app": route.app,
+        "rpc": route.call.name,
+        "fields": route.call.fields,
+        "objects": dict(route.call.objects),
+    }
+    return {name: value for name, value in every.items() if value}
 
 
 def routes() -> Iterator[Route]:
@@ -184,7 +215,7 @@ def _flask_rules() -> Iterator[tuple[str, frozenset[str], str]]:
     yield from ((rule, methods, "basic-auth") for rule, methods in both - usual)
 
 
-def _prepare_environment(scratch: Path) -> None:
+def _prepare_environment(scratch: Path, *, static_prefix: str = "") -> None:
     """Settings of MLflow's for this process: none of the user's, and a store for ``basic-auth``.
 
     Its password and key protect a data base that is removed when the process ends.
@@ -207,6 +238,8 @@ def _prepare_environment(scratch: Path) -> None:
         "MLFLOW_AUTH_ADMIN_PASSWORD": "of no use to anybody",
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "of no use to anybody",
     }
+    if static_prefix:
+        os.environ["_MLFLOW_STATIC_PREFIX"] = static_prefix
     if importlib.util.find_spec("flask_wtf") is None:
         sys.modules["flask_wtf"] = types.ModuleType("flask_wtf")
         sys.modules["flask_wtf.csrf"] = _NoProtection("flask_wtf.csrf")

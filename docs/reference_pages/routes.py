@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from docs.reference_pages.markdown import GENERATED, table
-from headgate.contract import Dialect, Row, classify, translate
+from headgate.contract import Dialect, Row, classify, translate, with_static_prefix
 from headgate.contract import table as routes
 from headgate.errors import Refusal
 from headgate.model import FAMILIES, ObjectField, Place
@@ -32,7 +32,7 @@ The path that was decided on is put as the upstream at hand wants it.
 
 """
 _PREFIXED = Dialect("3.17.2", b"/tracking")
-_STATIC_PREFIX = Dialect("3.17.2", b"/tracking", static_prefix=True)
+_STATIC_PREFIX = with_static_prefix("3.17.2", b"/tracking")
 _ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/1/…/model.bin"
 _EXAMPLES = (
     ("MLflow 3.17.2", "GET", "/api/2.0/mlflow/runs/get", Dialect("3.17.2")),

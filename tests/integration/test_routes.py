@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from headgate.contract import Dialect, Spoken, classify, table, translate
+from headgate.contract import Dialect, Spoken, classify, table, translate, with_static_prefix
 from headgate.contract.table import shape
 from headgate.model import BodyHandling, Operation
 
@@ -51,7 +51,7 @@ def test_a_path_is_what_mlflow_takes_it_for(prefix: str) -> None:
 
     And the body travels as suits the part of MLflow that answers.
     """
-    dialect = Dialect(INSTALLED, prefix.encode(), static_prefix=bool(prefix))
+    dialect = with_static_prefix(INSTALLED, b"/p") if prefix else Dialect(INSTALLED)
     samples = list(all_samples(dialect))
     wrong = []
     answered = 0

@@ -5,7 +5,14 @@ finds an operation by its path, with ``patterns``.  ``dialect`` puts an operatio
 that a particular server wants.
 """
 
-from headgate.contract.dialect import Dialect, Spoken, body_handling, lacks, translate
+from headgate.contract.dialect import (
+    Dialect,
+    Spoken,
+    body_handling,
+    lacks,
+    translate,
+    with_static_prefix,
+)
 from headgate.contract.parameters import path_parameters
 from headgate.contract.table import Row, Table, classify, table
 
@@ -20,4 +27,5 @@ __all__ = [
     "path_parameters",
     "table",
     "translate",
+    "with_static_prefix",
 ]

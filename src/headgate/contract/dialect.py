@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from headgate.contract.known import numbers
+from headgate.contract.table import Mounted, shape, table
 from headgate.errors import Refusal
 from headgate.model import BodyHandling, Operation, Reason
 
 APIS = frozenset({b"api", b"ajax-api"})
-
-_NEVER_PREFIXED = frozenset({(b"GET", "artifacts/download"), (b"PUT", "artifacts/upload")})
-"""Where FastAPI serves these it does so without the ``--static-prefix``; what is sent with it falls
-to Flask, which keeps a whole artifact in memory (mlflow.server.fastapi_app, 3.15.0 to 3.18.0)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +25,13 @@ class Dialect:
     Attributes:
         version: of its MLflow; empty if it is not known.
         base: the path that it runs under, such as ``/tracking``; empty if under none.
-        static_prefix: whether ``base`` is MLflow's own ``--static-prefix`` and all its paths can
-            be reached, rather than those below ``base`` alone.
+        bare: what it serves without ``base``; see ``with_static_prefix``.
         apis: which of ``api`` and ``ajax-api`` it answers.
     """
 
     version: str = ""
     base: bytes = b""
-    static_prefix: bool = False
+    bare: frozenset[Mounted] = frozenset()
     apis: frozenset[bytes] = APIS
 
 
@@ -44,6 +40,16 @@ class Spoken(NamedTuple):
 
     path: bytes
     body: BodyHandling
+
+
+def with_static_prefix(version: str, prefix: bytes) -> Dialect:
+    """The dialect of an MLflow that was started with ``--static-prefix`` and is reached directly.
+
+    No version moves all of its routes below the prefix: up to 3.11 those below ``/api`` stay where
+    they are, up to 3.15 what FastAPI serves, and to this day its artifact routes.  Of these Flask
+    has a copy below the prefix, which keeps a whole artifact in memory.
+    """
+    return Dialect(version, prefix, table().bare(version))
 
 
 def translate(
@@ -66,19 +72,25 @@ def translate(
                 f"{' and '.join(sorted(_apis_of(operation)))} alone, where the server answers none"
             )
         path = spelled
+    moved = dialect.base + path
+    if dialect.bare and _mounted(method, operation, path) in dialect.bare:
+        moved = path
     if method == b"HEAD":  # none of FastAPI's own: it goes on to Flask
-        return Spoken(dialect.base + path, BodyHandling.LENGTH)
-    body = body_handling(operation, dialect.version)
-    if dialect.static_prefix and (method, operation.name) in _NEVER_PREFIXED:
-        return Spoken(path if body is BodyHandling.STREAM else dialect.base + path, body)
-    return Spoken(dialect.base + path, body)
+        return Spoken(moved, BodyHandling.LENGTH)
+    return Spoken(moved, body_handling(operation, dialect.version))
+
+
+def _mounted(method: bytes, operation: Operation, path: bytes) -> Mounted:
+    place = b"/".join(path.split(b"/", 3)[:3]) if operation.places else b""
+    return Mounted(method.decode("ascii"), place.decode("ascii"), shape(operation.path))
 
 
 def body_handling(operation: Operation, version: str) -> BodyHandling:
     """How a body travels to an MLflow of that version; with its length if it is not known.
 
-    All versions take a body with its length.  Those that serve the route from Flask lose chunked
-    ones: uvicorn's bridge to Flask hands them on as empty.
+    All versions take a body with its length.  Where Flask serves the route, a chunked one is lost
+    if the server is uvicorn, whose bridge to Flask hands it on as empty; gunicorn, which runs 2.x
+    and can be made to run 3.x, would keep it, but nothing tells which of the two it is.
     """
     native = operation.native_since and numbers(version) >= numbers(operation.native_since)
     return BodyHandling.STREAM if native else BodyHandling.LENGTH

@@ -18,6 +18,7 @@ class KnownRoute(NamedTuple):
     """A method and a path that one version answers.
 
     ``place``: what of the path comes before ``path``, such as ``/api/2.0``, or nothing.
+    ``bare``: whether it stays where it is when MLflow is started with ``--static-prefix``.
     ``objects``: the fields of its message that name an object, with the kind of it.
     """
 
@@ -26,6 +27,7 @@ class KnownRoute(NamedTuple):
     place: str
     path: str
     native: bool
+    bare: bool
     fields: frozenset[str]
     objects: tuple[tuple[str, str], ...]
 
@@ -57,6 +59,9 @@ def _routes(version: str, text: str) -> Iterator[KnownRoute]:
         fields = frozenset(record.get("fields", ()))
         objects = tuple(record.get("objects", {}).items())
         native = record["served_by"] == "native"
+        bare = record.get("bare", ())
         for method in record["methods"]:
             for place in record.get("at", ("",)):
-                yield KnownRoute(version, method, place, record["path"], native, fields, objects)
+                yield KnownRoute(
+                    version, method, place, record["path"], native, place in bare, fields, objects
+                )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from headgate.contract.known import KnownRoute, read_known
+from headgate.contract.known import KnownRoute, numbers, read_known
 from headgate.contract.patterns import Patterns
 from headgate.contract.rules import Rule, read_rules
 from headgate.model import BodyHandling, Operation, Place
@@ -23,6 +23,14 @@ GATE = "gate"
 """The family of the gate's own pages, which no MLflow knows."""
 
 _PARAMETER = re.compile(r"{\w+(:path)?}")
+
+
+class Mounted(NamedTuple):
+    """A method of a route at one of its places."""
+
+    method: str
+    place: str
+    shape: str
 
 
 class Row(NamedTuple):
@@ -48,6 +56,7 @@ class Table:
 
     def __init__(self, rules: Sequence[Rule], known: Mapping[str, Sequence[KnownRoute]]) -> None:
         self.versions = tuple(known)
+        self._known = known
         self.rows: list[Row] = []
         self._static: dict[tuple[bytes, bytes], Operation | None] = {}
         self._patterns: dict[bytes, Patterns[Operation | None]] = {}
@@ -77,6 +86,22 @@ class Table:
             return self._static[key]
         patterns = self._patterns.get(method)
         return None if patterns is None else patterns.find(path)
+
+    def bare(self, version: str) -> frozenset[Mounted]:
+        """What an MLflow of that version, or near it, serves without its ``--static-prefix``.
+
+        ``HEAD`` is always answered by Flask, which has prefixed what only FastAPI has not.
+        """
+        older = [known for known in self.versions if numbers(known) <= numbers(version)]
+        nearest = older[-1] if older else self.versions[0 if version else -1]
+        methods = {"GET": ("GET", "HEAD")}
+        return frozenset(
+            Mounted(method, route.place, shape(route.path))
+            for route in self._known[nearest]
+            if route.bare
+            for method in methods.get(route.method, (route.method,))
+            if not (route.native and method == "HEAD")
+        )
 
     def _add(self, rank: int, rule: Rule, method: str, operation: Operation | None) -> None:
         if operation is not None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.contract import Dialect, Spoken, body_handling, classify, lacks, translate
+from headgate.contract import (
+    Dialect,
+    Spoken,
+    body_handling,
+    classify,
+    lacks,
+    translate,
+    with_static_prefix,
+)
 from headgate.errors import Refusal
 from headgate.model import BodyHandling, Operation, Reason
 
@@ -70,25 +78,43 @@ def test_a_head_goes_on_to_flask() -> None:
     assert spoken("HEAD", FILE, Dialect("3.17.2")) == Spoken(FILE.encode(), LENGTH)
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_artifacts_pass_by_a_static_prefix(method: str) -> None:
-    """With it they would fall to Flask, which keeps a whole artifact in memory."""
-    prefixed = Dialect("3.17.2", b"/p", static_prefix=True)
-    assert spoken(method, FILE, prefixed) == Spoken(FILE.encode(), STREAM)
-    assert spoken(method, FILE, Dialect("3.17.2", b"/p")) == Spoken(b"/p" + FILE.encode(), STREAM)
+@pytest.mark.parametrize(
+    ("version", "method", "path", "moved"),
+    [
+        ("2.22.1", "GET", "/ajax-api/2.0/mlflow/runs/get", True),
+        ("2.22.1", "GET", "/get-artifact", True),
+        ("2.22.1", "GET", "/api/2.0/mlflow/runs/get", False),
+        ("2.22.1", "HEAD", "/api/2.0/mlflow/runs/get", False),
+        ("3.11.1", "POST", "/api/3.0/mlflow/traces", False),
+        ("3.11.1", "POST", "/v1/traces", False),
+        ("3.12.0", "POST", "/api/3.0/mlflow/traces", True),
+        ("3.14.0", "POST", "/v1/traces", False),
+        ("3.14.0", "PUT", FILE, True),
+        ("3.15.2", "PUT", FILE, False),
+        ("3.15.2", "GET", "/ajax-api/3.0/jobs/1", False),
+        ("3.15.2", "GET", "/api/3.0/mlflow/mcp-servers/a/b", True),
+        ("3.16.1", "POST", "/v1/traces", True),
+        ("3.17.2", "GET", FILE, False),
+        ("3.17.2", "PUT", FILE, False),
+        ("3.17.2", "HEAD", FILE, True),  # of these Flask has its own, with the prefix
+        ("3.17.2", "DELETE", FILE, True),
+        ("3.17.2", "GET", "/", True),
+        ("9.0.0", "PUT", FILE, False),  # as in the newest that is known
+        ("", "PUT", FILE, False),
+        ("1.30.0", "GET", "/api/2.0/mlflow/runs/get", False),
+    ],
+)
+def test_a_static_prefix_moves_what_the_version_moves(
+    version: str, method: str, path: str, moved: bool
+) -> None:
+    answer = spoken(method, path, with_static_prefix(version, b"/p"))
+    assert isinstance(answer, Spoken)
+    assert answer.path.decode() == (f"/p{path}" if moved else path)
 
 
-@pytest.mark.parametrize("version", ["", "2.22.1", "3.14.0"])
-@pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_where_flask_has_the_artifacts_they_keep_the_prefix(method: str, version: str) -> None:
-    prefixed = Dialect(version, b"/p", static_prefix=True)
-    assert spoken(method, FILE, prefixed) == Spoken(b"/p" + FILE.encode(), LENGTH)
-
-
-@pytest.mark.parametrize("method", ["HEAD", "DELETE"])
-def test_the_rest_of_the_artifact_routes_keep_the_prefix(method: str) -> None:
-    prefixed = Dialect("3.17.2", b"/p", static_prefix=True)
-    assert spoken(method, FILE, prefixed) == Spoken(b"/p" + FILE.encode(), LENGTH)
+def test_below_any_other_base_are_all_routes() -> None:
+    """Another proxy put it there, and knows nothing of MLflow's own prefix."""
+    assert spoken("PUT", FILE, Dialect("3.17.2", b"/p")) == Spoken(b"/p" + FILE.encode(), STREAM)
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ def test_the_gates_own_pages_are_only_read(method: str) -> None:
 
 
 def route(version: str, method: str, path: str, *, native: bool = False) -> KnownRoute:
-    return KnownRoute(version, method, "/api/2.0", path, native, frozenset(), ())
+    return KnownRoute(version, method, "/api/2.0", path, native, False, frozenset(), ())
 
 
 def test_a_route_without_a_rule_is_refused() -> None:
