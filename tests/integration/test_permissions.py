@@ -1,0 +1,239 @@
+"""Keys that are narrowed to one team, tried on a real MLflow against what another team owns."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from headgate.cli.keys import issue
+from headgate.stores import KeyStore
+from tests.support.gate import Gate, running_gate
+from tests.support.mlflow_server import MlflowServer
+
+JSON = "Content-Type: application/json"
+SETTINGS = """
+[roles.team-a]
+grants = ["*:* on experiment team-a/*", "*:* on model team-a.*", "read:meta"]
+"""
+
+
+@dataclass(frozen=True)
+class Team:
+    """What one team owns in MLflow."""
+
+    experiment: str
+    run: str
+    model: str
+    logged_model: str
+    trace: str
+
+
+@dataclass(frozen=True)
+class World:
+    """A gate, two teams behind it, and the key of the first."""
+
+    gate: Gate
+    admin: str
+    narrowed: str
+    own: Team
+    other: Team
+
+    def ask(
+        self, method: str, path: str, message: object = None, *fields: str, key: str | None = None
+    ) -> tuple[int, Any]:
+        """Ask with the narrowed key, or another one; the status and the JSON that came."""
+        body = b"" if message is None else json.dumps(message).encode()
+        given = (JSON, *fields) if message is not None else fields
+        answer = self.gate.ask(method, path, *given, key=key or self.narrowed, body=body)
+        try:
+            return answer.status, json.loads(answer.body or b"{}")
+        except ValueError:
+            return answer.status, {}
+
+
+def made(world: World, prefix: str) -> Team:
+    """Make one of everything, as the administrator."""
+
+    def create(path: str, message: object) -> Any:
+        status, answer = world.ask("POST", path, message, key=world.admin)
+        assert status == 200, answer
+        return answer
+
+    unique = secrets.token_hex(4)
+    name = f"{prefix}/{unique}"
+    experiment = create("/api/2.0/mlflow/experiments/create", {"name": name})["experiment_id"]
+    run = create("/api/2.0/mlflow/runs/create", {"experiment_id": experiment})
+    model = f"{prefix}.{unique}"
+    create("/api/2.0/mlflow/registered-models/create", {"name": model})
+    logged = create("/api/2.0/mlflow/logged-models", {"experiment_id": experiment, "name": "m"})
+    trace = create(
+        "/api/3.0/mlflow/traces",
+        {
+            "trace": {
+                "trace_info": {
+                    "trace_id": f"tr-{secrets.token_hex(16)}",
+                    "trace_location": {
+                        "type": "MLFLOW_EXPERIMENT",
+                        "mlflow_experiment": {"experiment_id": experiment},
+                    },
+                    "request_time": "2026-01-01T00:00:00Z",
+                    "state": "OK",
+                }
+            }
+        },
+    )
+    return Team(
+        experiment,
+        run["run"]["info"]["run_id"],
+        model,
+        logged["model"]["info"]["model_id"],
+        trace["trace"]["trace_info"]["trace_id"],
+    )
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("permissions")
+    settings = folder / "headgate.toml"
+    settings.write_text(SETTINGS)
+    (folder / "data").mkdir()
+    keys = {}
+    with KeyStore(folder / "data" / "keys.sqlite") as store:
+        for name, roles in (("admin", ("admin",)), ("narrowed", ("team-a",))):
+            _, keys[name] = issue(store, name, time.time(), None, roles)
+    environment = {"HEADGATE_CONFIG": str(settings)}
+    with running_gate(folder, mlflow_server.url, environment) as gate:
+        nobody = Team("", "", "", "", "")
+        empty = World(gate, keys["admin"], keys["narrowed"], nobody, nobody)
+        own, other = made(empty, "team-a"), made(empty, "team-b")
+        yield World(gate, keys["admin"], keys["narrowed"], own, other)
+
+
+def requests_about(team: Team, unique: str) -> Iterator[tuple[str, str, object, tuple[str, ...]]]:
+    """Requests on everything that a team owns, in many spellings."""
+    api, artifacts = "/api/2.0/mlflow", "/api/2.0/mlflow-artifacts/artifacts"
+    metric = {"key": "m", "value": 1, "timestamp": 1}
+    source = f"runs:/{team.run}/model"
+    yield "GET", f"{api}/experiments/get?experiment_id={team.experiment}", None, ()
+    tag = {"experiment_id": team.experiment, "key": "k", "value": "v"}
+    yield "POST", f"{api}/experiments/set-experiment-tag", tag, ()
+    yield "POST", f"{api}/runs/create", {"experiment_id": team.experiment}, ()
+    yield "GET", f"{api}/runs/get?run_id={team.run}", None, ()
+    yield "GET", f"/ajax-api/2.0/mlflow/runs/get?run_id={team.run}", None, ()
+    yield "POST", f"{api}/runs/log-metric", {"run_id": team.run, **metric}, ()
+    yield "POST", f"{api}/runs/log-metric", {"runId": team.run, **metric}, ()
+    yield "POST", f"{api}/runs/log-batch", {"run_id": team.run, "metrics": [metric]}, ()
+    yield "POST", f"{api}/runs/search", {"experiment_ids": [team.experiment]}, ()
+    yield "GET", f"{api}/metrics/get-history?run_id={team.run}&metric_key=m", None, ()
+    yield "GET", f"{api}/artifacts/list?run_id={team.run}", None, ()
+    yield "PUT", f"{artifacts}/{team.experiment}/{team.run}/artifacts/{unique}.json", {}, ()
+    yield "GET", f"{artifacts}?path={team.experiment}%2F{team.run}%2Fartifacts", None, ()
+    yield "GET", f"{api}/logged-models/{team.logged_model}", None, ()
+    yield "POST", f"{api}/logged-models/search", {"experiment_ids": [team.experiment]}, ()
+    yield "GET", f"{api}/registered-models/get?name={team.model}", None, ()
+    yield (
+        "POST",
+        f"{api}/registered-models/set-tag",
+        {
+            "name": team.model,
+            "key": "k",
+            "value": "v",
+        },
+        (),
+    )
+    yield "POST", f"{api}/model-versions/create", {"name": team.model, "source": source}, ()
+    yield "GET", f"/api/3.0/mlflow/traces/{team.trace}", None, ()
+    yield (
+        "POST",
+        "/api/3.0/mlflow/traces/search",
+        {
+            "locations": [
+                {
+                    "type": "MLFLOW_EXPERIMENT",
+                    "mlflow_experiment": {"experiment_id": team.experiment},
+                }
+            ],
+        },
+        (),
+    )
+
+
+def test_what_is_the_own_teams_is_open(world: World) -> None:
+    for method, path, message, fields in requests_about(world.own, "own"):
+        status, answer = world.ask(method, path, message, *fields)
+        assert status == 200, (method, path, answer)
+
+
+def test_what_is_another_teams_is_closed(world: World) -> None:
+    for method, path, message, fields in requests_about(world.other, "other"):
+        status, answer = world.ask(method, path, message, *fields)
+        assert (status, answer.get("error_code")) == (403, "PERMISSION_DENIED"), (method, path)
+        status, answer = world.ask(method, path, message, *fields, key=world.admin)
+        assert status == 200, (method, path, answer)  # it was the key, and not the request
+
+
+def test_an_own_object_opens_no_other(world: World) -> None:
+    """A second id, in the same field or in another spelling of it, is not overlooked."""
+    own, other = world.own, world.other
+    metric = {"key": "m", "value": 1, "timestamp": 1}
+    log = "/api/2.0/mlflow/runs/log-metric"
+    for path, message in (
+        (log, {"run_id": own.run, "run_uuid": other.run, **metric}),
+        (log, {"run_id": own.run, "runId": other.run, **metric}),
+        ("/api/2.0/mlflow/runs/search", {"experiment_ids": [own.experiment, other.experiment]}),
+        (
+            "/api/2.0/mlflow/model-versions/create",
+            {"name": own.model, "source": f"runs:/{other.run}/model"},
+        ),
+    ):
+        assert world.ask("POST", path, message)[0] in (400, 403), message
+    for query in (
+        f"run_id={own.run}&run_id={other.run}",
+        f"run_id={own.run}&runId={other.run}",
+    ):
+        assert world.ask("GET", f"/api/2.0/mlflow/runs/get?{query}")[0] in (400, 403), query
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "message"),
+    [
+        ("POST", "/api/2.0/mlflow/runs/search", {}),
+        ("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1}),
+        ("GET", "/api/2.0/mlflow/registered-models/search?max_results=1", None),
+        ("POST", "/graphql", {"query": "{test}"}),
+        ("GET", "/api/2.0/mlflow-artifacts/artifacts?path=", None),
+        ("POST", "/api/2.0/mlflow/experiments/create", {"name": "team-b/new"}),
+        ("GET", f"/api/2.0/mlflow/runs/get?run_id={'0' * 32}", None),
+    ],
+)
+def test_what_names_nothing_of_its_own_is_closed(
+    world: World, method: str, path: str, message: object
+) -> None:
+    status, answer = world.ask(method, path, message)
+    assert (status, answer["error_code"]) == (403, "PERMISSION_DENIED")
+
+
+def test_a_trace_export_is_judged_by_its_experiment(world: World) -> None:
+    def export(experiment: str) -> int:
+        fields = ("Content-Type: application/x-protobuf", f"x-mlflow-experiment-id: {experiment}")
+        return world.gate.ask("POST", "/v1/traces", *fields, key=world.narrowed, body=b"\n").status
+
+    assert export(world.other.experiment) == 403
+    assert export(world.own.experiment) == 400  # MLflow's own word for an export without spans
+
+
+def test_a_renamed_experiment_is_judged_by_its_name(world: World) -> None:
+    """What a key may do follows the name, within the half minute that names are remembered."""
+    team = made(world, "team-a")
+    path = f"/api/2.0/mlflow/experiments/get?experiment_id={team.experiment}"
+    change = {"experiment_id": team.experiment, "new_name": f"team-b/{secrets.token_hex(4)}"}
+    assert (
+        world.ask("POST", "/api/2.0/mlflow/experiments/update", change, key=world.admin)[0] == 200
+    )
+    assert world.ask("GET", path)[0] == 403
