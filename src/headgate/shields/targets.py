@@ -48,15 +48,16 @@ def is_private(target: str, allowed: Sequence[str] = ()) -> bool:
     address = address_of(host)
     if address is not None:
         return not _is_public(address) and not _is_in(address, allowed)
-    if _NAME.fullmatch(host) is None or _NUMERIC_HOST.fullmatch(host) is not None:
-        return True
+    if _NAME.fullmatch(host) is None or re.fullmatch(_NUMBER, host.rpartition(".")[2]):
+        return True  # no name ends in a number
     # A name without a dot is one that only the server's own network knows.
     own = "." not in host or host in _OWN_NAMES or host.endswith(_OWN_SUFFIXES + _NAMED_ADDRESSES)
     return own and host not in allowed
 
 
 def _is_public(address: Address) -> bool:
-    return address.is_global and not address.is_multicast
+    retired = address.version == 6 and address.is_site_local  # fec0::/10, and still in use
+    return address.is_global and not address.is_multicast and not retired
 
 
 def host_of(target: str) -> str:

@@ -1,0 +1,126 @@
+"""Which paths lead out of their folder, in whatever spelling."""
+
+from __future__ import annotations
+
+import posixpath
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headgate.shields.traversal import (
+    MAX_DECODINGS,
+    decodings,
+    is_unsafe_identifier,
+    is_unsafe_path,
+)
+
+SEGMENTS = st.text(
+    st.characters(codec="utf-8", exclude_characters="/\\%:", min_codepoint=33)
+).filter(
+    lambda text: text not in ("", ".", "..") and not any(0x7F <= ord(each) <= 0x9F for each in text)
+)
+
+
+def encoded(path: str, times: int) -> str:
+    for _ in range(times):
+        path = quote(path, safe="")
+    return path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "..",
+        "../secret",
+        "a/..",
+        "a/../../b",
+        "/etc/passwd",
+        "a\\..\\b",
+        "C:/Windows",
+        "c:",
+        "file:/etc/passwd",
+        "file:///etc/passwd",
+        "http://elsewhere/x",
+        "a\0.png",
+        "a\nb",
+        "a\x85b",
+        "%2e%2e/b",
+        "a%2f..%2fb",
+        "%252e%252e%252fb",
+        "%5c..%5c",
+        "a%00",
+    ],
+)
+def test_what_leads_out(path: str) -> None:
+    assert is_unsafe_path(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "model",
+        "1/0123456789abcdef0123456789abcdef/artifacts/model/MLmodel",
+        "a..b/..c/d..",
+        "...",
+        "a b/ä ö.png",
+        "100%.txt",
+        "50%25.txt",
+        "step:1/x",
+        "model.pkl/",
+        "k:1",
+    ],
+)
+def test_what_clients_send(path: str) -> None:
+    assert not is_unsafe_path(path)
+
+
+@given(st.lists(SEGMENTS, min_size=1), st.integers(0, MAX_DECODINGS - 2))
+def test_a_plain_path_is_plain_however_often_it_is_encoded(segments: list[str], times: int) -> None:
+    path = "/".join(segments)
+    assert not is_unsafe_path(encoded(path, times))
+
+
+@given(
+    st.lists(SEGMENTS),
+    st.sampled_from(["..", "\\", "\0", "\n", "../.."]),
+    st.lists(SEGMENTS),
+    st.integers(0, 20),
+)
+def test_what_is_hidden_is_found_however_often_it_is_encoded(
+    before: list[str], bad: str, after: list[str], times: int
+) -> None:
+    """Past the number of decodings that are made, everything still encoded is refused."""
+    assert is_unsafe_path(encoded("/".join([*before, bad, *after]), times))
+
+
+@given(st.text(), st.integers(0, 12))
+def test_no_decoding_of_what_passes_leads_out(text: str, times: int) -> None:
+    """Whoever decodes once, twice or until nothing changes finds a path below the folder."""
+    path = encoded(text, times)
+    if is_unsafe_path(path):
+        return
+    for _ in range(times + 12):
+        assert ".." not in path.split("/")
+        assert not posixpath.isabs(path)
+        assert posixpath.normpath(posixpath.join("/store", path)).startswith("/store")
+        path = unquote(path)
+
+
+@given(st.text())
+def test_the_last_decoding_stays(text: str) -> None:
+    *_, last = decodings(text)
+    assert unquote(last) == last
+
+
+@pytest.mark.parametrize("identifier", ["../x", "a/b", "..", "a%2fb", "a b", "", "x" * 257])
+def test_what_is_no_identifier(identifier: str) -> None:
+    """An empty one is what a client sends that names none."""
+    assert is_unsafe_identifier(identifier) is bool(identifier)
+
+
+@pytest.mark.parametrize("identifier", ["0", "0123456789abcdef0123456789abcdef", "m-4f", "a_b-c"])
+def test_what_is_an_identifier(identifier: str) -> None:
+    assert not is_unsafe_identifier(identifier)
