@@ -59,10 +59,10 @@ def translate(
 
     A refusal says what the upstream lacks.
     """
-    if lacks(operation, dialect.version):
+    needed = _needed(operation, path, dialect.version)
+    if needed:
         return _refusal(
-            f"this route ({operation.name}) needs {_needed(operation)}; the server runs "
-            f"{dialect.version}"
+            f"this route ({operation.name}) needs {needed}; the server runs {dialect.version}"
         )
     if not dialect.apis >= APIS and operation.places:
         spelled = _below_answered_api(operation, path, dialect.apis)
@@ -81,8 +81,12 @@ def translate(
 
 
 def _mounted(method: bytes, operation: Operation, path: bytes) -> Mounted:
-    place = b"/".join(path.split(b"/", 3)[:3]) if operation.places else b""
-    return Mounted(method.decode("ascii"), place.decode("ascii"), shape(operation.path))
+    return Mounted(method.decode("ascii"), _place(operation, path), shape(operation.path))
+
+
+def _place(operation: Operation, path: bytes) -> str:
+    """Where ``path`` has the operation, such as ``/api/2.0``."""
+    return b"/".join(path.split(b"/", 3)[:3]).decode("ascii") if operation.places else ""
 
 
 def body_handling(operation: Operation, version: str) -> BodyHandling:
@@ -106,11 +110,17 @@ def lacks(operation: Operation, version: str) -> bool:
     return numbers(version)[:2] <= numbers(operation.not_in)[:2]
 
 
-def _needed(operation: Operation) -> str:
-    major = numbers(operation.since)[0]
-    if major > numbers(operation.not_in)[0]:
-        return f"MLflow {major}.x"
-    return f"an MLflow newer than {operation.not_in}"
+def _needed(operation: Operation, path: bytes, version: str) -> str:
+    """What an MLflow of that version would have to be to answer ``path``, if it surely cannot."""
+    major = numbers(operation.since)[:1]
+    if lacks(operation, version) and major == numbers(operation.not_in)[:1]:
+        return f"an MLflow newer than {operation.not_in}"
+    if lacks(operation, version):
+        return f"MLflow {major[0]}.x"
+    place = _place(operation, path)
+    if place.endswith("/3.0") and place in operation.places and () < numbers(version) < (3,):
+        return "MLflow 3.x"  # as 2.0 it may be older
+    return ""
 
 
 def _below_answered_api(operation: Operation, path: bytes, apis: frozenset[bytes]) -> bytes | None:

@@ -1,6 +1,8 @@
 """What real MLflow servers answer: ``data/mlflow-VERSION.json``, written by a program.
 
-``tools/generate_routes.py`` makes the files; nobody edits them.
+``tools/generate_routes.py`` makes the files; nobody edits them.  They are those of the versions in
+which much was new, or moved between Flask and FastAPI or below ``--static-prefix``: what a version
+between two of them answers is in one of the two.
 """
 
 from __future__ import annotations

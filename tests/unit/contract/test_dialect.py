@@ -152,6 +152,25 @@ def test_what_a_server_of_2_lacks_is_refused_with_both_versions(version: str) ->
     )
 
 
+@pytest.mark.parametrize("api", ["/api", "/ajax-api"])
+def test_what_a_server_of_2_has_as_2_0_alone_is_refused_as_3_0(api: str) -> None:
+    """It answers the same call below 2.0."""
+    path = "/mlflow/traces/tr-1/tags"
+    new = spoken("PATCH", f"{api}/3.0{path}", Dialect("2.22.1"))
+    assert isinstance(new, Refusal)
+    assert "(traces/set-tag) needs MLflow 3.x; the server runs 2.22.1." in new.message
+    old = f"{api}/2.0{path}"
+    assert spoken("PATCH", old, Dialect("2.22.1")) == Spoken(old.encode(), LENGTH)
+    for version in ("3.0.0", ""):
+        assert isinstance(spoken("PATCH", f"{api}/3.0{path}", Dialect(version)), Spoken)
+
+
+def test_what_nobody_has_as_3_0_is_left_to_the_server() -> None:
+    """No newer MLflow would answer it either."""
+    path = "/api/3.0/mlflow/runs/get"
+    assert spoken("GET", path, Dialect("2.22.1")) == Spoken(path.encode(), LENGTH)
+
+
 def test_what_a_server_of_3_lacks_is_refused_with_both_versions() -> None:
     answer = spoken("GET", "/api/3.0/mlflow/skills", Dialect("3.17.0"))
     assert isinstance(answer, Refusal)
