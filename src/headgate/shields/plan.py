@@ -47,6 +47,7 @@ class Plan:
         query_paths: the parameters of the query that hold a path.
         query_identifiers: those that hold an id.
         query_urls: those that hold an address to call.
+        query_proxied: the query holds the path of a request that the server makes.
         body_paths: the places in the body that hold a path.
         body_locations: those that hold a location.
         body_name: the one that gives a name, or empty.
@@ -61,6 +62,7 @@ class Plan:
     query_paths: frozenset[str] = frozenset()
     query_identifiers: frozenset[str] = frozenset()
     query_urls: frozenset[str] = frozenset()
+    query_proxied: bool = False
     body_paths: frozenset[str] = frozenset()
     body_locations: frozenset[str] = frozenset()
     body_name: str = ""
@@ -104,6 +106,7 @@ def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
             Place.QUERY,
             wanted=traversal and operation.family == "artifacts",
         ),
+        query_proxied=bool(proxied),
         query_urls=frozenset({_PROVIDER_URL} if name == _PROVIDER_MODELS and targets else ()),
         body_paths=proxied | _fields(operation, _PATHS, Place.BODY, wanted=traversal),
         body_locations=_fields(

@@ -88,7 +88,8 @@ class Shield:
         plan = self._plan(operation)
         if not query or not plan.of_query:
             return None
-        if not plan.query_urls and _PLAIN_QUERY.fullmatch(query):
+        harmless = not (plan.query_urls or plan.query_proxied)
+        if harmless and _PLAIN_QUERY.fullmatch(query):
             return None
         for name, value in _parameters(query):
             if name in plan.query_paths:

@@ -66,7 +66,7 @@ def host_of(target: str) -> str:
     >>> host_of("http://LOCALHOST.:80/x")
     'localhost'
     """
-    text = target if "://" in target else f"//{target}"
+    text = target if "://" in target or target.startswith("//") else f"//{target}"
     if _AMBIGUOUS.search(text):
         return ""
     try:
