@@ -127,7 +127,6 @@ def requests_about(team: Team, unique: str) -> Iterator[tuple[str, str, object, 
     yield "GET", f"{api}/runs/get?run_id={team.run}", None, ()
     yield "GET", f"/ajax-api/2.0/mlflow/runs/get?run_id={team.run}", None, ()
     yield "POST", f"{api}/runs/log-metric", {"run_id": team.run, **metric}, ()
-    yield "POST", f"{api}/runs/log-metric", {"runId": team.run, **metric}, ()
     yield "POST", f"{api}/runs/log-batch", {"run_id": team.run, "metrics": [metric]}, ()
     yield "POST", f"{api}/runs/search", {"experiment_ids": [team.experiment]}, ()
     yield "GET", f"{api}/metrics/get-history?run_id={team.run}&metric_key=m", None, ()
