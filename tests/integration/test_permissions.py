@@ -119,7 +119,8 @@ def requests_about(team: Team, unique: str) -> Iterator[tuple[str, str, object, 
     """Requests on everything that a team owns, in many spellings."""
     api, artifacts = "/api/2.0/mlflow", "/api/2.0/mlflow-artifacts/artifacts"
     metric = {"key": "m", "value": 1, "timestamp": 1}
-    source = f"runs:/{team.run}/model"
+    source = f"mlflow-artifacts:/{team.experiment}/{team.run}/artifacts/model"
+    version = {"name": team.model, "source": source, "run_id": team.run}
     yield "GET", f"{api}/experiments/get?experiment_id={team.experiment}", None, ()
     tag = {"experiment_id": team.experiment, "key": "k", "value": "v"}
     yield "POST", f"{api}/experiments/set-experiment-tag", tag, ()
@@ -146,7 +147,7 @@ def requests_about(team: Team, unique: str) -> Iterator[tuple[str, str, object, 
         },
         (),
     )
-    yield "POST", f"{api}/model-versions/create", {"name": team.model, "source": source}, ()
+    yield "POST", f"{api}/model-versions/create", version, ()
     yield "GET", f"/api/3.0/mlflow/traces/{team.trace}", None, ()
     yield (
         "POST",
