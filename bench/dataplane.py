@@ -21,10 +21,12 @@ from bench.setting import CannotMeasureError, Setting
 from headgate.auth import Authenticator, Refresher
 from headgate.config import Config
 from headgate.dataplane.client import ClientConnection
+from headgate.dataplane.gate import Caller, Gate, Inspect, Verdict
 from headgate.server.live import LiveGate
 from headgate.stores import KeyStore
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import Counters
+from headgate.wire.request import Request
 from tests.support.gate import bearer
 
 REQUESTS = 20_000
@@ -39,7 +41,7 @@ def measure(setting: Setting, _programs: Sequence[Program]) -> list[Series]:
     key = new_key(setting.folder)
     with asyncio.Runner(loop_factory=_Loop) as runner, _gate(setting.folder) as gate:
         found = runner.run(_measure(setting, gate, key))
-    return [
+    alone = [
         Series(
             f"dataplane.{case}",
             f"Python alone: {title}",
@@ -49,6 +51,17 @@ def measure(setting: Setting, _programs: Sequence[Program]) -> list[Series]:
         )
         for case, title in CASES.items()
     ]
+    deciding = [
+        Series(
+            f"dataplane.deciding-{case}",
+            f"Deciding, over the bare wire: {title}",
+            "µs",
+            Better.LOWER,
+            {"headgate": found[f"deciding {case}"]},
+        )
+        for case, title in CASES.items()
+    ]
+    return alone + deciding
 
 
 class _Transport(asyncio.Transport):
@@ -126,29 +139,70 @@ def _gate(folder: Path) -> Iterator[LiveGate]:
     os.close(log_file)
 
 
+class _BareGate:
+    """Lets everything pass the way that the first request of its method went, undecided."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._known: dict[bytes, Verdict] = {}
+        self.account = gate.account
+
+    def decide(self, request: Request, caller: Caller) -> Verdict:
+        """Give the verdict that the real gate gave first."""
+        verdict = self._known.get(request.method)
+        if verdict is None:
+            verdict = self._known[request.method] = self._gate.decide(request, caller)
+        return verdict
+
+    def decide_body(self, request: Request, caller: Caller, asked: Inspect, body: bytes) -> Verdict:
+        """Ask the real gate, which none of these requests needs."""
+        return self._gate.decide_body(request, caller, asked, body)
+
+
 async def _measure(setting: Setting, gate: LiveGate, key: str) -> dict[str, list[float]]:
     await gate.prepare()
     client, transport = ClientConnection(gate.plane), _Transport()
     client.connection_made(transport)
     messages = {case: _messages(case, key) for case in CASES}
     upstream = await _first_exchange(client, *messages["alike"][0])
-    found: dict[str, list[float]] = {case: [] for case in CASES}
+    found: dict[str, list[float]] = {
+        name: [] for case in CASES for name in (case, f"deciding {case}")
+    }
+    real = gate.plane.gate
+    bare = _BareGate(real)
     repeats = setting.choose(REQUESTS, REQUESTS // 10) // _DISTINCT
     for turn in range(1, setting.rounds + 1):
         setting.say(f"dataplane: round {turn} of {setting.rounds}")
         for case, exchanges in messages.items():
-            _pass(client, upstream, exchanges)
-            before = transport.writes
-            gc.collect()
-            started = time.process_time()
-            for _ in range(repeats):
-                _pass(client, upstream, exchanges)
-            spent = time.process_time() - started
-            answered = transport.writes - before
-            if answered != repeats * len(exchanges):
-                raise CannotMeasureError(f"{answered} answers to {repeats * len(exchanges)}")
-            found[case].append(spent / answered * 1e6)
+            gate.plane.gate = real
+            whole = _time(client, upstream, transport, exchanges, repeats)
+            gate.plane.gate = bare
+            found[f"deciding {case}"].append(
+                whole - _time(client, upstream, transport, exchanges, repeats)
+            )
+            found[case].append(whole)
     return found
+
+
+def _time(
+    client: ClientConnection,
+    upstream: asyncio.Protocol,
+    transport: _Transport,
+    exchanges: Sequence[tuple[bytes, bytes]],
+    repeats: int,
+) -> float:
+    """Microseconds for each exchange."""
+    _pass(client, upstream, exchanges)
+    before = transport.writes
+    gc.collect()
+    started = time.process_time()
+    for _ in range(repeats):
+        _pass(client, upstream, exchanges)
+    spent = time.process_time() - started
+    answered = transport.writes - before
+    if answered != repeats * len(exchanges):
+        raise CannotMeasureError(f"{answered} answers to {repeats * len(exchanges)}")
+    return spent / answered * 1e6
 
 
 async def _first_exchange(

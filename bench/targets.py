@@ -74,6 +74,10 @@ TARGETS = (
         for direction in ("up", "down")
         for count in (1, 16)
     ),
+    *(
+        Target(f"dataplane.deciding-{case}", Sense.AT_MOST, 8)
+        for case in ("alike", "varied", "post")
+    ),
     Target("uploads.peak", Sense.AT_MOST, 80),
     Target("idle.memory", Sense.AT_MOST, 20),
     Target("workers.rate", Sense.AT_LEAST, 1.8, cores=4),
