@@ -29,7 +29,7 @@ def is_refused(scene: Scene) -> bool:
     """Whether the gate takes no new connection any longer."""
     try:
         scene.gate.connect().close()
-    except ConnectionRefusedError:
+    except ConnectionError:  # refused, or reset while it waited to be accepted
         return True
     return False
 
