@@ -30,6 +30,13 @@ app = typer.Typer(
 )
 
 _AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
+_HEADINGS = {
+    Standing.NEEDS_UPGRADE: "Needs an upgrade",
+    Standing.OUT_OF_REACH: "Out of a gate's reach",
+    Standing.PARTLY_SHIELDED: "Blocked in part",
+    Standing.SHIELDED: "Blocked by the gate",
+    Standing.NOT_AFFECTED: "Not in this version",
+}
 _GUARDS = {
     Guard.KEYS: "nobody passes without a key",
     Guard.ROLES: "a key may do no more than its roles allow",
@@ -124,14 +131,9 @@ def document(url: str, version: str, found: Sequence[Vulnerability]) -> dict[str
 def lines(version: str, found: Sequence[Vulnerability]) -> list[str]:
     """The report for a person: a section for each standing, the pressing ones first."""
     report = [f"MLflow {version}, {len(found)} published vulnerabilities known"]
-    for standing in (
-        Standing.NEEDS_UPGRADE,
-        Standing.OUT_OF_REACH,
-        Standing.SHIELDED,
-        Standing.NOT_AFFECTED,
-    ):
+    for standing, heading in _HEADINGS.items():
         chosen = [each for each in found if each.standing(version) is standing]
-        report += ["", f"{_HEADINGS[standing]}: {len(chosen) or 'none'}"]
+        report += ["", f"{heading}: {len(chosen) or 'none'}"]
         for each in chosen:
             report.append(f"  {each.id:<20} {each.what}")
             report += (f"  {'':<20} {text}" for text in _about(each, version))
@@ -141,14 +143,6 @@ def lines(version: str, found: Sequence[Vulnerability]) -> list[str]:
         "that is free of it.",
     ]
     return report
-
-
-_HEADINGS = {
-    Standing.NEEDS_UPGRADE: "Needs an upgrade",
-    Standing.OUT_OF_REACH: "Out of a gate's reach",
-    Standing.SHIELDED: "Blocked by the gate",
-    Standing.NOT_AFFECTED: "Not in this version",
-}
 
 
 def _about(each: Vulnerability, version: str) -> list[str]:

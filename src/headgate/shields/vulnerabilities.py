@@ -18,6 +18,7 @@ class Standing(enum.StrEnum):
 
     NOT_AFFECTED = "not affected"
     SHIELDED = "shielded"
+    PARTLY_SHIELDED = "partly shielded"
     NEEDS_UPGRADE = "needs an upgrade"
     OUT_OF_REACH = "out of reach"
 
@@ -34,7 +35,7 @@ class Guard(enum.StrEnum):
 class Vulnerability:
     """One published vulnerability.
 
-    ``fixed``: as in ``vulnerabilities.toml``, which says it.  ``by``: what blocks it, if anything
+    ``fixed`` and ``since``: as in ``vulnerabilities.toml``, which says it.  ``by``: what blocks it, if anything
     of the gate does; ``partly``: not every way.
     """
 
@@ -44,12 +45,15 @@ class Vulnerability:
     by: ShieldRule | Guard | None = None
     partly: bool = False
     note: str = ""
+    since: str = ""
 
     def affects(self, version: str) -> bool | None:
         """Whether a server of that version has it; ``None`` if that is not known for certain."""
-        if not self.fixed or not numbers(version):
-            return None
         found = numbers(version)
+        if found and found < numbers(self.since):
+            return False
+        if not self.fixed or not found:
+            return None
         *backported, last = map(numbers, self.fixed)
         if found >= last:
             return False
@@ -57,11 +61,14 @@ class Vulnerability:
 
     def standing(self, version: str) -> Standing:
         """What becomes of it for a server of that version behind this gate."""
-        if self.affects(version) is False:
+        affected = self.affects(version)
+        if affected is False:
             return Standing.NOT_AFFECTED
         if self.by is None:
             return Standing.OUT_OF_REACH
-        return Standing.NEEDS_UPGRADE if self.partly else Standing.SHIELDED
+        if not self.partly:
+            return Standing.SHIELDED
+        return Standing.NEEDS_UPGRADE if affected else Standing.PARTLY_SHIELDED
 
 
 def read_vulnerabilities() -> Sequence[Vulnerability]:
@@ -90,4 +97,5 @@ def _entry(entry: Mapping[str, Any]) -> Vulnerability:
         guard,
         kind == "partly",
         entry.get("note", ""),
+        entry.get("since", ""),
     )

@@ -37,6 +37,12 @@ def test_whether_a_version_is_affected(
     assert Vulnerability("CVE-0", "what", fixed).affects(version) is affected
 
 
+def test_what_a_version_does_not_have_yet() -> None:
+    one = Vulnerability("CVE-0", "what", ("3.9.0",), since="3.0.0")
+    assert [one.affects(each) for each in ("2.22.5", "3.0.0", "3.9.0")] == [False, True, False]
+    assert Vulnerability("CVE-0", "what", since="3.0.0").affects("3.1.0") is None
+
+
 @pytest.mark.parametrize(
     ("by", "partly", "standing"),
     [
@@ -52,7 +58,8 @@ def test_what_becomes_of_it(
     one = Vulnerability("CVE-0", "what", ("3.10.0",), by, partly)
     assert one.standing("3.9.0") is standing
     assert one.standing("3.10.0") is Standing.NOT_AFFECTED
-    assert one.standing("") is standing
+    unknown = Standing.PARTLY_SHIELDED if partly else standing
+    assert one.standing("") is unknown
 
 
 def test_the_list_is_in_order_and_complete() -> None:
