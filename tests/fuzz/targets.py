@@ -33,7 +33,7 @@ def request(data: bytes) -> str:
     block, following = first_head(data)
     found = read_request(block, MAX_FIELDS)
     fields = found.fields
-    for later in (block, first_head(following)[0]):
+    for later in (block, first_head(following)[0], block.replace(b"5", b"6")):
         assert meaning(later, fields) == meaning(later, None)
     fields.origin = origin_of(fields.known, "10.0.0.1", "http", TRUSTED)
     where = canonicalise(found.target, fields.host)
@@ -45,7 +45,7 @@ def request(data: bytes) -> str:
     assert forwarded.target == where.path + where.query
     assert forwarded.fields.length == length
     assert forwarded.fields.host == b"127.0.0.1:5000"
-    assert forwarded.fields.lines == fields.lines
+    assert (forwarded.fields.lines, forwarded.fields.trace) == (fields.lines, fields.trace)
     body: BodyReader = ChunkedBody() if fields.length == CHUNKED else CountedBody(fields.length)
     return f"{found.method!r} {found.minor} {fields.close} {feed(body, following)}"
 
@@ -54,6 +54,8 @@ def response(data: bytes) -> str:
     """An answer, to a method that its first byte chooses."""
     method = (b"GET", b"HEAD", b"POST")[data[0] % 3] if data else b"GET"
     block, following = first_head(data[1:])
+    for later in (block, first_head(following)[0], block.replace(b"5", b"6")):
+        assert shown(later, method, block) == shown(later, method, None)
     found = read_response(block, method, MAX_FIELDS)
     assert found.lines == b"" or found.lines.endswith(b"\r\n")
     assert b"\n" not in found.lines.replace(b"\r\n", b"")
@@ -145,4 +147,16 @@ def meaning(block: bytes, last: RequestFields | None) -> tuple[object, ...]:
     except ProtocolError as error:
         return (refusal(error),)
     fields = found.fields
-    return (found.method, found.target, found.minor, fields.lines, fields.length, fields.close)
+    framing = (fields.length, fields.close, fields.expects_continue)
+    return (found.method, found.target, found.minor, fields.lines, fields.trace, framing)
+
+
+def shown(block: bytes, method: bytes, last: bytes | None) -> tuple[object, ...]:
+    """What an answer's head says when it comes after the head ``last``, for comparison."""
+    before = read_response(last, method, MAX_FIELDS) if last is not None else None
+    try:
+        found = read_response(block, method, MAX_FIELDS, before)
+    except ProtocolError as error:
+        return (refusal(error),)
+    framing = (found.length, found.close, found.delimited, type(found.body), found.body.done)
+    return (found.status, found.lines, found.location, found.media_type, framing)

@@ -295,9 +295,10 @@ class ClientConnection(asyncio.Protocol):
         request = read_request(block, plane.limits.headers, self._fields)
         fields = request.fields
         if fields is not self._fields:
-            fields.origin = origin_of(
-                fields.known, self.caller.address, self._scheme, plane.trusted_proxies
-            )
+            if fields.origin is NOWHERE:  # nothing that has been said before says it
+                fields.origin = origin_of(
+                    fields.known, self.caller.address, self._scheme, plane.trusted_proxies
+                )
             self._fields = fields if fields.section else None  # a long one is not kept
         length = fields.length
         pieces: list[bytes] = []

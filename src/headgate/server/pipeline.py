@@ -29,7 +29,7 @@ from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Principal, Reason, SizeClass
 from headgate.server.authorise import Authoriser
 from headgate.wire.errors import ProtocolError
-from headgate.wire.request import Request, RequestFields
+from headgate.wire.request import Credentials, Request, RequestFields
 from headgate.wire.target import Target, canonicalise
 
 _SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
@@ -43,10 +43,10 @@ NOBODY = Principal(key_id="", name="")
 class _Known:
     """Who a connection's last request came from, so that the next one need not be looked up."""
 
-    __slots__ = ("fields", "generation", "principal")
+    __slots__ = ("credentials", "generation", "principal")
 
-    def __init__(self, fields: RequestFields, generation: int, principal: Principal) -> None:
-        self.fields = fields
+    def __init__(self, credentials: Credentials, generation: int, principal: Principal) -> None:
+        self.credentials = credentials
         self.generation = generation
         self.principal = principal
 
@@ -132,13 +132,16 @@ class Pipeline:
     def _who(self, fields: RequestFields, caller: Caller) -> Principal | Refusal:
         generation = self._authenticate.generation
         known = caller.memo
-        if isinstance(known, _Known) and known.fields is fields and known.generation == generation:
+        credentials = fields.credentials
+        if (
+            isinstance(known, _Known)
+            and known.credentials is credentials
+            and known.generation == generation
+        ):
             return known.principal
-        answer = self._authenticate.authenticate(
-            fields.known.get(b"authorization"), fields.known.get(b"x-api-key"), self._clock()
-        )
+        answer = self._authenticate.authenticate(*credentials, self._clock())
         if isinstance(answer, Principal) and fields.section:
-            caller.memo = _Known(fields, generation, answer)
+            caller.memo = _Known(credentials, generation, answer)
         return answer
 
     def _place(self, request: Request) -> Route | Redirect | Answered | Refused:

@@ -44,19 +44,20 @@ def request_head(
         length: body bytes to come, or ``CHUNKED``.
         own: further fields of the gate's own, as they stand in a head.
     """
-    method = request.method
+    method, fields = request.method, request.fields
     if length == CHUNKED:
         framing = b"Transfer-Encoding: chunked\r\n\r\n"
     elif length or method in _USUALLY_WITH_BODY:
         framing = b"Content-Length: %d\r\n\r\n" % length
     else:
         framing = b"\r\n"
-    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%bX-Request-ID: %b\r\n%b" % (
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b%bX-Request-ID: %b\r\n%b" % (
         method,
         target,
         host,
-        request.fields.lines,
-        request.fields.origin.lines,
+        fields.lines,
+        fields.trace,
+        fields.origin.lines,
         own,
         request_id,
         framing,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.fields import Kind, kind_of
 from headgate.wire.head import parse_request
+from headgate.wire.repeated import Change, changes, exchanged, length_of
 
 _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -49,19 +50,26 @@ class Origin(NamedTuple):
 
 
 NOWHERE = Origin("", "http", b"", b"")
+_TRACE = frozenset({b"traceparent", b"tracestate"})
+# What the gate remembers of these is all that becomes of them.
+_REMEMBERED_ONLY = _TRACE | {b"x-request-id"}
 MAX_REPEATED = 8 * 1024
 """Longest section that is kept to be known again: ten thousand connections may rest."""
 CHUNKED = -1
 """The ``length`` of a body whose end the chunked coding marks."""
 
 
+Credentials = tuple[bytes | None, bytes | None]
+
+
 class RequestFields:
     """The header section of a request, understood.
 
-    ``lines``: the fields that may travel on, as they stand in a head.  ``known``: the values of
-    the fields that the gate reads, by lower-case name.  ``length``: body bytes, or ``CHUNKED``.
-    ``close``: the client wants no further request on its connection.  ``origin``: where the
-    request came from, for its connection to fill in.
+    ``lines``: the fields that may travel on, as they stand in a head, and ``trace`` those of the
+    trace context.  ``known``: the values of the fields that the gate reads, by lower-case name.
+    ``length``: body bytes, or ``CHUNKED``.  ``close``: the client wants no further request on its
+    connection.  ``credentials``: what stands in Authorization and in X-API-Key.  ``origin``: where
+    the request came from, for its connection to fill in.
 
     A client that keeps its connection sends the same section again and again; so a section is
     understood once, and the same bytes lead to the same object (``read_request``).  ``section``
@@ -71,12 +79,14 @@ class RequestFields:
     __slots__ = (
         "_forward",
         "close",
+        "credentials",
         "expects_continue",
         "known",
         "length",
         "lines",
         "origin",
         "section",
+        "trace",
     )
 
     def __init__(self, section: bytes) -> None:
@@ -84,8 +94,10 @@ class RequestFields:
         self._forward: list[tuple[bytes, bytes]] = []
         self.known: dict[bytes, bytes] = {}
         self.lines = b""
+        self.trace = b""
         self.length = 0
         self.close = False
+        self.credentials: Credentials = (None, None)
         self.expects_continue = False
         self.origin = NOWHERE
 
@@ -131,10 +143,49 @@ class RequestFields:
             self.close = True
         self._settle_host(minor)
         self._settle_framing(minor)
-        lines = [b"%b: %b\r\n" % field for field in self._forward]
-        lines += _trace_lines(self.known)
-        self.lines = b"".join(lines)
+        self.credentials = (self.known.get(b"authorization"), self.known.get(b"x-api-key"))
+        self.lines = b"".join([b"%b: %b\r\n" % field for field in self._forward])
+        self.trace = _trace_lines(self.known)
         self._forward.clear()  # a connection keeps its last section while it rests
+
+    def renewed(self, section: bytes) -> RequestFields | None:
+        """What another section means, when it differs in nothing that much depends on.
+
+        That is: in the length of the body, in the trace context, in the request's id, and in
+        fields that are passed on without a look.  ``None`` for any other.
+        """
+        found = changes(section, self.section)
+        if found is None:
+            return None
+        fields = RequestFields(section)
+        fields.known, fields.lines, fields.trace = self.known, self.lines, self.trace
+        fields.length, fields.expects_continue = self.length, self.expects_continue
+        fields.close, fields.credentials, fields.origin = self.close, self.credentials, self.origin
+        return fields if all(map(fields._change, found)) else None
+
+    def _change(self, change: Change) -> bool:
+        """Take in one change; whether that can be done."""
+        spelled, old, new = change
+        name, kind = kind_of(spelled)
+        if kind is Kind.FORWARD:
+            lines = exchanged(self.lines, old, new)
+            self.lines = lines or b""
+            return lines is not None
+        value_at = len(name) + 2
+        value = new[value_at:]
+        if self.known.get(name) != old[value_at:]:  # it is there twice, or Connection took it off
+            return False
+        if name == b"content-length":
+            length = length_of(value)
+            if length is None or b"expect" in self.known:
+                return False
+            self.length = length
+        elif name not in _REMEMBERED_ONLY:
+            return False
+        self.known = self.known | {name: value}
+        if name in _TRACE:
+            self.trace = _trace_lines(self.known)
+        return True
 
     def _obey_connection(self, minor: int) -> None:
         """RFC 9110 section 7.6.1: what Connection lists stays on this hop."""
@@ -223,8 +274,11 @@ def read_request(block: bytes, max_fields: int, last: RequestFields | None = Non
     end = block.find(_VERSION)
     section = block[end:]
     line = _PLAIN_LINE.fullmatch(block, 0, end) if end > 0 else None
-    if last is not None and line is not None and last.section == section:
-        request = Request(line[1], line[2], 1, last)
+    fields = last
+    if last is not None and last.section != section:
+        fields = last.renewed(section) if line and len(section) <= MAX_REPEATED else None
+    if fields is not None and line is not None:
+        request = Request(line[1], line[2], 1, fields)
     else:
         request = _read(block, section, max_fields)
     if request.fields.length and request.method in _BODILESS:
@@ -267,12 +321,11 @@ def request_id(fields: RequestFields) -> bytes | None:
     return given if given is not None and _REQUEST_ID.fullmatch(given) else None
 
 
-def _trace_lines(known: dict[bytes, bytes]) -> list[bytes]:
+def _trace_lines(known: dict[bytes, bytes]) -> bytes:
     """The W3C trace context to send on: all of it when valid, nothing otherwise."""
     parent = known.get(b"traceparent")
     if parent is None or _TRACEPARENT.fullmatch(parent) is None:
-        return []
-    lines = [b"traceparent: %b\r\n" % parent]
-    if state := known.get(b"tracestate"):
-        lines.append(b"tracestate: %b\r\n" % state)
-    return lines
+        return b""
+    line = b"traceparent: %b\r\n" % parent
+    state = known.get(b"tracestate")
+    return b"%btracestate: %b\r\n" % (line, state) if state else line

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody, UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import parse_response
+from headgate.wire.repeated import Change, changes, exchanged, length_of
 
 _READ = frozenset(
     {
@@ -34,6 +35,8 @@ _DROPPED = frozenset(
         b"alt-svc",
     }
 )
+# A head in which one of these says something new is read anew.
+_FIXED = _READ | _DROPPED | {b"content-type"}
 # Lowering a name costs more than a look-up: the usual spellings are looked up as they come.
 _SHOWN = frozenset(
     spelling
@@ -87,16 +90,44 @@ class Response:
         self.delimited = True
         self.body: BodyReader
 
-    def is_of(self, block: bytes, method: bytes) -> bool:
-        """Whether it came from the same bytes, in answer to the same method."""
-        return self._block == block and self._method == method
+    def renew(self, block: bytes, method: bytes) -> bool:
+        """Stand for the answer whose head is ``block``; whether that can be done.
 
-    def renew(self) -> None:
-        """Expect the body anew: the same head has come again."""
+        It can when the head is the same, or differs in nothing that much depends on: in the
+        length of the body, and in fields that are shown without a look.
+        """
+        if self._method != method:
+            return False
+        if self._block != block:
+            found = changes(block, self._block)
+            if found is None or not self._change(found):
+                return False
+            self._block = block
         if self.delimited:
             self.body = CountedBody(self.length or 0)
         else:
             self.body = ChunkedBody() if isinstance(self.body, ChunkedBody) else UntilClose()
+        return True
+
+    def _change(self, found: list[Change]) -> bool:
+        """Take in all the changes or none."""
+        lines, length = self.lines, self.length
+        for spelled, old, new in found:
+            name = spelled.lower()
+            if name in _FIXED:
+                return False
+            if name == b"content-length":
+                length = length_of(new[len(b"content-length: ") :])
+                if length is None or _is_bodiless(self._method, self.status):
+                    return False
+                changed = exchanged(lines, _length_line(self.length), _length_line(length))
+            else:
+                changed = exchanged(lines, old, new)
+            if changed is None:
+                return False
+            lines = changed
+        self.lines, self.length = lines, length
+        return True
 
 
 class _Collector:
@@ -129,15 +160,14 @@ def read_response(
 ) -> Response:
     """Understand a whole head of an answer to a request with ``method``.
 
-    ``last`` is the answer before it on the same connection, which is over: when the head is the
-    same to the byte (MLflow answers most writes so within one second) it is understood already.
+    ``last`` is the answer before it on the same connection, which is over: when the head is nearly
+    the same (MLflow's are, but for the date and the length) it is understood already.
 
     Raises:
         ProtocolError: when it is no response head of HTTP/1.0 or HTTP/1.1, has more than
             ``max_fields`` fields, or frames its body in a way that the gate cannot pass on.
     """
-    if last is not None and last.is_of(block, method):
-        last.renew()
+    if last is not None and last.renew(block, method):
         return last
     found = _Collector()
     status, minor = parse_response(block, found)
@@ -154,7 +184,7 @@ def read_response(
         response.close = b"close" in listed or (minor == 0 and b"keep-alive" not in listed)
         lines = [line for line in lines if line.partition(b":")[0].lower() not in listed]
     if found.length is not None and status >= 200 and status != 204:  # RFC 9110 section 8.6
-        lines.append(b"Content-Length: %d\r\n" % found.length)
+        lines.append(_length_line(found.length) + b"\r\n")
     response.lines = b"".join(lines)
     if (media := _MEDIA_TYPE.search(block)) is not None:
         response.media_type = media[1].lower()
@@ -168,10 +198,18 @@ def missing_lines(lines: bytes, wanted: Iterable[bytes]) -> bytes:
     return b"".join(line for line in wanted if line.partition(b":")[0].lower() not in present)
 
 
+def _length_line(length: int | None) -> bytes:
+    return b"Content-Length: %d" % (length or 0)
+
+
+def _is_bodiless(method: bytes, status: int) -> bool:
+    return method == b"HEAD" or status < 200 or status in (204, 304)
+
+
 def _settle_framing(response: Response, minor: int, method: bytes, coding: bytes | None) -> None:
     """RFC 9112 section 6.3, in its order."""
     status = response.status
-    if method == b"HEAD" or status < 200 or status in (204, 304):
+    if _is_bodiless(method, status):
         response.length = 0
         response.body = CountedBody(0)
     elif coding is not None:

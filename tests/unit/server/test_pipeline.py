@@ -277,6 +277,18 @@ def test_a_connection_that_repeats_its_fields_is_known(scene: Scene) -> None:
     assert scene.doorman.asked == 1
 
 
+def test_a_connection_that_says_little_else_is_known(scene: Scene) -> None:
+    """The same key beside another length or trace context is the same key."""
+    last = None
+    for length in range(3):
+        request = read(f"POST {RUNS}", KEY, f"Content-Length: {length}", last=last)
+        verdict = scene.pipeline.decide(request, scene.caller)
+        assert isinstance(verdict, Forward)
+        assert verdict.principal is ALICE
+        last = request.fields
+    assert scene.doorman.asked == 1
+
+
 def test_other_fields_are_looked_at_again(scene: Scene) -> None:
     first = read(f"POST {RUNS}", KEY)
     scene.pipeline.decide(first, scene.caller)

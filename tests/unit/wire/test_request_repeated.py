@@ -56,7 +56,9 @@ def seen(request: Request) -> Seen:
         request.target,
         request.minor,
         known.lines,
+        known.trace,
         dict(known.known),
+        known.credentials,
         known.length,
         known.close,
         known.expects_continue,
@@ -151,3 +153,99 @@ def test_a_version_inside_a_field_begins_no_section() -> None:
     )
     second = read_request(b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", MAX_FIELDS, first.fields)
     assert b"authorization" not in second.fields.known
+
+
+PLAIN = b" HTTP/1.1\r\nHost: a\r\n"
+PARENTS = [b"00-%b-%b-01" % (digit * 32, digit * 16) for digit in (b"1", b"2", b"0")]
+names = st.sampled_from(
+    [
+        *(b"Content-Length", b"content-length", b"Expect", b"Transfer-Encoding", b"Host"),
+        *(b"traceparent", b"Traceparent", b"tracestate", b"X-Request-ID", b"Connection"),
+        *(b"Authorization", b"X-API-Key", b"Origin", b"X-Forwarded-For", b"X_Forwarded_For"),
+        *(b"Content-Type", b"Accept", b"User-Agent", b"X-MLflow-Workspace", b"Upgrade"),
+        *(b"X", b"Y-X", b"x", b"Proxy-Connection", b"Trailer"),
+    ]
+)
+values = st.sampled_from(
+    [
+        *(b"0", b"5", b"6", b"007", b"123456789012345", b"1234567890123456", b"+5", b"5 ", b""),
+        *(b"5, 5", b"x", b"y", b" y", b"y\t", b"y z", b"a: b", b"\xff", b"\x7f", b"a\nb", b"a\r"),
+        *(b"X", b"x, close", b"close", b"traceparent", b"chunked", b"100-continue", b"h2c"),
+        *PARENTS,
+    ]
+)
+separators = st.sampled_from([b": ", b": ", b": ", b":", b":  "])
+varied = st.lists(st.tuples(names, separators, values), max_size=5)
+new_values = st.lists(values, min_size=5, max_size=5)
+
+
+def section(chosen: list[tuple[bytes, bytes, bytes]]) -> bytes:
+    return PLAIN + b"".join(b"%b%b%b\r\n" % each for each in chosen) + b"\r\n"
+
+
+@given(varied, st.integers(0, 31), new_values)
+@example([(b"X", b": ", b"y"), (b"Connection", b": ", b"X"), (b"Y-X", b": ", b"y")], 1, [b"z"] * 5)
+@example([(b"X", b": ", b"y"), (b"X", b": ", b"y")], 1, [b"z"] * 5)
+@example([(b"Connection", b": ", b"traceparent"), (b"traceparent", b": ", b"x")], 2, PARENTS * 2)
+@example([(b"tracestate", b": ", b"x"), (b"traceparent", b": ", PARENTS[2])], 2, PARENTS * 2)
+@example([(b"tracestate", b": ", b"x"), (b"tracestate", b": ", b"x")], 2, [b"y"] * 5)
+@example([(b"Content-Length", b": ", b"0"), (b"Expect", b": ", b"100-continue")], 1, [b"5"] * 5)
+def test_another_value_means_what_it_would_have_meant_alone(
+    chosen: list[tuple[bytes, bytes, bytes]], which: int, new: list[bytes]
+) -> None:
+    """Of any fields any may come with other values: what was known before changes nothing."""
+    changed = [
+        (name, separator, new[at] if which >> at & 1 else value)
+        for at, (name, separator, value) in enumerate(chosen)
+    ]
+    try:
+        last = read_request(b"POST /a" + section(chosen), MAX_FIELDS)
+    except ProtocolError:
+        last = None
+    block = b"POST /b" + section(changed)
+    assert outcome(block, last) == outcome(block, None)
+
+
+USUAL = b"Authorization: Bearer one\r\nX-API-Key: two\r\nContent-Type: a/b\r\nX-MLflow-Workspace: w"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"Content-Length: 5", b"Content-Length: 123"),
+        (b"content-length: 5", b"content-length: 0"),
+        (b"traceparent: x", b"traceparent: " + PARENTS[0]),
+        (b"traceparent: " + PARENTS[0], b"traceparent: " + PARENTS[2]),
+        (b"traceparent: " + PARENTS[0] + b"\r\nX: y", b"traceparent: " + PARENTS[1] + b"\r\nX: z"),
+        (b"tracestate: a=1", b"tracestate: a=2"),
+        (b"X-Request-ID: one-of-many", b"X-Request-ID: another-one"),
+        (b"Y-X: a\r\nX: b", b"Y-X: c\r\nX: d"),
+    ],
+)
+def test_a_section_with_other_values_is_understood_from_the_last(
+    before: bytes, after: bytes
+) -> None:
+    """Nothing is looked up anew for credentials that are the same."""
+    end = b"\r\n\r\n"
+    first = read_request(b"POST /a" + PLAIN + USUAL + b"\r\n" + before + end, MAX_FIELDS)
+    block = b"POST /a" + PLAIN + USUAL + b"\r\n" + after + end
+    second = read_request(block, MAX_FIELDS, first.fields)
+    assert second.fields.credentials is first.fields.credentials
+    assert second.fields.section == first.fields.section.replace(before, after)
+    assert outcome(block, first) == outcome(block, None)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *(b"Authorization: Bearer one", b"X-API-Key: two", b"Content-Type: a/b"),
+        *(b"X-MLflow-Workspace: w", b"Host: a"),
+    ],
+)
+def test_what_decides_is_read_anew(field: bytes) -> None:
+    """Another key, host or workspace leaves nothing of what was known."""
+    block = b"POST /a" + PLAIN + USUAL + b"\r\nX: y\r\n\r\n"
+    first = read_request(block, MAX_FIELDS)
+    second = read_request(block.replace(field, field + b"x"), MAX_FIELDS, first.fields)
+    assert second.fields.credentials is not first.fields.credentials
+    assert second.fields.known != first.fields.known
