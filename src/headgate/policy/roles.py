@@ -58,6 +58,7 @@ BUILT_IN: Mapping[str, Role] = {
             *(f"write:{family}" for family in _TRACKED),
             *(f"delete:{family}" for family in _TRACKED),
             "write:prompts",
+            "write:ai-gateway",  # to call models through it; to change it is for administrators
         ),
         includes=("viewer",),
     ),

@@ -64,10 +64,7 @@ from tests.support.grants import (
         (
             ("viewer",),
             "gateway/chat",
-            (
-                "may read the AI gateway but not write it; "
-                "ask the gate's operator for a role with the grant write:ai-gateway."
-            ),
+            "may read the AI gateway but not write it; ask the gate's operator for role writer.",
         ),
         (
             ("gone",),
