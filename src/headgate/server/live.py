@@ -11,6 +11,7 @@ import time
 
 from headgate.auth import Authenticate
 from headgate.config import Config, Upstream
+from headgate.contract import table
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.call import CallAnswer, CallError, CallFailure
 from headgate.dataplane.dial import unix_dial
@@ -96,6 +97,7 @@ class LiveGate:
 
     async def prepare(self) -> None:
         """Begin to find endpoints, and wait a moment for the first answer."""
+        table()  # made once; the first request shall not wait for it
         for upstream in self._upstreams.values():
             upstream.start()
         with contextlib.suppress(TimeoutError):
