@@ -81,7 +81,8 @@ class ByteStream:
     def shut(self) -> None:
         """End both directions, which wakes a thread that reads or writes here."""
         with contextlib.suppress(OSError):  # it may have ended already
-            self._socket.shutdown(socket.SHUT_RDWR)
+            # For TLS too only the connection below, under a thread that may be in the middle of it.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection in order."""

@@ -13,6 +13,7 @@ common ones::
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -79,13 +80,15 @@ class RecordingUpstream:
     """Listens on a free loopback port from its creation until ``stop``; a context manager.
 
     The n-th request to arrive is answered by the n-th script; the last script answers all that
-    follow.  Waits of the test end after ``WAIT_SECONDS`` with an ``AssertionError``.
+    follow.  With ``tls`` it speaks HTTPS.  Waits of the test end after ``WAIT_SECONDS`` with an
+    ``AssertionError``.
     """
 
-    def __init__(self, *scripts: Script) -> None:
+    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[RecordedRequest] = []
         self.connections = 0
         self.scripts = list(scripts)
+        self._tls = tls
         self._changed = threading.Condition()
         self._stopped = threading.Event()
         self._streams: list[_TappedStream] = []
@@ -97,7 +100,8 @@ class RecordingUpstream:
     @property
     def url(self) -> str:
         """The address to give to the gate."""
-        return f"http://{self.host}:{self.port}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{self.host}:{self.port}"
 
     @property
     def received(self) -> list[bytes]:
@@ -168,6 +172,10 @@ class RecordingUpstream:
                 connection, _ = self._listener.accept()
             except OSError:
                 return  # `stop` shut the listener
+            if self._tls is not None:  # the handshake is done by the thread that reads first
+                connection = self._tls.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                )
             self._welcome(_TappedStream(connection))
 
     def _welcome(self, stream: _TappedStream) -> None:
