@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench import report
-from docs.reference_pages import command_line, configuration, reason_codes, roles, routes
+from docs.reference_pages import command_line, configuration, reason_codes, roles, routes, shields
 
 DOCS = Path("docs")  # below the folder of the repository, where this runs
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -21,6 +21,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/reason-codes.md": reason_codes.page,
     "reference/roles.md": roles.page,
     "reference/routes.md": routes.page,
+    "reference/shields.md": shields.page,
 }
 
 

@@ -16,6 +16,7 @@ from headgate.config import Config
 from headgate.config.load import ENVIRONMENT_PREFIX
 from headgate.config.roles import GrantText
 from headgate.config.schema import Network
+from headgate.config.shields import Location, PrivateTarget
 
 _INTRODUCTION = """# Configuration
 
@@ -119,6 +120,8 @@ _TYPES: dict[Any, str] = {
     str: "text",
     ByteSize: "size",
     GrantText: "grant",
+    Location: "prefix of locations",
+    PrivateTarget: "host or network",
     Path: "path",
     Network: "network, such as `10.0.0.0/8`",
 }

@@ -297,6 +297,37 @@ def test_what_mlflow_itself_still_takes(
     mlflow_server.call("POST", path, message)
 
 
+@pytest.mark.parametrize("way", ["/tags", ""])
+def test_a_trace_keeps_its_location(
+    way: str, mlflow_server: MlflowServer, admin: tuple[Gate, str], world: World
+) -> None:
+    """MLflow lets a tag lead it elsewhere; through the gate the tag stays the server's own."""
+    gate, key = admin
+    begun = mlflow_server.call(
+        "POST", "2.0/mlflow/traces", {"experiment_id": world.experiment_id, "timestamp_ms": 1}
+    )["trace_info"]
+    path = f"/api/2.0/mlflow/traces/{begun['request_id']}"
+
+    def leading_to(location: str) -> bytes:
+        tag = {"key": "mlflow.artifactLocation", "value": location}
+        end = {"timestamp_ms": 2, "status": "OK", "tags": [tag]}
+        return json.dumps(tag if way else end).encode()
+
+    def location() -> str:
+        info = json.loads(mlflow_server.ask("GET", f"{path}/info").body)["trace_info"]
+        (found,) = [each for each in info["tags"] if each["key"] == "mlflow.artifactLocation"]
+        value: str = found["value"]
+        return value
+
+    own = location()
+    target = path + way
+    assert gate.ask("PATCH", target, JSON, key=key, body=leading_to("/etc")).status == 403
+    assert gate.ask("PATCH", target, JSON, key=key, body=leading_to(own)).status == 200
+    assert location() == own
+    assert mlflow_server.ask("PATCH", target, JSON, body=leading_to("/etc")).status == 200
+    assert location() == "/etc"
+
+
 def test_an_artifact_is_no_page_of_mlflows(
     mlflow_server: MlflowServer, admin: tuple[Gate, str], world: World
 ) -> None:

@@ -9,8 +9,9 @@ PROMPT_SOURCES = frozenset({"dummy-source", "prompt-template"})
 """What stands as ``source`` of a prompt, which has no files; as a location it leads nowhere
 (``mlflow.prompt.constants._PROMPT_SOURCE_PLACEHOLDERS``)."""
 
-LOCATION_TAG = "mlflow.artifactLocation"
-"""The tag in which MLflow keeps where the data of a trace lies (``mlflow.utils.mlflow_tags``)."""
+_ARTIFACT_TAG = "mlflow.artifactLocation"
+_ARCHIVE_TAG = "mlflow.trace.archiveLocation"
+_OF_TRACE = re.compile(r".*/traces/[A-Za-z0-9_\-]+/artifacts")
 
 _UNSAFE = re.compile(r"[#?;%\\\x00-\x1f\x7f-\x9f]|^\s|\s$")
 _SEGMENT_ENDS = ("/", ":")
@@ -25,6 +26,19 @@ def is_allowed(location: str, prefixes: Sequence[str]) -> bool:
     if _UNSAFE.search(location):
         return False
     return any(_is_below(location, prefix) for prefix in prefixes)
+
+
+def is_allowed_tag(key: str, value: str, prefixes: Sequence[str]) -> bool:
+    """Whether a trace may be given a tag: MLflow keeps in two of them where its data lie.
+
+    Clients of MLflow 2 send the one back as they got it from the server, which made it itself
+    (``mlflow.tracing.utils.artifact_utils``); nobody has to send another.
+    """
+    if key == _ARCHIVE_TAG:
+        return False
+    if key != _ARTIFACT_TAG:
+        return True
+    return _OF_TRACE.fullmatch(value) is not None and is_allowed(value, prefixes)
 
 
 def _is_below(location: str, prefix: str) -> bool:

@@ -17,7 +17,7 @@ _NAMING = {
     "registered-models/rename": "new_name",
 }
 """The field in which an operation gives something a name."""
-_TAGGING = frozenset({"traces/set-tag"})
+_TAGGING = frozenset({"traces/set-tag", "traces/end-v2"})
 _GRAPHQL = "graphql"
 _PROXY, PROXY_PATH = "gateway/deployments-proxy", "gateway_path"
 _PROVIDER_MODELS, _PROVIDER_URL = "assistant/providers/models", "base_url"
@@ -52,7 +52,7 @@ class Plan:
         body_locations: those that hold a location.
         body_name: the one that gives a name, or empty.
         body_urls: addresses to call may stand anywhere in the body.
-        body_tag: the body sets a tag.
+        body_tags: the body sets tags of a trace.
         body_query: the body is a GraphQL query.
         artifact: the answer is an artifact.
     """
@@ -67,7 +67,7 @@ class Plan:
     body_locations: frozenset[str] = frozenset()
     body_name: str = ""
     body_urls: bool = False
-    body_tag: bool = False
+    body_tags: bool = False
     body_query: bool = False
     artifact: bool = False
 
@@ -84,7 +84,7 @@ class Plan:
             or self.body_locations
             or self.body_name
             or self.body_urls
-            or self.body_tag
+            or self.body_tags
             or self.body_query
         )
 
@@ -117,7 +117,7 @@ def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
         and operation.family in _CALLING
         and operation.action is Action.ADMINISTER
         and name.endswith(_SETTING_UP),
-        body_tag=stored and name in _TAGGING,
+        body_tags=stored and name in _TAGGING,
         body_query=name == _GRAPHQL and ShieldRule.GRAPHQL_BOUNDS in rules,
         artifact=name in _ARTIFACTS and ShieldRule.ARTIFACT_RESPONSE in rules,
     )

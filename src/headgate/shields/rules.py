@@ -42,7 +42,7 @@ RULES: Mapping[ShieldRule, Rule] = {
         "Reading and writing files, and running code, through a location that MLflow stores and "
         "follows later.",
         "`artifact_location`, `source` and the roots of workspaces, whatever tags a request "
-        "carries; the tag of a trace that holds its location.",
+        "carries; the tags in which MLflow keeps where the data of a trace lie.",
         Reason.FORBIDDEN,
         "{field} is not a location that artifacts may lie at here: it must begin with {allowed}, "
         "without any of # ? ; % \\ or '..'",

@@ -13,7 +13,7 @@ from headgate.contract.parameters import path_parameters
 from headgate.errors import Refusal
 from headgate.model import Operation
 from headgate.shields import graphql, locations, names, targets, traversal
-from headgate.shields.messages import Text, texts
+from headgate.shields.messages import Text, tags, texts
 from headgate.shields.plan import PROXY_PATH, Plan, plan_of
 from headgate.shields.rules import refusal
 
@@ -111,10 +111,20 @@ class Shield:
             query = message.get("query")
             excess = graphql.excess(query) if isinstance(query, str) else ""
             return refusal(ShieldRule.GRAPHQL_BOUNDS, excess=excess) if excess else None
+        if plan.body_tags:
+            return self._check_tags(message)
         for text in texts(message):
             found = self._check_text(plan, text)
             if found is not None:
                 return found
+        return None
+
+    def _check_tags(self, message: Mapping[str, Any]) -> Refusal | None:
+        for key, value in tags(message):
+            if not locations.is_allowed_tag(key, value, self._locations):
+                allowed = f"{_alternatives(self._locations)} and be the trace's own"
+                field = "the tag with a trace's location"
+                return refusal(ShieldRule.STORED_LOCATION, field=field, allowed=allowed)
         return None
 
     def _check_text(self, plan: Plan, text: Text) -> Refusal | None:
@@ -122,9 +132,6 @@ class Shield:
         if place in plan.body_locations and not self._may_lie_at(text):
             allowed = _alternatives(self._locations)
             return refusal(ShieldRule.STORED_LOCATION, field=place, allowed=allowed)
-        if plan.body_tag and place == "key" and value == locations.LOCATION_TAG:
-            allowed = _alternatives(self._locations)
-            return refusal(ShieldRule.STORED_LOCATION, field="the tag", allowed=allowed)
         if place in plan.body_paths and (
             traversal.is_unsafe_path(value) or _is_elsewhere(place, value)
         ):

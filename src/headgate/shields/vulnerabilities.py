@@ -35,8 +35,8 @@ class Guard(enum.StrEnum):
 class Vulnerability:
     """One published vulnerability.
 
-    ``fixed`` and ``since``: as in ``vulnerabilities.toml``, which says it.  ``by``: what blocks it, if anything
-    of the gate does; ``partly``: not every way.
+    ``fixed`` and ``since``: as in ``vulnerabilities.toml``, which says it.  ``by``: what of the
+    gate blocks it, if anything does; ``partly``: not every way.
     """
 
     id: str

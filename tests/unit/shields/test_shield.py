@@ -134,6 +134,28 @@ def test_a_source_is_looked_at_whatever_the_tags_say(
 
 
 @pytest.mark.parametrize(
+    ("tag", "rule"),
+    [
+        ({"key": "reviewed", "value": "/etc"}, ""),
+        (
+            {"key": "mlflow.artifactLocation", "value": "mlflow-artifacts:/1/traces/a-1/artifacts"},
+            "",
+        ),
+        ({"key": "mlflow.artifactLocation", "value": "mlflow-artifacts:/1/a"}, "stored-location"),
+        ({"key": "mlflow.artifactLocation", "value": "/traces/a/artifacts"}, "stored-location"),
+        ({"key": "mlflow.artifactLocation"}, "stored-location"),
+        ({"key": "mlflow.trace.archiveLocation", "value": "runs:/a"}, "stored-location"),
+    ],
+)
+def test_where_the_data_of_a_trace_lie_stands_in_tags(tag: dict[str, str], rule: str) -> None:
+    """Clients of MLflow 2 send the server's own value back when a trace ends."""
+    assert of_body("PATCH /api/2.0/mlflow/traces/tr-1/tags", tag) == rule
+    other = {"key": "mlflow.traceName", "value": "x"}
+    ending = {"timestamp_ms": 1, "status": "OK", "tags": [other, tag]}
+    assert of_body("PATCH /api/2.0/mlflow/traces/tr-1", ending) == rule
+
+
+@pytest.mark.parametrize(
     ("route", "message"),
     [
         ("POST /api/2.0/mlflow/experiments/create", {"artifact_location": "/etc"}),
