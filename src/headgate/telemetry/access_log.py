@@ -16,9 +16,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii as quote
+from math import floor
 
 from headgate.errors import REASONS
-from headgate.model import Outcome, Reason
+from headgate.model import Outcome, Phase, Reason
 from headgate.telemetry.redact import without_keys
 
 FILE_BATCH = 32 * 1024
@@ -29,6 +30,10 @@ MAX_WAITING = 16 * 1024 * 1024
 MAX_PATH = 1024
 MAX_USER_AGENT = 256
 MAX_DETAIL = 512
+REMEMBERED_TEXTS = 512
+_OK = Reason.OK  # to look a member up in its class costs as much as ten attributes
+# ... and to format one as much as a long text
+_WORDS: dict[Reason | Phase, str] = {word: word.value for word in (*Reason, *Phase)}
 CLOSE_SECONDS = 2.0
 """How long the end waits for a reader to take what is left."""
 
@@ -52,6 +57,8 @@ class AccessLog:
         self._waiting = 0
         self._dropped = 0
         self._told = 0  # dropped lines that the gathered lines tell of
+        # Parts of lines that come again and again, without keys, by what they are made of.
+        self._texts: dict[tuple[object, ...], str] = {}
         self._second = -1
         self._stamp = ""
 
@@ -119,35 +126,79 @@ class AccessLog:
         self._size = 0
         self._told = 0
 
-    def _line(self, o: Outcome, cut: int = 1) -> str:
+    def _line(self, outcome: Outcome, cut: int = 1) -> str:
         """The line; ``cut`` divides how much of each text in it is shown."""
+        (
+            reason,
+            phase,
+            status,
+            method,
+            target,
+            family,
+            principal,
+            request_id,
+            client,
+            endpoint,
+            duration,
+            upstream_duration,
+            bytes_in,
+            bytes_out,
+            attempts,
+            user_agent,
+            detail,
+        ) = outcome
         now = self._clock()
-        second = int(now)
+        second = floor(now)
         if second != self._second:
             self._second = second
             self._stamp = time.strftime('{"time":"%Y-%m-%dT%H:%M:%S.', time.gmtime(now))
         extra = ""
-        if o.reason is not Reason.OK:
-            detail = quote(o.detail[: MAX_DETAIL // cut])
-            extra = f',"fault":"{REASONS[o.reason].fault}","detail":{detail}'
+        if reason is not _OK:
+            shown = without_keys(quote(detail[: MAX_DETAIL // cut]))
+            extra = f',"fault":"{REASONS[reason].fault}","detail":{shown}'
         if self._dropped:
             extra += f',"lines_dropped":{self._dropped}'
-        path = o.target.partition(b"?")[0].partition(b"#")[0]
-        if not path.startswith(b"/"):  # in absolute form; its host may have a password before it
-            path = path.rpartition(b"@")[2]
-        shown = path[: MAX_PATH // cut].decode("latin-1")
-        agent = o.user_agent[: MAX_USER_AGENT // cut].decode("latin-1")
-        return without_keys(
-            f'{self._stamp}{int((now - second) * 1000):03d}Z","event":"request",'
-            f'"reason":"{o.reason}","phase":"{o.phase}","status":{o.status},'
-            f'"method":"{o.method.decode()}","path":{quote(shown)},'
-            f'"family":"{o.family}","principal":{quote(o.principal)},'
-            f'"request_id":"{o.request_id.decode()}",'
-            f'"client":{quote(o.client)},"endpoint":"{o.endpoint}",'
-            f'"duration_ms":{o.duration * 1e3:.3f},"upstream_ms":{o.upstream_duration * 1e3:.3f},'
-            f'"bytes_in":{o.bytes_in},"bytes_out":{o.bytes_out},"attempts":{o.attempts},'
-            f'"user_agent":{quote(agent)}{extra}}}\n'
+        return (
+            f'{self._stamp}{floor((now - second) * 1000):03d}Z","event":"request",'
+            f'"reason":"{_WORDS[reason]}","phase":"{_WORDS[phase]}","status":{status},'
+            f"{self._asked(method, target.partition(b'?')[0], family, principal, cut)},"
+            f'"request_id":"{without_keys(request_id.decode())}",'
+            f'"client":{quote(client)},"endpoint":"{endpoint}",'
+            f'"duration_ms":{duration * 1e3:.3f},"upstream_ms":{upstream_duration * 1e3:.3f},'
+            f'"bytes_in":{bytes_in},"bytes_out":{bytes_out},"attempts":{attempts},'
+            f'"user_agent":{self._agent(user_agent, cut)}{extra}}}\n'
         )
+
+    def _asked(self, method: bytes, path: bytes, family: str, principal: str, cut: int) -> str:
+        """What was asked for and by whom."""
+        key = (method, path, family, principal, cut)
+        text = self._texts.get(key)
+        if text is None:
+            shown = path.partition(b"#")[0]
+            if not shown.startswith(b"/"):  # in absolute form; its host may follow a password
+                shown = shown.rpartition(b"@")[2]
+            text = without_keys(
+                f'"method":"{method.decode()}",'
+                f'"path":{quote(shown[: MAX_PATH // cut].decode("latin-1"))},'
+                f'"family":"{family}","principal":{quote(principal)}'
+            )
+            if len(path) <= MAX_PATH:
+                self._remember(key, text)
+        return text
+
+    def _agent(self, user_agent: bytes, cut: int) -> str:
+        key = (user_agent, cut)
+        text = self._texts.get(key)
+        if text is None:
+            text = without_keys(quote(user_agent[: MAX_USER_AGENT // cut].decode("latin-1")))
+            if len(user_agent) <= MAX_USER_AGENT:
+                self._remember(key, text)
+        return text
+
+    def _remember(self, key: tuple[object, ...], text: str) -> None:
+        if len(self._texts) >= REMEMBERED_TEXTS:
+            self._texts.clear()
+        self._texts[key] = text
 
 
 def _unblocked(fd: int) -> tuple[int, bool]:

@@ -220,6 +220,21 @@ def test_whatever_bytes_a_client_sends_the_lines_are_json(noise: bytes, at: int)
     records(lines)
 
 
+@pytest.mark.parametrize("remembered", [1, 2, 512])
+def test_a_line_says_nothing_of_those_before_it(
+    remembered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests that share a path, a user agent or nothing leave the lines each leaves alone."""
+    monkeypatch.setattr(access_log, "REMEMBERED_TEXTS", remembered)
+    ended = [
+        OUTCOME._replace(target=target, user_agent=agent, principal=principal, detail=detail)
+        for target in (b"/a?b", b"/a", b"/a#c", b"/b", b"/" + b"\xff" * 2000, KEY.encode())
+        for agent in (b"x", b"y" * 2000, KEY.encode())
+        for principal, detail in (("alice", KEY), ("bob", "\0" * 2000))
+    ]
+    assert written(*ended, *ended) == b"".join(map(written, ended)) * 2
+
+
 def test_lines_wait_for_a_flush_and_are_written_by_the_batch(pipe: Pipe) -> None:
     log = AccessLog(pipe.writer)
     log.write(OUTCOME)
