@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from docs.reference_pages.markdown import GENERATED, table
-from headgate.cli.doctor import blocker
+from headgate.cli.doctor import blocker, lines
 from headgate.config import ShieldRule
 from headgate.shields import RULES
 from headgate.shields.vulnerabilities import Vulnerability, read_vulnerabilities
@@ -26,18 +26,31 @@ What `headgate doctor cve --url URL` knows. *Free of it* are releases that sourc
 differ, the later one stands here, and where they name none, nothing does.
 
 """
+_EXAMPLE = "3.4.0"
+_REPORT = f"""
+## The report
+
+What it prints for MLflow {_EXAMPLE}; `--json` has the same for programs. The exit code is 1 if an
+upgrade is needed.
+
+```text
+"""
 
 
 def page() -> str:
     """The whole page."""
+    found = read_vulnerabilities()
     header = ("Id", "Free of it", "What it allows", "Blocked by", "Note")
-    rows = (_row(each) for each in read_vulnerabilities())
+    rows = (_row(each) for each in found)
     return (
         GENERATED
         + _INTRODUCTION
         + "".join(_section(rule) for rule in ShieldRule)
         + _VULNERABILITIES
         + table(header, rows)
+        + _REPORT
+        + "".join(f"{line}\n" for line in lines(_EXAMPLE, found))
+        + "```\n"
     )
 
 
