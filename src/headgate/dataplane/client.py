@@ -257,7 +257,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _read_head(self, data: bytes) -> bytes:
         """Begin the next request if its head is whole; returns what follows the head."""
-        limits = self._plane.limits
+        most = self._plane.head_bytes
         held = self._held
         if held:
             held += data
@@ -272,27 +272,27 @@ class ClientConnection(asyncio.Protocol):
                 return b""
         end = block.find(END, self._searched)
         if end < 0:
-            if len(block) - len(END) >= limits.head_bytes:
-                raise ProtocolError(f"the head is over {int(limits.head_bytes)} bytes", status=431)
+            if len(block) - len(END) >= most:
+                raise ProtocolError(f"the head is over {most} bytes", status=431)
             if not held:
                 held += data
                 if data != b"\r":  # half an empty line begins no request
-                    self.deadline = self._plane.clock() + limits.header_timeout
+                    self.deadline = self._plane.clock() + self._plane.limits.header_timeout
             self._searched = max(0, len(held) - 3)
             return b""
-        if end > limits.head_bytes:
-            raise ProtocolError(f"the head is over {int(limits.head_bytes)} bytes", status=431)
+        if end > most:
+            raise ProtocolError(f"the head is over {most} bytes", status=431)
         end += 4
-        head, rest = bytes(block[:end]), bytes(block[end:])
         if held:
+            data = bytes(held)
             self._held = bytearray()
         self._searched = 0
-        return self._begin(head, rest)
+        return self._begin(data[:end], data[end:])
 
     def _begin(self, block: bytes, rest: bytes) -> bytes:
         """Start the exchange of the request whose head is ``block``; returns what follows it."""
         plane = self._plane
-        request = read_request(block, plane.limits.headers, self._fields)
+        request = read_request(block, plane.max_fields, self._fields)
         fields = request.fields
         if fields is not self._fields:
             if fields.origin is NOWHERE:  # nothing that has been said before says it
@@ -360,7 +360,7 @@ class ClientConnection(asyncio.Protocol):
     def _rest(self) -> None:
         self._unsent = math.inf
         if self.writable and not self._lingering:
-            self.deadline = self._plane.clock() + self._plane.limits.keepalive_timeout
+            self.deadline = self._plane.clock() + self._plane.keepalive_timeout
 
     # --- closing ---------------------------------------------------------------------------
 

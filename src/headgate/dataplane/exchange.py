@@ -23,6 +23,9 @@ from headgate.wire.request import CHUNKED, Request, request_id
 if TYPE_CHECKING:
     from headgate.dataplane.client import ClientConnection
 
+# To look a member up in its class costs as much as ten attributes.
+_OK, _PARSE = Reason.OK, Phase.PARSE
+
 
 class Exchange:
     """What happens between one request and its answer.
@@ -70,7 +73,7 @@ class Exchange:
         self.method = request.method
         self.request_id = request_id(fields) or plane.next_request_id()
         self.close = fields.close
-        self.phase = Phase.PARSE
+        self.phase = _PARSE
         self.ended = False
 
     @property
@@ -155,10 +158,10 @@ class Exchange:
         if self._admitted:
             return True
         plane, limit = self._plane, route.body_limit
-        if limit and max(self.request.fields.length, self.received) > limit:
+        if self._body is not None and limit and self._body.known_length > limit:
             self._refuse(failures.too_large(limit.human_readable()), Phase.ADMIT)
-        elif plane.in_flight >= plane.limits.in_flight and route.operation.family != "gate":
-            self._refuse(failures.overloaded(plane.limits.in_flight), Phase.ADMIT)
+        elif plane.in_flight >= plane.max_in_flight and route.operation.family != "gate":
+            self._refuse(failures.overloaded(plane.max_in_flight), Phase.ADMIT)
         else:
             plane.in_flight += 1
             self._admitted = True
@@ -247,7 +250,7 @@ class Exchange:
 
     def on_answered(self) -> None:
         """The answer is complete."""
-        self._end(Reason.OK)
+        self._end(_OK)
         self._client.on_exchange_end(keep=not self.close)
 
     def on_failed(self, failure: Refusal) -> None:
@@ -322,7 +325,7 @@ class Exchange:
         if self._admitted:
             self._plane.in_flight -= 1
         forwarding = self._forwarding
-        if forwarding is not None and reason is not Reason.OK:
+        if forwarding is not None and reason is not _OK:
             forwarding.drop()
         request, route = self.request, self._route
         now = self._plane.clock()

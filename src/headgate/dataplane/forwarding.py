@@ -52,6 +52,10 @@ JSON_FAMILIES = frozenset(
 )
 """Families whose routes answer JSON alone."""
 
+# To look a member up in its class costs as much as ten attributes.
+_SELECT, _FORWARD, _RESPOND = Phase.SELECT, Phase.FORWARD, Phase.RESPOND
+_OK = Result.OK
+
 
 class Forwarding:
     """The upstream half of an exchange."""
@@ -117,7 +121,7 @@ class Forwarding:
 
     def start(self) -> None:
         """Choose an endpoint and send the request there, or wait for what that takes."""
-        self._exchange.phase = Phase.SELECT
+        self._exchange.phase = _SELECT
         chosen = self._balancer.choose(self._tried)
         if isinstance(chosen, Unavailable):
             self._queued = self._balancer.queue(self, chosen)
@@ -173,7 +177,7 @@ class Forwarding:
 
     def _send(self, pool: Pool, connection: UpstreamConnection) -> None:
         exchange, body, route = self._exchange, self._body, self._forward.route
-        exchange.phase = Phase.FORWARD
+        exchange.phase = _FORWARD
         self._connection = connection
         self._sent = True
         now = self.started = self._plane.clock()
@@ -286,7 +290,7 @@ class Forwarding:
 
     def _head_of(self, response: Response) -> bytes:
         exchange, route = self._exchange, self._forward.route
-        exchange.phase = Phase.RESPOND
+        exchange.phase = _RESPOND
         if self._body is not None:
             self._body.forget()
         lines = response.lines
@@ -317,7 +321,7 @@ class Forwarding:
                 connection.give_back()
             else:
                 connection.abort()
-        self._release(Result.OK if self.status < 500 else Result.ERROR_STATUS)
+        self._release(_OK if self.status < 500 else Result.ERROR_STATUS)
         self._exchange.on_answered()
 
     # --- failures --------------------------------------------------------------------------
@@ -402,6 +406,6 @@ class Forwarding:
             self._balancer.cluster.retry_ended()
         pool, self._pool = self._pool, None
         if pool is not None:
-            if result is not Result.OK and pool.endpoint not in self._tried:
+            if result is not _OK and pool.endpoint not in self._tried:
                 self._tried += (pool.endpoint,)
             self._balancer.finish(pool, result, error)

@@ -49,6 +49,11 @@ class Plane:
         """Decide on new requests in this way; those under way keep what they were given."""
         self.gate = gate
         self.limits = limits
+        # Each request asks for these, and an attribute of a model is dear.
+        self.head_bytes = int(limits.head_bytes)
+        self.max_fields = limits.headers
+        self.max_in_flight = limits.in_flight
+        self.keepalive_timeout = limits.keepalive_timeout
         self.trusted_proxies = trusted_proxies
 
     def next_request_id(self) -> bytes:

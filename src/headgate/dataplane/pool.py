@@ -50,7 +50,10 @@ class Pool:
         self.host_header = host_header
         self.authorities = authorities
         self.silence_timeout = settings.silence_timeout
-        self._settings = settings
+        # Each request asks for these, and an attribute of a model is dear.
+        self._idle_timeout = settings.idle_timeout
+        self._idle_connections = settings.idle_connections
+        self._connect_timeout = settings.connect_timeout
         self._head_bytes = head_bytes
         self._max_fields = max_fields
         self._clock = clock
@@ -73,7 +76,7 @@ class Pool:
 
     def take(self) -> UpstreamConnection | None:
         """A connection that is open and fresh, if there is one."""
-        oldest = self._clock() - self._settings.idle_timeout
+        oldest = self._clock() - self._idle_timeout
         while self._idle:
             connection = self._idle.pop()
             if not connection.usable or connection.idle_since < oldest:
@@ -94,12 +97,12 @@ class Pool:
 
     async def _connect(self, waiter: Waiter) -> None:
         try:
-            async with asyncio.timeout(self._settings.connect_timeout):
+            async with asyncio.timeout(self._connect_timeout):
                 connection = await self._dial(self.endpoint, self._make)
             if not connection.usable:  # a balancer without a server behind it does that
                 raise ConnectionResetError("closed as soon as it was open")
         except TimeoutError:
-            limit = self._settings.connect_timeout
+            limit = self._connect_timeout
             error = TimeoutError(f"no connection within {limit:g} s")
             waiter.on_connect_failed(self.endpoint, error)
         except OSError as error:
@@ -114,7 +117,7 @@ class Pool:
     def give_back(self, connection: UpstreamConnection) -> None:
         """Keep a connection for the next request, unless enough are kept."""
         self._busy.discard(connection)
-        if self._retired or len(self._idle) >= self._settings.idle_connections:
+        if self._retired or len(self._idle) >= self._idle_connections:
             connection.abort()
             return
         connection.idle_since = self._clock()
@@ -129,7 +132,7 @@ class Pool:
     def sweep(self) -> None:
         """Close what has rested too long, and end exchanges whose MLflow stays silent."""
         now = self._clock()
-        while self._idle and self._idle[0].idle_since < now - self._settings.idle_timeout:
+        while self._idle and self._idle[0].idle_since < now - self._idle_timeout:
             self._idle.popleft().abort()
         for connection in tuple(self._busy):
             if connection.deadline <= now:

@@ -28,6 +28,11 @@ class RequestBody:
         self._started = False
 
     @property
+    def known_length(self) -> int:
+        """Bytes that it has at least: as announced, or as far as they have come."""
+        return max(self.length, self.received)
+
+    @property
     def repeatable(self) -> bool:
         """Whether all that came is still here, to be sent a second time."""
         return self._kept is not None

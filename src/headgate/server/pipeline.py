@@ -97,7 +97,8 @@ class Pipeline:
         place: Route | Redirect | Answered | Refused | None = self._routes.get(
             (request.method, path)
         )
-        if place is None or b"#" in query or _is_outdated(place):
+        # ... as long as the upstream speaks the dialect that it was found for.
+        if place is None or place.dialect is not place.balancer.dialect or b"#" in query:
             place = self._place(request)
         if isinstance(place, Route) and place.operation.public:
             return Forward(place, mark + query, self._somebody(request.fields, caller))
@@ -194,11 +195,6 @@ _FOREIGN_WRITE = Refusal(
     "Headgate refused the request: a page of another site tried to change something here. "
     "Open MLflow's page under the gate's own address.",
 )
-
-
-def _is_outdated(place: Route | Redirect | Answered | Refused) -> bool:
-    """Whether the upstream speaks another dialect by now."""
-    return isinstance(place, Route) and place.dialect is not place.balancer.dialect
 
 
 def _for(place: Answered | Refused, principal: Principal) -> Answered | Refused:

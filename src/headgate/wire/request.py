@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from headgate.wire.errors import ProtocolError, ambiguous
-from headgate.wire.fields import Kind, kind_of
+from headgate.wire.fields import DROP, FORWARD, FORWARD_ONE, LIST, NOTE, Kind, kind_of
 from headgate.wire.head import parse_request
 from headgate.wire.repeated import Change, changes, exchanged, length_of
 
@@ -113,9 +113,9 @@ class RequestFields:
             ProtocolError: when it is repeated and may not be.
         """
         name, kind = kind_of(field[0])
-        if kind is Kind.FORWARD:
+        if kind is FORWARD:
             self._forward.append(field)
-        elif kind is not Kind.DROP:
+        elif kind is not DROP:
             self._remember(name, kind, field)
 
     def _remember(self, name: bytes, kind: Kind, field: tuple[bytes, bytes]) -> None:
@@ -123,11 +123,11 @@ class RequestFields:
         value = field[1].rstrip(b" \t")
         if name not in known:
             known[name] = value
-        elif kind is Kind.LIST:
+        elif kind is LIST:
             known[name] = known[name] + b"," + value
-        elif kind is not Kind.NOTE:
+        elif kind is not NOTE:
             raise ambiguous(f"{name.decode()} is given more than once")
-        if kind is Kind.FORWARD_ONE or kind is Kind.NOTE:
+        if kind is FORWARD_ONE or kind is NOTE:
             self._forward.append(field)
 
     def settle(self, minor: int) -> None:
@@ -167,7 +167,7 @@ class RequestFields:
         """Take in one change; whether that can be done."""
         spelled, old, new = change
         name, kind = kind_of(spelled)
-        if kind is Kind.FORWARD:
+        if kind is FORWARD:
             lines = exchanged(self.lines, old, new)
             self.lines = lines or b""
             return lines is not None
