@@ -287,7 +287,8 @@ class Upstream(Section):
     @field_validator("url")
     @classmethod
     def _url(cls, value: str) -> str:
-        urls = [_checked_url(each.strip()) for each in value.split(",")]
+        parts = value.split(",")
+        urls = [_checked_url(each.strip(" ") if len(parts) > 1 else each) for each in parts]
         schemes = {url.partition(":")[0] for url in urls}
         if len(urls) > 1 and not schemes <= {"http", "https"}:
             raise ValueError("only http and https URLs can stand in a list")

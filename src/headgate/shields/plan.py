@@ -19,7 +19,8 @@ _NAMING = {
 """The field in which an operation gives something a name."""
 _TAGGING = frozenset({"traces/set-tag", "traces/end-v2"})
 _GRAPHQL = "graphql"
-_PROXY, PROXY_PATH = "gateway/deployments-proxy", "gateway_path"
+_PROXY = frozenset({"gateway/deployments-proxy", "gateway/deployments-proxy-read"})
+PROXY_PATH = "gateway_path"
 _PROVIDER_MODELS, _PROVIDER_URL = "assistant/providers/models", "base_url"
 _CALLING = frozenset({"webhooks", "ai-gateway"})
 """The families whose objects hold addresses that the server calls."""
@@ -95,7 +96,7 @@ def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
     traversal = ShieldRule.TRAVERSAL in rules
     stored = ShieldRule.STORED_LOCATION in rules
     targets = ShieldRule.PRIVATE_TARGET in rules
-    proxied = frozenset({PROXY_PATH} if name == _PROXY and traversal else ())
+    proxied = frozenset({PROXY_PATH} if name in _PROXY and traversal else ())
     return Plan(
         off=operation.family == "assistant" and ShieldRule.ASSISTANT in rules,
         path_parameters=_fields(operation, _PATHS, Place.PATH, wanted=traversal),
