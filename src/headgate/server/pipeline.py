@@ -94,12 +94,13 @@ class Pipeline:
     def decide(self, request: Request, caller: Caller) -> Verdict:
         """Whether the request may pass, and where to."""
         path, mark, query = request.target.partition(b"?")
-        place: Route | Redirect | Answered | Refused | None = self._routes.get(
-            (request.method, path)
-        )
-        # ... as long as the upstream speaks the dialect that it was found for.
-        if place is None or place.dialect is not place.balancer.dialect or b"#" in query:
+        place: Route | Redirect | Answered | Refused
+        known = self._routes.get((request.method, path))
+        # It holds as long as the upstream speaks the dialect that it was found for.
+        if known is None or known.dialect is not known.balancer.dialect or b"#" in query:
             place = self._place(request)
+        else:
+            place = known
         if isinstance(place, Route) and place.operation.public:
             return Forward(place, mark + query, self._somebody(request.fields, caller))
         if isinstance(place, Refused) and place.phase is Phase.CANONICALISE:
