@@ -6,6 +6,7 @@ import contextlib
 import logging
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from headgate.control.serving import ControlSocket
 from headgate.dataplane.call import CallError
 from headgate.errors import HeadgateError
 from headgate.policy import Roles
-from headgate.server import listener
+from headgate.server import descriptors, listener
 from headgate.server.live import LiveGate
 from headgate.server.reload import Reloader, as_far_as_possible
 from headgate.server.supervisor import Supervisor
@@ -66,6 +67,18 @@ def serve(
     Raises:
         HeadgateError: the gate cannot start.
     """
+    descriptors.make_room(config.limits)
+    with _folder_of_sockets() as folder:
+        _serve(config, announce, source, Path(folder))
+    return 0
+
+
+def _serve(
+    config: Config,
+    announce: Callable[[Listening], None],
+    source: ConfigSource | None,
+    folder: Path,
+) -> None:
     sockets = listener.bind(config.listen)
     counters = Counters(config.listen.workers)
     host, port = sockets[0].getsockname()[:2]
@@ -89,7 +102,8 @@ def serve(
             settings = config
             if source is not None and number in replaced:
                 settings = as_far_as_possible(config, source.read())
-            _run_worker(settings, source, counters, number, own, ready, lifeline)
+            control = folder / f"{number}.sock"
+            _run_worker(settings, source, counters, number, control, own, ready, lifeline)
         finally:
             listener.end(own)  # nobody is to wait there for a worker that may not come
 
@@ -101,7 +115,16 @@ def serve(
     finally:
         for each in sockets:
             each.close()
-    return 0
+
+
+def _folder_of_sockets() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="headgate-")
+    except OSError as error:
+        raise HeadgateError(
+            f"no folder for sockets can be made ({error.strerror or error}); let TMPDIR name a "
+            "folder that this user can write to"
+        ) from error
 
 
 def _run_worker(
@@ -109,6 +132,7 @@ def _run_worker(
     source: ConfigSource | None,
     counters: Counters,
     number: int,
+    control_path: Path,
     listening: socket.socket,
     ready: Callable[[], None],
     lifeline: int | None,
@@ -116,7 +140,7 @@ def _run_worker(
     with contextlib.ExitStack() as stack:
         tls = ListenerTls(config.listen.tls) if config.listen.tls is not None else None
         authenticate, refresher = _authentication(config, stack)
-        control = stack.enter_context(ControlSocket())
+        control = stack.enter_context(ControlSocket(control_path))
         gate = LiveGate(
             config,
             authenticate,
@@ -128,6 +152,7 @@ def _run_worker(
 
         def apply(new: Config) -> None:
             gate.apply(new)
+            descriptors.make_room(new.limits)
             if refresher is not None:
                 refresher.regrant(Roles(new.roles))
 
@@ -152,6 +177,7 @@ def _run_worker(
             gate,
             tls=tls.context if tls is not None else None,
             companions=companions,
+            reloads=source is not None,
         )
         uvloop.run(worker.run(listening, ready, lifeline))
 

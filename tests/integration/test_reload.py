@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,36 @@ def test_another_upstream_serves_the_next_requests(how: str, start: Start) -> No
         assert waiting.answer().body == b"other"
     assert len(followed.one.requests) == 2
     assert followed.other.connections >= 1
+
+
+def test_no_request_is_refused_while_the_upstream_changes(start: Start) -> None:
+    """The old one serves until the endpoints of the new one are known, then the new one does."""
+    followed = start()
+    with followed.gate.connect() as client:
+
+        def serves(name: bytes) -> bool | None:
+            client.send(followed.head())
+            answer = client.answer()
+            assert answer.status == 200
+            return answer.body == name or None
+
+        for upstream, name in ((followed.other, b"other"), (followed.one, b"one")):
+            followed.write(upstream)
+            followed.gate.process.signal(signal.SIGHUP)
+            followed.gate.process.wait_until(partial(serves, name), "the new upstream", SECONDS)
+
+
+def test_an_upstream_that_stays_is_left_alone(start: Start) -> None:
+    """Its connections are kept, and what is known of its endpoints."""
+    followed = start()
+    with followed.gate.connect() as client:
+        for limit in range(100, 130):
+            followed.write(followed.one, f"[limits]\nin_flight = {limit}")
+            followed.gate.process.signal(signal.SIGHUP)
+            client.send(followed.head())
+            assert client.answer().status == 200
+    followed.wait_for("configuration reloaded")
+    assert followed.one.connections == 1
 
 
 def test_an_upload_under_way_ends_where_it_began(start: Start) -> None:

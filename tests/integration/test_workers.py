@@ -31,9 +31,14 @@ REVOCATION_SECONDS = 2.0
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    """A gate of two workers."""
-    with running_scene(tmp_path, TWO) as running:
+    """A gate of two workers; it leaves nothing behind in the folder for temporary files."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with running_scene(tmp_path, {**TWO, "TMPDIR": str(temporary)}) as running:
         yield running
+        if running.gate.process.exit_code == -signal.SIGKILL:
+            return
+    assert list(temporary.iterdir()) == []
 
 
 def worker_of(scene: Scene) -> str:

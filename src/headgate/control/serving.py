@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -16,17 +15,30 @@ from typing import Self
 import uvicorn
 from starlette.applications import Starlette
 
+from headgate.errors import HeadgateError
+
 
 class ControlSocket:
-    """A unix socket in a folder of its own, which only this user can reach."""
+    """A unix socket at ``path``, in a folder that only this user can enter.
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="headgate-")
-        self.path = str(Path(self._folder.name) / "control.sock")
+    What a worker that was killed has left there is taken away.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 
     def __enter__(self) -> Self:
-        self._listener.bind(self.path)
+        try:
+            Path(self.path).unlink(missing_ok=True)
+            self._listener.bind(self.path)
+        except OSError as error:
+            self._listener.close()
+            cause = error.strerror or error  # of a path that is too long Python says it itself
+            raise HeadgateError(
+                f"no socket can be made at {self.path}: {cause}; let TMPDIR name a folder with a "
+                "short path that this user can write to"
+            ) from error
         self._listener.listen()  # who comes before the application runs waits for it
         return self
 
@@ -37,7 +49,6 @@ class ControlSocket:
         _trace: TracebackType | None,
     ) -> None:
         self._listener.close()
-        self._folder.cleanup()
 
     async def serve(self, app: Starlette) -> None:
         """Serve ``app`` until cancelled."""

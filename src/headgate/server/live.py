@@ -8,6 +8,7 @@ import logging
 import random
 import secrets
 import time
+from collections.abc import Iterable
 
 from headgate.auth import Authenticate
 from headgate.config import Config, Upstream
@@ -22,6 +23,7 @@ from headgate.model import Endpoint, Outcome
 from headgate.server.authorise import Authoriser
 from headgate.server.pipeline import Pipeline
 from headgate.server.reload import Reloader
+from headgate.server.tasks import Tasks
 from headgate.server.tls import ListenerTls
 from headgate.server.upstreams import LiveUpstream
 from headgate.shields import Shield
@@ -32,7 +34,8 @@ from headgate.upstream import Cluster, ClusterPolicy, ClusterSnapshot, Found
 log = logging.getLogger("headgate.server")
 
 FIRST_ANSWER_SECONDS = 5.0
-"""How long a start waits for discovery; after it, requests are answered 503 until it answers."""
+"""How long a start, or a new upstream, waits for discovery; after that requests are answered 503
+until it answers."""
 
 
 class LiveGate:
@@ -67,7 +70,12 @@ class LiveGate:
         self._reloader: Reloader | None = None
         self._control = _control(config, control_path)
         self._retired: list[LiveUpstream] = []
-        self._upstreams = _upstreams(config)
+        self._upstreams = {
+            name: LiveUpstream(name, settings, config.limits)
+            for name, settings in config.upstreams.items()
+        }
+        self._coming: dict[str, LiveUpstream] = {}
+        self._tasks = Tasks()
         self.plane = Plane(
             self._pipeline(config),
             config.limits,
@@ -83,27 +91,60 @@ class LiveGate:
     def apply(self, config: Config) -> None:
         """Decide on new requests as ``config`` says; those under way end as they began.
 
+        An upstream whose settings are the same goes on with what is known of its endpoints.  One
+        that is new is taken once its endpoints are known: until then all stays as it was.
+
         Raises:
             HeadgateError: a certificate file is not fit; nothing has changed.
         """
-        upstreams = _upstreams(config)
-        for old in self._upstreams.values():
-            old.retire()
-            self._retired.append(old)
-        self._upstreams = upstreams
-        for new in upstreams.values():
-            new.start()
+        upstreams, renewals = {}, []
+        for name, settings in config.upstreams.items():
+            known = self._upstreams.get(name)
+            if known is not None and known.fits(settings, config.limits):
+                upstreams[name] = known
+                renewals.append(known.renew_dial())
+            else:
+                upstreams[name] = LiveUpstream(name, settings, config.limits)
+        for renew in renewals:
+            renew()
+        self._give_up_coming()
+        self._coming = {name: each for name, each in upstreams.items() if not self._has(each)}
+        for each in self._coming.values():
+            each.start()
+        if self._coming:
+            self._tasks.start(self._await(config, upstreams), "wait for new upstreams")
+        else:
+            self._put_in_force(config, upstreams)
+
+    async def _await(self, config: Config, upstreams: dict[str, LiveUpstream]) -> None:
+        await _are_known(self._coming.values())
+        self._coming = {}
+        self._put_in_force(config, upstreams)
+
+    def _put_in_force(self, config: Config, upstreams: dict[str, LiveUpstream]) -> None:
+        before, self._upstreams = self._upstreams, upstreams
+        for old in before.values():
+            if not self._has(old):
+                old.retire()
+                self._retired.append(old)
         self.plane.configure(self._pipeline(config), config.limits, config.listen.trusted_proxies)
+
+    def _has(self, upstream: LiveUpstream) -> bool:
+        return self._upstreams.get(upstream.name) is upstream
+
+    def _give_up_coming(self) -> None:
+        """Forget a configuration that is not in force yet."""
+        self._tasks.stop()
+        for each in self._coming.values():
+            each.close()
+        self._coming = {}
 
     async def prepare(self) -> None:
         """Begin to find endpoints, and wait a moment for the first answer."""
         table()  # made once; the first request shall not wait for it
         for upstream in self._upstreams.values():
             upstream.start()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_ANSWER_SECONDS):
-                for upstream in self._upstreams.values():
-                    await upstream.known()
+        await _are_known(self._upstreams.values())
 
     async def ask(self, upstream: str, method: str, target: str, body: bytes) -> CallAnswer:
         """Send one of the upstreams a request of the gate's own.
@@ -143,6 +184,7 @@ class LiveGate:
 
     def close(self) -> None:
         """Close every connection to an upstream."""
+        self._give_up_coming()
         for each in (*self._upstreams.values(), *self._retired):
             each.close()
         self._control.close()
@@ -186,11 +228,12 @@ class LiveGate:
         )
 
 
-def _upstreams(config: Config) -> dict[str, LiveUpstream]:
-    return {
-        name: LiveUpstream(name, settings, config.limits)
-        for name, settings in config.upstreams.items()
-    }
+async def _are_known(upstreams: Iterable[LiveUpstream]) -> None:
+    """Wait a moment for the first answer of discovery for each."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_ANSWER_SECONDS):
+            for upstream in upstreams:
+                await upstream.known()
 
 
 def _control(config: Config, path: str) -> Balancer:

@@ -7,7 +7,7 @@ import ipaddress
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from headgate.config import Limits, Upstream
@@ -17,6 +17,7 @@ from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.call import CallAnswer, CallError, CallFailure, call
 from headgate.dataplane.dial import Dial, dial_tcp, tls_dial
 from headgate.dataplane.pool import Pool
+from headgate.dataplane.upstream import UpstreamConnection
 from headgate.discovery import discovery_for
 from headgate.events import Event
 from headgate.model import Endpoint
@@ -59,7 +60,7 @@ class LiveUpstream:
         self.name = name
         self._settings = settings
         self._limits = limits
-        self._dial = _dial(settings)
+        self._way = _dial(settings)
         self._discovery = discovery_for(settings)
         self._known = asyncio.Event()
         self._tasks = Tasks()
@@ -84,6 +85,25 @@ class LiveUpstream:
         for each in self._discovery:
             self._tasks.start(each.run(self), f"discover {self.name}")
         self._tasks.start(self._watch(), f"watch {self.name}")
+
+    def fits(self, settings: Upstream, limits: Limits) -> bool:
+        """Whether it is what these settings ask for."""
+        bounds = (limits.head_bytes, limits.headers)
+        own = (self._limits.head_bytes, self._limits.headers)
+        return (settings, bounds) == (self._settings, own)
+
+    def renew_dial(self) -> Callable[[], None]:
+        """Read the certificate files again; what is returned lets new connections use them.
+
+        Raises:
+            HeadgateError: one is not fit.
+        """
+        way = _dial(self._settings)
+
+        def use() -> None:
+            self._way = way
+
+        return use
 
     async def known(self) -> None:
         """Return once discovery has answered for the first time, whatever it said."""
@@ -183,6 +203,11 @@ class LiveUpstream:
             clock=time.monotonic,
             dial=self._dial,
         )
+
+    async def _dial(
+        self, endpoint: Endpoint, make: Callable[[], UpstreamConnection]
+    ) -> UpstreamConnection:
+        return await self._way(endpoint, make)
 
 
 def _version_in(answer: CallAnswer) -> str | None:

@@ -50,6 +50,7 @@ class Worker:
         upkeep: periodic work and reloading.
         tls: the TLS context of the listener, if it has one.
         companions: endless coroutines to run beside, such as the one that follows the key store.
+        reloads: whether there is anything to read again.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class Worker:
         *,
         tls: ssl.SSLContext | None = None,
         companions: Sequence[Companion] = (),
+        reloads: bool = True,
     ) -> None:
         self._listen = listen
         self._plane = plane
         self._upkeep = upkeep
         self._tls = tls
         self._companions = companions
+        self._reloads = reloads
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._lame_duck = 0.0
@@ -78,13 +81,13 @@ class Worker:
         When ``lifeline``, a file descriptor, becomes readable, nobody supervises any longer.
 
         SIGTERM stops after the lame-duck time, SIGINT at once, a second signal cuts requests off.
-        SIGHUP reloads the configuration.
+        SIGHUP reloads the configuration; where there is none, a terminal is gone, and it stops.
         """
         loop = asyncio.get_running_loop()
         handlers = {
             signal.SIGTERM: lambda: self.stop(self._listen.lame_duck),
             signal.SIGINT: self.stop,
-            signal.SIGHUP: self._upkeep.reload,
+            signal.SIGHUP: self._upkeep.reload if self._reloads else self.stop,
         }
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)

@@ -20,6 +20,7 @@ from math import floor
 
 from headgate.errors import REASONS
 from headgate.model import Outcome, Phase, Reason
+from headgate.telemetry.pipe import unblocked
 from headgate.telemetry.redact import without_keys
 
 FILE_BATCH = 32 * 1024
@@ -45,7 +46,8 @@ class AccessLog:
     """
 
     def __init__(self, fd: int, clock: Callable[[], float] = time.time) -> None:
-        self._fd, self._owns_fd = _unblocked(fd)
+        self._own_fd = unblocked(fd)
+        self._fd = fd if self._own_fd is None else self._own_fd
         self._clock = clock
         is_file = stat.S_ISREG(os.fstat(fd).st_mode)
         self._batch_bytes = FILE_BATCH if is_file else PIPE_BATCH
@@ -91,8 +93,8 @@ class AccessLog:
         while self._batches and (left := end - time.monotonic()) > 0:
             if self._room.poll(left * 1000):
                 self._write_one()
-        if self._owns_fd:
-            os.close(self._fd)
+        if self._own_fd is not None:
+            os.close(self._own_fd)
         return self._dropped + sum(lost for _, lost in self._batches)
 
     def _write_one(self) -> bool:
@@ -199,17 +201,3 @@ class AccessLog:
         if len(self._texts) >= REMEMBERED_TEXTS:
             self._texts.clear()
         self._texts[key] = text
-
-
-def _unblocked(fd: int) -> tuple[int, bool]:
-    """A way into the pipe ``fd`` that never blocks, and whether it is a descriptor of its own.
-
-    Between the question whether there is room and the write another worker may fill the pipe.
-    The flag cannot be set on ``fd`` itself, which others share.
-    """
-    if not stat.S_ISFIFO(os.fstat(fd).st_mode):
-        return fd, False
-    try:
-        return os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK), True
-    except OSError:  # no such file system, or a pipe of another user's
-        return fd, False

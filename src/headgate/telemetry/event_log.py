@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from typing import TextIO
 
+from headgate.telemetry.pipe import unblocked
 from headgate.telemetry.redact import without_keys
 
 
@@ -29,9 +31,63 @@ class JsonFormatter(logging.Formatter):
         return without_keys(json.dumps(line))
 
 
+class EventHandler(logging.Handler):
+    """Writes events to ``stream``.
+
+    Events are logged by the thread that serves clients.  So when the stream is a pipe that nobody
+    reads, what finds no room in it is left out, and the next event that does says how many.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self.setFormatter(JsonFormatter())
+        self._stream = stream
+        self._pipe = _pipe(stream)
+        self._cut = False
+        self._lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one event."""
+        try:
+            line = self.format(record) + "\n"
+            if self._pipe is None:
+                self._stream.write(line)
+                self._stream.flush()
+            else:
+                self._write(self._pipe, line.encode("ascii"))
+        except (OSError, ValueError):  # nobody will ever read it
+            self._lost += 1
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
+        super().close()
+
+    def _write(self, pipe: int, line: bytes) -> None:
+        if self._lost:
+            line = b'%b, "events_lost": %d}\n' % (line.removesuffix(b"}\n"), self._lost)
+        if self._cut:
+            line = b"\n" + line
+        try:
+            written = os.write(pipe, line)
+        except BlockingIOError:
+            self._lost += 1
+            return
+        self._cut = written < len(line)
+        self._lost = int(self._cut)
+
+
+def _pipe(stream: TextIO) -> int | None:
+    try:
+        return unblocked(stream.fileno())
+    except OSError:  # it is none of the operating system's
+        return None
+
+
 def configure(stream: TextIO) -> None:
     """Send the gate's own events to ``stream``, and what libraries complain of."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter())
+    handler = EventHandler(stream)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("headgate").setLevel(logging.INFO)

@@ -50,12 +50,19 @@ class Running:
     """A worker that runs in the test's own loop."""
 
     def __init__(
-        self, listening: socket.socket, settings: Listen, companions: tuple[Companion, ...] = ()
+        self,
+        listening: socket.socket,
+        settings: Listen,
+        companions: tuple[Companion, ...] = (),
+        *,
+        reloads: bool = True,
     ) -> None:
         self.listening = listening
         self.upkeep = Upkeep()
         self.plane = Plane(Dialogue().gate, Limits(), ManualClock(), "0123456789abcdef")
-        self.worker = Worker(settings, self.plane, self.upkeep, companions=companions)
+        self.worker = Worker(
+            settings, self.plane, self.upkeep, companions=companions, reloads=reloads
+        )
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -131,6 +138,19 @@ def test_sighup_reloads(listening: socket.socket) -> None:
         assert not running.ended
         running.worker.stop()
         await running.end()
+
+    run(scene())
+
+
+def test_where_there_is_nothing_to_reload_sighup_means_that_the_terminal_is_gone(
+    listening: socket.socket,
+) -> None:
+    async def scene() -> None:
+        running = Running(listening, Listen(port=0, lame_duck=60), reloads=False)
+        await running.start()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await running.end()
+        assert "reload" not in running.upkeep.told
 
     run(scene())
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
 import json
 import logging
 import os
+import select
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,6 +108,70 @@ def test_own_events_are_shown_from_info_on_and_those_of_libraries_from_warning(
 ) -> None:
     logging.getLogger(logger).log(level, "said")
     assert bool(stream.getvalue()) is is_shown
+
+
+class Reader:
+    """A pipe with little room, and the stream that is written to it."""
+
+    def __init__(self) -> None:
+        self._reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        self.stream = open(writer, "w", encoding="ascii")  # noqa: SIM115 - closed below
+
+    def read(self) -> list[dict[str, Any]]:
+        """What there is; lines that are no JSON object count as none."""
+        found = b""
+        while select.select([self._reader], [], [], 0)[0]:
+            found += os.read(self._reader, 65536)
+        lines = []
+        for line in found.splitlines():
+            with contextlib.suppress(ValueError):
+                lines.append(json.loads(line))
+        return lines
+
+    def leave(self) -> None:
+        os.close(self._reader)
+        self._reader = -1
+
+    def close(self) -> None:
+        self.stream.close()
+        if self._reader >= 0:
+            self.leave()
+
+
+@pytest.fixture
+def reader(logging_restored: None) -> Iterator[Reader]:
+    """Who reads the events, when it is told to."""
+    made = Reader()
+    event_log.configure(made.stream)
+    yield made
+    for handler in logging.getLogger().handlers:
+        handler.close()
+    made.close()
+
+
+@pytest.mark.parametrize("size", [10, 3000, 30_000])
+def test_a_reader_that_stalls_holds_up_nobody_and_is_told_what_it_missed(
+    size: int, reader: Reader
+) -> None:
+    """Events that are longer than the pipe, too."""
+    log = logging.getLogger("headgate")
+    for number in range(200):
+        log.info("%d %s", number, "x" * size)
+    seen = reader.read()
+    log.info("last")
+    (last,) = reader.read()
+    assert last["message"] == "last"
+    assert len(seen) + last["events_lost"] == 200
+    assert last["events_lost"] > 0
+    log.info("and on")
+    (after,) = reader.read()
+    assert "events_lost" not in after
+
+
+def test_a_reader_that_has_left_harms_nobody(reader: Reader) -> None:
+    reader.leave()
+    logging.getLogger("headgate").info("said")
 
 
 def test_a_second_configuration_replaces_the_first(stream: io.StringIO) -> None:
