@@ -8,10 +8,9 @@ from headgate.config.schema import (
     Limits,
     Listen,
     ListenTls,
-    Upstream,
-    UpstreamTls,
 )
 from headgate.config.shields import ShieldRule, Shields
+from headgate.config.upstream import Upstream, UpstreamTls
 
 __all__ = [
     "AuthMode",

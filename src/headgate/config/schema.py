@@ -7,39 +7,25 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     BeforeValidator,
     ByteSize,
     Field,
-    field_validator,
     model_validator,
 )
 
 from headgate.config.roles import Role
-from headgate.config.section import Section, listed
+from headgate.config.section import Seconds, Section, listed
 from headgate.config.shields import Shields
+from headgate.config.upstream import Upstream
 from headgate.errors import Problem
 from headgate.policy.roles import problems
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-DEVELOPMENT_URL = "http://127.0.0.1:5000"
-
-
-# A host as it may stand in a URL, in a Host field and in a certificate; no zone, no user.
-_LABEL = r"[A-Za-z0-9_\-]{1,63}"
-_NAME = rf"(?=[^:]{{1,253}}(?::|$)){_LABEL}(?:\.{_LABEL})*\.?"
-_HOST = re.compile(rf"{_NAME}|[0-9A-Fa-f:.]+")
-_AUTHORITY = re.compile(rf"(?:{_NAME}|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
-_CLOUDMAP = re.compile(r"cloudmap://[A-Za-z0-9_.\-]+/[A-Za-z0-9_.\-]+(?:\?port=[0-9]{1,5})?")
-SCHEMES = ("http", "https", "srv+http", "srv+https", "cloudmap")
-_PREFIX = re.compile(r"(?:/[A-Za-z0-9_~\-][A-Za-z0-9_~\-.]*)*/?")
 
 
 def _networks(value: object) -> object:
@@ -55,36 +41,6 @@ def _networks(value: object) -> object:
     if problems:
         raise ValueError("; ".join(problems))
     return found
-
-
-def _checked_url(value: str) -> str:
-    """One URL of an upstream in its plain form.
-
-    Raises:
-        ValueError: with what is wrong with it.
-    """
-    parts = urlsplit(value)
-    if parts.scheme not in SCHEMES:
-        found = f"is {parts.scheme!r}" if parts.scheme else "is missing"
-        raise ValueError(f"the scheme {found}; use http://host:port")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("credentials do not belong in the URL")
-    if not parts.hostname:
-        raise ValueError("the host is missing; use http://host:port")
-    if parts.scheme == "cloudmap":
-        if _CLOUDMAP.fullmatch(value) is None:
-            raise ValueError("use cloudmap://namespace/service")
-        return value
-    if parts.path not in ("", "/") or "?" in value or "#" in value:
-        raise ValueError("a path is not supported: run MLflow without --static-prefix")
-    url = f"{parts.scheme}://{parts.netloc}"
-    if _AUTHORITY.fullmatch(parts.netloc) is None or url.lower() != value.lower().rstrip("/"):
-        raise ValueError("the host is malformed; use http://host:port, a name in ASCII")
-    if parts.port == 0:  # and ValueError for one that is no number, or too large
-        raise ValueError("port 0 cannot be connected to")
-    if parts.scheme.startswith("srv+") and parts.port is not None:
-        raise ValueError("SRV records name the port; leave it out")
-    return url
 
 
 class ListenTls(Section):
@@ -150,170 +106,6 @@ class Auth(Section):
     refresh_interval: Seconds = Field(
         0.5, le=1.5, description="Seconds between looks for new and revoked keys, in each worker."
     )
-
-
-class UpstreamTls(Section):
-    """How MLflow's certificate is checked, and which one it is shown; a reload reads the files."""
-
-    ca: Path | None = Field(
-        None, description="PEM file of the authorities to trust; without it, the system's."
-    )
-    server_name: str | None = Field(
-        None, description="Name the certificate must bear; without it, the URL's host."
-    )
-    certificate: Path | None = Field(None, description="PEM file: the gate's own certificate.")
-    key: Path | None = Field(
-        None, description="PEM file: the private key of `certificate`, not encrypted."
-    )
-
-    @field_validator("server_name")
-    @classmethod
-    def _server_name(cls, value: str | None) -> str | None:
-        if value is not None and _HOST.fullmatch(value) is None:
-            raise ValueError("is no host name or address")
-        return value
-
-    @model_validator(mode="after")
-    def _pair(self) -> Self:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key go together")
-        return self
-
-
-class Probes(Section):
-    """How MLflow's endpoints are watched, in each worker."""
-
-    interval: float = Field(
-        5,
-        ge=0,
-        allow_inf_nan=False,
-        description="Seconds between two probes of an endpoint; 0: it is not probed.",
-    )
-    timeout: Seconds = Field(5, description="Seconds for a probe's answer.")
-    unhealthy_after: int = Field(2, ge=1, description="Failed probes in a row.")
-    healthy_after: int = Field(1, ge=1, description="Successful probes in a row.")
-
-
-class Balance(Section):
-    """How requests are spread over an upstream's endpoints."""
-
-    max_in_flight: int = Field(
-        256, ge=1, description="Requests under way at one endpoint, in each worker."
-    )
-    queue_size: int = Field(
-        256, ge=0, description="Requests that may wait while every endpoint is full."
-    )
-    queue_timeout: Seconds = Field(10, description="Seconds such a request waits at most.")
-    ejection_after: int = Field(
-        3, ge=1, description="Connect errors and resets in a row that eject an endpoint."
-    )
-    ejection_time: Seconds = Field(
-        10, description="Seconds of a first ejection; each further one lasts twice as long."
-    )
-    max_ejection_time: Seconds = Field(300, description="Seconds that an ejection lasts at most.")
-    max_ejected_share: float = Field(
-        0.5, ge=0, le=1, description="Share of the endpoints that may be ejected at once."
-    )
-    slow_start: float = Field(
-        10,
-        ge=0,
-        allow_inf_nan=False,
-        description="Seconds in which an endpoint new in service comes to its full share.",
-    )
-    zone: str | None = Field(
-        None, description="The gate's own availability zone: endpoints there are preferred."
-    )
-
-
-class Upstream(Section):
-    """One MLflow service behind the gate."""
-
-    url: str = Field(
-        DEVELOPMENT_URL,
-        description="Where MLflow is found. `http://host:port` or `https://…`: the host's "
-        "addresses, asked for again by their TTL; several, separated by commas, are one upstream. "
-        "`srv+http://_mlflow._tcp.name`: SRV records. `cloudmap://namespace/service`: AWS Cloud "
-        "Map. Without a path: MLflow is to run unprefixed, since a prefix sends its artifacts "
-        "down a buffering path.",
-    )
-    tls: UpstreamTls = Field(UpstreamTls(), description="For `https`; verification is always on.")
-    probes: Probes = Probes()
-    balance: Balance = Balance()
-    resolver: str | None = Field(
-        None, description="DNS server to ask, as `address` or `address:port`; else the system's."
-    )
-    allow_link_local: bool = Field(
-        False,
-        description="Use link-local addresses that discovery names. Cloud metadata services have "
-        "such addresses; MLflow has none.",
-    )
-    prefixes: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
-        ("/", "/mlflow", "/api/mlflow"),
-        min_length=1,
-        description="Public path prefixes that lead here; each is removed before forwarding.",
-    )
-    host_header: str = Field(
-        "auto",
-        description="`Host` sent to MLflow: `auto` (the address where MLflow's default Host "
-        "check accepts it, else the name), `name`, `address`, or a literal value.",
-    )
-    connect_timeout: Seconds = Field(5, description="Seconds to open a connection to MLflow.")
-    idle_timeout: Seconds = Field(
-        4,
-        lt=5,
-        description="Seconds an unused connection to MLflow is kept; MLflow closes its own "
-        "side after 5.",
-    )
-    idle_connections: int = Field(
-        128, ge=0, description="Unused connections kept for each endpoint and worker."
-    )
-    silence_timeout: Seconds = Field(
-        3600,
-        description="Seconds MLflow may stay silent before or within an answer. Long on "
-        "purpose: from a remote artifact store the first byte comes only after MLflow has "
-        "fetched the whole object.",
-    )
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """The URLs one by one."""
-        return tuple(self.url.split(","))
-
-    @property
-    def is_https(self) -> bool:
-        """Whether connections to MLflow are encrypted."""
-        return self.url.startswith(("https:", "srv+https:"))
-
-    @field_validator("url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        parts = value.split(",")
-        urls = [_checked_url(each.strip(" ") if len(parts) > 1 else each) for each in parts]
-        schemes = {url.partition(":")[0] for url in urls}
-        if len(urls) > 1 and not schemes <= {"http", "https"}:
-            raise ValueError("only http and https URLs can stand in a list")
-        if len(schemes) > 1:
-            raise ValueError("the URLs of a list must be all http or all https")
-        return ",".join(urls)
-
-    @field_validator("host_header")
-    @classmethod
-    def _host_header(cls, value: str) -> str:
-        if _AUTHORITY.fullmatch(value) is None:
-            raise ValueError("is no host name or address, with or without a port")
-        return value
-
-    @field_validator("prefixes")
-    @classmethod
-    def _prefixes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for prefix in value:
-            if not prefix.startswith("/") or _PREFIX.fullmatch(prefix) is None:
-                raise ValueError(
-                    f"{prefix!r} must be a path such as '/team-a', of plain letters and digits"
-                )
-            if prefix.rstrip("/") == "/-":
-                raise ValueError("'/-' leads to the gate's own pages")
-        return tuple(prefix.rstrip("/") for prefix in value)
 
 
 class Limits(Section):
