@@ -17,25 +17,49 @@ Change = tuple[bytes, bytes, bytes]
 """A field's name, the line that had it before, and the new one: they differ in the value alone."""
 
 
-def changes(head: bytes, known: bytes) -> list[Change] | None:
-    """The lines of ``head`` that are others than those of ``known``, which is understood.
+class Lines:
+    """The lines of a head that is understood.
 
-    ``None`` when the two differ in more than the plain values of fields.
+    ``new`` are those in which it differed from the head before it: where one head differed from
+    the last, the next is likely to.
     """
-    lines, before = head.split(b"\r\n"), known.split(b"\r\n")
-    if len(lines) != len(before):
+
+    __slots__ = ("_all", "_new")
+
+    def __init__(self, head: bytes, new: tuple[int, ...] = ()) -> None:
+        self._all = head.split(b"\r\n")
+        self._new = new
+
+    def compare(self, head: bytes) -> tuple[Lines, list[Change]] | None:
+        """The lines of another head, and which of them are others than these.
+
+        ``None`` when the two differ in more than the plain values of fields.
+        """
+        found = Lines(head, self._new)
+        lines, before = found._all, self._all
+        if len(lines) != len(before):
+            return None
+        guess = before.copy()
+        for at in self._new:
+            guess[at] = lines[at]
+        if guess != lines:
+            found._new = tuple(at for at, line in enumerate(lines) if line != before[at])
+        changes = []
+        for at in found._new:
+            if lines[at] != before[at]:
+                change = _change(before[at], lines[at])
+                if change is None:
+                    return None
+                changes.append(change)
+        return found, changes
+
+
+def _change(old: bytes, new: bytes) -> Change | None:
+    match = _LINE.fullmatch(new)
+    if match is None:
         return None
-    found = []
-    for line, old in zip(lines, before, strict=True):
-        if line != old:
-            match = _LINE.fullmatch(line)
-            if match is None:
-                return None
-            value_at = match.end(1) + 2
-            if old[:value_at] != line[:value_at]:
-                return None
-            found.append((match[1], old, line))
-    return found
+    value_at = match.end(1) + 2
+    return (match[1], old, new) if old[:value_at] == new[:value_at] else None
 
 
 def exchanged(lines: bytes, old: bytes, new: bytes) -> bytes | None:

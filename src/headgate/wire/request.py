@@ -8,7 +8,7 @@ from typing import NamedTuple
 from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.fields import DROP, FORWARD, FORWARD_ONE, LIST, NOTE, Kind, kind_of
 from headgate.wire.head import parse_request
-from headgate.wire.repeated import Change, changes, exchanged, length_of
+from headgate.wire.repeated import Change, Lines, exchanged, length_of
 
 _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -78,6 +78,7 @@ class RequestFields:
 
     __slots__ = (
         "_forward",
+        "_section_lines",
         "close",
         "credentials",
         "expects_continue",
@@ -91,6 +92,7 @@ class RequestFields:
 
     def __init__(self, section: bytes) -> None:
         self.section = section
+        self._section_lines: Lines | None = None
         self._forward: list[tuple[bytes, bytes]] = []
         self.known: dict[bytes, bytes] = {}
         self.lines = b""
@@ -154,14 +156,17 @@ class RequestFields:
         That is: in the length of the body, in the trace context, in the request's id, and in
         fields that are passed on without a look.  ``None`` for any other.
         """
-        found = changes(section, self.section)
+        if self._section_lines is None:
+            self._section_lines = Lines(self.section)
+        found = self._section_lines.compare(section)
         if found is None:
             return None
         fields = RequestFields(section)
+        fields._section_lines, changes = found
         fields.known, fields.lines, fields.trace = self.known, self.lines, self.trace
         fields.length, fields.expects_continue = self.length, self.expects_continue
         fields.close, fields.credentials, fields.origin = self.close, self.credentials, self.origin
-        return fields if all(map(fields._change, found)) else None
+        return fields if all(map(fields._change, changes)) else None
 
     def _change(self, change: Change) -> bool:
         """Take in one change; whether that can be done."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody, UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import parse_response
-from headgate.wire.repeated import Change, changes, exchanged, length_of
+from headgate.wire.repeated import Change, Lines, exchanged, length_of
 
 _READ = frozenset(
     {
@@ -67,6 +67,7 @@ class Response:
 
     __slots__ = (
         "_block",
+        "_block_lines",
         "_method",
         "body",
         "close",
@@ -80,6 +81,7 @@ class Response:
 
     def __init__(self, block: bytes, method: bytes) -> None:
         self._block = block
+        self._block_lines: Lines | None = None
         self._method = method
         self.status = 0
         self.lines = b""
@@ -99,10 +101,12 @@ class Response:
         if self._method != method:
             return False
         if self._block != block:
-            found = changes(block, self._block)
-            if found is None or not self._change(found):
+            if self._block_lines is None:
+                self._block_lines = Lines(self._block)
+            found = self._block_lines.compare(block)
+            if found is None or not self._change(found[1]):
                 return False
-            self._block = block
+            self._block, self._block_lines = block, found[0]
         if self.delimited:
             self.body = CountedBody(self.length or 0)
         else:

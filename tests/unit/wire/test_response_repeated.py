@@ -80,16 +80,26 @@ def test_what_came_before_changes_nothing(
     data: st.DataObject | None,
 ) -> None:
     """Of any fields any may come with other values, to another method, under another status."""
-    changed = [
-        (name, separator, (data.draw(values) if data else b"6") if which >> at & 1 else value)
-        for at, (name, separator, value) in enumerate(chosen)
+    status = (first, *(second,) * 4)
+    new = data.draw(st.lists(values, min_size=5, max_size=5)) if data else [b"6"] * 5
+    blocks = [
+        head(
+            line,
+            [
+                (name, sep, new[at] if now >> at & 1 else value)
+                for at, (name, sep, value) in enumerate(chosen)
+            ],
+        )
+        for line, now in zip(status, (0, which, which ^ 3, which, 0), strict=True)
     ]
-    try:
-        last = read_response(head(first, chosen), before, MAX_FIELDS)
-    except ProtocolError:
-        last = None
-    block = head(second, changed)
-    assert outcome(block, method, last) == outcome(block, method, None)
+    last, methods = None, [before, *[method] * 4]
+    for block, asked in zip(blocks, methods, strict=True):
+        fresh = outcome(block, asked, None)
+        assert outcome(block, asked, last) == fresh
+        try:
+            last = read_response(block, asked, MAX_FIELDS, last)
+        except ProtocolError:
+            last = None
 
 
 OK = b"HTTP/1.1 200 OK"
