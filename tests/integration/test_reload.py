@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -225,7 +226,7 @@ def test_a_new_worker_starts_from_no_file_with_problems(start: Start) -> None:
     followed.file.write_text("nonsense = 1")
     followed.wait_for("configuration not reloaded: nonsense: no such setting", count=2)
     process = followed.gate.process
-    kill_worker(process, worker_pids(process)[0], signal.SIGKILL)
+    os.kill(worker_pids(process)[0], signal.SIGKILL)
     process.wait_for_line(r"ended with exit code 2: nonsense: no such setting", SECONDS)
     assert followed.answered_by() == {b"other"}
     followed.write(followed.other)

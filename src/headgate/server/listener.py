@@ -49,6 +49,8 @@ def end(listener: socket.socket) -> None:
 def renewed(listener: socket.socket, listen: Listen) -> socket.socket:
     """The socket itself while it listens, else a new one in its place.
 
+    The new one listens only once a worker serves on it: nobody is to wait for one that may fail.
+
     Raises:
         HeadgateError: the address cannot be listened on any more.
     """
@@ -56,10 +58,10 @@ def renewed(listener: socket.socket, listen: Listen) -> socket.socket:
         return listener
     port = listener.getsockname()[1]
     listener.close()
-    return _bind_one(listen, port, shared=listen.workers > 1)
+    return _bind_one(listen, port, shared=listen.workers > 1, listens=False)
 
 
-def _bind_one(listen: Listen, port: int, *, shared: bool) -> socket.socket:
+def _bind_one(listen: Listen, port: int, *, shared: bool, listens: bool = True) -> socket.socket:
     where = Endpoint(listen.host, port)
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
@@ -73,7 +75,8 @@ def _bind_one(listen: Listen, port: int, *, shared: bool) -> socket.socket:
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
-        listener.listen(listen.backlog)
+        if listens:
+            listener.listen(listen.backlog)
         listener.setblocking(False)
     except OSError as error:
         listener.close()
