@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench docs lock clean
+.PHONY: help run test check bench chaos docs lock clean
 
 help: ## list the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ check: $(VENV)/.dev ## formatting, lint, types, import contracts, generated docu
 
 bench: $(VENV)/.dev ## the benchmarks: ratios against other programs measured in the same run
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: $(VENV)/.dev ## MLflow servers that come, go, hang and vanish under 2,000 operations each
+	@$(BIN)/python -m tests.install_debian_packages
+	@HEADGATE_FAILOVER_RUNS=$(or $(RUNS),230) $(BIN)/python -m pytest -s --timeout 3600 tests/integration/test_failover.py
 
 docs: $(VENV)/.dev ## write the reference pages from the code
 	@$(BIN)/python -m docs.generate
