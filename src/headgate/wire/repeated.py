@@ -11,7 +11,7 @@ import re
 
 # Lines that say the same whoever reads them: one space, and visible ASCII from end to end.
 _LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+): [!-~](?:[ -~]*[!-~])?")
-_LENGTH = re.compile(rb"[0-9]{1,15}")
+MAX_DIGITS = 15
 
 Change = tuple[bytes, bytes, bytes]
 """A field's name, the line that had it before, and the new one: they differ in the value alone."""
@@ -73,4 +73,4 @@ def exchanged(lines: bytes, old: bytes, new: bytes) -> bytes | None:
 
 def length_of(value: bytes) -> int | None:
     """The length that ``value`` says, unless somebody might read it in another way."""
-    return int(value) if _LENGTH.fullmatch(value) is not None else None
+    return int(value) if value.isdigit() and len(value) <= MAX_DIGITS else None
