@@ -36,6 +36,9 @@ from headgate.telemetry.counters import Counters
 
 log = logging.getLogger("headgate")
 
+CLOSING_SECONDS = 15.0
+"""More than a worker needs, once its requests are over, to write its logs and end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listening:
@@ -111,7 +114,8 @@ def _serve(
         if config.listen.workers == 1:
             body(0, announce_all)
         else:
-            Supervisor(config.listen.workers, body, prepare).run(announce_all)
+            patience = config.listen.lame_duck + config.listen.drain_timeout + CLOSING_SECONDS
+            Supervisor(config.listen.workers, body, prepare, patience).run(announce_all)
     finally:
         for each in sockets:
             each.close()

@@ -32,8 +32,9 @@ def summary(config: Config) -> list[tuple[str, str]]:
     """What a gate with this configuration would do, as names and values for a person."""
     listen = config.listen
     keys = config.auth.mode is AuthMode.KEYS
+    where = address.url(listen.host, listen.port, "http" if listen.tls is None else "https")
     lines = [
-        ("listen", f"{address.url(listen.host, listen.port)}, {_count(listen.workers, 'worker')}"),
+        ("listen", f"{where}, {_count(listen.workers, 'worker')}"),
         ("clients", f"need a key of {config.key_database}" if keys else "pass without a key"),
     ]
     for name, upstream in config.upstreams.items():

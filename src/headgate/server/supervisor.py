@@ -8,6 +8,7 @@ it cannot, and when it is gone (its end); a pipe to all of them tells when the s
 from __future__ import annotations
 
 import logging
+import math
 import os
 import selectors
 import signal
@@ -26,7 +27,8 @@ QUICK_DEATH_SECONDS = 5.0
 MAX_QUICK_DEATHS = 5
 PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a worker is replaced, by how many have died quickly one after the other."""
-MAX_PAUSE = 0.5  # seconds; so soon it is noticed that nothing is to be started after all
+HURRY_SECONDS = 10.0
+"""What workers may take to stop after a second signal, when nothing is to be waited for."""
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EXIT_CANNOT_START = 2
 SERVES = b"s"
@@ -63,8 +65,12 @@ class _Process:
 class Supervisor:
     """Keeps ``count`` worker processes alive, each running ``body``.
 
-    ``prepare`` is called here with a worker's number before that worker is replaced.  ``clock``
-    gives seconds from an arbitrary start.
+    Args:
+        count: how many.
+        body: what each of them does.
+        prepare: called here with a worker's number before that worker is replaced.
+        patience: seconds that workers may take to stop; those that are left then are killed.
+        clock: gives seconds from an arbitrary start.
     """
 
     def __init__(
@@ -72,16 +78,19 @@ class Supervisor:
         count: int,
         body: WorkerBody,
         prepare: Callable[[int], None],
+        patience: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._count = count
         self._body = body
         self._prepare = prepare
+        self._patience = patience
         self._clock = clock
         self._processes: dict[int, _Process] = {}  # by pid
         self._due: dict[int, float] = {}  # when to start which number again
         self._selector = selectors.DefaultSelector()
         self._stopping = False
+        self._stopped_by = math.inf  # when patience ends
         self._quick_deaths = 0
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -90,7 +99,10 @@ class Supervisor:
         Raises:
             HeadgateError: a worker cannot start at first, or none can any longer.
         """
-        lifeline = os.pipe()
+        lifeline, wake = os.pipe(), os.pipe()
+        os.set_blocking(wake[1], False)
+        self._selector.register(wake[0], selectors.EVENT_READ, None)
+        wake_before = signal.set_wakeup_fd(wake[1])  # or else a signal would not end the wait
         before = {number: signal.signal(number, self._pass_on) for number in PASSED_ON}
         try:
             for number in range(self._count):
@@ -103,7 +115,8 @@ class Supervisor:
                 os.close(process.pipe)
             for number, handler in before.items():
                 signal.signal(number, handler)
-            for end in lifeline:
+            signal.set_wakeup_fd(wake_before)
+            for end in (*lifeline, *wake):
                 os.close(end)
             self._selector.close()
 
@@ -112,7 +125,10 @@ class Supervisor:
         announced = False
         while self._processes or (self._due and not self._stopping):
             for key, _ in self._selector.select(self._pause()):
-                self._listen(key.data, announced=announced)
+                if key.data is None:
+                    os.read(key.fd, MESSAGE_BYTES)  # a signal, which has been passed on already
+                else:
+                    self._listen(key.data, announced=announced)
             if not announced and all(process.serves for process in self._processes.values()):
                 announced = not self._stopping
                 if announced:
@@ -121,12 +137,15 @@ class Supervisor:
                 del self._due[number]
                 self._prepare(number)
                 self._start(number, lifeline)
+            if self._stopped_by <= self._clock():
+                self._stopped_by = math.inf
+                log.error("%d workers did not stop and are killed", len(self._processes))
+                self._signal_all(signal.SIGKILL)
 
     def _pause(self) -> float | None:
-        """How long to wait for the workers: until the next one is to be started."""
-        if not self._due:
-            return None
-        return min(MAX_PAUSE, max(0.0, min(self._due.values()) - self._clock()))
+        """How long to wait for the workers: until one is to be started, or all to be killed."""
+        moment = min(self._stopped_by, *self._due.values(), math.inf)
+        return None if moment == math.inf else max(0.0, moment - self._clock())
 
     def _listen(self, process: _Process, *, announced: bool) -> None:
         """Take what a worker says, or that it is gone."""
@@ -163,6 +182,7 @@ class Supervisor:
         try:
             os.close(lifeline[1])
             os.setpgid(0, 0)  # a terminal's Ctrl-C is for the supervisor, which passes it on once
+            signal.set_wakeup_fd(-1)
             for passed in PASSED_ON:
                 signal.signal(passed, signal.SIG_DFL)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what it will read is fresh
@@ -218,6 +238,8 @@ class Supervisor:
 
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGHUP:
+            patience = HURRY_SECONDS if self._stopping else self._patience
+            self._stopped_by = min(self._stopped_by, self._clock() + patience)
             self._stopping = True
         self._signal_all(number)
 

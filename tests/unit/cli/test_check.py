@@ -36,6 +36,14 @@ def test_the_summary_does_not_hide_that_everybody_passes() -> None:
     assert ("clients", "pass without a key") in summary(config)
 
 
+def test_the_summary_says_whether_clients_need_https(tmp_path: Path) -> None:
+    file = tmp_path / "any.pem"
+    file.touch()
+    config = load(None, {}, {"listen.tls.certificate": file, "listen.tls.key": file})
+
+    assert ("listen", "https://127.0.0.1:8080, 1 worker") in summary(config)
+
+
 def test_the_file_may_be_named_by_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

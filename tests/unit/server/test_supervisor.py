@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import mmap
 import os
 import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import Any
 
 import pytest
 
 from headgate.errors import HeadgateError
 from headgate.server import supervisor
 from headgate.server.supervisor import Supervisor, WorkerBody
-
-WAIT = 15.0  # seconds; only a failing test waits that long
-
-
-class Reports:
-    """A pipe on which forked processes report, one JSON list a line."""
-
-    def __init__(self) -> None:
-        self._reader, self._writer = os.pipe()
-        self._unread = b""
-
-    def say(self, *words: object) -> None:
-        os.write(self._writer, json.dumps(words).encode() + b"\n")
-
-    def next(self) -> list[Any]:
-        """Wait for the next report."""
-        while b"\n" not in self._unread:
-            assert select.select([self._reader], [], [], WAIT)[0], "no report"
-            self._unread += os.read(self._reader, 65536)
-        line, _, self._unread = self._unread.partition(b"\n")
-        found = json.loads(line)
-        assert isinstance(found, list)
-        return found
-
-    def several(self, count: int) -> list[list[Any]]:
-        return sorted(self.next() for _ in range(count))
-
-    def close(self) -> None:
-        os.close(self._reader)
-        os.close(self._writer)
+from tests.support.forked import WAIT, Orders, Reports, Supervised, Tally
 
 
 @pytest.fixture
@@ -58,87 +25,15 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reports]:
     made.close()
 
 
-class Orders:
-    """The order to stop, heard from now on."""
-
-    def __init__(self) -> None:
-        self._heard, self._tell = os.pipe()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._hear)
-
-    def await_stop(self, lifeline: int) -> None:
-        """Return when it comes, or when nobody supervises."""
-        select.select([self._heard, lifeline], [], [])
-
-    def _hear(self, number: int, _frame: FrameType | None) -> None:
-        os.write(self._tell, bytes([number]))
-
-
-class Tally:
-    """Counts in memory that forked processes share."""
-
-    def __init__(self) -> None:
-        self._cell = memoryview(mmap.mmap(-1, 8)).cast("Q")
-
-    def add(self) -> int:
-        """Count one more; only one process at a time may."""
-        self._cell[0] += 1
-        return self._cell[0]
-
-
-class Supervised:
-    """A supervisor in a process of its own, so that it can be sent signals."""
-
-    def __init__(self, reports: Reports, count: int, body: WorkerBody) -> None:
-        self.pid = os.fork()
-        if self.pid == 0:
-            code = 9
-            try:
-                os.setpgid(0, 0)
-                made = Supervisor(count, body, lambda number: reports.say("prepare", number))
-                made.run(lambda: reports.say("announced"))
-                code = 0
-            except HeadgateError as error:
-                reports.say("failed", str(error))
-                code = 2
-            finally:
-                os._exit(code)
-        self._process = os.pidfd_open(self.pid)
-        self._code: int | None = None
-
-    def kill(self, number: signal.Signals) -> None:
-        os.kill(self.pid, number)
-
-    def kill_group(self, number: signal.Signals) -> None:
-        """What a terminal does for Ctrl-C."""
-        os.killpg(self.pid, number)
-
-    def exit_code(self) -> int:
-        """Wait for its end."""
-        assert select.select([self._process], [], [], WAIT)[0], "the supervisor has not ended"
-        return self._reap()
-
-    def close(self) -> None:
-        """End it, whatever it does; its workers notice."""
-        if self._code is None:
-            self.kill(signal.SIGKILL)
-            self._reap()
-        os.close(self._process)
-
-    def _reap(self) -> int:
-        self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        return self._code
-
-
-Supervise = Callable[[int, WorkerBody], Supervised]
+Supervise = Callable[..., Supervised]
 
 
 @pytest.fixture
 def supervise(reports: Reports) -> Iterator[Supervise]:
     """Starts a supervisor; none outlives the test."""
     with contextlib.ExitStack() as stack:
-        yield lambda count, body: stack.enter_context(
-            contextlib.closing(Supervised(reports, count, body))
+        yield lambda *arguments: stack.enter_context(
+            contextlib.closing(Supervised(reports, *arguments))
         )
 
 
@@ -377,6 +272,28 @@ def test_a_stop_before_all_serve_is_obeyed(reports: Reports, supervise: Supervis
     assert supervised.exit_code() == 0
 
 
+@pytest.mark.parametrize("patience", [0.2, 3600.0])
+def test_workers_that_do_not_stop_are_killed(
+    patience: float, reports: Reports, supervise: Supervise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the end, or soon after a second signal."""
+    monkeypatch.setattr(supervisor, "HURRY_SECONDS", 0.2)
+
+    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        reports.say("serves", number, os.getpid())
+        ready()
+        select.select([], [], [])
+
+    supervised = supervise(2, body, patience)
+    started(reports, 2)
+    supervised.kill(signal.SIGTERM)
+    if patience > WAIT:
+        supervised.kill(signal.SIGINT)
+    assert supervised.exit_code() == 0
+
+
 def test_workers_learn_when_the_supervisor_is_gone(reports: Reports, supervise: Supervise) -> None:
     supervised = supervise(2, serving(reports))
     started(reports, 2)
@@ -406,7 +323,7 @@ def test_nothing_is_left_open() -> None:
     files = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         with pytest.raises(HeadgateError, match=r"^cannot start$"):
-            Supervisor(2, body, lambda _number: None).run(lambda: None)
+            Supervisor(2, body, lambda _number: None, WAIT).run(lambda: None)
     assert len(os.listdir("/proc/self/fd")) == files
     assert {number: signal.getsignal(number) for number in supervisor.PASSED_ON} == before
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()

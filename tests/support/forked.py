@@ -1,0 +1,121 @@
+"""Processes forked by a test: a supervisor and its workers, and how they tell what they do."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import select
+import signal
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from headgate.errors import HeadgateError
+from headgate.server.supervisor import Supervisor, WorkerBody
+
+WAIT = 15.0
+"""Seconds; only a failing test waits that long."""
+
+
+class Reports:
+    """A pipe on which forked processes report, one JSON list a line."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        self._unread = b""
+
+    def say(self, *words: object) -> None:
+        os.write(self._writer, json.dumps(words).encode() + b"\n")
+
+    def next(self) -> list[Any]:
+        """Wait for the next report."""
+        while b"\n" not in self._unread:
+            assert select.select([self._reader], [], [], WAIT)[0], "no report"
+            self._unread += os.read(self._reader, 65536)
+        line, _, self._unread = self._unread.partition(b"\n")
+        found = json.loads(line)
+        assert isinstance(found, list)
+        return found
+
+    def several(self, count: int) -> list[list[Any]]:
+        return sorted(self.next() for _ in range(count))
+
+    def close(self) -> None:
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+class Orders:
+    """The order to stop, heard from now on."""
+
+    def __init__(self) -> None:
+        self._heard, self._tell = os.pipe()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._hear)
+
+    def await_stop(self, lifeline: int) -> None:
+        """Return when it comes, or when nobody supervises."""
+        select.select([self._heard, lifeline], [], [])
+
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        os.write(self._tell, bytes([number]))
+
+
+class Tally:
+    """Counts in memory that forked processes share."""
+
+    def __init__(self) -> None:
+        self._cell = memoryview(mmap.mmap(-1, 8)).cast("Q")
+
+    def add(self) -> int:
+        """Count one more; only one process at a time may."""
+        self._cell[0] += 1
+        return self._cell[0]
+
+
+class Supervised:
+    """A supervisor in a process of its own, so that it can be sent signals."""
+
+    def __init__(
+        self, reports: Reports, count: int, body: WorkerBody, patience: float = WAIT
+    ) -> None:
+        self.pid = os.fork()
+        if self.pid == 0:
+            code = 9
+            try:
+                os.setpgid(0, 0)
+                prepare = partial(reports.say, "prepare")
+                made = Supervisor(count, body, prepare, patience)
+                made.run(lambda: reports.say("announced"))
+                code = 0
+            except HeadgateError as error:
+                reports.say("failed", str(error))
+                code = 2
+            finally:
+                os._exit(code)
+        self._process = os.pidfd_open(self.pid)
+        self._code: int | None = None
+
+    def kill(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def kill_group(self, number: signal.Signals) -> None:
+        """What a terminal does for Ctrl-C."""
+        os.killpg(self.pid, number)
+
+    def exit_code(self) -> int:
+        """Wait for its end."""
+        assert select.select([self._process], [], [], WAIT)[0], "the supervisor has not ended"
+        return self._reap()
+
+    def close(self) -> None:
+        """End it, whatever it does; its workers notice."""
+        if self._code is None:
+            self.kill(signal.SIGKILL)
+            self._reap()
+        os.close(self._process)
+
+    def _reap(self) -> int:
+        self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._code
