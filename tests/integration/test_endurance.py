@@ -62,9 +62,10 @@ def test_10_000_connections_one_after_the_other(tmp_path: Path) -> None:
         target = scene.play("again", fixed(b"again"))
         connect(scene, target, WARM_UP)
         scene.rest()
-        before = scene.resources.resident
+        before, threads = scene.resources.resident, scene.resources.threads
         connect(scene, target, CONNECTIONS)
         scene.rest()
+        assert scene.resources.threads == threads
         assert scene.resources.resident - before < GROWTH
         asked = (WARM_UP + CONNECTIONS) * 4 // 5
         assert len(scene.arrived(target)) == asked

@@ -59,12 +59,14 @@ def running_mlflow(
     *,
     database: str | None = None,
     artifacts: Path | None = None,
+    static_prefix: str = "",
 ) -> Iterator[MlflowServer]:
     """Run ``mlflow server`` on a free port until the block ends.
 
     ``database`` and ``artifacts`` are those that several servers share; without them the server
-    has its own below ``folder``.  ``environment`` adds settings, such as ``UVICORN_HTTP=h11``:
-    without it uvicorn takes httptools where that is installed, as it is beside a gate.
+    has its own below ``folder``.  ``static_prefix`` is the path that it runs under.
+    ``environment`` adds settings, such as ``UVICORN_HTTP=h11``: without it uvicorn takes httptools
+    where that is installed, as it is beside a gate.
 
     Raises:
         ServerError: when it is not healthy within ``START_SECONDS``.
@@ -75,6 +77,7 @@ def running_mlflow(
         *("--backend-store-uri", database or f"sqlite:///{folder / 'mlflow.db'}"),
         *("--artifacts-destination", str(artifacts)),
         *("--host", "127.0.0.1", "--port", "0", "--workers", "1"),
+        *(("--static-prefix", static_prefix) if static_prefix else ()),
     ]
     with ServerProcess(
         command, _ENVIRONMENT | dict(environment or {}), folder, "mlflow"
@@ -82,13 +85,15 @@ def running_mlflow(
         announced = process.wait_for_line(r"running on http://([\d.]+):(\d+)", START_SECONDS)
         host, port = announced[1], int(announced[2])
         process.wait_until(
-            lambda: _is_healthy(host, port) or None, "an answer of /health", START_SECONDS
+            lambda: _is_healthy(host, port, static_prefix) or None,
+            "an answer of /health",
+            START_SECONDS,
         )
         yield MlflowServer(host, port, artifacts, process)
 
 
-def _is_healthy(host: str, port: int) -> bool:
+def _is_healthy(host: str, port: int, static_prefix: str) -> bool:
     try:
-        return ask(host, port, "GET", "/health").status == 200
+        return ask(host, port, "GET", f"{static_prefix}/health").status == 200
     except OSError:
         return False  # uvicorn announces its address a moment before it accepts

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Resources:
-    """Sockets and memory of the process ``pid``; memory in bytes."""
+    """Sockets, threads and memory of the process ``pid``; memory in bytes."""
 
     def __init__(self, pid: int) -> None:
         self._folder = Path(f"/proc/{pid}")
@@ -16,6 +16,11 @@ class Resources:
     def sockets(self) -> int:
         """How many sockets are open, listening ones included."""
         return sum(self._is_socket(entry) for entry in (self._folder / "fd").iterdir())
+
+    @property
+    def threads(self) -> int:
+        """How many threads run."""
+        return len(list((self._folder / "task").iterdir()))
 
     @property
     def resident(self) -> int:

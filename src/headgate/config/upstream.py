@@ -42,7 +42,7 @@ def _checked_url(value: str) -> str:
             raise ValueError("use cloudmap://namespace/service")
         return value
     if parts.path not in ("", "/") or "?" in value or "#" in value:
-        raise ValueError("a path is not supported: run MLflow without --static-prefix")
+        raise ValueError("a path does not belong in the URL: see static_prefix")
     url = f"{parts.scheme}://{parts.netloc}"
     if _AUTHORITY.fullmatch(parts.netloc) is None or url.lower() != value.lower().rstrip("/"):
         raise ValueError("the host is malformed; use http://host:port, a name in ASCII")
@@ -153,6 +153,11 @@ class Upstream(Section):
         min_length=1,
         description="Public path prefixes that lead here; each is removed before forwarding.",
     )
+    static_prefix: str = Field(
+        "",
+        description="The path that MLflow itself runs under (`--static-prefix`), such as "
+        "`/mlflow`. Better none: below it MLflow keeps whole artifacts in memory.",
+    )
     host_header: str = Field(
         "auto",
         description="`Host` sent to MLflow: `auto` (the address where MLflow's default Host "
@@ -196,6 +201,13 @@ class Upstream(Section):
         if len(schemes) > 1:
             raise ValueError("the URLs of a list must be all http or all https")
         return ",".join(urls)
+
+    @field_validator("static_prefix")
+    @classmethod
+    def _static_prefix(cls, value: str) -> str:
+        if _PREFIX.fullmatch(value) is None:
+            raise ValueError("must be a path such as '/mlflow', of plain letters and digits")
+        return value.rstrip("/")
 
     @field_validator("host_header")
     @classmethod

@@ -298,8 +298,10 @@ class Forwarding:
             lines += missing_lines(lines, route.response_lines)
         if response.location is not None:
             origin = exchange.request.fields.origin
-            authorities = self._balancer.authorities
-            lines += location_line(response.location, authorities, origin, route.prefix)
+            balancer = self._balancer
+            lines += location_line(
+                response.location, balancer.authorities, origin, route.prefix, balancer.dialect.base
+            )
         if not response.delimited:
             if exchange.request.minor:
                 self._chunked_out = True

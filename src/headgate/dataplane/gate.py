@@ -36,7 +36,8 @@ NO_LIMIT = ByteSize(0)
 class Route:
     """Where requests with one method and path go.
 
-    ``path`` is the canonical path that MLflow is sent; ``prefix`` the public prefix taken off it.
+    ``path`` is what MLflow is sent for the ``canonical`` path, which decisions speak of; ``prefix``
+    is the public prefix taken off it.
     ``body_limit`` is in bytes, 0: none.  ``body`` is how the server's version takes bodies, where
     that is known; ``dialect`` is what path and body were chosen for.  ``response_lines`` go into
     the heads of good answers, each where MLflow's own has no field of its name.
@@ -49,6 +50,7 @@ class Route:
     body_limit: ByteSize = NO_LIMIT
     body: BodyHandling | None = None
     dialect: Dialect | None = None
+    canonical: bytes = b""
     response_lines: tuple[bytes, ...] = ()
 
     @property

@@ -105,7 +105,7 @@ class Authoriser:
                 for value in values_of(
                     needs.operation,
                     field,
-                    path=route.path,
+                    path=route.canonical or route.path,
                     query=forward.query,
                     known=request.fields.known,
                     message=message,

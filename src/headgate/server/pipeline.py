@@ -175,7 +175,17 @@ class Pipeline:
                 return Refused(found, Phase.CLASSIFY)
             spoken = found
         limit = self._body_limits[operation.size]
-        route = Route(balancer, spoken.path, prefix, operation, limit, spoken.body, dialect, lines)
+        route = Route(
+            balancer,
+            spoken.path,
+            prefix,
+            operation,
+            limit,
+            body=spoken.body,
+            dialect=dialect,
+            canonical=path,
+            response_lines=lines,
+        )
         if path != b"/" and request.target.startswith(b"/"):
             if len(self._routes) >= REMEMBERED_ROUTES:
                 self._routes.clear()

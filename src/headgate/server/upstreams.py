@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from headgate.config import Limits, Upstream
-from headgate.contract import Dialect
-from headgate.contract.known import numbers
+from headgate.contract import Dialect, classify, translate, with_static_prefix
+from headgate.contract.known import numbers, read_known
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.call import CallAnswer, CallError, CallFailure, call
 from headgate.dataplane.dial import Dial, dial_tcp, tls_dial
 from headgate.dataplane.pool import Pool
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.discovery import discovery_for
+from headgate.errors import Refusal
 from headgate.events import Event
 from headgate.model import Endpoint
 from headgate.server.resolver import Resolver, UnresolvableError
@@ -72,6 +73,7 @@ class LiveUpstream:
             names=_names(settings),
         )
 
+        self.balancer.dialect = self._dialect("")
         self.resolver = Resolver(self._look_up, time.monotonic)
 
     async def _look_up(self, target: str) -> CallAnswer:
@@ -131,9 +133,8 @@ class LiveUpstream:
         result, error = Result.CANCELLED, ""
         fields = {"Content-Type": "application/json"} if body else {}
         try:
-            answer = await call(
-                chosen, method.encode("ascii"), target.encode("ascii"), body=body, fields=fields
-            )
+            spoken = self._spoken(method.encode("ascii"), target.encode("ascii"))
+            answer = await call(chosen, method.encode("ascii"), spoken, body=body, fields=fields)
             result = Result.OK if answer.status < 500 else Result.ERROR_STATUS
         except CallError as failure:
             result, error = _RESULTS[failure.failure], failure.detail
@@ -141,6 +142,23 @@ class LiveUpstream:
         finally:
             self.balancer.finish(chosen, result, error)
         return answer
+
+    def _spoken(self, method: bytes, target: bytes) -> bytes:
+        """A target of the gate's own, canonical, as this upstream wants it."""
+        path, mark, query = target.partition(b"?")
+        operation = classify(method, path)
+        dialect = self.balancer.dialect
+        if operation is None or not dialect.version:
+            return target
+        spoken = translate(method, operation, path, dialect)
+        return target if isinstance(spoken, Refusal) else spoken.path + mark + query
+
+    def _dialect(self, version: str) -> Dialect:
+        """How a server of that version wants to be spoken to, the newest if it is not known."""
+        base = self._settings.static_prefix.encode("ascii")
+        if not base:
+            return Dialect(version)
+        return with_static_prefix(version or max(read_known(), key=numbers), base)
 
     # --- what discovery says ---------------------------------------------------------------
 
@@ -169,10 +187,11 @@ class LiveUpstream:
         try:
             pool = self.balancer.pool(endpoint)
             within = self._settings.probes.timeout
-            answer = await call(pool, b"GET", b"/health", within=within)
+            base = self._settings.static_prefix.encode("ascii")
+            answer = await call(pool, b"GET", base + b"/health", within=within)
             ok, reason = answer.status == 200, f"GET /health answered {answer.status}"
             if ok:
-                said = await call(pool, b"GET", b"/version", within=within)
+                said = await call(pool, b"GET", base + b"/version", within=within)
                 version = _version_in(said)
         except CallError as error:
             ok, reason = False, f"GET /health: {error.detail}"
@@ -185,9 +204,9 @@ class LiveUpstream:
         endpoints = self.balancer.snapshot().endpoints
         versions = [each.mlflow_version for each in endpoints if each.mlflow_version]
         oldest = min(versions, key=numbers, default="")
-        if oldest != self.balancer.dialect.version:
+        if oldest and oldest != self.balancer.dialect.version:
             log.info("upstream %s runs MLflow %s", self.name, oldest)
-            self.balancer.dialect = Dialect(oldest)
+            self.balancer.dialect = self._dialect(oldest)
 
     # --- building --------------------------------------------------------------------------
 
