@@ -65,7 +65,8 @@ def test_10_000_connections_one_after_the_other(tmp_path: Path) -> None:
         before, threads = scene.resources.resident, scene.resources.threads
         connect(scene, target, CONNECTIONS)
         scene.rest()
-        assert scene.resources.threads == threads
+        # The one thread that reads the key store anew may have started in the meantime.
+        assert scene.resources.threads <= threads + 1
         assert scene.resources.resident - before < GROWTH
         asked = (WARM_UP + CONNECTIONS) * 4 // 5
         assert len(scene.arrived(target)) == asked

@@ -215,12 +215,14 @@ def test_a_name_that_is_gone(scene: Scene, tmp_path: Path, rcode: dns.rcode.Rcod
 def test_a_server_that_hangs(scene: Scene, tmp_path: Path) -> None:
     """What it was sent waits for it; nothing is sent twice, and the others go on elsewhere."""
     server = scene.servers[0].process.pid
+    awakening = threading.Timer(HANG_SECONDS, os.killpg, (server, signal.SIGCONT))
 
     def hang() -> None:
         os.killpg(server, signal.SIGSTOP)
-        threading.Timer(HANG_SECONDS, os.killpg, (server, signal.SIGCONT)).start()
+        awakening.start()
 
     assert_unnoticed(log_runs(scene, "hang", tmp_path, hang))
+    awakening.join()  # it must not outlive the server
 
 
 def test_a_rolling_replacement(scene: Scene, tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ class Recorded(NamedTuple):
     upstream: str
     streams: Sequence[bytes]
     requests: Sequence[Sequence[RecordedRequest]]
+    dribbled: bool
 
 
 @pytest.fixture(scope="module", params=[whole, dribbled], ids=["whole", "dribbled"])
@@ -80,7 +81,8 @@ def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         [each for each in upstream.requests if each.connection == number]
         for number in range(len(streams))
     ]
-    return Recorded(results, f"{upstream.host}:{upstream.port}", streams, requests)
+    upstream_name = f"{upstream.host}:{upstream.port}"
+    return Recorded(results, upstream_name, streams, requests, slicing is dribbled)
 
 
 def test_the_gate_makes_of_each_case_what_it_must(recorded: Recorded) -> None:
@@ -119,10 +121,15 @@ def test_nobody_gets_the_answer_to_another_request(recorded: Recorded) -> None:
 
 
 def test_the_connection_ends_where_nobody_can_know_what_follows(recorded: Recorded) -> None:
-    """The last answer says so, and it arrives: no reset takes it away."""
+    """The last answer says so, and it arrives: no reset takes it away.
+
+    Who asked for the close in a whole request, and starts another only after the answer, may
+    meet a reset then, as at nginx: nothing was under way when the connection was closed.
+    """
     for case in CORPUS:
         conversation = recorded.results[case.name].conversation
-        assert conversation.end is End.CLOSED, case.name
+        late = case.closes and recorded.dribbled
+        assert conversation.end in ([End.CLOSED, End.RESET] if late else [End.CLOSED]), case.name
         closing = [answer.get("Connection") == "close" for answer in conversation.answers]
         assert closing[:-1] == [False] * (len(closing) - 1), case.name
         assert closing[-1:] == [True] * (not case.unfinished), case.name
