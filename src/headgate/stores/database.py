@@ -124,13 +124,12 @@ def connect(path: Path) -> sqlite3.Connection:
             # both at once.
             check_same_thread=False,
         )
-        try:
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(connection.close)
             _recognise(connection, path)
             if _version(connection) < SCHEMA_VERSION:
                 _migrate(connection)
-        except BaseException:
-            connection.close()
-            raise
+            on_failure.pop_all()
     return connection
 
 

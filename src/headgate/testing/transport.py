@@ -115,7 +115,7 @@ class FakeTransport(asyncio.Transport):
         """End what is sent; the peer may go on sending."""
         self._must_be_open()
         if self._tls:
-            raise NotImplementedError
+            raise NotImplementedError  # as asyncio's own TLS transport does (asyncio/sslproto.py)
         self._eof_written = True
         self._flush()
 
