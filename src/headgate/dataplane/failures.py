@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Reason
 from headgate.wire.errors import ProtocolError
 
-RETRY_AFTER = 2
+RETRY_AFTER: Final = 2
 """Seconds a client is asked to wait before it tries an unreachable MLflow again."""
 
 

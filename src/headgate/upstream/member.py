@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import enum
 import math
+from typing import Final
 
 from headgate.model import Endpoint
 from headgate.upstream.policy import ClusterPolicy
 from headgate.upstream.reports import ProbeResult, Result
 
-NEVER = -math.inf
+NEVER: Final = -math.inf
 
 
 class Health(enum.StrEnum):

@@ -7,11 +7,12 @@ and of some fields it is known that nothing but their own value depends on them.
 
 from __future__ import annotations
 
-import re
+from typing import Final
 
-# Lines that say the same whoever reads them: one space, and visible ASCII from end to end.
-_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+): [!-~](?:[ -~]*[!-~])?")
-MAX_DIGITS = 15
+# Lines that say the same whoever reads them: a token, a colon, one space, and visible ASCII.
+_TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_VISIBLE: Final = bytes(range(0x20, 0x7F))
+MAX_DIGITS: Final = 15
 
 Change = tuple[bytes, bytes, bytes]
 """A field's name, the line that had it before, and the new one: they differ in the value alone."""
@@ -55,11 +56,13 @@ class Lines:
 
 
 def _change(old: bytes, new: bytes) -> Change | None:
-    match = _LINE.fullmatch(new)
-    if match is None:
+    name, colon, value = new.partition(b": ")
+    if not colon or not name or name.translate(None, _TOKEN):
         return None
-    value_at = match.end(1) + 2
-    return (match[1], old, new) if old[:value_at] == new[:value_at] else None
+    if not value or value.translate(None, _VISIBLE) or value.strip(b" ") != value:
+        return None
+    value_at = len(name) + 2
+    return (name, old, new) if old[:value_at] == new[:value_at] else None
 
 
 def exchanged(lines: bytes, old: bytes, new: bytes) -> bytes | None:
