@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from headgate.wire import request
+import headgate
 from tests.support.gate import Gate, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer, running_mlflow
 
@@ -24,7 +24,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """On a compiled build, leave out what cannot be tested there."""
-    if Path(request.__file__).suffix != ".py":
+    if headgate.is_compiled():
         compiled = pytest.mark.skip(reason="nothing can be patched in compiled code")
         for item in items:
             if item.get_closest_marker("patches"):
