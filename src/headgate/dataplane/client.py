@@ -199,6 +199,12 @@ class ClientConnection(asyncio.Protocol):
         """Cut the connection, so that the client cannot take a broken answer for a whole one."""
         self.transport.abort()
 
+    def on_stopped(self) -> None:
+        """The worker stops, whether or not the request under way has been answered."""
+        if self._exchange is not None:
+            self._exchange.on_stopped()
+        self.transport.abort()
+
     # --- called by the plane ---------------------------------------------------------------
 
     def on_deadline(self, now: float) -> None:
@@ -209,7 +215,7 @@ class ClientConnection(asyncio.Protocol):
         resting = exchange is None and not self._held
         if waiting and (resting or not self.writable):  # the client has yet to read an answer
             unsent = float(waiting + unacknowledged(self.transport))
-            if unsent < self._unsent:  # slow, but it moves
+            if self._unsent - unsent >= _least(limits):  # slow, but it moves
                 self._unsent = unsent
                 self.deadline = now + limits.body_timeout
             else:
@@ -224,8 +230,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _judge_body(self, exchange: Exchange, limits: Limits) -> None:
         """Give up on a client whose body hardly moved while it was waited for."""
-        least = max(1, limits.min_body_rate * limits.body_timeout)
-        if exchange.received - self._mark < least:
+        if exchange.received - self._mark < _least(limits):
             exchange.on_client_silent(limits.body_timeout)
         else:
             self._expect_body()
@@ -410,3 +415,8 @@ class ClientConnection(asyncio.Protocol):
             exchange = self._unreadable()
         self._body = ChunkedBody()  # what was read with it is lost: the connection must close
         exchange.on_defect(error)
+
+
+def _least(limits: Limits) -> float:
+    """Bytes of a body that must have moved after ``body_timeout``."""
+    return max(1.0, limits.min_body_rate * limits.body_timeout)

@@ -228,6 +228,12 @@ class Exchange:
         if not self.ended:
             self._end(Reason.CLIENT_GONE)
 
+    def on_stopped(self) -> None:
+        """The worker stops before there was an answer, or a whole one."""
+        if not self.ended:
+            self._detail = "the worker's time to finish was over"
+            self._end(Reason.DRAINING)
+
     def on_client_silent(self, limit: float) -> None:
         """The client has stopped sending its body."""
         self._fail(failures.body_stalled(limit), self.phase)

@@ -105,6 +105,6 @@ class Plane:
             connection.on_drain()
 
     def abort(self) -> None:
-        """Cut every client connection."""
+        """Cut every client connection; what is under way ends as cut off by the gate."""
         for connection in tuple(self.connections):
-            connection.abort()
+            connection.on_stopped()
