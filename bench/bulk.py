@@ -8,11 +8,12 @@ from contextlib import contextmanager
 
 from bench.bulk_client import Bulk
 from bench.peers.field import Subject, all_running
-from bench.peers.launch import free_port, launched, placed
+from bench.peers.launch import launched, placed
 from bench.peers.programs import Program
 from bench.processes import usage
 from bench.series import Better, Series, alternating
 from bench.setting import Setting
+from tests.support.ports import free_port
 
 DIRECT = "direct"
 TOTAL = 2**30

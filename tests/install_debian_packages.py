@@ -2,6 +2,10 @@
 
 ``python -m tests.install_debian_packages`` always ends with exit code 0: where a package cannot
 be installed it says so in one line, and the tests that need it are skipped (in CI they fail).
+What else is named, such as ``haproxy``, is installed too.
+
+Tests start every server themselves: the services of Debian's packages are neither started nor
+enabled, so that none of them takes a port.
 """
 
 from __future__ import annotations
@@ -12,14 +16,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from tests.support.debian import PACKAGES, DebianPackage
+from tests.support.debian import HAPROXY, PACKAGES, DebianPackage
 
 INSTALL_SECONDS = 900
+_QUIET = ("env", "DEBIAN_FRONTEND=noninteractive", "SYSTEMD_OFFLINE=1", "RUNLEVEL=1")
+"""Let no service start: the second setting is heard by systemctl, the third by invoke-rc.d."""
 
 
-def main() -> None:
+def main(names: Sequence[str] = ()) -> None:
     """Install each missing package, or say which tests go without."""
-    for package in PACKAGES:
+    more = [package for package in (HAPROXY,) if package.name in names]
+    for package in (*PACKAGES, *more):
         if not package.is_installed and (obstacle := install(package)):
             sys.stderr.write(
                 f"tests: {package.needed_by} will be skipped, since the Debian package "
@@ -35,13 +42,21 @@ def install(package: DebianPackage) -> str:
     if prefix is None:
         return f"you are not root; run: sudo apt-get install {package.name}"
     sys.stderr.write(f"tests: installing the Debian package {package.name}\n")
-    install = [*prefix, "apt-get", "install", "-y", "--no-install-recommends", package.name]
+    quiet = [*prefix, *_QUIET]
+    install = [*quiet, "apt-get", "install", "-y", "--no-install-recommends", package.name]
     # The package lists may be missing or old; asking for new ones first would be slow each time.
-    for command in (install, [*prefix, "apt-get", "update"], install):
+    for command in (install, [*quiet, "apt-get", "update"], install):
         failure = _run(command)
         if package.is_installed:
+            _keep_from_booting(package, quiet)
             return ""
     return f"apt-get cannot install it: {failure or 'it brings no ' + str(package.program)}"
+
+
+def _keep_from_booting(package: DebianPackage, quiet: Sequence[str]) -> None:
+    """Let the package's services not start with the machine either."""
+    if package.services and shutil.which("systemctl") is not None:
+        _run([*quiet, "systemctl", "disable", *package.services])
 
 
 def _root_prefix() -> Sequence[str] | None:
@@ -64,7 +79,6 @@ def _run(command: Sequence[str]) -> str:
             capture_output=True,
             text=True,
             timeout=INSTALL_SECONDS,
-            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
         )
     except subprocess.TimeoutExpired:
         return f"no end within {INSTALL_SECONDS} s"
@@ -73,4 +87,4 @@ def _run(command: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

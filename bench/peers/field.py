@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.peers.launch import HOST, Running, fill, free_port, launched, placed
+from bench.peers.launch import HOST, Running, fill, launched, placed
 from bench.peers.programs import Order, Program, new_key
 from bench.setting import CannotMeasureError, Setting
 from tests.support import debian
+from tests.support.ports import free_port
 
 _JSON = '{\\"data\\": \\"%s\\"}'
 

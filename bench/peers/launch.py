@@ -30,14 +30,6 @@ class Running:
         return self.process.pid
 
 
-def free_port() -> int:
-    """A port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def fill(name: str, folder: Path, **values: object) -> Path:
     """Write the template ``name``, with ``values`` for each ``@place@``, into ``folder``.
 

@@ -15,13 +15,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.peers.launch import Running, fill, free_port, launched
+from bench.peers.launch import Running, fill, launched
 from tests.support import debian
 from tests.support.debian import DebianPackage
 from tests.support.gate import create_key, running_gate
+from tests.support.ports import free_port
 from tools import compiled
 
-HAPROXY_PACKAGE = DebianPackage("haproxy", Path("/usr/sbin/haproxy"), "haproxy in make bench")
 CADDY_PACKAGE = DebianPackage("caddy", Path("/usr/bin/caddy"), "caddy in make bench")
 
 
@@ -114,7 +114,7 @@ def _haproxy(order: Order) -> AbstractContextManager[Running]:
     file = fill(
         "haproxy.cfg", order.folder, port=port, upstream=order.upstream, workers=order.workers
     )
-    command = [str(HAPROXY_PACKAGE.program), "-db", "-f", str(file)]
+    command = [str(debian.HAPROXY.program), "-db", "-f", str(file)]
     return launched(command, order.folder, "haproxy", port)
 
 
@@ -151,7 +151,7 @@ NGINX_LARGE = Program(
     "nginx-1m", _nginx("nginx.conf", block="2m", buffering="off", buffer="1m"), debian.NGINX
 )
 NGINX_AUTH_REQUEST = Program("nginx+auth_request", _nginx("nginx-auth-request.conf"), debian.NGINX)
-HAPROXY = Program("haproxy", _haproxy, HAPROXY_PACKAGE)
+HAPROXY = Program("haproxy", _haproxy, debian.HAPROXY)
 CADDY = Program("caddy", _caddy, CADDY_PACKAGE)
 STARLETTE = Program("starlette+httpx", _starlette, module="httpx")
 

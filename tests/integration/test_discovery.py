@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import boto3
 import dns.rcode
@@ -16,9 +18,9 @@ from headgate.discovery.cloudmap import CloudMapDiscovery, cloudmap_client
 from headgate.discovery.report import is_forbidden
 from headgate.model import Endpoint
 from headgate.upstream import Found
-from tests.support.dns_server import DnsServer
+from tests.support.name_servers import SAMPLE, ZONE, NameServers, running_name_servers
 
-NAME = "mlflow.internal.test"
+MANY = [f"10.0.0.{last}" for last in range(1, 13)]
 DEADLINE = 20.0
 
 
@@ -45,17 +47,31 @@ class Reports:
                 await self._changed.wait()
 
 
-@pytest.fixture
-def server() -> Iterator[DnsServer]:
-    with DnsServer() as running:
+@pytest.fixture(scope="module")
+def _name_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NameServers]:
+    with running_name_servers(tmp_path_factory.mktemp("dns")) as running:
         yield running
 
 
-def follow(url: str, server: DnsServer, story: Callable[[Reports], object], **more: object) -> None:
+@pytest.fixture
+def names(_name_servers: NameServers, request: pytest.FixtureRequest) -> Names:
+    """Names of the test's own, since the resolver remembers those of the tests before."""
+    return Names(_name_servers, f"test{zlib.crc32(request.node.nodeid.encode())}.{ZONE}")
+
+
+@dataclass(frozen=True)
+class Names:
+    """The name servers, and a name below which nobody else has set any."""
+
+    servers: NameServers
+    name: str
+
+
+def follow(url: str, names: Names, story: Callable[[Reports], object], **more: object) -> None:
     """Run the adapter of ``url`` while ``story``, a coroutine function, is told of its reports."""
 
     async def run() -> None:
-        settings = Upstream.model_validate({"url": url, "resolver": server.address, **more})
+        settings = Upstream.model_validate({"url": url, "resolver": names.servers.address, **more})
         (adapter,) = discovery_for(settings)
         reports = Reports()
         running = asyncio.get_running_loop().create_task(adapter.run(reports))
@@ -67,92 +83,146 @@ def follow(url: str, server: DnsServer, story: Callable[[Reports], object], **mo
     asyncio.run(run())
 
 
-def test_addresses_are_asked_for_again_when_their_ttl_is_over(server: DnsServer) -> None:
-    server.set(NAME, "A", "10.0.0.1", "10.0.0.2")
+def follow_addresses(names: Names, story: Callable[[Reports], object], **more: object) -> None:
+    """The same for the addresses of the test's name, at MLflow's port."""
+    follow(f"http://{names.name}:5000", names, story, **more)
+
+
+def test_addresses_are_asked_for_again_when_their_ttl_is_over(names: Names) -> None:
+    names.servers.set(names.name, "A", "10.0.0.1", "10.0.0.2", ttl=2)
 
     async def story(reports: Reports) -> None:
         await reports.until(lambda: bool(reports.sets))
-        assert reports.sets[0] == ({"10.0.0.1:5000", "10.0.0.2:5000"}, 1.0)
-        server.set(NAME, "A", "10.0.0.2", "10.0.0.3")
-        await reports.until(lambda: len(reports.sets) > 1)
-        assert reports.sets[-1][0] == {"10.0.0.2:5000", "10.0.0.3:5000"}
+        assert reports.sets[0] == ({"10.0.0.1:5000", "10.0.0.2:5000"}, 2.0)
+        names.servers.set(names.name, "A", "10.0.0.2", "10.0.0.3")
+        _, known = names.servers.answer(names.name, "A")
+        assert "10.0.0.1" in known  # the resolver goes by the TTL too
+        after = {"10.0.0.2:5000", "10.0.0.3:5000"}
+        await reports.until(lambda: reports.sets[-1][0] == after)
 
-    follow(f"http://{NAME}:5000", server, story)
+    follow_addresses(names, story)
 
 
 @pytest.mark.parametrize(("given", "counts"), [(0, 1.0), (5, 5.0), (3600, 30.0)])
 def test_a_ttl_counts_between_a_floor_and_a_ceiling(
-    server: DnsServer, given: int, counts: float
+    names: Names, given: int, counts: float
 ) -> None:
-    server.set(NAME, "A", "10.0.0.1", ttl=given)
+    names.servers.set(names.name, "A", "10.0.0.1", ttl=given)
 
     async def story(reports: Reports) -> None:
         await reports.until(lambda: bool(reports.sets))
         assert reports.sets[0][1] == counts
 
-    follow(f"http://{NAME}:5000", server, story)
+    follow_addresses(names, story)
 
 
-def test_ipv6_addresses_count_too(server: DnsServer) -> None:
-    server.set(NAME, "A", "10.0.0.1")
-    server.set(NAME, "AAAA", "fd00::1")
+def test_ipv6_addresses_count_too(names: Names) -> None:
+    names.servers.set(names.name, "A", "10.0.0.1")
+    names.servers.set(names.name, "AAAA", "fd00::1")
 
     async def story(reports: Reports) -> None:
         await reports.until(lambda: bool(reports.sets))
         assert reports.sets[0][0] == {"10.0.0.1:5000", "[fd00::1]:5000"}
 
-    follow(f"http://{NAME}:5000", server, story)
+    follow_addresses(names, story)
 
 
-@pytest.mark.parametrize(
-    ("rcode", "said"),
-    [(dns.rcode.NXDOMAIN, "NXDOMAIN"), (dns.rcode.SERVFAIL, "SERVFAIL")],
-)
-def test_a_failure_is_told_and_names_no_set(
-    server: DnsServer, rcode: dns.rcode.Rcode, said: str
-) -> None:
-    server.set(NAME, "A", "10.0.0.1")
+def test_a_name_that_is_gone_is_told_until_it_is_back(names: Names) -> None:
+    names.servers.set(names.name, "A", "10.0.0.1")
 
     async def story(reports: Reports) -> None:
         await reports.until(lambda: bool(reports.sets))
-        server.rcode = rcode
+        names.servers.set(names.name, "A")
         await reports.until(lambda: bool(reports.errors))
-        assert said in reports.errors[0]
-        server.rcode = dns.rcode.NOERROR
-        seen = len(reports.sets)
-        await reports.until(lambda: len(reports.sets) > seen)
-        assert all(names for names, _ in reports.sets)
+        assert "NXDOMAIN" in reports.errors[0]
+        names.servers.set(names.name, "A", "10.0.0.2")
+        await reports.until(lambda: reports.sets[-1][0] == {"10.0.0.2:5000"})
+        assert all(found for found, _ in reports.sets)
 
-    follow(f"http://{NAME}:5000", server, story)
+    follow_addresses(names, story)
 
 
-def test_more_addresses_than_one_answer_holds_are_put_together(server: DnsServer) -> None:
-    every = [f"10.0.0.{last}" for last in range(1, 13)]
-    server.set(NAME, "A", *every[:8])
+def test_a_name_that_comes_is_not_there_while_the_resolver_remembers_that_it_was_not(
+    names: Names,
+) -> None:
+    first, _ = names.servers.answer(names.name, "A")
+    names.servers.set(names.name, "A", "10.0.0.1")
+    second, _ = names.servers.answer(names.name, "A")
+    assert (first, second) == (dns.rcode.NXDOMAIN, dns.rcode.NXDOMAIN)
 
     async def story(reports: Reports) -> None:
         await reports.until(lambda: bool(reports.sets))
-        server.set(NAME, "A", *every[4:])
-        await reports.until(lambda: len(reports.sets[-1][0]) == len(every))
+        assert "NXDOMAIN" in reports.errors[0]
 
-    follow(f"http://{NAME}:5000", server, story)
+    follow_addresses(names, story)
 
 
-def test_srv_records_name_ports_and_the_best_priority_counts(server: DnsServer) -> None:
-    server.set("_mlflow._tcp.test", "SRV", "0 1 5001 a.test.", "0 1 5002 b.test.", "9 1 1 c.test.")
-    server.set("a.test", "A", "10.0.0.1")
-    server.set("b.test", "A", "10.0.0.2")
-    server.set("c.test", "A", "10.0.0.3")
+def test_a_resolver_that_fails_is_told_and_names_no_set(names: Names) -> None:
+    names.servers.set(names.name, "A", "10.0.0.1")
+
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.sets))
+        names.servers.break_zone()
+        await reports.until(lambda: bool(reports.errors))
+        assert "SERVFAIL" in reports.errors[0]
+        seen = len(reports.sets)
+        await asyncio.to_thread(names.servers.mend_zone)
+        await reports.until(lambda: len(reports.sets) > seen)
+        assert all(found for found, _ in reports.sets)
+
+    follow_addresses(names, story)
+
+
+def test_a_resolver_that_is_silent_is_told(names: Names) -> None:
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.errors))
+        assert "within 5 s" in reports.errors[0]
+
+    names.servers.silence()
+    try:
+        follow_addresses(names, story)
+    finally:
+        names.servers.speak()
+
+
+def test_more_than_eight_addresses_in_one_answer(names: Names) -> None:
+    names.servers.set(names.name, "A", *MANY)
+
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.sets))
+        assert reports.sets[0][0] == {f"{address}:5000" for address in MANY}
+
+    follow_addresses(names, story)
+
+
+def test_more_addresses_than_one_answer_holds_are_put_together(names: Names) -> None:
+    names.servers.sample(names.name, *MANY)
+
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.sets))
+        assert len(reports.sets[0][0]) == SAMPLE
+        await reports.until(lambda: len(reports.sets[-1][0]) == len(MANY))
+
+    follow_addresses(names, story)
+
+
+def test_srv_records_name_ports_and_the_best_priority_counts(names: Names) -> None:
+    service = f"_mlflow._tcp.{names.name}"
+    hosts = [f"{host}.{names.name}" for host in "abc"]
+    best, also, spare = (f"{host}." for host in hosts)
+    names.servers.set(service, "SRV", f"0 1 5001 {best}", f"0 1 5002 {also}", f"9 1 1 {spare}")
+    for host, last in zip(hosts, (1, 2, 3), strict=True):
+        names.servers.set(host, "A", f"10.0.0.{last}")
 
     async def story(reports: Reports) -> None:
         await reports.until(lambda: bool(reports.sets))
         assert reports.sets[0][0] == {"10.0.0.1:5001", "10.0.0.2:5002"}
 
-    follow("srv+http://_mlflow._tcp.test", server, story)
+    follow(f"srv+http://{service}", names, story)
 
 
-def test_link_local_addresses_are_refused_unless_allowed(server: DnsServer) -> None:
-    server.set(NAME, "A", "169.254.169.254")
+def test_link_local_addresses_are_refused_unless_allowed(names: Names) -> None:
+    names.servers.set(names.name, "A", "169.254.169.254")
 
     async def refused(reports: Reports) -> None:
         await reports.until(lambda: bool(reports.errors))
@@ -162,8 +232,8 @@ def test_link_local_addresses_are_refused_unless_allowed(server: DnsServer) -> N
     async def allowed(reports: Reports) -> None:
         await reports.until(lambda: bool(reports.sets))
 
-    follow(f"http://{NAME}:5000", server, refused)
-    follow(f"http://{NAME}:5000", server, allowed, allow_link_local=True)
+    follow_addresses(names, refused)
+    follow_addresses(names, allowed, allow_link_local=True)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,15 @@ import pytest
 
 @dataclass(frozen=True)
 class DebianPackage:
-    """A package, the program in it that shows whether it is there, and the tests that need it."""
+    """A package, the program in it that shows whether it is there, and the tests that need it.
+
+    ``services`` are those that Debian starts once the package is installed, and at each boot.
+    """
 
     name: str
     program: Path
     needed_by: str
+    services: tuple[str, ...] = ()
 
     @property
     def is_installed(self) -> bool:
@@ -24,13 +28,25 @@ class DebianPackage:
 
 
 CHROMIUM = DebianPackage("chromium", Path("/usr/bin/chromium"), "tests/browser")
-NGINX = DebianPackage("nginx", Path("/usr/sbin/nginx"), "tests/integration/test_smuggling.py")
-POSTGRESQL = DebianPackage(
-    "postgresql-15",
-    Path("/usr/lib/postgresql/15/bin/initdb"),
-    "tests/integration/test_failover.py",
+NGINX = DebianPackage(
+    "nginx", Path("/usr/sbin/nginx"), "tests/integration/test_smuggling.py", ("nginx",)
 )
-PACKAGES = (CHROMIUM, NGINX, POSTGRESQL)
+_FAILOVER = "tests/integration/test_failover.py"
+POSTGRESQL = DebianPackage(
+    "postgresql-15", Path("/usr/lib/postgresql/15/bin/initdb"), _FAILOVER, ("postgresql",)
+)
+_DNS = f"tests/integration/test_discovery.py and {_FAILOVER}"
+POWER_DNS = DebianPackage("pdns-server", Path("/usr/sbin/pdns_server"), _DNS, ("pdns",))
+POWER_DNS_SQLITE = DebianPackage(
+    "pdns-backend-sqlite3", Path("/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql"), _DNS
+)
+UNBOUND = DebianPackage(
+    "unbound", Path("/usr/sbin/unbound"), _DNS, ("unbound", "unbound-resolvconf")
+)
+PACKAGES = (CHROMIUM, NGINX, POSTGRESQL, POWER_DNS, POWER_DNS_SQLITE, UNBOUND)
+HAPROXY = DebianPackage(
+    "haproxy", Path("/usr/sbin/haproxy"), "haproxy in make bench and make chaos", ("haproxy",)
+)
 
 
 def require(package: DebianPackage) -> Path:

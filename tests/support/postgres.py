@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.debian import POSTGRESQL, require
+from tests.support.ports import free_port
 from tests.support.processes import ServerProcess
 
 START_SECONDS = 60.0
@@ -38,7 +38,7 @@ def running_postgres(folder: Path) -> Iterator[str]:
 
 
 def _serving(program: list[str], data: Path, folder: Path) -> Iterator[str]:
-    port = _free_port()
+    port = free_port()
     command = [
         *program,
         *("-D", str(data), "-p", str(port), "-k", str(data), "-h", "127.0.0.1"),
@@ -47,10 +47,3 @@ def _serving(program: list[str], data: Path, folder: Path) -> Iterator[str]:
     with ServerProcess(command, {}, folder, "postgres") as process:
         process.wait_for_line("ready to accept connections", START_SECONDS)
         yield f"postgresql+psycopg2://{_USER}@127.0.0.1:{port}/{_USER}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
