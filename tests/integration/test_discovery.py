@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import boto3
 import dns.rcode
 import pytest
-from moto.server import ThreadedMotoServer
 
 from headgate.config import Upstream
 from headgate.discovery import discovery_for
-from headgate.discovery.cloudmap import CloudMapDiscovery, cloudmap_client
+from headgate.discovery.cloudmap import LIST_SECONDS, CloudMapDiscovery, cloudmap_client
 from headgate.discovery.report import is_forbidden
 from headgate.model import Endpoint
 from headgate.upstream import Found
+from tests.support.cloud_map import CloudMap, running_cloud_map
 from tests.support.name_servers import SAMPLE, ZONE, NameServers, running_name_servers
 
 MANY = [f"10.0.0.{last}" for last in range(1, 13)]
@@ -257,64 +257,98 @@ def test_what_is_never_mlflow(address: str, forbidden: bool) -> None:
 # --- Cloud Map -----------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def _cloud_map() -> Iterator[CloudMap]:
+    with running_cloud_map() as running:
+        yield running
+
+
 @pytest.fixture
-def cloud_map(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A stand-in for AWS; its address."""
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "example",
-        "AWS_SECRET_ACCESS_KEY": "example",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
+def cloud_map(_cloud_map: CloudMap, monkeypatch: pytest.MonkeyPatch) -> CloudMap:
+    """A stand-in for AWS that this process asks."""
+    for name, value in _cloud_map.environment.items():
         monkeypatch.setenv(name, value)
-    running = ThreadedMotoServer(port=0)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
+    return _cloud_map
 
 
-def test_instances_of_a_cloud_map_service(cloud_map: str) -> None:
-    client = boto3.client("servicediscovery", endpoint_url=cloud_map)
-    operation = client.create_http_namespace(Name="ml")["OperationId"]
-    namespace = client.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
-    service = client.create_service(Name="mlflow", NamespaceId=namespace)["Service"]["Id"]
+def follow_instances(
+    cloud_map: CloudMap, namespace: str, story: Callable[[Reports], object]
+) -> None:
+    """Run the adapter for the service ``mlflow`` while ``story`` is told of its reports."""
 
-    def register(name: str, address: str, port: str | None) -> None:
-        attributes = {"AWS_INSTANCE_IPV4": address, "AVAILABILITY_ZONE": "eu-central-1a"}
-        if port is not None:
-            attributes["AWS_INSTANCE_PORT"] = port
-        client.register_instance(ServiceId=service, InstanceId=name, Attributes=attributes)
-
-    async def story() -> None:
-        own, errors = cloudmap_client(cloud_map)
-        adapter = CloudMapDiscovery(own, "ml", "mlflow", 5000, errors)
+    async def run() -> None:
+        client, errors = cloudmap_client(cloud_map.url)
+        adapter = CloudMapDiscovery(client, namespace, "mlflow", 5000, errors)
         reports = Reports()
         running = asyncio.get_running_loop().create_task(adapter.run(reports))
         try:
-            await reports.until(lambda: bool(reports.errors))  # nobody is registered yet
-            await asyncio.to_thread(register, "one", "10.0.0.1", "5001")
-            await asyncio.to_thread(register, "two", "10.0.0.2", None)
-            both = {str(Endpoint("10.0.0.1", 5001)), str(Endpoint("10.0.0.2", 5000))}
-            await reports.until(lambda: bool(reports.sets) and reports.sets[-1][0] == both)
-            await asyncio.to_thread(client.deregister_instance, ServiceId=service, InstanceId="one")
-            await reports.until(lambda: reports.sets[-1][0] == {"10.0.0.2:5000"})
+            await story(reports)  # type: ignore[misc]
         finally:
             running.cancel()
 
-    asyncio.run(story())
+    asyncio.run(run())
 
 
-def test_a_namespace_that_does_not_exist_is_told(cloud_map: str) -> None:
-    async def story() -> None:
-        own, errors = cloudmap_client(cloud_map)
-        adapter = CloudMapDiscovery(own, "nowhere", "mlflow", 5000, errors)
-        reports = Reports()
-        running = asyncio.get_running_loop().create_task(adapter.run(reports))
-        try:
-            await reports.until(lambda: bool(reports.errors))
-            assert "NamespaceNotFound" in reports.errors[0]
-        finally:
-            running.cancel()
+def test_instances_of_a_cloud_map_service(cloud_map: CloudMap) -> None:
+    service = cloud_map.create_service("instances", "mlflow")
 
-    asyncio.run(story())
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.errors))  # nobody is registered yet
+        await asyncio.to_thread(service.register, "one", "10.0.0.1", 5001)
+        await asyncio.to_thread(service.register, "two", "10.0.0.2")
+        both = {str(Endpoint("10.0.0.1", 5001)), str(Endpoint("10.0.0.2", 5000))}
+        await reports.until(lambda: bool(reports.sets) and reports.sets[-1][0] == both)
+        await asyncio.to_thread(service.deregister, "one")
+        await reports.until(lambda: reports.sets[-1][0] == {"10.0.0.2:5000"})
+
+    follow_instances(cloud_map, "instances", story)
+
+
+def test_one_instance_in_the_place_of_another_is_seen_by_the_revision(
+    cloud_map: CloudMap,
+) -> None:
+    """Their number is the same as before, which must not hide it."""
+    service = cloud_map.create_service("revision", "mlflow")
+    service.register("one", "10.0.0.1")
+
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.sets))
+        await asyncio.to_thread(service.register, "two", "10.0.0.2")
+        await asyncio.to_thread(service.deregister, "one")
+        began = time.monotonic()
+        await reports.until(lambda: reports.sets[-1][0] == {"10.0.0.2:5000"})
+        assert time.monotonic() - began < LIST_SECONDS / 2
+
+    follow_instances(cloud_map, "revision", story)
+
+
+@pytest.mark.parametrize("code", ["RequestLimitExceeded", "ThrottlingException"])
+def test_a_cloud_map_that_throttles_is_told_and_names_no_set(
+    cloud_map: CloudMap, code: str
+) -> None:
+    service = cloud_map.create_service(code, "mlflow")
+    service.register("one", "10.0.0.1")
+
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.sets))
+        cloud_map.throttled = code
+        await reports.until(lambda: bool(reports.errors))
+        assert reports.errors[0] == f"{code}: Rate exceeded"
+        assert len(reports.sets) == 1
+        cloud_map.throttled = None
+        began = time.monotonic()
+        await reports.until(lambda: len(reports.sets) > 1)
+        assert time.monotonic() - began < LIST_SECONDS / 2  # though no revision has changed
+
+    try:
+        follow_instances(cloud_map, code, story)
+    finally:
+        cloud_map.throttled = None
+
+
+def test_a_namespace_that_does_not_exist_is_told(cloud_map: CloudMap) -> None:
+    async def story(reports: Reports) -> None:
+        await reports.until(lambda: bool(reports.errors))
+        assert "NamespaceNotFound" in reports.errors[0]
+
+    follow_instances(cloud_map, "nowhere", story)

@@ -1,249 +1,228 @@
 """Clients notice nothing while MLflow servers come, go, hang and vanish.
 
-Two MLflow servers on one PostgreSQL stand behind one DNS name; a fault proxy before each of them
-misbehaves.  The standard client, with its standard settings, logs runs without a pause.
+Two MLflow servers on one PostgreSQL stand behind a name in a real DNS: PowerDNS, and unbound that
+caches its answers.  The standard client, with its standard settings, logs runs without a pause.
+`make chaos` tells the same stories longer, and of HAProxy too, of which nothing is asserted.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import dns.rcode
 import pytest
 
-from headgate.testing.fault_proxy import Fault, FaultProxy
-from tests.support.dns_server import DnsServer
+from headgate.testing.fault_proxy import Fault
+from tests.support.cloud_map import CloudMap, CloudMapService, running_cloud_map
+from tests.support.fleet import Fleet, running_fleet, sent_twice
 from tests.support.gate import Gate, create_key, running_gate
-from tests.support.mlflow_server import MlflowServer, running_mlflow
-from tests.support.postgres import running_postgres
-from tests.support.processes import clean_environment
+from tests.support.haproxy import running_haproxy
+from tests.support.load import Load, running_load
+from tests.support.name_servers import ZONE, NameServers, running_name_servers
+from tests.support.stories import Entrance, Table, ending, gate_entrance, haproxy_entrance, health
 
-NAME = "mlflow.internal.test"
+NAME = f"mlflow.{ZONE}"
 RUNS = int(os.environ.get("HEADGATE_FAILOVER_RUNS", "15"))
 """Runs that the client logs in each story, nine operations each; `make chaos` takes more."""
-HANG_SECONDS = 6.0
-HOSTS = ("127.0.0.2", "127.0.0.3")
-
-CLIENT = """
-import json, os, sys, time
-import mlflow
-from mlflow import MlflowClient
-
-client = MlflowClient()
-label, runs = sys.argv[1], int(sys.argv[2])
-experiment = client.get_experiment_by_name("failover") or client.get_experiment(
-    client.create_experiment("failover")
-)
-experiment = experiment.experiment_id
-longest, operations, failures = 0.0, 0, []
-
-def timed(name, work):
-    global longest, operations
-    started = time.monotonic()
-    try:
-        return work()
-    except Exception as error:
-        failures.append(f"{name}: {error}")
-    finally:
-        operations += 1
-        longest = max(longest, time.monotonic() - started)
-
-for at in range(runs):
-    run = timed("create", lambda: client.create_run(experiment, run_name=f"{label}-{at}"))
-    if run is None:
-        continue
-    run_id = run.info.run_id
-    timed("param", lambda: client.log_param(run_id, "at", at))
-    for step in range(3):
-        timed("metric", lambda: client.log_metric(run_id, "value", at, step=step))
-    timed("tag", lambda: client.set_tag(run_id, "label", label))
-    timed("artifact", lambda: client.log_text(run_id, "x" * 2000, "text.txt"))
-    timed("get", lambda: client.get_run(run_id))
-    timed("end", lambda: client.set_terminated(run_id))
-    print(at, flush=True)
-found = client.search_runs([experiment], f"tags.label = '{label}'", max_results=5000)
-names = [run.info.run_name for run in found]
-twice = len(names) - len(set(names))
-complete = all(run.info.status == "FINISHED" for run in found)
-print(json.dumps({"operations": operations, "failures": failures, "longest": longest,
-                  "runs": len(names), "twice": twice, "complete": complete}))
-"""
+PEERS = os.environ.get("HEADGATE_FAILOVER_PEERS", "").split()
+OUTAGE_SECONDS = min(30.0, RUNS / 5)
+"""How long name servers and Cloud Map fail: 30 s with `make chaos`."""
+HANG_SECONDS = 5.0
+TTL = 2
+HEALTH = {
+    "HEADGATE_UPSTREAMS__DEFAULT__CONNECT_TIMEOUT": "1",
+    "HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "1",
+    "HEADGATE_UPSTREAMS__DEFAULT__PROBES__TIMEOUT": "2",
+    "HEADGATE_UPSTREAMS__DEFAULT__BALANCE__EJECTION_TIME": "3",
+}
 
 
 @dataclass
 class Scene:
-    """The gate, and what stands behind it."""
+    """The servers, how they are found, and the programs that clients reach them through."""
 
+    folder: Path
+    fleet: Fleet
+    names: NameServers
     gate: Gate
     key: str
-    dns: DnsServer
-    proxies: list[FaultProxy]
-    servers: list[MlflowServer]
+    entrances: dict[str, Entrance]
+    table: Table = field(default_factory=Table)
 
-    def heal(self) -> None:
-        """Let everything work again."""
-        self.dns.rcode = dns.rcode.NOERROR
-        self.dns.set(NAME, "A", *HOSTS)
-        for proxy, server in zip(self.proxies, self.servers, strict=True):
-            proxy.target = (server.host, server.port)
-            proxy.set()
-            os.killpg(server.process.pid, signal.SIGCONT)
+    def name_tasks(self) -> None:
+        """Let DNS name the tasks that run now, and wait until it does."""
+        self.names.set(NAME, "A", *self.fleet.addresses, ttl=TTL)
+        named = frozenset(self.fleet.addresses)
+        self.names.wait_for(NAME, "A", dns.rcode.NOERROR, named)
+
+    def dns_error(self) -> str:
+        """What the gate's health page says has gone wrong with DNS."""
+        (source,) = health(self.gate, self.key)["sources"]
+        error: str = source["last_error"]
+        return error
+
+    @contextmanager
+    def story(self, title: str, entrance: Entrance) -> Iterator[Load]:
+        """Let the client log while the block runs; then judge what it did."""
+        label = f"{title.replace(' ', '-')}-{entrance.name}".lower()
+        before = len(self.fleet.arrivals())
+        with running_load(self.folder, entrance.url, entrance.key, label, RUNS) as load:
+            load.go_on(3)
+            yield load
+            load.go_on(3)
+            result = load.finish()
+        twice = sent_twice(self.fleet.arrivals()[before:])
+        ended = ending(result, self.fleet.tasks[0].server, label, twice)
+        self.table.add(title, entrance.name, ended)
+        if entrance.name == "gate":
+            ended.assert_unnoticed()
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("failover")
     with ExitStack() as stack:
-        for name in ("one", "two", "gate"):
+        for name in ("gate", "dns", "load"):
             (folder / name).mkdir()
-        database = stack.enter_context(running_postgres(folder))
-        servers = [
-            stack.enter_context(
-                running_mlflow(
-                    folder / name,
-                    {"MLFLOW_SERVER_ALLOWED_HOSTS": "*"},
-                    database=database,
-                    artifacts=folder / "artifacts",
-                )
-            )
-            for name in ("one", "two")
-        ]
-        first = stack.enter_context(FaultProxy(HOSTS[0], 0, (servers[0].host, servers[0].port)))
-        second = stack.enter_context(
-            FaultProxy(HOSTS[1], first.port, (servers[1].host, servers[1].port))
-        )
-        names = stack.enter_context(DnsServer())
-        names.set(NAME, "A", *HOSTS)
-        settings = {
-            "HEADGATE_UPSTREAMS__DEFAULT__RESOLVER": names.address,
-            "HEADGATE_UPSTREAMS__DEFAULT__CONNECT_TIMEOUT": "1",
-            "HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "1",
-            "HEADGATE_UPSTREAMS__DEFAULT__PROBES__TIMEOUT": "2",
-        }
+        names = stack.enter_context(running_name_servers(folder / "dns"))
+        fleet = stack.enter_context(running_fleet(folder, 2))
         key = create_key(folder / "gate" / "data", "client")
+        settings = {"HEADGATE_UPSTREAMS__DEFAULT__RESOLVER": names.address} | HEALTH
+        names.set(NAME, "A", *fleet.addresses, ttl=TTL)
         gate = stack.enter_context(
-            running_gate(folder / "gate", f"http://{NAME}:{first.port}", settings)
+            running_gate(folder / "gate", f"http://{NAME}:{fleet.port}", settings)
         )
-        yield Scene(gate, key, names, [first, second], servers)
+        entrances = {"gate": gate_entrance(gate, key)}
+        if "haproxy" in PEERS:
+            haproxy = running_haproxy(folder, NAME, fleet.port, names.address)
+            entrances["haproxy"] = haproxy_entrance(stack.enter_context(haproxy))
+        told = Scene(folder / "load", fleet, names, gate, key, entrances)
+        yield told
+        print("\n" + "\n".join(told.table.lines()))  # noqa: T201 - `make chaos` shows it
 
 
-@pytest.fixture(autouse=True)
-def _healed(scene: Scene) -> Iterator[None]:
-    yield
-    scene.heal()
+@pytest.fixture(params=["gate", *PEERS])
+def entrance(scene: Scene, request: pytest.FixtureRequest) -> Iterator[Entrance]:
+    """One program after the other, everything at rest before its story."""
+    chosen = scene.entrances[request.param]
+    chosen.wait_to_use(scene.fleet.endpoints)
+    yield chosen
+    scene.fleet.heal()
 
 
-def log_runs(scene: Scene, label: str, tmp_path: Path, *faults: object) -> dict[str, object]:
-    """Let the client log; each fault, a function, begins a few runs after the one before."""
-    command = [sys.executable, "-c", CLIENT, label, str(RUNS)]
-    environment = clean_environment() | {
-        "MLFLOW_TRACKING_URI": f"{scene.gate.url}/mlflow",
-        "MLFLOW_TRACKING_TOKEN": scene.key,
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "GIT_PYTHON_REFRESH": "quiet",
-    }
-    errors = (tmp_path / "client.err").open("w")
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=tmp_path
-    ) as client:
-        ends = threading.Timer(60 + 12 * RUNS, client.kill)
-        ends.start()
-        assert client.stdout is not None
-        waiting = list(faults)
-        last = ""
-        for line in client.stdout:
-            last = line
-            if waiting and line.strip().isdigit() and int(line) % 3 == 1:
-                fault = waiting.pop(0)
-                assert callable(fault)
-                fault()
-        ends.cancel()
-    errors.close()
-    assert client.returncode == 0, (tmp_path / "client.err").read_text()[-2000:]
-    assert not waiting
-    result: dict[str, object] = json.loads(last)
-    failures = result["failures"]
-    assert isinstance(failures, list)
-    print(  # noqa: T201 - `make chaos` shows it
-        f"\n{label}: {result['operations']} operations, {len(failures)} failures, "
-        f"{result['twice']} runs twice, longest stall {result['longest']:.1f} s"
-    )
-    return result
-
-
-def assert_unnoticed(result: dict[str, object]) -> None:
-    """Every operation succeeded, every run is there once and complete."""
-    expected = {"failures": [], "runs": RUNS, "twice": 0, "complete": True}
-    assert {name: result[name] for name in expected} == expected
-    assert result["operations"] == RUNS * 9
-
-
-def test_a_server_that_refuses(scene: Scene, tmp_path: Path) -> None:
-    first = scene.proxies[0]
-    result = log_runs(scene, "refuse", tmp_path, lambda: first.set(Fault.REFUSE), first.set)
-    assert_unnoticed(result)
-
-
-def test_an_address_that_swallows_everything(scene: Scene, tmp_path: Path) -> None:
-    """A blackhole: no request that may be executed twice is lost, once it has been noticed."""
-    scene.proxies[1].set(Fault.BLACKHOLE)
-    scene.gate.process.wait_until(
-        lambda: "EndpointUnhealthy" in scene.gate.process.errors.read_text() or None,
-        "that the blackhole is noticed",
-        30,
-    )
-    assert_unnoticed(log_runs(scene, "blackhole", tmp_path))
-
-
-@pytest.mark.parametrize("rcode", [dns.rcode.NXDOMAIN, dns.rcode.SERVFAIL])
-def test_a_name_that_is_gone(scene: Scene, tmp_path: Path, rcode: dns.rcode.Rcode) -> None:
-    def fail() -> None:
-        scene.dns.rcode = rcode
-
-    assert_unnoticed(log_runs(scene, f"dns-{int(rcode)}", tmp_path, fail))
-
-
-def test_a_server_that_hangs(scene: Scene, tmp_path: Path) -> None:
-    """What it was sent waits for it; nothing is sent twice, and the others go on elsewhere."""
-    server = scene.servers[0].process.pid
-    awakening = threading.Timer(HANG_SECONDS, os.killpg, (server, signal.SIGCONT))
-
-    def hang() -> None:
-        os.killpg(server, signal.SIGSTOP)
-        awakening.start()
-
-    assert_unnoticed(log_runs(scene, "hang", tmp_path, hang))
-    awakening.join()  # it must not outlive the server
-
-
-def test_a_rolling_replacement(scene: Scene, tmp_path: Path) -> None:
-    """As ECS does it: a name is taken out, and its server is gone before the TTL is over."""
-    first, second = scene.proxies
-
-    def take_out(out: FaultProxy, stays: str) -> None:
-        scene.dns.set(NAME, "A", stays)
-        out.set(Fault.REFUSE)
-
-    def put_back(proxy: FaultProxy) -> None:
+def test_a_server_that_stops_and_comes_back(scene: Scene, entrance: Entrance) -> None:
+    proxy = scene.fleet.tasks[0].proxy
+    with scene.story("refuses", entrance) as load:
+        proxy.set(Fault.LEAVE)
+        load.go_on(3)
         proxy.set()
-        scene.dns.set(NAME, "A", *HOSTS)
 
-    result = log_runs(
-        scene,
-        "rolling",
-        tmp_path,
-        lambda: take_out(first, HOSTS[1]),
-        lambda: put_back(first),
-        lambda: take_out(second, HOSTS[0]),
-        lambda: put_back(second),
-    )
-    assert_unnoticed(result)
+
+def test_an_address_that_swallows_everything(scene: Scene, entrance: Entrance) -> None:
+    """A blackhole: once it has been noticed nobody is sent there."""
+    hole, other = scene.fleet.tasks
+    hole.proxy.set(Fault.BLACKHOLE)
+    entrance.wait_to_use({f"{other.address}:{scene.fleet.port}"})
+    with scene.story("blackhole", entrance) as load:
+        load.go_on(3)
+        hole.proxy.set()
+
+
+def test_a_server_that_hangs(scene: Scene, entrance: Entrance) -> None:
+    """What it was sent waits for it; nothing is sent twice, and the others go on elsewhere."""
+    task = scene.fleet.tasks[0]
+    with scene.story("hung worker", entrance) as load:
+        task.hang()
+        load.go_on_for(HANG_SECONDS)
+        task.wake()
+
+
+def test_a_name_that_does_not_exist(scene: Scene, entrance: Entrance) -> None:
+    with scene.story("NXDOMAIN", entrance) as load:
+        scene.names.set(NAME, "A")
+        scene.names.wait_for(NAME, "A", dns.rcode.NXDOMAIN)
+        load.go_on_for(OUTAGE_SECONDS)
+        if entrance.name == "gate":
+            assert "NXDOMAIN" in scene.dns_error()
+        scene.name_tasks()
+
+
+def test_a_resolver_that_fails(scene: Scene, entrance: Entrance) -> None:
+    with scene.story("SERVFAIL", entrance) as load:
+        scene.names.break_zone()
+        scene.names.wait_for(NAME, "A", dns.rcode.SERVFAIL)
+        load.go_on_for(OUTAGE_SECONDS)
+        if entrance.name == "gate":
+            assert "SERVFAIL" in scene.dns_error()
+        scene.names.mend_zone()
+        scene.name_tasks()
+
+
+def test_a_rolling_replacement(scene: Scene, entrance: Entrance) -> None:
+    """As ECS does it: a task leaves DNS, is gone before the TTL is over, and a new one comes."""
+    with scene.story("rolling replacement", entrance):
+        for task in tuple(scene.fleet.tasks):
+            stay = [each for each in scene.fleet.addresses if each != task.address]
+            scene.names.set(NAME, "A", *stay, ttl=TTL)
+            scene.fleet.stop(task)
+            scene.fleet.start()
+            scene.name_tasks()
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The tasks in Cloud Map, and a gate that finds them there."""
+
+    cloud_map: CloudMap
+    service: CloudMapService
+    gate: Gate
+    entrance: Entrance
+
+
+@pytest.fixture
+def registry(scene: Scene, tmp_path: Path) -> Iterator[Registry]:
+    with running_cloud_map() as cloud_map:
+        service = cloud_map.create_service("ml", "mlflow")
+        for address in scene.fleet.addresses:
+            service.register(address, address, scene.fleet.port)
+        key = create_key(tmp_path / "data", "client")
+        settings = HEALTH | cloud_map.environment
+        with running_gate(tmp_path, "cloudmap://ml/mlflow", settings) as gate:
+            entrance = gate_entrance(gate, key)
+            entrance.wait_to_use(scene.fleet.endpoints)
+            yield Registry(cloud_map, service, gate, entrance)
+
+
+def test_a_replacement_while_cloud_map_throttles(scene: Scene, registry: Registry) -> None:
+    """The last known good set is used, with its age told; what has changed is seen afterwards."""
+    fleet, cloud_map, service = scene.fleet, registry.cloud_map, registry.service
+
+    def source() -> Mapping[str, Any]:
+        (found,) = health(registry.gate, registry.entrance.key)["sources"]
+        return found  # type: ignore[no-any-return]
+
+    with scene.story("Cloud Map throttles", registry.entrance) as load:
+        cloud_map.throttled = "RequestLimitExceeded"
+        task = fleet.tasks[0]
+        service.deregister(task.address)
+        fleet.move(task)
+        service.register(task.address, task.address, fleet.port)
+        registry.gate.process.wait_until(
+            lambda: source()["failing_seconds"], "that Cloud Map is missed", 30
+        )
+        cloud_map.throttled = "ThrottlingException"
+        load.go_on_for(OUTAGE_SECONDS)
+        told = source()
+        assert told["endpoints"] == 2
+        assert told["age_seconds"] > OUTAGE_SECONDS
+        assert told["failing_seconds"] > OUTAGE_SECONDS
+        assert "Rate exceeded" in told["last_error"]
+        cloud_map.throttled = None
+        registry.entrance.wait_to_use(fleet.endpoints)
+        assert source()["failing_seconds"] is None
+    scene.name_tasks()

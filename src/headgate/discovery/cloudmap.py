@@ -77,6 +77,7 @@ class CloudMapDiscovery:
                         report.failed(self._source, "no healthy instance is registered")
             except self._errors as error:
                 report.failed(self._source, _clause(error))
+                listed = float("-inf")  # that it answers again is told at once
             await asyncio.sleep(REVISION_SECONDS * (1 + 0.2 * random.random()))  # noqa: S311
 
     def _revision(self) -> object:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from headgate.testing.request_log import Passing, RequestLog
+
 READ = 64 * 1024
 
 
@@ -30,6 +32,9 @@ class Fault(enum.Enum):
     """A connection is cut once ``bytes_until_reset`` of an answer have passed."""
     HALF_CLOSE = "half-close"
     """The server's side is closed once a request has passed: no answer comes."""
+    LEAVE = "leave"
+    """New connections are refused, and those that are open end with the answer under way, if any:
+    as uvicorn ends when it is told to."""
 
 
 @dataclass
@@ -44,17 +49,18 @@ class FaultProxy:
     """Listens on ``host`` and passes everything on to ``target`` until told otherwise.
 
     ``delay`` (seconds) is added before each piece of an answer, ``bytes_per_second`` bounds them;
-    0 for neither.
+    0 for neither.  ``requests`` are those that were passed on.
     """
 
     def __init__(self, host: str, port: int, target: tuple[str, int]) -> None:
         self.host = host
         self.port = port
         self.target = target
+        self.requests = RequestLog()
         self._settings = _Settings()
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, Passing] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy")
 
@@ -92,12 +98,16 @@ class FaultProxy:
 
     async def _change(self, settings: _Settings) -> None:
         self._settings = settings
-        if settings.fault is Fault.REFUSE:
+        if settings.fault in (Fault.REFUSE, Fault.LEAVE):
             await self._close_listener()
         elif self._server is None:
             await self._listen()
         if settings.fault in (Fault.RESET, Fault.REFUSE):
             self._cut_all()
+        if settings.fault is Fault.LEAVE:
+            for writer, passing in tuple(self._open.items()):
+                if passing.idle:
+                    writer.close()
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, self.host, self.port)
@@ -127,32 +137,43 @@ class FaultProxy:
         if task is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        self._open.add(writer)
+        # asyncio's streams log a task that was cancelled, as `_end` does, as an error.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._pass(reader, writer)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        passing = self._open[writer] = Passing(self.requests)
         try:
             if self._settings.fault is Fault.BLACKHOLE:
                 await asyncio.Event().wait()
             up_reader, up_writer = await asyncio.open_connection(*self.target)
         except OSError:
             writer.transport.abort()
-            self._open.discard(writer)
+            self._open.pop(writer)
             return
-        self._open.add(up_writer)
+        self._open[up_writer] = passing
         try:
             await asyncio.gather(
-                self._pump(reader, up_writer, answers=False),
-                self._pump(up_reader, writer, answers=True),
+                self._pump(reader, up_writer, passing, answers=False),
+                self._pump(up_reader, writer, passing, answers=True),
             )
         except OSError:
             writer.transport.abort()
         finally:
             for each in (writer, up_writer):
-                self._open.discard(each)
+                self._open.pop(each)
                 each.transport.abort()
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        passing: Passing,
+        *,
+        answers: bool,
     ) -> None:
         passed = 0
+        note = passing.answered if answers else passing.asked
         while data := await reader.read(READ):
             settings = self._settings
             if settings.fault is Fault.BLACKHOLE:
@@ -173,7 +194,11 @@ class FaultProxy:
                         return
                     passed += len(data)
                     continue
+            note(data)
             writer.write(data)
             await writer.drain()
+            if settings.fault is Fault.LEAVE and passing.idle:
+                writer.close()
+                return
         with contextlib.suppress(OSError):
             writer.write_eof()
