@@ -30,9 +30,9 @@ wheel: $(VENV)/.dev ## a wheel for this Python and platform, the way of a reques
 bench: $(VENV)/.dev ## the benchmarks: ratios against other programs measured in the same run
 	@$(BIN)/python -m bench $(ARGS)
 
-chaos: $(VENV)/.dev ## MLflow servers that come, go, hang and vanish under 2,000 operations each
-	@$(BIN)/python -m tests.install_debian_packages
-	@HEADGATE_FAILOVER_RUNS=$(or $(RUNS),230) $(BIN)/python -m pytest -s --timeout 3600 tests/integration/test_failover.py
+chaos: $(VENV)/.dev ## MLflow servers that come, go, hang and vanish under 2,000 operations each; HAProxy beside the gate
+	@$(BIN)/python -m tests.install_debian_packages haproxy
+	@HEADGATE_FAILOVER_RUNS=$(or $(RUNS),230) HEADGATE_FAILOVER_PEERS=haproxy $(BIN)/python -m pytest -s --timeout 3600 tests/integration/test_failover.py
 
 docs: $(VENV)/.dev ## write the reference pages from the code
 	@$(BIN)/python -m docs.generate

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from headgate.testing.fault_proxy import Fault, FaultProxy
 from tests.support.byte_stream import ClosedError
 from tests.support.raw import AnswerError, RawClient, chunked, request_head
 from tests.support.recording_upstream import Exchange, RecordingUpstream
@@ -172,3 +173,40 @@ def test_the_client_knows_answers_without_a_body() -> None:
         assert client.answer().status == 204
         client.send(request_head("HEAD", "/"))
         assert client.answer("HEAD").get("Content-Length") == "5"
+
+
+def test_a_fault_proxy_notes_the_requests_that_it_passes_on() -> None:
+    post = request_head("POST", "/a?b=c", "Content-Length: 3", "X-Request-ID: one")
+    with (
+        RecordingUpstream(fixed(b"{}")) as upstream,
+        FaultProxy("127.0.0.1", 0, (upstream.host, upstream.port)) as proxy,
+        RawClient(proxy.host, proxy.port) as client,
+    ):
+        client.send(post + b"abc" + post + b"ab")
+        client.answer()
+        client.send(b"c")
+        client.answer()
+        first, second = proxy.requests.arrivals
+        assert (first.method, first.path, first.request_id) == ("POST", "/a", "one")
+        assert first == second
+
+
+def test_a_fault_proxy_that_leaves_finishes_what_is_under_way() -> None:
+    finish = threading.Event()
+    with (
+        RecordingUpstream(fixed(b"{}"), held(finish, fixed(b"{}"))) as upstream,
+        FaultProxy("127.0.0.1", 0, (upstream.host, upstream.port)) as proxy,
+        RawClient(proxy.host, proxy.port) as idle,
+        RawClient(proxy.host, proxy.port) as busy,
+    ):
+        idle.send(request_head("GET", "/"))
+        idle.answer()
+        busy.send(request_head("GET", "/"))
+        upstream.request(1)
+        proxy.set(Fault.LEAVE)
+        idle.expect_close()
+        with pytest.raises(ConnectionRefusedError):
+            RawClient(proxy.host, proxy.port)
+        finish.set()
+        assert busy.answer().status == 200
+        busy.expect_close()

@@ -19,7 +19,7 @@ from pathlib import Path
 from headgate.contract import classify
 from headgate.model import Retry
 from headgate.testing.fault_proxy import Fault, FaultProxy
-from headgate.testing.request_log import Arrival
+from headgate.testing.request_log import Arrival, RequestLog
 from tests.support.mlflow_server import MlflowServer, running_mlflow
 from tests.support.postgres import running_postgres
 from tests.support.processes import POLL_SECONDS
@@ -76,13 +76,18 @@ class Task:
 
 @dataclass
 class Fleet:
-    """The tasks that run now; ``port`` is that of all."""
+    """The tasks that run now.
+
+    ``port`` is that of all.  ``requests``: what was sent to any of them, also to those that are
+    gone, in the order of time.
+    """
 
     folder: Path
     database: str
     tasks: list[Task] = field(default_factory=list)
     port: int = 0
-    _proxies: list[FaultProxy] = field(default_factory=list)
+    requests: RequestLog = field(default_factory=RequestLog)
+    _given: int = 0  # addresses
     _stack: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -97,7 +102,7 @@ class Fleet:
 
     def start(self) -> Task:
         """Start one more task, at an address that none has had before."""
-        folder = self.folder / f"task-{len(self._proxies)}"
+        folder = self.folder / f"task-{self._given}"
         folder.mkdir()
         with ExitStack() as stack:
             server = stack.enter_context(
@@ -137,17 +142,13 @@ class Fleet:
             task.close()
         self._stack.close()
 
-    def arrivals(self) -> list[Arrival]:
-        """Every request that was sent to any task so far, also to those that are gone."""
-        return [each for proxy in self._proxies for each in proxy.requests.arrivals]
-
     def _new_address(self, server: MlflowServer) -> FaultProxy:
         """Listen for a server where none was found before."""
-        address = f"127.0.0.{_FIRST_ADDRESS + len(self._proxies)}"
-        proxy = FaultProxy(address, self.port, (server.host, server.port))
+        address = f"127.0.0.{_FIRST_ADDRESS + self._given}"
+        proxy = FaultProxy(address, self.port, (server.host, server.port), self.requests)
         self._stack.enter_context(proxy)
         self.port = proxy.port
-        self._proxies.append(proxy)
+        self._given += 1
         return proxy
 
 
@@ -164,17 +165,20 @@ def running_fleet(folder: Path, size: int) -> Iterator[Fleet]:
             fleet.close()
 
 
-def sent_twice(arrivals: Sequence[Arrival]) -> list[str]:
-    """The ``POST`` requests that reached MLflow more than once though that is not safe.
+def sent_twice(arrivals: Sequence[Arrival], *, by_one: bool = False) -> list[str]:
+    """Paths of the ``POST`` requests that were sent to MLflow twice though that is not safe.
 
-    Safe are those of which the contract says that a second time changes nothing more.
+    Safe are those of which the contract says that a second time changes nothing more.  ``by_one``:
+    count what bears one request id, which the client did not send a second time.
     """
     counts = Counter(
-        (each.path, each.digest) for each in arrivals if each.method == "POST" and _counts(each)
+        (each.path, each.digest, each.request_id if by_one else "")
+        for each in arrivals
+        if each.method == "POST" and not _is_safe(each)
     )
-    return [path for (path, _), count in counts.items() if count > 1]
+    return [path for (path, *_), count in counts.items() if count > 1]
 
 
-def _counts(arrival: Arrival) -> bool:
+def _is_safe(arrival: Arrival) -> bool:
     operation = classify(b"POST", arrival.path.encode("latin-1"))
-    return operation is None or operation.retry is not Retry.SAFE
+    return operation is not None and operation.retry is Retry.SAFE

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headgate.testing.request_log import Arrival
+from tests.support.fleet import sent_twice
 from tests.support.gate import Gate, bearer
 from tests.support.haproxy import HaProxy
 from tests.support.load import LoadResult
@@ -72,7 +74,8 @@ class Ending:
     """How a story ended; times in seconds.
 
     ``runs_twice``: runs that are there more than once.  ``posts_twice``: paths of requests that
-    reached MLflow twice though that is not safe.  ``complete``: no run lacks its end.
+    were sent to MLflow twice though that is not safe, by whomever: the client, too, tries again.
+    ``repeated``: those of them that the gate repeated.  ``complete``: no run lacks its end.
     """
 
     load: LoadResult
@@ -80,19 +83,23 @@ class Ending:
     runs_twice: int
     complete: bool
     posts_twice: tuple[str, ...]
+    repeated: tuple[str, ...]
 
     def assert_unnoticed(self) -> None:
         """Every operation succeeded, and every run is there once and whole."""
         assert self.load.failures == []
-        assert self.posts_twice == ()
+        assert self.repeated == ()
         found = (self.runs, self.runs_twice, self.complete)
         assert found == (self.load.runs, 0, True)
 
 
 def ending(
-    load: LoadResult, server: MlflowServer, label: str, posts_twice: Sequence[str]
+    load: LoadResult, server: MlflowServer, label: str, arrivals: Sequence[Arrival]
 ) -> Ending:
-    """Ask ``server`` itself what has come of the runs with ``label``."""
+    """Ask ``server`` itself what has come of the runs with ``label``.
+
+    ``arrivals`` is what was sent to MLflow meanwhile.
+    """
     found = server.call(
         "POST",
         "2.0/mlflow/runs/search",
@@ -108,7 +115,8 @@ def ending(
         runs=len(infos),
         runs_twice=len(infos) - len({info["run_name"] for info in infos}),
         complete=all(info["status"] == "FINISHED" for info in infos),
-        posts_twice=tuple(posts_twice),
+        posts_twice=tuple(sent_twice(arrivals)),
+        repeated=tuple(sent_twice(arrivals, by_one=True)),
     )
 
 

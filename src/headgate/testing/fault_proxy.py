@@ -49,14 +49,16 @@ class FaultProxy:
     """Listens on ``host`` and passes everything on to ``target`` until told otherwise.
 
     ``delay`` (seconds) is added before each piece of an answer, ``bytes_per_second`` bounds them;
-    0 for neither.  ``requests`` are those that were passed on.
+    0 for neither.  What is passed on is noted in ``requests``, which several may share.
     """
 
-    def __init__(self, host: str, port: int, target: tuple[str, int]) -> None:
+    def __init__(
+        self, host: str, port: int, target: tuple[str, int], requests: RequestLog | None = None
+    ) -> None:
         self.host = host
         self.port = port
         self.target = target
-        self.requests = RequestLog()
+        self.requests = RequestLog() if requests is None else requests
         self._settings = _Settings()
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
