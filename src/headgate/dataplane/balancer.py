@@ -113,6 +113,10 @@ class Balancer:
         now = self._clock()
         for pool in tuple(self._pools.values()):  # what ends here may begin elsewhere
             pool.sweep()
+        for endpoint in self.cluster.deserted(now):
+            down = self._pools.get(endpoint)
+            if down is not None:
+                down.desert()
         for waiter in self._queue.expire(now):
             waiter.on_wait_over()
         for endpoint in self.cluster.removable(now):

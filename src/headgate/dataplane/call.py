@@ -173,6 +173,9 @@ class _Call:
     def on_upstream_silent(self) -> None:
         self._fail(CallFailure.TIMEOUT, "silent")
 
+    def on_endpoint_down(self) -> None:
+        """Wait on: the answer says more than the probes."""
+
     def on_upstream_invalid(self, error: ProtocolError) -> None:
         self._fail(CallFailure.INVALID, error.message)
 

@@ -19,7 +19,7 @@ from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Phase
-from headgate.upstream import Result, Unavailable, decide
+from headgate.upstream import Result, RetryDecision, Unavailable, decide
 from headgate.wire import forward as heads
 from headgate.wire.body import LAST_CHUNK, chunk
 from headgate.wire.errors import ProtocolError
@@ -357,28 +357,46 @@ class Forwarding:
         """The gate itself failed."""
         self._exchange.on_defect(error)
 
-    def _try_again(self, unreachable: Endpoint | None, failure: Refusal) -> None:
-        """Make another attempt if the rules allow it, else fail.
+    def on_endpoint_down(self) -> None:
+        """MLflow does not answer its probes there: go elsewhere, unless an answer has begun."""
+        connection = self._connection
+        if connection is None or self._doubtful is not None or not self._decision().again:
+            return
+        self._connection = None
+        connection.abort()
+        cause = "silent, and its probes fail"
+        self._release(Result.TIMEOUT, cause)
+        self._send_again(cause)
 
-        ``unreachable`` is an endpoint that accepts no connection: only another one helps.
-        """
-        body, cluster = self._body, self._balancer.cluster
-        decision = decide(
+    def _decision(self) -> RetryDecision:
+        """Whether the rules allow another attempt."""
+        body = self._body
+        return decide(
             self._forward.route.operation.retry,
             sent=self._sent,
             answered=self.status != 0,
             repeatable=body is None or body.repeatable,
             attempts=self.attempts,
             elapsed=self._plane.clock() - self._arrived,
-            budget=cluster.may_retry(),
+            budget=self._balancer.cluster.may_retry(),
             policy=self._balancer.retry_policy,
         )
-        if not decision.again or (unreachable is not None and not self._has_other()):
+
+    def _try_again(self, unreachable: Endpoint | None, failure: Refusal) -> None:
+        """Make another attempt if the rules allow it, else fail.
+
+        ``unreachable`` is an endpoint that accepts no connection: only another one helps.
+        """
+        again = self._decision().again
+        if again and (unreachable is None or self._has_other()):
+            self._send_again(failure.detail)
+        else:
             self._give_up(failure)
-            return
+
+    def _send_again(self, cause: str) -> None:
         request_id = self._exchange.request_id.decode("ascii")
-        log.info("request %s is %s: %s", request_id, decision.value, failure.detail)
-        cluster.retry_started()
+        log.info("request %s is %s: %s", request_id, RetryDecision.AGAIN.value, cause)
+        self._balancer.cluster.retry_started()
         self._retrying = True
         self.start()
 

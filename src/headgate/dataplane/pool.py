@@ -141,6 +141,12 @@ class Pool:
             if connection.deadline <= now:
                 connection.on_silence()
 
+    def desert(self) -> None:
+        """The endpoint's probes fail, while others are well: who can do better goes elsewhere."""
+        for connection in tuple(self._busy):
+            if connection.exchange is not None:
+                connection.exchange.on_endpoint_down()
+
     def retire(self) -> None:
         """Keep no connection longer than the exchange it serves: nothing new will come."""
         self._retired = True

@@ -37,6 +37,9 @@ class ExchangeSide(Protocol):
     def on_upstream_silent(self) -> None:
         """Nothing moved for longer than is allowed."""
 
+    def on_endpoint_down(self) -> None:
+        """The endpoint's probes have come to fail, while others are well."""
+
     def on_upstream_invalid(self, error: ProtocolError) -> None:
         """The answer is not HTTP/1.1."""
 

@@ -176,6 +176,14 @@ class Cluster:
         else:
             self._emit(EndpointUnhealthy(now, self.name, member.endpoint, reason))
 
+    def deserted(self, now: float) -> list[Endpoint]:
+        """Whose probes fail, while there are others in service: who waits there may go to them."""
+        self._settle(now)
+        if not self._tiers:
+            return []
+        unhealthy = Health.UNHEALTHY
+        return [each.endpoint for each in self._members.values() if each.health is unhealthy]
+
     # --- requests --------------------------------------------------------------------------
 
     def available(self, endpoint: Endpoint, now: float) -> bool:

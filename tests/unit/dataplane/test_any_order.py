@@ -18,7 +18,7 @@ from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL
 from headgate.testing.messages import answer, chunked, request
 from headgate.testing.transport import Peer
-from headgate.upstream import ClusterPolicy
+from headgate.upstream import ClusterPolicy, ProbeResult
 
 LARGE = b"x" * 150_000
 CHUNKED = "Transfer-Encoding: chunked"
@@ -99,7 +99,7 @@ class World:
         """Something happens; what is repeated here happens more often."""
         steps = [self.client_sends] * 6 + [self.client_reads] * 2
         steps += [self.client_leaves, self.client_connects, self.client_stops_reading]
-        steps += [self.time_passes]
+        steps += [self.time_passes, self.mlflow_is_probed]
         if self._unsent:
             steps += [self.rest_arrives] * 3
         if self.dialogue.pending:
@@ -166,6 +166,12 @@ class World:
     def mlflow_sends(self) -> None:
         """Perhaps nothing was asked."""
         self._sends(self._pick(self._open()))
+
+    def mlflow_is_probed(self) -> None:
+        """An endpoint is found well or not, which is acted upon with the next sweep."""
+        result = ProbeResult(self._pick([True, False]), 0.1, "probed")
+        endpoint = self._pick(self.dialogue.pools).endpoint
+        self.dialogue.balancer.cluster.probed(endpoint, result, self.dialogue.clock())
 
     def mlflow_leaves(self) -> None:
         self._pick([Peer.finishes, Peer.resets])(self._pick(self._open()))
