@@ -121,7 +121,7 @@ def entrance(scene: Scene, request: pytest.FixtureRequest) -> Iterator[Entrance]
 
 def test_a_server_that_stops_and_comes_back(scene: Scene, entrance: Entrance) -> None:
     proxy = scene.fleet.tasks[0].proxy
-    with scene.story("refuses", entrance) as load:
+    with scene.story("server stops, comes back", entrance) as load:
         proxy.set(Fault.LEAVE)
         load.go_on(3)
         proxy.set()
@@ -133,7 +133,8 @@ def test_an_address_that_swallows_everything(
 ) -> None:
     """A blackhole: once it has been noticed nobody is sent there.
 
-    Until then a request may be swallowed, and the client waits 120 s before it sends it again.
+    What may be repeated leaves it then.  A request that may not is swallowed, and the client waits
+    120 s before it sends it again.
     """
     hole, other = scene.fleet.tasks
     title = "blackhole, noticed before" if noticed else "blackhole, all at once"
@@ -147,7 +148,7 @@ def test_an_address_that_swallows_everything(
 
 
 def test_a_server_that_hangs(scene: Scene, entrance: Entrance) -> None:
-    """What it was sent waits for it; nothing is sent twice, and the others go on elsewhere."""
+    """What may not be repeated waits for it; the others go on elsewhere."""
     task = scene.fleet.tasks[0]
     with scene.story("hung worker", entrance) as load:
         task.hang()

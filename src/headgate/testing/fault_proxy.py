@@ -202,5 +202,7 @@ class FaultProxy:
             if settings.fault is Fault.LEAVE and passing.idle:
                 writer.close()
                 return
+        if self._settings.fault is Fault.BLACKHOLE:  # an end is swallowed too
+            await asyncio.Event().wait()
         with contextlib.suppress(OSError):
             writer.write_eof()
