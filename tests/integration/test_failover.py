@@ -114,6 +114,7 @@ def entrance(scene: Scene, request: pytest.FixtureRequest) -> Iterator[Entrance]
     if request.param not in scene.entrances:
         require(HAPROXY)
     chosen = scene.entrances[request.param]
+    scene.name_tasks()
     chosen.wait_to_use(scene.fleet.endpoints)
     yield chosen
     scene.fleet.heal()
@@ -239,4 +240,3 @@ def test_a_replacement_while_cloud_map_throttles(scene: Scene, registry: Registr
         cloud_map.throttled = None
         registry.entrance.wait_to_use(fleet.endpoints)
         assert source()["failing_seconds"] is None
-    scene.name_tasks()
