@@ -38,7 +38,9 @@ POSTGRESQL = DebianPackage(
 _DNS = f"tests/integration/test_discovery.py and {_FAILOVER}"
 POWER_DNS = DebianPackage("pdns-server", Path("/usr/sbin/pdns_server"), _DNS, ("pdns",))
 POWER_DNS_SQLITE = DebianPackage(
-    "pdns-backend-sqlite3", Path("/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql"), _DNS
+    "pdns-backend-sqlite3",
+    Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"),
+    _DNS,
 )
 UNBOUND = DebianPackage(
     "unbound", Path("/usr/sbin/unbound"), _DNS, ("unbound", "unbound-resolvconf")
