@@ -84,7 +84,6 @@ class NameServers:
     ``address`` is the resolver's, as a setting names it.
     """
 
-    authority: ServerProcess
     resolver: ServerProcess
     port: int
     _api: str
@@ -131,12 +130,12 @@ class NameServers:
         self.wait_for(ZONE, "SOA", dns.rcode.NOERROR)
 
     def silence(self) -> None:
-        """Let the authority answer nothing, and so the resolver what it does not remember."""
-        self.authority.signal(signal.SIGSTOP)
+        """Let the resolver answer nothing."""
+        self.resolver.signal(signal.SIGSTOP)
 
     def speak(self) -> None:
         """End the silence."""
-        self.authority.signal(signal.SIGCONT)
+        self.resolver.signal(signal.SIGCONT)
 
     def answer(self, name: str, kind: str) -> tuple[dns.rcode.Rcode, dict[str, int]]:
         """What the resolver says: the code, and the data it names with their TTL.
@@ -225,9 +224,7 @@ def running_name_servers(folder: Path) -> Iterator[NameServers]:
     ):
         holder.wait_for_line("ready to distribute questions", START_SECONDS)
         resolver.wait_for_line("start of service", START_SECONDS)
-        servers = NameServers(
-            holder, resolver, port, f"http://127.0.0.1:{api}/api/v1/servers/localhost"
-        )
+        servers = NameServers(resolver, port, f"http://127.0.0.1:{api}/api/v1/servers/localhost")
         servers.mend_zone()
         try:
             yield servers
