@@ -74,7 +74,7 @@ class Addresses:
                 kind_ttl = answer.rrset.ttl if answer.rrset is not None else MIN_TTL
                 ttl = min(ttl, kind_ttl)
                 texts = [record.to_text() for record in answer]
-                addresses += merger.merge(texts, kind_ttl, self._clock())
+                addresses += merger.merge(texts, max(MIN_TTL, kind_ttl), self._clock())
         if not addresses:
             addresses = await self._hosts_file(errors)
         allowed = [each for each in addresses if self._allow_link_local or not is_forbidden(each)]

@@ -25,13 +25,15 @@ class AnswerMerger:
     """The addresses of one name and record type, over several answers.
 
     An address is kept until ``misses`` samples in a row were without it, or none has named it
-    for ``lifetimes`` times the answer's TTL, whichever comes first.  With 20 addresses, one that
-    is alive is missed ten times in a row with probability 0.6 %.
+    for ``lifetimes`` times the TTL, whichever comes first.  With 20 addresses, one that is alive
+    is missed ten times in a row with probability 0.6 %.  The TTL is the longest that an answer
+    came with: a caching resolver counts it down, to 0 in the end.
     """
 
     def __init__(self, misses: int = 10, lifetimes: float = 10) -> None:
         self._misses = misses
         self._lifetimes = lifetimes
+        self._ttl = 0.0
         self._seen: dict[str, _Sighting] = {}
 
     def merge(self, answer: Iterable[str], ttl: float, now: float) -> tuple[str, ...]:
@@ -48,12 +50,13 @@ class AnswerMerger:
         named = frozenset(answer)
         if not named:
             raise ValueError("an answer without addresses is a failure")
+        self._ttl = max(self._ttl, ttl)
         is_whole = len(named) < SAMPLE
         for address, sighting in list(self._seen.items()):
             if address in named:
                 continue
             sighting.missed += 1
-            is_old = now - sighting.at >= ttl * self._lifetimes
+            is_old = now - sighting.at >= self._ttl * self._lifetimes
             if is_whole or is_old or sighting.missed >= self._misses:
                 del self._seen[address]
         for address in sorted(named):

@@ -61,6 +61,15 @@ def test_an_address_is_given_up_after_so_long_without_being_named() -> None:
     assert "gone" not in merger.merge(others, TTL, 1040)
 
 
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_caching_resolver_that_counts_the_ttl_down_shortens_no_address(left: float) -> None:
+    """It says how long its copy lasts, and at the end of that says 0."""
+    merger = AnswerMerger()
+    all_of_them = _addresses(12)
+    merger.merge(all_of_them[:8], TTL, 0)
+    assert set(merger.merge(all_of_them[4:], left, 19)) == set(all_of_them)
+
+
 def test_an_empty_answer_is_no_answer() -> None:
     with pytest.raises(ValueError, match="failure"):
         AnswerMerger().merge([], TTL, 0)
