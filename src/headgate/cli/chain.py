@@ -9,9 +9,9 @@ from dataclasses import asdict
 import uvloop
 from rich.console import Console
 
+from headgate.compose import asker
 from headgate.config import Config
-from headgate.control.checks import Api, Ask, AskError, CheckResult, Checks, Reply
-from headgate.dataplane.call import CallError
+from headgate.control.checks import Api, CheckResult, Checks
 from headgate.server.doctor import Finding, examine
 from headgate.server.upstreams import LiveUpstream
 
@@ -47,23 +47,13 @@ async def _upstream(config: Config, name: str) -> AsyncIterator[Finding]:
     upstream = LiveUpstream(name, settings, config.limits)
     upstream.start()
     await upstream.known()
-    checks = Checks(_asker(upstream))
+    checks = Checks(asker(upstream))
     try:
         for api in Api:
             yield _of_check(await checks.check(api))
         yield _of_check(await checks.check(Api.ARTIFACTS, deep=True))
     finally:
         upstream.close()
-
-
-def _asker(upstream: LiveUpstream) -> Ask:
-    async def ask(method: str, target: str, body: bytes) -> Reply:
-        try:
-            return await upstream.ask(method, target, body)
-        except CallError as error:
-            raise AskError(error.detail) from None
-
-    return ask
 
 
 def _of_check(result: CheckResult) -> Finding:

@@ -8,13 +8,12 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from headgate.auth import Authenticate
 from headgate.config import Config, Upstream
 from headgate.contract import table
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.call import CallAnswer, CallError, CallFailure
 from headgate.dataplane.dial import unix_dial
 from headgate.dataplane.plane import Plane
 from headgate.dataplane.pool import Pool
@@ -146,16 +145,10 @@ class LiveGate:
             upstream.start()
         await _are_known(self._upstreams.values())
 
-    async def ask(self, upstream: str, method: str, target: str, body: bytes) -> CallAnswer:
-        """Send one of the upstreams a request of the gate's own.
-
-        Raises:
-            CallError: when it gives no answer, or is no longer configured.
-        """
-        known = self._upstreams.get(upstream)
-        if known is None:
-            raise CallError(CallFailure.CONNECT, f"{upstream} is no longer configured")
-        return await known.ask(method, target, body)
+    @property
+    def upstreams(self) -> Collection[LiveUpstream]:
+        """Those in force."""
+        return self._upstreams.values()
 
     def snapshots(self) -> list[ClusterSnapshot]:
         """How each upstream stands."""

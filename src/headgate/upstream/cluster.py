@@ -322,6 +322,7 @@ class Cluster:
         return ClusterSnapshot(
             upstream=self.name,
             available=sum(endpoint.available for endpoint in endpoints),
+            in_service=sum(map(len, self._tiers)),
             failing_open=bool(self._present) and not self._tiers and self.policy.fail_open,
             in_flight=self._in_flight,
             retries=self._retries.under_way,

@@ -96,12 +96,14 @@ def _ago(moment: float | None, now: float) -> float | None:
 class ClusterSnapshot:
     """A cluster.
 
-    ``available``: how many endpoints may be used now; ``failing_open``: none is in service, and
-    requests go to those that are not; ``waiting``: requests in line for room.
+    ``available``: how many endpoints may be used now; ``in_service``: the same, full ones
+    included; ``failing_open``: none is in service, and requests go to those that are not;
+    ``waiting``: requests in line for room.
     """
 
     upstream: str
     available: int
+    in_service: int
     failing_open: bool
     in_flight: int
     retries: int
