@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from headgate.control.checks import PROBE_FOLDER
 from headgate.testing.fault_proxy import Fault, FaultProxy
 from tests.support.gate import Gate, create_key, running_gate
+from tests.support.mlflow_server import MlflowServer
 from tests.support.raw import RawAnswer
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed, held
@@ -264,3 +266,16 @@ def test_questions_at_the_same_time_cause_one_probe(start: Start, one: Recording
         go_on.set()
         assert {client.answer().status for client in clients} == {200}
     assert asked(one, b"/experiments/search") == 1
+
+
+# --- a real MLflow ------------------------------------------------------------------------------
+
+
+def test_each_api_of_a_real_mlflow_is_used_and_nothing_stays(
+    gate: Gate, key: str, mlflow_server: MlflowServer
+) -> None:
+    for page in (*APIS, "artifacts?deep=1"):
+        answer = gate.ask("GET", f"/-/health/{page}", key=key)
+        assert (answer.status, json.loads(answer.body)["status"]) == (200, "ok"), answer
+    kept = mlflow_server.artifacts / PROBE_FOLDER
+    assert list(kept.iterdir()) == []

@@ -12,7 +12,14 @@ import pytest
 from starlette.applications import Starlette
 
 from headgate.control.app import PRINCIPAL_HEADER, ControlFacts, control_app
-from headgate.control.checks import Api, AskError, Checks
+from headgate.control.checks import (
+    ARTIFACTS,
+    PROBE_FOLDER,
+    Api,
+    AskError,
+    CheckResult,
+    Checks,
+)
 from headgate.upstream import ClusterSnapshot
 from tests.unit.control.stand import ADDRESS, cluster
 
@@ -48,6 +55,9 @@ class MLflow:
         self.asked: list[tuple[str, str]] = []
         self.broken = ""
         self.stored: dict[str, bytes] = {}
+        self.unremovable = False
+        self.lost: set[str] = set()
+        """Methods whose answers are lost on the way."""
 
     async def ask(self, method: str, target: str, body: bytes) -> Said:
         self.asked.append((method, target))
@@ -55,9 +65,21 @@ class MLflow:
             raise AskError(f"{ADDRESS}: Connection refused")
         if method == "PUT":
             self.stored[target] = body
+        if method == "DELETE" and self.unremovable:
+            raise AskError("Connection refused")
         if method == "DELETE":
-            del self.stored[target]
+            for path in [each for each in self.stored if f"{each}/".startswith(f"{target}/")]:
+                del self.stored[path]
+        if "?path=" in target:
+            return Said(200, json.dumps({"files": self.listed()}).encode())
+        if method in self.lost:
+            raise AskError("no answer within 5 s")  # it has been done all the same
         return Said(200, self.stored.get(target, b"{}"))
+
+    def listed(self) -> list[dict[str, object]]:
+        """What lies where deep checks write, as MLflow tells it."""
+        folders = {path.split("/")[6] for path in self.stored}
+        return [{"path": f"{PROBE_FOLDER}/{each}", "is_dir": True} for each in sorted(folders)]
 
 
 @pytest.fixture
@@ -142,8 +164,75 @@ def test_a_deep_check_writes_reads_and_deletes(
 ) -> None:
     answer = client_of(True).get("/-/health/artifacts?deep=1", headers=KNOWN)
     assert answer.status_code == 200
-    assert [method for method, _ in mlflow.asked] == ["PUT", "GET", "DELETE"]
+    assert [method for method, _ in mlflow.asked] == ["GET", "PUT", "GET", "DELETE"]
     assert mlflow.stored == {}
+
+
+@pytest.mark.parametrize("lost", ["PUT", "GET"])
+def test_a_deep_check_that_fails_leaves_nothing_behind(
+    client_of: Callable[[bool], Page], mlflow: MLflow, lost: str
+) -> None:
+    """Not even where the answer to its writing was lost."""
+    mlflow.lost = {lost}
+    answer = client_of(True).get("/-/health/artifacts?deep=1", headers=KNOWN)
+    assert answer.status_code == 503
+    assert "no answer within 5 s" in answer.text
+    assert mlflow.stored == {}
+
+
+def test_the_first_failure_is_told_and_what_stays_is_named(mlflow: MLflow) -> None:
+    async def story() -> CheckResult:
+        mlflow.lost = {"PUT"}
+        checks = Checks(mlflow.ask, clock=lambda: 100.0)
+        mlflow.unremovable = True
+        return await checks.check(Api.ARTIFACTS, deep=True)
+
+    result = asyncio.run(story())
+    assert result.detail.startswith("no answer within 5 s; headgate-health/100-")
+    assert "is removed by a later check" in result.detail
+
+
+def test_a_deep_check_removes_what_an_earlier_one_could_not(mlflow: MLflow) -> None:
+    """Of any gate; not what may still be in use, nor what is nobody's leftover."""
+    names = ("100-0123456789abcdef", "9000-0123456789abcdef", "notes", "100-mine")
+    for name in names:
+        mlflow.stored[f"{ARTIFACTS}/{PROBE_FOLDER}/{name}/probe.txt"] = b""
+
+    async def story() -> CheckResult:
+        return await Checks(mlflow.ask, clock=lambda: 9100.0).check(Api.ARTIFACTS, deep=True)
+
+    assert asyncio.run(story()).ok
+    assert {path.split("/")[6] for path in mlflow.stored} == set(names[1:])
+
+
+def test_artifacts_that_mlflow_does_not_serve_are_no_failure() -> None:
+    """Its clients then go to the store themselves."""
+
+    async def ask(_method: str, _target: str, _body: bytes) -> Said:
+        return Said(503, b"disabled due to the mlflow server running with `--no-serve-artifacts`.")
+
+    async def story() -> CheckResult:
+        return await Checks(ask).check(Api.ARTIFACTS)
+
+    result = asyncio.run(story())
+    assert (result.ok, result.detail) == (True, "not served by this MLflow (--no-serve-artifacts)")
+
+
+def test_traces_are_asked_for_as_an_older_mlflow_has_them() -> None:
+    asked = []
+
+    async def ask(method: str, target: str, _body: bytes) -> Said:
+        asked.append((method, target.partition("?")[0]))
+        return Said(404 if "3.0" in target else 200, b"{}")
+
+    async def story() -> CheckResult:
+        return await Checks(ask).check(Api.TRACES)
+
+    assert asyncio.run(story()).detail == "GET /api/2.0/mlflow/traces answered 200"
+    assert asked == [
+        ("POST", "/api/3.0/mlflow/traces/search"),
+        ("GET", "/api/2.0/mlflow/traces"),
+    ]
 
 
 def test_a_deep_check_is_for_key_holders(client_of: Callable[[bool], Page], mlflow: MLflow) -> None:
