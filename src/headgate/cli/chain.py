@@ -51,14 +51,23 @@ async def _upstream(config: Config, name: str) -> AsyncIterator[Finding]:
     try:
         for api in Api:
             yield _of_check(await checks.check(api))
-        yield _of_check(await checks.check(Api.ARTIFACTS, deep=True))
+        yield _of_check(await checks.check(Api.ARTIFACTS, deep=True), "keep artifacts")
     finally:
         upstream.close()
 
 
-def _of_check(result: CheckResult) -> Finding:
-    cure = "" if result.ok else "Look into MLflow's log; this API does not work there."
-    return Finding(f"use {result.api}", result.ok, result.detail, cure)
+def _of_check(result: CheckResult, step: str = "") -> Finding:
+    cure = "" if result.ok else _CURES[Api(result.api)]
+    return Finding(step or f"use {result.api}", result.ok, result.detail, cure)
+
+
+_DATABASE = "Look into MLflow's log: its database does not answer, or is of another version."
+_CURES = {
+    Api.EXPERIMENTS: _DATABASE,
+    Api.MODELS: _DATABASE,
+    Api.TRACES: _DATABASE,
+    Api.ARTIFACTS: "Look into MLflow's log: its artifact store does not answer, or refuses it.",
+}
 
 
 def _show(console: Console, finding: Finding) -> None:

@@ -150,10 +150,16 @@ def refusal(unavailable: Unavailable) -> Refusal:
             retry_after=unavailable.retry_after,
             detail=unavailable.text,
         )
+    cure = (
+        "Check the name in this upstream's url, and that the gate's resolver knows it"
+        if unavailable.why is Why.NONE_KNOWN
+        else "Check that MLflow is running"
+    )
     return Refusal(
         Reason.NO_ENDPOINT,
-        f"Headgate has no MLflow server to send this to: {unavailable.text}. Nothing was sent; "
-        "send this request again in a moment, and check that MLflow is running.",
+        f"Headgate has no MLflow server to send this to: {unavailable.text}. {cure}; "
+        "`headgate doctor` on the gate's machine shows what is wrong. Nothing was sent; send this "
+        "request again in a moment.",
         retry_after=unavailable.retry_after,
         detail=unavailable.text,
     )

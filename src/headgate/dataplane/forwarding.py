@@ -336,7 +336,7 @@ class Forwarding:
         # An aged connection that MLflow closes meanwhile says nothing about MLflow's health.
         stale = connection is not None and connection.reused and not self.status
         self._release(Result.CANCELLED if stale else Result.RESET, cause)
-        self._try_again(None, failures.connection_lost(cause))
+        self._try_again(None, failures.connection_lost(cause, error))
 
     def on_upstream_silent(self) -> None:
         """MLflow has not moved for too long."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from headgate.config import Limits, Upstream
@@ -25,13 +27,26 @@ from headgate.model import Endpoint
 from headgate.server.resolver import Resolver, UnresolvableError
 from headgate.server.tasks import Tasks
 from headgate.server.tls import upstream_context
-from headgate.upstream import Cluster, ClusterPolicy, Found, ProbeResult, Result, Unavailable
+from headgate.upstream import (
+    Cluster,
+    ClusterPolicy,
+    Found,
+    ProbeResult,
+    Result,
+    RetryPolicy,
+    State,
+    Unavailable,
+)
 
 log = logging.getLogger("headgate.upstream")
 
 PROBE_LOOK_SECONDS = 0.5
+ASK_ATTEMPTS = 3
 _RESULTS = {
     CallFailure.CONNECT: Result.CONNECT_FAILED,
+    CallFailure.DROPPED: Result.CONNECT_FAILED,
+    CallFailure.NO_CONNECTION: Result.CONNECT_FAILED,
+    CallFailure.TLS: Result.CONNECT_FAILED,
     CallFailure.RESET: Result.RESET,
     CallFailure.TIMEOUT: Result.TIMEOUT,
     CallFailure.INVALID: Result.ERROR_STATUS,
@@ -74,6 +89,7 @@ class LiveUpstream:
         )
 
         self.balancer.dialect = self._dialect("")
+        self.balancer.retry_policy = _retries(settings)
         self.resolver = Resolver(self._look_up, time.monotonic)
 
     async def _look_up(self, target: str) -> CallAnswer:
@@ -122,28 +138,45 @@ class LiveUpstream:
         self.balancer.close()
 
     async def ask(self, method: str, target: str, body: bytes = b"") -> CallAnswer:
-        """Send MLflow a request of the gate's own and return the answer.
+        """Send MLflow a request of the gate's own, such as is safe to repeat; return the answer.
+
+        Where an endpoint gives none, another one is asked, as clients' requests are sent on.
 
         Raises:
             CallError: when no endpoint can be had or none answers.
         """
-        chosen = self.balancer.choose()
-        if isinstance(chosen, Unavailable):
-            raise CallError(CallFailure.CONNECT, chosen.text)
+        spoken = self.spoken(method.encode("ascii"), target.encode("ascii"))
+        failed: CallError | None = None
+        tried: tuple[Endpoint, ...] = ()
+        while len(tried) < ASK_ATTEMPTS:
+            chosen = self.balancer.choose(tried)
+            if isinstance(chosen, Unavailable):
+                raise failed or CallError(CallFailure.CONNECT, chosen.text)
+            if chosen.endpoint in tried:  # there is no other
+                self.balancer.finish(chosen, Result.CANCELLED)
+                break
+            tried += (chosen.endpoint,)
+            try:
+                return await self._ask_at(chosen, method.encode("ascii"), spoken, body)
+            except CallError as failure:
+                failed = failure
+        assert failed is not None  # noqa: S101 - the first round asks or raises
+        raise failed
+
+    async def _ask_at(self, pool: Pool, method: bytes, target: bytes, body: bytes) -> CallAnswer:
         result, error = Result.CANCELLED, ""
         fields = {"Content-Type": "application/json"} if body else {}
         try:
-            spoken = self._spoken(method.encode("ascii"), target.encode("ascii"))
-            answer = await call(chosen, method.encode("ascii"), spoken, body=body, fields=fields)
+            answer = await call(pool, method, target, body=body, fields=fields)
             result = Result.OK if answer.status < 500 else Result.ERROR_STATUS
         except CallError as failure:
             result, error = _RESULTS[failure.failure], failure.detail
             raise
         finally:
-            self.balancer.finish(chosen, result, error)
+            self.balancer.finish(pool, result, error)
         return answer
 
-    def _spoken(self, method: bytes, target: bytes) -> bytes:
+    def spoken(self, method: bytes, target: bytes) -> bytes:
         """A target of the gate's own, canonical, as this upstream wants it."""
         path, mark, query = target.partition(b"?")
         operation = classify(method, path)
@@ -185,24 +218,28 @@ class LiveUpstream:
         started = time.monotonic()
         version = None
         try:
-            pool = self.balancer.pool(endpoint)
-            within = self._settings.probes.timeout
-            base = self._settings.static_prefix.encode("ascii")
-            answer = await call(pool, b"GET", base + b"/health", within=within)
-            ok, reason = answer.status == 200, f"GET /health answered {answer.status}"
-            if ok:
-                said = await call(pool, b"GET", base + b"/version", within=within)
-                version = _version_in(said)
+            answer = await self._call(endpoint, b"/health")
+            ok, reason = _is_well(answer)
         except CallError as error:
             ok, reason = False, f"GET /health: {error.detail}"
-        now = time.monotonic()
-        self.balancer.cluster.probed(endpoint, ProbeResult(ok, now - started, reason, version), now)
+        latency = time.monotonic() - started
+        if ok:
+            with contextlib.suppress(CallError):  # that it is well is known already
+                version = _version_in(await self._call(endpoint, b"/version"))
+        result = ProbeResult(ok, latency, reason, version)
+        self.balancer.cluster.probed(endpoint, result, time.monotonic())
         self._note_version()
+
+    async def _call(self, endpoint: Endpoint, path: bytes) -> CallAnswer:
+        base = self._settings.static_prefix.encode("ascii")
+        within = self._settings.probes.timeout
+        return await call(self.balancer.pool(endpoint), b"GET", base + path, within=within)
 
     def _note_version(self) -> None:
         """Speak the dialect of the oldest version there is: what it has, the others have too."""
         endpoints = self.balancer.snapshot().endpoints
-        versions = [each.mlflow_version for each in endpoints if each.mlflow_version]
+        present = [each for each in endpoints if each.state != State.DRAINING]
+        versions = [each.mlflow_version for each in present if each.mlflow_version]
         oldest = min(versions, key=numbers, default="")
         if oldest and oldest != self.balancer.dialect.version:
             log.info("upstream %s runs MLflow %s", self.name, oldest)
@@ -227,6 +264,13 @@ class LiveUpstream:
         self, endpoint: Endpoint, make: Callable[[], UpstreamConnection]
     ) -> UpstreamConnection:
         return await self._way(endpoint, make)
+
+
+def _is_well(answer: CallAnswer) -> tuple[bool, str]:
+    """Whether that is MLflow's answer to ``/health``, and what came, for a person."""
+    if answer.body.lstrip()[:1] == b"<":
+        return False, f"GET /health answered a web page ({answer.status}): is that MLflow?"
+    return answer.status == 200, f"GET /health answered {answer.status}"
 
 
 def _version_in(answer: CallAnswer) -> str | None:
@@ -296,6 +340,12 @@ def _policy(settings: Upstream) -> ClusterPolicy:
         slow_start=balance.slow_start,
         zone=balance.zone,
     )
+
+
+def _retries(settings: Upstream) -> RetryPolicy:
+    """Begin no attempt whose connection might only come when the client has given up."""
+    usual = RetryPolicy()
+    return replace(usual, reserve=max(usual.reserve, settings.connect_timeout))
 
 
 def _log_event(event: Event) -> None:
