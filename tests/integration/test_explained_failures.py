@@ -281,3 +281,20 @@ def test_the_doctor_walks_the_whole_way_to_a_real_mlflow(
         "use traces",
         "keep artifacts",
     ]
+
+
+def test_the_doctor_finds_an_mlflow_below_a_path_of_its_own(tmp_path: Path) -> None:
+    nowhere = raw(answer_bytes(b"<html>404", status=404, content_type="text/html"))
+    routes = {
+        b"/ml/health": raw(answer_bytes(b"OK", content_type="text/plain")),
+        b"/ml/version": raw(answer_bytes(b"3.17.2", content_type="text/plain")),
+        b"/ml/api/2.0/mlflow/experiments/get?experiment_id=0": fixed(),
+        b"/ml/api/2.0/mlflow/experiments/search": fixed(),
+    }
+    with RecordingUpstream(routed(routes, nowhere)) as upstream:
+        settings = {"MLFLOW_SERVER_URL": upstream.url}
+        _, lost, _ = doctor(tmp_path, settings)
+        _, found, _ = doctor(tmp_path, settings | {f"{UPSTREAM}STATIC_PREFIX": "/ml"})
+    assert "static_prefix" in lost["steps"][-1]["cure"]
+    walked = [step["step"].partition(" ")[0] for step in found["steps"] if step["ok"]]
+    assert walked[:5] == ["find", "connect", "ask", "pass", "use"]

@@ -143,7 +143,7 @@ def _host_check(endpoint: Endpoint, host: str, answer: CallAnswer) -> Finding:
 
 
 def _health(step: str, answer: CallAnswer) -> Finding:
-    if _is_page(answer):
+    if _is_page(answer) and answer.status != 404:  # so MLflow answers paths it does not know
         return Finding(step, False, f"a web page (status {answer.status})", PAGE_CURE)
     ok = answer.status == 200
     cure = "" if ok else "Correct the URL, or static_prefix if MLflow runs under a path of its own."

@@ -23,7 +23,7 @@ from headgate.dataplane.upstream import UpstreamConnection
 from headgate.discovery import discovery_for
 from headgate.errors import Refusal
 from headgate.events import Event
-from headgate.model import Endpoint
+from headgate.model import Endpoint, Reason
 from headgate.server.resolver import Resolver, UnresolvableError
 from headgate.server.tasks import Tasks
 from headgate.server.tls import upstream_context
@@ -51,6 +51,16 @@ _RESULTS = {
     CallFailure.TIMEOUT: Result.TIMEOUT,
     CallFailure.INVALID: Result.ERROR_STATUS,
     CallFailure.TOO_LONG: Result.OK,
+}
+_REASONS = {
+    CallFailure.CONNECT: Reason.UPSTREAM_CONNECT,
+    CallFailure.DROPPED: Reason.UPSTREAM_CONNECT,
+    CallFailure.NO_CONNECTION: Reason.UPSTREAM_CONNECT,
+    CallFailure.TLS: Reason.UPSTREAM_TLS,
+    CallFailure.RESET: Reason.UPSTREAM_RESET,
+    CallFailure.TIMEOUT: Reason.UPSTREAM_TIMEOUT,
+    CallFailure.INVALID: Reason.UPSTREAM_ERROR,
+    CallFailure.TOO_LONG: Reason.UPSTREAM_ERROR,
 }
 # MLflow's default Host check lets these through, and no name but localhost
 # (mlflow/server/fastapi_security.py).
@@ -96,7 +106,7 @@ class LiveUpstream:
         try:
             return await self.ask("GET", target)
         except CallError as error:
-            raise UnresolvableError(error.detail) from None
+            raise UnresolvableError(error.detail, _REASONS[error.failure]) from None
 
     def start(self) -> None:
         """Begin to find and to watch endpoints; to be called in the running loop."""
