@@ -20,11 +20,11 @@ import pytest
 
 from headgate.testing.fault_proxy import Fault, FaultProxy
 from tests.support.certificates import Authority
-from tests.support.dns_server import DnsServer
 from tests.support.gate import create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
 from tests.support.processes import clean_environment
 from tests.support.recording_upstream import RecordingUpstream
+from tests.support.scripted_dns import ScriptedDns
 from tests.support.scripts import answer_bytes, fixed, raw, routed, silent
 
 UPSTREAM = "HEADGATE_UPSTREAMS__DEFAULT__"
@@ -77,8 +77,8 @@ def no_answer(stack: ExitStack, _folder: Path) -> Settings:
     }
 
 
-def named(stack: ExitStack) -> tuple[DnsServer, Settings]:
-    server = stack.enter_context(DnsServer())
+def named(stack: ExitStack) -> tuple[ScriptedDns, Settings]:
+    server = stack.enter_context(ScriptedDns())
     return server, {
         f"{UPSTREAM}URL": f"http://{NAME}:5000",
         f"{UPSTREAM}RESOLVER": server.address,

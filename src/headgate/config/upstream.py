@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from headgate.config.addresses import is_address, is_forbidden, name_server
 from headgate.config.section import Seconds, Section, listed
 
 DEVELOPMENT_URL = "http://127.0.0.1:5000"
@@ -145,8 +146,8 @@ class Upstream(Section):
     )
     allow_link_local: bool = Field(
         False,
-        description="Use link-local addresses that discovery names. Cloud metadata services have "
-        "such addresses; MLflow has none.",
+        description="Use link-local addresses and those of cloud metadata services, whether "
+        "discovery names them or `url`. MLflow has none of them.",
     )
     prefixes: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         ("/", "/mlflow", "/api/mlflow"),
@@ -201,6 +202,24 @@ class Upstream(Section):
         if len(schemes) > 1:
             raise ValueError("the URLs of a list must be all http or all https")
         return ",".join(urls)
+
+    @field_validator("resolver")
+    @classmethod
+    def _resolver(cls, value: str | None) -> str | None:
+        if value is not None:
+            name_server(value)
+        return value
+
+    @model_validator(mode="after")
+    def _metadata(self) -> Self:
+        hosts = [urlsplit(url).hostname or "" for url in self.urls]
+        found = [host for host in hosts if is_address(host) and is_forbidden(host)]
+        if found and not self.allow_link_local:
+            raise ValueError(
+                f"url: {found[0]} is link-local or a cloud's metadata service, where no MLflow "
+                "is; set allow_link_local if it is meant"
+            )
+        return self
 
     @field_validator("static_prefix")
     @classmethod
