@@ -76,6 +76,9 @@ REASONS: Mapping[Reason, ReasonRule] = {
     Reason.UPSTREAM_HOST_REFUSED: ReasonRule(
         502, "INTERNAL_ERROR", Fault.UPSTREAM, False, "MLflow's Host check refuses the gate."
     ),
+    Reason.UPSTREAM_CREDENTIALS: ReasonRule(
+        502, "INTERNAL_ERROR", Fault.GATE, False, "MLflow asks the gate itself for credentials."
+    ),
     Reason.UPSTREAM_NOT_JSON: ReasonRule(
         502, "INTERNAL_ERROR", Fault.UPSTREAM, False, "A web page came where MLflow answers JSON."
     ),

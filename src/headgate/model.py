@@ -25,6 +25,7 @@ class Reason(enum.StrEnum):
     UPSTREAM_CONNECT = "upstream_connect"
     UPSTREAM_TLS = "upstream_tls"
     UPSTREAM_HOST_REFUSED = "upstream_host_refused"
+    UPSTREAM_CREDENTIALS = "upstream_credentials"
     UPSTREAM_NOT_JSON = "upstream_not_json"
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_RESET = "upstream_reset"

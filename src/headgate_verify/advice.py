@@ -149,6 +149,10 @@ REASONS: Mapping[str, Advice] = {
         "MLflow's Host check does not know the name by which the gate speaks to it.",
         "Start MLflow with that name in --allowed-hosts; `headgate doctor` says which.",
     ),
+    "upstream_credentials": Advice(
+        "MLflow runs with an authentication of its own and does not accept what the gate shows it.",
+        "Set `credentials` of the gate's upstream, with policy 'replace'.",
+    ),
     "upstream_not_json": Advice(
         "A web page came where MLflow answers JSON: it failed, or something else listens there.",
         "Look into MLflow's log; `headgate doctor` shows what answers the gate.",

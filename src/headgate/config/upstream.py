@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
 from headgate.config.addresses import is_address, is_forbidden, name_server
+from headgate.config.credentials import Credentials
 from headgate.config.section import Seconds, Section, listed
 
 DEVELOPMENT_URL = "http://127.0.0.1:5000"
@@ -127,6 +128,18 @@ class Balance(Section):
     )
 
 
+class BodyLimits(Section):
+    """Bounds on bodies that differ for this upstream; without one, that of `limits` holds."""
+
+    body_bytes: ByteSize | None = Field(None, ge=1, description="Largest body of an API request.")
+    trace_body_bytes: ByteSize | None = Field(
+        None, ge=1, description="Largest body of a trace export."
+    )
+    artifact_body_bytes: ByteSize | None = Field(
+        None, description="Largest artifact that may be uploaded; 0: any."
+    )
+
+
 class Upstream(Section):
     """One MLflow service behind the gate."""
 
@@ -139,6 +152,8 @@ class Upstream(Section):
         "down a buffering path.",
     )
     tls: UpstreamTls = Field(UpstreamTls(), description="For `https`; verification is always on.")
+    credentials: Credentials = Credentials()
+    limits: BodyLimits = BodyLimits()
     probes: Probes = Probes()
     balance: Balance = Balance()
     resolver: str | None = Field(

@@ -102,6 +102,14 @@ def host_refused(host: str) -> Refusal:
 
 def page_instead_of_json(status: int, endpoint: str) -> Refusal:
     """A web page came where MLflow's API answers JSON."""
+    if status == 401:  # so does MLflow's own authentication (mlflow/server/auth)
+        return Refusal(
+            Reason.UPSTREAM_CREDENTIALS,
+            f"Headgate was asked for credentials by the MLflow server at {endpoint}: it runs with "
+            "an authentication of its own. Your key is fine; the gate's operator sets credentials "
+            f"of this upstream (policy 'replace'), or corrects them; {_DOCTOR}.",
+            detail="MLflow answered 401",
+        )
     return Refusal(
         Reason.UPSTREAM_NOT_JSON,
         f"Headgate got a web page (status {status}) from {endpoint} where MLflow answers JSON. "

@@ -9,6 +9,10 @@ PAGE_CURE = (
     "Something else than MLflow listens there, or stands before it, such as a login page or a "
     "load balancer; correct the URL, or let the gate's requests pass it."
 )
+CREDENTIALS_CURE = (
+    "MLflow runs with an authentication of its own: set upstreams.NAME.credentials, with policy "
+    "'replace', or correct the user and the password there."
+)
 
 
 def discovery_cure(error: str, settings: Upstream) -> str:

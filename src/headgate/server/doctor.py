@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from headgate.config import Limits, Upstream
-from headgate.dataplane.call import CallAnswer, CallError, call
+from headgate.dataplane.call import CallAnswer, CallError
 from headgate.discovery import Discovery, discovery_for
 from headgate.model import Endpoint
-from headgate.server.cures import PAGE_CURE, call_cure, discovery_cure
+from headgate.server.cures import CREDENTIALS_CURE, PAGE_CURE, call_cure, discovery_cure
 from headgate.server.upstreams import LiveUpstream
 from headgate.upstream import Found
 
@@ -137,6 +137,9 @@ def _host_check(endpoint: Endpoint, host: str, answer: CallAnswer) -> Finding:
             "a name that MLflow accepts."
         )
         return Finding(step, False, f"MLflow refuses the Host '{host}'", cure)
+    if answer.status == 401:
+        step = f"pass the authentication of {endpoint}"
+        return Finding(step, False, "MLflow asks for credentials (401)", CREDENTIALS_CURE)
     if _is_page(answer):
         return Finding(step, False, f"a web page (status {answer.status}), not JSON", PAGE_CURE)
     return Finding(step, True, f"Host '{host}' is accepted")
@@ -155,5 +158,4 @@ def _is_page(answer: CallAnswer) -> bool:
 
 
 async def _ask(upstream: LiveUpstream, endpoint: Endpoint, target: bytes) -> CallAnswer:
-    pool = upstream.balancer.pool(endpoint)
-    return await call(pool, b"GET", upstream.spoken(b"GET", target), within=CALL_SECONDS)
+    return await upstream.call(endpoint, upstream.spoken(b"GET", target), CALL_SECONDS)

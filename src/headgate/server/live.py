@@ -10,6 +10,8 @@ import secrets
 import time
 from collections.abc import Collection, Iterable
 
+from pydantic import ByteSize
+
 from headgate.auth import Authenticate
 from headgate.config import Config, Upstream
 from headgate.contract import table
@@ -18,7 +20,7 @@ from headgate.dataplane.dial import unix_dial
 from headgate.dataplane.plane import Plane
 from headgate.dataplane.pool import Pool
 from headgate.errors import HeadgateError
-from headgate.model import Endpoint, Outcome
+from headgate.model import Endpoint, Outcome, SizeClass
 from headgate.server.authorise import Authoriser
 from headgate.server.pipeline import Pipeline
 from headgate.server.reload import Reloader
@@ -101,7 +103,7 @@ class LiveGate:
             known = self._upstreams.get(name)
             if known is not None and known.fits(settings, config.limits):
                 upstreams[name] = known
-                renewals.append(known.renew_dial())
+                renewals.append(known.renew())
             else:
                 upstreams[name] = LiveUpstream(name, settings, config.limits)
         for renew in renewals:
@@ -206,6 +208,8 @@ class LiveGate:
             self._access_log.write(outcome)
 
     def _pipeline(self, config: Config) -> Pipeline:
+        for name, settings in config.upstreams.items():
+            self._upstreams[name].balancer.body_limits = _own_limits(settings)
         return Pipeline(
             self._authenticate,
             Authoriser(lambda name: self._upstreams[name].resolver, Shield(config.shields)),
@@ -229,6 +233,16 @@ async def _are_known(upstreams: Iterable[LiveUpstream]) -> None:
                 await upstream.known()
 
 
+def _own_limits(settings: Upstream) -> dict[SizeClass, ByteSize]:
+    limits = settings.limits
+    given = {
+        SizeClass.API: limits.body_bytes,
+        SizeClass.TRACES: limits.trace_body_bytes,
+        SizeClass.ARTIFACTS: limits.artifact_body_bytes,
+    }
+    return {size: limit for size, limit in given.items() if limit is not None}
+
+
 def _control(config: Config, path: str) -> Balancer:
     """The way to the control application: an upstream of one endpoint that is always there."""
     settings = Upstream()
@@ -249,6 +263,8 @@ def _control(config: Config, path: str) -> Balancer:
             dial=unix_dial(path),
         )
 
-    return Balancer(
+    balancer = Balancer(
         cluster, make_pool, clock=time.monotonic, silence_timeout=settings.silence_timeout
     )
+    balancer.own_lines = None  # each request tells who asks
+    return balancer

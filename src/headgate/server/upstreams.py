@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from headgate.config import Limits, Upstream
+from headgate.config import CredentialPolicy, Limits, Upstream
 from headgate.contract import Dialect, classify, translate, with_static_prefix
 from headgate.contract.known import numbers, read_known
 from headgate.dataplane.balancer import Balancer
@@ -24,6 +24,7 @@ from headgate.discovery import discovery_for
 from headgate.errors import Refusal
 from headgate.events import Event
 from headgate.model import Endpoint, Reason
+from headgate.server.credentials import own_authorization
 from headgate.server.resolver import Resolver, UnresolvableError
 from headgate.server.tasks import Tasks
 from headgate.server.tls import upstream_context
@@ -79,7 +80,7 @@ class LiveUpstream:
         limits: bounds on answers.
 
     Raises:
-        HeadgateError: a certificate file is not fit, or discovery lacks what it needs.
+        HeadgateError: a certificate or a secret is not fit, or discovery lacks what it needs.
     """
 
     def __init__(self, name: str, settings: Upstream, limits: Limits) -> None:
@@ -87,6 +88,7 @@ class LiveUpstream:
         self._settings = settings
         self._limits = limits
         self._way = _dial(settings)
+        self._authorization = own_authorization(settings.credentials)
         self._discovery = discovery_for(settings)
         self._known = asyncio.Event()
         self._tasks = Tasks()
@@ -100,6 +102,7 @@ class LiveUpstream:
 
         self.balancer.dialect = self._dialect("")
         self.balancer.retry_policy = _retries(settings)
+        self._show_credentials()
         self.resolver = Resolver(self._look_up, time.monotonic)
 
     async def _look_up(self, target: str) -> CallAnswer:
@@ -120,18 +123,25 @@ class LiveUpstream:
         own = (self._limits.head_bytes, self._limits.headers)
         return (settings, bounds) == (self._settings, own)
 
-    def renew_dial(self) -> Callable[[], None]:
-        """Read the certificate files again; what is returned lets new connections use them.
+    def renew(self) -> Callable[[], None]:
+        """Read certificates and secrets again; what is returned lets new requests use them.
 
         Raises:
             HeadgateError: one is not fit.
         """
-        way = _dial(self._settings)
+        way, authorization = _dial(self._settings), own_authorization(self._settings.credentials)
 
         def use() -> None:
-            self._way = way
+            self._way, self._authorization = way, authorization
+            self._show_credentials()
 
         return use
+
+    def _show_credentials(self) -> None:
+        value = self._authorization
+        line = f"Authorization: {value}\r\n".encode("ascii") if value else b""
+        passes = self._settings.credentials.policy is CredentialPolicy.PASS
+        self.balancer.own_lines = None if passes else line
 
     async def known(self) -> None:
         """Return once discovery has answered for the first time, whatever it said."""
@@ -175,7 +185,7 @@ class LiveUpstream:
 
     async def _ask_at(self, pool: Pool, method: bytes, target: bytes, body: bytes) -> CallAnswer:
         result, error = Result.CANCELLED, ""
-        fields = {"Content-Type": "application/json"} if body else {}
+        fields = self._fields() | ({"Content-Type": "application/json"} if body else {})
         try:
             answer = await call(pool, method, target, body=body, fields=fields)
             result = Result.OK if answer.status < 500 else Result.ERROR_STATUS
@@ -185,6 +195,18 @@ class LiveUpstream:
         finally:
             self.balancer.finish(pool, result, error)
         return answer
+
+    async def call(self, endpoint: Endpoint, target: bytes, within: float) -> CallAnswer:
+        """Send a GET to one endpoint, chosen or not; ``target`` is as the server wants it.
+
+        Raises:
+            CallError: when it gives no answer.
+        """
+        pool = self.balancer.pool(endpoint)
+        return await call(pool, b"GET", target, fields=self._fields(), within=within)
+
+    def _fields(self) -> dict[str, str]:
+        return {"Authorization": self._authorization} if self._authorization else {}
 
     def spoken(self, method: bytes, target: bytes) -> bytes:
         """A target of the gate's own, canonical, as this upstream wants it."""
@@ -225,25 +247,22 @@ class LiveUpstream:
             await asyncio.sleep(PROBE_LOOK_SECONDS)
 
     async def _probe(self, endpoint: Endpoint) -> None:
+        base = self._settings.static_prefix.encode("ascii")
+        within = self._settings.probes.timeout
         started = time.monotonic()
         version = None
         try:
-            answer = await self._call(endpoint, b"/health")
+            answer = await self.call(endpoint, base + b"/health", within)
             ok, reason = _is_well(answer)
         except CallError as error:
             ok, reason = False, f"GET /health: {error.detail}"
         latency = time.monotonic() - started
         if ok:
             with contextlib.suppress(CallError):  # that it is well is known already
-                version = _version_in(await self._call(endpoint, b"/version"))
+                version = _version_in(await self.call(endpoint, base + b"/version", within))
         result = ProbeResult(ok, latency, reason, version)
         self.balancer.cluster.probed(endpoint, result, time.monotonic())
         self._note_version()
-
-    async def _call(self, endpoint: Endpoint, path: bytes) -> CallAnswer:
-        base = self._settings.static_prefix.encode("ascii")
-        within = self._settings.probes.timeout
-        return await call(self.balancer.pool(endpoint), b"GET", base + path, within=within)
 
     def _note_version(self) -> None:
         """Speak the dialect of the oldest version there is: what it has, the others have too."""
