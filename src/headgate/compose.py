@@ -17,8 +17,9 @@ import uvloop
 from headgate import __version__
 from headgate.auth import Anonymous, Authenticate, Authenticator, Refresher
 from headgate.config import AuthMode, Config
+from headgate.contract.use import Ask, AskError, Reply
 from headgate.control.app import ControlFacts, control_app
-from headgate.control.checks import Ask, AskError, Checks, Reply
+from headgate.control.checks import Checks
 from headgate.control.exposition import exposition
 from headgate.control.serving import ControlSocket
 from headgate.dataplane.call import CallError

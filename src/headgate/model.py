@@ -34,6 +34,15 @@ class Reason(enum.StrEnum):
     INTERNAL = "internal"
 
 
+class Api(enum.StrEnum):
+    """MLflow's APIs, as far as health is told of them."""
+
+    EXPERIMENTS = "experiments"
+    MODELS = "models"
+    ARTIFACTS = "artifacts"
+    TRACES = "traces"
+
+
 class Phase(enum.StrEnum):
     """The steps of a request's life, in order (docs/explanation/architecture.md)."""
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from headgate.control.checks import PROBE_FOLDER
+from headgate.contract.use import PROBE_FOLDER
 from headgate.testing.fault_proxy import Fault, FaultProxy
 from tests.support.gate import Gate, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
 from tests.support.raw import RawAnswer
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.scripts import fixed, held
+from tests.support.scripts import fixed, held, routed
 
 SECONDS = 20.0
 APIS = ("experiments", "models", "artifacts", "traces")
@@ -234,6 +234,36 @@ def test_liveness_never_depends_on_mlflow_and_the_rest_tells_the_truth(
         assert watched.ask("/-/health/models", known=False).status == 503
         proxy.set()
         watched.until(lambda: watched.page("/-/health")["status"] == "ok", "all well again")
+
+
+def test_an_endpoint_where_an_api_is_broken_gets_no_request(
+    start: Start, one: RecordingUpstream, other: RecordingUpstream
+) -> None:
+    """Where the configuration has the probes use it."""
+    models = b"/api/2.0/mlflow/registered-models/search?max_results=1"
+    routes = {models: fixed(b'{"message": "no store"}', status=500)}
+    other.scripts[:] = [routed(routes, fixed())]
+    watched = start(
+        named("default", f"{one.url},{other.url}", 'probes.apis = ["models", "traces"]')
+    )
+
+    def states() -> dict[str, Any]:
+        (upstream,) = watched.page("/-/health")["upstreams"]
+        return {each["endpoint"]: each for each in upstream["endpoints"]}
+
+    at = {name: url.url.removeprefix("http://") for name, url in (("one", one), ("other", other))}
+    watched.until(lambda: states()[at["other"]]["state"] == "unhealthy", "the broken one")
+    watched.until(lambda: states()[at["one"]]["state"] == "healthy", "the other one")
+    broken, well = states()[at["other"]], states()[at["one"]]
+    assert broken["reason"].startswith("models: GET /api/2.0/mlflow/registered-models/search ")
+    assert "answered 500" in broken["apis"]["models"]
+    assert set(well["apis"]) == {"models", "traces"}
+    assert watched.page("/-/health", known=False) == {"status": "degraded"}
+    for _ in range(10):
+        assert watched.gate.ask("GET", "/api/2.0/mlflow/runs/get", key=watched.key).status == 200
+    assert asked(other, b"/runs/get") == 0
+    routes.clear()
+    watched.until(lambda: states()[at["other"]]["state"] == "healthy", "it is well again")
 
 
 def test_a_named_upstream_that_is_lost_leaves_the_gate_ready(

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_va
 from headgate.config.addresses import is_address, is_forbidden, name_server
 from headgate.config.credentials import Credentials
 from headgate.config.section import Seconds, Section, listed
+from headgate.model import Api
 
 DEVELOPMENT_URL = "http://127.0.0.1:5000"
 SCHEMES = ("http", "https", "srv+http", "srv+https", "cloudmap")
@@ -95,6 +96,11 @@ class Probes(Section):
     timeout: Seconds = Field(5, description="Seconds for a probe's answer.")
     unhealthy_after: int = Field(2, ge=1, description="Failed probes in a row.")
     healthy_after: int = Field(1, ge=1, description="Successful probes in a row.")
+    apis: Annotated[tuple[Api, ...], BeforeValidator(listed)] = Field(
+        (),
+        description="APIs that each probe uses as well, beside `/health`; an endpoint where one "
+        "does not work is unhealthy. They cost MLflow a query of its database each.",
+    )
 
 
 class Balance(Section):

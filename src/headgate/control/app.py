@@ -17,8 +17,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from headgate.control.checks import Api, CheckResult, Checks
+from headgate.control.checks import CheckResult, Checks
 from headgate.control.exposition import CONTENT_TYPE
+from headgate.model import Api
 from headgate.upstream import ClusterSnapshot, State
 
 T = TypeVar("T")

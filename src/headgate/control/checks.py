@@ -7,59 +7,21 @@ thousand health requests cause one.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import enum
-import json
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+from headgate.contract.use import ARTIFACTS, PROBE_FOLDER, Ask, AskError, expect, parse, use
+from headgate.model import Api
 
 FRESH_SECONDS = 2.0
 """How long a result is good for."""
-ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
-PROBE_FOLDER = "headgate-health"
-"""Where deep checks write; nothing of MLflow's lies there, for its folders are numbers."""
 LEFTOVER_SECONDS = 600.0
 """What a deep check wrote so long ago is no longer in use, whichever gate wrote it."""
-NOT_SERVED = b"--no-serve-artifacts"
-"""How MLflow says that its clients go to the artifact store themselves (mlflow/server/handlers)."""
 _LEFTOVER = re.compile(r"([0-9]{1,12})-[0-9a-f]{16}")
-
-
-class Api(enum.StrEnum):
-    """The APIs that are checked."""
-
-    EXPERIMENTS = "experiments"
-    MODELS = "models"
-    ARTIFACTS = "artifacts"
-    TRACES = "traces"
-
-
-class Reply(Protocol):
-    """What MLflow answered."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-
-    @property
-    def body(self) -> bytes:
-        """The whole body."""
-
-
-class AskError(Exception):
-    """MLflow gave no answer; the text is a clause for a person."""
-
-
-class _NoSuchRouteError(AskError):
-    """It answered 404."""
-
-
-Ask = Callable[[str, str, bytes], Awaitable[Reply]]
-"""Sends a request (method, path and query, JSON body) to MLflow.  Raises ``AskError``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +69,7 @@ class Checks:
     async def _run(self, api: Api, *, deep: bool) -> CheckResult:
         started = self._clock()
         try:
-            detail = await (self._write_read_delete() if deep else self._read(api))
+            detail = await (self._write_read_delete() if deep else use(api, self._ask))
         except AskError as error:
             ok, detail = False, str(error)
         else:
@@ -117,21 +79,6 @@ class Checks:
         self._results[api, deep] = result
         return result
 
-    async def _read(self, api: Api) -> str:
-        *newer, oldest = _READS[api]
-        for read in newer:
-            with contextlib.suppress(_NoSuchRouteError):
-                return await self._try(*read)
-        return await self._try(*oldest)
-
-    async def _try(self, method: str, target: str, body: bytes) -> str:
-        reply = await self._ask(method, target, body)
-        if reply.status == 503 and NOT_SERVED in reply.body:
-            return f"not served by this MLflow ({NOT_SERVED.decode('ascii')})"
-        _expect(reply, method, target)
-        _parse(reply, method, target)
-        return f"{method} {target.partition('?')[0]} answered {reply.status}"
-
     async def _write_read_delete(self) -> str:
         """An artifact's whole life, in a place of its own; whatever fails, nothing is to stay."""
         await self._remove_leftovers()
@@ -140,9 +87,9 @@ class Checks:
         content = b"written by Headgate's health check\n"
         try:
             # Without an answer it may have been written, or be so in a moment.
-            _expect(await self._ask("PUT", target, content), "PUT", target)
+            expect(await self._ask("PUT", target, content), "PUT", target)
             reply = await self._ask("GET", target, b"")
-            _expect(reply, "GET", target)
+            expect(reply, "GET", target)
             if reply.body != content:
                 raise AskError("an artifact came back other than it was written")
         except AskError as error:
@@ -158,50 +105,17 @@ class Checks:
 
     async def _remove(self, folder: str) -> None:
         target = f"{ARTIFACTS}/{folder}"
-        _expect(await self._ask("DELETE", target, b""), "DELETE", target)
+        expect(await self._ask("DELETE", target, b""), "DELETE", target)
 
     async def _remove_leftovers(self) -> None:
         """Take away what earlier checks could not, also those of gates that were killed."""
         target = f"{ARTIFACTS}?path={PROBE_FOLDER}"
         reply = await self._ask("GET", target, b"")
-        _expect(reply, "GET", target)
-        for name in _names_in(_parse(reply, "GET", target)):
+        expect(reply, "GET", target)
+        for name in _names_in(parse(reply, "GET", target)):
             made = _LEFTOVER.fullmatch(name)
             if made is not None and self._clock() - int(made[1]) > LEFTOVER_SECONDS:
                 await self._remove(f"{PROBE_FOLDER}/{name}")
-
-
-_SEARCH_TRACES = {
-    "locations": [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}],
-    "max_results": 1,
-}
-_READS: dict[Api, tuple[tuple[str, str, bytes], ...]] = {
-    Api.EXPERIMENTS: (("POST", "/api/2.0/mlflow/experiments/search", b'{"max_results": 1}'),),
-    Api.MODELS: (("GET", "/api/2.0/mlflow/registered-models/search?max_results=1", b""),),
-    Api.ARTIFACTS: (("GET", f"{ARTIFACTS}?path={PROBE_FOLDER}", b""),),
-    Api.TRACES: (
-        ("POST", "/api/3.0/mlflow/traces/search", json.dumps(_SEARCH_TRACES).encode("ascii")),
-        ("GET", "/api/2.0/mlflow/traces?experiment_ids=0&max_results=1", b""),
-    ),
-}
-"""What is asked of each API: the way of MLflow's newest version first."""
-
-
-def _expect(reply: Reply, method: str, target: str) -> None:
-    if 200 <= reply.status < 300:
-        return
-    said = reply.body[:200].decode("utf-8", "replace").replace("\n", " ")
-    kind = _NoSuchRouteError if reply.status == 404 else AskError
-    raise kind(f"{method} {target.partition('?')[0]} answered {reply.status}: {said}")
-
-
-def _parse(reply: Reply, method: str, target: str) -> Any:
-    try:
-        return json.loads(reply.body)
-    except ValueError:
-        where = f"{method} {target.partition('?')[0]}"
-        what = "a web page" if reply.body.lstrip()[:1] == b"<" else "something else than JSON"
-        raise AskError(f"{where} answered {what}: is that MLflow?") from None
 
 
 def _names_in(listed: Any) -> list[str]:

@@ -158,4 +158,4 @@ def _is_page(answer: CallAnswer) -> bool:
 
 
 async def _ask(upstream: LiveUpstream, endpoint: Endpoint, target: bytes) -> CallAnswer:
-    return await upstream.call(endpoint, upstream.spoken(b"GET", target), CALL_SECONDS)
+    return await upstream.call(endpoint, upstream.spoken(b"GET", target), within=CALL_SECONDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import ipaddress
 import logging
 import random
@@ -25,6 +25,7 @@ from headgate.errors import Refusal
 from headgate.events import Event
 from headgate.model import Endpoint, Reason
 from headgate.server.credentials import own_authorization
+from headgate.server.probe import probe
 from headgate.server.resolver import Resolver, UnresolvableError
 from headgate.server.tasks import Tasks
 from headgate.server.tls import upstream_context
@@ -32,7 +33,6 @@ from headgate.upstream import (
     Cluster,
     ClusterPolicy,
     Found,
-    ProbeResult,
     Result,
     RetryPolicy,
     State,
@@ -92,6 +92,7 @@ class LiveUpstream:
         self._discovery = discovery_for(settings)
         self._known = asyncio.Event()
         self._tasks = Tasks()
+        self._probed: set[Endpoint] = set()
         self.balancer = Balancer(
             Cluster(name, _policy(settings), random.Random(), _log_event),  # noqa: S311
             self._pool,
@@ -185,9 +186,8 @@ class LiveUpstream:
 
     async def _ask_at(self, pool: Pool, method: bytes, target: bytes, body: bytes) -> CallAnswer:
         result, error = Result.CANCELLED, ""
-        fields = self._fields() | ({"Content-Type": "application/json"} if body else {})
         try:
-            answer = await call(pool, method, target, body=body, fields=fields)
+            answer = await call(pool, method, target, body=body, fields=self._fields(body))
             result = Result.OK if answer.status < 500 else Result.ERROR_STATUS
         except CallError as failure:
             result, error = _RESULTS[failure.failure], failure.detail
@@ -196,17 +196,29 @@ class LiveUpstream:
             self.balancer.finish(pool, result, error)
         return answer
 
-    async def call(self, endpoint: Endpoint, target: bytes, within: float) -> CallAnswer:
-        """Send a GET to one endpoint, chosen or not; ``target`` is as the server wants it.
+    async def call(
+        self,
+        endpoint: Endpoint,
+        target: bytes,
+        *,
+        method: bytes = b"GET",
+        body: bytes = b"",
+        within: float,
+    ) -> CallAnswer:
+        """Ask one endpoint, chosen or not; ``target`` is as the server wants it.
 
         Raises:
             CallError: when it gives no answer.
         """
         pool = self.balancer.pool(endpoint)
-        return await call(pool, b"GET", target, fields=self._fields(), within=within)
+        fields = self._fields(body)
+        return await call(pool, method, target, body=body, fields=fields, within=within)
 
-    def _fields(self) -> dict[str, str]:
-        return {"Authorization": self._authorization} if self._authorization else {}
+    def _fields(self, body: bytes) -> dict[str, str]:
+        fields = {"Content-Type": "application/json"} if body else {}
+        if self._authorization:
+            fields["Authorization"] = self._authorization
+        return fields
 
     def spoken(self, method: bytes, target: bytes) -> bytes:
         """A target of the gate's own, canonical, as this upstream wants it."""
@@ -243,24 +255,19 @@ class LiveUpstream:
         """Probe whoever is due, each by itself: one that hangs holds up no other."""
         while True:
             for endpoint in self.balancer.cluster.due_probes(time.monotonic()):
-                self._tasks.start(self._probe(endpoint), f"probe {endpoint}")
+                if endpoint not in self._probed:
+                    self._probed.add(endpoint)
+                    self._tasks.start(self._probe(endpoint), f"probe {endpoint}")
             await asyncio.sleep(PROBE_LOOK_SECONDS)
 
     async def _probe(self, endpoint: Endpoint) -> None:
+        probes = self._settings.probes
         base = self._settings.static_prefix.encode("ascii")
-        within = self._settings.probes.timeout
-        started = time.monotonic()
-        version = None
+        ask = functools.partial(self.call, endpoint, within=probes.timeout)
         try:
-            answer = await self.call(endpoint, base + b"/health", within)
-            ok, reason = _is_well(answer)
-        except CallError as error:
-            ok, reason = False, f"GET /health: {error.detail}"
-        latency = time.monotonic() - started
-        if ok:
-            with contextlib.suppress(CallError):  # that it is well is known already
-                version = _version_in(await self.call(endpoint, base + b"/version", within))
-        result = ProbeResult(ok, latency, reason, version)
+            result = await probe(ask, base, probes.apis, self.spoken, time.monotonic)
+        finally:
+            self._probed.discard(endpoint)
         self.balancer.cluster.probed(endpoint, result, time.monotonic())
         self._note_version()
 
@@ -293,19 +300,6 @@ class LiveUpstream:
         self, endpoint: Endpoint, make: Callable[[], UpstreamConnection]
     ) -> UpstreamConnection:
         return await self._way(endpoint, make)
-
-
-def _is_well(answer: CallAnswer) -> tuple[bool, str]:
-    """Whether that is MLflow's answer to ``/health``, and what came, for a person."""
-    if answer.body.lstrip()[:1] == b"<":
-        return False, f"GET /health answered a web page ({answer.status}): is that MLflow?"
-    return answer.status == 200, f"GET /health answered {answer.status}"
-
-
-def _version_in(answer: CallAnswer) -> str | None:
-    """The version that ``/version`` answered, if it is one."""
-    text = answer.body[:32].decode("ascii", "replace").strip()
-    return text if answer.status == 200 and numbers(text) else None
 
 
 def host_header(settings: Upstream, endpoint: Endpoint) -> str:

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Mapping
 
-from headgate.model import Endpoint
+from headgate.model import Api, Endpoint
 from headgate.upstream.policy import ClusterPolicy
 from headgate.upstream.reports import ProbeResult, Result
 
@@ -46,6 +47,7 @@ class Member:
     """The facts about one endpoint, and the counts that they follow from."""
 
     __slots__ = (
+        "apis",
         "consecutive_ejections",
         "ejected_at",
         "ejected_until",
@@ -92,6 +94,7 @@ class Member:
         self.probe_failures = 0
         self.probe_successes = 0
         self.version: str | None = None
+        self.apis: Mapping[Api, str] = {}
 
         self.errors = 0
         """Results in a row that count towards an ejection."""
@@ -133,6 +136,7 @@ class Member:
         decides = self.probed_at == NEVER
         self.probed_at = now
         self.probe_latency = result.latency
+        self.apis = result.apis
         if result.version is not None:
             self.version = result.version
         if result.ok:

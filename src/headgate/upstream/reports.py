@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from headgate.model import Endpoint
+from headgate.model import Api, Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,16 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What one probe found; ``latency`` in seconds, ``reason`` a clause for a person."""
+    """What one probe found; ``latency`` in seconds, ``reason`` a clause for a person.
+
+    ``apis``: what was seen of each API that was used.
+    """
 
     ok: bool
     latency: float
     reason: str
     version: str | None = None
+    apis: Mapping[Api, str] = field(default_factory=dict)
 
 
 class Result(enum.StrEnum):

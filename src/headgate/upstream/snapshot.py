@@ -14,7 +14,10 @@ from headgate.upstream.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class EndpointSnapshot:
-    """One endpoint.  ``None``: it has not happened, or is not known."""
+    """One endpoint.  ``None``: it has not happened, or is not known.
+
+    ``apis``: what the last probe saw of each API that it used.
+    """
 
     endpoint: str
     zone: str | None
@@ -27,6 +30,7 @@ class EndpointSnapshot:
     probe_seconds_ago: float | None
     probe_latency: float | None
     mlflow_version: str | None
+    apis: dict[str, str]
     ejections: int
     ejected_seconds_left: float | None
     last_error: str | None
@@ -50,6 +54,7 @@ class EndpointSnapshot:
             probe_seconds_ago=now - member.probed_at if probed else None,
             probe_latency=member.probe_latency if probed else None,
             mlflow_version=member.version,
+            apis={api.value: seen for api, seen in member.apis.items()},
             ejections=member.ejections,
             ejected_seconds_left=member.ejected_until - now if member.is_ejected(now) else None,
             last_error=member.last_error if failed else None,

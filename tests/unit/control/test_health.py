@@ -11,15 +11,10 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from headgate.contract.use import ARTIFACTS, PROBE_FOLDER, AskError
 from headgate.control.app import PRINCIPAL_HEADER, ControlFacts, control_app
-from headgate.control.checks import (
-    ARTIFACTS,
-    PROBE_FOLDER,
-    Api,
-    AskError,
-    CheckResult,
-    Checks,
-)
+from headgate.control.checks import CheckResult, Checks
+from headgate.model import Api
 from headgate.upstream import ClusterSnapshot
 from tests.unit.control.stand import ADDRESS, cluster
 
