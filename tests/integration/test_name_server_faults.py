@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
 import dns.rcode
 import pytest
 
 from headgate.config import Limits, Upstream
 from headgate.discovery import discovery_for
+from headgate.model import Endpoint
 from headgate.server.upstreams import LiveUpstream
 from headgate.upstream import Found
+from tests.support.certificates import Authority
+from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripted_dns import ScriptedDns
+from tests.support.scripts import fixed
 
 NAME = "mlflow.internal.test"
 DEADLINE = 20.0
@@ -198,3 +205,47 @@ def test_of_several_addresses_only_the_link_local_ones_are_refused(server: Scrip
         assert reports.sets[0][0] == {"10.0.0.1:5000"}
 
     follow(f"http://{NAME}:5000", server, story)
+
+
+def test_each_name_of_a_list_is_checked_and_spoken_to_by_itself(
+    server: ScriptedDns, tmp_path: Path
+) -> None:
+    """A certificate for one of them says nothing of the other."""
+    authority = Authority(tmp_path, "authority")
+    with ExitStack() as stack:
+        urls, upstreams = [], {}
+        for name in ("a.test", "b.test"):
+            shown = authority.issue(name, name)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(shown.certificate, shown.key)
+            upstream = stack.enter_context(RecordingUpstream(fixed(), tls=context))
+            server.set(name, "A", upstream.host)
+            urls.append(f"https://{name}:{upstream.port}")
+            upstreams[f"{name}:{upstream.port}".encode()] = upstream
+        settings = Upstream.model_validate(
+            {
+                "url": ",".join(urls),
+                "resolver": server.address,
+                "tls": {"ca": authority.certificate},
+                "host_header": "name",
+                "probes": {"interval": 0},
+            }
+        )
+
+        async def story() -> None:
+            live = LiveUpstream("default", settings, Limits())
+            live.start()
+            try:
+                async with asyncio.timeout(DEADLINE):
+                    while live.balancer.snapshot().available < len(urls):  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)  # nobody tells of it
+                for each in live.balancer.snapshot().endpoints:
+                    host, _, port = each.endpoint.rpartition(":")
+                    answer = await live.call(Endpoint(host, int(port)), b"/version", within=10)
+                    assert answer.status == 200
+            finally:
+                live.close()
+
+        asyncio.run(story())
+        for sent, upstream in upstreams.items():
+            assert upstream.request(0).all(b"host") == [sent]

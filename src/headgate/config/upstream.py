@@ -121,7 +121,7 @@ class Balance(Section):
     )
     max_ejection_time: Seconds = Field(300, description="Seconds that an ejection lasts at most.")
     max_ejected_share: float = Field(
-        0.5, ge=0, le=1, description="Share of the endpoints that may be ejected at once."
+        0.5, ge=0, le=1, description="Share of the endpoints that may be ejected at once; 0: none."
     )
     slow_start: float = Field(
         10,

@@ -128,12 +128,13 @@ class Addresses:
 
 
 class DnsDiscovery:
-    """The endpoints behind one host name, all at one port."""
+    """The endpoints behind one host name, all at one port; ``name`` is as in the URL."""
 
     def __init__(self, addresses: Addresses, name: str, port: int) -> None:
         self._addresses = addresses
+        self._name = name
         self._port = port
-        self._source = f"DNS {name}:{port}"  # each port of a name is a source of its own
+        self._source = f"DNS {self._name}"  # each port of a name is a source of its own
 
     async def run(self, report: Report) -> None:
         """See ``Discovery``."""
@@ -144,7 +145,7 @@ class DnsDiscovery:
                 report.failed(self._source, str(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            endpoints = [Found(Endpoint(address, self._port)) for address in found]
+            endpoints = [Found(Endpoint(each, self._port), name=self._name) for each in found]
             report.found(endpoints, self._source, ttl)
             await asyncio.sleep(_jittered(ttl))
 
@@ -211,7 +212,9 @@ class SrvDiscovery:
                 self._known[name] = result[0]
                 ttl = min(ttl, result[1])
             for address in self._known.get(name, ()):
-                found += [Found(Endpoint(address, port)) for port in targets[name]]
+                found += [
+                    Found(Endpoint(address, port), name=f"{name}:{port}") for port in targets[name]
+                ]
         if failures and not found:
             raise LookupError("; ".join(failures))
         return found, ttl

@@ -12,6 +12,7 @@ from headgate.discovery.dns import Addresses, DnsDiscovery, SrvDiscovery, resolv
 from headgate.discovery.report import Discovery
 from headgate.discovery.static import StaticDiscovery
 from headgate.model import Endpoint
+from headgate.upstream import Found
 
 CLOUDMAP_ENDPOINT = "AWS_ENDPOINT_URL_SERVICEDISCOVERY"
 """boto3's own variable for another address of the API, as a stand-in has."""
@@ -23,7 +24,7 @@ def discovery_for(settings: Upstream) -> list[Discovery]:
     Raises:
         HeadgateError: when an adapter lacks what it needs.
     """
-    fixed: list[Endpoint] = []
+    fixed: list[Found] = []
     adapters: list[Discovery] = []
     hosts_file = settings.resolver is None  # who names a resolver wants its word and no other's
     link_local = settings.allow_link_local
@@ -43,9 +44,9 @@ def discovery_for(settings: Upstream) -> list[Discovery]:
                 )
             )
         elif host == "localhost":
-            fixed.append(Endpoint("127.0.0.1", port))
+            fixed.append(Found(Endpoint("127.0.0.1", port), name=parts.netloc))
         elif is_address(host):
-            fixed.append(Endpoint(host, port))
+            fixed.append(Found(Endpoint(host, port), name=parts.netloc))
         else:
             addresses = Addresses(
                 host,
@@ -53,7 +54,7 @@ def discovery_for(settings: Upstream) -> list[Discovery]:
                 hosts_file=hosts_file,
                 allow_link_local=link_local,
             )
-            adapters.append(DnsDiscovery(addresses, host, port))
+            adapters.append(DnsDiscovery(addresses, parts.netloc, port))
     if fixed:
         adapters.append(StaticDiscovery(fixed))
     return adapters

@@ -87,7 +87,8 @@ class LiveUpstream:
         self.name = name
         self._settings = settings
         self._limits = limits
-        self._way = _dial(settings)
+        self._names: dict[str, dict[Endpoint, str]] = {}
+        self._way = self._new_way()
         self._authorization = own_authorization(settings.credentials)
         self._discovery = discovery_for(settings)
         self._known = asyncio.Event()
@@ -130,7 +131,7 @@ class LiveUpstream:
         Raises:
             HeadgateError: one is not fit.
         """
-        way, authorization = _dial(self._settings), own_authorization(self._settings.credentials)
+        way, authorization = self._new_way(), own_authorization(self._settings.credentials)
 
         def use() -> None:
             self._way, self._authorization = way, authorization
@@ -241,6 +242,7 @@ class LiveUpstream:
 
     def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
         """See ``Report``."""
+        self._names[source] = {each.endpoint: each.name for each in found if each.name}
         self.balancer.cluster.discovered(found, source, ttl, time.monotonic())
         self._known.set()
 
@@ -283,8 +285,24 @@ class LiveUpstream:
 
     # --- building --------------------------------------------------------------------------
 
+    def _name_of(self, endpoint: Endpoint) -> str:
+        """The name, perhaps with a port, that led to the endpoint; else the endpoint itself."""
+        names = (found[endpoint] for found in self._names.values() if endpoint in found)
+        return next(names, str(endpoint))
+
+    def _new_way(self) -> Dial:
+        context = upstream_context(self._settings)
+        if context is None:
+            return dial_tcp
+        fixed = self._settings.tls.server_name
+
+        def name_of(endpoint: Endpoint) -> str:
+            return fixed or urlsplit(f"//{self._name_of(endpoint)}").hostname or endpoint.host
+
+        return tls_dial(context, name_of)
+
     def _pool(self, endpoint: Endpoint) -> Pool:
-        host = host_header(self._settings, endpoint)
+        host = host_header(self._settings, endpoint, self._name_of(endpoint))
         return Pool(
             endpoint,
             self._settings,
@@ -302,18 +320,19 @@ class LiveUpstream:
         return await self._way(endpoint, make)
 
 
-def host_header(settings: Upstream, endpoint: Endpoint) -> str:
-    """The ``Host`` to send to an endpoint, as ``host_header`` in the settings chooses it."""
+def host_header(settings: Upstream, endpoint: Endpoint, name: str) -> str:
+    """The ``Host`` to send to an endpoint, as ``host_header`` in the settings chooses it.
+
+    ``name`` is what led to the endpoint.
+    """
     choice = settings.host_header
     if choice not in ("auto", "name", "address"):
         return choice
-    name = next((url for url in settings.urls if "cloudmap:" not in url), "")
-    netloc = urlsplit(name).netloc or str(endpoint)
     if choice == "name":
-        return netloc
+        return name
     address = ipaddress.ip_address(endpoint.host)
     accepted = any(address in network for network in _ACCEPTED)
-    return str(endpoint) if accepted or choice == "address" else netloc
+    return str(endpoint) if accepted or choice == "address" else name
 
 
 def authorities_of(endpoint: Endpoint, host: str) -> frozenset[str]:
@@ -336,14 +355,6 @@ def _names(settings: Upstream) -> frozenset[str]:
 def _with_port(authority: str) -> list[str]:
     has_port = ":" in authority.rpartition("]")[2]
     return [authority] if has_port else [f"{authority}:80", f"{authority}:443"]
-
-
-def _dial(settings: Upstream) -> Dial:
-    context = upstream_context(settings)
-    if context is None:
-        return dial_tcp
-    url_host = urlsplit(settings.urls[0]).hostname
-    return tls_dial(context, settings.tls.server_name or url_host)
 
 
 def _policy(settings: Upstream) -> ClusterPolicy:

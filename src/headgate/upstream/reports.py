@@ -13,6 +13,7 @@ from headgate.model import Api, Endpoint
 class Found:
     """An endpoint as discovery names it.
 
+    ``name`` is the host, with or without a port, that led to it; empty if none did.
     ``healthy`` is what discovery says of its health, if it says anything.  It counts only until
     the first probe: AWS Cloud Map passes a change on after about 30 seconds.
     """
@@ -20,6 +21,7 @@ class Found:
     endpoint: Endpoint
     zone: str | None = None
     healthy: bool | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from headgate.server.upstreams import authorities_of, host_header
 )
 def test_the_host_that_is_sent(choice: str, address: str, sent: str) -> None:
     settings = Upstream(url="http://mlflow:5000", host_header=choice)
-    assert host_header(settings, Endpoint(address, 5000)) == sent
+    assert host_header(settings, Endpoint(address, 5000), "mlflow:5000") == sent
 
 
 @pytest.mark.parametrize(
