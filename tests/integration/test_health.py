@@ -51,6 +51,12 @@ class Watched:
     def ask(self, path: str, *, known: bool = True) -> RawAnswer:
         return self.gate.ask("GET", path, key=self.key if known else None)
 
+    def events(self) -> list[dict[str, Any]]:
+        """What has been logged of upstreams."""
+        lines = self.gate.process.errors.read_text(encoding="utf-8").splitlines()
+        events = [json.loads(line) for line in lines if line.startswith("{")]
+        return [event for event in events if "upstream" in event]
+
     def upstreams(self, path: str = "/-/health/experiments") -> dict[str, Any]:
         """What a check says of each upstream, by its name."""
         found: dict[str, Any] = self.page(path)["upstreams"]
@@ -234,6 +240,9 @@ def test_liveness_never_depends_on_mlflow_and_the_rest_tells_the_truth(
         assert watched.ask("/-/health/models", known=False).status == 503
         proxy.set()
         watched.until(lambda: watched.page("/-/health")["status"] == "ok", "all well again")
+        changes = ["endpoint_added", "endpoint_healthy", "endpoint_unhealthy", "endpoint_healthy"]
+        assert [event["event"] for event in watched.events()] == changes
+        assert watched.events()[2]["reason"] == endpoint["reason"]
 
 
 def test_an_endpoint_where_an_api_is_broken_gets_no_request(

@@ -126,6 +126,9 @@ class LiveGate:
         before, self._upstreams = self._upstreams, upstreams
         for old in before.values():
             if not self._has(old):
+                is_changed = old.name in upstreams
+                why = "its settings have changed" if is_changed else "no longer configured"
+                log.info("upstream %s is retired: %s", old.name, why)
                 old.retire()
                 self._retired.append(old)
         self.plane.configure(self._pipeline(config), config.limits, config.listen.trusted_proxies)

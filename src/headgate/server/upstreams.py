@@ -22,9 +22,9 @@ from headgate.dataplane.pool import Pool
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.discovery import discovery_for
 from headgate.errors import Refusal
-from headgate.events import Event
 from headgate.model import Endpoint, Reason
 from headgate.server.credentials import own_authorization
+from headgate.server.narration import tell
 from headgate.server.probe import probe
 from headgate.server.resolver import Resolver, UnresolvableError
 from headgate.server.tasks import Tasks
@@ -95,7 +95,7 @@ class LiveUpstream:
         self._tasks = Tasks()
         self._probed: set[Endpoint] = set()
         self.balancer = Balancer(
-            Cluster(name, _policy(settings), random.Random(), _log_event),  # noqa: S311
+            Cluster(name, _policy(settings), random.Random(), tell),  # noqa: S311
             self._pool,
             clock=time.monotonic,
             silence_timeout=settings.silence_timeout,
@@ -380,7 +380,3 @@ def _retries(settings: Upstream) -> RetryPolicy:
     """Begin no attempt whose connection might only come when the client has given up."""
     usual = RetryPolicy()
     return replace(usual, reserve=max(usual.reserve, settings.connect_timeout))
-
-
-def _log_event(event: Event) -> None:
-    log.info("%s", event)
