@@ -42,6 +42,8 @@ JSON_FAMILIES = frozenset(
         "runs",
         "metrics",
         "models",
+        "logged-models",
+        "traces",
         "datasets",
         "assessments",
         "scorers",
@@ -51,6 +53,10 @@ JSON_FAMILIES = frozenset(
     }
 )
 """Families whose routes answer JSON alone."""
+JSON_LISTS = frozenset(
+    {"artifacts/list", "artifacts/list-store", "artifacts/list-of-logged-model"},
+)
+"""Routes of other families that do."""
 
 # To look a member up in its class costs as much as ten attributes.
 _SELECT, _FORWARD, _RESPOND = Phase.SELECT, Phase.FORWARD, Phase.RESPOND
@@ -266,7 +272,9 @@ class Forwarding:
         But for its own authentication, which speaks to a client whose credentials it was shown.
         """
         is_own = page.status == 401 and self._balancer.own_lines is None
-        return self._forward.route.operation.family in JSON_FAMILIES and not is_own
+        operation = self._forward.route.operation
+        wants_json = operation.family in JSON_FAMILIES or operation.name in JSON_LISTS
+        return wants_json and not is_own
 
     def _hold(
         self, doubtful: tuple[Response, list[bytes]], pieces: list[bytes], *, done: bool

@@ -133,6 +133,25 @@ def test_a_page_where_json_is_due_is_explained(dialogue: Dialogue, status: int, 
     dialogue.ends()
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        Operation("traces", Retry.NEVER, BodyHandling.LENGTH, name="traces/search"),
+        Operation("logged-models", Retry.NEVER, BodyHandling.LENGTH, name="logged-models/get"),
+        Operation("artifacts", Retry.NEVER, BodyHandling.LENGTH, name="artifacts/list-store"),
+    ],
+)
+def test_a_page_is_no_list_either(dialogue: Dialogue, operation: Operation) -> None:
+    dialogue.gate.script[b"/asked"] = operation
+    client = dialogue.client()
+    client.sends(request("GET /asked"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.sends(answer(200, "Content-Type: text/html", "Content-Length: 6"), b"<html>")
+    assert client.received().startswith(b"HTTP/1.1 502 ")
+    assert dialogue.outcome().reason is Reason.UPSTREAM_NOT_JSON
+    dialogue.ends()
+
+
 def test_a_page_is_passed_on_where_pages_are_due(dialogue: Dialogue) -> None:
     dialogue.gate.script[b"/artifact"] = ARTIFACTS
     client = dialogue.client()
