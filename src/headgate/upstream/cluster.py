@@ -317,7 +317,8 @@ class Cluster:
         """The cluster as it stands; ``waiting``: how many requests stand in line for room."""
         self._settle(now)
         endpoints = tuple(
-            EndpointSnapshot.of(member, self._room, now) for member in self._members.values()
+            EndpointSnapshot.of(member, self._sources.naming(endpoint), self._room, now)
+            for endpoint, member in self._members.items()
         )
         return ClusterSnapshot(
             upstream=self.name,

@@ -16,10 +16,11 @@ from headgate.upstream.sources import Source
 class EndpointSnapshot:
     """One endpoint.  ``None``: it has not happened, or is not known.
 
-    ``apis``: what the last probe saw of each API that it used.
+    ``sources``: those that name it.  ``apis``: what the last probe saw of each API that it used.
     """
 
     endpoint: str
+    sources: tuple[str, ...]
     zone: str | None
     state: str
     state_seconds: float
@@ -38,12 +39,15 @@ class EndpointSnapshot:
     results: dict[str, int]
 
     @classmethod
-    def of(cls, member: Member, max_in_flight: int, now: float) -> EndpointSnapshot:
+    def of(
+        cls, member: Member, sources: tuple[str, ...], max_in_flight: int, now: float
+    ) -> EndpointSnapshot:
         """Take it."""
         probed = member.probed_at != NEVER
         failed = member.last_error_at != NEVER
         return cls(
             endpoint=str(member.endpoint),
+            sources=sources,
             zone=member.zone,
             state=member.state(now).value,
             state_seconds=now - member.since(now),

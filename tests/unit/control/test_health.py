@@ -125,6 +125,7 @@ def test_a_key_holder_sees_each_endpoint(client_of: Callable[[bool], Page]) -> N
     (upstream,) = client_of(True).get("/-/health", headers=KNOWN).json()["upstreams"]
     (endpoint,) = upstream["endpoints"]
     assert (endpoint["endpoint"], endpoint["mlflow_version"]) == (ADDRESS, "3.17.2")
+    assert endpoint["sources"] == ["DNS mlflow.internal"]
     assert endpoint["available"]
     (source,) = upstream["sources"]
     assert (source["source"], source["ttl"]) == ("DNS mlflow.internal", 5)
