@@ -197,7 +197,7 @@ def test_an_address_that_swallows_everything(scene: Scene, tmp_path: Path) -> No
     """A blackhole: no request that may be executed twice is lost, once it has been noticed."""
     scene.proxies[1].set(Fault.BLACKHOLE)
     scene.gate.process.wait_until(
-        lambda: "EndpointUnhealthy" in scene.gate.process.errors.read_text() or None,
+        lambda: "endpoint_unhealthy" in scene.gate.process.errors.read_text() or None,
         "that the blackhole is noticed",
         30,
     )
