@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.peers.programs import Program, new_key
-from bench.series import Better, Series
+from bench.series import Better, Series, alternating
 from bench.setting import CannotMeasureError, Setting
 from headgate.auth import Authenticator, Refresher
 from headgate.config import Config
@@ -29,39 +33,61 @@ from headgate.telemetry.counters import Counters
 from headgate.wire.request import Request
 from tests.support.gate import bearer
 
-REQUESTS = 20_000
 START_SECONDS = 20.0
 _DISTINCT = 1000
 _BODY = b'{"data": "%b"}' % (b"x" * 1010)
 CASES = {"alike": "heads alike", "varied": "each head different", "post": "POST of a metric"}
 
 
-def measure(setting: Setting, _programs: Sequence[Program]) -> list[Series]:
-    """Pass requests through, the three kinds of the benchmark ``cpu``."""
-    key = new_key(setting.folder)
-    with asyncio.Runner(loop_factory=_Loop) as runner, _gate(setting.folder) as gate:
-        found = runner.run(_measure(setting, gate, key))
-    alone = [
+def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
+    """Pass requests through each build, the three kinds of the benchmark ``cpu``."""
+    found: dict[str, dict[str, list[float]]] = {program.name: {} for program in programs}
+    for turn, names in enumerate(alternating(list(found), setting.rounds), start=1):
+        setting.say(f"dataplane: round {turn} of {setting.rounds}")
+        for program in sorted(programs, key=lambda each: names.index(each.name)):
+            for series, value in _round(setting, program).items():
+                found[program.name].setdefault(series, []).append(value)
+    titles = {case: f"The gate's own code: {title}" for case, title in CASES.items()} | {
+        f"deciding-{case}": f"Deciding, over the bare wire: {title}"
+        for case, title in CASES.items()
+    }
+    return [
         Series(
-            f"dataplane.{case}",
-            f"Python alone: {title}",
+            f"dataplane.{name}",
+            title,
             "µs",
             Better.LOWER,
-            {"headgate": found[case]},
+            {program.name: found[program.name][name] for program in programs},
         )
-        for case, title in CASES.items()
+        for name, title in titles.items()
     ]
-    deciding = [
-        Series(
-            f"dataplane.deciding-{case}",
-            f"Deciding, over the bare wire: {title}",
-            "µs",
-            Better.LOWER,
-            {"headgate": found[f"deciding {case}"]},
+
+
+def _round(setting: Setting, program: Program) -> dict[str, float]:
+    """Measure one build once, in a process of its own: it is chosen when Python starts."""
+    with tempfile.TemporaryDirectory(dir=setting.folder) as folder:
+        done = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "bench.dataplane", folder, str(setting.choose(20, 2))],
+            env=os.environ | dict(program.environment()),
+            check=False,
+            capture_output=True,
+            text=True,
         )
-        for case, title in CASES.items()
-    ]
-    return alone + deciding
+    if done.returncode:
+        raise CannotMeasureError(f"{program.name} has failed: {done.stderr[-2000:]}")
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)  # noqa: S101 - what ``main`` writes
+    return found
+
+
+def main(folder: Path, repeats: int) -> None:
+    """Pass each case's requests ``repeats`` times through the build that Python finds.
+
+    Prints the microseconds for each request, as JSON by the names of the series.
+    """
+    key = new_key(folder)
+    with asyncio.Runner(loop_factory=_Loop) as runner, _gate(folder) as gate:
+        sys.stdout.write(json.dumps(runner.run(_measure(repeats, gate, key))))
 
 
 class _Transport(asyncio.Transport):
@@ -159,28 +185,21 @@ class _BareGate:
         return self._gate.decide_body(request, caller, asked, body)
 
 
-async def _measure(setting: Setting, gate: LiveGate, key: str) -> dict[str, list[float]]:
+async def _measure(repeats: int, gate: LiveGate, key: str) -> dict[str, float]:
     await gate.prepare()
     client, transport = ClientConnection(gate.plane), _Transport()
     client.connection_made(transport)
     messages = {case: _messages(case, key) for case in CASES}
     upstream = await _first_exchange(client, *messages["alike"][0])
-    found: dict[str, list[float]] = {
-        name: [] for case in CASES for name in (case, f"deciding {case}")
-    }
+    found: dict[str, float] = {}
     real = gate.plane.gate
     bare = _BareGate(real)
-    repeats = setting.choose(REQUESTS, REQUESTS // 10) // _DISTINCT
-    for turn in range(1, setting.rounds + 1):
-        setting.say(f"dataplane: round {turn} of {setting.rounds}")
-        for case, exchanges in messages.items():
-            gate.plane.gate = real
-            whole = _time(client, upstream, transport, exchanges, repeats)
-            gate.plane.gate = bare
-            found[f"deciding {case}"].append(
-                whole - _time(client, upstream, transport, exchanges, repeats)
-            )
-            found[case].append(whole)
+    for case, exchanges in messages.items():
+        gate.plane.gate = real
+        found[case] = _time(client, upstream, transport, exchanges, repeats)
+        gate.plane.gate = bare
+        undecided = _time(client, upstream, transport, exchanges, repeats)
+        found[f"deciding-{case}"] = found[case] - undecided
     return found
 
 
@@ -260,3 +279,7 @@ def _exchange(case: str, key: str, number: int) -> tuple[bytes, bytes]:
         f"{answer_field}\r\n"
     )
     return request.encode("ascii"), head.encode("ascii") + _BODY
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

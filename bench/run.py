@@ -46,13 +46,13 @@ _LARGE = (
     programs.STARLETTE,
 )
 COMPARISONS: Mapping[str, tuple[Measure, Sequence[Program]]] = {
-    "cpu": (cpu.measure, _SMALL),
+    "cpu": (cpu.measure, (*_SMALL, programs.HEADGATE_PURE)),
     "latency": (latency.measure, _SMALL),
     "bulk": (bulk.measure, _LARGE),
     "uploads": (uploads.measure, _LARGE[:4]),
     "idle": (idle.measure, _SMALL),
     "workers": (workers.measure, (programs.HEADGATE, programs.NGINX)),
-    "dataplane": (dataplane.measure, ()),
+    "dataplane": (dataplane.measure, (programs.HEADGATE, programs.HEADGATE_PURE)),
 }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import headgate
 from tests.support.gate import Gate, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer, running_mlflow
 
@@ -19,6 +20,15 @@ from tests.support.mlflow_server import MlflowServer, running_mlflow
 settings.register_profile("fast", max_examples=100, deadline=None)
 settings.register_profile("deep", max_examples=10_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On a compiled build, leave out what cannot be tested there."""
+    if headgate.is_compiled():
+        compiled = pytest.mark.skip(reason="nothing can be patched in compiled code")
+        for item in items:
+            if item.get_closest_marker("patches"):
+                item.add_marker(compiled)
 
 
 @pytest.fixture(scope="session")

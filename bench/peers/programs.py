@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from bench.peers.launch import Running, fill, free_port, launched
 from tests.support import debian
 from tests.support.debian import DebianPackage
 from tests.support.gate import create_key, running_gate
+from tools import compiled
 
 HAPROXY_PACKAGE = DebianPackage("haproxy", Path("/usr/sbin/haproxy"), "haproxy in make bench")
 CADDY_PACKAGE = DebianPackage("caddy", Path("/usr/bin/caddy"), "caddy in make bench")
@@ -43,12 +44,16 @@ Start = Callable[[Order], AbstractContextManager[Running]]
 
 @dataclass(frozen=True)
 class Program:
-    """One proxy; ``missing`` says why it cannot run here, or nothing."""
+    """One proxy; ``missing`` says why it cannot run here, or nothing.
+
+    ``environment``: variables for its Python, where that has to be made first.
+    """
 
     name: str
     start: Start
     package: DebianPackage | None = None
     module: str | None = None
+    environment: Callable[[], Mapping[str, str]] = dict
 
     @property
     def missing(self) -> str:
@@ -57,14 +62,31 @@ class Program:
             return f"needs {self.package.program}: apt-get install {self.package.name}"
         if self.module is not None and importlib.util.find_spec(self.module) is None:
             return f"needs the Python package {self.module}"
+        try:
+            self.environment()
+        except compiled.CannotCompileError as error:
+            return str(error)
         return ""
 
 
+def compiled_path() -> Mapping[str, str]:
+    """Let Python find the compiled build of the gate first; it is made if it has to be.
+
+    Raises:
+        CannotCompileError: it cannot be made here.
+    """
+    return {"PYTHONPATH": str(compiled.build())}
+
+
 @contextmanager
-def _headgate(order: Order) -> Iterator[Running]:
-    environment = {"HEADGATE_LISTEN__WORKERS": str(order.workers)}
+def _headgate_pure(order: Order, **python: str) -> Iterator[Running]:
+    environment = {"HEADGATE_LISTEN__WORKERS": str(order.workers), **python}
     with running_gate(order.folder, f"http://{order.upstream}", environment) as gate:
         yield Running(gate.port, gate.process)
+
+
+def _headgate(order: Order) -> AbstractContextManager[Running]:
+    return _headgate_pure(order, **compiled_path())
 
 
 def _nginx(template: str, **tuning: str) -> Start:
@@ -117,7 +139,8 @@ def _starlette(order: Order) -> AbstractContextManager[Running]:
     return launched(command, order.folder, "starlette", port, environment)
 
 
-HEADGATE = Program("headgate", _headgate)
+HEADGATE = Program("headgate", _headgate, environment=compiled_path)
+HEADGATE_PURE = Program("headgate-pure", _headgate_pure)
 # The fastest for large bodies among the settings tried that keep to 512 KiB for each of them, as
 # the gate does.
 NGINX = Program(

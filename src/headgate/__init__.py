@@ -5,4 +5,12 @@ authorise, admit, select, forward, respond, account.  The rooms that hold them, 
 import which, are drawn in ``docs/explanation/architecture.md``.
 """
 
+from importlib.util import find_spec
+
 __version__ = "0.1.0"
+
+
+def is_compiled() -> bool:
+    """Whether the way of a request is machine code here, and not Python."""
+    module = find_spec("headgate.wire.request")
+    return module is not None and not (module.origin or "").endswith(".py")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from headgate.model import Reason
 
@@ -33,7 +34,7 @@ class ReasonRule:
     meaning: str
 
 
-REASONS: Mapping[Reason, ReasonRule] = {
+REASONS: Final[Mapping[Reason, ReasonRule]] = {
     Reason.OK: ReasonRule(
         200, "OK", Fault.NOBODY, False, "MLflow answered, with whatever status the answer carries."
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Reason(enum.StrEnum):
@@ -59,7 +59,7 @@ class Phase(enum.StrEnum):
     ACCOUNT = "account"
 
 
-FAMILIES = (
+FAMILIES: Final = (
     "experiments",
     "runs",
     "metrics",
@@ -250,7 +250,7 @@ class Grants:
     ask_for: Mapping[tuple[Action, str], str] = field(default_factory=dict, repr=False)
 
 
-NO_GRANTS = Grants()
+NO_GRANTS: Final = Grants()
 
 
 @dataclass(frozen=True, slots=True)

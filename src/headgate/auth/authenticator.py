@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from headgate.auth import refusals
 from headgate.auth.credentials import presented_key
@@ -90,7 +90,7 @@ class Anonymous:
         return self._everybody
 
 
-_NOT_FOUND = {
+_NOT_FOUND: Final = {
     Verdict.FINE: refusals.UNKNOWN,
     Verdict.TYPO: refusals.TYPO,
     Verdict.FOREIGN: refusals.FOREIGN,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import Final
 
 from headgate.auth import refusals
 from headgate.errors import Refusal
 
-_WHITESPACE = b" \t"  # optional whitespace around a field value, RFC 9110 section 5.6.3
+_WHITESPACE: Final = b" \t"  # optional whitespace around a field value, RFC 9110 section 5.6.3
 
 
 def presented_key(authorization: bytes | None, api_key: bytes | None) -> str | Refusal:

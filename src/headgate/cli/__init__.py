@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from headgate import __version__
+from headgate import __version__, is_compiled
 from headgate.errors import ConfigError, HeadgateError
 
 EXIT_USAGE = 2
@@ -103,7 +103,7 @@ def _root(
 ) -> None:
     """The authenticating front door for self-hosted MLflow."""
     if version:
-        print(f"headgate {__version__}")
+        print(f"headgate {__version__}{' (compiled)' if is_compiled() else ''}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())

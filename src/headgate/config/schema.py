@@ -150,8 +150,9 @@ class Limits(Section):
     min_body_rate: int = Field(
         128,
         ge=0,
-        description="Bytes per second that a client must send of a body, over `body_timeout`; "
-        "time in which MLflow takes nothing does not count.",
+        description="Bytes per second that a client must send of a body, or take of an answer "
+        "that waits for it, over `body_timeout`; time in which MLflow takes nothing does not "
+        "count.",
     )
 
 

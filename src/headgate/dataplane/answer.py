@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 from headgate.errors import REASONS, Refusal
 from headgate.wire.forward import status_line
 
 # A browser asks its user for a name and a password; the SDK shows the message.
-_CHALLENGE = b'WWW-Authenticate: Basic realm="Headgate", charset="UTF-8"\r\n'
+_CHALLENGE: Final = b'WWW-Authenticate: Basic realm="Headgate", charset="UTF-8"\r\n'
 
 
 def refusal(what: Refusal, request_id: bytes, connection: bytes, *, head_only: bool) -> bytes:

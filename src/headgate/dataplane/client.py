@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import cast
+from typing import Final, cast
 
 from headgate.config import Limits
 from headgate.dataplane.exchange import Exchange
@@ -21,16 +21,16 @@ from headgate.wire.head import END, empty_lines
 from headgate.wire.origin import origin_of
 from headgate.wire.request import CHUNKED, NOWHERE, RequestFields, read_request, unreadable
 
-WRITE_HIGH_WATER = 128 * 1024
+WRITE_HIGH_WATER: Final = 128 * 1024
 """Answer bytes waiting for the client before MLflow's side is asked to pause."""
-PIPELINE_BYTES = 64 * 1024
+PIPELINE_BYTES: Final = 64 * 1024
 """Bytes of following requests taken in while one is under way."""
-DISCARD_BYTES = 64 * 1024
+DISCARD_BYTES: Final = 64 * 1024
 """A refused request's body is read over up to this size, so that the connection can be kept."""
-LINGER_SECONDS = 5.0
+LINGER_SECONDS: Final = 5.0
 """How long a closing connection still reads: an unread byte would reset the answer away."""
 
-_NO_BODY = CountedBody(0)
+_NO_BODY: Final = CountedBody(0)
 
 
 class ClientConnection(asyncio.Protocol):
@@ -98,8 +98,8 @@ class ClientConnection(asyncio.Protocol):
             self._receive(data)
         except ProtocolError as error:
             self._refuse_bytes(error)
-        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
-            self._on_defect(error)
+        except Exception as defect:  # noqa: BLE001 - supervisor: a defect ends one exchange only
+            self._on_defect(defect)  # a name of its own: to mypyc, ``error`` has one type
         finally:
             self._receiving = False
 
@@ -199,6 +199,12 @@ class ClientConnection(asyncio.Protocol):
         """Cut the connection, so that the client cannot take a broken answer for a whole one."""
         self.transport.abort()
 
+    def on_stopped(self) -> None:
+        """The worker stops, whether or not the request under way has been answered."""
+        if self._exchange is not None:
+            self._exchange.on_stopped()
+        self.transport.abort()
+
     # --- called by the plane ---------------------------------------------------------------
 
     def on_deadline(self, now: float) -> None:
@@ -208,8 +214,8 @@ class ClientConnection(asyncio.Protocol):
         waiting = self.transport.get_write_buffer_size()
         resting = exchange is None and not self._held
         if waiting and (resting or not self.writable):  # the client has yet to read an answer
-            unsent = waiting + unacknowledged(self.transport)
-            if unsent < self._unsent:  # slow, but it moves
+            unsent = float(waiting + unacknowledged(self.transport))
+            if self._unsent - unsent >= _least(limits):  # slow, but it moves
                 self._unsent = unsent
                 self.deadline = now + limits.body_timeout
             else:
@@ -224,8 +230,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _judge_body(self, exchange: Exchange, limits: Limits) -> None:
         """Give up on a client whose body hardly moved while it was waited for."""
-        least = max(1, limits.min_body_rate * limits.body_timeout)
-        if exchange.received - self._mark < least:
+        if exchange.received - self._mark < _least(limits):
             exchange.on_client_silent(limits.body_timeout)
         else:
             self._expect_body()
@@ -410,3 +415,8 @@ class ClientConnection(asyncio.Protocol):
             exchange = self._unreadable()
         self._body = ChunkedBody()  # what was read with it is lost: the connection must close
         exchange.on_defect(error)
+
+
+def _least(limits: Limits) -> float:
+    """Bytes of a body that must have moved after ``body_timeout``."""
+    return max(1.0, limits.min_body_rate * limits.body_timeout)

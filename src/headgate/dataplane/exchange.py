@@ -7,7 +7,7 @@ exchange ends exactly once, in ``_end``, and that is where its ``Outcome`` is ma
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headgate.dataplane import answer, failures
 from headgate.dataplane.forwarding import Forwarding
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from headgate.dataplane.client import ClientConnection
 
 # To look a member up in its class costs as much as ten attributes.
-_OK, _PARSE = Reason.OK, Phase.PARSE
+_OK: Final = Reason.OK
+_PARSE: Final = Phase.PARSE
 
 
 class Exchange:
@@ -227,6 +228,12 @@ class Exchange:
         if not self.ended:
             self._end(Reason.CLIENT_GONE)
 
+    def on_stopped(self) -> None:
+        """The worker stops before there was an answer, or a whole one."""
+        if not self.ended:
+            self._detail = "the worker's time to finish was over"
+            self._end(Reason.DRAINING)
+
     def on_client_silent(self, limit: float) -> None:
         """The client has stopped sending its body."""
         self._fail(failures.body_stalled(limit), self.phase)
@@ -351,3 +358,4 @@ class Exchange:
             )
         )
         self._body = None
+        self._forwarding = None  # it knows the exchange: together they would outlive their use

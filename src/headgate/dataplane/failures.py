@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import ssl
+from typing import Final
 
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Reason
 from headgate.wire.errors import ProtocolError
 
-RETRY_AFTER = 2
+RETRY_AFTER: Final = 2
 """Seconds a client is asked to wait before it tries an unreachable MLflow again."""
-_DOCTOR = "`headgate doctor` on the gate's machine shows what is wrong"
-_NOW = "`headgate doctor` on the gate's machine shows how it stands now"
+_DOCTOR: Final = "`headgate doctor` on the gate's machine shows what is wrong"
+_NOW: Final = "`headgate doctor` on the gate's machine shows how it stands now"
 
 
 def cannot_connect(endpoint: Endpoint, error: OSError) -> Refusal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headgate.dataplane import failures
 from headgate.dataplane.balancer import refusal
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from headgate.dataplane.exchange import Exchange
 
 
-TEXT = b"text/plain"
-HTML = b"text/html"
-HOST_REFUSED = b"Invalid Host header"
+TEXT: Final = b"text/plain"
+HTML: Final = b"text/html"
+HOST_REFUSED: Final = b"Invalid Host header"
 """What MLflow's Host check answers (mlflow/server/fastapi_security.py)."""
-MAX_HELD = 1024
-JSON_FAMILIES = frozenset(
+MAX_HELD: Final = 1024
+JSON_FAMILIES: Final = frozenset(
     {
         "experiments",
         "runs",
@@ -59,8 +59,10 @@ JSON_LISTS = frozenset(
 """Routes of other families that do."""
 
 # To look a member up in its class costs as much as ten attributes.
-_SELECT, _FORWARD, _RESPOND = Phase.SELECT, Phase.FORWARD, Phase.RESPOND
-_OK = Result.OK
+_SELECT: Final = Phase.SELECT
+_FORWARD: Final = Phase.FORWARD
+_RESPOND: Final = Phase.RESPOND
+_OK: Final = Result.OK
 
 
 class Forwarding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pydantic import ByteSize
 
@@ -29,7 +29,7 @@ class Caller:
         self.memo: object = None
 
 
-NO_LIMIT = ByteSize(0)
+NO_LIMIT: Final = ByteSize(0)
 
 
 @dataclass(frozen=True, slots=True)

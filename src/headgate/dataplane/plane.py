@@ -26,6 +26,8 @@ class Plane:
         clock: seconds from an arbitrary start, never going back.
         id_seed: 16 hexadecimal digits, unique to this worker; request ids begin with them.
         trusted_proxies: networks whose forwarding fields are believed.
+
+    ``issued`` is the number of request ids that it has given out.
     """
 
     def __init__(
@@ -42,7 +44,7 @@ class Plane:
         self.draining = False
         self.emptied = asyncio.Event()
         self._id_seed = id_seed.encode("ascii")
-        self._ids = 0
+        self.issued = 0
         self.configure(gate, limits, trusted_proxies)
 
     def configure(self, gate: Gate, limits: Limits, trusted_proxies: Sequence[Network]) -> None:
@@ -58,8 +60,8 @@ class Plane:
 
     def next_request_id(self) -> bytes:
         """An id that no other request of this installation bears."""
-        self._ids += 1
-        return b"%b%08x" % (self._id_seed, self._ids)
+        self.issued += 1
+        return b"%b%08x" % (self._id_seed, self.issued)
 
     def sweep(self) -> None:
         """End the waits that have lasted too long; called about once a second.
@@ -103,6 +105,6 @@ class Plane:
             connection.on_drain()
 
     def abort(self) -> None:
-        """Cut every client connection."""
+        """Cut every client connection; what is under way ends as cut off by the gate."""
         for connection in tuple(self.connections):
-            connection.abort()
+            connection.on_stopped()

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from mypy_extensions import mypyc_attr
+
 from headgate.config import Upstream
 from headgate.dataplane.dial import Dial, dial_tcp
 from headgate.dataplane.upstream import UpstreamConnection
@@ -23,6 +25,7 @@ class Waiter(Protocol):
         """Learn that none could be opened."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)  # the doubles of the tests are some
 class Pool:
     """The connections to one endpoint.
 

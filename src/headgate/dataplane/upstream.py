@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from headgate.wire.body import UntilClose
 from headgate.wire.errors import ProtocolError
@@ -13,10 +13,10 @@ from headgate.wire.response import Response, read_response
 if TYPE_CHECKING:
     from headgate.dataplane.pool import Pool
 
-WRITE_HIGH_WATER = 128 * 1024
+WRITE_HIGH_WATER: Final = 128 * 1024
 """Bytes waiting to be sent before the other side is asked to pause."""
 
-JOIN_BYTES = 64 * 1024
+JOIN_BYTES: Final = 64 * 1024
 """Parts up to this size are copied together: that is cheaper than a second system call."""
 
 
@@ -130,9 +130,9 @@ class UpstreamConnection(asyncio.Protocol):
         except ProtocolError as error:
             self.abort()
             exchange.on_upstream_invalid(error)
-        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
+        except Exception as defect:  # noqa: BLE001 - supervisor: a defect ends one exchange only
             self.abort()
-            exchange.on_defect(error)
+            exchange.on_defect(defect)  # a name of its own: to mypyc, ``error`` has one type
 
     def connection_lost(self, exc: Exception | None) -> None:
         exchange, self.exchange = self.exchange, None

@@ -9,7 +9,7 @@ or else whoever may write models could read anybody's runs through them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from headgate.model import (
     Action,
@@ -33,7 +33,7 @@ from headgate.policy.decision import (
 from headgate.policy.pattern import fits
 from headgate.policy.reach import LIES_IN
 
-_NAMES = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
+_NAMES: Final = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
 """What is named by its name and not by an id."""
 
 
@@ -119,7 +119,7 @@ class Scope(NamedTuple):
         return not self.everything and not self.patterns
 
 
-_EVERYTHING = Scope(True, {})
+_EVERYTHING: Final = Scope(True, {})
 
 
 def _scope(

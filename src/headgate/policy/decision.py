@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from headgate.model import Action, Grants, ObjectField, ObjectKind, Operation
 
@@ -78,4 +78,4 @@ class Named(NamedTuple):
 
 Decision = Allowed | Denied | NeedsObject
 
-ALLOWED = Allowed()
+ALLOWED: Final = Allowed()

@@ -12,17 +12,17 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from headgate.model import FAMILIES, Action, Grant, Narrowing
 from headgate.policy.reach import NARROWED_BY, OF_NO_UPSTREAM, OF_NO_WORKSPACE
 
-ANY = "*"
-LONGEST = 500  # characters of a pattern or name; MLflow's own names are no longer
+ANY: Final = "*"
+LONGEST: Final = 500  # characters of a pattern or name; MLflow's own names are no longer
 
-_ACTIONS = {action.value: action for action in Action}
-_KINDS = {kind.value: kind for kind in NARROWED_BY}
-_WORD = re.compile(r'"([^"]*)"(?!\S)|([^\s"]+)(?!\S)')
+_ACTIONS: Final = {action.value: action for action in Action}
+_KINDS: Final = {kind.value: kind for kind in NARROWED_BY}
+_WORD: Final = re.compile(r'"([^"]*)"(?!\S)|([^\s"]+)(?!\S)')
 
 
 class GrantError(ValueError):

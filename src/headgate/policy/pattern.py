@@ -7,8 +7,9 @@ glance what it covers.  The whole name must fit, its case included.
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
 
-LONGEST_NAME = 1024
+LONGEST_NAME: Final = 1024
 """No name is longer: MLflow's own limit is 500 for experiments, 256 characters for models."""
 
 

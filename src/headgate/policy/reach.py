@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from headgate.model import Grant, ObjectKind
 
-NARROWED_BY: Mapping[ObjectKind, frozenset[str]] = {
+NARROWED_BY: Final[Mapping[ObjectKind, frozenset[str]]] = {
     ObjectKind.EXPERIMENT: frozenset(
         {
             "experiments",
@@ -28,12 +29,14 @@ Others may name one beside what they act on: an endpoint of the AI gateway says 
 it reports.  Whoever may do as they like in that experiment may not therefore make endpoints.
 """
 
-OF_NO_WORKSPACE = frozenset({"jobs", "assistant", "workspaces", "auth-admin", "ui", "meta", "gate"})
+OF_NO_WORKSPACE: Final = frozenset(
+    {"jobs", "assistant", "workspaces", "auth-admin", "ui", "meta", "gate"}
+)
 """The families that act on a whole server, whatever workspace a request names."""
 
-OF_NO_UPSTREAM = frozenset({"gate"})
+OF_NO_UPSTREAM: Final = frozenset({"gate"})
 
-LIES_IN: Mapping[ObjectKind, tuple[ObjectKind, str]] = {
+LIES_IN: Final[Mapping[ObjectKind, tuple[ObjectKind, str]]] = {
     ObjectKind.EXPERIMENT: (ObjectKind.EXPERIMENT, "experiments"),
     ObjectKind.EXPERIMENT_NAME: (ObjectKind.EXPERIMENT, "experiments"),
     ObjectKind.RUN: (ObjectKind.EXPERIMENT, "runs"),

@@ -5,22 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from headgate.errors import Problem
 from headgate.model import FAMILIES, Action, Given, Grant, Grants, ObjectKind
 from headgate.policy.grammar import GrantError, parse_grant
 from headgate.policy.reach import LIES_IN, NARROWED_BY, counts_for
 
-ADMIN = "admin"
-DEFAULT_ROLES = ("writer", "publisher")
+ADMIN: Final = "admin"
+DEFAULT_ROLES: Final = ("writer", "publisher")
 """What a new key gets when nobody says otherwise: all that MLflow's client does day by day."""
 
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 
-_TRACKED = tuple(family for family in FAMILIES if family in NARROWED_BY[ObjectKind.EXPERIMENT])
-_REGISTERED = ("models", "prompts")
-_SHARED = ("ai-gateway", "workspaces", "ui", "meta", "gate")
+_TRACKED: Final = tuple(
+    family for family in FAMILIES if family in NARROWED_BY[ObjectKind.EXPERIMENT]
+)
+_REGISTERED: Final = ("models", "prompts")
+_SHARED: Final = ("ai-gateway", "workspaces", "ui", "meta", "gate")
 
 
 class RoleText(Protocol):
@@ -46,7 +48,7 @@ class Role:
     includes: tuple[str, ...] = ()
 
 
-BUILT_IN: Mapping[str, Role] = {
+BUILT_IN: Final[Mapping[str, Role]] = {
     "viewer": Role(
         "Sees everything but what only administrators need.",
         tuple(f"read:{family}" for family in (*_TRACKED, *_REGISTERED, *_SHARED)),

@@ -7,12 +7,13 @@ object is called that the key may not see, nor whether there is one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from headgate.model import Action, Grant, Grants, ObjectField, ObjectKind, Operation
 from headgate.policy.decision import Denied, Named, NeedsObject, Requirement
 from headgate.policy.grammar import needed
 
-_OTHER_NOUNS = {
+_OTHER_NOUNS: Final = {
     "logged-models": "logged models",
     "ai-gateway": "the AI gateway",
     "assistant": "the assistant",
@@ -23,9 +24,9 @@ _OTHER_NOUNS = {
 }
 """What a family is called where its own name is not a plain plural."""
 
-_SINGULAR = frozenset({"ai-gateway", "assistant"})
+_SINGULAR: Final = frozenset({"ai-gateway", "assistant"})
 
-_OBJECTS = {
+_OBJECTS: Final = {
     ObjectKind.EXPERIMENT: "experiment",
     ObjectKind.EXPERIMENT_NAME: "experiment",
     ObjectKind.RUN: "run",
@@ -36,10 +37,10 @@ _OBJECTS = {
     ObjectKind.LOCATION: "location",
     ObjectKind.MODEL: "model",
 }
-_OWN_FAMILY = {ObjectKind.EXPERIMENT: "experiments", ObjectKind.MODEL: "models"}
+_OWN_FAMILY: Final = {ObjectKind.EXPERIMENT: "experiments", ObjectKind.MODEL: "models"}
 
-_LONGEST_VALUE = 80  # characters of a value that is shown
-_MOST_PATTERNS = 3
+_LONGEST_VALUE: Final = 80  # characters of a value that is shown
+_MOST_PATTERNS: Final = 3
 
 
 def not_granted(

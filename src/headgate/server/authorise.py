@@ -7,7 +7,9 @@ that its request names are looked up; where they stand in the body, that is coll
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
+
+from mypy_extensions import mypyc_attr
 
 from headgate.config import Shields
 from headgate.contract.body import read_json
@@ -22,10 +24,11 @@ from headgate.shields import Shield
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request
 
-WORKSPACE = b"x-mlflow-workspace"
-_CALLED_BY_NAME = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
+WORKSPACE: Final = b"x-mlflow-workspace"
+_CALLED_BY_NAME: Final = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)  # the doubles of the tests are some
 class Authoriser:
     """Answers for requests whose route and sender are known.
 

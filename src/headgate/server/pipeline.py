@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from headgate.auth import Authenticate
 from headgate.config import Limits
@@ -32,12 +33,12 @@ from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Credentials, Request, RequestFields
 from headgate.wire.target import Target, canonicalise
 
-_SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
-_AUTHORITY = re.compile(rb"https?://([^/]+)")
+_SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+_AUTHORITY: Final = re.compile(rb"https?://([^/]+)")
 
 
-REMEMBERED_ROUTES = 4096
-NOBODY = Principal(key_id="", name="")
+REMEMBERED_ROUTES: Final = 4096
+NOBODY: Final = Principal(key_id="", name="")
 
 
 class _Known:
@@ -141,7 +142,9 @@ class Pipeline:
             and known.generation == generation
         ):
             return known.principal
-        answer = self._authenticate.authenticate(*credentials, self._clock())
+        answer = self._authenticate.authenticate(
+            credentials.authorization, credentials.api_key, self._clock()
+        )
         if isinstance(answer, Principal) and fields.section:
             caller.memo = _Known(credentials, generation, answer)
         return answer
@@ -201,7 +204,7 @@ class Pipeline:
         return path[:end], path[end:]
 
 
-_FOREIGN_WRITE = Refusal(
+_FOREIGN_WRITE: Final = Refusal(
     Reason.FORBIDDEN,
     "Headgate refused the request: a page of another site tried to change something here. "
     "Open MLflow's page under the gate's own address.",

@@ -10,20 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-MAX_DEPTH = 10
-MAX_SELECTIONS = 1000
-MAX_ALIASES = 10
-MAX_ROOT_FIELDS = 10
+MAX_DEPTH: Final = 10
+MAX_SELECTIONS: Final = 1000
+MAX_ALIASES: Final = 10
+MAX_ROOT_FIELDS: Final = 10
 """The bounds of ``mlflow.server.graphql.graphql_no_batching`` of MLflow 3, which older servers
 lack.  Aliases are counted over the whole query here."""
-MAX_LENGTH = 65_536
+MAX_LENGTH: Final = 65_536
 """Characters; MLflow's page sends about 1500."""
-MAX_NESTING = 64
+MAX_NESTING: Final = 64
 """Open brackets of any kind at once, fragments not spread."""
 
-_TOKEN = re.compile(
+_TOKEN: Final = re.compile(
     r"""(?P<skip>[\s,\ufeff]+|\#[^\n\r]*)
       |(?P<text>\"\"\"(?:[^"\\]|\\.|"(?!""))*\"\"\"|"(?:[^"\\\n\r]|\\.)*")
       |(?P<spread>\.\.\.)
@@ -32,7 +32,7 @@ _TOKEN = re.compile(
       |(?P<mark>[!$&()*:=@\[\]{|}])""",
     re.VERBOSE | re.DOTALL,
 )
-_CLOSES = {"{": "}", "(": ")", "[": "]"}
+_CLOSES: Final = {"{": "}", "(": ")", "[": "]"}
 
 
 class UnreadableError(Exception):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
-PROMPT_SOURCES = frozenset({"dummy-source", "prompt-template"})
+PROMPT_SOURCES: Final = frozenset({"dummy-source", "prompt-template"})
 """What stands as ``source`` of a prompt, which has no files; as a location it leads nowhere
 (``mlflow.prompt.constants._PROMPT_SOURCE_PLACEHOLDERS``)."""
 
-_ARTIFACT_TAG = "mlflow.artifactLocation"
-_ARCHIVE_TAG = "mlflow.trace.archiveLocation"
-_OF_TRACE = re.compile(r".*/traces/[A-Za-z0-9_\-]+/artifacts")
+_ARTIFACT_TAG: Final = "mlflow.artifactLocation"
+_ARCHIVE_TAG: Final = "mlflow.trace.archiveLocation"
+_OF_TRACE: Final = re.compile(r".*/traces/[A-Za-z0-9_\-]+/artifacts")
 
-_UNSAFE = re.compile(r"[#?;%\\\x00-\x1f\x7f-\x9f]|^\s|\s$")
-_SEGMENT_ENDS = ("/", ":")
+_UNSAFE: Final = re.compile(r"[#?;%\\\x00-\x1f\x7f-\x9f]|^\s|\s$")
+_SEGMENT_ENDS: Final = ("/", ":")
 
 
 def is_allowed(location: str, prefixes: Sequence[str]) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from headgate.contract.body import snake_case
 
-_MAX_NESTED = 4
+_MAX_NESTED: Final = 4
 """How often JSON within JSON within a text is followed."""
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
-_UNSAFE = re.compile(
+_UNSAFE: Final = re.compile(
     r"""%[0-9A-Fa-f]{2}
     |[\x00-\x1f\x7f-\x9f]
     # these turn the direction of writing, or end the line

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Final
 
 from headgate.config.shields import ShieldRule
 from headgate.model import Action, ObjectKind, Operation, Place
 
-_PATHS = frozenset({ObjectKind.PATH, ObjectKind.ARTIFACT})
-_IDENTIFIERS = frozenset({ObjectKind.RUN, ObjectKind.EXPERIMENT, ObjectKind.LOGGED_MODEL})
-_NAMING = {
+_PATHS: Final = frozenset({ObjectKind.PATH, ObjectKind.ARTIFACT})
+_IDENTIFIERS: Final = frozenset({ObjectKind.RUN, ObjectKind.EXPERIMENT, ObjectKind.LOGGED_MODEL})
+_NAMING: Final = {
     "experiments/create": "name",
     "experiments/update": "new_name",
     "registered-models/create": "name",
     "registered-models/rename": "new_name",
 }
 """The field in which an operation gives something a name."""
-_TAGGING = frozenset({"traces/set-tag", "traces/end-v2"})
-_GRAPHQL = "graphql"
-_PROXY = frozenset({"gateway/deployments-proxy", "gateway/deployments-proxy-read"})
-PROXY_PATH = "gateway_path"
+_TAGGING: Final = frozenset({"traces/set-tag", "traces/end-v2"})
+_GRAPHQL: Final = "graphql"
+_PROXY: Final = frozenset({"gateway/deployments-proxy", "gateway/deployments-proxy-read"})
+PROXY_PATH: Final = "gateway_path"
 _PROVIDER_MODELS, _PROVIDER_URL = "assistant/providers/models", "base_url"
-_CALLING = frozenset({"webhooks", "ai-gateway"})
+_CALLING: Final = frozenset({"webhooks", "ai-gateway"})
 """The families whose objects hold addresses that the server calls."""
-_SETTING_UP = ("/create", "/update", "/attach-model", "/update-config")
+_SETTING_UP: Final = ("/create", "/update", "/attach-model", "/update-config")
 """How the operations of those families end whose bodies may hold such an address."""
-_ARTIFACTS = frozenset(
+_ARTIFACTS: Final = frozenset(
     {
         "artifacts/download",
         "artifacts/get",

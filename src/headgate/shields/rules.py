@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from headgate.config.shields import ShieldRule
 from headgate.errors import Refusal
@@ -29,7 +30,7 @@ class Rule:
     cure: str
 
 
-RULES: Mapping[ShieldRule, Rule] = {
+RULES: Final[Mapping[ShieldRule, Rule]] = {
     ShieldRule.TRAVERSAL: Rule(
         "Reading, writing or deleting files outside the artifact store by a path that climbs out.",
         "Paths of artifacts in the query and the body, run and experiment ids in the query, the "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from headgate.config.shields import ShieldRule, Shields
@@ -17,7 +17,7 @@ from headgate.shields.messages import Text, tags, texts
 from headgate.shields.plan import PROXY_PATH, Plan, plan_of
 from headgate.shields.rules import refusal
 
-ARTIFACT_LINES: tuple[bytes, ...] = (
+ARTIFACT_LINES: Final[tuple[bytes, ...]] = (
     b"X-Content-Type-Options: nosniff\r\n",
     b"Content-Security-Policy: sandbox; default-src 'none'\r\n",
     b"Content-Disposition: attachment\r\n",
@@ -25,16 +25,16 @@ ARTIFACT_LINES: tuple[bytes, ...] = (
 """MLflow's page fetches artifacts by script, or as images, which none of them hinders."""
 
 # mlflow.server.handlers._validate_gateway_path, which older servers lack.
-_PROXIED = re.compile(r"api/2\.0/endpoints|gateway/[A-Za-z0-9_.\-]+/invocations")
+_PROXIED: Final = re.compile(r"api/2\.0/endpoints|gateway/[A-Za-z0-9_.\-]+/invocations")
 
-_ASSISTANT_OFF = {
+_ASSISTANT_OFF: Final = {
     "assistant/get-config": b'{"providers":{},"projects":{},"remote_access_allowed":false}',
     "assistant/providers": b'{"providers":[],"resolved":null,"gateway_vendor_options":{}}',
 }
 """What an MLflow says that has no assistant to offer (mlflow/server/assistant/api.py, 3.17.2)."""
 
 # A query in which every id is one, and every path plainly leads downwards: nearly all of them.
-_PLAIN_QUERY = re.compile(
+_PLAIN_QUERY: Final = re.compile(
     rb"\?(?:(?:[a-z_]+=[A-Za-z0-9_\-]*"
     rb"|(?:[a-z_]+_)?path=(?:[A-Za-z0-9_\-]+(?:(?:/|%2F|\.|\+|%20)[A-Za-z0-9_\-]+)*)?)(?:&|$))*"
 )
@@ -78,8 +78,8 @@ class Shield:
             return refusal(ShieldRule.ASSISTANT)
         if plan.path_parameters:
             values = path_parameters(operation, path)
-            for name in plan.path_parameters & values.keys():
-                if traversal.is_unsafe_path(values[name]):
+            for name in plan.path_parameters:
+                if name in values and traversal.is_unsafe_path(values[name]):
                     return refusal(ShieldRule.TRAVERSAL, field=name)
         return None
 

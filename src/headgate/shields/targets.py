@@ -10,21 +10,22 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
-_ADDRESS_NAME = re.compile(r"(?:^|_)(?:url|base|host|hostname|proxy)$")
-_URL = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9+.\-]*:[/\\]{2}|[Hh][Tt]{2}[Pp][Ss]?:)")
-_AMBIGUOUS = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f]")
-_NUMBER = r"(?:0[xX][0-9a-fA-F]*|[0-9]+)"
-_NUMERIC_HOST = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}")
-_NAME = re.compile(r"[a-z0-9_\-]+(?:\.[a-z0-9_\-]+)*")
+_ADDRESS_NAME: Final = re.compile(r"(?:^|_)(?:url|base|host|hostname|proxy)$")
+_URL: Final = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9+.\-]*:[/\\]{2}|[Hh][Tt]{2}[Pp][Ss]?:)")
+_AMBIGUOUS: Final = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f]")
+_NUMBER: Final = r"(?:0[xX][0-9a-fA-F]*|[0-9]+)"
+_NUMERIC_HOST: Final = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}")
+_NAME: Final = re.compile(r"[a-z0-9_\-]+(?:\.[a-z0-9_\-]+)*")
 # Names that are never public: RFC 6761, RFC 6762, RFC 8375, ICANN's .internal, and the names of
 # Kubernetes.  What hands out a machine's own credentials is below .internal too, or has no dot.
-_OWN_SUFFIXES = (".localhost", ".local", ".home.arpa", ".internal", ".localdomain", ".svc")
-_OWN_NAMES = frozenset({"metadata.goog"})
+_OWN_SUFFIXES: Final = (".localhost", ".local", ".home.arpa", ".internal", ".localdomain", ".svc")
+_OWN_NAMES: Final = frozenset({"metadata.goog"})
 # Names that resolve to whatever address is written in them.
-_NAMED_ADDRESSES = (".nip.io", ".sslip.io", ".xip.io", ".localtest.me", ".lvh.me")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NAMED_ADDRESSES: Final = (".nip.io", ".sslip.io", ".xip.io", ".localtest.me", ".lvh.me")
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 from urllib.parse import unquote
 
-MAX_DECODINGS = 8
+MAX_DECODINGS: Final = 8
 """More than any client has reason for; what is still encoded then is refused."""
 
-_UNSAFE = re.compile(
+_UNSAFE: Final = re.compile(
     r"""(?:^|/)\.\.(?:/|$)     # climbs
     |\\                       # a slash to some
     |[\x00-\x1f\x7f-\x9f]     # ends the path, or a line
@@ -23,9 +24,9 @@ _UNSAFE = re.compile(
     |^[A-Za-z][A-Za-z0-9+.\-]*:/""",  # a URI instead of a path
     re.VERBOSE,
 )
-_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 # mlflow.utils.validation._RUN_ID_REGEX, which the ids of experiments and models fit too.
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][\w\-]{0,255}", re.ASCII)
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][\w\-]{0,255}", re.ASCII)
 
 
 def is_unsafe_path(path: str) -> bool:

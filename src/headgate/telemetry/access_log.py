@@ -16,26 +16,29 @@ import time
 from collections import deque
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii as quote
-from math import floor
+from typing import Final
 
 from headgate.errors import REASONS
 from headgate.model import Outcome, Phase, Reason
 from headgate.telemetry.pipe import unblocked
 from headgate.telemetry.redact import without_keys
 
-FILE_BATCH = 32 * 1024
-PIPE_BATCH = select.PIPE_BUF
+FILE_BATCH: Final = 32 * 1024
+PIPE_BATCH: Final = select.PIPE_BUF
 """What a pipe that is ready takes at once, and whole, whoever else writes to it (POSIX)."""
-MAX_WAITING = 16 * 1024 * 1024
+MAX_WAITING: Final = 16 * 1024 * 1024
 """Bytes of lines that may wait for a reader."""
-MAX_PATH = 1024
-MAX_USER_AGENT = 256
-MAX_DETAIL = 512
-REMEMBERED_TEXTS = 512
-_OK = Reason.OK  # to look a member up in its class costs as much as ten attributes
+MAX_PATH: Final = 1024
+MAX_USER_AGENT: Final = 256
+MAX_DETAIL: Final = 512
+REMEMBERED_TEXTS: Final = 512
+# To look a member up in its class costs as much as ten attributes ...
+_OK: Final = Reason.OK
+_RESPOND: Final = Phase.RESPOND
 # ... and to format one as much as a long text
-_WORDS: dict[Reason | Phase, str] = {word: word.value for word in (*Reason, *Phase)}
-CLOSE_SECONDS = 2.0
+_WORDS: Final[dict[Reason | Phase, str]] = {word: word.value for word in (*Reason, *Phase)}
+_THREE_DIGITS: Final = [f"{number:03d}" for number in range(1000)]
+CLOSE_SECONDS: Final = 2.0
 """How long the end waits for a reader to take what is left."""
 
 
@@ -150,10 +153,26 @@ class AccessLog:
             detail,
         ) = outcome
         now = self._clock()
-        second = floor(now)
+        second = int(now)
         if second != self._second:
             self._second = second
             self._stamp = time.strftime('{"time":"%Y-%m-%dT%H:%M:%S.', time.gmtime(now))
+        path = target.partition(b"?")[0]
+        if reason is _OK and phase is _RESPOND:
+            key = (method, path, status, family, principal, cut)
+            asked = self._texts.get(key)
+            if asked is None:
+                asked = _asked(reason, phase, status, method, path, family, principal, cut)
+                if len(path) <= MAX_PATH:
+                    self._remember(key, asked)
+        else:
+            asked = _asked(reason, phase, status, method, path, family, principal, cut)
+        ways = (client, endpoint, attempts, user_agent, cut)
+        way = self._texts.get(ways)
+        if way is None:
+            way = _way(client, endpoint, attempts, user_agent, cut)
+            if len(user_agent) <= MAX_USER_AGENT:
+                self._remember(ways, way)
         extra = ""
         if reason is not _OK:
             shown = without_keys(quote(detail[: MAX_DETAIL // cut]))
@@ -161,43 +180,50 @@ class AccessLog:
         if self._dropped:
             extra += f',"lines_dropped":{self._dropped}'
         return (
-            f'{self._stamp}{floor((now - second) * 1000):03d}Z","event":"request",'
-            f'"reason":"{_WORDS[reason]}","phase":"{_WORDS[phase]}","status":{status},'
-            f"{self._asked(method, target.partition(b'?')[0], family, principal, cut)},"
+            f'{self._stamp}{_THREE_DIGITS[int((now - second) * 1000)]}Z","event":"request",{asked},'
             f'"request_id":"{without_keys(request_id.decode())}",'
-            f'"client":{quote(client)},"endpoint":"{endpoint}",'
-            f'"duration_ms":{duration * 1e3:.3f},"upstream_ms":{upstream_duration * 1e3:.3f},'
-            f'"bytes_in":{bytes_in},"bytes_out":{bytes_out},"attempts":{attempts},'
-            f'"user_agent":{self._agent(user_agent, cut)}{extra}}}\n'
+            f'"duration_ms":{_milliseconds(duration)},"upstream_ms":{_milliseconds(upstream_duration)},'
+            f'"bytes_in":{bytes_in},"bytes_out":{bytes_out},{way}{extra}}}\n'
         )
-
-    def _asked(self, method: bytes, path: bytes, family: str, principal: str, cut: int) -> str:
-        """What was asked for and by whom."""
-        key = (method, path, family, principal, cut)
-        text = self._texts.get(key)
-        if text is None:
-            shown = path.partition(b"#")[0]
-            if not shown.startswith(b"/"):  # in absolute form; its host may follow a password
-                shown = shown.rpartition(b"@")[2]
-            text = without_keys(
-                f'"method":"{method.decode()}",'
-                f'"path":{quote(shown[: MAX_PATH // cut].decode("latin-1"))},'
-                f'"family":"{family}","principal":{quote(principal)}'
-            )
-            if len(path) <= MAX_PATH:
-                self._remember(key, text)
-        return text
-
-    def _agent(self, user_agent: bytes, cut: int) -> str:
-        key = (user_agent, cut)
-        text = self._texts.get(key)
-        if text is None:
-            text = without_keys(quote(user_agent[: MAX_USER_AGENT // cut].decode("latin-1")))
-            if len(user_agent) <= MAX_USER_AGENT:
-                self._remember(key, text)
-        return text
 
     def _remember(self, key: tuple[object, ...], text: str) -> None:
         if len(self._texts) >= REMEMBERED_TEXTS:
             self._texts.clear()
         self._texts[key] = text
+
+
+def _milliseconds(seconds: float) -> str:
+    """Seconds as milliseconds, with three decimals."""
+    microseconds = int(seconds * 1e6 + 0.5)
+    return f"{microseconds // 1000}.{_THREE_DIGITS[microseconds % 1000]}"
+
+
+def _asked(
+    reason: Reason,
+    phase: Phase,
+    status: int,
+    method: bytes,
+    path: bytes,
+    family: str,
+    principal: str,
+    cut: int,
+) -> str:
+    """What was asked for and by whom, and how it ended."""
+    shown = path.partition(b"#")[0]
+    if not shown.startswith(b"/"):  # in absolute form; its host may follow a password
+        shown = shown.rpartition(b"@")[2]
+    return without_keys(
+        f'"reason":"{_WORDS[reason]}","phase":"{_WORDS[phase]}","status":{status},'
+        f'"method":"{method.decode()}",'
+        f'"path":{quote(shown[: MAX_PATH // cut].decode("latin-1"))},'
+        f'"family":"{family}","principal":{quote(principal)}'
+    )
+
+
+def _way(client: str, endpoint: str, attempts: int, user_agent: bytes, cut: int) -> str:
+    """From where it came and where it went."""
+    agent = without_keys(quote(user_agent[: MAX_USER_AGENT // cut].decode("latin-1")))
+    return (
+        f'"client":{quote(client)},"endpoint":"{endpoint}","attempts":{attempts},'
+        f'"user_agent":{agent}'
+    )

@@ -9,29 +9,43 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_left
-from collections.abc import Iterator
-from math import floor
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 from headgate.model import FAMILIES, Outcome, Reason
 
-BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+BOUNDS: Final[Sequence[float]] = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    60.0,
+)
 """Upper bounds of the duration buckets, seconds; one more has no bound."""
 
-_REASONS = tuple(Reason)
-_OK = Reason.OK  # to look a member up in its class costs as much as ten attributes
-_FAMILIES = ("", *FAMILIES)  # "": refused before the route was known
-_CLASSES = 6  # 0: no answer, 1xx to 5xx
-_REASON_AT = {reason: at * _CLASSES for at, reason in enumerate(_REASONS)}
-_PER_FAMILY = len(_REASONS) * _CLASSES + len(BOUNDS) + 1 + 3
-_HISTOGRAM = len(_REASONS) * _CLASSES
-_MICROSECONDS = _HISTOGRAM + len(BOUNDS) + 1
-_BYTES_IN = _MICROSECONDS + 1
-_BYTES_OUT = _MICROSECONDS + 2
-_FAMILY_AT = {family: at * _PER_FAMILY for at, family in enumerate(_FAMILIES)}
-_GAUGES = ("connections", "in_flight", "draining")
-_GAUGES_AT = len(_FAMILIES) * _PER_FAMILY
-_ROW = _GAUGES_AT + len(_GAUGES)
+_REASONS: Final = tuple(Reason)
+_OK: Final = Reason.OK  # to look a member up in its class costs as much as ten attributes
+_FAMILIES: Final = ("", *FAMILIES)  # "": refused before the route was known
+_CLASSES: Final = 6  # 0: no answer, 1xx to 5xx
+_REASON_AT: Final = {reason: at * _CLASSES for at, reason in enumerate(_REASONS)}
+_PER_FAMILY: Final = len(_REASONS) * _CLASSES + len(BOUNDS) + 1 + 3
+_HISTOGRAM: Final = len(_REASONS) * _CLASSES
+_MICROSECONDS: Final = _HISTOGRAM + len(BOUNDS) + 1
+_BYTES_IN: Final = _MICROSECONDS + 1
+_BYTES_OUT: Final = _MICROSECONDS + 2
+_FAMILY_AT: Final = {family: at * _PER_FAMILY for at, family in enumerate(_FAMILIES)}
+_GAUGES: Final = ("connections", "in_flight", "draining")
+_GAUGES_AT: Final = len(_FAMILIES) * _PER_FAMILY
+_ROW: Final = _GAUGES_AT + len(_GAUGES)
 
 
 class FamilyCounts(NamedTuple):
@@ -93,7 +107,7 @@ class CounterRow:
         cells[start + at + outcome.status // 100] += 1
         duration = outcome.duration
         cells[start + _HISTOGRAM + bisect_left(BOUNDS, duration)] += 1
-        cells[start + _MICROSECONDS] += floor(duration * 1e6)
+        cells[start + _MICROSECONDS] += int(duration * 1e6)
         if outcome.bytes_in:
             cells[start + _BYTES_IN] += outcome.bytes_in
         if outcome.bytes_out:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
-_KEY = re.compile(r"hg(?:_|%5[Ff])[0-9A-Za-z]{16,}")
-MASK = "hg_***"
+_KEY: Final = re.compile(r"hg(?:_|%5[Ff])[0-9A-Za-z]{16,}")
+MASK: Final = "hg_***"
 
 
 def without_keys(text: str) -> str:

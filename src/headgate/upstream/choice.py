@@ -8,12 +8,12 @@ in Randomized Load Balancing", 2001).
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from headgate.model import Endpoint
 from headgate.upstream.member import Member
 
-LEAST_WEIGHT = 0.1
+LEAST_WEIGHT: Final = 0.1
 """The share that an endpoint gets in the first moment of its slow start."""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 from headgate.events import (
     DiscoveryFailed,
@@ -35,7 +36,7 @@ from headgate.upstream.snapshot import ClusterSnapshot, EndpointSnapshot, Source
 from headgate.upstream.sources import Sources
 from headgate.upstream.unavailable import Unavailable, all_full, all_out, none_known
 
-_OK = Result.OK  # to look a member up in its class costs as much as ten attributes
+_OK: Final = Result.OK  # to look a member up in its class costs as much as ten attributes
 
 
 class Cluster:

@@ -7,14 +7,15 @@ that one answers while real requests are reset is what ejections are for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from headgate.upstream.member import Member
 from headgate.upstream.policy import ClusterPolicy
 from headgate.upstream.reports import Result
 
-SAYS_NOTHING = frozenset({Result.TIMEOUT, Result.CANCELLED})
+SAYS_NOTHING: Final = frozenset({Result.TIMEOUT, Result.CANCELLED})
 """Results after which a row of failures goes on, unless the policy has them eject."""
-MAX_DOUBLINGS = 30
+MAX_DOUBLINGS: Final = 30
 """Beyond these no sensible ``max_ejection`` lies; it keeps the number small."""
 
 

@@ -17,12 +17,13 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
+from typing import Final
 
 from headgate.model import Api, Endpoint
 from headgate.upstream.policy import ClusterPolicy
 from headgate.upstream.reports import ProbeResult, Result
 
-NEVER = -math.inf
+NEVER: Final = -math.inf
 
 
 class Health(enum.StrEnum):

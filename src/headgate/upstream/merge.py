@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-SAMPLE = 8
+SAMPLE: Final = 8
 
 
 @dataclass(slots=True)

@@ -6,14 +6,15 @@ import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from headgate.upstream.member import Member, State
 from headgate.upstream.policy import ClusterPolicy
 from headgate.upstream.sources import Source
 
-MAX_NAMED = 4
+MAX_NAMED: Final = 4
 """Endpoints that a message names one by one."""
-MAX_RETRY_AFTER = 30
+MAX_RETRY_AFTER: Final = 30
 """Seconds; MLflow's client gives up after 120 altogether."""
 
 

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import Protocol
+from typing import Final, Protocol
 
 from headgate.wire.errors import ProtocolError
 
-MAX_CHUNK_LINE = 4096
-MAX_TRAILERS = 16 * 1024
-LAST_CHUNK = b"0\r\n\r\n"
+MAX_CHUNK_LINE: Final = 4096
+MAX_TRAILERS: Final = 16 * 1024
+LAST_CHUNK: Final = b"0\r\n\r\n"
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
+_TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED: Final = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 # 15 hexadecimal digits stay far below 2**63.  Extensions are read over (section 7.1.1), in the
 # grammar that llhttp reads too: whatever one parser passes over, another could take for framing.
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;%b(?:=(?:%b|%b))?)*" % (_TOKEN, _TOKEN, _QUOTED))
+_SIZE_LINE: Final = re.compile(
+    rb"([0-9A-Fa-f]{1,15})(?:;%b(?:=(?:%b|%b))?)*" % (_TOKEN, _TOKEN, _QUOTED)
+)
 # A trailer must not frame anything (RFC 9110 section 6.5.1).
-_TRAILER = re.compile(rb"(?!(?i:content-length|transfer-encoding):)%b:[\t -~\x80-\xff]*" % _TOKEN)
+_TRAILER: Final = re.compile(
+    rb"(?!(?i:content-length|transfer-encoding):)%b:[\t -~\x80-\xff]*" % _TOKEN
+)
 
 
 class BodyReader(Protocol):

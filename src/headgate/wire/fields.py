@@ -7,6 +7,7 @@ servers read ``X_Forwarded_For`` and ``X-Forwarded-For`` as one name.
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 
 class Kind(enum.Enum):
@@ -23,7 +24,7 @@ class Kind(enum.Enum):
 # To look a member up in its class costs as much as ten attributes.
 FORWARD, DROP, KEEP_ONE, FORWARD_ONE, LIST, NOTE = Kind
 
-_KINDS: dict[bytes, Kind] = {
+_KINDS: Final[dict[bytes, Kind]] = {
     b"host": KEEP_ONE,
     b"content-length": KEEP_ONE,
     b"transfer-encoding": LIST,
@@ -79,7 +80,7 @@ _KINDS: dict[bytes, Kind] = {
     b"x-mlflow-assistant-delegation": DROP,
 }
 # The same, where gates and proxies have coined whole families of names.
-_ONLY_OURS = (
+_ONLY_OURS: Final = (
     b"x-forwarded-",
     b"x-auth-request-",
     b"x-headgate-",
@@ -91,9 +92,9 @@ _ONLY_OURS = (
     b"x-goog-iap-",
     b"x-ms-client-principal",
 )
-_FOLD = bytes.maketrans(b"_.!#$%&'*+^`|~", b"-" * 14)
+_FOLD: Final = bytes.maketrans(b"_.!#$%&'*+^`|~", b"-" * 14)
 # Lowering a name costs more than a look-up: the usual spellings are looked up as they come.
-_BY_SPELLING = {
+_BY_SPELLING: Final = {
     spelling: (name, kind)
     for name, kind in _KINDS.items()
     for spelling in (name, name.title(), name.upper())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Final
 
 from headgate.wire.request import CHUNKED, Request
 
-_STATUS_LINES = {
+_STATUS_LINES: Final = {
     status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode("ascii")
     for status in (member.value for member in HTTPStatus)
 }
-_USUALLY_WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_USUALLY_WITH_BODY: Final = frozenset({b"POST", b"PUT", b"PATCH"})
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def status_line(status: int) -> bytes:

@@ -9,17 +9,17 @@ beside Transfer-Encoding (RFC 9112 sections 2.2, 5, 6).
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from typing import Final, Protocol
 
 import httptools
 
 from headgate.wire.errors import ProtocolError
 
-END = b"\r\n\r\n"
+END: Final = b"\r\n\r\n"
 """What a head ends with."""
 
-_EMPTY_LINES = re.compile(rb"(?:\r\n)*")
-_METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*")
+_METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
 
 
 class FieldSink(Protocol):

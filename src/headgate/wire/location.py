@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from typing import Final
 from urllib.parse import urlsplit
 
 from headgate.wire.request import Origin
 
 # A browser reads a backslash as a slash and takes tabs out: neither is part of any URI.
-_URI = re.compile(rb"[!-\[\]-~]+")
+_URI: Final = re.compile(rb"[!-\[\]-~]+")
 # Top-level names of private networks: RFC 6761, 6762 (appendix G), 8375; ``svc``: Kubernetes.
-_PRIVATE = (
+_PRIVATE: Final = (
     *(".localhost", ".local", ".intranet", ".internal", ".private", ".corp", ".home", ".lan"),
     *(".home.arpa", ".localdomain", ".svc"),
 )

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from headgate.wire.request import Origin, is_authority
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-MAX_HOPS = 32
+MAX_HOPS: Final = 32
 
 
 def is_in(address: str, networks: Sequence[Network]) -> bool:

@@ -7,11 +7,12 @@ and of some fields it is known that nothing but their own value depends on them.
 
 from __future__ import annotations
 
-import re
+from typing import Final
 
-# Lines that say the same whoever reads them: one space, and visible ASCII from end to end.
-_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+): [!-~](?:[ -~]*[!-~])?")
-MAX_DIGITS = 15
+# A line says the same whoever reads it: a token, a colon, one space, and then visible ASCII.
+_SPACE: Final = 0x20
+_VISIBLE: Final = bytes(range(0x20, 0x7F))
+MAX_DIGITS: Final = 15
 
 Change = tuple[bytes, bytes, bytes]
 """A field's name, the line that had it before, and the new one: they differ in the value alone."""
@@ -37,7 +38,7 @@ class Lines:
         """
         found = Lines(head, self._new)
         lines, before = found._all, self._all
-        if len(lines) != len(before):
+        if len(lines) != len(before) or lines[0] != before[0]:
             return None
         guess = before.copy()
         for at in self._new:
@@ -55,11 +56,14 @@ class Lines:
 
 
 def _change(old: bytes, new: bytes) -> Change | None:
-    match = _LINE.fullmatch(new)
-    if match is None:
+    """What becomes of a line that llhttp has read; its name is a token, therefore."""
+    colon = new.find(b":")
+    value_at = colon + 2
+    if colon <= 0 or len(new) <= value_at or new[:value_at] != old[:value_at]:
         return None
-    value_at = match.end(1) + 2
-    return (match[1], old, new) if old[:value_at] == new[:value_at] else None
+    if new[colon + 1] != _SPACE or new[value_at] == _SPACE or new[-1] == _SPACE:
+        return None
+    return None if new.translate(None, _VISIBLE) else (new[:colon], old, new)
 
 
 def exchanged(lines: bytes, old: bytes, new: bytes) -> bytes | None:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.fields import DROP, FORWARD, FORWARD_ONE, LIST, NOTE, Kind, kind_of
 from headgate.wire.head import parse_request
 from headgate.wire.repeated import Change, Lines, exchanged, length_of
 
-_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
-_HOST = re.compile(rb"(?:[A-Za-z0-9.\-_~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_LENGTH = re.compile(rb"[0-9]{1,19}")
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._\-]{8,128}")
-_TRACEPARENT = re.compile(
-    rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-)
+_METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9.\-_~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_LENGTH: Final = re.compile(rb"[0-9]{1,19}")
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{8,128}")
+_HEX: Final = b"0123456789abcdef"
+_NO_TRACE: Final = b"0" * 32
+_NO_PARENT: Final = b"0" * 16
 # A request line that llhttp would take as it is; any other goes to llhttp itself.
-_PLAIN_LINE = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|HEAD) (/[A-Za-z0-9/._~\-?&=%+,:@]*)")
-_VERSION = b" HTTP/1.1\r\n"
-_BODILESS = frozenset({b"GET", b"HEAD"})
+_PLAIN_LINE: Final = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|HEAD) (/[A-Za-z0-9/._~\-?&=%+,:@]*)")
+_VERSION: Final = b" HTTP/1.1\r\n"
+_BODILESS: Final = frozenset({b"GET", b"HEAD"})
 # Fields that a client must not have taken off: framing, content, and what the gate decides by.
-_END_TO_END = frozenset(
+_END_TO_END: Final = frozenset(
     {
         b"host",
         b"content-length",
@@ -49,17 +49,30 @@ class Origin(NamedTuple):
     lines: bytes
 
 
-NOWHERE = Origin("", "http", b"", b"")
-_TRACE = frozenset({b"traceparent", b"tracestate"})
+NOWHERE: Final = Origin("", "http", b"", b"")
+_TRACE: Final = frozenset({b"traceparent", b"tracestate"})
 # What the gate remembers of these is all that becomes of them.
-_REMEMBERED_ONLY = _TRACE | {b"x-request-id"}
-MAX_REPEATED = 8 * 1024
+_REMEMBERED_ONLY: Final = _TRACE | {b"x-request-id"}
+MAX_REPEATED: Final = 8 * 1024
 """Longest section that is kept to be known again: ten thousand connections may rest."""
-CHUNKED = -1
+CHUNKED: Final = -1
 """The ``length`` of a body whose end the chunked coding marks."""
 
 
-Credentials = tuple[bytes | None, bytes | None]
+class Credentials:
+    """What a request presents: the values of ``Authorization`` and of ``X-API-Key``.
+
+    The same object, while a connection's requests bear the same.
+    """
+
+    __slots__ = ("api_key", "authorization")
+
+    def __init__(self, authorization: bytes | None, api_key: bytes | None) -> None:
+        self.authorization = authorization
+        self.api_key = api_key
+
+
+_NO_CREDENTIALS: Final = Credentials(None, None)
 
 
 class RequestFields:
@@ -68,8 +81,7 @@ class RequestFields:
     ``lines``: the fields that may travel on, as they stand in a head, and ``trace`` those of the
     trace context.  ``known``: the values of the fields that the gate reads, by lower-case name.
     ``length``: body bytes, or ``CHUNKED``.  ``close``: the client wants no further request on its
-    connection.  ``credentials``: what stands in Authorization and in X-API-Key.  ``origin``: where
-    the request came from, for its connection to fill in.
+    connection.  ``origin``: where the request came from, for its connection to fill in.
 
     A client that keeps its connection sends the same section again and again; so a section is
     understood once, and the same bytes lead to the same object (``read_request``).  ``section``
@@ -99,7 +111,7 @@ class RequestFields:
         self.trace = b""
         self.length = 0
         self.close = False
-        self.credentials: Credentials = (None, None)
+        self.credentials = _NO_CREDENTIALS
         self.expects_continue = False
         self.origin = NOWHERE
 
@@ -145,7 +157,9 @@ class RequestFields:
             self.close = True
         self._settle_host(minor)
         self._settle_framing(minor)
-        self.credentials = (self.known.get(b"authorization"), self.known.get(b"x-api-key"))
+        self.credentials = Credentials(
+            self.known.get(b"authorization"), self.known.get(b"x-api-key")
+        )
         self.lines = b"".join([b"%b: %b\r\n" % field for field in self._forward])
         self.trace = _trace_lines(self.known)
         self._forward.clear()  # a connection keeps its last section while it rests
@@ -326,10 +340,22 @@ def request_id(fields: RequestFields) -> bytes | None:
     return given if given is not None and _REQUEST_ID.fullmatch(given) else None
 
 
+def is_traceparent(value: bytes) -> bool:
+    """Whether a trace context's parent is one that any version-00 reader takes (W3C, 3.2)."""
+    return (
+        len(value) == 55
+        and value.translate(None, _HEX) == b"---"
+        and value[2] == value[35] == value[52] == 0x2D
+        and value[:2] != b"ff"
+        and value[3:35] != _NO_TRACE
+        and value[36:52] != _NO_PARENT
+    )
+
+
 def _trace_lines(known: dict[bytes, bytes]) -> bytes:
     """The W3C trace context to send on: all of it when valid, nothing otherwise."""
     parent = known.get(b"traceparent")
-    if parent is None or _TRACEPARENT.fullmatch(parent) is None:
+    if parent is None or not is_traceparent(parent):
         return b""
     line = b"traceparent: %b\r\n" % parent
     state = known.get(b"tracestate")

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody, UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import parse_response
 from headgate.wire.repeated import Change, Lines, exchanged, length_of
 
-_READ = frozenset(
+_READ: Final = frozenset(
     {
         b"connection",
         b"transfer-encoding",
         b"location",  # written anew by whoever knows the public address
     }
 )
-_DROPPED = frozenset(
+_DROPPED: Final = frozenset(
     {
         b"keep-alive",
         b"proxy-connection",
@@ -36,9 +37,9 @@ _DROPPED = frozenset(
     }
 )
 # A head in which one of these says something new is read anew.
-_FIXED = _READ | _DROPPED | {b"content-type"}
+_FIXED: Final = _READ | _DROPPED | {b"content-type"}
 # Lowering a name costs more than a look-up: the usual spellings are looked up as they come.
-_SHOWN = frozenset(
+_SHOWN: Final = frozenset(
     spelling
     for name in (
         b"date",
@@ -52,7 +53,7 @@ _SHOWN = frozenset(
     for spelling in (name, name.title())
 )
 # Searched for in a head that llhttp has read: what begins a line there is a field's name.
-_MEDIA_TYPE = re.compile(rb"\ncontent-type:[ \t]*([^;\s]+)", re.IGNORECASE)
+_MEDIA_TYPE: Final = re.compile(rb"\ncontent-type:[ \t]*([^;\s]+)", re.IGNORECASE)
 
 
 class Response:

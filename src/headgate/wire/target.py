@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from headgate.wire.errors import ProtocolError, ambiguous
 
 # Nothing in such a path can be spelled in two ways.
-_PLAIN = re.compile(rb"(?:/[A-Za-z0-9_~\-][A-Za-z0-9_~\-.]*)+/?|/")
-_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_ABSOLUTE = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE)
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]")  # of ASCII, and U+0080 to U+009F
-_KEEP = "/!$&'()*+,:=@~"  # sub-delims and pchar of RFC 3986 but `;`
-MAX_ENCODINGS = 8
+_PLAIN: Final = re.compile(rb"(?:/[A-Za-z0-9_~\-][A-Za-z0-9_~\-.]*)+/?|/")
+_BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE)
+_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]")  # of ASCII, and U+0080 to U+009F
+_KEEP: Final = "/!$&'()*+,:=@~"  # sub-delims and pchar of RFC 3986 but `;`
+MAX_ENCODINGS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,10 +90,13 @@ def test_no_argument_at_all_prints_the_help(capsys: pytest.CaptureFixture[str]) 
     assert printed.out.startswith("Usage: headgate ")
 
 
+COMPILED = " (compiled)" if headgate.is_compiled() else ""
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["--version"])
 
-    assert (code, capsys.readouterr().out) == (0, f"headgate {headgate.__version__}\n")
+    assert (code, capsys.readouterr().out) == (0, f"headgate {headgate.__version__}{COMPILED}\n")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

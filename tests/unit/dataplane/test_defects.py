@@ -53,6 +53,7 @@ def test_what_was_read_together_with_a_defect_cannot_be_taken_for_a_request(
     dialogue.outcome()
 
 
+@pytest.mark.patches
 def test_a_defect_in_reading_heads_is_answered_500(
     dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_defect_in_reading_heads_is_answered_500(
     assert (outcome.reason, outcome.method, outcome.client) == (Reason.INTERNAL, b"", "192.0.2.1")
 
 
+@pytest.mark.patches
 @pytest.mark.parametrize("idle", [False, True])
 def test_a_defect_in_sending_a_request_on(
     idle: bool, dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
@@ -82,6 +84,7 @@ def test_a_defect_in_sending_a_request_on(
     assert client.is_read()
 
 
+@pytest.mark.patches
 def test_a_defect_in_sending_a_body_on(dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch) -> None:
     client = dialogue.client()
     client.sends(request("PUT /stream", "Content-Length: 6"), b"abc")
@@ -94,6 +97,7 @@ def test_a_defect_in_sending_a_body_on(dialogue: Dialogue, monkeypatch: pytest.M
     assert mlflow.end() is End.CUT
 
 
+@pytest.mark.patches
 def test_a_defect_before_the_answers_head_is_answered_500(
     dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +113,7 @@ def test_a_defect_before_the_answers_head_is_answered_500(
     assert mlflow.end() is End.CUT
 
 
+@pytest.mark.patches
 def test_a_defect_within_an_answer_cuts_it(
     dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,7 +140,22 @@ def test_what_does_not_end_is_cut(dialogue: Dialogue) -> None:
 
     assert (client.end(), mlflow.end()) == (End.CUT, End.CUT)
     assert dialogue.plane.emptied.is_set()
-    assert dialogue.outcome().status == 0
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.status) == (Reason.DRAINING, 0)
+
+
+def test_an_answer_that_does_not_end_is_cut(dialogue: Dialogue) -> None:
+    """The client sees it: the length it was told has not come."""
+    client = dialogue.client()
+    client.sends(request("GET /stream"))
+    dialogue.mlflow_accepts().sends(answer(200, "Content-Length: 6"), b"abc")
+    dialogue.drains()
+    dialogue.plane.abort()
+    dialogue.turns.run()
+
+    assert client.end() is End.CUT
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.status, outcome.bytes_out) == (Reason.DRAINING, 200, 3)
 
 
 def test_a_worker_that_only_turns_away_takes_new_connections(dialogue: Dialogue) -> None:

@@ -137,6 +137,7 @@ def test_room_that_a_leaving_client_makes_is_used(dialogue: Dialogue) -> None:
     mlflow.sends(answer(200))
 
 
+@pytest.mark.patches
 def test_a_defect_of_one_that_waited_is_its_own(
     dialogue: Dialogue, mlflow: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -339,11 +339,13 @@ def placed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return seen
 
 
+@pytest.mark.patches
 def test_a_route_is_found_once(scene: Scene, placed: list[bytes]) -> None:
     routes = {id(scene.passes(f"POST {RUNS}?{number}").route) for number in range(3)}
     assert (len(routes), placed) == (1, [f"{RUNS}?0".encode()])
 
 
+@pytest.mark.patches
 def test_every_spelling_is_looked_at(scene: Scene, placed: list[bytes]) -> None:
     spelled = RUNS.replace("runs", "%72uns")
     assert scene.passes(f"POST {RUNS}").route.path == RUNS.encode()
@@ -366,6 +368,7 @@ def test_an_absolute_target_is_not_remembered(scene: Scene) -> None:
     assert verdict.phase is Phase.CANONICALISE
 
 
+@pytest.mark.patches
 @pytest.mark.parametrize("target", ["/mlflow", "/"])
 def test_what_depends_on_more_than_the_path_is_not_remembered(
     target: str, scene: Scene, placed: list[bytes]
@@ -375,6 +378,7 @@ def test_what_depends_on_more_than_the_path_is_not_remembered(
     assert len(placed) == 2
 
 
+@pytest.mark.patches
 def test_no_more_than_so_much_is_remembered(
     scene: Scene, placed: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,9 +129,9 @@ def test_the_line_of_a_request() -> None:
     assert written(OUTCOME) == (
         b'{"time":"2026-01-01T12:00:00.250Z","event":"request","reason":"ok","phase":"respond",'
         b'"status":200,"method":"GET","path":"/version","family":"meta","principal":"ci",'
-        b'"request_id":"0123456789abcdef00000001","client":"192.0.2.1",'
-        b'"endpoint":"127.0.0.1:5000","duration_ms":12.500,"upstream_ms":10.000,"bytes_in":0,'
-        b'"bytes_out":6,"attempts":1,"user_agent":"mlflow-python-client/3.17.2"}\n'
+        b'"request_id":"0123456789abcdef00000001","duration_ms":12.500,"upstream_ms":10.000,'
+        b'"bytes_in":0,"bytes_out":6,"client":"192.0.2.1","endpoint":"127.0.0.1:5000",'
+        b'"attempts":1,"user_agent":"mlflow-python-client/3.17.2"}\n'
     )
 
 
@@ -220,6 +220,7 @@ def test_whatever_bytes_a_client_sends_the_lines_are_json(noise: bytes, at: int)
     records(lines)
 
 
+@pytest.mark.patches
 @pytest.mark.parametrize("remembered", [1, 2, 512])
 def test_a_line_says_nothing_of_those_before_it(
     remembered: int, monkeypatch: pytest.MonkeyPatch
@@ -257,6 +258,7 @@ def test_a_file_gets_every_line(tmp_path: Path) -> None:
     assert len(records((tmp_path / "access.log").read_bytes())) == 200
 
 
+@pytest.mark.patches
 def test_a_stalled_reader_loses_lines_and_is_told_how_many(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,6 +302,7 @@ def test_the_end_waits_for_a_slow_reader(pipe: Pipe) -> None:
     assert len(records(bytes(found))) == 500
 
 
+@pytest.mark.patches
 def test_the_end_does_not_wait_for_ever_and_says_what_is_lost(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

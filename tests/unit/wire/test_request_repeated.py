@@ -58,7 +58,7 @@ def seen(request: Request) -> Seen:
         known.lines,
         known.trace,
         dict(known.known),
-        known.credentials,
+        (known.credentials.authorization, known.credentials.api_key),
         known.length,
         known.close,
         known.expects_continue,

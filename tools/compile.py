@@ -1,0 +1,32 @@
+"""Compiles modules to machine code with mypyc; ``hatch_build.py`` runs it, in the folder ``src``.
+
+    python tools/compile.py CONFIGURATION FOLDER MODULE...
+
+compiles each MODULE, a path below the working directory, by the settings for mypy in the file
+CONFIGURATION.  The shared libraries are in FOLDER/made then, at the places of their modules.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from mypyc.build import mypycify
+from setuptools import setup
+
+
+def main(configuration: str, folder: str, modules: Sequence[str]) -> None:
+    """Compile ``modules`` together, so that they call each other without a detour."""
+    extensions = mypycify(
+        [f"--config-file={configuration}", *modules],
+        opt_level="3",
+        debug_level="1",
+        group_name="headgate",
+        target_dir=f"{folder}/c",
+    )
+    options = [f"--build-lib={folder}/made", f"--build-temp={folder}/objects"]
+    setup(name="headgate", packages=[], ext_modules=extensions, script_args=["build_ext", *options])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])
