@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench chaos docs lock clean
+.PHONY: help run test check wheel bench chaos docs lock clean
 
 help: ## list the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ check: $(VENV)/.dev ## formatting, lint, types, import contracts, generated docu
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/python -m docs.generate --check
+
+wheel: $(VENV)/.dev ## a wheel for this Python and platform, the way of a request compiled (PURE=1: for any)
+	@HEADGATE_COMPILE=$(if $(PURE),0,1) $(BIN)/python -m hatchling build --target wheel --directory dist
 
 bench: $(VENV)/.dev ## the benchmarks: ratios against other programs measured in the same run
 	@$(BIN)/python -m bench $(ARGS)
@@ -55,12 +58,12 @@ $(VENV)/.tools: requirements/tools.lock
 
 $(VENV)/.run: requirements/run.lock pyproject.toml $(VENV)/.tools
 	@echo "installing Headgate and MLflow into $(VENV) (first time: about a minute)"
-	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/run.lock
+	@$(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/run.lock
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml $(VENV)/.tools
 	@echo "installing the development tools into $(VENV)"
-	@$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements/dev.lock requirements/tools.lock
+	@$(UV) pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements/dev.lock requirements/tools.lock
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run

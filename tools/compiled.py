@@ -6,6 +6,7 @@ folder first in ``PYTHONPATH`` every ``headgate`` of this checkout is the compil
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import os
 import shutil
@@ -42,6 +43,7 @@ def build() -> Path:
         _run("-m", "hatchling", "build", "--target", "wheel", "--directory", folder)
         (wheel,) = Path(folder).glob("*.whl")
         shutil.unpack_archive(wheel, _FOLDER, "zip")
+    compileall.compile_dir(_FOLDER, quiet=1)  # as whoever installs a wheel does
     known.write_text(wanted, encoding="ascii")
     return _FOLDER
 

@@ -13,7 +13,7 @@ from headgate.wire.response import Response, read_response
 if TYPE_CHECKING:
     from headgate.dataplane.pool import Pool
 
-WRITE_HIGH_WATER: Final = 128 * 1024
+WRITE_HIGH_WATER: Final = 64 * 1024
 """Bytes waiting to be sent before the other side is asked to pause."""
 
 JOIN_BYTES: Final = 64 * 1024
