@@ -17,8 +17,9 @@ import uvloop
 from headgate import __version__
 from headgate.auth import Anonymous, Authenticate, Authenticator, Refresher
 from headgate.config import AuthMode, Config
+from headgate.contract.use import Ask, AskError, Reply
 from headgate.control.app import ControlFacts, control_app
-from headgate.control.checks import Ask, AskError, Checks, Reply
+from headgate.control.checks import Checks
 from headgate.control.exposition import exposition
 from headgate.control.serving import ControlSocket
 from headgate.dataplane.call import CallError
@@ -29,6 +30,7 @@ from headgate.server.live import LiveGate
 from headgate.server.reload import Reloader, as_far_as_possible
 from headgate.server.supervisor import Supervisor
 from headgate.server.tls import ListenerTls
+from headgate.server.upstreams import LiveUpstream
 from headgate.server.worker import Companion, Worker
 from headgate.stores import KeyStore
 from headgate.telemetry.access_log import AccessLog
@@ -168,7 +170,7 @@ def _run_worker(
                 draining=lambda: plane.draining,
                 metrics=lambda: exposition(counters),
                 snapshots=gate.snapshots,
-                checks={name: Checks(_ask(gate, name)) for name in config.upstreams},
+                checks=_AllChecks(gate),
                 version=__version__,
             )
         )
@@ -186,12 +188,25 @@ def _run_worker(
         uvloop.run(worker.run(listening, ready, lifeline))
 
 
-def _ask(gate: LiveGate, upstream: str) -> Ask:
-    """How the health pages reach an upstream."""
+class _AllChecks:
+    """The checks of each upstream in force; one that a reload adds or changes gets new ones."""
+
+    def __init__(self, gate: LiveGate) -> None:
+        self._gate = gate
+        self._made: dict[LiveUpstream, Checks] = {}
+
+    def __call__(self) -> dict[str, Checks]:
+        known = self._made
+        self._made = {each: known.get(each) or Checks(asker(each)) for each in self._gate.upstreams}
+        return {each.name: checks for each, checks in self._made.items()}
+
+
+def asker(upstream: LiveUpstream) -> Ask:
+    """How the checks of its APIs reach an upstream."""
 
     async def ask(method: str, target: str, body: bytes) -> Reply:
         try:
-            return await gate.ask(upstream, method, target, body)
+            return await upstream.ask(method, target, body)
         except CallError as error:
             raise AskError(error.detail) from None
 

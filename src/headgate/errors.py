@@ -66,10 +66,22 @@ REASONS: Final[Mapping[Reason, ReasonRule]] = {
         503, "TEMPORARILY_UNAVAILABLE", Fault.GATE, True, "This gate process is shutting down."
     ),
     Reason.NO_ENDPOINT: ReasonRule(
-        503, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "No MLflow server may be used now."
+        503, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "Discovery names no MLflow server."
     ),
     Reason.UPSTREAM_CONNECT: ReasonRule(
         503, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "MLflow did not accept a connection."
+    ),
+    Reason.UPSTREAM_TLS: ReasonRule(
+        503, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "No TLS with MLflow to be trusted."
+    ),
+    Reason.UPSTREAM_HOST_REFUSED: ReasonRule(
+        502, "INTERNAL_ERROR", Fault.UPSTREAM, False, "MLflow's Host check refuses the gate."
+    ),
+    Reason.UPSTREAM_CREDENTIALS: ReasonRule(
+        502, "INTERNAL_ERROR", Fault.GATE, False, "MLflow asks the gate itself for credentials."
+    ),
+    Reason.UPSTREAM_NOT_JSON: ReasonRule(
+        502, "INTERNAL_ERROR", Fault.UPSTREAM, False, "A web page came where MLflow answers JSON."
     ),
     Reason.UPSTREAM_TIMEOUT: ReasonRule(
         504, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "MLflow stayed silent too long."

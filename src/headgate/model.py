@@ -23,11 +23,24 @@ class Reason(enum.StrEnum):
     DRAINING = "draining"
     NO_ENDPOINT = "no_endpoint"
     UPSTREAM_CONNECT = "upstream_connect"
+    UPSTREAM_TLS = "upstream_tls"
+    UPSTREAM_HOST_REFUSED = "upstream_host_refused"
+    UPSTREAM_CREDENTIALS = "upstream_credentials"
+    UPSTREAM_NOT_JSON = "upstream_not_json"
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_RESET = "upstream_reset"
     UPSTREAM_ERROR = "upstream_error"
     CLIENT_GONE = "client_gone"
     INTERNAL = "internal"
+
+
+class Api(enum.StrEnum):
+    """MLflow's APIs, as far as health is told of them."""
+
+    EXPERIMENTS = "experiments"
+    MODELS = "models"
+    ARTIFACTS = "artifacts"
+    TRACES = "traces"
 
 
 class Phase(enum.StrEnum):

@@ -93,7 +93,10 @@ FAULTS: Mapping[Fault, Advice] = {
     ),
 }
 
-_MLFLOW_DOWN = "Start MLflow or correct its address in the gate's configuration, then run again."
+_MLFLOW_DOWN = (
+    "Start MLflow or correct its address in the gate's configuration, then run again; "
+    "`headgate doctor` on the gate's machine shows what is wrong."
+)
 REASONS: Mapping[str, Advice] = {
     "unauthenticated": Advice(
         "The gate does not know the key it was sent, or the key was revoked.",
@@ -133,8 +136,27 @@ REASONS: Mapping[str, Advice] = {
         "The gate is shutting down.",
         "Wait until the deployment has finished, then run again.",
     ),
-    "no_endpoint": Advice("The gate knows no MLflow server that may be used now.", _MLFLOW_DOWN),
+    "no_endpoint": Advice(
+        "The gate knows no MLflow server: discovery names none.",
+        "Correct the name in the gate's configuration; `headgate doctor` shows what it finds.",
+    ),
     "upstream_connect": Advice("MLflow does not accept connections from the gate.", _MLFLOW_DOWN),
+    "upstream_tls": Advice(
+        "The gate and MLflow cannot make a TLS connection that the gate trusts.",
+        "Set tls.ca or tls.server_name of the gate's upstream; `headgate doctor` says which.",
+    ),
+    "upstream_host_refused": Advice(
+        "MLflow's Host check does not know the name by which the gate speaks to it.",
+        "Start MLflow with that name in --allowed-hosts; `headgate doctor` says which.",
+    ),
+    "upstream_credentials": Advice(
+        "MLflow runs with an authentication of its own and does not accept what the gate shows it.",
+        "Set `credentials` of the gate's upstream, with policy 'replace'.",
+    ),
+    "upstream_not_json": Advice(
+        "A web page came where MLflow answers JSON: it failed, or something else listens there.",
+        "Look into MLflow's log; `headgate doctor` shows what answers the gate.",
+    ),
     "upstream_timeout": Advice(
         "MLflow accepted the request and stayed silent.",
         "Look at MLflow's load, its database and its artifact store.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 
@@ -16,6 +17,13 @@ class Resources:
     def sockets(self) -> int:
         """How many sockets are open, listening ones included."""
         return sum(self._is_socket(entry) for entry in (self._folder / "fd").iterdir())
+
+    def sockets_to(self, host: str) -> int:
+        """How many connections lead to the IPv4 address ``host``, anybody's on this machine."""
+        wanted = socket.inet_aton(host)[::-1].hex().upper()
+        lines = (self._folder / "net" / "tcp").read_text(encoding="ascii").splitlines()[1:]
+        columns = (line.split() for line in lines)
+        return sum(each[2].startswith(f"{wanted}:") and each[3] == "01" for each in columns)
 
     @property
     def threads(self) -> int:

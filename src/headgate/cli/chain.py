@@ -9,9 +9,10 @@ from dataclasses import asdict
 import uvloop
 from rich.console import Console
 
+from headgate.compose import asker
 from headgate.config import Config
-from headgate.control.checks import Api, Ask, AskError, CheckResult, Checks, Reply
-from headgate.dataplane.call import CallError
+from headgate.control.checks import CheckResult, Checks
+from headgate.model import Api
 from headgate.server.doctor import Finding, examine
 from headgate.server.upstreams import LiveUpstream
 
@@ -47,28 +48,27 @@ async def _upstream(config: Config, name: str) -> AsyncIterator[Finding]:
     upstream = LiveUpstream(name, settings, config.limits)
     upstream.start()
     await upstream.known()
-    checks = Checks(_asker(upstream))
+    checks = Checks(asker(upstream))
     try:
         for api in Api:
             yield _of_check(await checks.check(api))
-        yield _of_check(await checks.check(Api.ARTIFACTS, deep=True))
+        yield _of_check(await checks.check(Api.ARTIFACTS, deep=True), "keep artifacts")
     finally:
         upstream.close()
 
 
-def _asker(upstream: LiveUpstream) -> Ask:
-    async def ask(method: str, target: str, body: bytes) -> Reply:
-        try:
-            return await upstream.ask(method, target, body)
-        except CallError as error:
-            raise AskError(error.detail) from None
-
-    return ask
+def _of_check(result: CheckResult, step: str = "") -> Finding:
+    cure = "" if result.ok else _CURES[Api(result.api)]
+    return Finding(step or f"use {result.api}", result.ok, result.detail, cure)
 
 
-def _of_check(result: CheckResult) -> Finding:
-    cure = "" if result.ok else "Look into MLflow's log; this API does not work there."
-    return Finding(f"use {result.api}", result.ok, result.detail, cure)
+_DATABASE = "Look into MLflow's log: its database does not answer, or is of another version."
+_CURES = {
+    Api.EXPERIMENTS: _DATABASE,
+    Api.MODELS: _DATABASE,
+    Api.TRACES: _DATABASE,
+    Api.ARTIFACTS: "Look into MLflow's log: its artifact store does not answer, or refuses it.",
+}
 
 
 def _show(console: Console, finding: Finding) -> None:

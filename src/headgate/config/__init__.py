@@ -1,5 +1,6 @@
 """The configuration: one frozen ``Config``, checked in one go, every problem with its path."""
 
+from headgate.config.credentials import CredentialPolicy, Credentials
 from headgate.config.load import load
 from headgate.config.roles import Role
 from headgate.config.schema import (
@@ -10,11 +11,14 @@ from headgate.config.schema import (
     ListenTls,
 )
 from headgate.config.shields import ShieldRule, Shields
-from headgate.config.upstream import Upstream, UpstreamTls
+from headgate.config.upstream import BodyLimits, Upstream, UpstreamTls
 
 __all__ = [
     "AuthMode",
+    "BodyLimits",
     "Config",
+    "CredentialPolicy",
+    "Credentials",
     "Limits",
     "Listen",
     "ListenTls",

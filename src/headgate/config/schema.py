@@ -192,7 +192,7 @@ class Config(Section):
             *_open_door(self),
             *_listener_files(self.listen),
             *_prefixes_used_twice(self.upstreams),
-            *(each for name, one in self.upstreams.items() for each in _upstream_tls(name, one)),
+            *(each for name, one in self.upstreams.items() for each in _upstream_files(name, one)),
             *problems(self.roles, self.upstreams),
         ]
 
@@ -230,13 +230,17 @@ def _listener_files(listen: Listen) -> Iterator[Problem]:
         yield from _unreadable("listen.tls.client_ca", tls.client_ca)
 
 
-def _upstream_tls(name: str, upstream: Upstream) -> Iterator[Problem]:
+def _upstream_files(name: str, upstream: Upstream) -> Iterator[Problem]:
     path, tls = f"upstreams.{name}.tls", upstream.tls
     if not upstream.is_https and tls.model_fields_set:
         yield Problem(path, f"is of no use to the plain {upstream.url}; use an https:// URL")
     yield from _unreadable(f"{path}.ca", tls.ca)
     yield from _unreadable(f"{path}.certificate", tls.certificate)
     yield from _unreadable(f"{path}.key", tls.key)
+    credentials = upstream.credentials
+    path = f"upstreams.{name}.credentials"
+    yield from _unreadable(f"{path}.password_file", credentials.password_file)
+    yield from _unreadable(f"{path}.token_file", credentials.token_file)
 
 
 def _unreadable(path: str, file: Path | None) -> Iterator[Problem]:

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
+from headgate.config.addresses import is_address, is_forbidden, name_server
+from headgate.config.credentials import Credentials
 from headgate.config.section import Seconds, Section, listed
+from headgate.model import Api
 
 DEVELOPMENT_URL = "http://127.0.0.1:5000"
 SCHEMES = ("http", "https", "srv+http", "srv+https", "cloudmap")
@@ -93,6 +96,11 @@ class Probes(Section):
     timeout: Seconds = Field(5, description="Seconds for a probe's answer.")
     unhealthy_after: int = Field(2, ge=1, description="Failed probes in a row.")
     healthy_after: int = Field(1, ge=1, description="Successful probes in a row.")
+    apis: Annotated[tuple[Api, ...], BeforeValidator(listed)] = Field(
+        (),
+        description="APIs that each probe uses as well, beside `/health`; an endpoint where one "
+        "does not work is unhealthy. They cost MLflow a query of its database each.",
+    )
 
 
 class Balance(Section):
@@ -113,7 +121,7 @@ class Balance(Section):
     )
     max_ejection_time: Seconds = Field(300, description="Seconds that an ejection lasts at most.")
     max_ejected_share: float = Field(
-        0.5, ge=0, le=1, description="Share of the endpoints that may be ejected at once."
+        0.5, ge=0, le=1, description="Share of the endpoints that may be ejected at once; 0: none."
     )
     slow_start: float = Field(
         10,
@@ -123,6 +131,18 @@ class Balance(Section):
     )
     zone: str | None = Field(
         None, description="The gate's own availability zone: endpoints there are preferred."
+    )
+
+
+class BodyLimits(Section):
+    """Bounds on bodies that differ for this upstream; without one, that of `limits` holds."""
+
+    body_bytes: ByteSize | None = Field(None, ge=1, description="Largest body of an API request.")
+    trace_body_bytes: ByteSize | None = Field(
+        None, ge=1, description="Largest body of a trace export."
+    )
+    artifact_body_bytes: ByteSize | None = Field(
+        None, description="Largest artifact that may be uploaded; 0: any."
     )
 
 
@@ -138,6 +158,8 @@ class Upstream(Section):
         "down a buffering path.",
     )
     tls: UpstreamTls = Field(UpstreamTls(), description="For `https`; verification is always on.")
+    credentials: Credentials = Credentials()
+    limits: BodyLimits = BodyLimits()
     probes: Probes = Probes()
     balance: Balance = Balance()
     resolver: str | None = Field(
@@ -145,8 +167,8 @@ class Upstream(Section):
     )
     allow_link_local: bool = Field(
         False,
-        description="Use link-local addresses that discovery names. Cloud metadata services have "
-        "such addresses; MLflow has none.",
+        description="Use link-local addresses and those of cloud metadata services, whether "
+        "discovery names them or `url`. MLflow has none of them.",
     )
     prefixes: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         ("/", "/mlflow", "/api/mlflow"),
@@ -201,6 +223,24 @@ class Upstream(Section):
         if len(schemes) > 1:
             raise ValueError("the URLs of a list must be all http or all https")
         return ",".join(urls)
+
+    @field_validator("resolver")
+    @classmethod
+    def _resolver(cls, value: str | None) -> str | None:
+        if value is not None:
+            name_server(value)
+        return value
+
+    @model_validator(mode="after")
+    def _metadata(self) -> Self:
+        hosts = [urlsplit(url).hostname or "" for url in self.urls]
+        found = [host for host in hosts if is_address(host) and is_forbidden(host)]
+        if found and not self.allow_link_local:
+            raise ValueError(
+                f"url: {found[0]} is link-local or a cloud's metadata service, where no MLflow "
+                "is; set allow_link_local if it is meant"
+            )
+        return self
 
     @field_validator("static_prefix")
     @classmethod

@@ -6,21 +6,33 @@ Liveness never depends on MLflow, and readiness only on whether requests can be 
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any
+import enum
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from headgate.control.checks import Api, CheckResult, Checks
+from headgate.control.checks import CheckResult, Checks
 from headgate.control.exposition import CONTENT_TYPE
-from headgate.upstream import ClusterSnapshot
+from headgate.model import Api
+from headgate.upstream import ClusterSnapshot, State
 
+T = TypeVar("T")
 PRINCIPAL_HEADER = "x-headgate-principal"
 """Who asks, as the data plane has found out; clients cannot send it."""
+
+
+class Status(enum.StrEnum):
+    """How things stand: all is well, something is not but requests are served, or none are."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,14 +40,14 @@ class ControlFacts:
     """What the pages need to know.
 
     ``draining``: whether this worker is about to stop.  ``metrics``: the Prometheus text.
-    ``snapshots``: how each upstream stands.  ``checks``: those of each upstream, by its name.
+    ``snapshots``: how each upstream in force stands.  ``checks``: theirs, by the upstream's name.
     ``version``: of Headgate.
     """
 
     draining: Callable[[], bool]
     metrics: Callable[[], Iterator[str]]
     snapshots: Callable[[], list[ClusterSnapshot]]
-    checks: Mapping[str, Checks]
+    checks: Callable[[], Mapping[str, Checks]]
     version: str
 
 
@@ -67,7 +79,8 @@ class _Pages:
         """Say whether new requests are welcome here and have somewhere to go."""
         if self._facts.draining():
             return _not_ready("draining")
-        if not all(_can_serve(snapshot) for snapshot in self._facts.snapshots()):
+        # One broken upstream, or a full one, is no reason to take away the others.
+        if not any(_can_serve(snapshot) for snapshot in self._facts.snapshots()):
             return _not_ready("no endpoint")
         return PlainTextResponse("ready\n")
 
@@ -82,24 +95,28 @@ class _Pages:
 
     async def detailed(self, request: Request) -> Response:
         """Show that, and whether each API works."""
-        results = {}
-        for name, checks in self._facts.checks.items():
-            results[name] = [dataclasses.asdict(result) for result in await checks.all()]
-        return await self._health(request, results)
+        return await self._health(request, await self._each(Checks.all))
 
-    async def _health(self, request: Request, results: Mapping[str, Any]) -> Response:
+    async def _health(
+        self, request: Request, results: Mapping[str, Sequence[CheckResult]]
+    ) -> Response:
         snapshots = self._facts.snapshots()
-        well = all(snapshot.available for snapshot in snapshots)
-        works = all(result["ok"] for each in results.values() for result in each)
-        status = "ok" if well and works else "degraded" if _any_serves(snapshots) else "down"
+        states = [upstream_status(each, results.get(each.upstream, ())) for each in snapshots]
+        status = _of_all(states)
         answer: dict[str, Any] = {"status": status}
         if PRINCIPAL_HEADER in request.headers:
             answer["version"] = self._facts.version
             answer["draining"] = self._facts.draining()
-            answer["upstreams"] = [dataclasses.asdict(snapshot) for snapshot in snapshots]
+            answer["upstreams"] = [
+                {"status": state, **dataclasses.asdict(snapshot)}
+                for state, snapshot in zip(states, snapshots, strict=True)
+            ]
             if results:
-                answer["apis"] = results
-        return JSONResponse(answer, status_code=503 if status == "down" else 200)
+                answer["apis"] = {
+                    name: [dataclasses.asdict(result) for result in each]
+                    for name, each in results.items()
+                }
+        return JSONResponse(answer, status_code=503 if status is Status.DOWN else 200)
 
     async def health_of(self, request: Request) -> Response:
         """Use one API and show whether it works; ``deep=1`` writes an artifact too."""
@@ -120,18 +137,34 @@ class _Pages:
             }
         return JSONResponse(answer, status_code=200 if ok else 503)
 
-    async def _each(
-        self, check: Callable[[Checks], Awaitable[CheckResult]]
-    ) -> dict[str, CheckResult]:
-        return {name: await check(checks) for name, checks in self._facts.checks.items()}
+    async def _each(self, check: Callable[[Checks], Awaitable[T]]) -> dict[str, T]:
+        """Check every upstream at the same time: one that hangs holds up no other."""
+        checks = self._facts.checks()
+        found = await asyncio.gather(*map(check, checks.values()))
+        return dict(zip(checks, found, strict=True))
+
+
+def upstream_status(snapshot: ClusterSnapshot, results: Sequence[CheckResult] = ()) -> Status:
+    """How an upstream stands in one word.
+
+    An endpoint that is full is well; one that has left no longer counts.
+    """
+    if not snapshot.in_service:
+        return Status.DOWN
+    present = sum(each.state != State.DRAINING for each in snapshot.endpoints)
+    is_stale = any(source.failing_seconds is not None for source in snapshot.sources)
+    works = all(result.ok for result in results)
+    is_well = snapshot.in_service == present and not is_stale and works
+    return Status.OK if is_well else Status.DEGRADED
+
+
+def _of_all(states: Collection[Status]) -> Status:
+    kinds = set(states)
+    return kinds.pop() if len(kinds) == 1 else Status.DEGRADED
 
 
 def _can_serve(snapshot: ClusterSnapshot) -> bool:
-    return snapshot.available > 0 or snapshot.failing_open
-
-
-def _any_serves(snapshots: list[ClusterSnapshot]) -> bool:
-    return any(snapshot.available for snapshot in snapshots)
+    return snapshot.in_service > 0 or snapshot.failing_open
 
 
 def _not_ready(why: str) -> Response:

@@ -7,47 +7,21 @@ thousand health requests cause one.
 from __future__ import annotations
 
 import asyncio
-import enum
-import json
+import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
+
+from headgate.contract.use import ARTIFACTS, PROBE_FOLDER, Ask, AskError, expect, parse, use
+from headgate.model import Api
 
 FRESH_SECONDS = 2.0
 """How long a result is good for."""
-PROBE_FOLDER = "headgate-health"
-"""Where deep checks write; nothing of MLflow's lies there, for its folders are numbers."""
-
-
-class Api(enum.StrEnum):
-    """The APIs that are checked."""
-
-    EXPERIMENTS = "experiments"
-    MODELS = "models"
-    ARTIFACTS = "artifacts"
-    TRACES = "traces"
-
-
-class Reply(Protocol):
-    """What MLflow answered."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-
-    @property
-    def body(self) -> bytes:
-        """The whole body."""
-
-
-class AskError(Exception):
-    """MLflow gave no answer; the text is a clause for a person."""
-
-
-Ask = Callable[[str, str, bytes], Awaitable[Reply]]
-"""Sends a request (method, path and query, JSON body) to MLflow.  Raises ``AskError``."""
+LEFTOVER_SECONDS = 600.0
+"""What a deep check wrote so long ago is no longer in use, whichever gate wrote it."""
+_LEFTOVER = re.compile(r"([0-9]{1,12})-[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +69,7 @@ class Checks:
     async def _run(self, api: Api, *, deep: bool) -> CheckResult:
         started = self._clock()
         try:
-            detail = await (self._write_read_delete() if deep else self._read(api))
+            detail = await (self._write_read_delete() if deep else use(api, self._ask))
         except AskError as error:
             ok, detail = False, str(error)
         else:
@@ -105,62 +79,45 @@ class Checks:
         self._results[api, deep] = result
         return result
 
-    async def _read(self, api: Api) -> str:
-        method, target, body = _READS[api]
-        reply = await self._ask(method, target, body)
-        _expect(reply, method, target)
-        _parse(reply, method, target)
-        return f"{method} {target.partition('?')[0]} answered {reply.status}"
-
     async def _write_read_delete(self) -> str:
-        """An artifact's whole life, in a place of its own."""
-        name = f"{PROBE_FOLDER}/{secrets.token_hex(8)}.txt"
-        target = f"/api/2.0/mlflow-artifacts/artifacts/{name}"
+        """An artifact's whole life, in a place of its own; whatever fails, nothing is to stay."""
+        await self._remove_leftovers()
+        folder = f"{PROBE_FOLDER}/{int(self._clock())}-{secrets.token_hex(8)}"
+        target = f"{ARTIFACTS}/{folder}/probe.txt"
         content = b"written by Headgate's health check\n"
-        _expect(await self._ask("PUT", target, content), "PUT", target)
         try:
+            # Without an answer it may have been written, or be so in a moment.
+            expect(await self._ask("PUT", target, content), "PUT", target)
             reply = await self._ask("GET", target, b"")
-            _expect(reply, "GET", target)
+            expect(reply, "GET", target)
             if reply.body != content:
                 raise AskError("an artifact came back other than it was written")
-        finally:
-            gone = await self._ask("DELETE", target, b"")
-        _expect(gone, "DELETE", target)
+        except AskError as error:
+            try:
+                await self._remove(folder)
+            except AskError as another:
+                raise AskError(
+                    f"{error}; {folder} is removed by a later check, if it is there ({another})"
+                ) from None
+            raise
+        await self._remove(folder)
         return "an artifact was written, read and deleted"
 
+    async def _remove(self, folder: str) -> None:
+        target = f"{ARTIFACTS}/{folder}"
+        expect(await self._ask("DELETE", target, b""), "DELETE", target)
 
-_READS: dict[Api, tuple[str, str, bytes]] = {
-    Api.EXPERIMENTS: ("POST", "/api/2.0/mlflow/experiments/search", b'{"max_results": 1}'),
-    Api.MODELS: ("GET", "/api/2.0/mlflow/registered-models/search?max_results=1", b""),
-    Api.ARTIFACTS: (
-        "GET",
-        f"/api/2.0/mlflow-artifacts/artifacts?path={PROBE_FOLDER}",
-        b"",
-    ),
-    Api.TRACES: (
-        "POST",
-        "/api/3.0/mlflow/traces/search",
-        json.dumps(
-            {
-                "locations": [
-                    {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}
-                ],
-                "max_results": 1,
-            }
-        ).encode(),
-    ),
-}
+    async def _remove_leftovers(self) -> None:
+        """Take away what earlier checks could not, also those of gates that were killed."""
+        target = f"{ARTIFACTS}?path={PROBE_FOLDER}"
+        reply = await self._ask("GET", target, b"")
+        expect(reply, "GET", target)
+        for name in _names_in(parse(reply, "GET", target)):
+            made = _LEFTOVER.fullmatch(name)
+            if made is not None and self._clock() - int(made[1]) > LEFTOVER_SECONDS:
+                await self._remove(f"{PROBE_FOLDER}/{name}")
 
 
-def _expect(reply: Reply, method: str, target: str) -> None:
-    if not 200 <= reply.status < 300:
-        said = reply.body[:200].decode("utf-8", "replace").replace("\n", " ")
-        raise AskError(f"{method} {target.partition('?')[0]} answered {reply.status}: {said}")
-
-
-def _parse(reply: Reply, method: str, target: str) -> None:
-    try:
-        json.loads(reply.body)
-    except ValueError:
-        where = f"{method} {target.partition('?')[0]}"
-        raise AskError(f"{where} answered something else than JSON: is that MLflow?") from None
+def _names_in(listed: Any) -> list[str]:
+    files = listed.get("files", ()) if isinstance(listed, dict) else ()
+    return [str(file["path"]).rpartition("/")[2] for file in files]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
+
+from pydantic import ByteSize
 
 from headgate.contract import Dialect
 from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
-from headgate.model import Endpoint, Reason
+from headgate.model import Endpoint, Reason, SizeClass
 from headgate.upstream import (
     Cluster,
     ClusterSnapshot,
@@ -36,7 +38,9 @@ class Queued(Protocol):
 class Balancer:
     """Chooses an endpoint for each request, and keeps a pool of connections for each endpoint.
 
-    ``dialect`` is how the upstream wants to be spoken to, as far as that has been found out.
+    ``dialect`` is how the upstream wants to be spoken to, as far as that has been found out;
+    ``own_lines`` are what it is shown of credentials, the same for all requests, and ``None`` where
+    each has its own; ``body_limits`` are those that are its own.
 
     Args:
         cluster: decides.
@@ -58,6 +62,8 @@ class Balancer:
         self.cluster = cluster
         self.silence_timeout = silence_timeout
         self.dialect = Dialect()
+        self.own_lines: bytes | None = b""
+        self.body_limits: Mapping[SizeClass, ByteSize] = {}
         self.retry_policy = RetryPolicy()
         self._make_pool = make_pool
         self._clock = clock
@@ -154,10 +160,16 @@ def refusal(unavailable: Unavailable) -> Refusal:
             retry_after=unavailable.retry_after,
             detail=unavailable.text,
         )
+    cure = (
+        "Check the name in this upstream's url, and that the gate's resolver knows it"
+        if unavailable.why is Why.NONE_KNOWN
+        else "Check that MLflow is running"
+    )
     return Refusal(
         Reason.NO_ENDPOINT,
-        f"Headgate has no MLflow server to send this to: {unavailable.text}. Nothing was sent; "
-        "send this request again in a moment, and check that MLflow is running.",
+        f"Headgate has no MLflow server to send this to: {unavailable.text}. {cure}; "
+        "`headgate doctor` on the gate's machine shows what is wrong. Nothing was sent; send this "
+        "request again in a moment.",
         retry_after=unavailable.retry_after,
         detail=unavailable.text,
     )

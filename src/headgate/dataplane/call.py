@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import ssl
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -18,6 +19,12 @@ class CallFailure(enum.StrEnum):
     """How a call can fail without an answer."""
 
     CONNECT = "connect"
+    """Refused, or no way there."""
+    DROPPED = "dropped"
+    """Accepted, and closed at once."""
+    NO_CONNECTION = "no_connection"
+    """Nothing answered the attempt to connect."""
+    TLS = "tls"
     RESET = "reset"
     TIMEOUT = "timeout"
     INVALID = "invalid"
@@ -136,7 +143,14 @@ class _Call:
     def on_connect_failed(self, endpoint: Endpoint, error: OSError) -> None:
         self._connecting = None
         cause = error.strerror or str(error) or type(error).__name__
-        self._fail(CallFailure.CONNECT, f"{endpoint}: {cause}")
+        kinds = {
+            ssl.SSLError: CallFailure.TLS,
+            TimeoutError: CallFailure.NO_CONNECTION,
+            ConnectionRefusedError: CallFailure.CONNECT,
+            ConnectionError: CallFailure.DROPPED,
+        }
+        failure = next((name for kind, name in kinds.items() if isinstance(error, kind)), None)
+        self._fail(failure or CallFailure.CONNECT, f"{endpoint}: {cause}")
 
     # --- from the connection ---------------------------------------------------------------
 
@@ -168,7 +182,13 @@ class _Call:
             self._answer.set_result(CallAnswer(response.status, response.lines, bytes(self._body)))
 
     def on_upstream_lost(self, error: Exception | None) -> None:
-        self._fail(CallFailure.RESET, str(error) if error else "closed without an answer")
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.reused and self._response is None:
+            # It was kept for too long, which says nothing; what the gate asks may be asked twice.
+            self._connecting = self._pool.connect(self)
+            return
+        failure = CallFailure.TLS if isinstance(error, ssl.SSLError) else CallFailure.RESET
+        self._fail(failure, str(error) if error else "closed without an answer")
 
     def on_upstream_silent(self) -> None:
         self._fail(CallFailure.TIMEOUT, "silent")

@@ -35,8 +35,8 @@ async def dial_tcp(
     return connection
 
 
-def tls_dial(context: ssl.SSLContext, server_name: str | None) -> Dial:
-    """Connect over TLS; the certificate must bear ``server_name``, or else the endpoint's host."""
+def tls_dial(context: ssl.SSLContext, name_of: Callable[[Endpoint], str]) -> Dial:
+    """Connect over TLS; the certificate must bear what ``name_of`` says of the endpoint."""
 
     async def dial(
         endpoint: Endpoint, make: Callable[[], UpstreamConnection]
@@ -47,7 +47,7 @@ def tls_dial(context: ssl.SSLContext, server_name: str | None) -> Dial:
             endpoint.host,
             endpoint.port,
             ssl=context,
-            server_hostname=server_name or endpoint.host,
+            server_hostname=name_of(endpoint),
         )
         return connection
 

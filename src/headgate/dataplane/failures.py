@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Final
 
 from headgate.errors import Refusal
@@ -13,18 +14,42 @@ from headgate.wire.errors import ProtocolError
 
 RETRY_AFTER: Final = 2
 """Seconds a client is asked to wait before it tries an unreachable MLflow again."""
+_DOCTOR: Final = "`headgate doctor` on the gate's machine shows what is wrong"
+_NOW: Final = "`headgate doctor` on the gate's machine shows how it stands now"
 
 
 def cannot_connect(endpoint: Endpoint, error: OSError) -> Refusal:
     """Nothing reached MLflow, so any request may be sent again."""
     cause = error.strerror or str(error) or type(error).__name__
+    is_tls = isinstance(error, ssl.SSLError)
     return Refusal(
-        Reason.UPSTREAM_CONNECT,
+        Reason.UPSTREAM_TLS if is_tls else Reason.UPSTREAM_CONNECT,
         f"Headgate could not reach the MLflow server: it tried {endpoint} ({cause}). "
-        "Check that MLflow is running there; nothing was sent, so this request may be sent again.",
+        f"{_likely(error)}; {_DOCTOR}. Nothing was sent, so this request may be sent again.",
         retry_after=RETRY_AFTER,
         detail=f"{endpoint}: {cause}",
     )
+
+
+def _likely(error: OSError) -> str:
+    """What most probably lies behind it, and the cure."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            "Its certificate is not trusted, has run out or bears another name: set tls.ca or "
+            "tls.server_name of this upstream, or renew it"
+        )
+    if isinstance(error, ssl.SSLError):
+        return "What listens there does not speak TLS as the gate does: is it http?"
+    if isinstance(error, TimeoutError):
+        return (
+            "Nothing answers there: a firewall or security group drops what the gate sends, or "
+            "the address is wrong"
+        )
+    if isinstance(error, ConnectionRefusedError):
+        return "MLflow does not run there, or listens on another port or on 127.0.0.1 alone"
+    if isinstance(error, ConnectionError):
+        return "Something there accepts connections and drops them at once: is it MLflow?"
+    return "The gate has no way to that address"
 
 
 def waited_in_vain(limit: float) -> Refusal:
@@ -37,12 +62,20 @@ def waited_in_vain(limit: float) -> Refusal:
     )
 
 
-def connection_lost(cause: str) -> Refusal:
+def connection_lost(cause: str, error: Exception | None) -> Refusal:
     """MLflow ended the connection before it answered."""
+    if isinstance(error, ssl.SSLError):  # since TLS 1.3 some refusals come after the handshake
+        return Refusal(
+            Reason.UPSTREAM_TLS,
+            f"Headgate lost its TLS connection to the MLflow server ({cause}). It may ask for a "
+            f"certificate: see tls.certificate of this upstream. {_NOW}.",
+            detail=cause,
+        )
     return Refusal(
         Reason.UPSTREAM_RESET,
-        "Headgate lost the MLflow server: it ended the connection before it answered. "
-        "Look into MLflow's log; whether it carried out the request is not known.",
+        "Headgate lost the MLflow server: it ended the connection before it answered, as one does "
+        "that is stopped or runs out of memory. Look into MLflow's log; whether it carried out "
+        f"the request is not known. {_NOW}.",
         detail=cause,
     )
 
@@ -51,15 +84,16 @@ def silent(limit: float) -> Refusal:
     """MLflow has not moved for ``limit`` seconds."""
     return Refusal(
         Reason.UPSTREAM_TIMEOUT,
-        f"Headgate gave up on the MLflow server: it stayed silent for {limit:g} s. Look into "
-        "MLflow's log; whether it carried out the request is not known.",
+        f"Headgate gave up on the MLflow server: it stayed silent for {limit:g} s, as one does "
+        "that hangs or waits for its database. Look into MLflow's log; whether it carried out the "
+        f"request is not known. {_NOW}.",
     )
 
 
 def host_refused(host: str) -> Refusal:
     """MLflow's own Host check (mlflow/server/fastapi_security.py) does not know the gate."""
     return Refusal(
-        Reason.UPSTREAM_ERROR,
+        Reason.UPSTREAM_HOST_REFUSED,
         f"Headgate was refused by the MLflow server's Host check: it does not accept '{host}'. "
         "Start MLflow with that in --allowed-hosts, or set host_header of this upstream in the "
         "gate's configuration to a name that MLflow accepts; `headgate doctor` shows what it does.",
@@ -69,8 +103,16 @@ def host_refused(host: str) -> Refusal:
 
 def page_instead_of_json(status: int, endpoint: str) -> Refusal:
     """A web page came where MLflow's API answers JSON."""
+    if status == 401:  # so does MLflow's own authentication (mlflow/server/auth)
+        return Refusal(
+            Reason.UPSTREAM_CREDENTIALS,
+            f"Headgate was asked for credentials by the MLflow server at {endpoint}: it runs with "
+            "an authentication of its own. Your key is fine; the gate's operator sets credentials "
+            f"of this upstream (policy 'replace'), or corrects them; {_DOCTOR}.",
+            detail="MLflow answered 401",
+        )
     return Refusal(
-        Reason.UPSTREAM_ERROR,
+        Reason.UPSTREAM_NOT_JSON,
         f"Headgate got a web page (status {status}) from {endpoint} where MLflow answers JSON. "
         "Either MLflow itself failed, and its log says why, or something else listens there, such "
         "as a login page or a load balancer; `headgate doctor` shows which.",
@@ -83,7 +125,8 @@ def invalid_answer(error: ProtocolError) -> Refusal:
     """MLflow's answer cannot be understood."""
     return Refusal(
         Reason.UPSTREAM_ERROR,
-        f"Headgate does not understand the MLflow server: {error.message}.",
+        f"Headgate does not understand the MLflow server: {error.message}. Something else than "
+        f"MLflow may listen there, or it speaks https; {_DOCTOR}.",
         detail=error.message,
     )
 

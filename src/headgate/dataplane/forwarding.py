@@ -42,6 +42,8 @@ JSON_FAMILIES: Final = frozenset(
         "runs",
         "metrics",
         "models",
+        "logged-models",
+        "traces",
         "datasets",
         "assessments",
         "scorers",
@@ -51,6 +53,10 @@ JSON_FAMILIES: Final = frozenset(
     }
 )
 """Families whose routes answer JSON alone."""
+JSON_LISTS = frozenset(
+    {"artifacts/list", "artifacts/list-store", "artifacts/list-of-logged-model"},
+)
+"""Routes of other families that do."""
 
 # To look a member up in its class costs as much as ten attributes.
 _SELECT: Final = Phase.SELECT
@@ -179,6 +185,7 @@ class Forwarding:
 
     def _send(self, pool: Pool, connection: UpstreamConnection) -> None:
         exchange, body, route = self._exchange, self._body, self._forward.route
+        own = self._balancer.own_lines
         exchange.phase = _FORWARD
         self._connection = connection
         self._sent = True
@@ -191,7 +198,7 @@ class Forwarding:
             pool.host_header,
             exchange.request_id,
             body.length if body is not None else 0,
-            b"" if route.operation.family != "gate" else self._principal_line(),
+            own if own is not None else self._lines_of_its_own(),
         )
         self._client.resume_reading()  # it was not read while there was nowhere to go
         connection.write([head, *due] if due else [head])
@@ -200,8 +207,11 @@ class Forwarding:
         if body is not None:
             exchange.invite_body()
 
-    def _principal_line(self) -> bytes:
-        """Tell the gate's own pages who asks; nobody else is told."""
+    def _lines_of_its_own(self) -> bytes:
+        """Tell the gate's own pages who asks; show MLflow the client's credential if it may see."""
+        if self._forward.route.operation.family != "gate":
+            shown = self._exchange.request.fields.known.get(b"authorization")
+            return b"Authorization: %b\r\n" % shown if shown is not None else b""
         principal = self._forward.principal
         name = principal.key_id or principal.name  # without keys, everybody is anonymous
         return b"X-Headgate-Principal: %b\r\n" % name.encode("ascii") if name else b""
@@ -253,14 +263,20 @@ class Forwarding:
             self._doubtful = (response, [])
         if self._doubtful is not None:
             self._hold(self._doubtful, pieces, done=done)
-        elif response is not None and response.media_type == HTML and self._wants_json():
+        elif response is not None and response.media_type == HTML and self._is_wrong(response):
             self._give_up(failures.page_instead_of_json(response.status, self.endpoint))
         else:
             self._pass_on(response, pieces, done=done)
 
-    def _wants_json(self) -> bool:
-        """Whether MLflow answers this operation with JSON, whatever happens."""
-        return self._forward.route.operation.family in JSON_FAMILIES
+    def _is_wrong(self, page: Response) -> bool:
+        """Whether MLflow answers this operation with JSON, whatever happens.
+
+        But for its own authentication, which speaks to a client whose credentials it was shown.
+        """
+        is_own = page.status == 401 and self._balancer.own_lines is None
+        operation = self._forward.route.operation
+        wants_json = operation.family in JSON_FAMILIES or operation.name in JSON_LISTS
+        return wants_json and not is_own
 
     def _hold(
         self, doubtful: tuple[Response, list[bytes]], pieces: list[bytes], *, done: bool
@@ -338,7 +354,7 @@ class Forwarding:
         # An aged connection that MLflow closes meanwhile says nothing about MLflow's health.
         stale = connection is not None and connection.reused and not self.status
         self._release(Result.CANCELLED if stale else Result.RESET, cause)
-        self._try_again(None, failures.connection_lost(cause))
+        self._try_again(None, failures.connection_lost(cause, error))
 
     def on_upstream_silent(self) -> None:
         """MLflow has not moved for too long."""

@@ -75,6 +75,8 @@ class CloudMapDiscovery:
                         report.found(found, self._source, LIST_SECONDS)
                     else:
                         report.failed(self._source, "no healthy instance is registered")
+            except LookupError as error:
+                report.failed(self._source, str(error))
             except self._errors as error:
                 report.failed(self._source, _clause(error))
                 listed = float("-inf")  # that it answers again is told at once
@@ -88,8 +90,11 @@ class CloudMapDiscovery:
         answer = self._client.discover_instances(
             **self._names, MaxResults=MAX_RESULTS, HealthStatus="HEALTHY_OR_ELSE_ALL"
         )
-        found = (self._endpoint(instance) for instance in answer.get("Instances", ()))
-        return [each for each in found if each is not None]
+        instances = answer.get("Instances", ())
+        found = [each for each in map(self._endpoint, instances) if each is not None]
+        if instances and not found:
+            raise LookupError("no instance has an address that may be used (link-local: refused)")
+        return found
 
     def _endpoint(self, instance: Mapping[str, Any]) -> Found | None:
         attributes = instance.get("Attributes", {})

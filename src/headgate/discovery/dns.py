@@ -7,27 +7,35 @@ that only the hosts file knows is looked up there.
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 import random
 import socket
 import time
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 import dns.asyncresolver
 import dns.exception
+import dns.rdata
 import dns.rdatatype
 import dns.resolver
 from dns.rdtypes.IN.SRV import SRV
 
+from headgate.config.addresses import name_server
 from headgate.discovery.report import MAX_TTL, MIN_TTL, Report, is_forbidden
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint
 from headgate.upstream import AnswerMerger, Found
 
+log = logging.getLogger("headgate.discovery")
+
 RETRY_SECONDS = 2.0
 LOOKUP_SECONDS = 5.0
+HOSTS_SECONDS = 5.0
+"""How long what the hosts file says holds: it knows no TTL."""
 JITTER = 0.1
 """Share of a TTL by which workers ask at different times."""
+_NO_SUCH = (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer)
 
 
 class Addresses:
@@ -36,6 +44,7 @@ class Addresses:
     Args:
         name: a host name.
         resolver: asks; ``resolver_for`` makes one.
+        hosts_file: whether to look there, and wherever else the system looks, for what DNS lacks.
         allow_link_local: whether link-local addresses may be used.
         clock: seconds from an arbitrary start.
     """
@@ -45,61 +54,87 @@ class Addresses:
         name: str,
         resolver: dns.asyncresolver.Resolver,
         *,
+        hosts_file: bool = True,
         allow_link_local: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._resolver = resolver
+        self._has_hosts_file = hosts_file
         self._allow_link_local = allow_link_local
         self._clock = clock
         self._mergers = {kind: AnswerMerger() for kind in ("A", "AAAA")}
+        self._refused: list[str] = []
 
     async def look_up(self) -> tuple[list[str], float]:
         """The addresses now, and for how many seconds they hold.
 
+        Of a kind that cannot be asked for while the other can, what it named last counts: there
+        are name servers that fail on every AAAA.
+
         Raises:
             LookupError: with a clause for a person when there are none.
         """
+        answers = await asyncio.gather(*(self._ask(kind) for kind in self._mergers))
+        if all(isinstance(each, dns.exception.DNSException) for each in answers):
+            failures = [each for each in answers if isinstance(each, dns.exception.DNSException)]
+            return await self._without_answer(failures)
         addresses: list[str] = []
         ttl = MAX_TTL
-        errors = []
-        for kind, merger in self._mergers.items():
-            try:
-                answer = await self._resolver.resolve(self._name, kind)
-            except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer) as error:
-                errors.append(error)
-            except dns.exception.DNSException as error:
-                raise LookupError(_clause(error)) from None
-            else:
-                kind_ttl = answer.rrset.ttl if answer.rrset is not None else MIN_TTL
-                ttl = min(ttl, kind_ttl)
+        for merger, answer in zip(self._mergers.values(), answers, strict=True):
+            if isinstance(answer, dns.resolver.Answer):
+                valid = _ttl(answer)
+                ttl = min(ttl, valid)
                 texts = [record.to_text() for record in answer]
-                addresses += merger.merge(texts, max(MIN_TTL, kind_ttl), self._clock())
-        if not addresses:
-            addresses = await self._hosts_file(errors)
-        allowed = [each for each in addresses if self._allow_link_local or not is_forbidden(each)]
-        if not allowed:
-            raise LookupError(f"every address is link-local ({', '.join(addresses)}): refused")
-        return allowed, max(MIN_TTL, min(ttl, MAX_TTL))
+                addresses += merger.merge(texts, valid, self._clock())
+            elif not isinstance(answer, _NO_SUCH):
+                addresses += merger.known
+        return self._allowed(addresses), ttl
 
-    async def _hosts_file(self, errors: Sequence[Exception]) -> list[str]:
+    async def _ask(self, kind: str) -> dns.resolver.Answer | dns.exception.DNSException:
+        try:
+            return await self._resolver.resolve(self._name, kind)
+        except dns.exception.DNSException as error:
+            return error
+
+    async def _without_answer(
+        self, failures: Sequence[dns.exception.DNSException]
+    ) -> tuple[list[str], float]:
+        failed = [each for each in failures if not isinstance(each, _NO_SUCH)]
+        if not failed and self._has_hosts_file:
+            return self._allowed(await self._hosts_file(failures[0])), HOSTS_SECONDS
+        raise LookupError(_clause((failed or failures)[0]))
+
+    async def _hosts_file(self, failure: Exception) -> list[str]:
         """What the system's own way of looking up names knows beyond DNS."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
                 infos = await loop.getaddrinfo(self._name, None, type=socket.SOCK_STREAM)
         except (OSError, TimeoutError):
-            raise LookupError(_clause(errors[0]) if errors else "no address") from None
+            raise LookupError(_clause(failure)) from None
         return sorted({str(info[4][0]) for info in infos})
+
+    def _allowed(self, addresses: Sequence[str]) -> list[str]:
+        refused = [] if self._allow_link_local else [a for a in addresses if is_forbidden(a)]
+        allowed = [each for each in addresses if each not in refused]
+        if not allowed:
+            raise LookupError(f"every address is link-local ({', '.join(addresses)}): refused")
+        if refused and refused != self._refused:
+            names = ", ".join(refused)
+            log.warning("%s names %s, which is link-local: refused", self._name, names)
+        self._refused = refused
+        return allowed
 
 
 class DnsDiscovery:
-    """The endpoints behind one host name, all at one port."""
+    """The endpoints behind one host name, all at one port; ``name`` is as in the URL."""
 
     def __init__(self, addresses: Addresses, name: str, port: int) -> None:
         self._addresses = addresses
+        self._name = name
         self._port = port
-        self._source = f"DNS {name}"
+        self._source = f"DNS {self._name}"  # each port of a name is a source of its own
 
     async def run(self, report: Report) -> None:
         """See ``Discovery``."""
@@ -110,7 +145,7 @@ class DnsDiscovery:
                 report.failed(self._source, str(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            endpoints = [Found(Endpoint(address, self._port)) for address in found]
+            endpoints = [Found(Endpoint(each, self._port), name=self._name) for each in found]
             report.found(endpoints, self._source, ttl)
             await asyncio.sleep(_jittered(ttl))
 
@@ -123,13 +158,24 @@ class SrvDiscovery:
         name: str,
         resolver: dns.asyncresolver.Resolver,
         *,
+        hosts_file: bool = True,
         allow_link_local: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._resolver = resolver
-        self._allow_link_local = allow_link_local
+        self._make = functools.partial(
+            Addresses,
+            resolver=resolver,
+            hosts_file=hosts_file,
+            allow_link_local=allow_link_local,
+            clock=clock,
+        )
+        self._clock = clock
         self._source = f"DNS SRV {name}"
+        self._merger = AnswerMerger()
         self._targets: dict[str, Addresses] = {}
+        self._known: dict[str, list[str]] = {}
 
     async def run(self, report: Report) -> None:
         """See ``Discovery``."""
@@ -144,33 +190,57 @@ class SrvDiscovery:
             await asyncio.sleep(_jittered(ttl))
 
     async def _look_up(self) -> tuple[list[Found], float]:
+        records, ttl = await self._records()
+        best = min(record.priority for record in records)
+        targets: dict[str, list[int]] = {}
+        for record in records:
+            target = record.target.to_text(omit_final_dot=True)
+            if record.priority == best and target not in ("", "."):
+                targets.setdefault(target, []).append(record.port)
+        # Where each task is a target of its own, as on ECS, names come and go for ever.
+        self._targets = {name: self._targets.get(name) or self._make(name) for name in targets}
+        self._known = {name: self._known[name] for name in targets if name in self._known}
+        found: list[Found] = []
+        failures: list[str] = []
+        for name, result in zip(
+            targets, await asyncio.gather(*map(self._resolve, targets)), strict=True
+        ):
+            if isinstance(result, LookupError):
+                failures.append(f"{name}: {result}")
+                ttl = min(ttl, RETRY_SECONDS)
+            else:
+                self._known[name] = result[0]
+                ttl = min(ttl, result[1])
+            for address in self._known.get(name, ()):
+                found += [
+                    Found(Endpoint(address, port), name=f"{name}:{port}") for port in targets[name]
+                ]
+        if failures and not found:
+            raise LookupError("; ".join(failures))
+        return found, ttl
+
+    async def _records(self) -> tuple[list[SRV], float]:
         try:
             answer = await self._resolver.resolve(self._name, "SRV")
         except dns.exception.DNSException as error:
             raise LookupError(_clause(error)) from None
-        records = [record for record in answer if isinstance(record, SRV)]
-        best = min(record.priority for record in records)
-        ttl = float(answer.rrset.ttl if answer.rrset is not None else MIN_TTL)
-        found: list[Found] = []
-        for record in records:
-            target = record.target.to_text(omit_final_dot=True)
-            if record.priority != best or target in ("", "."):
-                continue
-            addresses, its_ttl = await self._target(target).look_up()
-            ttl = min(ttl, its_ttl)
-            found += [Found(Endpoint(address, record.port)) for address in addresses]
-        return found, max(MIN_TTL, min(ttl, MAX_TTL))
+        ttl = _ttl(answer)
+        texts = self._merger.merge((each.to_text() for each in answer), ttl, self._clock())
+        parsed = (dns.rdata.from_text("IN", "SRV", text) for text in texts)
+        return [record for record in parsed if isinstance(record, SRV)], ttl
 
-    def _target(self, name: str) -> Addresses:
-        if name not in self._targets:
-            self._targets[name] = Addresses(
-                name, self._resolver, allow_link_local=self._allow_link_local
-            )
-        return self._targets[name]
+    async def _resolve(self, target: str) -> tuple[list[str], float] | LookupError:
+        """The addresses of one target; one that fails shall not hide the others."""
+        try:
+            return await self._targets[target].look_up()
+        except LookupError as error:
+            return error
 
 
 def resolver_for(server: str | None) -> dns.asyncresolver.Resolver:
-    """A resolver that asks ``server`` (``address`` or ``address:port``), or the system's.
+    """A resolver that asks ``server`` (see ``name_server``), or the system's.
+
+    The system's searches the domains that the system searches, as names within a cluster need.
 
     Raises:
         HeadgateError: the system names no resolver.
@@ -180,12 +250,17 @@ def resolver_for(server: str | None) -> dns.asyncresolver.Resolver:
     except dns.exception.DNSException as error:
         raise HeadgateError(f"no DNS resolver is configured on this system: {error}") from error
     if server is not None:
-        parts = urlsplit(f"//{server}")
-        resolver.nameservers = [parts.hostname or server]
-        resolver.port = parts.port or 53
+        host, resolver.port = name_server(server)
+        resolver.nameservers = [host]
+    resolver.use_search_by_default = server is None
     resolver.lifetime = LOOKUP_SECONDS
     resolver.cache = None  # the TTL that counts is the server's
     return resolver
+
+
+def _ttl(answer: dns.resolver.Answer) -> float:
+    """For how long an answer holds: as long as the shortest link of its chain of names."""
+    return max(MIN_TTL, min(float(answer.chaining_result.minimum_ttl), MAX_TTL))
 
 
 def _jittered(ttl: float) -> float:

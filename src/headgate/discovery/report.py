@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from typing import Protocol
 
+from headgate.config.addresses import is_forbidden
 from headgate.upstream import Found
+
+__all__ = ["MAX_TTL", "MIN_TTL", "Discovery", "Report", "is_forbidden"]
 
 MIN_TTL = 1.0
 MAX_TTL = 30.0
@@ -28,17 +30,3 @@ class Discovery(Protocol):
 
     async def run(self, report: Report) -> None:
         """Report at once, and again whenever something may have changed, until cancelled."""
-
-
-def is_forbidden(address: str) -> bool:
-    """Whether an address is link-local, as cloud metadata services are, and so never MLflow."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return True
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return parsed.is_link_local or parsed == _EC2_METADATA or parsed.is_multicast
-
-
-_EC2_METADATA = ipaddress.ip_address("fd00:ec2::254")

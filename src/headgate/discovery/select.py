@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from urllib.parse import parse_qs, urlsplit
 
 from headgate.config import Upstream
+from headgate.config.addresses import is_address
 from headgate.discovery.cloudmap import DEFAULT_PORT, CloudMapDiscovery, cloudmap_client
 from headgate.discovery.dns import Addresses, DnsDiscovery, SrvDiscovery, resolver_for
 from headgate.discovery.report import Discovery
 from headgate.discovery.static import StaticDiscovery
 from headgate.model import Endpoint
+from headgate.upstream import Found
 
 CLOUDMAP_ENDPOINT = "AWS_ENDPOINT_URL_SERVICEDISCOVERY"
 """boto3's own variable for another address of the API, as a stand-in has."""
@@ -23,8 +24,10 @@ def discovery_for(settings: Upstream) -> list[Discovery]:
     Raises:
         HeadgateError: when an adapter lacks what it needs.
     """
-    fixed: list[Endpoint] = []
+    fixed: list[Found] = []
     adapters: list[Discovery] = []
+    hosts_file = settings.resolver is None  # who names a resolver wants its word and no other's
+    link_local = settings.allow_link_local
     for url in settings.urls:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -32,21 +35,26 @@ def discovery_for(settings: Upstream) -> list[Discovery]:
         if parts.scheme == "cloudmap":
             adapters.append(_cloudmap(settings, host, parts.path.strip("/"), parts.query))
         elif parts.scheme.startswith("srv+"):
-            resolver = resolver_for(settings.resolver)
             adapters.append(
-                SrvDiscovery(host, resolver, allow_link_local=settings.allow_link_local)
+                SrvDiscovery(
+                    host,
+                    resolver_for(settings.resolver),
+                    hosts_file=hosts_file,
+                    allow_link_local=link_local,
+                )
             )
         elif host == "localhost":
-            fixed.append(Endpoint("127.0.0.1", port))
-        elif _is_address(host):
-            fixed.append(Endpoint(host, port))
+            fixed.append(Found(Endpoint("127.0.0.1", port), name=parts.netloc))
+        elif is_address(host):
+            fixed.append(Found(Endpoint(host, port), name=parts.netloc))
         else:
             addresses = Addresses(
                 host,
                 resolver_for(settings.resolver),
-                allow_link_local=settings.allow_link_local,
+                hosts_file=hosts_file,
+                allow_link_local=link_local,
             )
-            adapters.append(DnsDiscovery(addresses, host, port))
+            adapters.append(DnsDiscovery(addresses, parts.netloc, port))
     if fixed:
         adapters.append(StaticDiscovery(fixed))
     return adapters
@@ -58,11 +66,3 @@ def _cloudmap(settings: Upstream, namespace: str, service: str, query: str) -> D
     return CloudMapDiscovery(
         client, namespace, service, port, errors, allow_link_local=settings.allow_link_local
     )
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -13,12 +13,13 @@ from mypy_extensions import mypyc_attr
 
 from headgate.config import Shields
 from headgate.contract.body import read_json
+from headgate.dataplane.failures import RETRY_AFTER
 from headgate.dataplane.gate import Answered, Forward, Inspect, Pending, Refused, Route, Verdict
 from headgate.errors import Refusal
 from headgate.model import ObjectKind, Operation, Phase, Place, Principal, Reason
 from headgate.policy import Allowed, Denied, Named, NeedsObject, decide, judge
 from headgate.server.naming import values_of
-from headgate.server.resolver import Names, Resolver
+from headgate.server.resolver import Names, Resolver, UnresolvableError
 from headgate.shields import Shield
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request
@@ -118,6 +119,8 @@ class Authoriser:
                     named.append(Named(field, value, found.names, found.absent))
         except ProtocolError as error:
             return _ambiguous(error, forward.principal)
+        except UnresolvableError as error:
+            return _not_found_out(error, forward.principal)
         judgement = judge(needs, named)
         return forward if isinstance(judgement, Allowed) else _denied(judgement, forward.principal)
 
@@ -134,6 +137,19 @@ def _decide(request: Request, route: Route, principal: Principal) -> Allowed | D
 
 def _denied(denied: Denied, principal: Principal) -> Refused:
     refusal = Refusal(Reason.FORBIDDEN, denied.message, detail=f"lacks {denied.needed}")
+    return Refused(refusal, Phase.AUTHORISE, principal.name)
+
+
+def _not_found_out(error: UnresolvableError, principal: Principal) -> Refused:
+    """MLflow failed, and not the key: to be refused for ever would be the wrong thing to hear."""
+    refusal = Refusal(
+        error.reason or Reason.UPSTREAM_ERROR,
+        "Headgate could not ask MLflow what this request names, and so not tell whether your key "
+        f"may do this: {error}. Nothing was done; send this request again in a moment. "
+        "`headgate doctor` on the gate's machine shows what is wrong.",
+        retry_after=RETRY_AFTER,
+        detail=str(error),
+    )
     return Refused(refusal, Phase.AUTHORISE, principal.name)
 
 

@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from headgate.config import Limits, Upstream
-from headgate.dataplane.call import CallAnswer, CallError, CallFailure, call
+from headgate.dataplane.call import CallAnswer, CallError
 from headgate.discovery import Discovery, discovery_for
 from headgate.model import Endpoint
+from headgate.server.cures import CREDENTIALS_CURE, PAGE_CURE, call_cure, discovery_cure
 from headgate.server.upstreams import LiveUpstream
 from headgate.upstream import Found
 
@@ -89,10 +90,7 @@ async def _discover(adapter: Discovery, settings: Upstream) -> tuple[Finding, li
     finally:
         running.cancel()
     if report.error:
-        cure = (
-            f"Check the name in {settings.url}, and that this machine asks a resolver that knows "
-            "it (upstreams.NAME.resolver names another one)."
-        )
+        cure = discovery_cure(report.error, settings)
         return Finding("find MLflow", False, f"{report.source}: {report.error}", cure), []
     valid = f", valid {report.ttl:g} s" if report.ttl is not None else ""
     names = ", ".join(map(str, report.endpoints))
@@ -100,27 +98,32 @@ async def _discover(adapter: Discovery, settings: Upstream) -> tuple[Finding, li
 
 
 async def _examine_endpoint(upstream: LiveUpstream, endpoint: Endpoint) -> AsyncIterator[Finding]:
+    step = f"connect to {endpoint}"
     try:
         answer = await _ask(upstream, endpoint, b"/health")
     except CallError as error:
-        yield Finding(f"connect to {endpoint}", False, error.detail, _CURES[error.failure])
+        yield Finding(step, False, error.detail, call_cure(error))
         return
-    yield Finding(f"connect to {endpoint}", True, f"GET /health answered {answer.status}")
+    yield _health(step, answer)
+    if answer.status != 200 or _is_page(answer):
+        return
+    step = f"ask {endpoint} for its version"
     try:
         answer = await _ask(upstream, endpoint, b"/version")
         text = answer.body[:40].decode("ascii", "replace").strip()
         ok = answer.status == 200 and text[:1].isdigit()
         yield Finding(
-            f"ask {endpoint} for its version",
+            step,
             ok,
             f"MLflow {text}" if ok else f"GET /version answered {answer.status}: {text!r}",
             "" if ok else "Something else than MLflow listens there; correct the URL.",
         )
         if not ok:
             return
+        step = f"pass the Host check of {endpoint}"
         answer = await _ask(upstream, endpoint, b"/api/2.0/mlflow/experiments/get?experiment_id=0")
     except CallError as error:
-        yield Finding(f"ask {endpoint}", False, error.detail, _CURES[error.failure])
+        yield Finding(step, False, error.detail, call_cure(error))
         return
     host = upstream.balancer.pool(endpoint).host_header.decode("ascii")
     yield _host_check(endpoint, host, answer)
@@ -134,25 +137,25 @@ def _host_check(endpoint: Endpoint, host: str, answer: CallAnswer) -> Finding:
             "a name that MLflow accepts."
         )
         return Finding(step, False, f"MLflow refuses the Host '{host}'", cure)
-    if answer.body[:1] == b"<":
-        cure = "Something stands before MLflow and answers web pages; correct the URL."
-        return Finding(step, False, f"a web page (status {answer.status}), not JSON", cure)
+    if answer.status == 401:
+        step = f"pass the authentication of {endpoint}"
+        return Finding(step, False, "MLflow asks for credentials (401)", CREDENTIALS_CURE)
+    if _is_page(answer):
+        return Finding(step, False, f"a web page (status {answer.status}), not JSON", PAGE_CURE)
     return Finding(step, True, f"Host '{host}' is accepted")
 
 
+def _health(step: str, answer: CallAnswer) -> Finding:
+    if _is_page(answer) and answer.status != 404:  # so MLflow answers paths it does not know
+        return Finding(step, False, f"a web page (status {answer.status})", PAGE_CURE)
+    ok = answer.status == 200
+    cure = "" if ok else "Correct the URL, or static_prefix if MLflow runs under a path of its own."
+    return Finding(step, ok, f"GET /health answered {answer.status}", cure)
+
+
+def _is_page(answer: CallAnswer) -> bool:
+    return answer.body.lstrip()[:1] == b"<"
+
+
 async def _ask(upstream: LiveUpstream, endpoint: Endpoint, target: bytes) -> CallAnswer:
-    return await call(upstream.balancer.pool(endpoint), b"GET", target, within=CALL_SECONDS)
-
-
-_CURES = {
-    CallFailure.CONNECT: (
-        "Start MLflow there, with --host 0.0.0.0 if it is on another machine, and let security "
-        "groups and firewalls pass the gate's connections; for TLS, set upstreams.NAME.tls.ca."
-    ),
-    CallFailure.RESET: "Something there accepts connections and drops them: is it MLflow, and is "
-    "it http or https?",
-    CallFailure.TIMEOUT: "MLflow hangs, or something on the way swallows packets; look into "
-    "MLflow's log and at the network.",
-    CallFailure.INVALID: "Something else than an HTTP server listens there; is it https?",
-    CallFailure.TOO_LONG: "Something else than MLflow listens there; correct the URL.",
-}
+    return await upstream.call(endpoint, upstream.spoken(b"GET", target), within=CALL_SECONDS)

@@ -8,18 +8,19 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+from pydantic import ByteSize
 
 from headgate.auth import Authenticate
 from headgate.config import Config, Upstream
 from headgate.contract import table
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.call import CallAnswer, CallError, CallFailure
 from headgate.dataplane.dial import unix_dial
 from headgate.dataplane.plane import Plane
 from headgate.dataplane.pool import Pool
 from headgate.errors import HeadgateError
-from headgate.model import Endpoint, Outcome
+from headgate.model import Endpoint, Outcome, SizeClass
 from headgate.server.authorise import Authoriser
 from headgate.server.pipeline import Pipeline
 from headgate.server.reload import Reloader
@@ -102,7 +103,7 @@ class LiveGate:
             known = self._upstreams.get(name)
             if known is not None and known.fits(settings, config.limits):
                 upstreams[name] = known
-                renewals.append(known.renew_dial())
+                renewals.append(known.renew())
             else:
                 upstreams[name] = LiveUpstream(name, settings, config.limits)
         for renew in renewals:
@@ -125,6 +126,9 @@ class LiveGate:
         before, self._upstreams = self._upstreams, upstreams
         for old in before.values():
             if not self._has(old):
+                is_changed = old.name in upstreams
+                why = "its settings have changed" if is_changed else "no longer configured"
+                log.info("upstream %s is retired: %s", old.name, why)
                 old.retire()
                 self._retired.append(old)
         self.plane.configure(self._pipeline(config), config.limits, config.listen.trusted_proxies)
@@ -146,16 +150,10 @@ class LiveGate:
             upstream.start()
         await _are_known(self._upstreams.values())
 
-    async def ask(self, upstream: str, method: str, target: str, body: bytes) -> CallAnswer:
-        """Send one of the upstreams a request of the gate's own.
-
-        Raises:
-            CallError: when it gives no answer, or is no longer configured.
-        """
-        known = self._upstreams.get(upstream)
-        if known is None:
-            raise CallError(CallFailure.CONNECT, f"{upstream} is no longer configured")
-        return await known.ask(method, target, body)
+    @property
+    def upstreams(self) -> Collection[LiveUpstream]:
+        """Those in force."""
+        return self._upstreams.values()
 
     def snapshots(self) -> list[ClusterSnapshot]:
         """How each upstream stands."""
@@ -213,6 +211,8 @@ class LiveGate:
             self._access_log.write(outcome)
 
     def _pipeline(self, config: Config) -> Pipeline:
+        for name, settings in config.upstreams.items():
+            self._upstreams[name].balancer.body_limits = _own_limits(settings)
         return Pipeline(
             self._authenticate,
             Authoriser(lambda name: self._upstreams[name].resolver, Shield(config.shields)),
@@ -236,6 +236,16 @@ async def _are_known(upstreams: Iterable[LiveUpstream]) -> None:
                 await upstream.known()
 
 
+def _own_limits(settings: Upstream) -> dict[SizeClass, ByteSize]:
+    limits = settings.limits
+    given = {
+        SizeClass.API: limits.body_bytes,
+        SizeClass.TRACES: limits.trace_body_bytes,
+        SizeClass.ARTIFACTS: limits.artifact_body_bytes,
+    }
+    return {size: limit for size, limit in given.items() if limit is not None}
+
+
 def _control(config: Config, path: str) -> Balancer:
     """The way to the control application: an upstream of one endpoint that is always there."""
     settings = Upstream()
@@ -256,6 +266,8 @@ def _control(config: Config, path: str) -> Balancer:
             dial=unix_dial(path),
         )
 
-    return Balancer(
+    balancer = Balancer(
         cluster, make_pool, clock=time.monotonic, silence_timeout=settings.silence_timeout
     )
+    balancer.own_lines = None  # each request tells who asks
+    return balancer

@@ -177,7 +177,7 @@ class Pipeline:
             if isinstance(found, Refusal):
                 return Refused(found, Phase.CLASSIFY)
             spoken = found
-        limit = self._body_limits[operation.size]
+        limit = balancer.body_limits.get(operation.size, self._body_limits[operation.size])
         route = Route(
             balancer,
             spoken.path,

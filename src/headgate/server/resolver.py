@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
-from headgate.model import ObjectKind
+from headgate.model import ObjectKind, Reason
 
 FRESH_SECONDS = 30.0
 """How long an answer is good for: a renamed experiment is known by its new name after that."""
@@ -42,7 +42,14 @@ class Answer(Protocol):
 
 
 class UnresolvableError(Exception):
-    """MLflow gave no usable answer."""
+    """MLflow gave no usable answer.
+
+    ``reason``: why it could not, where it may be able to in a moment.
+    """
+
+    def __init__(self, detail: str, reason: Reason | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 Ask = Callable[[str], Awaitable[Answer]]
@@ -83,7 +90,11 @@ class Resolver:
         }
 
     async def names(self, kind: ObjectKind, value: str) -> Names:
-        """What the object of that kind and id is called; nobody's when that cannot be found out."""
+        """What the object of that kind and id is called; nobody's when that cannot be found out.
+
+        Raises:
+            UnresolvableError: MLflow failed; it may tell in a moment.
+        """
         key = (kind, value)
         kept = self._kept.get(key)
         if kept is not None and self._clock() - kept[0] < FRESH_SECONDS:
@@ -93,7 +104,9 @@ class Resolver:
             return NOBODYS
         try:
             found = await lookup(value)
-        except UnresolvableError:
+        except UnresolvableError as error:
+            if error.reason is not None:
+                raise
             return NOBODYS  # not kept: the next request asks again
         if not found.absent:  # what is not there may come at any moment
             self._kept[key] = (self._clock(), found)
@@ -112,7 +125,8 @@ class Resolver:
         except ValueError:
             parsed = None
         if not isinstance(parsed, dict):
-            raise UnresolvableError(f"{target.partition('?')[0]} answered {answer.status}")
+            failed = Reason.UPSTREAM_ERROR if answer.status >= 500 else None
+            raise UnresolvableError(f"{target.partition('?')[0]} answered {answer.status}", failed)
         return parsed
 
     async def _experiment(self, value: str) -> Names:

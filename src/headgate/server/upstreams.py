@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
-from headgate.config import Limits, Upstream
+from headgate.config import CredentialPolicy, Limits, Upstream
 from headgate.contract import Dialect, classify, translate, with_static_prefix
 from headgate.contract.known import numbers, read_known
 from headgate.dataplane.balancer import Balancer
@@ -20,22 +22,46 @@ from headgate.dataplane.pool import Pool
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.discovery import discovery_for
 from headgate.errors import Refusal
-from headgate.events import Event
-from headgate.model import Endpoint
+from headgate.model import Endpoint, Reason
+from headgate.server.credentials import own_authorization
+from headgate.server.narration import tell
+from headgate.server.probe import probe
 from headgate.server.resolver import Resolver, UnresolvableError
 from headgate.server.tasks import Tasks
 from headgate.server.tls import upstream_context
-from headgate.upstream import Cluster, ClusterPolicy, Found, ProbeResult, Result, Unavailable
+from headgate.upstream import (
+    Cluster,
+    ClusterPolicy,
+    Found,
+    Result,
+    RetryPolicy,
+    State,
+    Unavailable,
+)
 
 log = logging.getLogger("headgate.upstream")
 
 PROBE_LOOK_SECONDS = 0.5
+ASK_ATTEMPTS = 3
 _RESULTS = {
     CallFailure.CONNECT: Result.CONNECT_FAILED,
+    CallFailure.DROPPED: Result.CONNECT_FAILED,
+    CallFailure.NO_CONNECTION: Result.CONNECT_FAILED,
+    CallFailure.TLS: Result.CONNECT_FAILED,
     CallFailure.RESET: Result.RESET,
     CallFailure.TIMEOUT: Result.TIMEOUT,
     CallFailure.INVALID: Result.ERROR_STATUS,
     CallFailure.TOO_LONG: Result.OK,
+}
+_REASONS = {
+    CallFailure.CONNECT: Reason.UPSTREAM_CONNECT,
+    CallFailure.DROPPED: Reason.UPSTREAM_CONNECT,
+    CallFailure.NO_CONNECTION: Reason.UPSTREAM_CONNECT,
+    CallFailure.TLS: Reason.UPSTREAM_TLS,
+    CallFailure.RESET: Reason.UPSTREAM_RESET,
+    CallFailure.TIMEOUT: Reason.UPSTREAM_TIMEOUT,
+    CallFailure.INVALID: Reason.UPSTREAM_ERROR,
+    CallFailure.TOO_LONG: Reason.UPSTREAM_ERROR,
 }
 # MLflow's default Host check lets these through, and no name but localhost
 # (mlflow/server/fastapi_security.py).
@@ -54,19 +80,22 @@ class LiveUpstream:
         limits: bounds on answers.
 
     Raises:
-        HeadgateError: a certificate file is not fit, or discovery lacks what it needs.
+        HeadgateError: a certificate or a secret is not fit, or discovery lacks what it needs.
     """
 
     def __init__(self, name: str, settings: Upstream, limits: Limits) -> None:
         self.name = name
         self._settings = settings
         self._limits = limits
-        self._way = _dial(settings)
+        self._names: dict[str, dict[Endpoint, str]] = {}
+        self._way = self._new_way()
+        self._authorization = own_authorization(settings.credentials)
         self._discovery = discovery_for(settings)
         self._known = asyncio.Event()
         self._tasks = Tasks()
+        self._probed: set[Endpoint] = set()
         self.balancer = Balancer(
-            Cluster(name, _policy(settings), random.Random(), _log_event),  # noqa: S311
+            Cluster(name, _policy(settings), random.Random(), tell),  # noqa: S311
             self._pool,
             clock=time.monotonic,
             silence_timeout=settings.silence_timeout,
@@ -74,13 +103,15 @@ class LiveUpstream:
         )
 
         self.balancer.dialect = self._dialect("")
+        self.balancer.retry_policy = _retries(settings)
+        self._show_credentials()
         self.resolver = Resolver(self._look_up, time.monotonic)
 
     async def _look_up(self, target: str) -> CallAnswer:
         try:
             return await self.ask("GET", target)
         except CallError as error:
-            raise UnresolvableError(error.detail) from None
+            raise UnresolvableError(error.detail, _REASONS[error.failure]) from None
 
     def start(self) -> None:
         """Begin to find and to watch endpoints; to be called in the running loop."""
@@ -94,18 +125,25 @@ class LiveUpstream:
         own = (self._limits.head_bytes, self._limits.headers)
         return (settings, bounds) == (self._settings, own)
 
-    def renew_dial(self) -> Callable[[], None]:
-        """Read the certificate files again; what is returned lets new connections use them.
+    def renew(self) -> Callable[[], None]:
+        """Read certificates and secrets again; what is returned lets new requests use them.
 
         Raises:
             HeadgateError: one is not fit.
         """
-        way = _dial(self._settings)
+        way, authorization = self._new_way(), own_authorization(self._settings.credentials)
 
         def use() -> None:
-            self._way = way
+            self._way, self._authorization = way, authorization
+            self._show_credentials()
 
         return use
+
+    def _show_credentials(self) -> None:
+        value = self._authorization
+        line = f"Authorization: {value}\r\n".encode("ascii") if value else b""
+        passes = self._settings.credentials.policy is CredentialPolicy.PASS
+        self.balancer.own_lines = None if passes else line
 
     async def known(self) -> None:
         """Return once discovery has answered for the first time, whatever it said."""
@@ -122,28 +160,68 @@ class LiveUpstream:
         self.balancer.close()
 
     async def ask(self, method: str, target: str, body: bytes = b"") -> CallAnswer:
-        """Send MLflow a request of the gate's own and return the answer.
+        """Send MLflow a request of the gate's own, such as is safe to repeat; return the answer.
+
+        Where an endpoint gives none, another one is asked, as clients' requests are sent on.
 
         Raises:
             CallError: when no endpoint can be had or none answers.
         """
-        chosen = self.balancer.choose()
-        if isinstance(chosen, Unavailable):
-            raise CallError(CallFailure.CONNECT, chosen.text)
+        spoken = self.spoken(method.encode("ascii"), target.encode("ascii"))
+        failed: CallError | None = None
+        tried: tuple[Endpoint, ...] = ()
+        while len(tried) < ASK_ATTEMPTS:
+            chosen = self.balancer.choose(tried)
+            if isinstance(chosen, Unavailable):
+                raise failed or CallError(CallFailure.CONNECT, chosen.text)
+            if chosen.endpoint in tried:  # there is no other
+                self.balancer.finish(chosen, Result.CANCELLED)
+                break
+            tried += (chosen.endpoint,)
+            try:
+                return await self._ask_at(chosen, method.encode("ascii"), spoken, body)
+            except CallError as failure:
+                failed = failure
+        assert failed is not None  # noqa: S101 - the first round asks or raises
+        raise failed
+
+    async def _ask_at(self, pool: Pool, method: bytes, target: bytes, body: bytes) -> CallAnswer:
         result, error = Result.CANCELLED, ""
-        fields = {"Content-Type": "application/json"} if body else {}
         try:
-            spoken = self._spoken(method.encode("ascii"), target.encode("ascii"))
-            answer = await call(chosen, method.encode("ascii"), spoken, body=body, fields=fields)
+            answer = await call(pool, method, target, body=body, fields=self._fields(body))
             result = Result.OK if answer.status < 500 else Result.ERROR_STATUS
         except CallError as failure:
             result, error = _RESULTS[failure.failure], failure.detail
             raise
         finally:
-            self.balancer.finish(chosen, result, error)
+            self.balancer.finish(pool, result, error)
         return answer
 
-    def _spoken(self, method: bytes, target: bytes) -> bytes:
+    async def call(
+        self,
+        endpoint: Endpoint,
+        target: bytes,
+        *,
+        method: bytes = b"GET",
+        body: bytes = b"",
+        within: float,
+    ) -> CallAnswer:
+        """Ask one endpoint, chosen or not; ``target`` is as the server wants it.
+
+        Raises:
+            CallError: when it gives no answer.
+        """
+        pool = self.balancer.pool(endpoint)
+        fields = self._fields(body)
+        return await call(pool, method, target, body=body, fields=fields, within=within)
+
+    def _fields(self, body: bytes) -> dict[str, str]:
+        fields = {"Content-Type": "application/json"} if body else {}
+        if self._authorization:
+            fields["Authorization"] = self._authorization
+        return fields
+
+    def spoken(self, method: bytes, target: bytes) -> bytes:
         """A target of the gate's own, canonical, as this upstream wants it."""
         path, mark, query = target.partition(b"?")
         operation = classify(method, path)
@@ -164,6 +242,7 @@ class LiveUpstream:
 
     def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
         """See ``Report``."""
+        self._names[source] = {each.endpoint: each.name for each in found if each.name}
         self.balancer.cluster.discovered(found, source, ttl, time.monotonic())
         self._known.set()
 
@@ -178,31 +257,27 @@ class LiveUpstream:
         """Probe whoever is due, each by itself: one that hangs holds up no other."""
         while True:
             for endpoint in self.balancer.cluster.due_probes(time.monotonic()):
-                self._tasks.start(self._probe(endpoint), f"probe {endpoint}")
+                if endpoint not in self._probed:
+                    self._probed.add(endpoint)
+                    self._tasks.start(self._probe(endpoint), f"probe {endpoint}")
             await asyncio.sleep(PROBE_LOOK_SECONDS)
 
     async def _probe(self, endpoint: Endpoint) -> None:
-        started = time.monotonic()
-        version = None
+        probes = self._settings.probes
+        base = self._settings.static_prefix.encode("ascii")
+        ask = functools.partial(self.call, endpoint, within=probes.timeout)
         try:
-            pool = self.balancer.pool(endpoint)
-            within = self._settings.probes.timeout
-            base = self._settings.static_prefix.encode("ascii")
-            answer = await call(pool, b"GET", base + b"/health", within=within)
-            ok, reason = answer.status == 200, f"GET /health answered {answer.status}"
-            if ok:
-                said = await call(pool, b"GET", base + b"/version", within=within)
-                version = _version_in(said)
-        except CallError as error:
-            ok, reason = False, f"GET /health: {error.detail}"
-        now = time.monotonic()
-        self.balancer.cluster.probed(endpoint, ProbeResult(ok, now - started, reason, version), now)
+            result = await probe(ask, base, probes.apis, self.spoken, time.monotonic)
+        finally:
+            self._probed.discard(endpoint)
+        self.balancer.cluster.probed(endpoint, result, time.monotonic())
         self._note_version()
 
     def _note_version(self) -> None:
         """Speak the dialect of the oldest version there is: what it has, the others have too."""
         endpoints = self.balancer.snapshot().endpoints
-        versions = [each.mlflow_version for each in endpoints if each.mlflow_version]
+        present = [each for each in endpoints if each.state != State.DRAINING]
+        versions = [each.mlflow_version for each in present if each.mlflow_version]
         oldest = min(versions, key=numbers, default="")
         if oldest and oldest != self.balancer.dialect.version:
             log.info("upstream %s runs MLflow %s", self.name, oldest)
@@ -210,8 +285,24 @@ class LiveUpstream:
 
     # --- building --------------------------------------------------------------------------
 
+    def _name_of(self, endpoint: Endpoint) -> str:
+        """The name, perhaps with a port, that led to the endpoint; else the endpoint itself."""
+        names = (found[endpoint] for found in self._names.values() if endpoint in found)
+        return next(names, str(endpoint))
+
+    def _new_way(self) -> Dial:
+        context = upstream_context(self._settings)
+        if context is None:
+            return dial_tcp
+        fixed = self._settings.tls.server_name
+
+        def name_of(endpoint: Endpoint) -> str:
+            return fixed or urlsplit(f"//{self._name_of(endpoint)}").hostname or endpoint.host
+
+        return tls_dial(context, name_of)
+
     def _pool(self, endpoint: Endpoint) -> Pool:
-        host = host_header(self._settings, endpoint)
+        host = host_header(self._settings, endpoint, self._name_of(endpoint))
         return Pool(
             endpoint,
             self._settings,
@@ -229,24 +320,19 @@ class LiveUpstream:
         return await self._way(endpoint, make)
 
 
-def _version_in(answer: CallAnswer) -> str | None:
-    """The version that ``/version`` answered, if it is one."""
-    text = answer.body[:32].decode("ascii", "replace").strip()
-    return text if answer.status == 200 and numbers(text) else None
+def host_header(settings: Upstream, endpoint: Endpoint, name: str) -> str:
+    """The ``Host`` to send to an endpoint, as ``host_header`` in the settings chooses it.
 
-
-def host_header(settings: Upstream, endpoint: Endpoint) -> str:
-    """The ``Host`` to send to an endpoint, as ``host_header`` in the settings chooses it."""
+    ``name`` is what led to the endpoint.
+    """
     choice = settings.host_header
     if choice not in ("auto", "name", "address"):
         return choice
-    name = next((url for url in settings.urls if "cloudmap:" not in url), "")
-    netloc = urlsplit(name).netloc or str(endpoint)
     if choice == "name":
-        return netloc
+        return name
     address = ipaddress.ip_address(endpoint.host)
     accepted = any(address in network for network in _ACCEPTED)
-    return str(endpoint) if accepted or choice == "address" else netloc
+    return str(endpoint) if accepted or choice == "address" else name
 
 
 def authorities_of(endpoint: Endpoint, host: str) -> frozenset[str]:
@@ -271,14 +357,6 @@ def _with_port(authority: str) -> list[str]:
     return [authority] if has_port else [f"{authority}:80", f"{authority}:443"]
 
 
-def _dial(settings: Upstream) -> Dial:
-    context = upstream_context(settings)
-    if context is None:
-        return dial_tcp
-    url_host = urlsplit(settings.urls[0]).hostname
-    return tls_dial(context, settings.tls.server_name or url_host)
-
-
 def _policy(settings: Upstream) -> ClusterPolicy:
     probes, balance = settings.probes, settings.balance
     return ClusterPolicy(
@@ -298,5 +376,7 @@ def _policy(settings: Upstream) -> ClusterPolicy:
     )
 
 
-def _log_event(event: Event) -> None:
-    log.info("%s", event)
+def _retries(settings: Upstream) -> RetryPolicy:
+    """Begin no attempt whose connection might only come when the client has given up."""
+    usual = RetryPolicy()
+    return replace(usual, reserve=max(usual.reserve, settings.connect_timeout))

@@ -26,6 +26,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             "pid": record.process,
         }
+        line |= getattr(record, "fields", {})  # what an event has for programs
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return without_keys(json.dumps(line))

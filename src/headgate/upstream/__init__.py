@@ -6,6 +6,7 @@ clock that does not go back.
 """
 
 from headgate.upstream.cluster import Cluster
+from headgate.upstream.member import State
 from headgate.upstream.merge import AnswerMerger
 from headgate.upstream.policy import ClusterPolicy
 from headgate.upstream.reports import Found, ProbeResult, Result
@@ -26,6 +27,7 @@ __all__ = [
     "RetryDecision",
     "RetryPolicy",
     "SourceSnapshot",
+    "State",
     "Unavailable",
     "WaitQueue",
     "Why",

@@ -326,11 +326,13 @@ class Cluster:
         """The cluster as it stands; ``waiting``: how many requests stand in line for room."""
         self._settle(now)
         endpoints = tuple(
-            EndpointSnapshot.of(member, self._room, now) for member in self._members.values()
+            EndpointSnapshot.of(member, self._sources.naming(endpoint), self._room, now)
+            for endpoint, member in self._members.items()
         )
         return ClusterSnapshot(
             upstream=self.name,
             available=sum(endpoint.available for endpoint in endpoints),
+            in_service=sum(map(len, self._tiers)),
             failing_open=bool(self._present) and not self._tiers and self.policy.fail_open,
             in_flight=self._in_flight,
             retries=self._retries.under_way,

@@ -31,7 +31,7 @@ def is_due(member: Member, result: Result, policy: ClusterPolicy) -> bool:
 
 def may_eject(member: Member, present: Sequence[Member], policy: ClusterPolicy, now: float) -> bool:
     """Only what is in service goes, never the last one that is, and no more than the share."""
-    if not member.is_in_service(now):
+    if not member.is_in_service(now) or not policy.max_ejected_share:
         return False
     others = [other for other in present if other is not member]
     ejected = sum(other.is_ejected(now) for other in others)

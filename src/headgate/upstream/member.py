@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Mapping
 from typing import Final
 
-from headgate.model import Endpoint
+from headgate.model import Api, Endpoint
 from headgate.upstream.policy import ClusterPolicy
 from headgate.upstream.reports import ProbeResult, Result
 
@@ -47,6 +48,7 @@ class Member:
     """The facts about one endpoint, and the counts that they follow from."""
 
     __slots__ = (
+        "apis",
         "consecutive_ejections",
         "ejected_at",
         "ejected_until",
@@ -93,6 +95,7 @@ class Member:
         self.probe_failures = 0
         self.probe_successes = 0
         self.version: str | None = None
+        self.apis: Mapping[Api, str] = {}
 
         self.errors = 0
         """Results in a row that count towards an ejection."""
@@ -134,6 +137,7 @@ class Member:
         decides = self.probed_at == NEVER
         self.probed_at = now
         self.probe_latency = result.latency
+        self.apis = result.apis
         if result.version is not None:
             self.version = result.version
         if result.ok:

@@ -36,6 +36,11 @@ class AnswerMerger:
         self._ttl = 0.0
         self._seen: dict[str, _Sighting] = {}
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Every address that counted after the last answer."""
+        return tuple(self._seen)
+
     def merge(self, answer: Iterable[str], ttl: float, now: float) -> tuple[str, ...]:
         """Every address that counts after this answer, those known longest first.
 

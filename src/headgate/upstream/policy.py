@@ -27,7 +27,8 @@ class ClusterPolicy:
     """The first ejection's length; each further one lasts twice as long as the one before."""
     max_ejection: float = 300
     max_ejected_share: float = 0.5
-    """Of the endpoints present.  One of two may go all the same, the last in service never."""
+    """Of the endpoints present; 0: none is ever ejected.  One of two may go all the same, the last
+    in service never."""
     memory: float = 300
     """How long the past counts: ejections of an endpoint that has served for so long since no
     longer lengthen its next one, and an endpoint that left so long ago is forgotten."""

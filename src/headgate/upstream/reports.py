@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from headgate.model import Endpoint
+from headgate.model import Api, Endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """An endpoint as discovery names it.
 
+    ``name`` is the host, with or without a port, that led to it; empty if none did.
     ``healthy`` is what discovery says of its health, if it says anything.  It counts only until
     the first probe: AWS Cloud Map passes a change on after about 30 seconds.
     """
@@ -19,16 +21,21 @@ class Found:
     endpoint: Endpoint
     zone: str | None = None
     healthy: bool | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What one probe found; ``latency`` in seconds, ``reason`` a clause for a person."""
+    """What one probe found; ``latency`` in seconds, ``reason`` a clause for a person.
+
+    ``apis``: what was seen of each API that was used.
+    """
 
     ok: bool
     latency: float
     reason: str
     version: str | None = None
+    apis: Mapping[Api, str] = field(default_factory=dict)
 
 
 class Result(enum.StrEnum):

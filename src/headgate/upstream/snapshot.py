@@ -14,9 +14,13 @@ from headgate.upstream.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class EndpointSnapshot:
-    """One endpoint.  ``None``: it has not happened, or is not known."""
+    """One endpoint.  ``None``: it has not happened, or is not known.
+
+    ``sources``: those that name it.  ``apis``: what the last probe saw of each API that it used.
+    """
 
     endpoint: str
+    sources: tuple[str, ...]
     zone: str | None
     state: str
     state_seconds: float
@@ -27,6 +31,7 @@ class EndpointSnapshot:
     probe_seconds_ago: float | None
     probe_latency: float | None
     mlflow_version: str | None
+    apis: dict[str, str]
     ejections: int
     ejected_seconds_left: float | None
     last_error: str | None
@@ -34,12 +39,15 @@ class EndpointSnapshot:
     results: dict[str, int]
 
     @classmethod
-    def of(cls, member: Member, max_in_flight: int, now: float) -> EndpointSnapshot:
+    def of(
+        cls, member: Member, sources: tuple[str, ...], max_in_flight: int, now: float
+    ) -> EndpointSnapshot:
         """Take it."""
         probed = member.probed_at != NEVER
         failed = member.last_error_at != NEVER
         return cls(
             endpoint=str(member.endpoint),
+            sources=sources,
             zone=member.zone,
             state=member.state(now).value,
             state_seconds=now - member.since(now),
@@ -50,6 +58,7 @@ class EndpointSnapshot:
             probe_seconds_ago=now - member.probed_at if probed else None,
             probe_latency=member.probe_latency if probed else None,
             mlflow_version=member.version,
+            apis={api.value: seen for api, seen in member.apis.items()},
             ejections=member.ejections,
             ejected_seconds_left=member.ejected_until - now if member.is_ejected(now) else None,
             last_error=member.last_error if failed else None,
@@ -96,12 +105,14 @@ def _ago(moment: float | None, now: float) -> float | None:
 class ClusterSnapshot:
     """A cluster.
 
-    ``available``: how many endpoints may be used now; ``failing_open``: none is in service, and
-    requests go to those that are not; ``waiting``: requests in line for room.
+    ``available``: how many endpoints may be used now; ``in_service``: the same, full ones
+    included; ``failing_open``: none is in service, and requests go to those that are not;
+    ``waiting``: requests in line for room.
     """
 
     upstream: str
     available: int
+    in_service: int
     failing_open: bool
     in_flight: int
     retries: int

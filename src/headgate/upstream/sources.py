@@ -64,6 +64,10 @@ class Sources:
         """Every source that has ever reported."""
         return list(self._sources.values())
 
+    def naming(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """The sources whose last good answer names the endpoint."""
+        return tuple(name for name, each in self._sources.items() if endpoint in each.found)
+
     def found(self) -> dict[Endpoint, tuple[Found, str]]:
         """Every endpoint there is, each with the first source that names it."""
         named: dict[Endpoint, tuple[Found, str]] = {}

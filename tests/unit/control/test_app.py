@@ -12,6 +12,7 @@ import pytest
 from headgate.contract import classify
 from headgate.control.app import ControlFacts, control_app
 from headgate.control.exposition import CONTENT_TYPE
+from tests.unit.control.stand import cluster
 
 
 @dataclass
@@ -28,8 +29,8 @@ def ask(path: str, method: str = "GET", *, draining: bool = False) -> Answer:
     facts = ControlFacts(
         draining=lambda: draining,
         metrics=lambda: iter(["one\n", "two\n"]),
-        snapshots=list,
-        checks={},
+        snapshots=lambda: [cluster(well=True)],
+        checks=dict,
         version="0",
     )
     app = control_app(facts)

@@ -5,26 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from random import Random
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 
+from headgate.contract.use import ARTIFACTS, PROBE_FOLDER, AskError
 from headgate.control.app import PRINCIPAL_HEADER, ControlFacts, control_app
-from headgate.control.checks import AskError, Checks
-from headgate.model import Endpoint
-from headgate.upstream import Cluster, ClusterPolicy, ClusterSnapshot, Found, ProbeResult
+from headgate.control.checks import CheckResult, Checks
+from headgate.model import Api
+from headgate.upstream import ClusterSnapshot
+from tests.unit.control.stand import ADDRESS, cluster
 
 KNOWN = {PRINCIPAL_HEADER: "k_00000001"}
-ADDRESS = "10.0.0.7:5000"
 
 
 class Page:
     """The application, asked without a network."""
 
     def __init__(self, app: Starlette) -> None:
+        self.app = app
         self._transport = httpx.ASGITransport(app)
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -49,6 +50,9 @@ class MLflow:
         self.asked: list[tuple[str, str]] = []
         self.broken = ""
         self.stored: dict[str, bytes] = {}
+        self.unremovable = False
+        self.lost: set[str] = set()
+        """Methods whose answers are lost on the way."""
 
     async def ask(self, method: str, target: str, body: bytes) -> Said:
         self.asked.append((method, target))
@@ -56,17 +60,21 @@ class MLflow:
             raise AskError(f"{ADDRESS}: Connection refused")
         if method == "PUT":
             self.stored[target] = body
+        if method == "DELETE" and self.unremovable:
+            raise AskError("Connection refused")
         if method == "DELETE":
-            del self.stored[target]
+            for path in [each for each in self.stored if f"{each}/".startswith(f"{target}/")]:
+                del self.stored[path]
+        if "?path=" in target:
+            return Said(200, json.dumps({"files": self.listed()}).encode())
+        if method in self.lost:
+            raise AskError("no answer within 5 s")  # it has been done all the same
         return Said(200, self.stored.get(target, b"{}"))
 
-
-def cluster(*, well: bool) -> ClusterSnapshot:
-    made = Cluster("default", ClusterPolicy(), Random(0), lambda _event: None)  # noqa: S311
-    endpoint = Endpoint("10.0.0.7", 5000)
-    made.discovered([Found(endpoint)], "DNS mlflow.internal", 5, 0)
-    made.probed(endpoint, ProbeResult(well, 0.01, "GET /health", "3.17.2"), 1)
-    return made.snapshot(2)
+    def listed(self) -> list[dict[str, object]]:
+        """What lies where deep checks write, as MLflow tells it."""
+        folders = {path.split("/")[6] for path in self.stored}
+        return [{"path": f"{PROBE_FOLDER}/{each}", "is_dir": True} for each in sorted(folders)]
 
 
 @pytest.fixture
@@ -81,12 +89,25 @@ def client_of(mlflow: MLflow) -> Callable[[bool], Page]:
             draining=lambda: False,
             metrics=lambda: iter(()),
             snapshots=lambda: [cluster(well=well)],
-            checks={"default": Checks(mlflow.ask, clock=lambda: 100.0)},
+            checks=lambda: {"default": checks},
             version="0.1.0",
         )
+        checks = Checks(mlflow.ask, clock=lambda: 100.0)
         return Page(control_app(facts))
 
     return make
+
+
+def page_of(*snapshots: ClusterSnapshot, checks: Callable[[], dict[str, Checks]] = dict) -> Page:
+    """The pages of a gate whose upstreams stand like this."""
+    facts = ControlFacts(
+        draining=lambda: False,
+        metrics=lambda: iter(()),
+        snapshots=lambda: list(snapshots),
+        checks=checks,
+        version="0.1.0",
+    )
+    return Page(control_app(facts))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +125,7 @@ def test_a_key_holder_sees_each_endpoint(client_of: Callable[[bool], Page]) -> N
     (upstream,) = client_of(True).get("/-/health", headers=KNOWN).json()["upstreams"]
     (endpoint,) = upstream["endpoints"]
     assert (endpoint["endpoint"], endpoint["mlflow_version"]) == (ADDRESS, "3.17.2")
+    assert endpoint["sources"] == ["DNS mlflow.internal"]
     assert endpoint["available"]
     (source,) = upstream["sources"]
     assert (source["source"], source["ttl"]) == ("DNS mlflow.internal", 5)
@@ -138,8 +160,75 @@ def test_a_deep_check_writes_reads_and_deletes(
 ) -> None:
     answer = client_of(True).get("/-/health/artifacts?deep=1", headers=KNOWN)
     assert answer.status_code == 200
-    assert [method for method, _ in mlflow.asked] == ["PUT", "GET", "DELETE"]
+    assert [method for method, _ in mlflow.asked] == ["GET", "PUT", "GET", "DELETE"]
     assert mlflow.stored == {}
+
+
+@pytest.mark.parametrize("lost", ["PUT", "GET"])
+def test_a_deep_check_that_fails_leaves_nothing_behind(
+    client_of: Callable[[bool], Page], mlflow: MLflow, lost: str
+) -> None:
+    """Not even where the answer to its writing was lost."""
+    mlflow.lost = {lost}
+    answer = client_of(True).get("/-/health/artifacts?deep=1", headers=KNOWN)
+    assert answer.status_code == 503
+    assert "no answer within 5 s" in answer.text
+    assert mlflow.stored == {}
+
+
+def test_the_first_failure_is_told_and_what_stays_is_named(mlflow: MLflow) -> None:
+    async def story() -> CheckResult:
+        mlflow.lost = {"PUT"}
+        checks = Checks(mlflow.ask, clock=lambda: 100.0)
+        mlflow.unremovable = True
+        return await checks.check(Api.ARTIFACTS, deep=True)
+
+    result = asyncio.run(story())
+    assert result.detail.startswith("no answer within 5 s; headgate-health/100-")
+    assert "is removed by a later check" in result.detail
+
+
+def test_a_deep_check_removes_what_an_earlier_one_could_not(mlflow: MLflow) -> None:
+    """Of any gate; not what may still be in use, nor what is nobody's leftover."""
+    names = ("100-0123456789abcdef", "9000-0123456789abcdef", "notes", "100-mine")
+    for name in names:
+        mlflow.stored[f"{ARTIFACTS}/{PROBE_FOLDER}/{name}/probe.txt"] = b""
+
+    async def story() -> CheckResult:
+        return await Checks(mlflow.ask, clock=lambda: 9100.0).check(Api.ARTIFACTS, deep=True)
+
+    assert asyncio.run(story()).ok
+    assert {path.split("/")[6] for path in mlflow.stored} == set(names[1:])
+
+
+def test_artifacts_that_mlflow_does_not_serve_are_no_failure() -> None:
+    """Its clients then go to the store themselves."""
+
+    async def ask(_method: str, _target: str, _body: bytes) -> Said:
+        return Said(503, b"disabled due to the mlflow server running with `--no-serve-artifacts`.")
+
+    async def story() -> CheckResult:
+        return await Checks(ask).check(Api.ARTIFACTS)
+
+    result = asyncio.run(story())
+    assert (result.ok, result.detail) == (True, "not served by this MLflow (--no-serve-artifacts)")
+
+
+def test_traces_are_asked_for_as_an_older_mlflow_has_them() -> None:
+    asked = []
+
+    async def ask(method: str, target: str, _body: bytes) -> Said:
+        asked.append((method, target.partition("?")[0]))
+        return Said(404 if "3.0" in target else 200, b"{}")
+
+    async def story() -> CheckResult:
+        return await Checks(ask).check(Api.TRACES)
+
+    assert asyncio.run(story()).detail == "GET /api/2.0/mlflow/traces answered 200"
+    assert asked == [
+        ("POST", "/api/3.0/mlflow/traces/search"),
+        ("GET", "/api/2.0/mlflow/traces"),
+    ]
 
 
 def test_a_deep_check_is_for_key_holders(client_of: Callable[[bool], Page], mlflow: MLflow) -> None:
@@ -167,3 +256,88 @@ def test_everything_at_once(client_of: Callable[[bool], Page], mlflow: MLflow) -
 def test_no_such_api(client_of: Callable[[bool], Page]) -> None:
     answer = client_of(True).get("/-/health/nothing")
     assert (answer.status_code, json.loads(answer.text)) == (404, {"status": "unknown"})
+
+
+# --- the one word -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "word", "code", "ready"),
+    [
+        ([cluster(well=True)], "ok", 200, 200),
+        ([cluster(well=True, full=True)], "ok", 200, 200),  # requests wait in line there
+        ([cluster(well=True, stale=True)], "degraded", 200, 200),
+        ([cluster(well=True), cluster("other", well=False)], "degraded", 200, 200),
+        ([cluster(well=True), cluster("other", found=False)], "degraded", 200, 200),
+        ([cluster(well=False)], "down", 503, 200),  # it fails open
+        ([cluster(found=False)], "down", 503, 503),
+    ],
+)
+def test_what_is_said_in_one_word(
+    snapshots: list[ClusterSnapshot], word: str, code: int, ready: int
+) -> None:
+    """Readiness goes only when no request can be served; what is merely unwell shows elsewhere."""
+    page = page_of(*snapshots)
+    answer = page.get("/-/health")
+    assert (answer.status_code, answer.json()) == (code, {"status": word})
+    assert page.get("/-/readyz").status_code == ready
+    assert page.get("/-/livez").status_code == 200
+
+
+def test_each_upstream_has_its_word() -> None:
+    page = page_of(cluster(well=True), cluster("other", well=False))
+    upstreams = page.get("/-/health", headers=KNOWN).json()["upstreams"]
+    assert [each["status"] for each in upstreams] == ["ok", "down"]
+
+
+def test_the_upstreams_in_force_are_checked() -> None:
+    """Whatever they were when the gate started."""
+    asked = {name: MLflow() for name in ("default", "added")}
+    checks = {name: Checks(each.ask, clock=lambda: 100.0) for name, each in asked.items()}
+    in_force = ["default"]
+    page = page_of(checks=lambda: {name: checks[name] for name in in_force})
+    assert set(page.get("/-/health/models", headers=KNOWN).json()["upstreams"]) == {"default"}
+    in_force[:] = ["default", "added"]
+    assert set(page.get("/-/health/models", headers=KNOWN).json()["upstreams"]) == set(in_force)
+    assert len(asked["added"].asked) == 1
+    in_force[:] = ["added"]
+    assert set(page.get("/-/health/models", headers=KNOWN).json()["upstreams"]) == {"added"}
+
+
+def test_upstreams_are_checked_at_the_same_time() -> None:
+    """One that hangs holds up no other: each waits here until both have been asked."""
+
+    async def story() -> list[int]:
+        both = asyncio.Barrier(2)
+
+        async def ask(_method: str, _target: str, _body: bytes) -> Said:
+            async with asyncio.timeout(10), both:
+                return Said(200, b"{}")
+
+        checks = {name: Checks(ask) for name in ("default", "other")}
+        transport = httpx.ASGITransport(page_of(cluster(well=True), checks=lambda: checks).app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gate") as client:
+            answer = await client.get("/-/health/models")
+            return [answer.status_code]
+
+    assert asyncio.run(story()) == [200]
+
+
+def test_a_thousand_questions_at_once_cause_one_check() -> None:
+    async def story() -> tuple[int, set[int]]:
+        mlflow, go_on = MLflow(), asyncio.Event()
+
+        async def ask(method: str, target: str, body: bytes) -> Said:
+            await go_on.wait()
+            return await mlflow.ask(method, target, body)
+
+        checks = Checks(ask)
+        waiting = [asyncio.ensure_future(checks.check(Api.TRACES)) for _ in range(1000)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()  # whoever asked first may leave
+        go_on.set()
+        results = await asyncio.gather(*waiting[1:])
+        return len(mlflow.asked), {id(each) for each in results}
+
+    asked, results = asyncio.run(story())
+    assert (asked, len(results)) == (1, 1)

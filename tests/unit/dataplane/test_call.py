@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -99,19 +100,48 @@ def test_the_request_is_one_that_mlflow_takes(calling: Calling) -> None:
     assert asked.fields[b"x-forwarded-for"] == b"127.0.0.1"
 
 
-def test_nobody_accepts(calling: Calling) -> None:
-    def refuses() -> None:
-        calling.pool.pending[0].fails(ConnectionRefusedError(111, "Connection refused"))
-
-    assert calling.fails(refuses) is CallFailure.CONNECT
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), CallFailure.CONNECT),
+        (OSError(113, "No route to host"), CallFailure.CONNECT),
+        (TimeoutError("no connection within 5 s"), CallFailure.NO_CONNECTION),
+        (ConnectionResetError("closed as soon as it was open"), CallFailure.DROPPED),
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), CallFailure.TLS),
+        (ssl.SSLError(1, "wrong version number"), CallFailure.TLS),
+    ],
+)
+def test_nobody_accepts(error: OSError, failure: CallFailure, calling: Calling) -> None:
+    """Why not is told apart: each has another cure."""
+    assert calling.fails(lambda: calling.pool.pending[0].fails(error)) is failure
 
 
 @pytest.mark.parametrize("leave", [Peer.resets, Peer.finishes])
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
 def test_mlflow_leaves(begun: bytes, leave: Callable[[Peer], None], calling: Calling) -> None:
+    peers: list[Peer] = []
+    steps = [lambda: peers.append(calling.accepts())]
+    steps += [lambda: peers[0].sends(begun)] if begun else []
+    assert calling.fails(*steps, lambda: leave(peers[0])) is CallFailure.RESET
+
+
+@pytest.mark.parametrize("leave", [Peer.resets, Peer.finishes])
+def test_a_connection_that_was_kept_too_long_says_nothing(
+    leave: Callable[[Peer], None], calling: Calling
+) -> None:
+    """Another one is opened, once."""
+    kept = calling.pool.open_idle()
+    got = calling.made(
+        lambda: leave(kept),
+        lambda: calling.accepts().sends(answer(200, body=b"well")),
+    )
+    assert got.body == b"well"
+
+
+def test_mlflow_leaves_within_an_answer_on_a_kept_connection(calling: Calling) -> None:
     mlflow = calling.pool.open_idle()
-    steps = [lambda: mlflow.sends(begun)] if begun else []
-    assert calling.fails(*steps, lambda: leave(mlflow)) is CallFailure.RESET
+    begun = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
+    assert calling.fails(lambda: mlflow.sends(begun), mlflow.resets) is CallFailure.RESET
 
 
 def test_an_answer_may_end_with_its_connection(calling: Calling) -> None:

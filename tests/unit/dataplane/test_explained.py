@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 
 import pytest
 
@@ -21,6 +22,71 @@ def said(client_bytes: bytes) -> str:
     return text
 
 
+@pytest.mark.parametrize(
+    ("error", "reason", "cause", "cure"),
+    [
+        (
+            ConnectionRefusedError(111, "Connection refused"),
+            Reason.UPSTREAM_CONNECT,
+            "Connection refused",
+            "MLflow does not run there",
+        ),
+        (
+            TimeoutError("no connection within 5 s"),
+            Reason.UPSTREAM_CONNECT,
+            "no connection within 5 s",
+            "a firewall or security group",
+        ),
+        (
+            ConnectionResetError("closed as soon as it was open"),
+            Reason.UPSTREAM_CONNECT,
+            "closed as soon as it was open",
+            "drops them at once",
+        ),
+        (OSError(113, "No route to host"), Reason.UPSTREAM_CONNECT, "No route", "no way to that"),
+        (
+            ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed certificate"),
+            Reason.UPSTREAM_TLS,
+            "self-signed certificate",
+            "set tls.ca or tls.server_name",
+        ),
+        (
+            ssl.SSLError(1, "wrong version number"),
+            Reason.UPSTREAM_TLS,
+            "wrong version number",
+            "is it http?",
+        ),
+    ],
+)
+def test_each_way_of_not_connecting_is_explained(
+    dialogue: Dialogue, error: OSError, reason: Reason, cause: str, cure: str
+) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /safe"))
+    dialogue.pending[0].fails(error)
+    received = client.received()
+    text = said(received)
+    assert "127.0.0.1:5000" in text
+    assert cause in text
+    assert cure in text
+    assert "`headgate doctor`" in text
+    assert dialogue.outcome().reason is reason
+    assert b"x-headgate-reason: %b" % reason.encode() in received.lower()
+    dialogue.ends()
+
+
+def test_a_connection_that_broke_off_is_explained(dialogue: Dialogue) -> None:
+    client = dialogue.client()
+    client.sends(request("POST /create", body=b"{}"))
+    dialogue.mlflow_accepts().resets()
+    text = said(client.received())
+    assert "ended the connection" in text
+    assert "Look into MLflow's log" in text
+    assert "`headgate doctor`" in text
+    assert dialogue.outcome().reason is Reason.UPSTREAM_RESET
+    dialogue.ends()
+
+
 @pytest.mark.parametrize("split", [0, 1, len(REFUSED)])
 def test_the_host_check_of_mlflow_is_explained(dialogue: Dialogue, split: int) -> None:
     client = dialogue.client()
@@ -34,7 +100,7 @@ def test_the_host_check_of_mlflow_is_explained(dialogue: Dialogue, split: int) -
     assert received.startswith(b"HTTP/1.1 502 ")
     assert "'127.0.0.1:5000'" in said(received)
     assert "--allowed-hosts" in said(received)
-    assert dialogue.outcome().reason is Reason.UPSTREAM_ERROR
+    assert dialogue.outcome().reason is Reason.UPSTREAM_HOST_REFUSED
     dialogue.ends()
 
 
@@ -63,7 +129,26 @@ def test_a_page_where_json_is_due_is_explained(dialogue: Dialogue, status: int, 
     received = client.received()
     assert received.startswith(b"HTTP/1.1 %d " % told)
     assert f"(status {status})" in said(received)
-    assert dialogue.outcome().reason is Reason.UPSTREAM_ERROR
+    assert dialogue.outcome().reason is Reason.UPSTREAM_NOT_JSON
+    dialogue.ends()
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        Operation("traces", Retry.NEVER, BodyHandling.LENGTH, name="traces/search"),
+        Operation("logged-models", Retry.NEVER, BodyHandling.LENGTH, name="logged-models/get"),
+        Operation("artifacts", Retry.NEVER, BodyHandling.LENGTH, name="artifacts/list-store"),
+    ],
+)
+def test_a_page_is_no_list_either(dialogue: Dialogue, operation: Operation) -> None:
+    dialogue.gate.script[b"/asked"] = operation
+    client = dialogue.client()
+    client.sends(request("GET /asked"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.sends(answer(200, "Content-Type: text/html", "Content-Length: 6"), b"<html>")
+    assert client.received().startswith(b"HTTP/1.1 502 ")
+    assert dialogue.outcome().reason is Reason.UPSTREAM_NOT_JSON
     dialogue.ends()
 
 

@@ -56,7 +56,7 @@ def diagnosis(exchange: Exchange | None, text: str = "", *, mismatch: bool = Fal
             answer(503, reason="no_endpoint"),
             Answerer.GATE,
             "no MLflow server",
-            "Start MLflow",
+            "headgate doctor",
             id="gate: no MLflow",
         ),
         pytest.param(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.config import Upstream
+from headgate.config import Limits, Upstream
 from headgate.discovery import discovery_for
 from headgate.discovery.dns import DnsDiscovery, SrvDiscovery
 from headgate.discovery.static import StaticDiscovery
-from headgate.model import Endpoint
-from headgate.server.upstreams import authorities_of, host_header
+from headgate.model import Endpoint, Retry
+from headgate.server.upstreams import LiveUpstream, authorities_of, host_header
+from headgate.upstream import decide
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ from headgate.server.upstreams import authorities_of, host_header
 )
 def test_the_host_that_is_sent(choice: str, address: str, sent: str) -> None:
     settings = Upstream(url="http://mlflow:5000", host_header=choice)
-    assert host_header(settings, Endpoint(address, 5000)) == sent
+    assert host_header(settings, Endpoint(address, 5000), "mlflow:5000") == sent
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,25 @@ def test_the_names_no_client_may_be_shown(endpoint: Endpoint, host: str, names: 
 def test_the_adapter_for_a_url(url: str, kinds: list[type]) -> None:
     found = discovery_for(Upstream(url=url, resolver="127.0.0.1:5353"))
     assert [type(each) for each in found] == kinds
+
+
+@pytest.mark.parametrize(("connect_timeout", "last"), [(5, 100), (40, 70)])
+def test_no_attempt_begins_that_might_outlast_the_client(connect_timeout: float, last: int) -> None:
+    """MLflow's client gives up after 120 s; the gate's own limit is 110."""
+    settings = Upstream.model_validate({"connect_timeout": connect_timeout})
+    policy = LiveUpstream("default", settings, Limits()).balancer.retry_policy
+
+    def again(elapsed: float) -> bool:
+        return decide(
+            Retry.NEVER,
+            sent=False,
+            answered=False,
+            repeatable=True,
+            attempts=1,
+            elapsed=elapsed,
+            budget=True,
+            policy=policy,
+        ).again
+
+    assert again(last)
+    assert not again(last + 1)

@@ -212,6 +212,7 @@ def test_but_it_is_as_soon_as_another_one_is_in_service() -> None:
 @pytest.mark.parametrize(
     ("names", "share", "most"),
     [
+        ("abc", 0.0, 0),
         ("ab", 0.5, 1),
         ("abc", 0.5, 1),
         ("abcd", 0.5, 2),

@@ -1,0 +1,76 @@
+"""What an IP address in the configuration, or in an answer of discovery, may be."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+DNS_PORT = 53
+
+# Where clouds serve metadata and credentials, as far as that is not link-local anyway.
+_METADATA = frozenset(
+    ipaddress.ip_address(text)
+    for text in (
+        "fd00:ec2::254",  # AWS
+        "fd20:ce::254",  # Google Cloud
+        "fd00:c1::a9fe:a9fe",  # Oracle Cloud
+        "192.0.0.192",  # Oracle Cloud
+        "168.63.129.16",  # Azure
+        "100.100.100.200",  # Alibaba Cloud
+    )
+)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_COMPATIBLE = ipaddress.IPv6Network("::/96")
+
+
+def is_forbidden(address: str) -> bool:
+    """Whether an address is link-local or a cloud's metadata service, and so never MLflow.
+
+    An IPv4 address counts in each form in which IPv6 carries it; what is no address is forbidden.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return True
+    return any(
+        each.is_link_local or each.is_multicast or each in _METADATA
+        for each in (parsed, *_carried(parsed))
+    )
+
+
+def _carried(address: Address) -> list[Address]:
+    """The IPv4 addresses that an IPv6 address leads to."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    if address in _NAT64 or address in _COMPATIBLE:
+        return [ipaddress.IPv4Address(address.packed[-4:])]
+    found = (address.ipv4_mapped, address.sixtofour)
+    return [each for each in found if each is not None]
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is written as an IP address, without brackets."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def name_server(value: str) -> tuple[str, int]:
+    """The address and port of a DNS server: ``10.0.0.2``, ``10.0.0.2:5353``, ``[fd00::2]:5353``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if is_address(value):
+        return value, DNS_PORT
+    try:
+        parts = urlsplit(f"//{value}")
+        host, port = parts.hostname or "", parts.port or DNS_PORT
+    except ValueError:
+        host, port = "", 0
+    if not is_address(host) or parts.netloc != value or parts.username is not None:
+        raise ValueError("must be an address such as '10.0.0.2' or '10.0.0.2:5353'")
+    return host, port

@@ -1,0 +1,105 @@
+"""How each of MLflow's APIs is used to see whether it works: a small read that is really one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from headgate.model import Api
+
+ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+PROBE_FOLDER = "headgate-health"
+"""Where health checks write; nothing of MLflow's lies there, for its folders are numbers."""
+NOT_SERVED = b"--no-serve-artifacts"
+"""How MLflow says that its clients go to the artifact store themselves (mlflow/server/handlers)."""
+
+
+class Reply(Protocol):
+    """What MLflow answered."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+
+
+class AskError(Exception):
+    """MLflow gave no good answer; the text is a clause for a person."""
+
+
+class _NoSuchRouteError(AskError):
+    """It answered 404."""
+
+
+Ask = Callable[[str, str, bytes], Awaitable[Reply]]
+"""Sends a request (method, path and query, JSON body) to MLflow.  Raises ``AskError``."""
+
+_SEARCH_TRACES = {
+    "locations": [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}],
+    "max_results": 1,
+}
+_READS: dict[Api, tuple[tuple[str, str, bytes], ...]] = {
+    Api.EXPERIMENTS: (("POST", "/api/2.0/mlflow/experiments/search", b'{"max_results": 1}'),),
+    Api.MODELS: (("GET", "/api/2.0/mlflow/registered-models/search?max_results=1", b""),),
+    Api.ARTIFACTS: (("GET", f"{ARTIFACTS}?path={PROBE_FOLDER}", b""),),
+    Api.TRACES: (
+        ("POST", "/api/3.0/mlflow/traces/search", json.dumps(_SEARCH_TRACES).encode("ascii")),
+        ("GET", "/api/2.0/mlflow/traces?experiment_ids=0&max_results=1", b""),
+    ),
+}
+"""What is asked of each API: the way of MLflow's newest version first."""
+
+
+async def use(api: Api, ask: Ask) -> str:
+    """Use an API once; what was seen.
+
+    Raises:
+        AskError: it does not work.
+    """
+    *newer, oldest = _READS[api]
+    for read in newer:
+        try:
+            return await _read(ask, *read)
+        except _NoSuchRouteError:
+            continue
+    return await _read(ask, *oldest)
+
+
+async def _read(ask: Ask, method: str, target: str, body: bytes) -> str:
+    reply = await ask(method, target, body)
+    if reply.status == 503 and NOT_SERVED in reply.body:
+        return f"not served by this MLflow ({NOT_SERVED.decode('ascii')})"
+    expect(reply, method, target)
+    parse(reply, method, target)
+    return f"{method} {target.partition('?')[0]} answered {reply.status}"
+
+
+def expect(reply: Reply, method: str, target: str) -> None:
+    """Take an answer for a good one.
+
+    Raises:
+        AskError: it is none.
+    """
+    if 200 <= reply.status < 300:
+        return
+    said = reply.body[:200].decode("utf-8", "replace").replace("\n", " ")
+    kind = _NoSuchRouteError if reply.status == 404 else AskError
+    raise kind(f"{method} {target.partition('?')[0]} answered {reply.status}: {said}")
+
+
+def parse(reply: Reply, method: str, target: str) -> Any:
+    """The JSON of an answer.
+
+    Raises:
+        AskError: it is none.
+    """
+    try:
+        return json.loads(reply.body)
+    except ValueError:
+        where = f"{method} {target.partition('?')[0]}"
+        what = "a web page" if reply.body.lstrip()[:1] == b"<" else "something else than JSON"
+        raise AskError(f"{where} answered {what}: is that MLflow?") from None

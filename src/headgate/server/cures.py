@@ -1,0 +1,118 @@
+"""What helps against each way in which MLflow cannot be found or asked: the doctor's cures."""
+
+from __future__ import annotations
+
+from headgate.config import Upstream
+from headgate.dataplane.call import CallError, CallFailure
+
+PAGE_CURE = (
+    "Something else than MLflow listens there, or stands before it, such as a login page or a "
+    "load balancer; correct the URL, or let the gate's requests pass it."
+)
+CREDENTIALS_CURE = (
+    "MLflow runs with an authentication of its own: set upstreams.NAME.credentials, with policy "
+    "'replace', or correct the user and the password there."
+)
+
+
+def discovery_cure(error: str, settings: Upstream) -> str:
+    """Against an error that discovery told."""
+    asked = settings.resolver or "the system's resolver (/etc/resolv.conf)"
+    for sign, cure in _DISCOVERY_CURES:
+        if sign in error:
+            return cure.format(url=settings.url, asked=asked)
+    return f"Check {settings.url}, and that this machine may ask what it names."
+
+
+_DISCOVERY_CURES = (
+    (
+        "NXDOMAIN",
+        (
+            "Correct the name in {url}, or publish it in the DNS that {asked} asks; "
+            "upstreams.NAME.resolver names another resolver."
+        ),
+    ),
+    (
+        "no such record",
+        ("The name exists and has no address: register MLflow's servers there, or correct {url}."),
+    ),
+    (
+        "SERVFAIL",
+        (
+            "{asked} could not find out: look into its log, and at the servers of the zone. "
+            "upstreams.NAME.resolver names another resolver."
+        ),
+    ),
+    (
+        "no resolver answered",
+        (
+            "Let this machine reach {asked} on port 53, UDP and TCP, or name another resolver in "
+            "upstreams.NAME.resolver."
+        ),
+    ),
+    (
+        "link-local",
+        (
+            "Cloud metadata services have such addresses, and MLflow has none: correct what the "
+            "name in {url} leads to. If it is meant, set upstreams.NAME.allow_link_local."
+        ),
+    ),
+    ("NotFound", "Correct the namespace and the service in {url}; the region counts, too."),
+    (
+        "redentials",
+        (
+            "Give this machine credentials of AWS: a role of the task or the instance, or a "
+            "profile (AWS_PROFILE)."
+        ),
+    ),
+    (
+        "AccessDenied",
+        (
+            "Allow this role servicediscovery:DiscoverInstances and "
+            "servicediscovery:DiscoverInstancesRevision."
+        ),
+    ),
+    ("no healthy instance", "Register MLflow's tasks with the service, or correct {url}."),
+)
+"""What stands in an error of discovery, and what helps; the first that fits counts."""
+
+
+def call_cure(error: CallError) -> str:
+    """Against a request of the gate's own that had no answer."""
+    if error.failure is CallFailure.TLS and "CERTIFICATE_VERIFY_FAILED" in error.detail:
+        return _CERTIFICATE_CURE
+    return _CURES[error.failure]
+
+
+_CERTIFICATE_CURE = (
+    "Set upstreams.NAME.tls.ca to the authority that signed MLflow's certificate, or "
+    "upstreams.NAME.tls.server_name to the name that it bears; renew one that has run out."
+)
+_CURES = {
+    CallFailure.CONNECT: (
+        "Start MLflow there, with --host 0.0.0.0 if it is on another machine; or correct the "
+        "address and the port."
+    ),
+    CallFailure.NO_CONNECTION: (
+        "Let security groups and firewalls pass the gate's connections to that port, or correct "
+        "the address."
+    ),
+    CallFailure.DROPPED: (
+        "Something there accepts connections and drops them at once, such as a balancer without "
+        "a server behind it: is it MLflow, and is it http or https?"
+    ),
+    CallFailure.TLS: (
+        "What listens there does not speak TLS as the gate does: if it speaks plain HTTP, write "
+        "http:// in the URL; if it asks for a certificate, set upstreams.NAME.tls.certificate."
+    ),
+    CallFailure.RESET: (
+        "Something there accepts connections and drops them: look into MLflow's log for a crash "
+        "or a lack of memory; is it MLflow, and is it http or https?"
+    ),
+    CallFailure.TIMEOUT: (
+        "MLflow hangs, or something on the way swallows packets; look into MLflow's log, at its "
+        "database and at the network."
+    ),
+    CallFailure.INVALID: "Something else than an HTTP server listens there; is it https?",
+    CallFailure.TOO_LONG: "Something else than MLflow listens there; correct the URL.",
+}

@@ -1,0 +1,93 @@
+"""One probe of one endpoint: whether it is well and the chosen APIs work, and its version."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from headgate.contract.known import numbers
+from headgate.contract.use import AskError, use
+from headgate.dataplane.call import CallAnswer, CallError
+from headgate.model import Api
+from headgate.upstream import ProbeResult
+
+
+class AskEndpoint(Protocol):
+    """Asks the endpoint."""
+
+    async def __call__(
+        self, target: bytes, *, method: bytes = b"GET", body: bytes = b""
+    ) -> CallAnswer:
+        """Its answer; ``target`` is as the server wants it.
+
+        Raises:
+            CallError: it gives none in time.
+        """
+
+
+async def probe(
+    ask: AskEndpoint,
+    base: bytes,
+    apis: Iterable[Api],
+    spoken: Callable[[bytes, bytes], bytes],
+    clock: Callable[[], float],
+) -> ProbeResult:
+    """Probe an endpoint.
+
+    Args:
+        ask: asks it.
+        base: the path that MLflow runs under.
+        apis: those that must work there.
+        spoken: a method and a canonical target as the server wants it.
+        clock: seconds from an arbitrary start.
+    """
+    started = clock()
+    version = None
+    try:
+        ok, reason = _is_well(await ask(base + b"/health"))
+    except CallError as error:
+        ok, reason = False, f"GET /health: {error.detail}"
+    latency = clock() - started
+    if not ok:
+        return ProbeResult(ok, latency, reason)
+    with contextlib.suppress(CallError):  # that it is well is known already
+        version = _version_in(await ask(base + b"/version"))
+
+    async def ask_api(method: str, target: str, body: bytes) -> CallAnswer:
+        how = method.encode("ascii")
+        try:
+            return await ask(spoken(how, target.encode("ascii")), method=how, body=body)
+        except CallError as error:
+            raise AskError(error.detail) from None
+
+    async def used(api: Api) -> tuple[bool, str]:
+        try:
+            return True, await use(api, ask_api)
+        except AskError as error:
+            return False, str(error)
+
+    chosen = tuple(apis)
+    found = dict(zip(chosen, await asyncio.gather(*map(used, chosen)), strict=True))
+    broken = [f"{api}: {seen}" for api, (works, seen) in found.items() if not works]
+    return ProbeResult(
+        not broken,
+        latency,
+        "; ".join(broken) or reason,
+        version,
+        {api: seen for api, (_, seen) in found.items()},
+    )
+
+
+def _is_well(answer: CallAnswer) -> tuple[bool, str]:
+    """Whether that is MLflow's answer to ``/health``, and what came, for a person."""
+    if answer.body.lstrip()[:1] == b"<":
+        return False, f"GET /health answered a web page ({answer.status}): is that MLflow?"
+    return answer.status == 200, f"GET /health answered {answer.status}"
+
+
+def _version_in(answer: CallAnswer) -> str | None:
+    """The version that ``/version`` answered, if it is one."""
+    text = answer.body[:32].decode("ascii", "replace").strip()
+    return text if answer.status == 200 and numbers(text) else None

@@ -1,0 +1,301 @@
+"""Each way in which MLflow can be out of reach: what a client is told, and what the doctor says."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dns.rcode
+import pytest
+
+from headgate.testing.fault_proxy import Fault, FaultProxy
+from tests.support.certificates import Authority
+from tests.support.gate import create_key, running_gate
+from tests.support.mlflow_server import MlflowServer
+from tests.support.processes import clean_environment
+from tests.support.recording_upstream import RecordingUpstream
+from tests.support.scripted_dns import ScriptedDns
+from tests.support.scripts import answer_bytes, fixed, raw, routed, silent
+
+UPSTREAM = "HEADGATE_UPSTREAMS__DEFAULT__"
+NAME = "mlflow.internal.test"
+HOST_REFUSED = b"Invalid Host header - possible DNS rebinding attack detected"
+Settings = dict[str, str]
+Make = Callable[[ExitStack, Path], Settings]
+
+
+def refused(stack: ExitStack, _folder: Path) -> Settings:
+    listener = stack.enter_context(socket.socket())
+    listener.bind(("127.0.0.1", 0))  # the port is taken, and nothing listens there
+    return {f"{UPSTREAM}URL": f"http://127.0.0.1:{listener.getsockname()[1]}"}
+
+
+def no_connection(stack: ExitStack, _folder: Path) -> Settings:
+    """A listener whose queue is full: the kernel drops further attempts, as a firewall does."""
+    listener = stack.enter_context(socket.socket())
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    for _ in range(4):
+        waiting = stack.enter_context(socket.socket())
+        waiting.setblocking(False)
+        waiting.connect_ex(listener.getsockname())
+    return {
+        f"{UPSTREAM}URL": f"http://127.0.0.1:{listener.getsockname()[1]}",
+        f"{UPSTREAM}CONNECT_TIMEOUT": "0.5",
+    }
+
+
+def dropped(stack: ExitStack, _folder: Path) -> Settings:
+    proxy = stack.enter_context(FaultProxy("127.0.0.1", 0, ("127.0.0.1", 1)))
+    proxy.set(Fault.RESET)
+    return {f"{UPSTREAM}URL": f"http://127.0.0.1:{proxy.port}"}
+
+
+def reset(stack: ExitStack, _folder: Path) -> Settings:
+    upstream = stack.enter_context(RecordingUpstream(fixed(b"OK")))
+    proxy = stack.enter_context(FaultProxy("127.0.0.1", 0, (upstream.host, upstream.port)))
+    proxy.set(Fault.RESET_AFTER, bytes_until_reset=10)
+    return {f"{UPSTREAM}URL": f"http://127.0.0.1:{proxy.port}"}
+
+
+def no_answer(stack: ExitStack, _folder: Path) -> Settings:
+    upstream = stack.enter_context(RecordingUpstream(silent))
+    return {
+        f"{UPSTREAM}URL": upstream.url,
+        f"{UPSTREAM}SILENCE_TIMEOUT": "0.5",
+        f"{UPSTREAM}PROBES__TIMEOUT": "0.5",
+    }
+
+
+def named(stack: ExitStack) -> tuple[ScriptedDns, Settings]:
+    server = stack.enter_context(ScriptedDns())
+    return server, {
+        f"{UPSTREAM}URL": f"http://{NAME}:5000",
+        f"{UPSTREAM}RESOLVER": server.address,
+    }
+
+
+def no_such_name(stack: ExitStack, _folder: Path) -> Settings:
+    return named(stack)[1]
+
+
+def no_resolution(stack: ExitStack, _folder: Path) -> Settings:
+    server, settings = named(stack)
+    server.rcode = dns.rcode.SERVFAIL
+    return settings
+
+
+def metadata(stack: ExitStack, _folder: Path) -> Settings:
+    server, settings = named(stack)
+    server.set(NAME, "A", "169.254.169.254")
+    return settings
+
+
+def untrusted(stack: ExitStack, folder: Path) -> Settings:
+    shown = Authority(folder, "authority").issue("mlflow", "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown.certificate, shown.key)
+    upstream = stack.enter_context(RecordingUpstream(fixed(), tls=context))
+    return {f"{UPSTREAM}URL": upstream.url}
+
+
+def plain(stack: ExitStack, _folder: Path) -> Settings:
+    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    thread = threading.Thread(target=complain, args=(listener,), daemon=True)
+    thread.start()
+    stack.callback(listener.shutdown, socket.SHUT_RDWR)
+    return {f"{UPSTREAM}URL": f"https://127.0.0.1:{listener.getsockname()[1]}"}
+
+
+def complain(listener: socket.socket) -> None:
+    """Answer each handshake as a server of plain HTTP does."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+
+
+def host_refused(stack: ExitStack, _folder: Path) -> Settings:
+    routes = {
+        b"/health": raw(answer_bytes(b"OK", content_type="text/plain")),
+        b"/version": raw(answer_bytes(b"3.17.2", content_type="text/plain")),
+    }
+    refusal = raw(answer_bytes(HOST_REFUSED, status=403, content_type="text/plain"))
+    upstream = stack.enter_context(RecordingUpstream(routed(routes, refusal)))
+    return {f"{UPSTREAM}URL": upstream.url}
+
+
+def page(stack: ExitStack, _folder: Path) -> Settings:
+    login = raw(answer_bytes(b"<!doctype html><h1>Log in</h1>", content_type="text/html"))
+    upstream = stack.enter_context(RecordingUpstream(login))
+    return {f"{UPSTREAM}URL": upstream.url}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One of them: the gate's answer, and the doctor's finding and cure."""
+
+    make: Make
+    status: int
+    reason: str
+    said: tuple[str, ...]
+    step: str
+    seen: str
+    cure: str
+
+
+FAILURES = {
+    "connection refused": Failure(
+        *(refused, 503, "upstream_connect", ("Connection refused", "does not run there")),
+        *("connect to", "Connection refused", "Start MLflow there"),
+    ),
+    "no connection": Failure(
+        *(no_connection, 503, "upstream_connect", ("within 0.5 s", "firewall")),
+        *("connect to", "within 0.5 s", "security groups and firewalls"),
+    ),
+    "dropped": Failure(
+        *(dropped, 503, "upstream_connect", ("drops them at once",)),
+        *("connect to", "", "drops them"),
+    ),
+    "name not found": Failure(
+        *(no_such_name, 503, "no_endpoint", ("NXDOMAIN", "Check the name")),
+        *("find MLflow", "NXDOMAIN", "Correct the name"),
+    ),
+    "name cannot be resolved": Failure(
+        *(no_resolution, 503, "no_endpoint", ("SERVFAIL",)),
+        *("find MLflow", "SERVFAIL", "look into its log"),
+    ),
+    "metadata address": Failure(
+        *(metadata, 503, "no_endpoint", ("169.254.169.254", "refused")),
+        *("find MLflow", "169.254.169.254", "allow_link_local"),
+    ),
+    "time-out": Failure(
+        *(no_answer, 504, "upstream_timeout", ("stayed silent for 0.5 s", "MLflow's log")),
+        *("connect to", "no answer within", "hangs"),
+    ),
+    "reset": Failure(
+        *(reset, 502, "upstream_reset", ("ended the connection", "MLflow's log")),
+        *("connect to", "", "MLflow's log for a crash"),
+    ),
+    "certificate": Failure(
+        *(untrusted, 503, "upstream_tls", ("unable to get local issuer", "tls.ca")),
+        *("connect to", "CERTIFICATE_VERIFY_FAILED", "upstreams.NAME.tls.ca"),
+    ),
+    "no TLS": Failure(
+        *(plain, 503, "upstream_tls", ("WRONG_VERSION_NUMBER", "is it http?")),
+        *("connect to", "WRONG_VERSION_NUMBER", "write http:// in the URL"),
+    ),
+    "Host check": Failure(
+        *(host_refused, 502, "upstream_host_refused", ("--allowed-hosts",)),
+        *("pass the Host check", "MLflow refuses the Host", "--allowed-hosts"),
+    ),
+    "web page": Failure(
+        *(page, 502, "upstream_not_json", ("a web page (status 200)", "login page")),
+        *("connect to", "a web page", "login page"),
+    ),
+}
+
+
+def doctor(folder: Path, settings: Settings) -> tuple[int, dict[str, Any], str]:
+    """What ``headgate doctor`` finds: its exit code, what it tells programs, and people."""
+    environment = clean_environment() | settings | {"HEADGATE_DATA": str(folder / "data")}
+    outputs = []
+    for more in ((), ("--json",)):
+        done = subprocess.run(
+            [sys.executable, "-m", "headgate", "doctor", *more],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.stderr == ""
+        outputs.append(done.stdout)
+    return done.returncode, json.loads(outputs[1]), outputs[0]
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as made:
+        yield made
+
+
+# Whether a connection was dropped before or after the request was sent is for the network to say.
+@pytest.mark.parametrize("name", sorted(FAILURES.keys() - {"dropped"}))
+def test_a_client_is_told_why_and_what_helps(name: str, stack: ExitStack, tmp_path: Path) -> None:
+    failure = FAILURES[name]
+    settings = failure.make(stack, tmp_path)
+    key = create_key(tmp_path / "data", "client")
+    gate = stack.enter_context(running_gate(tmp_path, None, settings))
+    create = "/api/2.0/mlflow/experiments/create"
+    answer = gate.ask("POST", create, "Content-Type: application/json", key=key, body=b"{}")
+    assert (answer.status, answer.get("X-Headgate-Reason")) == (failure.status, failure.reason)
+    told = json.loads(answer.body)["message"]
+    for part in (*failure.said, "`headgate doctor`"):
+        assert part in told
+    assert gate.outcome(lambda outcome: outcome["reason"] == failure.reason)
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_the_doctor_names_the_first_thing_wrong_and_its_cure(
+    name: str, stack: ExitStack, tmp_path: Path
+) -> None:
+    failure = FAILURES[name]
+    code, told, text = doctor(tmp_path, failure.make(stack, tmp_path))
+    assert (code, told["ok"]) == (1, False)
+    *before, last = told["steps"]
+    assert all(step["ok"] for step in before)
+    assert not last["ok"]
+    assert last["step"].startswith(failure.step)
+    assert failure.seen in last["seen"]
+    assert failure.cure in last["cure"]
+    assert failure.seen in text
+    assert failure.cure in text
+
+
+def test_the_doctor_walks_the_whole_way_to_a_real_mlflow(
+    mlflow_server: MlflowServer, tmp_path: Path
+) -> None:
+    code, told, text = doctor(tmp_path, {"MLFLOW_SERVER_URL": mlflow_server.url})
+    assert (code, told["ok"]) == (0, True), text
+    endpoint = f"{mlflow_server.host}:{mlflow_server.port}"
+    assert [step["step"] for step in told["steps"]] == [
+        "find MLflow",
+        f"connect to {endpoint}",
+        f"ask {endpoint} for its version",
+        f"pass the Host check of {endpoint}",
+        "use experiments",
+        "use models",
+        "use artifacts",
+        "use traces",
+        "keep artifacts",
+    ]
+
+
+def test_the_doctor_finds_an_mlflow_below_a_path_of_its_own(tmp_path: Path) -> None:
+    nowhere = raw(answer_bytes(b"<html>404", status=404, content_type="text/html"))
+    routes = {
+        b"/ml/health": raw(answer_bytes(b"OK", content_type="text/plain")),
+        b"/ml/version": raw(answer_bytes(b"3.17.2", content_type="text/plain")),
+        b"/ml/api/2.0/mlflow/experiments/get?experiment_id=0": fixed(),
+        b"/ml/api/2.0/mlflow/experiments/search": fixed(),
+    }
+    with RecordingUpstream(routed(routes, nowhere)) as upstream:
+        settings = {"MLFLOW_SERVER_URL": upstream.url}
+        _, lost, _ = doctor(tmp_path, settings)
+        _, found, _ = doctor(tmp_path, settings | {f"{UPSTREAM}STATIC_PREFIX": "/ml"})
+    assert "static_prefix" in lost["steps"][-1]["cure"]
+    walked = [step["step"].partition(" ")[0] for step in found["steps"] if step["ok"]]
+    assert walked[:5] == ["find", "connect", "ask", "pass", "use"]

@@ -1,0 +1,91 @@
+"""Instances of Cloud Map, as a client that never leaves the process tells them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from headgate.discovery.cloudmap import CloudMapDiscovery
+from headgate.upstream import Found
+
+
+class Client:
+    """Answers with the same instances each time."""
+
+    def __init__(self, *instances: Mapping[str, Any]) -> None:
+        self._instances = instances
+
+    def discover_instances(self, **_parameters: Any) -> Mapping[str, Any]:
+        return {"Instances": self._instances}
+
+    def discover_instances_revision(self, **_parameters: Any) -> Mapping[str, Any]:
+        return {"InstancesRevision": 1}
+
+
+class First:
+    """Takes the first thing that is said."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Future[list[Found] | str] = asyncio.get_running_loop().create_future()
+
+    def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
+        self.said.set_result(list(found))
+
+    def failed(self, source: str, error: str) -> None:
+        self.said.set_result(error)
+
+
+def first_report(*instances: Mapping[str, Any], link_local: bool = False) -> list[Found] | str:
+    async def story() -> list[Found] | str:
+        adapter = CloudMapDiscovery(
+            Client(*instances), "ml", "mlflow", 5000, (), allow_link_local=link_local
+        )
+        report = First()
+        running = asyncio.get_running_loop().create_task(adapter.run(report))
+        try:
+            async with asyncio.timeout(10):
+                return await report.said
+        finally:
+            running.cancel()
+
+    return asyncio.run(story())
+
+
+def found_of(*instances: Mapping[str, Any]) -> list[Found]:
+    said = first_report(*instances)
+    assert isinstance(said, list)
+    return said
+
+
+def instance(address: str, **more: str) -> Mapping[str, Any]:
+    name = "AWS_INSTANCE_IPV6" if ":" in address else "AWS_INSTANCE_IPV4"
+    return {"Attributes": {name: address, **more}, "HealthStatus": "HEALTHY"}
+
+
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "fd00:ec2::254"]
+)
+def test_a_metadata_address_is_refused_unless_allowed(address: str) -> None:
+    said = first_report(instance(address))
+    assert isinstance(said, str)
+    assert "link-local: refused" in said
+    (found,) = found_of(instance(address), instance("10.0.0.1"))
+    assert found.endpoint.host == "10.0.0.1"
+    assert len(first_report(instance(address), link_local=True)) == 1
+
+
+def test_port_zone_and_health_are_taken_from_the_instance() -> None:
+    more = {"AWS_INSTANCE_PORT": "5001", "AVAILABILITY_ZONE": "eu-central-1a"}
+    (found,) = found_of(instance("10.0.0.1", **more))
+    assert (str(found.endpoint), found.zone, found.healthy) == (
+        "10.0.0.1:5001",
+        "eu-central-1a",
+        True,
+    )
+
+
+def test_no_instance_at_all() -> None:
+    assert first_report() == "no healthy instance is registered"
