@@ -18,6 +18,9 @@ WAIT = 15.0
 """Seconds; only a failing test waits that long."""
 
 
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
 class Reports:
     """A pipe on which forked processes report, one JSON list a line."""
 
@@ -50,16 +53,23 @@ class Orders:
     """The order to stop, heard from now on."""
 
     def __init__(self) -> None:
-        self._heard, self._tell = os.pipe()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._hear)
+        self._heard, tell = os.pipe()
+        os.set_blocking(tell, False)
+        # Written to at once: a handler would wait for a system call that is about to begin.
+        signal.set_wakeup_fd(tell)
+        for number in STOPS:
+            signal.signal(number, _nothing_more)
 
     def await_stop(self, lifeline: int) -> None:
         """Return when it comes, or when nobody supervises."""
-        select.select([self._heard, lifeline], [], [])
+        while True:
+            ready, _, _ = select.select([self._heard, lifeline], [], [])
+            if lifeline in ready or os.read(self._heard, 1)[0] in STOPS:
+                return
 
-    def _hear(self, number: int, _frame: FrameType | None) -> None:
-        os.write(self._tell, bytes([number]))
+
+def _nothing_more(_number: int, _frame: FrameType | None) -> None:
+    """Keep the signal from ending the process."""
 
 
 class Tally:
