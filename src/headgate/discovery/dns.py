@@ -147,7 +147,7 @@ class DnsDiscovery:
                 continue
             endpoints = [Found(Endpoint(each, self._port), name=self._name) for each in found]
             report.found(endpoints, self._source, ttl)
-            await asyncio.sleep(_jittered(ttl))
+            await asyncio.sleep(jittered(ttl, random.random()))  # noqa: S311 - only spreads load
 
 
 class SrvDiscovery:
@@ -187,7 +187,7 @@ class SrvDiscovery:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             report.found(found, self._source, ttl)
-            await asyncio.sleep(_jittered(ttl))
+            await asyncio.sleep(jittered(ttl, random.random()))  # noqa: S311 - only spreads load
 
     async def _look_up(self) -> tuple[list[Found], float]:
         records, ttl = await self._records()
@@ -263,8 +263,12 @@ def _ttl(answer: dns.resolver.Answer) -> float:
     return max(MIN_TTL, min(float(answer.chaining_result.minimum_ttl), MAX_TTL))
 
 
-def _jittered(ttl: float) -> float:
-    return ttl * (1 + JITTER * random.random())  # noqa: S311 - only spreads load
+def jittered(ttl: float, drawn: float) -> float:
+    """Seconds until the next question: the TTL or up to a tenth more, within the ceiling.
+
+    ``drawn`` is a random number from 0 to 1.
+    """
+    return min(ttl, MAX_TTL / (1 + JITTER)) * (1 + JITTER * drawn)
 
 
 def _clause(error: Exception) -> str:
