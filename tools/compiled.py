@@ -9,6 +9,7 @@ from __future__ import annotations
 import compileall
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_FOLDER = ROOT / "build" / "compiled"
+_FOLDER = ROOT / "build" / f"compiled-{platform.python_version()}"
 _INPUTS = ("pyproject.toml", "hatch_build.py", "tools/compile.py", "requirements/dev.lock")
 
 
