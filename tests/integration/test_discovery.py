@@ -5,46 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import dns.rcode
 import pytest
 
-from headgate.config import Upstream
-from headgate.discovery import discovery_for
 from headgate.discovery.cloudmap import LIST_SECONDS, CloudMapDiscovery, cloudmap_client
 from headgate.discovery.report import is_forbidden
 from headgate.model import Endpoint
-from headgate.upstream import Found
+from tests.support.adapters import Reports, Story, follow, watch
 from tests.support.cloud_map import CloudMap, running_cloud_map
 from tests.support.name_servers import SAMPLE, ZONE, NameServers, running_name_servers
 
 MANY = [f"10.0.0.{last}" for last in range(1, 13)]
-DEADLINE = 20.0
-
-
-class Reports:
-    """What an adapter has said so far."""
-
-    def __init__(self) -> None:
-        self.sets: list[tuple[set[str], float | None]] = []
-        self.errors: list[str] = []
-        self._changed = asyncio.Event()
-
-    def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
-        self.sets.append(({str(each.endpoint) for each in found}, ttl))
-        self._changed.set()
-
-    def failed(self, source: str, error: str) -> None:
-        self.errors.append(error)
-        self._changed.set()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(DEADLINE):
-            while not condition():
-                self._changed.clear()
-                await self._changed.wait()
 
 
 @pytest.fixture(scope="module")
@@ -67,25 +41,9 @@ class Names:
     name: str
 
 
-def follow(url: str, names: Names, story: Callable[[Reports], object], **more: object) -> None:
-    """Run the adapter of ``url`` while ``story``, a coroutine function, is told of its reports."""
-
-    async def run() -> None:
-        settings = Upstream.model_validate({"url": url, "resolver": names.servers.address, **more})
-        (adapter,) = discovery_for(settings)
-        reports = Reports()
-        running = asyncio.get_running_loop().create_task(adapter.run(reports))
-        try:
-            await story(reports)  # type: ignore[misc]
-        finally:
-            running.cancel()
-
-    asyncio.run(run())
-
-
-def follow_addresses(names: Names, story: Callable[[Reports], object], **more: object) -> None:
-    """The same for the addresses of the test's name, at MLflow's port."""
-    follow(f"http://{names.name}:5000", names, story, **more)
+def follow_addresses(names: Names, story: Story, **more: object) -> None:
+    """Follow the addresses of the test's name, at MLflow's port."""
+    follow(f"http://{names.name}:5000", names.servers.address, story, **more)
 
 
 def test_addresses_are_asked_for_again_when_their_ttl_is_over(names: Names) -> None:
@@ -220,7 +178,7 @@ def test_srv_records_name_ports_and_the_best_priority_counts(names: Names) -> No
         await reports.until(lambda: bool(reports.sets))
         assert reports.sets[0][0] == {"10.0.0.1:5001", "10.0.0.2:5002"}
 
-    follow(f"srv+http://{service}", names, story)
+    follow(f"srv+http://{service}", names.servers.address, story)
 
 
 def test_link_local_addresses_are_refused_unless_allowed(names: Names) -> None:
@@ -273,22 +231,10 @@ def cloud_map(_cloud_map: CloudMap, monkeypatch: pytest.MonkeyPatch) -> CloudMap
     return _cloud_map
 
 
-def follow_instances(
-    cloud_map: CloudMap, namespace: str, story: Callable[[Reports], object]
-) -> None:
+def follow_instances(cloud_map: CloudMap, namespace: str, story: Story) -> None:
     """Run the adapter for the service ``mlflow`` while ``story`` is told of its reports."""
-
-    async def run() -> None:
-        client, errors = cloudmap_client(cloud_map.url)
-        adapter = CloudMapDiscovery(client, namespace, "mlflow", 5000, errors)
-        reports = Reports()
-        running = asyncio.get_running_loop().create_task(adapter.run(reports))
-        try:
-            await story(reports)  # type: ignore[misc]
-        finally:
-            running.cancel()
-
-    asyncio.run(run())
+    client, errors = cloudmap_client(cloud_map.url)
+    watch(CloudMapDiscovery(client, namespace, "mlflow", 5000, errors), story)
 
 
 def test_instances_of_a_cloud_map_service(cloud_map: CloudMap) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,64 +13,21 @@ import dns.rcode
 import pytest
 
 from headgate.config import Limits, Upstream
-from headgate.discovery import discovery_for
 from headgate.model import Endpoint
 from headgate.server.upstreams import LiveUpstream
-from headgate.upstream import Found
+from tests.support.adapters import DEADLINE, Reports, follow
 from tests.support.certificates import Authority
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripted_dns import ScriptedDns
 from tests.support.scripts import fixed
 
 NAME = "mlflow.internal.test"
-DEADLINE = 20.0
-
-
-class Reports:
-    """What an adapter has said so far."""
-
-    def __init__(self) -> None:
-        self.sets: list[tuple[set[str], float | None]] = []
-        self.errors: list[str] = []
-        self._changed = asyncio.Event()
-
-    def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
-        self.sets.append(({str(each.endpoint) for each in found}, ttl))
-        self._changed.set()
-
-    def failed(self, source: str, error: str) -> None:
-        self.errors.append(error)
-        self._changed.set()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(DEADLINE):
-            while not condition():
-                self._changed.clear()
-                await self._changed.wait()
 
 
 @pytest.fixture
 def server() -> Iterator[ScriptedDns]:
     with ScriptedDns() as running:
         yield running
-
-
-def follow(
-    url: str, server: ScriptedDns, story: Callable[[Reports], object], **more: object
-) -> None:
-    """Run the adapter of ``url`` while ``story``, a coroutine function, is told of its reports."""
-
-    async def run() -> None:
-        settings = Upstream.model_validate({"url": url, "resolver": server.address, **more})
-        (adapter,) = discovery_for(settings)
-        reports = Reports()
-        running = asyncio.get_running_loop().create_task(adapter.run(reports))
-        try:
-            await story(reports)  # type: ignore[misc]
-        finally:
-            running.cancel()
-
-    asyncio.run(run())
 
 
 def test_samples_whose_ttl_is_zero_are_put_together_too(server: ScriptedDns) -> None:
@@ -82,7 +39,7 @@ def test_samples_whose_ttl_is_zero_are_put_together_too(server: ScriptedDns) -> 
         server.set(NAME, "A", *every[4:], ttl=0)
         await reports.until(lambda: len(reports.sets[-1][0]) == len(every))
 
-    follow(f"http://{NAME}:5000", server, story)
+    follow(f"http://{NAME}:5000", server.address, story)
 
 
 def test_an_answer_holds_as_long_as_each_name_on_the_way_to_it(server: ScriptedDns) -> None:
@@ -94,7 +51,7 @@ def test_an_answer_holds_as_long_as_each_name_on_the_way_to_it(server: ScriptedD
         await reports.until(lambda: bool(reports.sets))
         assert reports.sets[0] == ({"10.0.0.1:5000"}, 3.0)
 
-    follow(f"http://{NAME}:5000", server, story)
+    follow(f"http://{NAME}:5000", server.address, story)
 
 
 def test_one_kind_of_address_is_enough(server: ScriptedDns) -> None:
@@ -107,7 +64,7 @@ def test_one_kind_of_address_is_enough(server: ScriptedDns) -> None:
         assert reports.sets[0][0] == {"10.0.0.1:5000"}
         assert reports.errors == []
 
-    follow(f"http://{NAME}:5000", server, story)
+    follow(f"http://{NAME}:5000", server.address, story)
 
 
 def test_a_kind_that_fails_for_a_while_keeps_what_it_named(server: ScriptedDns) -> None:
@@ -124,7 +81,7 @@ def test_a_kind_that_fails_for_a_while_keeps_what_it_named(server: ScriptedDns) 
         server.set(NAME, "AAAA")
         await reports.until(lambda: reports.sets[-1][0] == {"10.0.0.1:5000"})
 
-    follow(f"http://{NAME}:5000", server, story)
+    follow(f"http://{NAME}:5000", server.address, story)
 
 
 def test_a_resolver_that_is_named_has_the_only_word(server: ScriptedDns) -> None:
@@ -134,7 +91,7 @@ def test_a_resolver_that_is_named_has_the_only_word(server: ScriptedDns) -> None
         await reports.until(lambda: bool(reports.errors))
         assert "NXDOMAIN" in reports.errors[0]
 
-    follow(f"http://{socket.gethostname()}:5000", server, story)
+    follow(f"http://{socket.gethostname()}:5000", server.address, story)
 
 
 def test_each_port_of_a_name_is_a_source_of_its_own(server: ScriptedDns) -> None:
@@ -180,7 +137,7 @@ def test_an_srv_target_that_fails_hides_no_other(server: ScriptedDns) -> None:
         await reports.until(lambda: bool(reports.errors))
         assert "c.test" in reports.errors[0]
 
-    follow("srv+http://_mlflow._tcp.test", server, story)
+    follow("srv+http://_mlflow._tcp.test", server.address, story)
 
 
 def test_more_srv_records_than_one_answer_holds_are_put_together(server: ScriptedDns) -> None:
@@ -193,7 +150,7 @@ def test_more_srv_records_than_one_answer_holds_are_put_together(server: Scripte
         server.set("_mlflow._tcp.test", "SRV", *records[4:])
         await reports.until(lambda: len(reports.sets[-1][0]) == len(records))
 
-    follow("srv+http://_mlflow._tcp.test", server, story)
+    follow("srv+http://_mlflow._tcp.test", server.address, story)
 
 
 def test_of_several_addresses_only_the_link_local_ones_are_refused(server: ScriptedDns) -> None:
@@ -204,7 +161,7 @@ def test_of_several_addresses_only_the_link_local_ones_are_refused(server: Scrip
         await reports.until(lambda: bool(reports.sets))
         assert reports.sets[0][0] == {"10.0.0.1:5000"}
 
-    follow(f"http://{NAME}:5000", server, story)
+    follow(f"http://{NAME}:5000", server.address, story)
 
 
 def test_each_name_of_a_list_is_checked_and_spoken_to_by_itself(
