@@ -11,7 +11,7 @@ import pytest
 from tests.support.byte_stream import ClosedError
 from tests.support.raw import RawAnswer, RawClient, chunk
 from tests.support.recording_upstream import Exchange, Script
-from tests.support.scene import REST_SECONDS, Scene, running_scene
+from tests.support.scene import Scene, running_scene
 from tests.support.scripts import answer_bytes, broken_off, closed, fixed, silent
 
 CLIENTS = 25
@@ -95,23 +95,11 @@ def test_the_gauges_rise_and_fall(scene: Scene, clients: list[RawClient]) -> Non
     target = scene.play("counted", silent)
     for client in clients:
         client.send(scene.head("GET", target))
-    wait_for_gauge(scene, "headgate_requests_in_flight", CLIENTS)
+    scene.wait_for_gauge("headgate_requests_in_flight", CLIENTS)
     for client in clients:
         client.reset()
-    wait_for_gauge(scene, "headgate_requests_in_flight", 0)
-    wait_for_gauge(scene, "headgate_connections", 1)  # the one that asks
-
-
-def wait_for_gauge(scene: Scene, name: str, value: int) -> None:
-    """Ask for the metrics until ``name`` has ``value``."""
-    line = f"{name} {value}"
-    with scene.gate.connect() as client:
-
-        def is_there() -> bool:
-            client.send(scene.head("GET", "/-/metrics"))
-            return line in client.answer().body.decode().splitlines()
-
-        scene.gate.process.wait_until(lambda: is_there() or None, line, REST_SECONDS)
+    scene.wait_for_gauge("headgate_requests_in_flight", 0)
+    scene.wait_for_gauge("headgate_connections", 1)  # the one that asks
 
 
 def endless(exchange: Exchange) -> None:

@@ -96,6 +96,7 @@ def test_a_killed_worker_takes_only_its_own_requests_with_it(scene: Scene) -> No
     ids = {request.all(b"x-request-id")[0].decode() for request in scene.arrived(waits)}
     of_each = {seed: sum(each.startswith(seed) for each in ids) for seed in before}
     assert all(of_each.values())
+    scene.wait_for_gauge("headgate_requests_in_flight", 20)
 
     kill_worker(scene.gate.process, worker_pids(scene.gate.process)[0], signal.SIGKILL)
     after = workers_seen(scene)
@@ -111,17 +112,8 @@ def test_a_killed_worker_takes_only_its_own_requests_with_it(scene: Scene) -> No
     requests = found["headgate_requests_total"]
     assert requests.total(family="meta") == 120
     assert requests.total(family="artifacts", reason="ok") == of_each[survivor]
-    scene.gate.process.wait_until(
-        lambda: (
-            (
-                metrics(scene.gate, scene.key)["headgate_connections"].value() == 1
-                and metrics(scene.gate, scene.key)["headgate_requests_in_flight"].value() <= 1
-            )
-            or None
-        ),
-        "the gauges to forget the dead worker",
-        SECONDS,
-    )
+    scene.wait_for_gauge("headgate_connections", 1)  # the one that asks
+    scene.wait_for_gauge("headgate_requests_in_flight", 0)
     logged = scene.gate.process.wait_for_line(r"worker \d \(pid \d+\) ended by signal 9", SECONDS)
     assert logged
 

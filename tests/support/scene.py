@@ -65,6 +65,21 @@ class Scene:
 
         return self.gate.process.wait_until(ended, f"{count} outcomes", REST_SECONDS)
 
+    def wait_for_gauge(self, name: str, value: int) -> None:
+        """Ask for the metrics until ``name`` has ``value``.
+
+        It asks on one connection that stays: gauges show how things stood at a moment up to half
+        a second ago, and a connection for each question might never be open at such a moment.
+        """
+        line = f"{name} {value}"
+        with self.gate.connect() as client:
+
+            def is_there() -> bool:
+                client.send(self.head("GET", "/-/metrics"))
+                return line in client.answer().body.decode().splitlines()
+
+            self.gate.process.wait_until(lambda: is_there() or None, line, REST_SECONDS)
+
     def rest(self) -> None:
         """Wait until the gate holds no socket more than before its first request."""
         self.gate.process.wait_until(
