@@ -164,6 +164,7 @@ names = st.sampled_from(
         *(b"Authorization", b"X-API-Key", b"Origin", b"X-Forwarded-For", b"X_Forwarded_For"),
         *(b"Content-Type", b"Accept", b"User-Agent", b"X-MLflow-Workspace", b"Upgrade"),
         *(b"X", b"Y-X", b"x", b"Proxy-Connection", b"Trailer"),
+        *(b"Content_Length", b"X_Request_ID", b"Trace.Parent"),  # dropped, and mean nothing
     ]
 )
 values = st.sampled_from(
@@ -190,6 +191,8 @@ def section(chosen: list[tuple[bytes, bytes, bytes]]) -> bytes:
 @example([(b"tracestate", b": ", b"x"), (b"traceparent", b": ", PARENTS[2])], 2, PARENTS * 2)
 @example([(b"tracestate", b": ", b"x"), (b"tracestate", b": ", b"x")], 2, [b"y"] * 5)
 @example([(b"Content-Length", b": ", b"0"), (b"Expect", b": ", b"100-continue")], 1, [b"5"] * 5)
+@example([(b"Content-Length", b": ", b"5"), (b"Content_Length", b": ", b"5")], 2, [b"6"] * 5)
+@example([(b"X-Request-ID", b": ", b"x"), (b"X_Request_ID", b": ", b"x")], 2, [b"y"] * 5)
 def test_another_value_means_what_it_would_have_meant_alone(
     chosen: list[tuple[bytes, bytes, bytes]], which: int, new: list[bytes]
 ) -> None:
