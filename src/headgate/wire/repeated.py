@@ -7,72 +7,116 @@ and of some fields it is known that nothing but their own value depends on them.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-# A line says the same whoever reads it: a token, a colon, one space, and then visible ASCII.
-_SPACE: Final = 0x20
-_VISIBLE: Final = bytes(range(0x20, 0x7F))
+# Visible ASCII says the same whoever reads it.
+_VALUE: Final = re.compile(rb"[!-~](?:[ -~]*[!-~])?")
 MAX_DIGITS: Final = 15
 
-Change = tuple[bytes, bytes, bytes]
-"""A field's name, the line that had it before, and the new one: they differ in the value alone."""
 
+class Pattern:
+    """What heads have in common that differ in nothing but the plain values of certain fields.
 
-class Lines:
-    """The lines of a head that is understood.
+    ``names``: those of the fields, as spelled and in order.
 
-    ``new`` are those in which it differed from the head before it: where one head differed from
-    the last, the next is likely to.
+    Args:
+        lines: one of the heads.
+        places: which of the lines are those of the fields, in order.
+        names: see above.
     """
 
-    __slots__ = ("_all", "_new")
+    __slots__ = ("_first", "_rest", "names", "places")
 
-    def __init__(self, head: bytes, new: tuple[int, ...] = ()) -> None:
-        self._all = head.split(b"\r\n")
-        self._new = new
+    def __init__(self, lines: list[bytes], places: list[int], names: list[bytes]) -> None:
+        self.places = places
+        self.names = names
+        parts, start = [], 0
+        for place, name in zip(places, names, strict=True):
+            parts.append(b"\r\n".join([*lines[start:place], name + b": "]))
+            start = place + 1
+        parts.append(b"\r\n".join(lines[start:]))
+        self._first = parts[0]
+        self._rest = [b"\r\n" + part for part in parts[1:]]
 
-    def compare(self, head: bytes) -> tuple[Lines, list[Change]] | None:
-        """The lines of another head, and which of them are others than these.
-
-        ``None`` when the two differ in more than the plain values of fields.
-        """
-        found = Lines(head, self._new)
-        lines, before = found._all, self._all
-        if len(lines) != len(before) or lines[0] != before[0]:
+    def values(self, head: bytes) -> list[bytes] | None:
+        """The values of the fields in ``head``; ``None`` when it is none of these heads."""
+        at = len(self._first)
+        if head[:at] != self._first:
             return None
-        guess = before.copy()
-        for at in self._new:
-            guess[at] = lines[at]
-        if guess != lines:
-            found._new = tuple(at for at, line in enumerate(lines) if line != before[at])
-        changes = []
-        for at in found._new:
-            if lines[at] != before[at]:
-                change = _change(before[at], lines[at])
-                if change is None:
-                    return None
-                changes.append(change)
-        return found, changes
+        found = []
+        for part in self._rest:
+            value = _VALUE.match(head, at)
+            if value is None:
+                return None
+            start, end = at, value.end()
+            at = end + len(part)
+            if head[end:at] != part:
+                return None
+            found.append(head[start:end])
+        return found if at == len(head) else None
 
 
-def _change(old: bytes, new: bytes) -> Change | None:
-    """What becomes of a line that llhttp has read; its name is a token, therefore."""
-    colon = new.find(b":")
-    value_at = colon + 2
-    if colon <= 0 or len(new) <= value_at or new[:value_at] != old[:value_at]:
+def pattern_of(last: bytes, head: bytes, known: Pattern | None) -> Pattern | None:
+    """The pattern of two heads that follow one another, the first of which is understood.
+
+    ``known`` is the pattern that the first was one of: what has varied before is likely to go on.
+    ``None`` when the two differ in more than the values of fields.
+    """
+    before, lines = last.split(b"\r\n"), head.split(b"\r\n")
+    if len(before) != len(lines):
         return None
-    if new[colon + 1] != _SPACE or new[value_at] == _SPACE or new[-1] == _SPACE:
-        return None
-    return None if new.translate(None, _VISIBLE) else (new[:colon], old, new)
+    found = {at for at, line in enumerate(lines) if line != before[at]}
+    places = sorted(found.union(known.places) if known is not None else found)
+    names = []
+    for place in places:
+        name, colon, _ = before[place].partition(b": ")
+        if not (place and name and colon) or b":" in name:
+            return None
+        names.append(name)
+    return Pattern(lines, places, names) if names else None
 
 
-def exchanged(lines: bytes, old: bytes, new: bytes) -> bytes | None:
-    """The ``lines`` with ``new`` in place of ``old``, which must be one of them, and once."""
-    at = lines.find(old + b"\r\n")
-    # What is there once, and begins a line, is that line and stands in no other.
-    if at < 0 or (at and lines[at - 1] != 0x0A) or lines.find(old + b"\r\n", at + 1) >= 0:
-        return None
-    return lines[:at] + new + lines[at + len(old) :]
+class Template:
+    """Lines of a head in which some values are to be filled in.
+
+    Args:
+        lines: as they stand in a head.
+        fields: those to be filled in: which value each takes, its name, and the value that it has
+            now; each is a line of its own.
+
+    Raises:
+        LookupError: one of them does not stand there, or more than once.
+    """
+
+    __slots__ = ("_first", "_rest")
+
+    def __init__(self, lines: bytes, fields: Iterable[tuple[int, bytes, bytes]]) -> None:
+        found = []
+        whole = b"\r\n" + lines
+        for which, name, value in fields:
+            line = b"\r\n%b: %b\r\n" % (name, value)
+            place = whole.find(line)
+            # What is there once is that line, and stands in no other.
+            if place < 0 or whole.find(line, place + 1) >= 0:
+                raise LookupError(name)
+            start = place + len(name) + 2  # in ``lines``, which are two bytes shorter
+            found.append((start, start + len(value), which))
+        found.sort()
+        self._first = lines[: found[0][0]]
+        self._rest = []
+        for (_, end, which), following in zip(found, [*found[1:], None], strict=True):
+            until = following[0] if following is not None else len(lines)
+            self._rest.append((which, lines[end:until]))
+
+    def fill(self, values: Sequence[bytes]) -> bytes:
+        """The lines with each field's one of the ``values``."""
+        parts = [self._first]
+        for which, part in self._rest:
+            parts.append(values[which])
+            parts.append(part)
+        return b"".join(parts)
 
 
 def length_of(value: bytes) -> int | None:

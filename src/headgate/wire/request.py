@@ -8,15 +8,16 @@ from typing import Final, NamedTuple
 from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.fields import DROP, FORWARD, FORWARD_ONE, LIST, NOTE, Kind, kind_of
 from headgate.wire.head import parse_request
-from headgate.wire.repeated import Change, Lines, exchanged, length_of
+from headgate.wire.repeated import Pattern, Template, length_of, pattern_of
 
 _METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9.\-_~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _LENGTH: Final = re.compile(rb"[0-9]{1,19}")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{8,128}")
-_HEX: Final = b"0123456789abcdef"
-_NO_TRACE: Final = b"0" * 32
-_NO_PARENT: Final = b"0" * 16
+# W3C Trace Context, section 3.2, as any reader of version 00 takes it.
+_TRACEPARENT: Final = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
 # A request line that llhttp would take as it is; any other goes to llhttp itself.
 _PLAIN_LINE: Final = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|HEAD) (/[A-Za-z0-9/._~\-?&=%+,:@]*)")
 _VERSION: Final = b" HTTP/1.1\r\n"
@@ -51,8 +52,9 @@ class Origin(NamedTuple):
 
 NOWHERE: Final = Origin("", "http", b"", b"")
 _TRACE: Final = frozenset({b"traceparent", b"tracestate"})
+_CONTENT_LENGTH: Final = b"content-length"
 # What the gate remembers of these is all that becomes of them.
-_REMEMBERED_ONLY: Final = _TRACE | {b"x-request-id"}
+_RENEWABLE: Final = _TRACE | {_CONTENT_LENGTH, b"x-request-id"}
 MAX_REPEATED: Final = 8 * 1024
 """Longest section that is kept to be known again: ten thousand connections may rest."""
 CHUNKED: Final = -1
@@ -90,7 +92,7 @@ class RequestFields:
 
     __slots__ = (
         "_forward",
-        "_section_lines",
+        "_renewal",
         "close",
         "credentials",
         "expects_continue",
@@ -104,7 +106,7 @@ class RequestFields:
 
     def __init__(self, section: bytes) -> None:
         self.section = section
-        self._section_lines: Lines | None = None
+        self._renewal: _Renewal | None = None
         self._forward: list[tuple[bytes, bytes]] = []
         self.known: dict[bytes, bytes] = {}
         self.lines = b""
@@ -170,41 +172,39 @@ class RequestFields:
         That is: in the length of the body, in the trace context, in the request's id, and in
         fields that are passed on without a look.  ``None`` for any other.
         """
-        if self._section_lines is None:
-            self._section_lines = Lines(self.section)
-        found = self._section_lines.compare(section)
-        if found is None:
-            return None
+        renewal = self._renewal
+        values = renewal.pattern.values(section) if renewal is not None else None
+        if renewal is None or values is None:
+            renewal = _Renewal.of(self, section)
+            values = renewal.pattern.values(section) if renewal is not None else None
+            if renewal is None or values is None:
+                return None
         fields = RequestFields(section)
-        fields._section_lines, changes = found
-        fields.known, fields.lines, fields.trace = self.known, self.lines, self.trace
+        fields._renewal, fields.trace = renewal, self.trace
         fields.length, fields.expects_continue = self.length, self.expects_continue
         fields.close, fields.credentials, fields.origin = self.close, self.credentials, self.origin
-        return fields if all(map(fields._change, changes)) else None
+        template = renewal.template
+        fields.lines = self.lines if template is None else template.fill(values)
+        if not renewal.remembered:
+            fields.known = self.known
+            return fields
+        fields.known = self.known.copy()
+        return fields if fields._remember_anew(renewal.remembered, values) else None
 
-    def _change(self, change: Change) -> bool:
-        """Take in one change; whether that can be done."""
-        spelled, old, new = change
-        name, kind = kind_of(spelled)
-        if kind is FORWARD:
-            lines = exchanged(self.lines, old, new)
-            self.lines = lines or b""
-            return lines is not None
-        if kind is DROP:  # under a name that only resembles another, perhaps
-            return True
-        value_at = len(name) + 2
-        value = new[value_at:]
-        if self.known.get(name) != old[value_at:]:  # it is there twice, or Connection took it off
-            return False
-        if name == b"content-length":
-            length = length_of(value)
-            if length is None or b"expect" in self.known:
-                return False
-            self.length = length
-        elif name not in _REMEMBERED_ONLY:
-            return False
-        self.known = self.known | {name: value}
-        if name in _TRACE:
+    def _remember_anew(self, which: list[tuple[int, bytes]], values: list[bytes]) -> bool:
+        """Take in new values of fields that are remembered; whether that can be done."""
+        is_traced = False
+        for at, name in which:
+            value = values[at]
+            self.known[name] = value
+            if name == _CONTENT_LENGTH:
+                length = length_of(value)
+                if length is None:
+                    return False
+                self.length = length
+            elif name in _TRACE:
+                is_traced = True
+        if is_traced:
             self.trace = _trace_lines(self.known)
         return True
 
@@ -248,6 +248,50 @@ class RequestFields:
             if known[b"expect"].lower() != b"100-continue":
                 raise ProtocolError("the expectation is none that is known here", status=417)
             self.expects_continue = self.length != 0
+
+
+class _Renewal:
+    """How sections of one pattern are understood from one another.
+
+    ``template`` takes the values of the pattern and gives the lines that travel on; ``None`` when
+    no value stands in them.  ``remembered``: which of the values the gate reads, and the names.
+    """
+
+    __slots__ = ("pattern", "remembered", "template")
+
+    def __init__(
+        self, pattern: Pattern, template: Template | None, remembered: list[tuple[int, bytes]]
+    ) -> None:
+        self.pattern = pattern
+        self.template = template
+        self.remembered = remembered
+
+    @staticmethod
+    def of(last: RequestFields, section: bytes) -> _Renewal | None:
+        """How ``section`` is understood from the ``last`` one, if it can be."""
+        known = last._renewal
+        pattern = pattern_of(last.section, section, known.pattern if known is not None else None)
+        values = pattern.values(last.section) if pattern is not None else None
+        if pattern is None or values is None:
+            return None
+        shown: list[tuple[int, bytes, bytes]] = []
+        remembered: list[tuple[int, bytes]] = []
+        for at, (spelled, value) in enumerate(zip(pattern.names, values, strict=True)):
+            name, kind = kind_of(spelled)
+            if kind is FORWARD:
+                shown.append((at, spelled, value))
+            elif kind is not DROP:  # that may be under a name that only resembles another
+                # It could be there twice, or Connection has taken it off.
+                if name not in _RENEWABLE or last.known.get(name) != value:
+                    return None
+                remembered.append((at, name))
+        if b"expect" in last.known and any(name == _CONTENT_LENGTH for _, name in remembered):
+            return None
+        try:
+            template = Template(last.lines, shown) if shown else None
+        except LookupError:
+            return None
+        return _Renewal(pattern, template, remembered)
 
 
 class Request:
@@ -344,14 +388,7 @@ def request_id(fields: RequestFields) -> bytes | None:
 
 def is_traceparent(value: bytes) -> bool:
     """Whether a trace context's parent is one that any version-00 reader takes (W3C, 3.2)."""
-    return (
-        len(value) == 55
-        and value.translate(None, _HEX) == b"---"
-        and value[2] == value[35] == value[52] == 0x2D
-        and value[:2] != b"ff"
-        and value[3:35] != _NO_TRACE
-        and value[36:52] != _NO_PARENT
-    )
+    return _TRACEPARENT.fullmatch(value) is not None
 
 
 def _trace_lines(known: dict[bytes, bytes]) -> bytes:

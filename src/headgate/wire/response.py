@@ -9,7 +9,7 @@ from typing import Final
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody, UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import parse_response
-from headgate.wire.repeated import Change, Lines, exchanged, length_of
+from headgate.wire.repeated import Pattern, Template, length_of, pattern_of
 
 _READ: Final = frozenset(
     {
@@ -68,8 +68,8 @@ class Response:
 
     __slots__ = (
         "_block",
-        "_block_lines",
         "_method",
+        "_renewal",
         "body",
         "close",
         "delimited",
@@ -82,8 +82,8 @@ class Response:
 
     def __init__(self, block: bytes, method: bytes) -> None:
         self._block = block
-        self._block_lines: Lines | None = None
         self._method = method
+        self._renewal: _Renewal | None = None
         self.status = 0
         self.lines = b""
         self.length: int | None = None
@@ -101,38 +101,72 @@ class Response:
         """
         if self._method != method:
             return False
-        if self._block != block:
-            if self._block_lines is None:
-                self._block_lines = Lines(self._block)
-            found = self._block_lines.compare(block)
-            if found is None or not self._change(found[1]):
-                return False
-            self._block, self._block_lines = block, found[0]
+        if self._block != block and not self._renew_head(block):
+            return False
         if self.delimited:
             self.body = CountedBody(self.length or 0)
         else:
             self.body = ChunkedBody() if isinstance(self.body, ChunkedBody) else UntilClose()
         return True
 
-    def _change(self, found: list[Change]) -> bool:
-        """Take in all the changes or none."""
-        lines, length = self.lines, self.length
-        for spelled, old, new in found:
+    def _renew_head(self, block: bytes) -> bool:
+        """Take in all that is new or nothing."""
+        renewal = self._renewal
+        values = renewal.pattern.values(block) if renewal is not None else None
+        if renewal is None or values is None:
+            renewal = self._how_renewed(block)
+            values = renewal.pattern.values(block) if renewal is not None else None
+            if renewal is None or values is None:
+                return False
+        if renewal.length_at >= 0:
+            length = length_of(values[renewal.length_at])
+            if length is None:
+                return False
+            self.length = length
+            values[renewal.length_at] = b"%d" % length
+        self._block, self._renewal = block, renewal
+        self.lines = renewal.template.fill(values)
+        return True
+
+    def _how_renewed(self, block: bytes) -> _Renewal | None:
+        """How a head like ``block`` is understood from this one, if it can be."""
+        known = self._renewal
+        pattern = pattern_of(self._block, block, known.pattern if known is not None else None)
+        values = pattern.values(self._block) if pattern is not None else None
+        if pattern is None or values is None:
+            return None
+        fields: list[tuple[int, bytes, bytes]] = []
+        length_at = -1
+        for at, (spelled, value) in enumerate(zip(pattern.names, values, strict=True)):
             name = spelled.lower()
             if name in _FIXED:
-                return False
+                return None
             if name == b"content-length":
-                length = length_of(new[len(b"content-length: ") :])
-                if length is None or _is_bodiless(self._method, self.status):
-                    return False
-                changed = exchanged(lines, _length_line(self.length), _length_line(length))
+                if _is_bodiless(self._method, self.status):
+                    return None
+                length_at = at
+                fields.append((at, b"Content-Length", b"%d" % (self.length or 0)))
             else:
-                changed = exchanged(lines, old, new)
-            if changed is None:
-                return False
-            lines = changed
-        self.lines, self.length = lines, length
-        return True
+                fields.append((at, spelled, value))
+        try:
+            return _Renewal(pattern, Template(self.lines, fields), length_at)
+        except LookupError:
+            return None
+
+
+class _Renewal:
+    """How heads of one pattern are understood from one another.
+
+    ``template`` takes the values of the pattern and gives the lines that are shown; the one at
+    ``length_at``, if it is not negative, is the length of the body.
+    """
+
+    __slots__ = ("length_at", "pattern", "template")
+
+    def __init__(self, pattern: Pattern, template: Template, length_at: int) -> None:
+        self.pattern = pattern
+        self.template = template
+        self.length_at = length_at
 
 
 class _Collector:
@@ -189,7 +223,7 @@ def read_response(
         response.close = b"close" in listed or (minor == 0 and b"keep-alive" not in listed)
         lines = [line for line in lines if line.partition(b":")[0].lower() not in listed]
     if found.length is not None and status >= 200 and status != 204:  # RFC 9110 section 8.6
-        lines.append(_length_line(found.length) + b"\r\n")
+        lines.append(b"Content-Length: %d\r\n" % found.length)
     response.lines = b"".join(lines)
     if (media := _MEDIA_TYPE.search(block)) is not None:
         response.media_type = media[1].lower()
@@ -201,10 +235,6 @@ def missing_lines(lines: bytes, wanted: Iterable[bytes]) -> bytes:
     """Those of the lines ``wanted`` whose fields are not among the ``lines`` of a head."""
     present = {line.partition(b":")[0].lower() for line in lines.split(b"\r\n")}
     return b"".join(line for line in wanted if line.partition(b":")[0].lower() not in present)
-
-
-def _length_line(length: int | None) -> bytes:
-    return b"Content-Length: %d" % (length or 0)
 
 
 def _is_bodiless(method: bytes, status: int) -> bool:

@@ -58,17 +58,27 @@ def outcome(block: bytes, method: bytes, last: Response | None) -> Seen:
     )
 
 
-@given(status_lines, status_lines, methods, methods, fields, st.integers(0, 31), st.data())
+Step = tuple[int, list[bytes]]
+steps = st.lists(
+    st.tuples(st.integers(0, 31), st.lists(values, min_size=5, max_size=5)), max_size=6
+)
+
+
+def to_and_fro(which: int) -> list[Step]:
+    return [(each, [b"6"] * 5) for each in (which, which ^ 3, which, 0)]
+
+
+@given(status_lines, status_lines, methods, methods, fields, steps)
 @example(
     *(b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK", b"HEAD", b"HEAD"),
-    *([(b"Content-Length", b": ", b"0")], 1, None),
+    *([(b"Content-Length", b": ", b"0")], to_and_fro(1)),
 )
 @example(
     *(b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK", b"GET", b"GET"),
-    *([(b"X", b": ", b"5"), (b"Connection", b": ", b"X"), (b"Y-X", b": ", b"5")], 1, None),
+    *([(b"X", b": ", b"5"), (b"Connection", b": ", b"X"), (b"Y-X", b": ", b"5")], to_and_fro(1)),
 )
 @example(
-    *(b"HTTP/1.1 200 Yes: so", b"HTTP/1.1 200 Yes: no", b"GET", b"GET", [], 0, None),
+    *(b"HTTP/1.1 200 Yes: so", b"HTTP/1.1 200 Yes: no", b"GET", b"GET", [], to_and_fro(0)),
 )
 def test_what_came_before_changes_nothing(
     first: bytes,
@@ -76,30 +86,23 @@ def test_what_came_before_changes_nothing(
     before: bytes,
     method: bytes,
     chosen: list[Field],
-    which: int,
-    data: st.DataObject | None,
+    changes: list[Step],
 ) -> None:
     """Of any fields any may come with other values, to another method, under another status."""
-    status = (first, *(second,) * 4)
-    new = data.draw(st.lists(values, min_size=5, max_size=5)) if data else [b"6"] * 5
-    blocks = [
-        head(
-            line,
-            [
-                (name, sep, new[at] if now >> at & 1 else value)
-                for at, (name, sep, value) in enumerate(chosen)
-            ],
-        )
-        for line, now in zip(status, (0, which, which ^ 3, which, 0), strict=True)
-    ]
-    last, methods = None, [before, *[method] * 4]
-    for block, asked in zip(blocks, methods, strict=True):
+    last, line, asked = None, first, before
+    for which, new in [(0, []), *changes]:
+        changed = [
+            (name, separator, new[at] if which >> at & 1 else value)
+            for at, (name, separator, value) in enumerate(chosen)
+        ]
+        block = head(line, changed)
         fresh = outcome(block, asked, None)
         assert outcome(block, asked, last) == fresh
         try:
             last = read_response(block, asked, MAX_FIELDS, last)
         except ProtocolError:
             last = None
+        line, asked = second, method
 
 
 OK = b"HTTP/1.1 200 OK"
