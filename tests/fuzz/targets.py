@@ -17,7 +17,7 @@ from headgate.wire.forward import request_head
 from headgate.wire.head import END
 from headgate.wire.location import public_location
 from headgate.wire.origin import origin_of
-from headgate.wire.request import CHUNKED, RequestFields, read_request, request_id
+from headgate.wire.request import CHUNKED, Request, read_request, request_id
 from headgate.wire.response import read_response
 from headgate.wire.target import canonicalise
 
@@ -34,7 +34,7 @@ def request(data: bytes) -> str:
     found = read_request(block, MAX_FIELDS)
     fields = found.fields
     for later in (block, first_head(following)[0], block.replace(b"5", b"6")):
-        assert meaning(later, fields) == meaning(later, None)
+        assert meaning(later, found) == meaning(later, None)
     fields.origin = origin_of(fields.known, "10.0.0.1", "http", TRUSTED)
     where = canonicalise(found.target, fields.host)
     length = 5 if found.method not in (b"GET", b"HEAD") else 0
@@ -140,8 +140,8 @@ def feed(body: BodyReader, data: bytes) -> str:
     return f"{bool(taken)} done: {body.done}"
 
 
-def meaning(block: bytes, last: RequestFields | None) -> tuple[object, ...]:
-    """What a request head says when it comes after the section ``last``, for comparison."""
+def meaning(block: bytes, last: Request | None) -> tuple[object, ...]:
+    """What a request head says when it comes after ``last``, for comparison."""
     try:
         found = read_request(block, MAX_FIELDS, last)
     except ProtocolError as error:

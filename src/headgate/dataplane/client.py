@@ -19,7 +19,7 @@ from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END, empty_lines
 from headgate.wire.origin import origin_of
-from headgate.wire.request import CHUNKED, NOWHERE, RequestFields, read_request, unreadable
+from headgate.wire.request import CHUNKED, NOWHERE, Request, read_request, unreadable
 
 WRITE_HIGH_WATER: Final = 128 * 1024
 """Answer bytes waiting for the client before MLflow's side is asked to pause."""
@@ -39,8 +39,8 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_body",
         "_exchange",
-        "_fields",
         "_held",
+        "_last",
         "_lingering",
         "_mark",
         "_paused",
@@ -61,7 +61,7 @@ class ClientConnection(asyncio.Protocol):
         self._scheme = scheme
         self._exchange: Exchange | None = None
         self._body: BodyReader = _NO_BODY
-        self._fields: RequestFields | None = None
+        self._last: Request | None = None
         self._held = bytearray()
         self._searched = 0
         self._paused = False
@@ -297,14 +297,14 @@ class ClientConnection(asyncio.Protocol):
     def _begin(self, block: bytes, rest: bytes) -> bytes:
         """Start the exchange of the request whose head is ``block``; returns what follows it."""
         plane = self._plane
-        request = read_request(block, plane.max_fields, self._fields)
+        request = read_request(block, plane.max_fields, self._last)
         fields = request.fields
-        if fields is not self._fields:
+        if request is not self._last:
             if fields.origin is NOWHERE:  # nothing that has been said before says it
                 fields.origin = origin_of(
                     fields.known, self.caller.address, self._scheme, plane.trusted_proxies
                 )
-            self._fields = fields if fields.section else None  # a long one is not kept
+            self._last = request if fields.section else None  # a long one is not kept
         length = fields.length
         pieces: list[bytes] = []
         if length == 0:

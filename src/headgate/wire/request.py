@@ -21,6 +21,7 @@ _TRACEPARENT: Final = re.compile(
 # A request line that llhttp would take as it is; any other goes to llhttp itself.
 _PLAIN_LINE: Final = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|HEAD) (/[A-Za-z0-9/._~\-?&=%+,:@]*)")
 _VERSION: Final = b" HTTP/1.1\r\n"
+_SPACE: Final = 0x20
 _BODILESS: Final = frozenset({b"GET", b"HEAD"})
 # Fields that a client must not have taken off: framing, content, and what the gate decides by.
 _END_TO_END: Final = frozenset(
@@ -57,6 +58,8 @@ _CONTENT_LENGTH: Final = b"content-length"
 _RENEWABLE: Final = _TRACE | {_CONTENT_LENGTH, b"x-request-id"}
 MAX_REPEATED: Final = 8 * 1024
 """Longest section that is kept to be known again: ten thousand connections may rest."""
+MAX_LINE: Final = 1024
+"""Longest request line that is kept so."""
 CHUNKED: Final = -1
 """The ``length`` of a body whose end the chunked coding marks."""
 
@@ -295,15 +298,22 @@ class _Renewal:
 
 
 class Request:
-    """One request: its line, and its fields."""
+    """One request: its line, and its fields.
 
-    __slots__ = ("fields", "method", "minor", "target")
+    ``line`` is what stands before the fields' section, for the next request on the connection to
+    be known by; it is empty when there is no use in keeping it.
+    """
 
-    def __init__(self, method: bytes, target: bytes, minor: int, fields: RequestFields) -> None:
+    __slots__ = ("fields", "line", "method", "minor", "target")
+
+    def __init__(
+        self, method: bytes, target: bytes, minor: int, fields: RequestFields, line: bytes = b""
+    ) -> None:
         self.method = method
         self.target = target
         self.minor = minor
         self.fields = fields
+        self.line = line
 
 
 class _Collector:
@@ -322,13 +332,13 @@ class _Collector:
         self.fields.append((name, value))
 
 
-def read_request(block: bytes, max_fields: int, last: RequestFields | None = None) -> Request:
+def read_request(block: bytes, max_fields: int, last: Request | None = None) -> Request:
     """Understand a whole request head.
 
     Args:
         block: the head, from its first byte to the empty line.
         max_fields: how many fields it may have.
-        last: the fields of the request before it on this connection.
+        last: the request before it on this connection.
 
     Raises:
         ProtocolError: when it is no request head of HTTP/1.0 or HTTP/1.1; when Host is missing,
@@ -336,35 +346,52 @@ def read_request(block: bytes, max_fields: int, last: RequestFields | None = Non
             is none that the gate forwards; for methods that MLflow has no use for (CONNECT, TRACE);
             for GET with a body.
     """
-    end = block.find(_VERSION)
-    section = block[end:]
-    line = _PLAIN_LINE.fullmatch(block, 0, end) if end > 0 else None
-    fields = last
-    if last is not None and last.section != section:
-        fields = last.renewed(section) if line and len(section) <= MAX_REPEATED else None
-    if fields is not None and line is not None:
-        request = Request(line[1], line[2], 1, fields)
-    else:
-        request = _read(block, section, max_fields)
+    request = _repeated(block, last) if last is not None else None
+    if request is None:
+        request = _read(block, max_fields)
     if request.fields.length and request.method in _BODILESS:
         raise ambiguous(f"{request.method.decode()} with a body")
     return request
 
 
-def _read(block: bytes, section: bytes, max_fields: int) -> Request:
+def _repeated(block: bytes, last: Request) -> Request | None:
+    """What a head means that resembles the last one, in its line, in its section or in both."""
+    size = len(last.line)
+    if size and block[:size] == last.line and block[size] == _SPACE:
+        method, target, section = last.method, last.target, block[size:]
+        if section == last.fields.section:
+            return last
+    else:
+        size = block.find(_VERSION)
+        line = _PLAIN_LINE.fullmatch(block, 0, size) if size > 0 else None
+        if line is None:
+            return None
+        method, target, section = line[1], line[2], block[size:]
+    fields = last.fields
+    if fields.section != section:
+        renewed = fields.renewed(section) if len(section) <= MAX_REPEATED else None
+        if renewed is None:
+            return None
+        fields = renewed
+    return Request(method, target, 1, fields, block[:size] if size <= MAX_LINE else b"")
+
+
+def _read(block: bytes, max_fields: int) -> Request:
     found = _Collector()
     method, minor = parse_request(block, found)
     if len(found.fields) > max_fields:
         raise ProtocolError(f"more than {max_fields} header fields", status=431)
+    size = block.find(_VERSION)
     # In an HTTP/1.0 head the version's text can stand in a field: what begins there is no section.
-    is_known_again = minor and len(section) <= MAX_REPEATED
-    fields = RequestFields(section if is_known_again else b"")
+    is_known_again = minor and len(block) - size <= MAX_REPEATED
+    fields = RequestFields(block[size:] if is_known_again else b"")
     for field in found.fields:
         fields.take(field)
     fields.settle(minor)
     if method not in _METHODS:
         raise ProtocolError(f"{method.decode()} is not served here", status=405)
-    return Request(method, found.target, minor, fields)
+    line = block[:size] if is_known_again and size <= MAX_LINE else b""
+    return Request(method, found.target, minor, fields, line)
 
 
 def is_authority(text: bytes) -> bool:

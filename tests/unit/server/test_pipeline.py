@@ -17,7 +17,7 @@ from headgate.server.authorise import Authoriser
 from headgate.server.pipeline import NOBODY, Pipeline
 from headgate.server.resolver import Resolver
 from headgate.testing.dialogue import Dialogue
-from headgate.wire.request import Request, RequestFields, read_request
+from headgate.wire.request import Request, read_request
 from headgate.wire.target import canonicalise
 
 ALICE = Principal("k_00000001", "alice")
@@ -92,8 +92,8 @@ class Scene:
             account=lambda _: None,
         )
 
-    def decide(self, line: str, *fields: str, last: RequestFields | None = None) -> Verdict:
-        """The verdict on a request; ``last`` are the fields of the one before."""
+    def decide(self, line: str, *fields: str, last: Request | None = None) -> Verdict:
+        """The verdict on a request; ``last`` is the one before."""
         return self.pipeline.decide(read(line, *fields, last=last), self.caller)
 
     def passes(self, line: str, *fields: str) -> Forward:
@@ -109,7 +109,7 @@ class Scene:
         return verdict.refusal.reason, verdict.phase, verdict.principal
 
 
-def read(line: str, *fields: str, last: RequestFields | None = None) -> Request:
+def read(line: str, *fields: str, last: Request | None = None) -> Request:
     """A parsed request; a ``Host`` among ``fields`` takes the place of the usual one."""
     hosts = () if any(each.startswith("Host:") for each in fields) else (HOST,)
     head = "\r\n".join((f"{line} HTTP/1.1", *hosts, *fields, "", ""))
@@ -269,7 +269,7 @@ def test_a_connection_that_repeats_its_fields_is_known(scene: Scene) -> None:
     first = read(f"POST {RUNS}", KEY)
     scene.pipeline.decide(first, scene.caller)
     for _ in range(3):
-        again = read(f"POST {RUNS}", KEY, last=first.fields)
+        again = read(f"POST {RUNS}", KEY, last=first)
         assert again.fields is first.fields
         verdict = scene.pipeline.decide(again, scene.caller)
         assert isinstance(verdict, Forward)
@@ -279,23 +279,23 @@ def test_a_connection_that_repeats_its_fields_is_known(scene: Scene) -> None:
 
 def test_a_connection_that_says_little_else_is_known(scene: Scene) -> None:
     """The same key beside another length or trace context is the same key."""
-    last = None
+    last: Request | None = None
     for length in range(3):
         request = read(f"POST {RUNS}", KEY, f"Content-Length: {length}", last=last)
         verdict = scene.pipeline.decide(request, scene.caller)
         assert isinstance(verdict, Forward)
         assert verdict.principal is ALICE
-        last = request.fields
+        last = request
     assert scene.doorman.asked == 1
 
 
 def test_other_fields_are_looked_at_again(scene: Scene) -> None:
     first = read(f"POST {RUNS}", KEY)
     scene.pipeline.decide(first, scene.caller)
-    verdict = scene.decide(f"POST {RUNS}", "Authorization: Bearer bob", last=first.fields)
+    verdict = scene.decide(f"POST {RUNS}", "Authorization: Bearer bob", last=first)
     assert isinstance(verdict, Forward)
     assert verdict.principal is BOB
-    verdict = scene.decide(f"POST {RUNS}", last=first.fields)
+    verdict = scene.decide(f"POST {RUNS}", last=first)
     assert isinstance(verdict, Refused)
 
 

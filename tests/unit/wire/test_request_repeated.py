@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headgate.wire.errors import ProtocolError
-from headgate.wire.request import MAX_REPEATED, Request, read_request
+from headgate.wire.request import MAX_LINE, MAX_REPEATED, Request, read_request
 
 MAX_FIELDS = 8
 
@@ -67,7 +67,7 @@ def seen(request: Request) -> Seen:
 
 def outcome(block: bytes, last: Request | None) -> Seen:
     try:
-        return seen(read_request(block, MAX_FIELDS, last.fields if last else None))
+        return seen(read_request(block, MAX_FIELDS, last))
     except ProtocolError as error:
         return (error.message, error.reason, error.status)
 
@@ -91,9 +91,26 @@ def test_what_came_before_changes_nothing(before: bytes, block: bytes) -> None:
 def test_the_same_section_is_the_same_object() -> None:
     section = b" HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n"
     first = read_request(b"GET /a" + section, MAX_FIELDS)
-    second = read_request(b"DELETE /b?c" + section, MAX_FIELDS, first.fields)
+    second = read_request(b"DELETE /b?c" + section, MAX_FIELDS, first)
     assert second.fields is first.fields
     assert (second.method, second.target, second.minor) == (b"DELETE", b"/b?c", 1)
+
+
+def test_the_same_head_is_the_same_object() -> None:
+    block = b"GET /a?b HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n"
+    first = read_request(block, MAX_FIELDS)
+    assert read_request(block, MAX_FIELDS, first) is first
+
+
+@pytest.mark.parametrize("size", [MAX_LINE, MAX_LINE + 1])
+def test_a_long_line_is_not_kept(size: int) -> None:
+    line = b"GET /".ljust(size, b"a")
+    block = line + b" HTTP/1.1\r\nHost: a\r\n\r\n"
+    first = read_request(block, MAX_FIELDS)
+    second = read_request(block, MAX_FIELDS, first)
+    assert (first.line == second.line == line) is (size <= MAX_LINE)
+    assert second.fields is first.fields
+    assert (second.method, second.target) == (first.method, first.target)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +129,7 @@ def test_a_body_is_judged_by_each_method_anew() -> None:
     section = b" HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
     first = read_request(b"POST /a" + section, MAX_FIELDS)
     with pytest.raises(ProtocolError, match="GET with a body"):
-        read_request(b"GET /a" + section, MAX_FIELDS, first.fields)
+        read_request(b"GET /a" + section, MAX_FIELDS, first)
 
 
 @pytest.mark.parametrize(("size", "kept"), [(MAX_REPEATED, True), (MAX_REPEATED + 1, False)])
@@ -122,9 +139,7 @@ def test_a_long_section_is_not_kept(size: int, *, kept: bool) -> None:
     section = start + b"y" * (size - len(start) - len(end)) + end
     first = read_request(b"GET /a" + section, MAX_FIELDS)
     assert bool(first.fields.section) is kept
-    assert (
-        read_request(b"GET /a" + section, MAX_FIELDS, first.fields).fields is first.fields
-    ) is kept
+    assert (read_request(b"GET /a" + section, MAX_FIELDS, first).fields is first.fields) is kept
 
 
 plain_targets = st.from_regex(rb"/[A-Za-z0-9/._~\-?&=%+,:@]{0,20}", fullmatch=True)
@@ -136,7 +151,7 @@ def test_a_plain_request_line_is_one_to_llhttp_too(target: bytes, method: bytes)
     section = b" HTTP/1.1\r\nHost: a\r\n\r\n"
     last = read_request(b"GET /" + section, MAX_FIELDS)
     block = method + b" " + target + section
-    assert read_request(block, MAX_FIELDS, last.fields).fields is last.fields
+    assert read_request(block, MAX_FIELDS, last).fields is last.fields
     assert outcome(block, last) == outcome(block, None)
 
 
@@ -151,7 +166,7 @@ def test_a_version_inside_a_field_begins_no_section() -> None:
         b"X: HTTP/1.1\r\nHost: a\r\n\r\n",
         MAX_FIELDS,
     )
-    second = read_request(b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", MAX_FIELDS, first.fields)
+    second = read_request(b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", MAX_FIELDS, first)
     assert b"authorization" not in second.fields.known
 
 
@@ -177,9 +192,16 @@ values = st.sampled_from(
 )
 separators = st.sampled_from([b": ", b": ", b": ", b":", b":  "])
 varied = st.lists(st.tuples(names, separators, values), max_size=5)
-Step = tuple[int, list[bytes]]
+Step = tuple[bytes, int, list[bytes]]
 steps = st.lists(
-    st.tuples(st.integers(0, 31), st.lists(values, min_size=5, max_size=5)), max_size=6
+    st.tuples(
+        st.sampled_from(
+            [*(b"POST /a",) * 3, b"POST /ab", b"POST /a?b", b"DELETE /a", b"GET /a", b"POST /%41"]
+        ),
+        st.integers(0, 31),
+        st.lists(values, min_size=5, max_size=5),
+    ),
+    max_size=6,
 )
 
 
@@ -188,7 +210,7 @@ def section(chosen: list[tuple[bytes, bytes, bytes]]) -> bytes:
 
 
 def to_and_fro(which: int, new: list[bytes]) -> list[Step]:
-    return [(each, new) for each in (which, which ^ 3, which, which >> 1, 0)]
+    return [(b"POST /a", each, new) for each in (which, which ^ 3, which, which >> 1, 0)]
 
 
 @given(varied, steps)
@@ -220,15 +242,15 @@ def test_another_value_means_what_it_would_have_meant_alone(
 ) -> None:
     """Of any fields any may come with other values: what was known before changes nothing."""
     last = None
-    for which, new in [(0, []), *changes]:
+    for line, which, new in [(b"POST /a", 0, []), *changes]:
         changed = [
             (name, separator, new[at] if which >> at & 1 else value)
             for at, (name, separator, value) in enumerate(chosen)
         ]
-        block = b"POST /a" + section(changed)
+        block = line + section(changed)
         assert outcome(block, last) == outcome(block, None)
         try:
-            last = read_request(block, MAX_FIELDS, last.fields if last else None)
+            last = read_request(block, MAX_FIELDS, last)
         except ProtocolError:
             last = None
 
@@ -256,7 +278,7 @@ def test_a_section_with_other_values_is_understood_from_the_last(
     end = b"\r\n\r\n"
     first = read_request(b"POST /a" + PLAIN + USUAL + b"\r\n" + before + end, MAX_FIELDS)
     block = b"POST /a" + PLAIN + USUAL + b"\r\n" + after + end
-    second = read_request(block, MAX_FIELDS, first.fields)
+    second = read_request(block, MAX_FIELDS, first)
     assert second.fields.credentials is first.fields.credentials
     assert second.fields.section == first.fields.section.replace(before, after)
     assert outcome(block, first) == outcome(block, None)
@@ -273,6 +295,6 @@ def test_what_decides_is_read_anew(field: bytes) -> None:
     """Another key, host or workspace leaves nothing of what was known."""
     block = b"POST /a" + PLAIN + USUAL + b"\r\nX: y\r\n\r\n"
     first = read_request(block, MAX_FIELDS)
-    second = read_request(block.replace(field, field + b"x"), MAX_FIELDS, first.fields)
+    second = read_request(block.replace(field, field + b"x"), MAX_FIELDS, first)
     assert second.fields.credentials is not first.fields.credentials
     assert second.fields.known != first.fields.known
