@@ -19,7 +19,7 @@ def main(configuration: str, folder: str, modules: Sequence[str]) -> None:
     """Compile ``modules`` together, so that they call each other without a detour."""
     extensions = mypycify(
         [f"--config-file={configuration}", f"--cache-dir={folder}/types", *modules],
-        opt_level="2",
+        opt_level="3",
         debug_level="1",
         group_name="headgate",
         target_dir=f"{folder}/c",

@@ -272,7 +272,7 @@ class Endpoint(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class Outcome(NamedTuple):
+class Outcome:
     """How one request ended.  Exactly one exists for each request, whatever happened to it.
 
     Times are seconds; sizes are body bytes as they crossed the gate.  ``status`` is what the
@@ -280,20 +280,60 @@ class Outcome(NamedTuple):
     included: whoever shows it leaves the query out, for there may be secrets in it.
     """
 
-    reason: Reason
-    phase: Phase
-    status: int
-    method: bytes
-    target: bytes
-    family: str
-    principal: str
-    request_id: bytes
-    client: str
-    endpoint: str
-    duration: float
-    upstream_duration: float
-    bytes_in: int
-    bytes_out: int
-    attempts: int
-    user_agent: bytes
-    detail: str
+    __slots__ = (
+        "attempts",
+        "bytes_in",
+        "bytes_out",
+        "client",
+        "detail",
+        "duration",
+        "endpoint",
+        "family",
+        "method",
+        "phase",
+        "principal",
+        "reason",
+        "request_id",
+        "status",
+        "target",
+        "upstream_duration",
+        "user_agent",
+    )
+
+    def __init__(
+        self,
+        reason: Reason,
+        phase: Phase,
+        status: int,
+        method: bytes,
+        target: bytes,
+        family: str,
+        principal: str,
+        request_id: bytes,
+        client: str,
+        endpoint: str,
+        duration: float,
+        upstream_duration: float,
+        bytes_in: int,
+        bytes_out: int,
+        attempts: int,
+        user_agent: bytes,
+        detail: str,
+    ) -> None:
+        self.reason: Final = reason
+        self.phase: Final = phase
+        self.status: Final = status
+        self.method: Final = method
+        self.target: Final = target
+        self.family: Final = family
+        self.principal: Final = principal
+        self.request_id: Final = request_id
+        self.client: Final = client
+        self.endpoint: Final = endpoint
+        self.duration: Final = duration
+        self.upstream_duration: Final = upstream_duration
+        self.bytes_in: Final = bytes_in
+        self.bytes_out: Final = bytes_out
+        self.attempts: Final = attempts
+        self.user_agent: Final = user_agent
+        self.detail: Final = detail

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headgate.config import Limits
 from headgate.dataplane.gate import Gate
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from headgate.dataplane.client import ClientConnection
 
 log = logging.getLogger("headgate.dataplane")
+
+_TWO_DIGITS: Final = [b"%02x" % number for number in range(256)]
 
 
 class Plane:
@@ -44,6 +46,7 @@ class Plane:
         self.draining = False
         self.emptied = asyncio.Event()
         self._id_seed = id_seed.encode("ascii")
+        self._id_start = b""
         self.issued = 0
         self.configure(gate, limits, trusted_proxies)
 
@@ -61,7 +64,9 @@ class Plane:
     def next_request_id(self) -> bytes:
         """An id that no other request of this installation bears."""
         self.issued += 1
-        return b"%b%08x" % (self._id_seed, self.issued)
+        if not self._id_start or not self.issued & 0xFF:
+            self._id_start = b"%b%06x" % (self._id_seed, self.issued >> 8)
+        return self._id_start + _TWO_DIGITS[self.issued & 0xFF]
 
     def sweep(self) -> None:
         """End the waits that have lasted too long; called about once a second.

@@ -20,7 +20,7 @@ from headgate.dataplane.dial import unix_dial
 from headgate.dataplane.plane import Plane
 from headgate.dataplane.pool import Pool
 from headgate.errors import HeadgateError
-from headgate.model import Endpoint, Outcome, SizeClass
+from headgate.model import Endpoint, SizeClass
 from headgate.server.authorise import Authoriser
 from headgate.server.pipeline import Pipeline
 from headgate.server.reload import Reloader
@@ -30,6 +30,7 @@ from headgate.server.upstreams import LiveUpstream
 from headgate.shields import Shield
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow
+from headgate.telemetry.ledger import Ledger
 from headgate.upstream import Cluster, ClusterPolicy, ClusterSnapshot, Found
 
 log = logging.getLogger("headgate.server")
@@ -67,6 +68,7 @@ class LiveGate:
         self._authenticate = authenticate
         self._row = row
         self._access_log = access_log
+        self._ledger = Ledger(row, access_log)
         self._tls = tls
         self._reloader: Reloader | None = None
         self._control = _control(config, control_path)
@@ -205,11 +207,6 @@ class LiveGate:
 
     # --- building --------------------------------------------------------------------------
 
-    def _account(self, outcome: Outcome) -> None:
-        self._row.count(outcome)
-        if self._access_log is not None:
-            self._access_log.write(outcome)
-
     def _pipeline(self, config: Config) -> Pipeline:
         for name, settings in config.upstreams.items():
             self._upstreams[name].balancer.body_limits = _own_limits(settings)
@@ -224,7 +221,7 @@ class LiveGate:
             self._control,
             config.limits,
             clock=time.time,
-            account=self._account,
+            account=self._ledger.account,
         )
 
 

@@ -33,6 +33,7 @@ from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Credentials, Request, RequestFields
 from headgate.wire.target import Target, canonicalise
 
+_NUMBER_SIGN: Final = ord("#")  # to look for it as bytes costs an exception, within Python
 _SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _AUTHORITY: Final = re.compile(rb"https?://([^/]+)")
 
@@ -98,7 +99,7 @@ class Pipeline:
         place: Route | Redirect | Answered | Refused
         known = self._routes.get((request.method, path))
         # It holds as long as the upstream speaks the dialect that it was found for.
-        if known is None or known.dialect is not known.balancer.dialect or b"#" in query:
+        if known is None or known.dialect is not known.balancer.dialect or _NUMBER_SIGN in query:
             place = self._place(request)
         else:
             place = known

@@ -133,31 +133,16 @@ class AccessLog:
 
     def _line(self, outcome: Outcome, cut: int = 1) -> str:
         """The line; ``cut`` divides how much of each text in it is shown."""
-        (
-            reason,
-            phase,
-            status,
-            method,
-            target,
-            family,
-            principal,
-            request_id,
-            client,
-            endpoint,
-            duration,
-            upstream_duration,
-            bytes_in,
-            bytes_out,
-            attempts,
-            user_agent,
-            detail,
-        ) = outcome
+        reason, phase, status = outcome.reason, outcome.phase, outcome.status
+        method = outcome.method
+        family, principal, endpoint = outcome.family, outcome.principal, outcome.endpoint
+        client, attempts, user_agent = outcome.client, outcome.attempts, outcome.user_agent
         now = self._clock()
         second = int(now)
         if second != self._second:
             self._second = second
             self._stamp = time.strftime('{"time":"%Y-%m-%dT%H:%M:%S.', time.gmtime(now))
-        path = target.partition(b"?")[0]
+        path = outcome.target.partition(b"?")[0]
         if reason is _OK and phase is _RESPOND:
             key = (method, path, status, family, principal, cut)
             asked = self._texts.get(key)
@@ -175,15 +160,15 @@ class AccessLog:
                 self._remember(ways, way)
         extra = ""
         if reason is not _OK:
-            shown = without_keys(quote(detail[: MAX_DETAIL // cut]))
+            shown = without_keys(quote(outcome.detail[: MAX_DETAIL // cut]))
             extra = f',"fault":"{REASONS[reason].fault}","detail":{shown}'
         if self._dropped:
             extra += f',"lines_dropped":{self._dropped}'
         return (
             f'{self._stamp}{_THREE_DIGITS[int((now - second) * 1000)]}Z","event":"request",{asked},'
-            f'"request_id":"{without_keys(request_id.decode())}",'
-            f'"duration_ms":{_milliseconds(duration)},"upstream_ms":{_milliseconds(upstream_duration)},'
-            f'"bytes_in":{bytes_in},"bytes_out":{bytes_out},{way}{extra}}}\n'
+            f'"request_id":"{without_keys(outcome.request_id.decode())}",'
+            f'"duration_ms":{_milliseconds(outcome.duration)},"upstream_ms":{_milliseconds(outcome.upstream_duration)},'
+            f'"bytes_in":{outcome.bytes_in},"bytes_out":{outcome.bytes_out},{way}{extra}}}\n'
         )
 
     def _remember(self, key: tuple[object, ...], text: str) -> None:

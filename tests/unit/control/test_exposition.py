@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from headgate.control.exposition import METRICS, exposition
 from headgate.model import FAMILIES, Outcome, Reason
 from headgate.telemetry.counters import BOUNDS, Counters
-from tests.support.outcomes import OUTCOME
+from tests.support.outcomes import an_outcome
 from tests.support.prometheus import Family, parse
 
 endings = st.builds(
-    OUTCOME._replace,
+    an_outcome,
     family=st.sampled_from(("", *FAMILIES)),
     reason=st.sampled_from(Reason),
     status=st.just(0) | st.integers(200, 599),
@@ -66,7 +66,7 @@ def test_any_counts_make_a_page_in_the_format_that_adds_up(ended: list[Outcome])
 
 @pytest.mark.parametrize(("status", "shown"), [(0, "none"), (200, "2xx"), (404, "4xx")])
 def test_a_class_of_status_is_a_label(status: int, shown: str) -> None:
-    requests = page(OUTCOME._replace(status=status))["headgate_requests_total"]
+    requests = page(an_outcome(status=status))["headgate_requests_total"]
     assert requests.value(family="meta", reason="ok", status=shown) == 1
 
 

@@ -9,18 +9,19 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headgate.dataplane.gate import Inspect, Verdict
-from headgate.model import Outcome, Reason
+from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL, ScriptedGate
 from headgate.testing.messages import answer, chunked, request
 from headgate.testing.transport import Peer
 from headgate.wire.request import Request
+from tests.support.outcomes import told_by
 
 BODILESS = ("GET", "HEAD")
 PATHS = ["/stream", "/length", "/safe", "/safe-stream", "/inspected", "/refused"]
@@ -222,7 +223,7 @@ class Result(NamedTuple):
 
     at_mlflow: list[tuple[bytes, bytes]]
     at_client: list[tuple[bytes, bytes]]
-    outcomes: list[Outcome]
+    outcomes: list[dict[str, Any]]
 
 
 def inspect(gate: ScriptedGate) -> Callable[[Request], Verdict]:
@@ -246,7 +247,7 @@ def play(script: list[Ask], clients: Split, mlflows: Split) -> Result:
         client.sends(read)
         mlflow.works()
     received = client.received().replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
-    outcomes = dialogue.outcomes()
+    outcomes = [told_by(outcome) for outcome in dialogue.outcomes()]
     assert dialogue.pool.busy == 0
     dialogue.ends()
     assert dialogue.outcomes() == []
@@ -285,8 +286,8 @@ def test_any_split_into_reads_lets_the_same_messages_pass(
     ]
     for ask, outcome, (head, _) in zip(served, result.outcomes, result.at_client, strict=True):
         refused = ask.path == "/refused"
-        assert outcome.reason is (Reason.UNAUTHENTICATED if refused else Reason.OK)
-        assert outcome.status == (401 if refused else ask.status)
-        assert head.startswith(b"HTTP/1.1 %d" % outcome.status)
-        assert outcome.bytes_in == (0 if refused else len(ask.body))
-        assert outcome.bytes_out == (0 if refused else len(ask.visible))
+        assert outcome["reason"] is (Reason.UNAUTHENTICATED if refused else Reason.OK)
+        assert outcome["status"] == (401 if refused else ask.status)
+        assert head.startswith(b"HTTP/1.1 %d" % outcome["status"])
+        assert outcome["bytes_in"] == (0 if refused else len(ask.body))
+        assert outcome["bytes_out"] == (0 if refused else len(ask.visible))

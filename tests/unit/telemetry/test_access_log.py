@@ -24,7 +24,7 @@ from headgate.telemetry import access_log
 from headgate.telemetry.access_log import AccessLog
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import answer, request
-from tests.support.outcomes import OUTCOME
+from tests.support.outcomes import OUTCOME, an_outcome
 
 NOON = 1767268800.25  # 2026-01-01 12:00:00.250 UTC
 KEY = mint(bytes(range(32)))
@@ -137,7 +137,7 @@ def test_the_line_of_a_request() -> None:
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.OK])
 def test_what_went_wrong_names_whose_fault_it_was(reason: Reason) -> None:
-    line = record(OUTCOME._replace(reason=reason, detail="10.0.0.7:5000: refused"))
+    line = record(an_outcome(reason=reason, detail="10.0.0.7:5000: refused"))
     assert line["fault"] == REASONS[reason].fault
     assert line["detail"] == "10.0.0.7:5000: refused"
 
@@ -154,7 +154,7 @@ def test_every_line_is_one_json_object_that_a_pipe_takes_whole(outcome: Outcome)
 
 
 def test_a_long_path_is_cut() -> None:
-    assert record(OUTCOME._replace(target=b"/" + b"a" * 5000))["path"] == "/" + "a" * 1023
+    assert record(an_outcome(target=b"/" + b"a" * 5000))["path"] == "/" + "a" * 1023
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_long_path_is_cut() -> None:
     ],
 )
 def test_secrets_in_a_target_are_left_out(target: str, shown: str) -> None:
-    assert record(OUTCOME._replace(target=target.encode()))["path"] == shown
+    assert record(an_outcome(target=target.encode()))["path"] == shown
 
 
 HEADERS = (
@@ -228,7 +228,7 @@ def test_a_line_says_nothing_of_those_before_it(
     """Requests that share a path, a user agent or nothing leave the lines each leaves alone."""
     monkeypatch.setattr(access_log, "REMEMBERED_TEXTS", remembered)
     ended = [
-        OUTCOME._replace(target=target, user_agent=agent, principal=principal, detail=detail)
+        an_outcome(target=target, user_agent=agent, principal=principal, detail=detail)
         for target in (b"/a?b", b"/a", b"/a#c", b"/b", b"/" + b"\xff" * 2000, KEY.encode())
         for agent in (b"x", b"y" * 2000, KEY.encode())
         for principal, detail in (("alice", KEY), ("bob", "\0" * 2000))

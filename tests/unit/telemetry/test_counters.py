@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from headgate.model import FAMILIES, Outcome, Reason
 from headgate.telemetry.counters import BOUNDS, CounterRow, Counters, FamilyCounts
-from tests.support.outcomes import OUTCOME
+from tests.support.outcomes import OUTCOME, an_outcome
 
 outcomes = st.builds(
-    OUTCOME._replace,
+    an_outcome,
     reason=st.sampled_from(Reason),
     status=st.just(0) | st.integers(200, 599),
     family=st.sampled_from(("", *FAMILIES)),
@@ -59,7 +59,7 @@ def test_the_sums_are_those_of_all_requests_whichever_worker_served_them(
 def test_every_combination_of_labels_has_a_place_of_its_own(family: str, reason: Reason) -> None:
     for status in (0, 200, 308, 404, 503, 599):
         counters = Counters(1)
-        counters.row(0).count(OUTCOME._replace(family=family, reason=reason, status=status))
+        counters.row(0).count(an_outcome(family=family, reason=reason, status=status))
         (counts,) = counters.families()
         assert counts.family == family
         assert counts.requests == {(reason, status // 100): 1}
@@ -68,7 +68,7 @@ def test_every_combination_of_labels_has_a_place_of_its_own(family: str, reason:
 def test_a_label_outside_the_closed_sets_is_a_defect_not_a_series() -> None:
     counters = Counters(1)
     with pytest.raises(KeyError):
-        counters.row(0).count(OUTCOME._replace(family="made-up"))
+        counters.row(0).count(an_outcome(family="made-up"))
     assert counted(counters) == {}
 
 
@@ -76,7 +76,7 @@ def test_a_bound_belongs_to_its_own_bucket() -> None:
     """Prometheus' ``le`` means less or equal."""
     counters = Counters(1)
     for bound in BOUNDS:
-        counters.row(0).count(OUTCOME._replace(duration=bound))
+        counters.row(0).count(an_outcome(duration=bound))
     assert counted(counters)["meta"].buckets == (*[1] * len(BOUNDS), 0)
 
 
