@@ -390,6 +390,14 @@ def test_no_more_than_so_much_is_remembered(
     assert [target[-1:] for target in placed] == [b"1", b"2", b"3", b"1"]
 
 
+def test_long_paths_are_not_remembered(scene: Scene, placed: list[bytes]) -> None:
+    """Anybody may ask for them, and for others each time."""
+    path = "/api/2.0/mlflow-artifacts/artifacts/".ljust(room.REMEMBERED_PATH, "x")
+    for target in (path, path, f"{path}x", f"{path}x", f"{path}?{path}"):
+        scene.passes(f"GET {target}")
+    assert [len(target) - len(path) for target in placed] == [0, 1, 1]
+
+
 def test_an_upstream_that_speaks_another_dialect_by_now_is_asked_in_it(scene: Scene) -> None:
     line = "GET /api/2.0/mlflow-artifacts/artifacts/file"
     assert scene.passes(line).route.path == b"/api/2.0/mlflow-artifacts/artifacts/file"
