@@ -17,7 +17,7 @@ from headgate.dataplane.kernel import unacknowledged
 from headgate.dataplane.plane import Plane, log
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
-from headgate.wire.head import END, empty_lines
+from headgate.wire.head import END, empty_lines, refuse_bare_lf
 from headgate.wire.origin import origin_of
 from headgate.wire.request import CHUNKED, NOWHERE, RequestFields, read_request, unreadable
 
@@ -277,6 +277,7 @@ class ClientConnection(asyncio.Protocol):
                 return b""
         end = block.find(END, self._searched)
         if end < 0:
+            refuse_bare_lf(block, self._searched, most)
             if len(block) - len(END) >= most:
                 raise ProtocolError(f"the head is over {most} bytes", status=431)
             if not held:
@@ -286,6 +287,7 @@ class ClientConnection(asyncio.Protocol):
             self._searched = max(0, len(held) - 3)
             return b""
         if end > most:
+            refuse_bare_lf(block, self._searched, most)
             raise ProtocolError(f"the head is over {most} bytes", status=431)
         end += 4
         if held:
