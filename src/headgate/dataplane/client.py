@@ -211,6 +211,10 @@ class ClientConnection(asyncio.Protocol):
 
     # --- called by the plane ---------------------------------------------------------------
 
+    def forget(self) -> None:
+        """Understand the next head anew, since what is made of heads has changed."""
+        self._fields = None
+
     @property
     def paused(self) -> bool:
         """Whether nothing is read from the client, so that asyncio does not tell when it leaves."""

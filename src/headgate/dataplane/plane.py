@@ -57,6 +57,8 @@ class Plane:
         self.max_in_flight = limits.in_flight
         self.keepalive_timeout = limits.keepalive_timeout
         self.trusted_proxies = trusted_proxies
+        for connection in self.connections:
+            connection.forget()
 
     def next_request_id(self) -> bytes:
         """An id that no other request of this installation bears."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 from pydantic import ByteSize
 
@@ -167,6 +169,21 @@ def test_the_length_of_a_head_is_bounded(size: int, passes: bool, missing: int) 
     outcome = dialogue.outcome()
     assert (outcome.status, client.end()) == (status, End.OPEN if passes else End.FINISHED)
     dialogue.ends()
+
+
+def test_a_kept_connection_is_believed_as_the_configuration_in_force_says(
+    dialogue: Dialogue,
+) -> None:
+    """Also when its next head is the same to the byte."""
+    client = dialogue.client()
+    mlflow = dialogue.mlflow_is_idle()
+    chains = []
+    for trusted in ((), (ip_network("192.0.2.0/24"),), ()):
+        dialogue.plane.configure(dialogue.gate, dialogue.limits, trusted)
+        client.sends(request("GET /stream", "X-Forwarded-For: 198.51.100.7"))
+        chains.append(Message.of(mlflow.received()).fields[b"x-forwarded-for"])
+        mlflow.sends(answer(200))
+    assert chains == [b"192.0.2.1", b"198.51.100.7, 192.0.2.1", b"192.0.2.1"]
 
 
 BARE_LF = [
