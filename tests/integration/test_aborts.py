@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -16,6 +16,7 @@ from tests.support.scripts import answer_bytes, broken_off, closed, fixed, silen
 
 CLIENTS = 25
 PART = b"x" * 10_000
+FULL_SECONDS = 0.5
 LEAVES = [RawClient.close, RawClient.reset]
 
 by_leave = pytest.mark.parametrize("leave", LEAVES, ids=lambda leave: leave.__name__)
@@ -76,6 +77,41 @@ def test_leaving_within_the_body(
     scene.upstream.wait_until(lambda: all(each.disconnected for each in requests))
     assert not any(each.complete for each in requests)
     assert scene.reasons(target, CLIENTS) == ["client_gone"] * CLIENTS
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100000000", "Transfer-Encoding: chunked"])
+def test_leaving_while_the_upstream_takes_nothing(
+    framing: str, scene: Scene, clients: list[RawClient]
+) -> None:
+    """The upstream is let go although the client is not read from.
+
+    With a reset, that is: an end in order stands behind what the client could not send.
+    """
+
+    def script(exchange: Exchange) -> None:
+        exchange.wait_for(left)
+        exchange.read_body()
+
+    left = threading.Event()
+    target = scene.play(f"full-{framing[0]}", script)
+    part = chunk(PART) if framing.startswith("T") else PART
+    for client in clients[:3]:
+        client.send(scene.head("PUT", target, framing))
+        fill(client, part)
+        client.reset()
+    assert scene.reasons(target, 3) == ["client_gone"] * 3
+    left.set()
+    requests = scene.wait_for_arrival(target, 3)
+    scene.upstream.wait_until(lambda: all(each.disconnected for each in requests))
+    assert not any(each.complete for each in requests)
+
+
+def fill(client: RawClient, part: bytes) -> None:
+    """Send until nobody has taken anything for a while."""
+    client.wait_at_most(FULL_SECONDS)
+    with suppress(TimeoutError):
+        while True:
+            client.send(part)
 
 
 def test_leaving_before_the_answer(scene: Scene, clients: list[RawClient]) -> None:
@@ -198,6 +234,24 @@ def test_an_upstream_that_breaks_within_its_answer(
         with pytest.raises((ClosedError, ConnectionError)):
             read_rest(client, head)
     assert set(scene.reasons(target, CLIENTS)) <= {"upstream_reset", "upstream_error"}
+
+
+@pytest.mark.parametrize("name", WITHIN_THE_ANSWER)
+def test_http_1_0_can_tell_a_broken_answer_from_a_whole_one(name: str, scene: Scene) -> None:
+    """Its answers have no chunks: where the connection ends, there the body does."""
+    begun, then, end = WITHIN_THE_ANSWER[name]
+
+    def script(exchange: Exchange) -> None:
+        exchange.read_body()
+        exchange.send(begun)
+        exchange.send(then)
+        end(exchange)
+
+    target = scene.play(f"cut-1.0-{name}", script)
+    with scene.gate.connect() as client:
+        client.send(scene.head("GET", target).replace(b"HTTP/1.1", b"HTTP/1.0"))
+        with pytest.raises(ConnectionResetError):
+            client.receive_to_end()
 
 
 def read_rest(client: RawClient, head: RawAnswer) -> None:

@@ -69,6 +69,10 @@ class ByteStream:
             continue
         return self._take(len(self._unread))
 
+    def wait_at_most(self, seconds: float) -> None:
+        """Let what sends or receives from now on wait no longer than so."""
+        self._socket.settimeout(seconds)
+
     def finish_sending(self) -> None:
         """Close the sending direction alone."""
         self._socket.shutdown(socket.SHUT_WR)

@@ -13,11 +13,11 @@ from typing import Final, cast
 from headgate.config import Limits
 from headgate.dataplane.exchange import Exchange
 from headgate.dataplane.gate import Caller
-from headgate.dataplane.kernel import unacknowledged
+from headgate.dataplane.kernel import has_left, reset_at_close, unacknowledged
 from headgate.dataplane.plane import Plane, log
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
-from headgate.wire.head import END, empty_lines
+from headgate.wire.head import END, empty_lines, refuse_bare_lf
 from headgate.wire.origin import origin_of
 from headgate.wire.request import CHUNKED, NOWHERE, Request, read_request, unreadable
 
@@ -196,16 +196,38 @@ class ClientConnection(asyncio.Protocol):
         self._next()
 
     def abort(self) -> None:
-        """Cut the connection, so that the client cannot take a broken answer for a whole one."""
+        """Cut the connection, so that the client cannot take a broken answer for a whole one.
+
+        To HTTP/1.0 a connection that ends in order may be the end of an answer.
+        """
+        reset_at_close(self.transport)
         self.transport.abort()
 
     def on_stopped(self) -> None:
         """The worker stops, whether or not the request under way has been answered."""
         if self._exchange is not None:
             self._exchange.on_stopped()
-        self.transport.abort()
+        self.abort()
 
     # --- called by the plane ---------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Understand the next head anew, since what is made of heads has changed."""
+        self._last = None
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read from the client, so that asyncio does not tell when it leaves."""
+        return self._paused
+
+    def look(self) -> None:
+        """Read on if the client has ended what it sends: that is all there will ever be.
+
+        The end comes behind the rest, and only the end tells whether the request was whole.
+        """
+        if not self.half_closed and not self.transport.is_closing() and has_left(self.transport):
+            self._paused = False
+            self.transport.resume_reading()
 
     def on_deadline(self, now: float) -> None:
         """The wait that was allowed is over."""
@@ -219,7 +241,7 @@ class ClientConnection(asyncio.Protocol):
                 self._unsent = unsent
                 self.deadline = now + limits.body_timeout
             else:
-                self.transport.abort()
+                self.abort()
         elif self._lingering or (exchange.ended if exchange else not self._held):
             self.transport.abort()
         elif exchange is None:
@@ -277,6 +299,7 @@ class ClientConnection(asyncio.Protocol):
                 return b""
         end = block.find(END, self._searched)
         if end < 0:
+            refuse_bare_lf(block, self._searched, most)
             if len(block) - len(END) >= most:
                 raise ProtocolError(f"the head is over {most} bytes", status=431)
             if not held:
@@ -286,6 +309,7 @@ class ClientConnection(asyncio.Protocol):
             self._searched = max(0, len(held) - 3)
             return b""
         if end > most:
+            refuse_bare_lf(block, self._searched, most)
             raise ProtocolError(f"the head is over {most} bytes", status=431)
         end += 4
         if held:

@@ -60,6 +60,8 @@ class Plane:
         self.max_in_flight = limits.in_flight
         self.keepalive_timeout = limits.keepalive_timeout
         self.trusted_proxies = trusted_proxies
+        for connection in self.connections:
+            connection.forget()
 
     def next_request_id(self) -> bytes:
         """An id that no other request of this installation bears."""
@@ -75,12 +77,15 @@ class Plane:
         """
         now = self.clock()
         for connection in tuple(self.connections):
-            if connection.deadline <= now:
-                self._end_wait(connection, now)
+            if connection.deadline <= now or connection.paused:
+                self._look_after(connection, now)
 
-    def _end_wait(self, connection: ClientConnection, now: float) -> None:
+    def _look_after(self, connection: ClientConnection, now: float) -> None:
         try:
-            connection.on_deadline(now)
+            if connection.deadline <= now:
+                connection.on_deadline(now)
+            else:
+                connection.look()
         except Exception:
             # Supervisor: a defect ends one connection, and not the sweeping of all others.
             log.exception("defect while ending a wait of %s", connection.caller.address)

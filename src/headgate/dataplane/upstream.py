@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from headgate.wire.body import UntilClose
 from headgate.wire.errors import ProtocolError
-from headgate.wire.head import END
+from headgate.wire.head import END, refuse_bare_lf
 from headgate.wire.response import Response, read_response
 
 if TYPE_CHECKING:
@@ -198,6 +198,7 @@ class UpstreamConnection(asyncio.Protocol):
         while True:
             end = data.find(END)
             if end < 0 or end > self._head_bytes:
+                refuse_bare_lf(data, 0, self._head_bytes)
                 if len(data) - len(END) >= self._head_bytes:
                     raise ProtocolError("the answer's head is too long")
                 self._buffer = data

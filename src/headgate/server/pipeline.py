@@ -39,6 +39,8 @@ _AUTHORITY: Final = re.compile(rb"https?://([^/]+)")
 
 
 REMEMBERED_ROUTES: Final = 4096
+REMEMBERED_PATH: Final = 512
+"""Longest path that is remembered: they are remembered before anybody is asked for a key."""
 NOBODY: Final = Principal(key_id="", name="")
 
 
@@ -190,10 +192,11 @@ class Pipeline:
             canonical=path,
             response_lines=lines,
         )
-        if path != b"/" and request.target.startswith(b"/"):
+        sent = request.target.partition(b"?")[0]
+        if path != b"/" and sent.startswith(b"/") and len(sent) <= REMEMBERED_PATH:
             if len(self._routes) >= REMEMBERED_ROUTES:
                 self._routes.clear()
-            self._routes[request.method, request.target.partition(b"?")[0]] = route
+            self._routes[request.method, sent] = route
         return route
 
     def _split(self, path: bytes) -> tuple[bytes, bytes]:

@@ -51,12 +51,27 @@ def empty_lines(data: bytes | bytearray) -> int:
     return end
 
 
+def refuse_bare_lf(head: bytes | bytearray, start: int, end: int) -> None:
+    """Look for a line that ends in a bare LF, in what has come of a head between two places.
+
+    A head whose empty line ends so, too, would otherwise be waited for in vain.
+
+    Raises:
+        ProtocolError: when there is one.
+    """
+    if start and head[start - 1 : start + 1] == b"\r\n":
+        start += 1
+    if head.count(b"\n", start, end) != head.count(b"\r\n", start, end):
+        raise ProtocolError("a line of the head ends in a bare LF")
+
+
 def parse_request(block: bytes, sink: RequestSink) -> tuple[bytes, int]:
     """Parse a whole request head into ``sink``; returns the method and HTTP's minor version.
 
     Raises:
         ProtocolError: when it is no HTTP/1.0 or HTTP/1.1 request head.
     """
+    refuse_bare_lf(block, 0, len(block))  # before anything else, as when it comes in pieces
     if not 0x41 <= block[0] <= 0x5A:  # llhttp would skip a lone LF before the method
         raise ProtocolError("the request line does not begin with a method")
     parser = httptools.HttpRequestParser(sink)

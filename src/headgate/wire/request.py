@@ -9,6 +9,7 @@ from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.fields import DROP, FORWARD, FORWARD_ONE, LIST, NOTE, Kind, kind_of
 from headgate.wire.head import parse_request
 from headgate.wire.repeated import Pattern, Template, length_of, pattern_of
+from headgate.wire.target import origin_form
 
 _METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9.\-_~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -346,7 +347,7 @@ def read_request(block: bytes, max_fields: int, last: Request | None = None) -> 
         ProtocolError: when it is no request head of HTTP/1.0 or HTTP/1.1; when Host is missing,
             repeated or malformed; when a field that must be single is repeated; when the framing
             is none that the gate forwards; for methods that MLflow has no use for (CONNECT, TRACE);
-            for GET with a body.
+            for GET with a body; for a target that is no path, nor one at the authority of Host.
     """
     request = _repeated(block, last) if last is not None else None
     if request is None:
@@ -392,6 +393,8 @@ def _read(block: bytes, max_fields: int) -> Request:
     fields.settle(minor)
     if method not in _METHODS:
         raise ProtocolError(f"{method.decode()} is not served here", status=405)
+    if not found.target.startswith(b"/"):
+        origin_form(found.target, fields.host)  # whoever asks another server, or a proxy for any
     line = block[:size] if is_known_again and size <= MAX_LINE else b""
     return Request(method, found.target, minor, fields, line)
 

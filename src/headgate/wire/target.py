@@ -46,7 +46,7 @@ def canonicalise(target: bytes, host: bytes) -> Target:
     if _PLAIN.fullmatch(path) and b"#" not in query:
         return Target(path, mark + query)
     if not target.startswith(b"/"):
-        target = _origin_form(target, host)
+        target = origin_form(target, host)
         path, mark, query = target.partition(b"?")
     if b"#" in target:
         raise ambiguous("the target holds a fragment; write a literal # as %23")
@@ -74,7 +74,12 @@ def canonical_path(path: bytes) -> bytes:
     return quote_from_bytes(decoded, safe=_KEEP).encode("ascii")
 
 
-def _origin_form(target: bytes, host: bytes) -> bytes:
+def origin_form(target: bytes, host: bytes) -> bytes:
+    """The path and query of a target in absolute-form.
+
+    Raises:
+        ProtocolError: when it is in another form, or names another authority than ``host``.
+    """
     match = _ABSOLUTE.fullmatch(target)
     if match is None:
         raise ProtocolError("the target must be a path that begins with /")

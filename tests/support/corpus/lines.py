@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.support.corpus.case import (
+    AMBIGUOUS,
     AUTHORIZATION,
     LOOKED_UP,
     LOOKUP,
@@ -23,7 +24,7 @@ from tests.support.corpus.case import (
 NO_SUCH_VERSION = Refused(505, "request_malformed")
 NO_SUCH_METHOD = Refused(501, "request_malformed")
 NOT_SERVED = Refused(405, "request_malformed")
-BAD_TARGET = Refused(400, "request_malformed", closes=False)
+BAD_TARGET = Refused(400, "request_malformed")
 NO_ROUTE = Refused(404, "route_unknown", closes=False)
 
 
@@ -201,10 +202,10 @@ FORMS = (
         Reading(b"GET", b"/?a=b"),
         apart=ABSOLUTE,
     ),
-    _path("absolute-of-another", b"http://gate.example" + LOOKUP),
-    _path("absolute-with-port", b"http://localhost:80" + LOOKUP),
-    _path("absolute-with-user", b"http://user@localhost" + LOOKUP),
-    _path("absolute-with-longer-name", b"http://localhost.gate.example" + LOOKUP),
+    _path("absolute-of-another", b"http://gate.example" + LOOKUP, AMBIGUOUS),
+    _path("absolute-with-port", b"http://localhost:80" + LOOKUP, AMBIGUOUS),
+    _path("absolute-with-user", b"http://user@localhost" + LOOKUP, AMBIGUOUS),
+    _path("absolute-with-longer-name", b"http://localhost.gate.example" + LOOKUP, AMBIGUOUS),
     _path("absolute-without-authority", b"http://" + LOOKUP, BAD_TARGET),
     _path("absolute-of-another-scheme", b"ftp://localhost" + LOOKUP, BAD_TARGET),
     _path("absolute-of-a-file", b"file:///etc/passwd", BAD_TARGET),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from headgate.dataplane.kernel import unacknowledged
+import pytest
+
+from headgate.dataplane.kernel import has_left, reset_at_close, unacknowledged
 
 
 def test_it_shrinks_as_the_peer_reads() -> None:
@@ -30,3 +32,35 @@ def test_nothing_is_known_of_a_closed_one() -> None:
     with ours, theirs:
         transport = asyncio.BaseTransport({"socket": ours})
     assert unacknowledged(transport) == 0
+
+
+def test_an_end_is_seen_behind_what_is_not_read() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = asyncio.BaseTransport({"socket": ours})
+        theirs.sendall(b"unread")
+        assert not has_left(transport)
+        theirs.shutdown(socket.SHUT_WR)
+        assert has_left(transport)
+
+
+def test_who_is_closed_or_has_no_socket_has_not_left() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = asyncio.BaseTransport({"socket": ours})
+    assert not has_left(transport)
+    assert not has_left(asyncio.BaseTransport({}))
+
+
+def test_a_reset_is_seen_by_the_peer_and_by_whoever_does_not_read() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    with theirs, ours:
+        reset_at_close(asyncio.BaseTransport({"socket": ours}))
+        ours.close()
+        assert has_left(asyncio.BaseTransport({"socket": theirs}))
+        with pytest.raises(ConnectionResetError):
+            theirs.recv(1)
+        reset_at_close(asyncio.BaseTransport({"socket": ours}))  # it is closed already
+    reset_at_close(asyncio.BaseTransport({}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from headgate.dataplane import client as room
 from headgate.model import Outcome, Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, answer, request
@@ -53,6 +54,31 @@ def test_leaving_within_a_body_aborts_it_at_mlflow(
     assert (mlflow.received(), mlflow.end()) == (b"", End.CUT)
     assert gone(dialogue.outcome(), Phase.FORWARD)
     assert (client.closed(), dialogue.pool.size) == (True, 0)
+
+
+@pytest.mark.patches
+@pytest.mark.parametrize("sent", [b"ab", b"abc"])
+def test_the_end_of_a_client_that_is_not_read_from_is_looked_for(
+    sent: bytes, dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came before it is read first: the client may have ended only what it sends."""
+    client = dialogue.client()
+    client.sends(request("PUT /stream", "Content-Length: 3"))
+    client.sends(sent)
+    client.finishes()
+    dialogue.passes(1)
+    assert not client.is_read()
+
+    monkeypatch.setattr(room, "has_left", lambda _: True)
+    dialogue.passes(2)
+    if sent == b"ab":
+        assert gone(dialogue.outcome(), Phase.SELECT)
+        assert (client.closed(), dialogue.pending) == (True, [])
+    else:
+        mlflow = dialogue.mlflow_accepts()
+        assert Message.of(mlflow.received()).rest == sent
+        mlflow.sends(answer(200))
+        assert dialogue.outcome().reason is Reason.OK
 
 
 def test_leaving_within_a_body_is_noticed_behind_an_unread_answer(dialogue: Dialogue) -> None:

@@ -111,6 +111,8 @@ def test_mlflow_that_leaves_after_its_answer(die: object, dialogue: Dialogue) ->
         b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
         b"HTTP/2.0 200 OK\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\n",
     ],
 )
 def test_an_answer_that_is_none(junk: bytes, dialogue: Dialogue) -> None:

@@ -11,6 +11,7 @@ from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, answer, request
 from headgate.testing.pool import ScriptedPool
 from headgate.testing.transport import End, Peer
+from headgate.wire.forward import CONTINUE
 
 
 @pytest.fixture
@@ -46,6 +47,35 @@ def test_nothing_was_sent_so_any_request_goes_elsewhere(
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.attempts) == (Reason.OK, 2)
     assert outcome.endpoint == elsewhere.name
+
+
+def test_a_body_is_invited_by_the_first_endpoint_that_accepts(dialogue: Dialogue) -> None:
+    client = dialogue.client()
+    client.sends(request("PUT /stream", "Content-Length: 4", "Expect: 100-continue"))
+    dialogue.mlflow_refuses()
+    mlflow = dialogue.mlflow_accepts()
+    assert client.received() == CONTINUE
+
+    client.sends(b"body")
+    assert Message.of(mlflow.received()).rest == b"body"
+    mlflow.sends(answer(200))
+    assert dialogue.outcome().attempts == 2
+
+
+def test_a_body_is_invited_once(dialogue: Dialogue) -> None:
+    """An aged connection that ends meanwhile is no reason to say it again."""
+    first, second = (pool.open_idle() for pool in dialogue.pools)
+    client = dialogue.client()
+    client.sends(request("POST /safe", "Content-Length: 4", "Expect: 100-continue"))
+    assert client.received() == CONTINUE
+    if not first.received():
+        first, second = second, first
+    first.resets()
+    assert client.received() == b""
+    client.sends(b"body")
+    assert Message.of(second.received()).rest == b"body"
+    second.sends(answer(200))
+    assert dialogue.outcome().attempts == 2
 
 
 def test_a_client_that_leaves_is_noticed_at_the_second_endpoint(dialogue: Dialogue) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 from pydantic import ByteSize
 
@@ -167,6 +169,54 @@ def test_the_length_of_a_head_is_bounded(size: int, passes: bool, missing: int) 
     outcome = dialogue.outcome()
     assert (outcome.status, client.end()) == (status, End.OPEN if passes else End.FINISHED)
     dialogue.ends()
+
+
+def test_a_kept_connection_is_believed_as_the_configuration_in_force_says(
+    dialogue: Dialogue,
+) -> None:
+    """Also when its next head is the same to the byte."""
+    client = dialogue.client()
+    mlflow = dialogue.mlflow_is_idle()
+    chains = []
+    for trusted in ((), (ip_network("192.0.2.0/24"),), ()):
+        dialogue.plane.configure(dialogue.gate, dialogue.limits, trusted)
+        client.sends(request("GET /stream", "X-Forwarded-For: 198.51.100.7"))
+        chains.append(Message.of(mlflow.received()).fields[b"x-forwarded-for"])
+        mlflow.sends(answer(200))
+    assert chains == [b"192.0.2.1", b"198.51.100.7, 192.0.2.1", b"192.0.2.1"]
+
+
+BARE_LF = [
+    b"GET /stream HTTP/1.1\nHost: a\n\n",
+    b"GET /stream HTTP/1.1\r\nHost: a\n",
+    b"GET /stream HTTP/1.1\r\nHost: a\r\n\n",
+    b"GET /stream HTTP/1.1\r\nHost: a\n\r\n",
+    b"WRONG /stream HTTP/1.1\r\nHost: a\n\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("reads", ["one", "many"])
+@pytest.mark.parametrize("sent", BARE_LF)
+def test_a_bare_lf_is_refused_at_once(sent: bytes, reads: str, dialogue: Dialogue) -> None:
+    """Some of these heads would never come to the end that is waited for."""
+    client = dialogue.client()
+    client.sends(*([sent] if reads == "one" else (sent[at : at + 1] for at in range(len(sent)))))
+    assert client.received().startswith(b"HTTP/1.1 400 ")
+    assert client.end() is End.FINISHED
+    assert dialogue.outcome().reason is Reason.REQUEST_MALFORMED
+
+
+@pytest.mark.parametrize(("size", "status"), [(1999, 400), (2000, 431)])
+def test_a_bare_lf_and_too_long_a_head(size: int, status: int) -> None:
+    """Which of the two is complained of does not depend on how the head arrives."""
+    head = b"GET /stream HTTP/1.1\r\nHost: a\r\nX: ".ljust(size, b"x") + b"\n"
+    whole = head.ljust(2500, b"y") + b"\r\n\r\n"
+    for reads in ([whole], [whole[:-4], whole[-4:]], [whole[:900], whole[900:]]):
+        dialogue = Dialogue(Limits(head_bytes=ByteSize(2000)))
+        client = dialogue.client()
+        client.sends(*reads)
+        assert client.received().startswith(b"HTTP/1.1 %d " % status)
+        dialogue.ends()
 
 
 def test_what_is_no_request_is_answered_although_more_of_it_comes(dialogue: Dialogue) -> None:

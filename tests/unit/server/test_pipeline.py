@@ -359,13 +359,13 @@ def test_a_fragment_is_refused_although_its_path_is_known(scene: Scene) -> None:
     assert scene.is_refused(f"POST {RUNS}?a#b", KEY)[1] is Phase.CANONICALISE
 
 
-def test_an_absolute_target_is_not_remembered(scene: Scene) -> None:
+@pytest.mark.patches
+def test_an_absolute_target_is_not_remembered(scene: Scene, placed: list[bytes]) -> None:
     """What it means depends on the Host beside it."""
     target = f"http://gate.example{RUNS}"
+    scene.passes(f"POST {target}?q")
     assert scene.passes(f"POST {target}?q").query == b"?q"
-    verdict = scene.decide(f"POST {target}", KEY, "Host: other.example")
-    assert isinstance(verdict, Refused)
-    assert verdict.phase is Phase.CANONICALISE
+    assert placed == [f"{target}?q".encode()] * 2
 
 
 @pytest.mark.patches
@@ -388,6 +388,14 @@ def test_no_more_than_so_much_is_remembered(
     for number in (1, 2, 3, 3, 1):
         scene.passes(f"GET {path}{number}")
     assert [target[-1:] for target in placed] == [b"1", b"2", b"3", b"1"]
+
+
+def test_long_paths_are_not_remembered(scene: Scene, placed: list[bytes]) -> None:
+    """Anybody may ask for them, and for others each time."""
+    path = "/api/2.0/mlflow-artifacts/artifacts/".ljust(room.REMEMBERED_PATH, "x")
+    for target in (path, path, f"{path}x", f"{path}x", f"{path}?{path}"):
+        scene.passes(f"GET {target}")
+    assert [len(target) - len(path) for target in placed] == [0, 1, 1]
 
 
 def test_an_upstream_that_speaks_another_dialect_by_now_is_asked_in_it(scene: Scene) -> None:

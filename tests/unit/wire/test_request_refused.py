@@ -76,6 +76,12 @@ REQUEST_LINES = [
     Refused("3986-2 raw octet in the query", head(b"GET /x?\xff HTTP/1.1", HOST)),
     Refused("9112-3.2 no target", head(b"GET  HTTP/1.1", HOST)),
     Refused("9112-3.2 target without slash", head(b"GET x HTTP/1.1", HOST)),
+    Refused("9112-3.2.2 another authority", head(b"GET http://a/x HTTP/1.1", HOST), AMBIGUOUS),
+    Refused(
+        "9112-3.2.2 another port", head(b"GET http://gate.example/x HTTP/1.1", HOST), AMBIGUOUS
+    ),
+    Refused("9112-3.2.2 another scheme", head(b"GET ftp://gate.example:8080/x HTTP/1.1", HOST)),
+    Refused("9112-3.2.4 asterisk", head(b"OPTIONS * HTTP/1.1", HOST)),
     Refused("9110-9.1 method in lower case", head(b"get /x HTTP/1.1", HOST)),
     Refused("9110-9.1 no method that is known", head(b"BREW /x HTTP/1.1", HOST), status=501),
     Refused("9110-9.1 a method of no use here", head(b"PROPFIND /x HTTP/1.1", HOST), status=405),
