@@ -17,7 +17,8 @@ import uvloop
 from headgate import __version__
 from headgate.auth import Anonymous, Authenticate, Authenticator, Refresher
 from headgate.config import AuthMode, Config
-from headgate.contract.use import Ask, AskError, Reply
+from headgate.contract.diagnosis import Reply
+from headgate.contract.use import Ask
 from headgate.control.app import ControlFacts, control_app
 from headgate.control.checks import Checks
 from headgate.control.exposition import exposition
@@ -26,6 +27,7 @@ from headgate.dataplane.call import CallError
 from headgate.errors import HeadgateError
 from headgate.policy import Roles
 from headgate.server import descriptors, listener
+from headgate.server.cures import ask_error
 from headgate.server.live import LiveGate
 from headgate.server.reload import Reloader, as_far_as_possible
 from headgate.server.supervisor import Supervisor
@@ -208,7 +210,7 @@ def asker(upstream: LiveUpstream) -> Ask:
         try:
             return await upstream.ask(method, target, body)
         except CallError as error:
-            raise AskError(error.detail) from None
+            raise ask_error(error) from None
 
     return ask
 

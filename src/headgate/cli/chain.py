@@ -58,17 +58,7 @@ async def _upstream(config: Config, name: str) -> AsyncIterator[Finding]:
 
 
 def _of_check(result: CheckResult, step: str = "") -> Finding:
-    cure = "" if result.ok else _CURES[Api(result.api)]
-    return Finding(step or f"use {result.api}", result.ok, result.detail, cure)
-
-
-_DATABASE = "Look into MLflow's log: its database does not answer, or is of another version."
-_CURES = {
-    Api.EXPERIMENTS: _DATABASE,
-    Api.MODELS: _DATABASE,
-    Api.TRACES: _DATABASE,
-    Api.ARTIFACTS: "Look into MLflow's log: its artifact store does not answer, or refuses it.",
-}
+    return Finding(step or f"use {result.api}", result.ok, result.detail, result.cure)
 
 
 def _show(console: Console, finding: Finding) -> None:

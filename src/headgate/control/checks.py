@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from headgate.contract.use import ARTIFACTS, PROBE_FOLDER, Ask, AskError, expect, parse, use
-from headgate.model import Api
+from headgate.contract.diagnosis import ARTIFACTS, STORE_CURE, AskError, expect, parse
+from headgate.contract.use import PROBE_FOLDER, Ask, use
+from headgate.model import Api, Reason
 
 FRESH_SECONDS = 2.0
 """How long a result is good for."""
@@ -26,13 +27,19 @@ _LEFTOVER = re.compile(r"([0-9]{1,12})-[0-9a-f]{16}")
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """How one check ended; ``seconds`` is what it took, ``at`` when it ended (epoch)."""
+    """How one check ended.
+
+    ``detail``: what was seen.  ``seconds``: what it took.  ``at``: when it ended (epoch).
+    ``reason`` and ``cure``: why it failed and what helps, if it did.
+    """
 
     api: str
     ok: bool
     detail: str
     seconds: float
     at: float
+    reason: Reason = Reason.OK
+    cure: str = ""
 
 
 class Checks:
@@ -68,14 +75,14 @@ class Checks:
 
     async def _run(self, api: Api, *, deep: bool) -> CheckResult:
         started = self._clock()
+        reason, cure = Reason.OK, ""
         try:
             detail = await (self._write_read_delete() if deep else use(api, self._ask))
         except AskError as error:
-            ok, detail = False, str(error)
-        else:
-            ok = True
+            detail, reason, cure = str(error), error.reason, error.cure
         now = self._clock()
-        result = CheckResult(api.value, ok, detail, now - started, now)
+        ok = reason is Reason.OK
+        result = CheckResult(api.value, ok, detail, now - started, now, reason, cure)
         self._results[api, deep] = result
         return result
 
@@ -91,13 +98,14 @@ class Checks:
             reply = await self._ask("GET", target, b"")
             expect(reply, "GET", target)
             if reply.body != content:
-                raise AskError("an artifact came back other than it was written")
+                raise AskError("an artifact came back other than it was written", cure=STORE_CURE)
         except AskError as error:
             try:
                 await self._remove(folder)
             except AskError as another:
                 raise AskError(
-                    f"{error}; {folder} is removed by a later check, if it is there ({another})"
+                    f"{error}; {folder} is removed by a later check, if it is there ({another})",
+                    *(error.reason, error.cure),
                 ) from None
             raise
         await self._remove(folder)
