@@ -11,7 +11,8 @@ from rich.console import Console
 
 from headgate.compose import asker
 from headgate.config import Config
-from headgate.control.checks import CheckResult, Checks
+from headgate.control.board import CheckResult
+from headgate.control.checks import Checks
 from headgate.model import Api
 from headgate.server.doctor import Finding, examine
 from headgate.server.upstreams import LiveUpstream

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import enum
+import os
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -17,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from headgate.control.checks import CheckResult, Checks
+from headgate.control.board import CheckResult
+from headgate.control.checks import Checks
 from headgate.control.exposition import CONTENT_TYPE
 from headgate.errors import REASONS
 from headgate.model import Api, Reason
@@ -49,7 +51,7 @@ class ControlFacts:
 
     ``draining``: whether this worker is about to stop.  ``metrics``: the Prometheus text.
     ``snapshots``: how each upstream in force stands.  ``checks``: theirs, by the upstream's name.
-    ``version``: of Headgate.
+    ``version``: of Headgate.  ``worker`` and ``workers``: which of how many this is.
     """
 
     draining: Callable[[], bool]
@@ -57,6 +59,8 @@ class ControlFacts:
     snapshots: Callable[[], list[ClusterSnapshot]]
     checks: Callable[[], Mapping[str, Checks]]
     version: str
+    worker: int = 0
+    workers: int = 1
 
 
 def control_app(facts: ControlFacts) -> Starlette:
@@ -114,6 +118,7 @@ class _Pages:
         answer: dict[str, Any] = {"status": status}
         if PRINCIPAL_HEADER in request.headers:
             answer["version"] = self._facts.version
+            answer["worker"] = self._worker()
             answer["draining"] = self._facts.draining()
             answer["upstreams"] = [
                 {"status": state, **dataclasses.asdict(snapshot)}
@@ -130,6 +135,11 @@ class _Pages:
             return _json(answer, Reason.OK)
         failed = [result for each in results.values() for result in each if not result.ok]
         return _json(answer, failed[0].reason if failed else Reason.NO_ENDPOINT, 503)
+
+    def _worker(self) -> dict[str, int]:
+        """Whose view it is: each watches the endpoints and counts requests for itself."""
+        facts = self._facts
+        return {"number": facts.worker, "of": facts.workers, "pid": os.getpid()}
 
     async def health_of(self, request: Request) -> Response:
         """Use one API and show whether it works; ``deep=1`` writes an artifact too."""

@@ -118,6 +118,11 @@ class LiveUpstream:
         own = (self._limits.head_bytes, self._limits.headers)
         return (settings, bounds) == (self._settings, own)
 
+    @property
+    def configured(self) -> str:
+        """Its name and its settings in one text: that of another upstream differs."""
+        return f"{self.name} {self._settings!r}"
+
     def renew(self) -> Callable[[], None]:
         """Read certificates and secrets again; what is returned lets new requests use them.
 

@@ -28,6 +28,8 @@ LOST = b'{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "connection to\\n\
 
 
 class Said(NamedTuple):
+    """What MLflow answers."""
+
     status: int
     body: bytes
 

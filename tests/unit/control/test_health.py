@@ -14,7 +14,8 @@ from starlette.applications import Starlette
 from headgate.contract.diagnosis import ARTIFACTS, AskError
 from headgate.contract.use import PROBE_FOLDER
 from headgate.control.app import PRINCIPAL_HEADER, ControlFacts, control_app
-from headgate.control.checks import CheckResult, Checks
+from headgate.control.board import CheckResult
+from headgate.control.checks import Checks
 from headgate.model import Api
 from headgate.upstream import ClusterSnapshot
 from tests.unit.control.stand import ADDRESS, cluster
