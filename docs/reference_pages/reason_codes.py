@@ -9,8 +9,10 @@ _INTRODUCTION = """# Reason codes
 
 Every request ends with exactly one of these codes. It stands in the access log (`reason`) and, on
 every answer that the gate itself made, in the header `X-Headgate-Reason`; an answer without that
-header is MLflow's own. The body of such an answer is JSON in MLflow's shape,
-`{"error_code": …, "message": …}`, so that MLflow's client shows the message to its user.
+header is MLflow's own. The body of a refusal is JSON in MLflow's shape,
+`{"error_code": …, "message": …}`, so that MLflow's client shows the message to its user. The
+gate's own pages, its redirects and what it answers in MLflow's place bear the header too:
+`/-/readyz` with `no_endpoint` or `draining`, a health page with the code of what fails first.
 
 """
 _LEGEND = """

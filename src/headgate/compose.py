@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import socket
@@ -17,8 +18,10 @@ import uvloop
 from headgate import __version__
 from headgate.auth import Anonymous, Authenticate, Authenticator, Refresher
 from headgate.config import AuthMode, Config
-from headgate.contract.use import Ask, AskError, Reply
+from headgate.contract.diagnosis import Reply
+from headgate.contract.use import Ask
 from headgate.control.app import ControlFacts, control_app
+from headgate.control.board import Board
 from headgate.control.checks import Checks
 from headgate.control.exposition import exposition
 from headgate.control.serving import ControlSocket
@@ -26,6 +29,7 @@ from headgate.dataplane.call import CallError
 from headgate.errors import HeadgateError
 from headgate.policy import Roles
 from headgate.server import descriptors, listener
+from headgate.server.cures import ask_error
 from headgate.server.live import LiveGate
 from headgate.server.reload import Reloader, as_far_as_possible
 from headgate.server.supervisor import Supervisor
@@ -165,16 +169,21 @@ def _run_worker(
         if source is not None:
             gate.follow(Reloader(config, source.read, apply, source.file))
         plane = gate.plane
+        # Where there is but one worker it has nobody to share with.
+        board = Board(control_path.parent) if config.listen.workers > 1 else None
+        checks = _AllChecks(gate, board)
         app = control_app(
             ControlFacts(
                 draining=lambda: plane.draining,
                 metrics=lambda: exposition(counters),
                 snapshots=gate.snapshots,
-                checks=_AllChecks(gate),
+                checks=checks,
                 version=__version__,
+                worker=number,
+                workers=config.listen.workers,
             )
         )
-        companions: list[Companion] = [lambda: control.serve(app)]
+        companions: list[Companion] = [lambda: control.serve(app), checks.settle]
         if refresher is not None:
             companions.append(refresher.run)
         worker = Worker(
@@ -191,14 +200,25 @@ def _run_worker(
 class _AllChecks:
     """The checks of each upstream in force; one that a reload adds or changes gets new ones."""
 
-    def __init__(self, gate: LiveGate) -> None:
+    def __init__(self, gate: LiveGate, board: Board | None) -> None:
         self._gate = gate
+        self._board = board
         self._made: dict[LiveUpstream, Checks] = {}
 
     def __call__(self) -> dict[str, Checks]:
         known = self._made
-        self._made = {each: known.get(each) or Checks(asker(each)) for each in self._gate.upstreams}
+        self._made = {each: known.get(each) or self._new(each) for each in self._gate.upstreams}
         return {each.name: checks for each, checks in self._made.items()}
+
+    def _new(self, upstream: LiveUpstream) -> Checks:
+        return Checks(asker(upstream), board=self._board, name=upstream.configured)
+
+    async def settle(self) -> None:
+        """Wait for ever; whoever is told to stop lets running checks end first."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.gather(*(checks.settle() for checks in self._made.values()))
 
 
 def asker(upstream: LiveUpstream) -> Ask:
@@ -208,7 +228,7 @@ def asker(upstream: LiveUpstream) -> Ask:
         try:
             return await upstream.ask(method, target, body)
         except CallError as error:
-            raise AskError(error.detail) from None
+            raise ask_error(error) from None
 
     return ask
 

@@ -36,7 +36,11 @@ class ReasonRule:
 
 REASONS: Final[Mapping[Reason, ReasonRule]] = {
     Reason.OK: ReasonRule(
-        200, "OK", Fault.NOBODY, False, "MLflow answered, with whatever status the answer carries."
+        200,
+        "OK",
+        Fault.NOBODY,
+        False,
+        "MLflow answered, with whatever status the answer carries; or the gate, and all is well.",
     ),
     Reason.UNAUTHENTICATED: ReasonRule(
         401, "UNAUTHENTICATED", Fault.CLIENT, False, "No key, or not one that this gate knows."
@@ -66,7 +70,11 @@ REASONS: Final[Mapping[Reason, ReasonRule]] = {
         503, "TEMPORARILY_UNAVAILABLE", Fault.GATE, True, "This gate process is shutting down."
     ),
     Reason.NO_ENDPOINT: ReasonRule(
-        503, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "Discovery names no MLflow server."
+        503,
+        "TEMPORARILY_UNAVAILABLE",
+        Fault.UPSTREAM,
+        True,
+        "No MLflow server is known, or none is in service.",
     ),
     Reason.UPSTREAM_CONNECT: ReasonRule(
         503, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "MLflow did not accept a connection."
@@ -90,7 +98,11 @@ REASONS: Final[Mapping[Reason, ReasonRule]] = {
         502, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "MLflow broke the connection off."
     ),
     Reason.UPSTREAM_ERROR: ReasonRule(
-        502, "INTERNAL_ERROR", Fault.UPSTREAM, False, "MLflow's answer is not valid HTTP."
+        502,
+        "INTERNAL_ERROR",
+        Fault.UPSTREAM,
+        False,
+        "MLflow's answer is not valid HTTP, or fails a check of the gate's.",
     ),
     Reason.CLIENT_GONE: ReasonRule(
         499, "CANCELLED", Fault.CLIENT, True, "The client left before the answer was complete."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -244,6 +245,28 @@ def test_liveness_never_depends_on_mlflow_and_the_rest_tells_the_truth(
         changes = ["endpoint_added", "endpoint_healthy", "endpoint_unhealthy", "endpoint_healthy"]
         assert [event["event"] for event in watched.events()] == changes
         assert watched.events()[2]["reason"] == endpoint["reason"]
+
+
+def test_by_default_a_slow_server_stays_and_a_silent_one_is_noticed_soon(
+    start: Start, one: RecordingUpstream, other: RecordingUpstream
+) -> None:
+    with FaultProxy("127.0.0.1", 0, (one.host, one.port)) as proxy:
+        usual = f'[upstreams.usual]\nurl = "http://127.0.0.1:{proxy.port}"\nprefixes = ["/usual"]\n'
+        watched = start(named("default", other.url) + usual)
+
+        def changes() -> list[str]:
+            events = [each for each in watched.events() if each["upstream"] == "usual"]
+            return [each["event"] for each in events]
+
+        watched.until(lambda: changes() == ["endpoint_added", "endpoint_healthy"], "all well")
+        proxy.set(delay=1.5)
+        before = asked(one, b" /health ")
+        watched.until(lambda: asked(one, b" /health ") > before + 3, "three slow probes")
+        assert changes() == ["endpoint_added", "endpoint_healthy"]
+        proxy.set(Fault.BLACKHOLE)
+        silent = time.monotonic()
+        watched.until(lambda: changes()[-1] == "endpoint_unhealthy", "it is noticed")
+        assert time.monotonic() - silent < 12
 
 
 def test_an_endpoint_where_an_api_is_broken_gets_no_request(

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from headgate.compose import asker
 from headgate.config import Config
-from headgate.control.checks import CheckResult, Checks
+from headgate.control.board import CheckResult
+from headgate.control.checks import Checks
 from headgate.model import Api
 from headgate.server.doctor import Finding, examine
 from headgate.server.upstreams import LiveUpstream
@@ -58,17 +59,7 @@ async def _upstream(config: Config, name: str) -> AsyncIterator[Finding]:
 
 
 def _of_check(result: CheckResult, step: str = "") -> Finding:
-    cure = "" if result.ok else _CURES[Api(result.api)]
-    return Finding(step or f"use {result.api}", result.ok, result.detail, cure)
-
-
-_DATABASE = "Look into MLflow's log: its database does not answer, or is of another version."
-_CURES = {
-    Api.EXPERIMENTS: _DATABASE,
-    Api.MODELS: _DATABASE,
-    Api.TRACES: _DATABASE,
-    Api.ARTIFACTS: "Look into MLflow's log: its artifact store does not answer, or refuses it.",
-}
+    return Finding(step or f"use {result.api}", result.ok, result.detail, result.cure)
 
 
 def _show(console: Console, finding: Finding) -> None:

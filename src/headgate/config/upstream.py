@@ -87,14 +87,20 @@ class UpstreamTls(Section):
 class Probes(Section):
     """How MLflow's endpoints are watched, in each worker."""
 
+    # HAProxy's numbers; docs/explanation/upstreams.md says why they suit MLflow.
     interval: float = Field(
-        5,
+        2,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds between two probes of an endpoint; 0: it is not probed.",
+        description="Seconds between two probes of an endpoint, `timeout` at least; 0: it is not "
+        "probed.",
     )
-    timeout: Seconds = Field(5, description="Seconds for a probe's answer.")
-    unhealthy_after: int = Field(2, ge=1, description="Failed probes in a row.")
+    timeout: Seconds = Field(
+        2,
+        description="Seconds for a probe's answer. More for an MLflow 2 with few workers: each of "
+        "them answers nothing while it has a request.",
+    )
+    unhealthy_after: int = Field(3, ge=1, description="Failed probes in a row.")
     healthy_after: int = Field(1, ge=1, description="Successful probes in a row.")
     apis: Annotated[tuple[Api, ...], BeforeValidator(listed)] = Field(
         (),

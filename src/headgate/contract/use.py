@@ -4,36 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
 
+from headgate.contract.diagnosis import ARTIFACTS, NoSuchRouteError, Reply, expect, parse
 from headgate.model import Api
 
-ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 PROBE_FOLDER = "headgate-health"
 """Where health checks write; nothing of MLflow's lies there, for its folders are numbers."""
 NOT_SERVED = b"--no-serve-artifacts"
 """How MLflow says that its clients go to the artifact store themselves (mlflow/server/handlers)."""
-
-
-class Reply(Protocol):
-    """What MLflow answered."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-
-    @property
-    def body(self) -> bytes:
-        """The whole body."""
-
-
-class AskError(Exception):
-    """MLflow gave no good answer; the text is a clause for a person."""
-
-
-class _NoSuchRouteError(AskError):
-    """It answered 404."""
-
 
 Ask = Callable[[str, str, bytes], Awaitable[Reply]]
 """Sends a request (method, path and query, JSON body) to MLflow.  Raises ``AskError``."""
@@ -64,7 +42,7 @@ async def use(api: Api, ask: Ask) -> str:
     for read in newer:
         try:
             return await _read(ask, *read)
-        except _NoSuchRouteError:
+        except NoSuchRouteError:
             continue
     return await _read(ask, *oldest)
 
@@ -76,30 +54,3 @@ async def _read(ask: Ask, method: str, target: str, body: bytes) -> str:
     expect(reply, method, target)
     parse(reply, method, target)
     return f"{method} {target.partition('?')[0]} answered {reply.status}"
-
-
-def expect(reply: Reply, method: str, target: str) -> None:
-    """Take an answer for a good one.
-
-    Raises:
-        AskError: it is none.
-    """
-    if 200 <= reply.status < 300:
-        return
-    said = reply.body[:200].decode("utf-8", "replace").replace("\n", " ")
-    kind = _NoSuchRouteError if reply.status == 404 else AskError
-    raise kind(f"{method} {target.partition('?')[0]} answered {reply.status}: {said}")
-
-
-def parse(reply: Reply, method: str, target: str) -> Any:
-    """The JSON of an answer.
-
-    Raises:
-        AskError: it is none.
-    """
-    try:
-        return json.loads(reply.body)
-    except ValueError:
-        where = f"{method} {target.partition('?')[0]}"
-        what = "a web page" if reply.body.lstrip()[:1] == b"<" else "something else than JSON"
-        raise AskError(f"{where} answered {what}: is that MLflow?") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import enum
+import os
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -17,14 +18,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from headgate.control.checks import CheckResult, Checks
+from headgate.control.board import CheckResult
+from headgate.control.checks import Checks
 from headgate.control.exposition import CONTENT_TYPE
-from headgate.model import Api
+from headgate.errors import REASONS
+from headgate.model import Api, Reason
 from headgate.upstream import ClusterSnapshot, State
 
 T = TypeVar("T")
 PRINCIPAL_HEADER = "x-headgate-principal"
 """Who asks, as the data plane has found out; clients cannot send it."""
+REASON_HEADER = "x-headgate-reason"
+"""Why it is answered so; the data plane passes it on to clients and to the log."""
+CHALLENGE = 'Basic realm="Headgate", charset="UTF-8"'
+SHALLOW = frozenset({"0", "false", "no"})
+"""What can be said of ``deep`` for a check that writes nothing."""
+NEXT_STEP = "`headgate doctor` on the gate's machine, with the gate's configuration, walks the way"
+"""Told to key holders where something is not well."""
 
 
 class Status(enum.StrEnum):
@@ -41,7 +51,7 @@ class ControlFacts:
 
     ``draining``: whether this worker is about to stop.  ``metrics``: the Prometheus text.
     ``snapshots``: how each upstream in force stands.  ``checks``: theirs, by the upstream's name.
-    ``version``: of Headgate.
+    ``version``: of Headgate.  ``worker`` and ``workers``: which of how many this is.
     """
 
     draining: Callable[[], bool]
@@ -49,6 +59,8 @@ class ControlFacts:
     snapshots: Callable[[], list[ClusterSnapshot]]
     checks: Callable[[], Mapping[str, Checks]]
     version: str
+    worker: int = 0
+    workers: int = 1
 
 
 def control_app(facts: ControlFacts) -> Starlette:
@@ -73,21 +85,21 @@ class _Pages:
 
     async def livez(self, _request: Request) -> Response:
         """Answer: the process lives, whatever MLflow does."""
-        return PlainTextResponse("ok\n")
+        return _text("ok", Reason.OK)
 
     async def readyz(self, _request: Request) -> Response:
         """Say whether new requests are welcome here and have somewhere to go."""
         if self._facts.draining():
-            return _not_ready("draining")
+            return _text("draining", Reason.DRAINING)
         # One broken upstream, or a full one, is no reason to take away the others.
         if not any(_can_serve(snapshot) for snapshot in self._facts.snapshots()):
-            return _not_ready("no endpoint")
-        return PlainTextResponse("ready\n")
+            return _text("no endpoint", Reason.NO_ENDPOINT)
+        return _text("ready", Reason.OK)
 
     async def metrics(self, _request: Request) -> Response:
         """Show what was counted, over all workers."""
         text = "".join(self._facts.metrics())
-        return PlainTextResponse(text, headers={"Content-Type": CONTENT_TYPE})
+        return PlainTextResponse(text, headers=_fields(Reason.OK) | {"Content-Type": CONTENT_TYPE})
 
     async def health(self, request: Request) -> Response:
         """Show how each upstream and endpoint stands; nothing is asked of MLflow."""
@@ -106,6 +118,7 @@ class _Pages:
         answer: dict[str, Any] = {"status": status}
         if PRINCIPAL_HEADER in request.headers:
             answer["version"] = self._facts.version
+            answer["worker"] = self._worker()
             answer["draining"] = self._facts.draining()
             answer["upstreams"] = [
                 {"status": state, **dataclasses.asdict(snapshot)}
@@ -116,26 +129,38 @@ class _Pages:
                     name: [dataclasses.asdict(result) for result in each]
                     for name, each in results.items()
                 }
-        return JSONResponse(answer, status_code=503 if status is Status.DOWN else 200)
+            if status is not Status.OK:
+                answer["next"] = NEXT_STEP
+        if status is not Status.DOWN:
+            return _json(answer, Reason.OK)
+        failed = [result for each in results.values() for result in each if not result.ok]
+        return _json(answer, failed[0].reason if failed else Reason.NO_ENDPOINT, 503)
+
+    def _worker(self) -> dict[str, int]:
+        """Whose view it is: each watches the endpoints and counts requests for itself."""
+        facts = self._facts
+        return {"number": facts.worker, "of": facts.workers, "pid": os.getpid()}
 
     async def health_of(self, request: Request) -> Response:
         """Use one API and show whether it works; ``deep=1`` writes an artifact too."""
         try:
             api = Api(request.path_params["api"])
         except ValueError:
-            return JSONResponse({"status": "unknown"}, status_code=404)
+            return _json({"status": "unknown"}, Reason.ROUTE_UNKNOWN)
         known = PRINCIPAL_HEADER in request.headers
-        deep = request.query_params.get("deep") == "1" and api is Api.ARTIFACTS
+        deep = request.query_params.get("deep", "0") not in SHALLOW and api is Api.ARTIFACTS
         if deep and not known:
-            return JSONResponse({"status": "unauthenticated"}, status_code=401)
+            return _json({"status": "unauthenticated"}, Reason.UNAUTHENTICATED)
         results = await self._each(lambda checks: checks.check(api, deep=deep))
-        ok = all(result.ok for result in results.values())
-        answer: dict[str, Any] = {"status": "ok" if ok else "failing"}
+        failed = [result for result in results.values() if not result.ok]
+        answer: dict[str, Any] = {"status": "failing" if failed else "ok"}
         if known:
             answer["upstreams"] = {
                 name: dataclasses.asdict(result) for name, result in results.items()
             }
-        return JSONResponse(answer, status_code=200 if ok else 503)
+            if failed:
+                answer["next"] = NEXT_STEP
+        return _json(answer, failed[0].reason, 503) if failed else _json(answer, Reason.OK)
 
     async def _each(self, check: Callable[[Checks], Awaitable[T]]) -> dict[str, T]:
         """Check every upstream at the same time: one that hangs holds up no other."""
@@ -147,14 +172,17 @@ class _Pages:
 def upstream_status(snapshot: ClusterSnapshot, results: Sequence[CheckResult] = ()) -> Status:
     """How an upstream stands in one word.
 
-    An endpoint that is full is well; one that has left no longer counts.
+    An endpoint that is full is well; one that has left no longer counts.  Where every API that was
+    used fails, what still answers is of no use.
     """
     if not snapshot.in_service:
         return Status.DOWN
     present = sum(each.state != State.DRAINING for each in snapshot.endpoints)
     is_stale = any(source.failing_seconds is not None for source in snapshot.sources)
-    works = all(result.ok for result in results)
-    is_well = snapshot.in_service == present and not is_stale and works
+    broken = sum(not result.ok for result in results)
+    if broken and broken == len(results):
+        return Status.DOWN
+    is_well = snapshot.in_service == present and not is_stale and not broken
     return Status.OK if is_well else Status.DEGRADED
 
 
@@ -167,5 +195,21 @@ def _can_serve(snapshot: ClusterSnapshot) -> bool:
     return snapshot.in_service > 0 or snapshot.failing_open
 
 
-def _not_ready(why: str) -> Response:
-    return PlainTextResponse(f"{why}\n", status_code=503, headers={"Retry-After": "2"})
+def _json(answer: Mapping[str, Any], reason: Reason, code: int | None = None) -> Response:
+    code = code or REASONS[reason].status
+    return JSONResponse(answer, status_code=code, headers=_fields(reason))
+
+
+def _text(word: str, reason: Reason) -> Response:
+    code = REASONS[reason].status
+    return PlainTextResponse(f"{word}\n", status_code=code, headers=_fields(reason))
+
+
+def _fields(reason: Reason) -> dict[str, str]:
+    """No cache may keep what is true of this moment alone."""
+    fields = {REASON_HEADER: reason.value, "Cache-Control": "no-store"}
+    if reason is Reason.UNAUTHENTICATED:
+        fields["WWW-Authenticate"] = CHALLENGE
+    if REASONS[reason].retryable:
+        fields["Retry-After"] = "2"
+    return fields

@@ -1,7 +1,7 @@
 """Whether each of MLflow's APIs works, found out by using it.
 
-A check is shared by all who ask while it runs, and its result by all who ask soon after: a
-thousand health requests cause one.
+A check is shared by all who ask while it runs, and its result by all who ask soon after, whichever
+worker of the gate they ask: a thousand health requests cause one.
 """
 
 from __future__ import annotations
@@ -11,39 +11,47 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from headgate.contract.use import ARTIFACTS, PROBE_FOLDER, Ask, AskError, expect, parse, use
-from headgate.model import Api
+from headgate.contract.diagnosis import ARTIFACTS, STORE_CURE, AskError, expect, parse
+from headgate.contract.use import PROBE_FOLDER, Ask, use
+from headgate.control.board import Board, CheckResult
+from headgate.model import Api, Reason
 
 FRESH_SECONDS = 2.0
 """How long a result is good for."""
+PATIENCE_SECONDS = 30.0
+"""How long another worker's check is waited for: longer than one takes, unless the worker hangs."""
+LOOK_SECONDS = 0.05
+SETTLE_SECONDS = 5.0
+"""How long a worker that ends lets its checks take away what they wrote."""
 LEFTOVER_SECONDS = 600.0
 """What a deep check wrote so long ago is no longer in use, whichever gate wrote it."""
 _LEFTOVER = re.compile(r"([0-9]{1,12})-[0-9a-f]{16}")
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """How one check ended; ``seconds`` is what it took, ``at`` when it ended (epoch)."""
-
-    api: str
-    ok: bool
-    detail: str
-    seconds: float
-    at: float
-
-
 class Checks:
     """Runs the checks of one upstream.
 
-    ``clock`` gives seconds since the epoch.
+    Args:
+        ask: asks it.
+        clock: gives seconds since the epoch.
+        board: where other workers look and tell.
+        name: what stands for the upstream there, as it is configured.
     """
 
-    def __init__(self, ask: Ask, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        clock: Callable[[], float] = time.time,
+        *,
+        board: Board | None = None,
+        name: str = "",
+    ) -> None:
         self._ask = ask
         self._clock = clock
+        self._board = board
+        self._name = name
         self._results: dict[tuple[Api, bool], CheckResult] = {}
         self._running: dict[tuple[Api, bool], asyncio.Task[CheckResult]] = {}
 
@@ -51,11 +59,11 @@ class Checks:
         """Check one API, or tell what a check has just found; ``deep``: write something too."""
         key = (api, deep)
         last = self._results.get(key)
-        if last is not None and self._clock() - last.at < FRESH_SECONDS:
+        if last is not None and self._is_fresh(last):
             return last
         running = self._running.get(key)
         if running is None:
-            work = self._run(api, deep=deep)
+            work = self._find_out(api, deep=deep)
             running = asyncio.get_running_loop().create_task(work, name=f"check {api}")
             self._running[key] = running
             running.add_done_callback(lambda _task: self._running.pop(key, None))
@@ -66,18 +74,49 @@ class Checks:
         """Check every API."""
         return list(await asyncio.gather(*(self.check(api) for api in Api)))
 
+    async def settle(self) -> None:
+        """Let checks end that have begun, so that nothing stays of what they wrote."""
+        if self._running:
+            await asyncio.wait(tuple(self._running.values()), timeout=SETTLE_SECONDS)
+
+    def _is_fresh(self, result: CheckResult) -> bool:
+        return 0 <= self._clock() - result.at < FRESH_SECONDS  # a clock may be set back
+
+    async def _find_out(self, api: Api, *, deep: bool) -> CheckResult:
+        """Run the check, unless another worker does or has just done so."""
+        board = self._board
+        if board is None:
+            result = await self._run(api, deep=deep)
+        else:
+            result = await self._share(board, api, deep=deep)
+        self._results[api, deep] = result
+        return result
+
+    async def _share(self, board: Board, api: Api, *, deep: bool) -> CheckResult:
+        what = f"{self._name} {api} {deep}"
+        clock = asyncio.get_running_loop().time
+        too_long = clock() + PATIENCE_SECONDS
+        while True:
+            with board.claim(what) as is_mine:
+                found = board.read(what)
+                if found is not None and self._is_fresh(found):
+                    return found
+                if is_mine or clock() > too_long:
+                    result = await self._run(api, deep=deep)
+                    board.write(what, result)
+                    return result
+            await asyncio.sleep(LOOK_SECONDS)
+
     async def _run(self, api: Api, *, deep: bool) -> CheckResult:
         started = self._clock()
+        reason, cure = Reason.OK, ""
         try:
             detail = await (self._write_read_delete() if deep else use(api, self._ask))
         except AskError as error:
-            ok, detail = False, str(error)
-        else:
-            ok = True
+            detail, reason, cure = str(error), error.reason, error.cure
         now = self._clock()
-        result = CheckResult(api.value, ok, detail, now - started, now)
-        self._results[api, deep] = result
-        return result
+        ok = reason is Reason.OK
+        return CheckResult(api.value, ok, detail, now - started, now, reason, cure)
 
     async def _write_read_delete(self) -> str:
         """An artifact's whole life, in a place of its own; whatever fails, nothing is to stay."""
@@ -91,13 +130,14 @@ class Checks:
             reply = await self._ask("GET", target, b"")
             expect(reply, "GET", target)
             if reply.body != content:
-                raise AskError("an artifact came back other than it was written")
+                raise AskError("an artifact came back other than it was written", cure=STORE_CURE)
         except AskError as error:
             try:
                 await self._remove(folder)
             except AskError as another:
                 raise AskError(
-                    f"{error}; {folder} is removed by a later check, if it is there ({another})"
+                    f"{error}; {folder} is removed by a later check, if it is there ({another})",
+                    *(error.reason, error.cure),
                 ) from None
             raise
         await self._remove(folder)

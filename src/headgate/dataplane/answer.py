@@ -6,8 +6,11 @@ import json
 from typing import Final
 
 from headgate.errors import REASONS, Refusal
+from headgate.model import Reason
 from headgate.wire.forward import status_line
+from headgate.wire.response import Response
 
+_REASONS: Final = {reason.value.encode("ascii"): reason for reason in Reason}
 # A browser asks its user for a name and a password; the SDK shows the message.
 _CHALLENGE: Final = b'WWW-Authenticate: Basic realm="Headgate", charset="UTF-8"\r\n'
 
@@ -25,7 +28,7 @@ def refusal(what: Refusal, request_id: bytes, connection: bytes, *, head_only: b
         b"Content-Type: application/json\r\n",
         b"Content-Length: %d\r\n" % len(body),
         b"Cache-Control: no-store\r\n",
-        b"X-Headgate-Reason: %b\r\n" % what.reason.encode("ascii"),
+        reason_line(what.reason),
         b"X-Request-ID: %b\r\n" % request_id,
     ]
     if what.retry_after is not None:
@@ -42,16 +45,30 @@ def document(body: bytes, request_id: bytes, connection: bytes, *, head_only: bo
     """A JSON document of the gate's own."""
     head = (
         b"%bContent-Type: application/json\r\nContent-Length: %d\r\nCache-Control: no-store\r\n"
-        b"X-Request-ID: %b\r\n%b\r\n"
-    ) % (status_line(200), len(body), request_id, connection)
+        b"%bX-Request-ID: %b\r\n%b\r\n"
+    ) % (status_line(200), len(body), reason_line(Reason.OK), request_id, connection)
     return head if head_only else head + body
 
 
 def redirect(location: bytes, request_id: bytes, connection: bytes) -> bytes:
     """A permanent redirect to another path of this gate."""
-    return b"%bLocation: %b\r\nContent-Length: 0\r\nX-Request-ID: %b\r\n%b\r\n" % (
+    return b"%bLocation: %b\r\nContent-Length: 0\r\n%bX-Request-ID: %b\r\n%b\r\n" % (
         status_line(308),
         location,
+        reason_line(Reason.OK),
         request_id,
         connection,
     )
+
+
+def reason_line(reason: Reason) -> bytes:
+    """The field that an answer of the gate's own bears, and no other."""
+    return b"X-Headgate-Reason: %b\r\n" % reason.value.encode("ascii")
+
+
+def reason_of_page(response: Response) -> Reason:
+    """Why one of the gate's own pages answers as it does, as the page says it."""
+    said = _REASONS.get(response.reason)
+    if said is not None:
+        return said
+    return Reason.OK if response.status < 400 else Reason.INTERNAL

@@ -18,6 +18,10 @@ from headgate.wire.response import Response
 class CallFailure(enum.StrEnum):
     """How a call can fail without an answer."""
 
+    NO_ENDPOINT = "no_endpoint"
+    """There is nobody to ask."""
+    FULL = "full"
+    """Nobody has room."""
     CONNECT = "connect"
     """Refused, or no way there."""
     DROPPED = "dropped"

@@ -257,9 +257,9 @@ class Exchange:
 
     # --- from the forwarding ---------------------------------------------------------------
 
-    def on_answered(self) -> None:
-        """The answer is complete."""
-        self._end(_OK)
+    def on_answered(self, reason: Reason = _OK) -> None:
+        """The answer is complete; ``reason``: what it says of itself, if it is the gate's own."""
+        self._end(reason)
         self._client.on_exchange_end(keep=not self.close)
 
     def on_failed(self, failure: Refusal) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Final
 
-from headgate.dataplane import failures
+from headgate.dataplane import answer, failures
 from headgate.dataplane.balancer import refusal
 from headgate.dataplane.gate import Forward
 from headgate.dataplane.plane import Plane, log
@@ -18,7 +18,7 @@ from headgate.dataplane.pool import Pool
 from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.errors import Refusal
-from headgate.model import Endpoint, Phase
+from headgate.model import Endpoint, Phase, Reason
 from headgate.upstream import Result, RetryDecision, Unavailable, decide
 from headgate.wire import forward as heads
 from headgate.wire.body import LAST_CHUNK, chunk
@@ -63,6 +63,7 @@ _SELECT: Final = Phase.SELECT
 _FORWARD: Final = Phase.FORWARD
 _RESPOND: Final = Phase.RESPOND
 _OK: Final = Result.OK
+_ANSWERED: Final = Reason.OK
 
 
 class Forwarding:
@@ -89,6 +90,7 @@ class Forwarding:
         "bytes_out",
         "endpoint",
         "method",
+        "reason",
         "started",
         "status",
     )
@@ -122,6 +124,7 @@ class Forwarding:
         self.attempts = 0
         self.bytes_out = 0
         self.endpoint = ""
+        self.reason = _ANSWERED
         self.started = 0.0
         self.status = 0
 
@@ -320,6 +323,9 @@ class Forwarding:
             lines += location_line(
                 response.location, balancer.authorities, origin, route.prefix, balancer.dialect.base
             )
+        if route.operation.family == "gate":
+            self.reason = answer.reason_of_page(response)
+            lines += answer.reason_line(self.reason)
         if not response.delimited:
             if exchange.request.minor:
                 self._chunked_out = True
@@ -342,7 +348,7 @@ class Forwarding:
             else:
                 connection.abort()
         self._release(_OK if self.status < 500 else Result.ERROR_STATUS)
-        self._exchange.on_answered()
+        self._exchange.on_answered(self.reason)
 
     # --- failures --------------------------------------------------------------------------
 

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from headgate.config import Upstream
+from headgate.contract.diagnosis import AskError
 from headgate.dataplane.call import CallError, CallFailure
-
-PAGE_CURE = (
-    "Something else than MLflow listens there, or stands before it, such as a login page or a "
-    "load balancer; correct the URL, or let the gate's requests pass it."
-)
-CREDENTIALS_CURE = (
-    "MLflow runs with an authentication of its own: set upstreams.NAME.credentials, with policy "
-    "'replace', or correct the user and the password there."
-)
+from headgate.model import Reason
 
 
 def discovery_cure(error: str, settings: Upstream) -> str:
@@ -77,6 +70,26 @@ _DISCOVERY_CURES = (
 """What stands in an error of discovery, and what helps; the first that fits counts."""
 
 
+REASONS = {
+    CallFailure.NO_ENDPOINT: Reason.NO_ENDPOINT,
+    CallFailure.FULL: Reason.OVERLOADED,
+    CallFailure.CONNECT: Reason.UPSTREAM_CONNECT,
+    CallFailure.DROPPED: Reason.UPSTREAM_CONNECT,
+    CallFailure.NO_CONNECTION: Reason.UPSTREAM_CONNECT,
+    CallFailure.TLS: Reason.UPSTREAM_TLS,
+    CallFailure.RESET: Reason.UPSTREAM_RESET,
+    CallFailure.TIMEOUT: Reason.UPSTREAM_TIMEOUT,
+    CallFailure.INVALID: Reason.UPSTREAM_ERROR,
+    CallFailure.TOO_LONG: Reason.UPSTREAM_ERROR,
+}
+"""The reason code of each way in which a request of the gate's own has no answer."""
+
+
+def ask_error(error: CallError) -> AskError:
+    """The same, for whoever uses an API of MLflow's."""
+    return AskError(error.detail, REASONS[error.failure], call_cure(error))
+
+
 def call_cure(error: CallError) -> str:
     """Against a request of the gate's own that had no answer."""
     if error.failure is CallFailure.TLS and "CERTIFICATE_VERIFY_FAILED" in error.detail:
@@ -89,6 +102,13 @@ _CERTIFICATE_CURE = (
     "upstreams.NAME.tls.server_name to the name that it bears; renew one that has run out."
 )
 _CURES = {
+    CallFailure.NO_ENDPOINT: (
+        "Register MLflow's servers with what discovery asks, or correct the URL."
+    ),
+    CallFailure.FULL: (
+        "Run more MLflow servers, or raise upstreams.NAME.balance.max_in_flight if these can bear "
+        "more."
+    ),
     CallFailure.CONNECT: (
         "Start MLflow there, with --host 0.0.0.0 if it is on another machine; or correct the "
         "address and the port."

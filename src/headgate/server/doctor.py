@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from headgate.config import Limits, Upstream
+from headgate.contract.diagnosis import CREDENTIALS_CURE, HOST_REFUSED, PAGE_CURE, is_page
 from headgate.dataplane.call import CallAnswer, CallError
 from headgate.discovery import Discovery, discovery_for
 from headgate.model import Endpoint
-from headgate.server.cures import CREDENTIALS_CURE, PAGE_CURE, call_cure, discovery_cure
+from headgate.server.cures import call_cure, discovery_cure
 from headgate.server.upstreams import LiveUpstream
 from headgate.upstream import Found
 
@@ -105,7 +106,7 @@ async def _examine_endpoint(upstream: LiveUpstream, endpoint: Endpoint) -> Async
         yield Finding(step, False, error.detail, call_cure(error))
         return
     yield _health(step, answer)
-    if answer.status != 200 or _is_page(answer):
+    if answer.status != 200 or is_page(answer):
         return
     step = f"ask {endpoint} for its version"
     try:
@@ -131,7 +132,7 @@ async def _examine_endpoint(upstream: LiveUpstream, endpoint: Endpoint) -> Async
 
 def _host_check(endpoint: Endpoint, host: str, answer: CallAnswer) -> Finding:
     step = f"pass the Host check of {endpoint}"
-    if answer.status == 403 and b"Invalid Host header" in answer.body:
+    if answer.status == 403 and HOST_REFUSED in answer.body:
         cure = (
             f"Start MLflow with --allowed-hosts '{host}', or set host_header of this upstream to "
             "a name that MLflow accepts."
@@ -140,21 +141,17 @@ def _host_check(endpoint: Endpoint, host: str, answer: CallAnswer) -> Finding:
     if answer.status == 401:
         step = f"pass the authentication of {endpoint}"
         return Finding(step, False, "MLflow asks for credentials (401)", CREDENTIALS_CURE)
-    if _is_page(answer):
+    if is_page(answer):
         return Finding(step, False, f"a web page (status {answer.status}), not JSON", PAGE_CURE)
     return Finding(step, True, f"Host '{host}' is accepted")
 
 
 def _health(step: str, answer: CallAnswer) -> Finding:
-    if _is_page(answer) and answer.status != 404:  # so MLflow answers paths it does not know
+    if is_page(answer) and answer.status != 404:  # so MLflow answers paths it does not know
         return Finding(step, False, f"a web page (status {answer.status})", PAGE_CURE)
     ok = answer.status == 200
     cure = "" if ok else "Correct the URL, or static_prefix if MLflow runs under a path of its own."
     return Finding(step, ok, f"GET /health answered {answer.status}", cure)
-
-
-def _is_page(answer: CallAnswer) -> bool:
-    return answer.body.lstrip()[:1] == b"<"
 
 
 async def _ask(upstream: LiveUpstream, endpoint: Endpoint, target: bytes) -> CallAnswer:

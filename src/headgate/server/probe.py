@@ -7,10 +7,12 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from headgate.contract.diagnosis import AskError, is_page
 from headgate.contract.known import numbers
-from headgate.contract.use import AskError, use
+from headgate.contract.use import use
 from headgate.dataplane.call import CallAnswer, CallError
 from headgate.model import Api
+from headgate.server.cures import ask_error
 from headgate.upstream import ProbeResult
 
 
@@ -60,7 +62,7 @@ async def probe(
         try:
             return await ask(spoken(how, target.encode("ascii")), method=how, body=body)
         except CallError as error:
-            raise AskError(error.detail) from None
+            raise ask_error(error) from None
 
     async def used(api: Api) -> tuple[bool, str]:
         try:
@@ -82,7 +84,7 @@ async def probe(
 
 def _is_well(answer: CallAnswer) -> tuple[bool, str]:
     """Whether that is MLflow's answer to ``/health``, and what came, for a person."""
-    if answer.body.lstrip()[:1] == b"<":
+    if is_page(answer):
         return False, f"GET /health answered a web page ({answer.status}): is that MLflow?"
     return answer.status == 200, f"GET /health answered {answer.status}"
 

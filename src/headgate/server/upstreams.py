@@ -22,8 +22,9 @@ from headgate.dataplane.pool import Pool
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.discovery import discovery_for
 from headgate.errors import Refusal
-from headgate.model import Endpoint, Reason
+from headgate.model import Endpoint
 from headgate.server.credentials import own_authorization
+from headgate.server.cures import REASONS
 from headgate.server.narration import tell
 from headgate.server.probe import probe
 from headgate.server.resolver import Resolver, UnresolvableError
@@ -37,6 +38,7 @@ from headgate.upstream import (
     RetryPolicy,
     State,
     Unavailable,
+    Why,
 )
 
 log = logging.getLogger("headgate.upstream")
@@ -53,16 +55,7 @@ _RESULTS = {
     CallFailure.INVALID: Result.ERROR_STATUS,
     CallFailure.TOO_LONG: Result.OK,
 }
-_REASONS = {
-    CallFailure.CONNECT: Reason.UPSTREAM_CONNECT,
-    CallFailure.DROPPED: Reason.UPSTREAM_CONNECT,
-    CallFailure.NO_CONNECTION: Reason.UPSTREAM_CONNECT,
-    CallFailure.TLS: Reason.UPSTREAM_TLS,
-    CallFailure.RESET: Reason.UPSTREAM_RESET,
-    CallFailure.TIMEOUT: Reason.UPSTREAM_TIMEOUT,
-    CallFailure.INVALID: Reason.UPSTREAM_ERROR,
-    CallFailure.TOO_LONG: Reason.UPSTREAM_ERROR,
-}
+_WHY = {Why.FULL: CallFailure.FULL}
 # MLflow's default Host check lets these through, and no name but localhost
 # (mlflow/server/fastapi_security.py).
 _ACCEPTED = tuple(
@@ -111,7 +104,7 @@ class LiveUpstream:
         try:
             return await self.ask("GET", target)
         except CallError as error:
-            raise UnresolvableError(error.detail, _REASONS[error.failure]) from None
+            raise UnresolvableError(error.detail, REASONS[error.failure]) from None
 
     def start(self) -> None:
         """Begin to find and to watch endpoints; to be called in the running loop."""
@@ -124,6 +117,11 @@ class LiveUpstream:
         bounds = (limits.head_bytes, limits.headers)
         own = (self._limits.head_bytes, self._limits.headers)
         return (settings, bounds) == (self._settings, own)
+
+    @property
+    def configured(self) -> str:
+        """Its name and its settings in one text: that of another upstream differs."""
+        return f"{self.name} {self._settings!r}"
 
     def renew(self) -> Callable[[], None]:
         """Read certificates and secrets again; what is returned lets new requests use them.
@@ -173,7 +171,9 @@ class LiveUpstream:
         while len(tried) < ASK_ATTEMPTS:
             chosen = self.balancer.choose(tried)
             if isinstance(chosen, Unavailable):
-                raise failed or CallError(CallFailure.CONNECT, chosen.text)
+                raise failed or CallError(
+                    _WHY.get(chosen.why, CallFailure.NO_ENDPOINT), chosen.text
+                )
             if chosen.endpoint in tried:  # there is no other
                 self.balancer.finish(chosen, Result.CANCELLED)
                 break

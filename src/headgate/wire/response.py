@@ -16,6 +16,7 @@ _READ: Final = frozenset(
         b"connection",
         b"transfer-encoding",
         b"location",  # written anew by whoever knows the public address
+        b"x-headgate-reason",  # the gate's own pages say it; of MLflow nobody believes it
     }
 )
 _DROPPED: Final = frozenset(
@@ -30,7 +31,6 @@ _DROPPED: Final = frozenset(
         b"server",
         b"x-powered-by",
         b"x-request-id",
-        b"x-headgate-reason",
         b"set-cookie",
         b"set-cookie2",
         b"alt-svc",
@@ -62,8 +62,9 @@ class Response:
     ``lines``: the fields the client may see, as they stand in a head.  ``length``: body bytes as
     announced, or None.  ``body``: finds the body's end.  ``delimited``: the client can see that
     end by itself, from the length or from the status.  ``location``: where the answer points, as
-    MLflow wrote it.  ``media_type``: of the body, lower case, without parameters.  ``close``:
-    MLflow will close the connection after it.
+    MLflow wrote it.  ``media_type``: of the body, lower case, without parameters.  ``reason``: the
+    reason code that it bears, whoever wrote it.  ``close``: MLflow will close the connection after
+    it.
     """
 
     __slots__ = (
@@ -77,6 +78,7 @@ class Response:
         "lines",
         "location",
         "media_type",
+        "reason",
         "status",
     )
 
@@ -89,6 +91,7 @@ class Response:
         self.length: int | None = None
         self.location: bytes | None = None
         self.media_type = b""
+        self.reason = b""
         self.close = False
         self.delimited = True
         self.body: BodyReader
@@ -217,6 +220,7 @@ def read_response(
     response.status = status
     response.length = found.length
     response.location = read.get(b"location")
+    response.reason = read.get(b"x-headgate-reason", b"")
     response.close = minor == 0
     if b"connection" in read:
         listed = {token.strip() for token in read[b"connection"].lower().split(b",")}

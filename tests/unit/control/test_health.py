@@ -11,9 +11,11 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from headgate.contract.use import ARTIFACTS, PROBE_FOLDER, AskError
+from headgate.contract.diagnosis import ARTIFACTS, AskError
+from headgate.contract.use import PROBE_FOLDER
 from headgate.control.app import PRINCIPAL_HEADER, ControlFacts, control_app
-from headgate.control.checks import CheckResult, Checks
+from headgate.control.board import CheckResult
+from headgate.control.checks import Checks
 from headgate.model import Api
 from headgate.upstream import ClusterSnapshot
 from tests.unit.control.stand import ADDRESS, cluster
@@ -144,7 +146,10 @@ def test_a_failing_api_is_explained_to_key_holders(
     mlflow.broken = "registered-models"
     answer = client_of(True).get("/-/health/models", headers=KNOWN)
     assert (answer.status_code, answer.json()["status"]) == (503, "failing")
-    assert "Connection refused" in answer.json()["upstreams"]["default"]["detail"]
+    told = answer.json()["upstreams"]["default"]
+    assert "Connection refused" in told["detail"]
+    assert told["reason"] == answer.headers["X-Headgate-Reason"] == "upstream_error"
+    assert "headgate doctor" in answer.json()["next"]
     assert client_of(True).get("/-/readyz").status_code == 200  # it flips no readiness
 
 
@@ -251,6 +256,30 @@ def test_everything_at_once(client_of: Callable[[bool], Page], mlflow: MLflow) -
     assert answer["status"] == "ok"  # what was found a moment ago still counts
     answer = client_of(True).get("/health/mlflow/detailed", headers=KNOWN).json()
     assert answer["status"] == "degraded"
+
+
+def test_where_every_api_fails_nothing_works(
+    client_of: Callable[[bool], Page], mlflow: MLflow
+) -> None:
+    mlflow.broken = "/"
+    answer = client_of(True).get("/health/mlflow/detailed")
+    assert (answer.status_code, answer.json()) == (503, {"status": "down"})
+
+
+@pytest.mark.parametrize(
+    ("query", "deep"),
+    [
+        *(("?deep=1", True), ("?deep=true", True), ("?deep", True), ("?x=2&deep=1", True)),
+        *(("?deep=0", False), ("?deep=false", False), ("?deepest=1", False), ("?", False)),
+    ],
+)
+def test_how_a_deep_check_is_asked_for(
+    query: str, deep: bool, client_of: Callable[[bool], Page], mlflow: MLflow
+) -> None:
+    """What looks like wanting one is one, or else it would seem to have gone well."""
+    answer = client_of(True).get(f"/-/health/artifacts{query}", headers=KNOWN)
+    assert answer.status_code == 200
+    assert ("PUT" in {method for method, _ in mlflow.asked}) == deep
 
 
 def test_no_such_api(client_of: Callable[[bool], Page]) -> None:
