@@ -134,6 +134,33 @@ class Balance(Section):
     )
 
 
+class Retries(Section):
+    """When a failed request is sent to MLflow again, as far as that changes nothing twice."""
+
+    attempts: int = Field(
+        3, ge=1, description="Attempts for one request, the first included; 1: none is repeated."
+    )
+    total: float = Field(
+        105,
+        gt=0,
+        le=110,
+        description="Seconds from a request's arrival within which one that is repeated has its "
+        "answer, or a 504 that explains why not; MLflow's client waits 120. No attempt begins with "
+        "less left than `connect_timeout`, or than a tenth of these seconds. A request that was "
+        "never repeated may wait for its answer as long as `silence_timeout` says.",
+    )
+    share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="The budget: repeats under way as a share of all requests under way, in each "
+        "worker.",
+    )
+    minimum: int = Field(
+        3, ge=0, description="Repeats that may be under way however few the requests are."
+    )
+
+
 class BodyLimits(Section):
     """Bounds on bodies that differ for this upstream; without one, that of `limits` holds."""
 
@@ -162,6 +189,7 @@ class Upstream(Section):
     limits: BodyLimits = BodyLimits()
     probes: Probes = Probes()
     balance: Balance = Balance()
+    retries: Retries = Retries()
     resolver: str | None = Field(
         None, description="DNS server to ask, as `address` or `address:port`; else the system's."
     )

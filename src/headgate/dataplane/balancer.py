@@ -8,6 +8,7 @@ from typing import Protocol
 from pydantic import ByteSize
 
 from headgate.contract import Dialect
+from headgate.dataplane import failures
 from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Reason, SizeClass
@@ -150,13 +151,13 @@ class Balancer:
             pool.close()
 
 
-def refusal(unavailable: Unavailable) -> Refusal:
-    """What the client is told when no endpoint can be had."""
+def refusal(unavailable: Unavailable, *, sent: bool = False) -> Refusal:
+    """What the client is told when no endpoint can be had; ``sent``: an attempt was lost before."""
+    so_far = failures.so_far(sent)
     if unavailable.why is Why.FULL:
         return Refusal(
             Reason.OVERLOADED,
-            f"Headgate is busy: {unavailable.text}. Nothing was sent to MLflow; send this request "
-            "again in a moment.",
+            f"Headgate is busy: {unavailable.text}. {so_far}; send this request again in a moment.",
             retry_after=unavailable.retry_after,
             detail=unavailable.text,
         )
@@ -168,7 +169,7 @@ def refusal(unavailable: Unavailable) -> Refusal:
     return Refusal(
         Reason.NO_ENDPOINT,
         f"Headgate has no MLflow server to send this to: {unavailable.text}. {cure}; "
-        "`headgate doctor` on the gate's machine shows what is wrong. Nothing was sent; send this "
+        f"`headgate doctor` on the gate's machine shows what is wrong. {so_far}; send this "
         "request again in a moment.",
         retry_after=unavailable.retry_after,
         detail=unavailable.text,

@@ -9,7 +9,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from headgate.config import CredentialPolicy, Limits, Upstream
@@ -371,6 +370,8 @@ def _policy(settings: Upstream) -> ClusterPolicy:
         max_in_flight=balance.max_in_flight,
         queue_size=balance.queue_size,
         queue_timeout=balance.queue_timeout,
+        retry_share=settings.retries.share,
+        min_retries=settings.retries.minimum,
         slow_start=balance.slow_start,
         zone=balance.zone,
     )
@@ -378,5 +379,6 @@ def _policy(settings: Upstream) -> ClusterPolicy:
 
 def _retries(settings: Upstream) -> RetryPolicy:
     """Begin no attempt whose connection might only come when the client has given up."""
-    usual = RetryPolicy()
-    return replace(usual, reserve=max(usual.reserve, settings.connect_timeout))
+    retries = settings.retries
+    reserve = max(retries.total / 10, settings.connect_timeout)
+    return RetryPolicy(retries.attempts, retries.total, reserve)
