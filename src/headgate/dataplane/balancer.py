@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import ByteSize
 
@@ -21,6 +21,10 @@ from headgate.upstream import (
     WaitQueue,
     Why,
 )
+
+# To look a member up in its class costs as much as ten attributes.
+_CONNECT_FAILED: Final = Result.CONNECT_FAILED
+_RESET: Final = Result.RESET
 
 
 class Queued(Protocol):
@@ -41,7 +45,8 @@ class Balancer:
 
     ``dialect`` is how the upstream wants to be spoken to, as far as that has been found out;
     ``own_lines`` are what it is shown of credentials, the same for all requests, and ``None`` where
-    each has its own; ``body_limits`` are those that are its own.
+    each has its own; ``body_limits`` are those that are its own.  ``on_lost`` is called when a
+    request has failed and no endpoint is known to answer any more.
 
     Args:
         cluster: decides.
@@ -66,6 +71,7 @@ class Balancer:
         self.own_lines: bytes | None = b""
         self.body_limits: Mapping[SizeClass, ByteSize] = {}
         self.retry_policy = RetryPolicy()
+        self.on_lost: Callable[[], None] | None = None
         self._make_pool = make_pool
         self._clock = clock
         self._names = names
@@ -101,11 +107,18 @@ class Balancer:
 
     def finish(self, pool: Pool, result: Result, error: str = "") -> None:
         """Say how a request ended at an endpoint; ``error`` is a clause for a person."""
-        self.cluster.release(pool.endpoint, result, self._clock(), error)
+        now = self._clock()
+        self.cluster.release(pool.endpoint, result, now, error)
+        if result is _CONNECT_FAILED or result is _RESET:
+            self._look_again(now)
         if self._queue:
             waiter = self._queue.pop()
             if waiter is not None:
                 waiter.on_room()
+
+    def _look_again(self, now: float) -> None:
+        if self.on_lost is not None and self.cluster.is_lost(now):
+            self.on_lost()
 
     def queue(self, waiter: Queued, why: Unavailable) -> bool:
         """Let a request wait for room, where waiting can help; whether it does."""

@@ -11,6 +11,7 @@ import random
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from headgate.discovery.pause import Pause
 from headgate.discovery.report import Report, is_forbidden
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint
@@ -59,6 +60,11 @@ class CloudMapDiscovery:
         self._errors = errors
         self._allow_link_local = allow_link_local
         self._source = f"Cloud Map {namespace}/{service}"
+        self._pause = Pause()
+
+    def hurry(self) -> None:
+        """See ``Discovery``."""
+        self._pause.end()
 
     async def run(self, report: Report) -> None:
         """See ``Discovery``."""
@@ -80,7 +86,8 @@ class CloudMapDiscovery:
             except self._errors as error:
                 report.failed(self._source, _clause(error))
                 listed = float("-inf")  # that it answers again is told at once
-            await asyncio.sleep(REVISION_SECONDS * (1 + 0.2 * random.random()))  # noqa: S311
+            if await self._pause.wait(REVISION_SECONDS * (1 + 0.2 * random.random())):  # noqa: S311
+                listed = float("-inf")  # health may have changed, which moves no revision
 
     def _revision(self) -> object:
         return self._client.discover_instances_revision(**self._names).get("InstancesRevision")

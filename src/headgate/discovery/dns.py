@@ -22,6 +22,7 @@ import dns.resolver
 from dns.rdtypes.IN.SRV import SRV
 
 from headgate.config.addresses import name_server
+from headgate.discovery.pause import Pause
 from headgate.discovery.report import MAX_TTL, MIN_TTL, Report, is_forbidden
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint
@@ -135,6 +136,11 @@ class DnsDiscovery:
         self._name = name
         self._port = port
         self._source = f"DNS {self._name}"  # each port of a name is a source of its own
+        self._pause = Pause()
+
+    def hurry(self) -> None:
+        """See ``Discovery``."""
+        self._pause.end()
 
     async def run(self, report: Report) -> None:
         """See ``Discovery``."""
@@ -143,11 +149,11 @@ class DnsDiscovery:
                 found, ttl = await self._addresses.look_up()
             except LookupError as error:
                 report.failed(self._source, str(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                await self._pause.wait(RETRY_SECONDS)
                 continue
             endpoints = [Found(Endpoint(each, self._port), name=self._name) for each in found]
             report.found(endpoints, self._source, ttl)
-            await asyncio.sleep(jittered(ttl, random.random()))  # noqa: S311 - only spreads load
+            await self._pause.wait(jittered(ttl, random.random()))  # noqa: S311 - only spreads load
 
 
 class SrvDiscovery:
@@ -173,9 +179,14 @@ class SrvDiscovery:
         )
         self._clock = clock
         self._source = f"DNS SRV {name}"
+        self._pause = Pause()
         self._merger = AnswerMerger()
         self._targets: dict[str, Addresses] = {}
         self._known: dict[str, list[str]] = {}
+
+    def hurry(self) -> None:
+        """See ``Discovery``."""
+        self._pause.end()
 
     async def run(self, report: Report) -> None:
         """See ``Discovery``."""
@@ -184,10 +195,10 @@ class SrvDiscovery:
                 found, ttl = await self._look_up()
             except LookupError as error:
                 report.failed(self._source, str(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                await self._pause.wait(RETRY_SECONDS)
                 continue
             report.found(found, self._source, ttl)
-            await asyncio.sleep(jittered(ttl, random.random()))  # noqa: S311 - only spreads load
+            await self._pause.wait(jittered(ttl, random.random()))  # noqa: S311 - only spreads load
 
     async def _look_up(self) -> tuple[list[Found], float]:
         records, ttl = await self._records()

@@ -103,6 +103,7 @@ class LiveUpstream:
 
         self.balancer.dialect = self._dialect("")
         self.balancer.retry_policy = _retries(settings)
+        self.balancer.on_lost = self._look_again
         self._show_credentials()
         self.resolver = Resolver(self._look_up, time.monotonic)
 
@@ -117,6 +118,11 @@ class LiveUpstream:
         for each in self._discovery:
             self._tasks.start(each.run(self), f"discover {self.name}")
         self._tasks.start(self._watch(), f"watch {self.name}")
+
+    def _look_again(self) -> None:
+        """All endpoints may have been replaced: discovery may know of new ones already."""
+        for each in self._discovery:
+            each.hurry()
 
     def fits(self, settings: Upstream, limits: Limits) -> bool:
         """Whether it is what these settings ask for."""
@@ -269,7 +275,10 @@ class LiveUpstream:
             result = await probe(ask, base, probes.apis, self.spoken, time.monotonic)
         finally:
             self._probed.discard(endpoint)
-        self.balancer.cluster.probed(endpoint, result, time.monotonic())
+        cluster, now = self.balancer.cluster, time.monotonic()
+        cluster.probed(endpoint, result, now)
+        if not result.ok and cluster.is_lost(now):
+            self._look_again()
         self._note_version()
 
     def _note_version(self) -> None:

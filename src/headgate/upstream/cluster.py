@@ -184,6 +184,13 @@ class Cluster:
         unhealthy = Health.UNHEALTHY
         return [each.endpoint for each in self._members.values() if each.health is unhealthy]
 
+    def is_lost(self, now: float) -> bool:
+        """Whether the last that was heard of every endpoint is a failure.
+
+        Then they may all have been replaced: it is worth asking discovery before its time.
+        """
+        return all(each.errors or not each.is_in_service(now) for each in self._present)
+
     # --- requests --------------------------------------------------------------------------
 
     def available(self, endpoint: Endpoint, now: float) -> bool:
