@@ -130,7 +130,10 @@ class Balance(Section):
         description="Seconds in which an endpoint new in service comes to its full share.",
     )
     zone: str | None = Field(
-        None, description="The gate's own availability zone: endpoints there are preferred."
+        None,
+        description="The gate's own availability zone, such as `eu-central-1a`: endpoints there "
+        "are preferred as long as one of them is available. The gate does not find its zone out by "
+        "itself, and only Cloud Map tells those of the endpoints (`AVAILABILITY_ZONE`).",
     )
 
 
