@@ -130,6 +130,34 @@ def test_no_client_notices_that_the_zone_fails(zoned: Scene) -> None:
     assert found[THERE] > 0
 
 
+def test_a_target_of_a_worse_priority_is_a_spare(endpoints: Endpoints, tmp_path: Path) -> None:
+    key = create_key(tmp_path / "data", "client")
+    service = "_mlflow._tcp.internal.test"
+    with ScriptedDns() as names:
+        for name, priority, host in (("first", 1, HERE), ("spare", 20, THERE)):
+            names.set(f"{name}.test", "A", host)
+            ttl, known = names.records.get((service, "SRV"), (1, []))
+            record = f"{priority} 1 {endpoints.port} {name}.test."
+            names.set(service, "SRV", *known, record, ttl=ttl)
+        settings = {
+            "HEADGATE_UPSTREAMS__DEFAULT__RESOLVER": names.address,
+            f"{BALANCE}SLOW_START": "0",
+            f"{BALANCE}EJECTION_TIME": "0.5",
+            f"{PROBES}INTERVAL": "0.2",
+        }
+        with running_gate(tmp_path, f"srv+http://{service}", settings) as gate:
+            scene = Scene(gate, key, endpoints)
+            scene.until_state("healthy", HERE, THERE)
+            assert scene.spread()[THERE] == 0
+            endpoints.fail(HERE)
+            scene.spread()  # no client notices
+            scene.until_state("unhealthy", HERE)
+            assert scene.spread()[HERE] == 0
+            endpoints.fail()
+            scene.until_state("healthy", HERE)
+            assert scene.spread()[THERE] == 0
+
+
 def test_an_endpoint_new_in_service_comes_to_its_share_by_and_by(
     endpoints: Endpoints, tmp_path: Path
 ) -> None:
