@@ -43,6 +43,8 @@ def _checked_url(value: str) -> str:
     if parts.scheme == "cloudmap":
         if _CLOUDMAP.fullmatch(value) is None:
             raise ValueError("use cloudmap://namespace/service")
+        if not 0 < int(value.partition("?port=")[2] or 1) < 65536:
+            raise ValueError("the port must be between 1 and 65535")
         return value
     if parts.path not in ("", "/") or "?" in value or "#" in value:
         raise ValueError("a path does not belong in the URL: see static_prefix")
