@@ -158,9 +158,11 @@ class DnsDiscovery:
 
     def __init__(self, addresses: Addresses, name: str, port: int) -> None:
         self._addresses = addresses
-        self._name = name
+        host, colon, number = name.partition(":")
+        # A certificate and a Host field bear no final dot (RFC 6066 section 3).
+        self._name = f"{host.rstrip('.').lower()}{colon}{number}"
         self._port = port
-        self._source = f"DNS {self._name}"  # each port of a name is a source of its own
+        self._source = f"DNS {name}"  # each port of a name is a source of its own
         self._pause = Pause()
 
     def hurry(self) -> None:

@@ -19,7 +19,7 @@ from headgate.dataplane.call import CallAnswer, CallError, CallFailure, call
 from headgate.dataplane.dial import Dial, dial_tcp, tls_dial
 from headgate.dataplane.pool import Pool
 from headgate.dataplane.upstream import UpstreamConnection
-from headgate.discovery import discovery_for
+from headgate.discovery import Discovery, discovery_for
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Reason
 from headgate.server.credentials import own_authorization
@@ -41,6 +41,8 @@ from headgate.upstream import (
 log = logging.getLogger("headgate.upstream")
 
 PROBE_LOOK_SECONDS = 0.5
+RESTART_SECONDS = 2.0
+"""Before discovery that has failed by a defect is begun again."""
 ASK_ATTEMPTS = 3
 _RESULTS = {
     CallFailure.CONNECT: Result.CONNECT_FAILED,
@@ -116,7 +118,7 @@ class LiveUpstream:
     def start(self) -> None:
         """Begin to find and to watch endpoints; to be called in the running loop."""
         for each in self._discovery:
-            self._tasks.start(each.run(self), f"discover {self.name}")
+            self._tasks.start(self._discover(each), f"discover {self.name}")
         self._tasks.start(self._watch(), f"watch {self.name}")
 
     def _look_again(self) -> None:
@@ -243,11 +245,21 @@ class LiveUpstream:
             return Dialect(version)
         return with_static_prefix(version or max(read_known(), key=numbers), base)
 
+    async def _discover(self, adapter: Discovery) -> None:
+        while True:
+            try:
+                await adapter.run(self)
+            except Exception:
+                # Supervisor: what was found last still counts, and may be found again.
+                log.exception("defect in the discovery of %s", self.name)
+            await asyncio.sleep(RESTART_SECONDS)
+
     # --- what discovery says ---------------------------------------------------------------
 
     def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
         """See ``Report``."""
-        self._names[source] = {each.endpoint: each.name for each in found if each.name}
+        if found:  # else those that were named last still count, by their names
+            self._names[source] = {each.endpoint: each.name for each in found if each.name}
         self.balancer.cluster.discovered(found, source, ttl, time.monotonic())
         self._known.set()
 
