@@ -99,6 +99,8 @@ def _type(setting: str, annotation: Any) -> str:
     Raises:
         TypeError: for a type that has none yet; they are to be added here.
     """
+    if annotation is float and setting.endswith("share"):
+        return "number"
     if annotation in _TYPES:
         return _TYPES[annotation]
     if get_origin(annotation) is Annotated:

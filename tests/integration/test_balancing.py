@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from headgate.testing.fault_proxy import Fault, FaultProxy
+from tests.support.endpoints import running_endpoints
 from tests.support.gate import Gate, bearer, create_key, running_gate
 from tests.support.raw import request_head
 from tests.support.recording_upstream import RecordingUpstream
@@ -65,12 +66,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def started(**settings: object) -> Scene:
-            upstreams = [stack.enter_context(RecordingUpstream(fixed())) for _ in HOSTS]
-            proxies: list[FaultProxy] = []
-            for host, upstream in zip(HOSTS, upstreams, strict=True):
-                port = proxies[0].port if proxies else 0
-                proxy = FaultProxy(host, port, (upstream.host, upstream.port))
-                proxies.append(stack.enter_context(proxy))
+            endpoints = stack.enter_context(running_endpoints(HOSTS))
             names = stack.enter_context(ScriptedDns())
             names.set(NAME, "A", *HOSTS)
             environment = {f"{UPSTREAM}{name.upper()}": str(v) for name, v in settings.items()}
@@ -79,9 +75,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
                 f"{UPSTREAM}BALANCE__SLOW_START": "0",
             }
             key = create_key(tmp_path / "data", "client")
-            url = f"http://{NAME}:{proxies[0].port}"
+            url = f"http://{NAME}:{endpoints.port}"
             gate = stack.enter_context(running_gate(tmp_path, url, environment))
-            return Scene(gate, key, names, upstreams, proxies)
+            upstreams = list(endpoints.upstreams.values())
+            return Scene(gate, key, names, upstreams, list(endpoints.proxies.values()))
 
         yield started
 

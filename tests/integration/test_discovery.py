@@ -166,7 +166,7 @@ def test_more_addresses_than_one_answer_holds_are_put_together(names: Names, ttl
     follow_addresses(names, story)
 
 
-def test_srv_records_name_ports_and_the_best_priority_counts(names: Names) -> None:
+def test_srv_records_name_ports_and_spares(names: Names) -> None:
     service = f"_mlflow._tcp.{names.name}"
     hosts = [f"{host}.{names.name}" for host in "abc"]
     best, also, spare = (f"{host}." for host in hosts)
@@ -176,7 +176,7 @@ def test_srv_records_name_ports_and_the_best_priority_counts(names: Names) -> No
 
     async def story(reports: Reports) -> None:
         await reports.until(lambda: bool(reports.sets))
-        assert reports.sets[0][0] == {"10.0.0.1:5001", "10.0.0.2:5002"}
+        assert reports.sets[0][0] == {"10.0.0.1:5001", "10.0.0.2:5002", "10.0.0.3:1"}
 
     follow(f"srv+http://{service}", names.servers.address, story)
 

@@ -206,3 +206,37 @@ def test_each_name_of_a_list_is_checked_and_spoken_to_by_itself(
         asyncio.run(story())
         for sent, upstream in upstreams.items():
             assert upstream.request(0).all(b"host") == [sent]
+
+
+def test_a_final_dot_is_for_the_resolver_alone(server: ScriptedDns, tmp_path: Path) -> None:
+    """No certificate bears it, and MLflow's Host check does not know it."""
+    authority = Authority(tmp_path, "authority")
+    shown = authority.issue("a.test", "a.test")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown.certificate, shown.key)
+    with RecordingUpstream(fixed(), tls=context) as upstream:
+        server.set("a.test", "A", upstream.host)
+        settings = Upstream.model_validate(
+            {
+                "url": f"https://A.test.:{upstream.port}",
+                "resolver": server.address,
+                "tls": {"ca": authority.certificate},
+                "host_header": "name",
+                "probes": {"interval": 0},
+            }
+        )
+
+        async def story() -> None:
+            live = LiveUpstream("default", settings, Limits())
+            live.start()
+            try:
+                async with asyncio.timeout(DEADLINE):
+                    await live.known()
+                endpoint = Endpoint(upstream.host, upstream.port)
+                answer = await live.call(endpoint, b"/version", within=10)
+                assert answer.status == 200
+            finally:
+                live.close()
+
+        asyncio.run(story())
+        assert upstream.request(0).all(b"host") == [f"a.test:{upstream.port}".encode()]

@@ -24,6 +24,7 @@ CREDENTIALS = {
     "AWS_DEFAULT_REGION": "eu-central-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+ZONE = "eu-central-1a"
 _CHANGES = ("RegisterInstance", "DeregisterInstance")
 _LOCATION = {
     "endpoint_url": "",
@@ -84,13 +85,23 @@ class CloudMapService:
     client: Any
     service: str
 
-    def register(self, instance: str, address: str, port: int | None = None) -> None:
+    def register(
+        self, instance: str, address: str, port: int | None = None, zone: str = ZONE
+    ) -> None:
         """Name an instance from now on."""
-        attributes = {"AWS_INSTANCE_IPV4": address, "AVAILABILITY_ZONE": "eu-central-1a"}
+        attributes = {"AWS_INSTANCE_IPV4": address, "AVAILABILITY_ZONE": zone}
         if port is not None:
             attributes["AWS_INSTANCE_PORT"] = str(port)
         self.client.register_instance(
             ServiceId=self.service, InstanceId=instance, Attributes=attributes
+        )
+
+    def set_health(self, instance: str, *, healthy: bool) -> None:
+        """Say whether it is well, which moves no revision."""
+        self.client.update_instance_custom_health_status(
+            ServiceId=self.service,
+            InstanceId=instance,
+            Status="HEALTHY" if healthy else "UNHEALTHY",
         )
 
     def deregister(self, instance: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import struct
 import threading
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -18,11 +20,14 @@ Records = dict[tuple[str, str], tuple[int, list[str]]]
 
 @dataclass
 class ScriptedDns:
-    """Answers over UDP on a free port of 127.0.0.1 until the block ends.
+    """Answers over UDP and TCP on a free port of 127.0.0.1 until the block ends.
 
     ``records``: (name, type) to TTL and data, as in a zone file; a name without any does not exist.
     ``rcode``: answered to everything, unless it is NOERROR; ``rcodes``: to one name and type.
-    ``silent``: nothing is answered.
+    ``silent``: nothing is answered; ``silent_to``: nothing about these names and types.
+    ``truncated``: an answer over UDP says only that it does not fit; ``by_tcp`` counts the others.
+    ``stray``: over UDP a false answer with another id comes before the true one.
+    ``delay``: seconds until an answer.
     ``questions``: what was asked, in order.
     """
 
@@ -30,13 +35,21 @@ class ScriptedDns:
     rcode: dns.rcode.Rcode = dns.rcode.NOERROR
     rcodes: dict[tuple[str, str], dns.rcode.Rcode] = field(default_factory=dict)
     silent: bool = False
+    silent_to: set[tuple[str, str]] = field(default_factory=set)
+    truncated: bool = False
+    by_tcp: int = 0
+    stray: str = ""
+    delay: float = 0.0
     questions: list[tuple[str, str]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve, name="dns", daemon=True)
-        self._thread.start()
+        self._socket, self._listener = _sockets()
+        self._threads = [
+            threading.Thread(target=serve, name="dns", daemon=True)
+            for serve in (self._serve, self._serve_tcp)
+        ]
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -47,8 +60,11 @@ class ScriptedDns:
     ) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bell:
             bell.sendto(b"", ("127.0.0.1", self.port))
-        self._thread.join()
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        for thread in self._threads:
+            thread.join()
         self._socket.close()
+        self._listener.close()
 
     @property
     def port(self) -> int:
@@ -73,13 +89,48 @@ class ScriptedDns:
             wire, peer = self._socket.recvfrom(4096)
             if not wire:
                 return
-            query = dns.message.from_wire(wire)
-            question = query.question[0]
-            name = question.name.to_text(omit_final_dot=True)
-            kind = dns.rdatatype.to_text(question.rdtype)
-            self.questions.append((name, kind))
-            if not self.silent:
-                self._socket.sendto(self._answer(query, name, kind).to_wire(), peer)
+            for answer in self._answers(dns.message.from_wire(wire)):
+                if self.delay:
+                    threading.Timer(self.delay, self._send, (answer, peer)).start()
+                else:
+                    self._send(answer, peer)
+
+    def _send(self, answer: bytes, peer: tuple[str, int]) -> None:
+        with contextlib.suppress(OSError):  # closed before a late answer was due
+            self._socket.sendto(answer, peer)
+
+    def _serve_tcp(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(5)
+                (length,) = struct.unpack("!H", connection.recv(2, socket.MSG_WAITALL))
+                wire = connection.recv(length, socket.MSG_WAITALL)
+                self.by_tcp += 1
+                query = dns.message.from_wire(wire)
+                answer = self._answer(query, *_asked(query)).to_wire(max_size=65535)
+                connection.sendall(struct.pack("!H", len(answer)) + answer)
+
+    def _answers(self, query: dns.message.Message) -> list[bytes]:
+        """What comes over UDP, in this order."""
+        name, kind = _asked(query)
+        self.questions.append((name, kind))
+        if self.silent or (name, kind) in self.silent_to:
+            return []
+        answer = self._answer(query, name, kind)
+        if self.truncated:
+            answer.flags |= dns.flags.TC
+            answer.answer = []
+        wires = [answer.to_wire(max_size=65535)]
+        if self.stray and kind == "A":
+            false = dns.message.make_response(query)
+            false.id = query.id ^ 1
+            false.answer = [dns.rrset.from_text(f"{name}.", 1, "IN", kind, self.stray)]
+            wires.insert(0, false.to_wire())
+        return wires
 
     def _answer(self, query: dns.message.Message, name: str, kind: str) -> dns.message.Message:
         answer = dns.message.make_response(query)
@@ -97,3 +148,20 @@ class ScriptedDns:
         elif not any(known == name for known, _ in self.records):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         return answer
+
+
+def _asked(query: dns.message.Message) -> tuple[str, str]:
+    question = query.question[0]
+    name = question.name.to_text(omit_final_dot=True).lower()
+    return name, dns.rdatatype.to_text(question.rdtype)
+
+
+def _sockets() -> tuple[socket.socket, socket.socket]:
+    """One for UDP and one that listens for TCP, at the same free port."""
+    while True:
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.bind(("127.0.0.1", 0))
+        try:
+            return datagrams, socket.create_server(datagrams.getsockname())
+        except OSError:
+            datagrams.close()

@@ -20,8 +20,16 @@ _METADATA = frozenset(
         "100.100.100.200",  # Alibaba Cloud
     )
 )
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.IPv6Network("::/96")
+# Where an IPv6 address ends with the IPv4 address that it leads to.
+_CARRIERS = tuple(
+    ipaddress.IPv6Network(text)
+    for text in (
+        "64:ff9b::/96",  # NAT64 (RFC 6052)
+        "64:ff9b:1::/48",  # NAT64 of a network's own (RFC 8215)
+        "::/96",  # compatible with IPv4 (RFC 4291)
+        "::ffff:0:0:0/96",  # translated (RFC 2765)
+    )
+)
 
 
 def is_forbidden(address: str) -> bool:
@@ -43,9 +51,9 @@ def _carried(address: Address) -> list[Address]:
     """The IPv4 addresses that an IPv6 address leads to."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
-    if address in _NAT64 or address in _COMPATIBLE:
+    if any(address in network for network in _CARRIERS):
         return [ipaddress.IPv4Address(address.packed[-4:])]
-    found = (address.ipv4_mapped, address.sixtofour)
+    found = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()))
     return [each for each in found if each is not None]
 
 

@@ -43,6 +43,8 @@ def _checked_url(value: str) -> str:
     if parts.scheme == "cloudmap":
         if _CLOUDMAP.fullmatch(value) is None:
             raise ValueError("use cloudmap://namespace/service")
+        if not 0 < int(value.partition("?port=")[2] or 1) < 65536:
+            raise ValueError("the port must be between 1 and 65535")
         return value
     if parts.path not in ("", "/") or "?" in value or "#" in value:
         raise ValueError("a path does not belong in the URL: see static_prefix")
@@ -136,7 +138,37 @@ class Balance(Section):
         description="Seconds in which an endpoint new in service comes to its full share.",
     )
     zone: str | None = Field(
-        None, description="The gate's own availability zone: endpoints there are preferred."
+        None,
+        description="The gate's own availability zone, such as `eu-central-1a`: endpoints there "
+        "are preferred as long as one of them is available. The gate does not find its zone out by "
+        "itself, and only Cloud Map tells those of the endpoints (`AVAILABILITY_ZONE`).",
+    )
+
+
+class Retries(Section):
+    """When a failed request is sent to MLflow again, as far as that changes nothing twice."""
+
+    attempts: int = Field(
+        3, ge=1, description="Attempts for one request, the first included; 1: none is repeated."
+    )
+    total: float = Field(
+        105,
+        gt=0,
+        le=110,
+        description="Seconds from a request's arrival within which one that is repeated has its "
+        "answer, or a 504 that explains why not; MLflow's client waits 120. No attempt begins with "
+        "less left than `connect_timeout`, or than a tenth of these seconds. A request that was "
+        "never repeated may wait for its answer as long as `silence_timeout` says.",
+    )
+    share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="The budget: repeats under way as a share of all requests under way, in each "
+        "worker.",
+    )
+    minimum: int = Field(
+        3, ge=0, description="Repeats that may be under way however few the requests are."
     )
 
 
@@ -168,6 +200,7 @@ class Upstream(Section):
     limits: BodyLimits = BodyLimits()
     probes: Probes = Probes()
     balance: Balance = Balance()
+    retries: Retries = Retries()
     resolver: str | None = Field(
         None, description="DNS server to ask, as `address` or `address:port`; else the system's."
     )

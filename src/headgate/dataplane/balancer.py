@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import ByteSize
 
 from headgate.contract import Dialect
+from headgate.dataplane import failures
 from headgate.dataplane.pool import Pool
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Reason, SizeClass
@@ -20,6 +21,10 @@ from headgate.upstream import (
     WaitQueue,
     Why,
 )
+
+# To look a member up in its class costs as much as ten attributes.
+_CONNECT_FAILED: Final = Result.CONNECT_FAILED
+_RESET: Final = Result.RESET
 
 
 class Queued(Protocol):
@@ -40,7 +45,8 @@ class Balancer:
 
     ``dialect`` is how the upstream wants to be spoken to, as far as that has been found out;
     ``own_lines`` are what it is shown of credentials, the same for all requests, and ``None`` where
-    each has its own; ``body_limits`` are those that are its own.
+    each has its own; ``body_limits`` are those that are its own.  ``on_lost`` is called when a
+    request has failed and no endpoint is known to answer any more.
 
     Args:
         cluster: decides.
@@ -65,6 +71,7 @@ class Balancer:
         self.own_lines: bytes | None = b""
         self.body_limits: Mapping[SizeClass, ByteSize] = {}
         self.retry_policy = RetryPolicy()
+        self.on_lost: Callable[[], None] | None = None
         self._make_pool = make_pool
         self._clock = clock
         self._names = names
@@ -100,11 +107,18 @@ class Balancer:
 
     def finish(self, pool: Pool, result: Result, error: str = "") -> None:
         """Say how a request ended at an endpoint; ``error`` is a clause for a person."""
-        self.cluster.release(pool.endpoint, result, self._clock(), error)
+        now = self._clock()
+        self.cluster.release(pool.endpoint, result, now, error)
+        if result is _CONNECT_FAILED or result is _RESET:
+            self._look_again(now)
         if self._queue:
             waiter = self._queue.pop()
             if waiter is not None:
                 waiter.on_room()
+
+    def _look_again(self, now: float) -> None:
+        if self.on_lost is not None and self.cluster.is_lost(now):
+            self.on_lost()
 
     def queue(self, waiter: Queued, why: Unavailable) -> bool:
         """Let a request wait for room, where waiting can help; whether it does."""
@@ -150,25 +164,25 @@ class Balancer:
             pool.close()
 
 
-def refusal(unavailable: Unavailable) -> Refusal:
-    """What the client is told when no endpoint can be had."""
+def refusal(unavailable: Unavailable, *, sent: bool = False) -> Refusal:
+    """What the client is told when no endpoint can be had; ``sent``: an attempt was lost before."""
+    so_far = failures.so_far(sent)
     if unavailable.why is Why.FULL:
         return Refusal(
             Reason.OVERLOADED,
-            f"Headgate is busy: {unavailable.text}. Nothing was sent to MLflow; send this request "
-            "again in a moment.",
+            f"Headgate is busy: {unavailable.text}. {so_far}; send this request again in a moment.",
             retry_after=unavailable.retry_after,
             detail=unavailable.text,
         )
     cure = (
-        "Check the name in this upstream's url, and that the gate's resolver knows it"
+        "Check this upstream's url, and that what it names can be looked up from the gate"
         if unavailable.why is Why.NONE_KNOWN
         else "Check that MLflow is running"
     )
     return Refusal(
         Reason.NO_ENDPOINT,
         f"Headgate has no MLflow server to send this to: {unavailable.text}. {cure}; "
-        "`headgate doctor` on the gate's machine shows what is wrong. Nothing was sent; send this "
+        f"`headgate doctor` on the gate's machine shows what is wrong. {so_far}; send this "
         "request again in a moment.",
         retry_after=unavailable.retry_after,
         detail=unavailable.text,

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from typing import Final
 
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Reason
+from headgate.upstream import RetryDecision
 from headgate.wire.errors import ProtocolError
 
 RETRY_AFTER: Final = 2
@@ -18,16 +20,39 @@ _DOCTOR: Final = "`headgate doctor` on the gate's machine shows what is wrong"
 _NOW: Final = "`headgate doctor` on the gate's machine shows how it stands now"
 
 
-def cannot_connect(endpoint: Endpoint, error: OSError) -> Refusal:
-    """Nothing reached MLflow, so any request may be sent again."""
+def cannot_connect(endpoint: Endpoint, error: OSError, *, sent: bool = False) -> Refusal:
+    """MLflow accepted no connection; ``sent``: an attempt before this one may have reached it.
+
+    Then the request is one that may be repeated, or there would have been no other attempt.
+    """
     cause = error.strerror or str(error) or type(error).__name__
     is_tls = isinstance(error, ssl.SSLError)
     return Refusal(
         Reason.UPSTREAM_TLS if is_tls else Reason.UPSTREAM_CONNECT,
         f"Headgate could not reach the MLflow server: it tried {endpoint} ({cause}). "
-        f"{_likely(error)}; {_DOCTOR}. Nothing was sent, so this request may be sent again.",
+        f"{_likely(error)}; {_DOCTOR}. {so_far(sent)}, so this request may be sent again.",
         retry_after=RETRY_AFTER,
         detail=f"{endpoint}: {cause}",
+    )
+
+
+def so_far(sent: bool) -> str:
+    """What MLflow can know of the request, once no attempt is left."""
+    if sent:
+        return "An attempt before was lost, and repeating it changes nothing twice"
+    return "Nothing was sent to MLflow"
+
+
+def not_repeated(failure: Refusal, decision: RetryDecision) -> Refusal:
+    """The failure, and why it was not mended by another attempt where the gate spares MLflow."""
+    if decision is not RetryDecision.BUDGET_SPENT:
+        return failure
+    return replace(
+        failure,
+        message=f"{failure.message} Headgate did not send it again by itself, since too many "
+        "requests fail and are sent again already; send it again in a moment.",
+        retry_after=RETRY_AFTER,
+        detail=f"{failure.detail}; not sent again: {decision.value}",
     )
 
 
@@ -52,12 +77,12 @@ def _likely(error: OSError) -> str:
     return "The gate has no way to that address"
 
 
-def waited_in_vain(limit: float) -> Refusal:
+def waited_in_vain(limit: float, *, sent: bool = False) -> Refusal:
     """No endpoint had room in time."""
     return Refusal(
         Reason.OVERLOADED,
-        f"Headgate is busy: every MLflow server had all it may have for {limit:g} s. Nothing was "
-        "sent; send this request again in a moment.",
+        f"Headgate is busy: every MLflow server had all it may have for {limit:g} s. "
+        f"{so_far(sent)}; send this request again in a moment.",
         retry_after=RETRY_AFTER,
     )
 
@@ -87,6 +112,17 @@ def silent(limit: float) -> Refusal:
         f"Headgate gave up on the MLflow server: it stayed silent for {limit:g} s, as one does "
         "that hangs or waits for its database. Look into MLflow's log; whether it carried out the "
         f"request is not known. {_NOW}.",
+    )
+
+
+def repeated_in_vain(attempts: int, total: float) -> Refusal:
+    """A request that was repeated has no answer when its client would give up."""
+    return Refusal(
+        Reason.UPSTREAM_TIMEOUT,
+        f"Headgate gave up on the MLflow server: {attempts} attempts have brought no answer within "
+        f"{total:g} s, and MLflow's client waits little longer. Look into MLflow's log for what "
+        f"hangs; whether it carried out the request is not known. {_NOW}.",
+        detail=f"no answer within {total:g} s, attempt {attempts}",
     )
 
 

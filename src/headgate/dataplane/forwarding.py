@@ -80,6 +80,7 @@ class Forwarding:
         "_doubtful",
         "_exchange",
         "_forward",
+        "_limit",
         "_plane",
         "_pool",
         "_queued",
@@ -115,6 +116,7 @@ class Forwarding:
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._doubtful: tuple[Response, list[bytes]] | None = None
+        self._limit = math.inf  # when a request that was repeated must have its answer
         self._queued = False
         self._retrying = False
         self._sent = False
@@ -135,11 +137,11 @@ class Forwarding:
         self._exchange.phase = _SELECT
         chosen = self._balancer.choose(self._tried)
         if isinstance(chosen, Unavailable):
-            self._queued = self._balancer.queue(self, chosen)
+            self._queued = self._may_wait() and self._balancer.queue(self, chosen)
             if self._queued:
                 self._client.pause_reading()
             else:
-                self._give_up(refusal(chosen))
+                self._give_up(refusal(chosen, sent=self._sent))
             return
         self._pool = chosen
         self.endpoint = chosen.name
@@ -150,6 +152,12 @@ class Forwarding:
         else:
             self._client.pause_reading()
             self._connecting = chosen.connect(self)
+
+    def _may_wait(self) -> bool:
+        """Whether an attempt could still begin after the longest wait for room."""
+        longest = self._balancer.cluster.policy.queue_timeout
+        latest = self._limit - self._balancer.retry_policy.reserve
+        return self._plane.clock() + longest <= latest
 
     def on_room(self) -> None:
         """An endpoint may have room."""
@@ -163,7 +171,7 @@ class Forwarding:
         """None had room in time."""
         self._queued = False
         limit = self._balancer.cluster.policy.queue_timeout
-        self._give_up(failures.waited_in_vain(limit))
+        self._give_up(failures.waited_in_vain(limit, sent=self._sent))
 
     def on_connected(self, connection: UpstreamConnection) -> None:
         """A new connection to MLflow is open."""
@@ -180,7 +188,7 @@ class Forwarding:
     def on_connect_failed(self, endpoint: Endpoint, error: OSError) -> None:
         """No connection could be opened."""
         self._connecting = None
-        failure = failures.cannot_connect(endpoint, error)
+        failure = failures.cannot_connect(endpoint, error, sent=self._sent)
         self._release(Result.CONNECT_FAILED, failure.detail)
         self._try_again(endpoint, failure)
 
@@ -193,7 +201,7 @@ class Forwarding:
         self._connection = connection
         self._sent = True
         now = self.started = self._plane.clock()
-        connection.begin(self, now + self._balancer.silence_timeout)
+        connection.begin(self, min(now + self._balancer.silence_timeout, self._limit))
         due = body.start() if body is not None else None
         head = heads.request_head(
             exchange.request,
@@ -222,6 +230,8 @@ class Forwarding:
     def send(self, pieces: list[bytes]) -> None:
         """Send more of the request's body."""
         if pieces and self._connection is not None:
+            if self._limit != math.inf:  # while the client still sends, it does not wait yet
+                self._limit = self._plane.clock() + self._balancer.retry_policy.total
             self._expect()
             self._connection.write(pieces)
 
@@ -250,7 +260,10 @@ class Forwarding:
         """MLflow or the client has moved: count silence from now, unless MLflow has to wait."""
         if self._connection is not None:
             silence = self._balancer.silence_timeout if self._client.writable else math.inf
-            self._connection.deadline = self._plane.clock() + silence
+            deadline = self._plane.clock() + silence
+            if not self.status and deadline != math.inf:
+                deadline = min(deadline, self._limit)
+            self._connection.deadline = deadline
 
     # --- respond ---------------------------------------------------------------------------
 
@@ -365,7 +378,11 @@ class Forwarding:
     def on_upstream_silent(self) -> None:
         """MLflow has not moved for too long."""
         self._connection = None
-        failure = failures.silent(self._balancer.silence_timeout)
+        if not self.status and self._plane.clock() >= self._limit:
+            total = self._balancer.retry_policy.total
+            failure = failures.repeated_in_vain(self.attempts, total)
+        else:
+            failure = failures.silent(self._balancer.silence_timeout)
         self._release(Result.TIMEOUT, failure.message)
         self._give_up(failure)
 
@@ -409,17 +426,18 @@ class Forwarding:
 
         ``unreachable`` is an endpoint that accepts no connection: only another one helps.
         """
-        again = self._decision().again
-        if again and (unreachable is None or self._has_other()):
+        decision = self._decision()
+        if decision.again and (unreachable is None or self._has_other()):
             self._send_again(failure.detail)
         else:
-            self._give_up(failure)
+            self._give_up(failures.not_repeated(failure, decision))
 
     def _send_again(self, cause: str) -> None:
         request_id = self._exchange.request_id.decode("ascii")
         log.info("request %s is %s: %s", request_id, RetryDecision.AGAIN.value, cause)
         self._balancer.cluster.retry_started()
         self._retrying = True
+        self._limit = self._arrived + self._balancer.retry_policy.total
         self.start()
 
     def _has_other(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -110,6 +111,8 @@ class Pool:
             waiter.on_connect_failed(self.endpoint, error)
         except OSError as error:
             waiter.on_connect_failed(self.endpoint, error)
+        except (ValueError, OverflowError) as problem:  # a name or a port that cannot be
+            waiter.on_connect_failed(self.endpoint, OSError(errno.EINVAL, str(problem)))
         else:
             self._busy.add(connection)
             waiter.on_connected(connection)

@@ -7,10 +7,13 @@ it, so the whole list is asked for every now and then as well.  boto3 blocks, an
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import random
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from headgate.config.addresses import is_address
+from headgate.discovery.pause import Pause
 from headgate.discovery.report import Report, is_forbidden
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint
@@ -59,6 +62,11 @@ class CloudMapDiscovery:
         self._errors = errors
         self._allow_link_local = allow_link_local
         self._source = f"Cloud Map {namespace}/{service}"
+        self._pause = Pause()
+
+    def hurry(self) -> None:
+        """See ``Discovery``."""
+        self._pause.end()
 
     async def run(self, report: Report) -> None:
         """See ``Discovery``."""
@@ -80,7 +88,8 @@ class CloudMapDiscovery:
             except self._errors as error:
                 report.failed(self._source, _clause(error))
                 listed = float("-inf")  # that it answers again is told at once
-            await asyncio.sleep(REVISION_SECONDS * (1 + 0.2 * random.random()))  # noqa: S311
+            if await self._pause.wait(REVISION_SECONDS * (1 + 0.2 * random.random())):  # noqa: S311
+                listed = float("-inf")  # health may have changed, which moves no revision
 
     def _revision(self) -> object:
         return self._client.discover_instances_revision(**self._names).get("InstancesRevision")
@@ -93,18 +102,31 @@ class CloudMapDiscovery:
         instances = answer.get("Instances", ())
         found = [each for each in map(self._endpoint, instances) if each is not None]
         if instances and not found:
-            raise LookupError("no instance has an address that may be used (link-local: refused)")
+            raise LookupError(
+                "no instance has an address and a port that may be used (link-local: refused)"
+            )
         return found
+
+    def _is_allowed(self, address: str) -> bool:
+        return is_address(address) and (self._allow_link_local or not is_forbidden(address))
 
     def _endpoint(self, instance: Mapping[str, Any]) -> Found | None:
         attributes = instance.get("Attributes", {})
-        address = attributes.get("AWS_INSTANCE_IPV4") or attributes.get("AWS_INSTANCE_IPV6")
-        if address is None or (is_forbidden(address) and not self._allow_link_local):
+        written = (attributes.get(f"AWS_INSTANCE_{kind}", "") for kind in ("IPV4", "IPV6"))
+        address = next(filter(self._is_allowed, written), None)
+        port = attributes.get("AWS_INSTANCE_PORT")
+        if address is None or (port is not None and not is_port(port)):
             return None
-        port = attributes.get("AWS_INSTANCE_PORT", "")
-        endpoint = Endpoint(address, int(port) if port.isdecimal() else self._port)
+        endpoint = Endpoint(
+            str(ipaddress.ip_address(address)), self._port if port is None else int(port)
+        )
         health = {"HEALTHY": True, "UNHEALTHY": False}.get(instance.get("HealthStatus", ""))
         return Found(endpoint, attributes.get("AVAILABILITY_ZONE"), health)
+
+
+def is_port(text: str) -> bool:
+    """Whether a text names a port that can be connected to."""
+    return text.isascii() and text.isdecimal() and 0 < int(text) < 65536
 
 
 def cloudmap_client(
@@ -126,15 +148,16 @@ def cloudmap_client(
             "cloudmap:// needs boto3, which is not installed: pip install 'headgate[aws]'"
         ) from None
     settings = Config(
+        # A call that hangs is soon made again, and holds up the end of the gate no longer.
         connect_timeout=2,
-        read_timeout=5,
-        retries={"max_attempts": 2, "mode": "standard"},
+        read_timeout=2,
+        retries={"total_max_attempts": 2, "mode": "standard"},
         # A stand-in answers at its own address, not at data-<address>.
         inject_host_prefix=endpoint_url is None,
     )
     try:
         client = boto3.client("servicediscovery", endpoint_url=endpoint_url, config=settings)
-    except BotoCoreError as error:
+    except (BotoCoreError, ValueError) as error:
         raise HeadgateError(f"AWS Cloud Map cannot be asked: {error}") from error
     return client, (BotoCoreError, ClientError)
 

@@ -7,6 +7,7 @@ that only the hosts file knows is looked up there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import random
@@ -16,12 +17,14 @@ from collections.abc import Callable, Sequence
 
 import dns.asyncresolver
 import dns.exception
+import dns.name
 import dns.rdata
 import dns.rdatatype
 import dns.resolver
 from dns.rdtypes.IN.SRV import SRV
 
 from headgate.config.addresses import name_server
+from headgate.discovery.pause import Pause
 from headgate.discovery.report import MAX_TTL, MIN_TTL, Report, is_forbidden
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint
@@ -31,10 +34,15 @@ log = logging.getLogger("headgate.discovery")
 
 RETRY_SECONDS = 2.0
 LOOKUP_SECONDS = 5.0
+PATIENCE_SECONDS = 4.0
+"""How long a resolver is waited for before it is asked again, where there is no other."""
+OTHER_KIND_SECONDS = 1.0
+"""How long one kind of address is waited for when the other is there."""
 HOSTS_SECONDS = 5.0
 """How long what the hosts file says holds: it knows no TTL."""
 JITTER = 0.1
 """Share of a TTL by which workers ask at different times."""
+_LATE: dns.exception.DNSException = dns.exception.Timeout()  # type: ignore[no-untyped-call]
 _NO_SUCH = (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer)
 
 
@@ -70,12 +78,12 @@ class Addresses:
         """The addresses now, and for how many seconds they hold.
 
         Of a kind that cannot be asked for while the other can, what it named last counts: there
-        are name servers that fail on every AAAA.
+        are name servers that fail on every AAAA, or never answer it.
 
         Raises:
             LookupError: with a clause for a person when there are none.
         """
-        answers = await asyncio.gather(*(self._ask(kind) for kind in self._mergers))
+        answers = await self._answers()
         if all(isinstance(each, dns.exception.DNSException) for each in answers):
             failures = [each for each in answers if isinstance(each, dns.exception.DNSException)]
             return await self._without_answer(failures)
@@ -87,9 +95,26 @@ class Addresses:
                 ttl = min(ttl, valid)
                 texts = [record.to_text() for record in answer]
                 addresses += merger.merge(texts, valid, self._clock())
-            elif not isinstance(answer, _NO_SUCH):
+            elif isinstance(answer, _NO_SUCH):
+                merger.forget()
+            else:
                 addresses += merger.known
         return self._allowed(addresses), ttl
+
+    async def _answers(self) -> list[dns.resolver.Answer | dns.exception.DNSException]:
+        """What is said of each kind; when one has been answered, the other has a moment left."""
+        loop = asyncio.get_running_loop()
+        said: dict[str, dns.resolver.Answer | dns.exception.DNSException] = {}
+
+        async def ask(kind: str) -> None:
+            said[kind] = await self._ask(kind)
+            if isinstance(said[kind], dns.resolver.Answer):
+                limit.reschedule(loop.time() + OTHER_KIND_SECONDS)
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as limit:
+                await asyncio.gather(*map(ask, self._mergers))
+        return [said.get(kind, _LATE) for kind in self._mergers]
 
     async def _ask(self, kind: str) -> dns.resolver.Answer | dns.exception.DNSException:
         try:
@@ -110,7 +135,8 @@ class Addresses:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
-                infos = await loop.getaddrinfo(self._name, None, type=socket.SOCK_STREAM)
+                name = self._name.rstrip(".")  # the hosts file knows no final dot
+                infos = await loop.getaddrinfo(name, None, type=socket.SOCK_STREAM)
         except (OSError, TimeoutError):
             raise LookupError(_clause(failure)) from None
         return sorted({str(info[4][0]) for info in infos})
@@ -132,9 +158,16 @@ class DnsDiscovery:
 
     def __init__(self, addresses: Addresses, name: str, port: int) -> None:
         self._addresses = addresses
-        self._name = name
+        host, colon, number = name.partition(":")
+        # A certificate and a Host field bear no final dot (RFC 6066 section 3).
+        self._name = f"{host.rstrip('.').lower()}{colon}{number}"
         self._port = port
-        self._source = f"DNS {self._name}"  # each port of a name is a source of its own
+        self._source = f"DNS {name}"  # each port of a name is a source of its own
+        self._pause = Pause()
+
+    def hurry(self) -> None:
+        """See ``Discovery``."""
+        self._pause.end()
 
     async def run(self, report: Report) -> None:
         """See ``Discovery``."""
@@ -143,15 +176,18 @@ class DnsDiscovery:
                 found, ttl = await self._addresses.look_up()
             except LookupError as error:
                 report.failed(self._source, str(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                await self._pause.wait(RETRY_SECONDS)
                 continue
             endpoints = [Found(Endpoint(each, self._port), name=self._name) for each in found]
             report.found(endpoints, self._source, ttl)
-            await asyncio.sleep(jittered(ttl, random.random()))  # noqa: S311 - only spreads load
+            await self._pause.wait(jittered(ttl, random.random()))  # noqa: S311 - only spreads load
 
 
 class SrvDiscovery:
-    """The endpoints that SRV records name, of the best priority only (RFC 2782)."""
+    """The endpoints that SRV records name, each with its priority (RFC 2782).
+
+    Weights count for nothing: how much each endpoint has to do is known better.
+    """
 
     def __init__(
         self,
@@ -173,9 +209,14 @@ class SrvDiscovery:
         )
         self._clock = clock
         self._source = f"DNS SRV {name}"
+        self._pause = Pause()
         self._merger = AnswerMerger()
         self._targets: dict[str, Addresses] = {}
         self._known: dict[str, list[str]] = {}
+
+    def hurry(self) -> None:
+        """See ``Discovery``."""
+        self._pause.end()
 
     async def run(self, report: Report) -> None:
         """See ``Discovery``."""
@@ -184,21 +225,21 @@ class SrvDiscovery:
                 found, ttl = await self._look_up()
             except LookupError as error:
                 report.failed(self._source, str(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                await self._pause.wait(RETRY_SECONDS)
                 continue
             report.found(found, self._source, ttl)
-            await asyncio.sleep(jittered(ttl, random.random()))  # noqa: S311 - only spreads load
+            await self._pause.wait(jittered(ttl, random.random()))  # noqa: S311 - only spreads load
 
     async def _look_up(self) -> tuple[list[Found], float]:
         records, ttl = await self._records()
-        best = min(record.priority for record in records)
-        targets: dict[str, list[int]] = {}
-        for record in records:
-            target = record.target.to_text(omit_final_dot=True)
-            if record.priority == best and target not in ("", "."):
-                targets.setdefault(target, []).append(record.port)
-        # Where each task is a target of its own, as on ECS, names come and go for ever.
-        self._targets = {name: self._targets.get(name) or self._make(name) for name in targets}
+        targets: dict[str, list[SRV]] = {}
+        for record in _usable(records):
+            targets.setdefault(record.target.to_text(omit_final_dot=True), []).append(record)
+        # Where each task is a target of its own, as on ECS, names come and go for ever.  They are
+        # whole names: the final dot keeps them from being searched.
+        known, self._targets = self._targets, {}
+        for name in targets:
+            self._targets[name] = known.get(name) or self._make(f"{name}.")
         self._known = {name: self._known[name] for name in targets if name in self._known}
         found: list[Found] = []
         failures: list[str] = []
@@ -213,7 +254,12 @@ class SrvDiscovery:
                 ttl = min(ttl, result[1])
             for address in self._known.get(name, ()):
                 found += [
-                    Found(Endpoint(address, port), name=f"{name}:{port}") for port in targets[name]
+                    Found(
+                        Endpoint(address, each.port),
+                        name=f"{name}:{each.port}",
+                        priority=each.priority,
+                    )
+                    for each in targets[name]
                 ]
         if failures and not found:
             raise LookupError("; ".join(failures))
@@ -225,7 +271,8 @@ class SrvDiscovery:
         except dns.exception.DNSException as error:
             raise LookupError(_clause(error)) from None
         ttl = _ttl(answer)
-        texts = self._merger.merge((each.to_text() for each in answer), ttl, self._clock())
+        # Names are the same in whichever case, and servers may change it from answer to answer.
+        texts = self._merger.merge((each.to_text().lower() for each in answer), ttl, self._clock())
         parsed = (dns.rdata.from_text("IN", "SRV", text) for text in texts)
         return [record for record in parsed if isinstance(record, SRV)], ttl
 
@@ -235,6 +282,21 @@ class SrvDiscovery:
             return await self._targets[target].look_up()
         except LookupError as error:
             return error
+
+
+def _usable(records: Sequence[SRV]) -> list[SRV]:
+    """The records that name something to connect to, the best priority first.
+
+    Raises:
+        LookupError: with a clause for a person when there are none.
+    """
+    offered = [record for record in records if record.target != dns.name.root]
+    usable = [record for record in offered if record.port]
+    if not offered:
+        raise LookupError("the service is not offered: its SRV record names the target '.'")
+    if not usable:
+        raise LookupError("every SRV record names port 0, which cannot be connected to")
+    return sorted(usable, key=lambda record: record.priority)
 
 
 def resolver_for(server: str | None) -> dns.asyncresolver.Resolver:
@@ -254,6 +316,8 @@ def resolver_for(server: str | None) -> dns.asyncresolver.Resolver:
         resolver.nameservers = [host]
     resolver.use_search_by_default = server is None
     resolver.lifetime = LOOKUP_SECONDS
+    if len(resolver.nameservers) == 1:
+        resolver.timeout = PATIENCE_SECONDS  # an answer to a question that was given up is lost
     resolver.cache = None  # the TTL that counts is the server's
     return resolver
 

@@ -9,7 +9,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from headgate.config import CredentialPolicy, Limits, Upstream
@@ -20,7 +19,7 @@ from headgate.dataplane.call import CallAnswer, CallError, CallFailure, call
 from headgate.dataplane.dial import Dial, dial_tcp, tls_dial
 from headgate.dataplane.pool import Pool
 from headgate.dataplane.upstream import UpstreamConnection
-from headgate.discovery import discovery_for
+from headgate.discovery import Discovery, discovery_for
 from headgate.errors import Refusal
 from headgate.model import Endpoint
 from headgate.server.credentials import own_authorization
@@ -44,6 +43,8 @@ from headgate.upstream import (
 log = logging.getLogger("headgate.upstream")
 
 PROBE_LOOK_SECONDS = 0.5
+RESTART_SECONDS = 2.0
+"""Before discovery that has failed by a defect is begun again."""
 ASK_ATTEMPTS = 3
 _RESULTS = {
     CallFailure.CONNECT: Result.CONNECT_FAILED,
@@ -97,6 +98,7 @@ class LiveUpstream:
 
         self.balancer.dialect = self._dialect("")
         self.balancer.retry_policy = _retries(settings)
+        self.balancer.on_lost = self._look_again
         self._show_credentials()
         self.resolver = Resolver(self._look_up, time.monotonic)
 
@@ -109,8 +111,13 @@ class LiveUpstream:
     def start(self) -> None:
         """Begin to find and to watch endpoints; to be called in the running loop."""
         for each in self._discovery:
-            self._tasks.start(each.run(self), f"discover {self.name}")
+            self._tasks.start(self._discover(each), f"discover {self.name}")
         self._tasks.start(self._watch(), f"watch {self.name}")
+
+    def _look_again(self) -> None:
+        """All endpoints may have been replaced: discovery may know of new ones already."""
+        for each in self._discovery:
+            each.hurry()
 
     def fits(self, settings: Upstream, limits: Limits) -> bool:
         """Whether it is what these settings ask for."""
@@ -238,11 +245,21 @@ class LiveUpstream:
             return Dialect(version)
         return with_static_prefix(version or max(read_known(), key=numbers), base)
 
+    async def _discover(self, adapter: Discovery) -> None:
+        while True:
+            try:
+                await adapter.run(self)
+            except Exception:
+                # Supervisor: what was found last still counts, and may be found again.
+                log.exception("defect in the discovery of %s", self.name)
+            await asyncio.sleep(RESTART_SECONDS)
+
     # --- what discovery says ---------------------------------------------------------------
 
     def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
         """See ``Report``."""
-        self._names[source] = {each.endpoint: each.name for each in found if each.name}
+        if found:  # else those that were named last still count, by their names
+            self._names[source] = {each.endpoint: each.name for each in found if each.name}
         self.balancer.cluster.discovered(found, source, ttl, time.monotonic())
         self._known.set()
 
@@ -270,7 +287,10 @@ class LiveUpstream:
             result = await probe(ask, base, probes.apis, self.spoken, time.monotonic)
         finally:
             self._probed.discard(endpoint)
-        self.balancer.cluster.probed(endpoint, result, time.monotonic())
+        cluster, now = self.balancer.cluster, time.monotonic()
+        cluster.probed(endpoint, result, now)
+        if not result.ok and cluster.is_lost(now):
+            self._look_again()
         self._note_version()
 
     def _note_version(self) -> None:
@@ -371,6 +391,8 @@ def _policy(settings: Upstream) -> ClusterPolicy:
         max_in_flight=balance.max_in_flight,
         queue_size=balance.queue_size,
         queue_timeout=balance.queue_timeout,
+        retry_share=settings.retries.share,
+        min_retries=settings.retries.minimum,
         slow_start=balance.slow_start,
         zone=balance.zone,
     )
@@ -378,5 +400,6 @@ def _policy(settings: Upstream) -> ClusterPolicy:
 
 def _retries(settings: Upstream) -> RetryPolicy:
     """Begin no attempt whose connection might only come when the client has given up."""
-    usual = RetryPolicy()
-    return replace(usual, reserve=max(usual.reserve, settings.connect_timeout))
+    retries = settings.retries
+    reserve = max(retries.total / 10, settings.connect_timeout)
+    return RetryPolicy(retries.attempts, retries.total, reserve)

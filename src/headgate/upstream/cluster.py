@@ -81,6 +81,7 @@ class Cluster:
         for item, by in named.values():
             member = self._join(item.endpoint, by, now)
             member.zone = item.zone
+            member.priority = item.priority
             self._believe(member, item.healthy, by, now)
         for member in self._members.values():
             if member.left_at is None and member.endpoint not in named:
@@ -184,6 +185,13 @@ class Cluster:
         unhealthy = Health.UNHEALTHY
         return [each.endpoint for each in self._members.values() if each.health is unhealthy]
 
+    def is_lost(self, now: float) -> bool:
+        """Whether the last that was heard of every endpoint is a failure.
+
+        Then they may all have been replaced: it is worth asking discovery before its time.
+        """
+        return all(each.errors or not each.is_in_service(now) for each in self._present)
+
     # --- requests --------------------------------------------------------------------------
 
     def available(self, endpoint: Endpoint, now: float) -> bool:
@@ -198,9 +206,10 @@ class Cluster:
     def select(self, now: float, avoid: Collection[Endpoint] = ()) -> Endpoint | Unavailable:
         """The endpoint for one request.
 
-        Healthy ones come before those not probed yet, and within each, those of the gate's own
-        zone before the others; among equals the choice is that of ``choose``.  Endpoints in
-        ``avoid`` (where this request failed before) are taken only when there is no other.
+        Healthy ones come before those not probed yet, and within each, those of a better priority
+        before the others, and of the same priority those of the gate's own zone; among equals the
+        choice is that of ``choose``.  Endpoints in ``avoid`` (where this request failed before)
+        are taken only when there is no other.
 
         If the policy is to fail open, endpoints that are ejected or unhealthy are taken as well
         when none is in service, or none but where this request has failed already.
@@ -293,7 +302,7 @@ class Cluster:
     def _rebuild(self) -> None:
         """Sort the members, as far as they are in service, into tiers of preference."""
         zone = self.policy.zone
-        tiers: tuple[list[Member], ...] = ([], [], [], [])
+        tiers: dict[tuple[bool, int, bool], list[Member]] = {}
         self._present = [member for member in self._members.values() if member.left_at is None]
         self._next_return = math.inf
         for member in self._present:
@@ -301,8 +310,9 @@ class Cluster:
                 self._next_return = min(self._next_return, member.ejected_until)
             elif member.health is not Health.UNHEALTHY:
                 is_remote = zone is not None and member.zone != zone
-                tiers[2 * (member.health is Health.UNPROBED) + is_remote].append(member)
-        self._tiers = [tier for tier in tiers if tier]
+                rank = (member.health is Health.UNPROBED, member.priority, is_remote)
+                tiers.setdefault(rank, []).append(member)
+        self._tiers = [tiers[rank] for rank in sorted(tiers)]
 
     # --- retries, and what is seen from outside ----------------------------------------------
 

@@ -66,6 +66,7 @@ class Member:
         "left_at",
         "left_reason",
         "next_probe",
+        "priority",
         "probe_failures",
         "probe_latency",
         "probe_successes",
@@ -81,6 +82,7 @@ class Member:
     def __init__(self, endpoint: Endpoint, reason: str, now: float) -> None:
         self.endpoint = endpoint
         self.zone: str | None = None
+        self.priority = 0
         self.in_flight = 0
         self.results = dict.fromkeys(Result, 0)
         self.last_error = ""

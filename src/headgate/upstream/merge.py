@@ -41,6 +41,10 @@ class AnswerMerger:
         """Every address that counted after the last answer."""
         return tuple(self._seen)
 
+    def forget(self) -> None:
+        """There are none any more, by a good answer."""
+        self._seen.clear()
+
     def merge(self, answer: Iterable[str], ttl: float, now: float) -> tuple[str, ...]:
         """Every address that counts after this answer, those known longest first.
 

@@ -16,12 +16,14 @@ class Found:
     ``name`` is the host, with or without a port, that led to it; empty if none did.
     ``healthy`` is what discovery says of its health, if it says anything.  It counts only until
     the first probe: AWS Cloud Map passes a change on after about 30 seconds.
+    ``priority``: those of a lower number are taken while one of them is available.
     """
 
     endpoint: Endpoint
     zone: str | None = None
     healthy: bool | None = None
     name: str = ""
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

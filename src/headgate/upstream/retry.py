@@ -20,8 +20,11 @@ class RetryPolicy:
 
     attempts: int = 3
     """Altogether, the first included."""
-    total: float = 110
-    """From the request's arrival to its last answer.  MLflow's client gives up after 120."""
+    total: float = 105
+    """From the arrival of a request that is repeated to its answer, or the end of the wait for it.
+
+    MLflow's client gives up after 120, and waits are looked at once a second.
+    """
     reserve: float = 10
     """What an attempt needs to connect and be answered: none begins with less left."""
 

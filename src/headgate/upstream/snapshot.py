@@ -22,6 +22,7 @@ class EndpointSnapshot:
     endpoint: str
     sources: tuple[str, ...]
     zone: str | None
+    priority: int
     state: str
     state_seconds: float
     reason: str
@@ -49,6 +50,7 @@ class EndpointSnapshot:
             endpoint=str(member.endpoint),
             sources=sources,
             zone=member.zone,
+            priority=member.priority,
             state=member.state(now).value,
             state_seconds=now - member.since(now),
             reason=member.reason(now),

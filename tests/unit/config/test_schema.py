@@ -77,6 +77,9 @@ def test_where_mlflow_is(url: str, kept: str) -> None:
         ("http://[::1", "Invalid IPv6 URL"),
         ("http://[v1.x]", "malformed"),
         ("http://[fe80::1%25eth0]", "malformed"),
+        ("cloudmap://ml/mlflow?port=0", "between 1 and 65535"),
+        ("cloudmap://ml/mlflow?port=65536", "between 1 and 65535"),
+        ("cloudmap://ml/mlflow?port=http", "use cloudmap://"),
     ],
 )
 def test_where_mlflow_cannot_be(url: str, message: str) -> None:

@@ -218,6 +218,28 @@ def test_a_refused_connection_is_reported(loop: asyncio.Runner, asker: Asker) ->
     assert pool.size == 0
 
 
+@pytest.mark.parametrize("problem", [OverflowError("port"), UnicodeError("label too long")])
+def test_what_cannot_be_connected_to_is_reported(
+    loop: asyncio.Runner, asker: Asker, problem: Exception
+) -> None:
+    """Names and ports may come from DNS; nobody is to wait for them for ever."""
+
+    async def fails(
+        endpoint: Endpoint, make: Callable[[], UpstreamConnection]
+    ) -> UpstreamConnection:
+        raise problem
+
+    pool = dialling(fails)
+
+    async def ask() -> None:
+        await pool.connect(asker)
+
+    loop.run(ask())
+    assert isinstance(asker.error, OSError)
+    assert str(problem) in str(asker.error)
+    assert pool.size == 0
+
+
 def test_a_connection_that_is_lost_at_once_was_none(loop: asyncio.Runner, asker: Asker) -> None:
     """Nobody would be told of its end any more: the exchange would wait for an hour."""
     pool = dialling(opens_what_is_lost)

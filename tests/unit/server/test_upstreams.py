@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from headgate.config import Limits, Upstream
+from headgate.config.upstream import Probes
 from headgate.discovery import discovery_for
 from headgate.discovery.dns import DnsDiscovery, SrvDiscovery
+from headgate.discovery.report import Report
 from headgate.discovery.static import StaticDiscovery
 from headgate.model import Endpoint, Retry
+from headgate.server import upstreams
 from headgate.server.upstreams import LiveUpstream, authorities_of, host_header
-from headgate.upstream import decide
+from headgate.upstream import Found, decide
 
 
 @pytest.mark.parametrize(
@@ -68,9 +73,9 @@ def test_the_adapter_for_a_url(url: str, kinds: list[type]) -> None:
     assert [type(each) for each in found] == kinds
 
 
-@pytest.mark.parametrize(("connect_timeout", "last"), [(5, 100), (40, 70)])
+@pytest.mark.parametrize(("connect_timeout", "last"), [(5, 94), (40, 65)])
 def test_no_attempt_begins_that_might_outlast_the_client(connect_timeout: float, last: int) -> None:
-    """MLflow's client gives up after 120 s; the gate's own limit is 110."""
+    """MLflow's client gives up after 120 s; the gate's own limit is 105."""
     settings = Upstream.model_validate({"connect_timeout": connect_timeout})
     policy = LiveUpstream("default", settings, Limits()).balancer.retry_policy
 
@@ -88,3 +93,52 @@ def test_no_attempt_begins_that_might_outlast_the_client(connect_timeout: float,
 
     assert again(last)
     assert not again(last + 1)
+
+
+def test_an_answer_that_names_nobody_takes_no_name_away() -> None:
+    """Or the endpoints that are kept would be spoken to by another name than before."""
+    settings = Upstream(url="http://mlflow:5000", resolver="127.0.0.1:5353", host_header="name")
+    upstream = LiveUpstream("default", settings, Limits())
+    endpoint = Endpoint("10.0.0.7", 5000)
+    upstream.found([Found(endpoint, name="mlflow:5000")], "DNS", 1.0)
+    upstream.found([], "DNS", 1.0)
+    assert upstream.balancer.pool(endpoint).host_header == b"mlflow:5000"
+
+
+class Faulty:
+    """An adapter with a defect, once."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.runs = 0
+        self._endpoint = endpoint
+
+    async def run(self, report: Report) -> None:
+        self.runs += 1
+        if self.runs == 1:
+            raise KeyError("a defect")
+        report.found([Found(self._endpoint)], "test", None)
+        await asyncio.Event().wait()
+
+    def hurry(self) -> None:
+        """Nothing is waited for."""
+
+
+@pytest.mark.patches
+def test_discovery_that_fails_by_a_defect_is_begun_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = Endpoint("10.0.0.7", 5000)
+    adapter = Faulty(endpoint)
+    monkeypatch.setattr(upstreams, "discovery_for", lambda _settings: [adapter])
+    monkeypatch.setattr(upstreams, "RESTART_SECONDS", 0.0)
+
+    async def story() -> None:
+        upstream = LiveUpstream("default", Upstream(probes=Probes(interval=0)), Limits())
+        upstream.start()
+        async with asyncio.timeout(20):
+            await upstream.known()
+        upstream.close()
+        assert upstream.balancer.snapshot().available == 1
+
+    asyncio.run(story())
+    assert "defect in the discovery of default" in caplog.text

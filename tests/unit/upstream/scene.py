@@ -43,11 +43,17 @@ class Scene:
         source: str = DNS,
         ttl: float | None = 10,
         zones: str = "",
+        priorities: str = "",
         healthy: bool | None = None,
     ) -> None:
-        """Discovery names these, in the zones of the same position."""
+        """Discovery names these, in the zones and with the priorities of the same position."""
         found = [
-            Found(endpoint(name), zones[at] if zones else None, healthy)
+            Found(
+                endpoint(name),
+                zones[at] if zones else None,
+                healthy,
+                priority=int(priorities[at]) if priorities else 0,
+            )
             for at, name in enumerate(names)
         ]
         self.cluster.discovered(found, source, ttl, self.clock())

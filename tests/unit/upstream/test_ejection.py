@@ -254,3 +254,44 @@ def test_the_last_error_is_shown() -> None:
     assert scene.of("a").last_error == "reset by peer"
     scene.request("a", Result.TIMEOUT)
     assert scene.of("a").last_error == "timeout"
+
+
+# --- lost altogether -------------------------------------------------------------------------
+
+
+def _is_lost(scene: Scene) -> bool:
+    return scene.cluster.is_lost(scene.clock())
+
+
+def test_a_cluster_is_lost_when_the_last_word_on_each_is_a_failure() -> None:
+    scene = Scene("ab")
+    assert not _is_lost(scene)
+    scene.requests_fail("a", 1)
+    assert not _is_lost(scene)
+    scene.requests_fail("b", 1)
+    assert _is_lost(scene)
+    scene.request("b", Result.OK)
+    assert not _is_lost(scene)
+
+
+def test_probes_and_ejections_are_such_a_word_too() -> None:
+    scene = Scene("abc")
+    scene.falls_ill("a")
+    scene.requests_fail("b")
+    assert scene.states()["b"] == "ejected"
+    assert not _is_lost(scene)
+    scene.requests_fail("c", 1)
+    assert _is_lost(scene)
+
+
+def test_who_has_left_has_no_say_and_who_is_new_may_be_well() -> None:
+    scene = Scene("ab")
+    scene.requests_fail("b", 1)
+    scene.finds("b")
+    assert _is_lost(scene)
+    scene.finds("bc")
+    assert not _is_lost(scene)
+
+
+def test_nobody_at_all_is_lost_too() -> None:
+    assert _is_lost(Scene())

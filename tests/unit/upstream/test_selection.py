@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -188,6 +189,54 @@ def test_a_long_list_is_cut_short(names: str, more: str) -> None:
     assert isinstance(answer, Unavailable)
     assert answer.text.count("unhealthy") == 4
     assert answer.text.endswith(f"d:5000 is unhealthy for 0 s: 503{more}")
+
+
+# --- priorities ------------------------------------------------------------------------------
+
+
+def _with_spare(**policy: Any) -> Scene:
+    scene = Scene(**policy)
+    scene.finds("abz", priorities="009", zones="xyx")
+    for name in "abz":
+        scene.probe(name)
+    scene.clock.advance(scene.policy.slow_start)
+    return scene
+
+
+def test_a_worse_priority_is_for_when_there_is_no_better() -> None:
+    scene = _with_spare()
+    assert scene.selected() == "ab"
+    scene.falls_ill("a")
+    assert scene.selected() == "b"
+    scene.falls_ill("b")
+    assert scene.selected() == "z"
+    scene.probe("a")
+    assert scene.selected() == "a"
+
+
+def test_and_for_when_the_better_ones_are_full_or_have_failed_this_request() -> None:
+    scene = _with_spare(max_in_flight=2)
+    assert scene.selected(avoid="ab") == "z"
+    scene.fill("ab")
+    assert scene.selected() == "z"
+
+
+def test_it_comes_before_the_zone() -> None:
+    scene = _with_spare(zone="x")
+    assert scene.selected() == "a"
+    scene.falls_ill("a")
+    assert scene.selected() == "b"
+
+
+def test_a_better_one_that_is_new_waits_for_its_first_probe() -> None:
+    """Services are registered before they listen."""
+    scene = Scene()
+    scene.finds("z", priorities="9")
+    scene.probe("z")
+    scene.finds("az", priorities="09")
+    assert scene.selected() == "z"
+    scene.probe("a")
+    assert scene.selected() == "a"
 
 
 # --- slow start ------------------------------------------------------------------------------
