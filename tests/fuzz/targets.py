@@ -17,7 +17,8 @@ from headgate.wire.forward import request_head
 from headgate.wire.head import END
 from headgate.wire.location import public_location
 from headgate.wire.origin import origin_of
-from headgate.wire.request import CHUNKED, Request, read_request, request_id
+from headgate.wire.request import Request, read_request, request_id
+from headgate.wire.request_fields import CHUNKED
 from headgate.wire.response import read_response
 from headgate.wire.target import canonicalise
 

@@ -18,8 +18,9 @@ from headgate.dataplane.plane import Plane, log
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END, empty_lines, refuse_bare_lf
-from headgate.wire.origin import origin_of
-from headgate.wire.request import CHUNKED, NOWHERE, Request, read_request, unreadable
+from headgate.wire.origin import NOWHERE, origin_of
+from headgate.wire.request import Request, read_request, unreadable
+from headgate.wire.request_fields import CHUNKED
 
 WRITE_HIGH_WATER: Final = 128 * 1024
 """Answer bytes waiting for the client before MLflow's side is asked to pause."""

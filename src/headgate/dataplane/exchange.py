@@ -18,7 +18,8 @@ from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Reason
 from headgate.wire import forward as heads
 from headgate.wire.errors import ProtocolError
-from headgate.wire.request import CHUNKED, Request, request_id
+from headgate.wire.request import Request, request_id
+from headgate.wire.request_fields import CHUNKED
 
 if TYPE_CHECKING:
     from headgate.dataplane.client import ClientConnection

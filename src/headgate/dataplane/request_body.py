@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from headgate.wire.body import LAST_CHUNK, chunk
-from headgate.wire.request import CHUNKED
+from headgate.wire.request_fields import CHUNKED
 
 REPLAY_BYTES: Final = 64 * 1024
 """A body up to this size is kept until MLflow answers, in case the request must be sent again."""

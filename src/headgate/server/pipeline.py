@@ -30,7 +30,8 @@ from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Principal, Reason, SizeClass
 from headgate.server.authorise import Authoriser
 from headgate.wire.errors import ProtocolError
-from headgate.wire.request import Credentials, Request, RequestFields
+from headgate.wire.request import Request
+from headgate.wire.request_fields import Credentials, RequestFields
 from headgate.wire.target import Target, canonicalise
 
 _NUMBER_SIGN: Final = ord("#")  # to look for it as bytes costs an exception, within Python

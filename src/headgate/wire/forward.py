@@ -5,7 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-from headgate.wire.request import CHUNKED, Request
+from headgate.wire.request import Request
+from headgate.wire.request_fields import CHUNKED
 
 _STATUS_LINES: Final = {
     status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode("ascii")

@@ -7,7 +7,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from headgate.wire.request import Origin
+from headgate.wire.origin import Origin
 
 # A browser reads a backslash as a slash and takes tabs out: neither is part of any URI.
 _URI: Final = re.compile(rb"[!-\[\]-~]+")

@@ -9,12 +9,27 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
-from headgate.wire.request import Origin, is_authority
+from headgate.wire.target import is_authority
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAX_HOPS: Final = 32
+
+
+class Origin(NamedTuple):
+    """Where one request came from, and the fields that say so to MLflow.
+
+    ``address`` is the client's, ``scheme`` and ``host`` are those the client used.
+    """
+
+    address: str
+    scheme: str
+    host: bytes
+    lines: bytes
+
+
+NOWHERE: Final = Origin("", "http", b"", b"")
 
 
 def is_in(address: str, networks: Sequence[Network]) -> bool:

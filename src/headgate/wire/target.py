@@ -21,6 +21,7 @@ _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE)
 _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]")  # of ASCII, and U+0080 to U+009F
 _KEEP: Final = "/!$&'()*+,:=@~"  # sub-delims and pchar of RFC 3986 but `;`
+_AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9.\-_~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 MAX_ENCODINGS: Final = 8
 
 
@@ -112,3 +113,8 @@ def _refuse_hidden(decoded: bytes) -> None:
         _refuse_unsafe(again)
         decoded = again
     raise ambiguous("the path is percent-encoded too many times over")
+
+
+def is_authority(text: bytes) -> bool:
+    """Whether ``text`` is a host name or address, with or without a port."""
+    return _AUTHORITY.fullmatch(text) is not None

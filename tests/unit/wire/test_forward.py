@@ -16,7 +16,8 @@ from headgate.wire.forward import (
     status_line,
 )
 from headgate.wire.origin import origin_of
-from headgate.wire.request import CHUNKED, read_request
+from headgate.wire.request import read_request
+from headgate.wire.request_fields import CHUNKED
 from headgate.wire.response import read_response
 from headgate.wire.target import canonicalise
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headgate.wire.location import location_line, public_location
-from headgate.wire.request import Origin
+from headgate.wire.origin import Origin
 
 INTERNAL = frozenset({"127.0.0.1:5000", "mlflow.internal:80", "[::1]:5000", "mlflow.internal:443"})
 BASE = "https://gate.example"

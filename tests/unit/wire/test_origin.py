@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.wire.origin import MAX_HOPS, Network, is_in, origin_of
-from headgate.wire.request import Origin
+from headgate.wire.origin import MAX_HOPS, Network, Origin, is_in, origin_of
 
 TRUSTED: list[Network] = [
     ipaddress.ip_network("10.0.0.0/8"),

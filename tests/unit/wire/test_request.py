@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.wire.request import CHUNKED, Request, read_request, request_id, unreadable
+from headgate.wire.request import Request, read_request, request_id, unreadable
+from headgate.wire.request_fields import CHUNKED
 
 GET, POST = b"GET /x HTTP/1.1", b"POST /x HTTP/1.1"
 HOST = b"Host: gate.example:8080"

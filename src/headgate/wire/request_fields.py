@@ -1,0 +1,267 @@
+"""The header section of a request: what it means to the gate, and what of it may travel on."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from headgate.wire.errors import ProtocolError, ambiguous
+from headgate.wire.fields import DROP, FORWARD, FORWARD_ONE, LIST, NOTE, Kind, kind_of
+from headgate.wire.origin import NOWHERE
+from headgate.wire.repeated import Pattern, Template, length_of, pattern_of
+from headgate.wire.target import is_authority
+from headgate.wire.trace_context import TRACE_FIELDS, trace_lines
+
+_LENGTH: Final = re.compile(rb"[0-9]{1,19}")
+_CONTENT_LENGTH: Final = b"content-length"
+# What the gate remembers of these is all that becomes of them.
+_RENEWABLE: Final = TRACE_FIELDS | {_CONTENT_LENGTH, b"x-request-id"}
+# Fields that a client must not have taken off: framing, content, and what the gate decides by.
+_END_TO_END: Final = frozenset(
+    {
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"content-type",
+        b"content-encoding",
+        b"expect",
+        b"authorization",
+        b"x-api-key",
+        b"origin",
+    }
+)
+CHUNKED: Final = -1
+"""The ``length`` of a body whose end the chunked coding marks."""
+
+
+class Credentials:
+    """What a request presents: the values of ``Authorization`` and of ``X-API-Key``.
+
+    The same object, while a connection's requests bear the same.
+    """
+
+    __slots__ = ("api_key", "authorization")
+
+    def __init__(self, authorization: bytes | None, api_key: bytes | None) -> None:
+        self.authorization = authorization
+        self.api_key = api_key
+
+
+_NO_CREDENTIALS: Final = Credentials(None, None)
+
+
+class RequestFields:
+    """The header section of a request, understood.
+
+    ``lines``: the fields that may travel on, as they stand in a head, and ``trace`` those of the
+    trace context.  ``known``: the values of the fields that the gate reads, by lower-case name.
+    ``length``: body bytes, or ``CHUNKED``.  ``close``: the client wants no further request on its
+    connection.  ``origin``: where the request came from, for its connection to fill in.
+
+    A client that keeps its connection sends the same section again and again; so a section is
+    understood once, and the same bytes lead to the same object (``read_request``).  ``section``
+    is empty when it will not be known again, and there is no use in keeping it then.
+    """
+
+    __slots__ = (
+        "_forward",
+        "_renewal",
+        "close",
+        "credentials",
+        "expects_continue",
+        "known",
+        "length",
+        "lines",
+        "origin",
+        "section",
+        "trace",
+    )
+
+    def __init__(self, section: bytes) -> None:
+        self.section = section
+        self._renewal: _Renewal | None = None
+        self._forward: list[tuple[bytes, bytes]] = []
+        self.known: dict[bytes, bytes] = {}
+        self.lines = b""
+        self.trace = b""
+        self.length = 0
+        self.close = False
+        self.credentials = _NO_CREDENTIALS
+        self.expects_continue = False
+        self.origin = NOWHERE
+
+    @property
+    def host(self) -> bytes:
+        """The authority the client asked for; empty only for HTTP/1.0."""
+        return self.known.get(b"host", b"")
+
+    def take(self, field: tuple[bytes, bytes]) -> None:
+        """Take one field as it stands in the head.
+
+        Raises:
+            ProtocolError: when it is repeated and may not be.
+        """
+        name, kind = kind_of(field[0])
+        if kind is FORWARD:
+            self._forward.append(field)
+        elif kind is not DROP:
+            self._remember(name, kind, field)
+
+    def _remember(self, name: bytes, kind: Kind, field: tuple[bytes, bytes]) -> None:
+        known = self.known
+        value = field[1].rstrip(b" \t")
+        if name not in known:
+            known[name] = value
+        elif kind is LIST:
+            known[name] = known[name] + b"," + value
+        elif kind is not NOTE:
+            raise ambiguous(f"{name.decode()} is given more than once")
+        if kind is FORWARD_ONE or kind is NOTE:
+            self._forward.append(field)
+
+    def settle(self, minor: int) -> None:
+        """Decide framing and persistence once all fields are here; ``minor``: HTTP's version.
+
+        Raises:
+            ProtocolError: when Host is missing or malformed, or the framing is none that the
+                gate forwards.
+        """
+        if b"connection" in self.known:
+            self._obey_connection(minor)
+        elif minor == 0:
+            self.close = True
+        self._settle_host(minor)
+        self._settle_framing(minor)
+        self.credentials = Credentials(
+            self.known.get(b"authorization"), self.known.get(b"x-api-key")
+        )
+        self.lines = b"".join([b"%b: %b\r\n" % field for field in self._forward])
+        self.trace = trace_lines(self.known)
+        self._forward.clear()  # a connection keeps its last section while it rests
+
+    def renewed(self, section: bytes) -> RequestFields | None:
+        """What another section means, when it differs in nothing that much depends on.
+
+        That is: in the length of the body, in the trace context, in the request's id, and in
+        fields that are passed on without a look.  ``None`` for any other.
+        """
+        renewal = self._renewal
+        values = renewal.pattern.values(section) if renewal is not None else None
+        if renewal is None or values is None:
+            renewal = _Renewal.of(self, section)
+            values = renewal.pattern.values(section) if renewal is not None else None
+            if renewal is None or values is None:
+                return None
+        fields = RequestFields(section)
+        fields._renewal, fields.trace = renewal, self.trace
+        fields.length, fields.expects_continue = self.length, self.expects_continue
+        fields.close, fields.credentials, fields.origin = self.close, self.credentials, self.origin
+        template = renewal.template
+        fields.lines = self.lines if template is None else template.fill(values)
+        if not renewal.remembered:
+            fields.known = self.known
+            return fields
+        fields.known = self.known.copy()
+        return fields if fields._remember_anew(renewal.remembered, values) else None
+
+    def _remember_anew(self, which: list[tuple[int, bytes]], values: list[bytes]) -> bool:
+        """Take in new values of fields that are remembered; whether that can be done."""
+        is_traced = False
+        for at, name in which:
+            value = values[at]
+            self.known[name] = value
+            if name == _CONTENT_LENGTH:
+                length = length_of(value)
+                if length is None:
+                    return False
+                self.length = length
+            elif name in TRACE_FIELDS:
+                is_traced = True
+        if is_traced:
+            self.trace = trace_lines(self.known)
+        return True
+
+    def _obey_connection(self, minor: int) -> None:
+        """RFC 9110 section 7.6.1: what Connection lists stays on this hop."""
+        listed = {token.strip().lower() for token in self.known[b"connection"].split(b",")}
+        self.close = b"close" in listed or (minor == 0 and b"keep-alive" not in listed)
+        others = listed - {b"close", b"keep-alive", b""}
+        if not others:
+            return
+        if b"upgrade" in others and self.known.get(b"upgrade", b"").lower() not in (b"", b"h2c"):
+            # An offer of h2c, which some HTTP clients always make, is passed over in silence.
+            raise ProtocolError("no other protocol is spoken here", status=501)
+        if others & _END_TO_END:
+            raise ambiguous("Connection lists a field that belongs to the whole way")
+        self._forward = [field for field in self._forward if field[0].lower() not in others]
+        for name in others:
+            self.known.pop(name, None)
+
+    def _settle_host(self, minor: int) -> None:
+        host = self.known.get(b"host")
+        if host is None:
+            if minor == 1:
+                raise ProtocolError("the Host field is missing")
+        elif not is_authority(host):
+            raise ProtocolError("the Host field is malformed")
+
+    def _settle_framing(self, minor: int) -> None:
+        known = self.known
+        if b"transfer-encoding" in known:
+            if minor == 0:
+                raise ambiguous("Transfer-Encoding in an HTTP/1.0 request")
+            if known[b"transfer-encoding"].lower() != b"chunked":
+                raise ProtocolError("the only transfer coding spoken here is chunked")
+            self.length = CHUNKED
+        elif b"content-length" in known:
+            if _LENGTH.fullmatch(known[b"content-length"]) is None:
+                raise ProtocolError("Content-Length is malformed")
+            self.length = int(known[b"content-length"])
+        if b"expect" in known and minor == 1:
+            if known[b"expect"].lower() != b"100-continue":
+                raise ProtocolError("the expectation is none that is known here", status=417)
+            self.expects_continue = self.length != 0
+
+
+class _Renewal:
+    """How sections of one pattern are understood from one another.
+
+    ``template`` takes the values of the pattern and gives the lines that travel on; ``None`` when
+    no value stands in them.  ``remembered``: which of the values the gate reads, and the names.
+    """
+
+    __slots__ = ("pattern", "remembered", "template")
+
+    def __init__(
+        self, pattern: Pattern, template: Template | None, remembered: list[tuple[int, bytes]]
+    ) -> None:
+        self.pattern = pattern
+        self.template = template
+        self.remembered = remembered
+
+    @staticmethod
+    def of(last: RequestFields, section: bytes) -> _Renewal | None:
+        """How ``section`` is understood from the ``last`` one, if it can be."""
+        known = last._renewal
+        pattern = pattern_of(last.section, section, known.pattern if known is not None else None)
+        values = pattern.values(last.section) if pattern is not None else None
+        if pattern is None or values is None:
+            return None
+        shown: list[tuple[int, bytes, bytes]] = []
+        remembered: list[tuple[int, bytes]] = []
+        for at, (spelled, value) in enumerate(zip(pattern.names, values, strict=True)):
+            name, kind = kind_of(spelled)
+            if kind is FORWARD:
+                shown.append((at, spelled, value))
+            elif kind is not DROP:  # that may be under a name that only resembles another
+                # It could be there twice, or Connection has taken it off.
+                if name not in _RENEWABLE or last.known.get(name) != value:
+                    return None
+                remembered.append((at, name))
+        if b"expect" in last.known and any(name == _CONTENT_LENGTH for _, name in remembered):
+            return None
+        try:
+            template = Template(last.lines, shown) if shown else None
+        except LookupError:
+            return None
+        return _Renewal(pattern, template, remembered)
