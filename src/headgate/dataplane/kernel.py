@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import fcntl
 import select
 import socket
@@ -26,15 +27,25 @@ def unacknowledged(transport: asyncio.BaseTransport) -> int:
     return 0
 
 
-def has_left(transport: asyncio.BaseTransport) -> bool:
-    """Whether the peer has ended what it sends, or the connection, although nothing is read."""
+class Left(enum.Enum):
+    """What the peer of a connection has ended, although nothing is read from it."""
+
+    NOTHING = enum.auto()
+    SENDING = enum.auto()
+    ALL = enum.auto()
+
+
+def left(transport: asyncio.BaseTransport) -> Left:
+    """Find out what the peer has ended."""
     connection = transport.get_extra_info("socket")
     if connection is None:
-        return False
+        return Left.NOTHING
     poll = select.poll()
     with contextlib.suppress(OSError, ValueError):  # it is closed
-        poll.register(connection.fileno(), select.POLLRDHUP)  # errors and resets are always told
-    return bool(poll.poll(0))
+        poll.register(connection.fileno(), select.POLLRDHUP)
+    for _, found in poll.poll(0):
+        return Left.ALL if found & (select.POLLERR | select.POLLHUP) else Left.SENDING
+    return Left.NOTHING
 
 
 def reset_at_close(transport: asyncio.BaseTransport) -> None:
