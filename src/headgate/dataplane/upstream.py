@@ -58,6 +58,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_buffer",
+        "_finished",
         "_full",
         "_head_bytes",
         "_last",
@@ -76,6 +77,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_bytes = head_bytes
         self._max_fields = max_fields
         self._buffer = b""
+        self._finished = False
         self._full = False
         self._response: Response | None = None
         self._last: Response | None = None
@@ -137,13 +139,18 @@ class UpstreamConnection(asyncio.Protocol):
             self.abort()
             exchange.on_defect(defect)  # a name of its own: to mypyc, ``error`` has one type
 
+    def eof_received(self) -> None:
+        """MLflow has ended what it sends, in order: TLS may end without a word (RFC 9112 9.8)."""
+        self._finished = True
+
     def connection_lost(self, exc: Exception | None) -> None:
         exchange, self.exchange = self.exchange, None
         self._pool.forget(self)
         if exchange is None:
             return
         response = self._response
-        if exc is None and response is not None and isinstance(response.body, UntilClose):
+        is_whole = self._finished and exc is None
+        if is_whole and response is not None and isinstance(response.body, UntilClose):
             exchange.on_response(None, [], done=True)
             exchange.on_response_end(reusable=False)
         else:
