@@ -126,6 +126,18 @@ def test_leaving_before_the_answer(scene: Scene, clients: list[RawClient]) -> No
     assert scene.reasons(target, CLIENTS) == ["client_gone"] * CLIENTS
 
 
+def test_leaving_after_the_end_of_what_is_sent(scene: Scene, clients: list[RawClient]) -> None:
+    target = scene.play("no-answer-to-the-half", silent)
+    for client in clients:
+        client.send(scene.head("GET", target))
+        client.finish_sending()
+    requests = scene.wait_for_arrival(target, CLIENTS)
+    for client in clients:
+        client.reset()
+    scene.upstream.wait_until(lambda: all(each.disconnected for each in requests))
+    assert scene.reasons(target, CLIENTS) == ["client_gone"] * CLIENTS
+
+
 def test_the_gauges_rise_and_fall(scene: Scene, clients: list[RawClient]) -> None:
     """What the gate itself counts as under way ends with its clients."""
     target = scene.play("counted", silent)

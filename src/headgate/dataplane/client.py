@@ -216,18 +216,20 @@ class ClientConnection(asyncio.Protocol):
         self._fields = None
 
     @property
-    def paused(self) -> bool:
+    def unread(self) -> bool:
         """Whether nothing is read from the client, so that asyncio does not tell when it leaves."""
-        return self._paused
+        return self._paused or self.half_closed
 
     def look(self) -> None:
         """Find out whether the client has left."""
-        if self.half_closed or self.transport.is_closing():
+        if self.transport.is_closing():
             return
         ended = left(self.transport)
         if ended is Left.ALL:
             self.transport.abort()
-        elif ended is Left.SENDING and len(self._held) <= PIPELINE_BYTES:
+        elif ended is Left.NOTHING or self.half_closed:
+            return
+        elif len(self._held) <= PIPELINE_BYTES:
             # The end stands behind the rest, which is read for it: there will never be more.
             self._paused = False
             self.transport.resume_reading()

@@ -83,6 +83,24 @@ def test_the_end_of_a_client_that_is_not_read_from_is_looked_for(
 
 
 @pytest.mark.patches
+def test_who_leaves_altogether_after_having_ended_what_it_sends(
+    dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /stream"))
+    mlflow = dialogue.mlflow_accepts()
+    monkeypatch.setattr(room, "left", lambda _: Left.SENDING)
+    client.finishes()
+    dialogue.passes(2)
+    assert mlflow.end() is End.OPEN
+
+    monkeypatch.setattr(room, "left", lambda _: Left.ALL)
+    dialogue.passes(1)
+    assert mlflow.end() is End.CUT
+    assert gone(dialogue.outcome(), Phase.FORWARD)
+
+
+@pytest.mark.patches
 def test_a_reset_is_noticed_however_much_has_come_before_it(
     dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
