@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 WRITE_HIGH_WATER: Final = 64 * 1024
 """Bytes waiting to be sent before the other side is asked to pause."""
 
+_BEGIN: Final = b"HTTP/1."
+"""Whoever begins in another way may speak first and then wait, as SSH and databases do."""
+
 JOIN_BYTES: Final = 64 * 1024
 """Parts up to this size are copied together: that is cheaper than a second system call."""
 
@@ -205,6 +208,8 @@ class UpstreamConnection(asyncio.Protocol):
         while True:
             end = data.find(END)
             if end < 0 or end > self._head_bytes:
+                if not data.startswith(_BEGIN[: len(data)]):
+                    raise ProtocolError("the answer is neither HTTP/1.0 nor HTTP/1.1")
                 refuse_bare_lf(data, 0, self._head_bytes)
                 if len(data) - len(END) >= self._head_bytes:
                     raise ProtocolError("the answer's head is too long")
