@@ -11,7 +11,7 @@ from headgate.wire.head import parse_request
 from headgate.wire.repeated import Change, Lines, exchanged, length_of
 from headgate.wire.target import origin_form
 
-_METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9.\-_~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _LENGTH: Final = re.compile(rb"[0-9]{1,19}")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{8,128}")
@@ -317,7 +317,7 @@ def _read(block: bytes, section: bytes, max_fields: int) -> Request:
     for field in found.fields:
         fields.take(field)
     fields.settle(minor)
-    if method not in _METHODS:
+    if method not in METHODS:
         raise ProtocolError(f"{method.decode()} is not served here", status=405)
     if not found.target.startswith(b"/"):
         origin_form(found.target, fields.host)  # whoever asks another server, or a proxy for any
