@@ -6,11 +6,15 @@ import asyncio
 import contextlib
 import enum
 import fcntl
+import os
 import select
 import socket
 import struct
 import sys
 import termios
+from typing import Final
+
+READ_BYTES: Final = 64 * 1024
 
 
 def unacknowledged(transport: asyncio.BaseTransport) -> int:
@@ -54,3 +58,30 @@ def reset_at_close(transport: asyncio.BaseTransport) -> None:
     if connection is not None:
         with contextlib.suppress(OSError):  # it is closed
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+NO_HOLD: Final = -1
+
+
+def hold(transport: asyncio.BaseTransport) -> int:
+    """A descriptor that keeps what a peer has sent when the transport closes; or ``NO_HOLD``.
+
+    uvloop closes a connection as soon as a write fails, read or not.  TLS is left out: what has
+    come is of no use there.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is None or transport.get_extra_info("ssl_object") is not None:
+        return NO_HOLD
+    with contextlib.suppress(OSError):  # no descriptor is left
+        return os.dup(connection.fileno())
+    return NO_HOLD
+
+
+def let_go(descriptor: int) -> bytes:
+    """Close what ``hold`` returned; returns what had come and was not read."""
+    parts = []
+    with contextlib.suppress(OSError):  # that was all, or a reset stands behind it
+        while part := os.read(descriptor, READ_BYTES):
+            parts.append(part)
+    os.close(descriptor)
+    return b"".join(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from headgate.dataplane.kernel import NO_HOLD, hold, let_go
 from headgate.wire.body import UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END, refuse_bare_lf
@@ -64,6 +65,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_finished",
         "_full",
         "_head_bytes",
+        "_hold",
         "_last",
         "_max_fields",
         "_pool",
@@ -82,6 +84,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._buffer = b""
         self._finished = False
         self._full = False
+        self._hold = NO_HOLD
         self._response: Response | None = None
         self._last: Response | None = None
         self.exchange: ExchangeSide | None = None
@@ -102,6 +105,15 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange = exchange
         self.deadline = deadline
 
+    def expect_early_answer(self) -> None:
+        """Lose no answer that comes before the request is whole, whatever becomes of the rest."""
+        if self._hold == NO_HOLD:
+            self._hold = hold(self.transport)
+
+    def _let_go(self) -> bytes:
+        held, self._hold = self._hold, NO_HOLD
+        return let_go(held) if held != NO_HOLD else b""
+
     def write(self, pieces: list[bytes]) -> None:
         """Send parts of a request, in one piece where that is cheap."""
         if len(pieces) == 1:
@@ -113,6 +125,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def give_back(self) -> None:
         """Return to the pool: the exchange is complete on both sides."""
+        self._let_go()
         self._pool.give_back(self)
 
     def abort(self) -> None:
@@ -147,6 +160,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._finished = True
 
     def connection_lost(self, exc: Exception | None) -> None:
+        late = self._let_go()
+        if late and self.exchange is not None:
+            self._full = True  # it is of no use to another exchange
+            self.data_received(late)
         exchange, self.exchange = self.exchange, None
         self._pool.forget(self)
         if exchange is None:
