@@ -126,6 +126,18 @@ def test_leaving_before_the_answer(scene: Scene, clients: list[RawClient]) -> No
     assert scene.reasons(target, CLIENTS) == ["client_gone"] * CLIENTS
 
 
+def test_leaving_after_the_end_of_what_is_sent(scene: Scene, clients: list[RawClient]) -> None:
+    target = scene.play("no-answer-to-the-half", silent)
+    for client in clients:
+        client.send(scene.head("GET", target))
+        client.finish_sending()
+    requests = scene.wait_for_arrival(target, CLIENTS)
+    for client in clients:
+        client.reset()
+    scene.upstream.wait_until(lambda: all(each.disconnected for each in requests))
+    assert scene.reasons(target, CLIENTS) == ["client_gone"] * CLIENTS
+
+
 def test_the_gauges_rise_and_fall(scene: Scene, clients: list[RawClient]) -> None:
     """What the gate itself counts as under way ends with its clients."""
     target = scene.play("counted", silent)
@@ -337,3 +349,28 @@ def test_an_early_answer_ends_the_upload(scene: Scene, clients: list[RawClient])
         client.expect_close()
     requests = scene.wait_for_arrival(target, CLIENTS)
     scene.upstream.wait_until(lambda: all(each.disconnected for each in requests))
+
+
+def test_an_early_answer_outlives_its_connection(scene: Scene, clients: list[RawClient]) -> None:
+    """A server that closes in the middle of a body resets the connection behind its answer."""
+
+    def refuse(exchange: Exchange) -> None:
+        exchange.read_some(100_000)
+        exchange.send(answer_bytes(b"enough", status=413))
+        exchange.close()
+
+    def upload(client: RawClient) -> None:
+        with suppress(OSError):  # the gate takes no more
+            client.send(scene.head("PUT", target, f"Content-Length: {10**9}"))
+            while True:
+                client.send(PART)
+
+    target = scene.play("early-and-closed", refuse)
+    for client in clients:
+        sender = threading.Thread(target=upload, args=(client,))
+        sender.start()
+        answer = client.answer()
+        assert (answer.status, answer.body) == (413, b"enough")
+        client.shut()
+        sender.join()
+    assert scene.reasons(target, CLIENTS) == ["ok"] * CLIENTS

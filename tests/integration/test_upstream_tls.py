@@ -12,9 +12,11 @@ from typing import Any, Protocol
 
 import pytest
 
+from tests.support.byte_stream import ClosedError
 from tests.support.certificates import Authority, Certificate
 from tests.support.gate import Gate, create_key, running_gate
-from tests.support.recording_upstream import RecordingUpstream
+from tests.support.raw import request_head
+from tests.support.recording_upstream import Exchange, RecordingUpstream
 from tests.support.scripts import fixed
 
 PREFIX = "HEADGATE_UPSTREAMS__DEFAULT__TLS__"
@@ -88,6 +90,32 @@ def test_named_authorities_are_trusted(start: Start, authority: Authority, key: 
             )
             assert client.answer().body == b"answered"
     assert upstream.connections == 1  # it is kept, as a plain one is
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_an_answer_to_the_end_of_its_connection_ends_with_a_word(
+    says_so: bool, start: Start, authority: Authority, key: str
+) -> None:
+    """Without TLS's own notice of the end, anybody on the way may have cut it short."""
+
+    def script(exchange: Exchange) -> None:
+        exchange.read_body()
+        exchange.send(b"HTTP/1.1 200 OK\r\n\r\nso far")
+        if says_so:
+            exchange.say_close()
+        exchange.close()
+
+    gate, upstream = start(authority.issue("mlflow", "127.0.0.1"), ca=authority.certificate)
+    upstream.scripts = [script]
+    with gate.connect() as client:
+        client.send(request_head("GET", "/version", f"X-API-Key: {key}"))
+        if says_so:
+            assert client.answer().body == b"so far"
+        else:
+            with pytest.raises((ClosedError, ConnectionError)):
+                client.answer()
+    reason = gate.outcome(lambda _: True)["reason"]
+    assert reason == ("ok" if says_so else "upstream_reset")
 
 
 def test_a_certificate_for_another_name_is_refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 from types import TracebackType
 from typing import Self
@@ -76,6 +77,11 @@ class ByteStream:
     def finish_sending(self) -> None:
         """Close the sending direction alone."""
         self._socket.shutdown(socket.SHUT_WR)
+
+    def say_close(self) -> None:
+        """Announce the end of a TLS connection, and wait for the peer to do so, too."""
+        assert isinstance(self._socket, ssl.SSLSocket)
+        self._socket.unwrap()
 
     def reset(self) -> None:
         """Break the connection off: a linger of zero seconds makes the peer see a reset."""

@@ -250,6 +250,10 @@ class Exchange:
         self._stream.receive_to_end()
         raise ClosedError("the peer ended the connection, as the script expects")
 
+    def say_close(self) -> None:
+        """Send TLS's notice that the connection ends, and wait for the gate's own."""
+        self._stream.say_close()
+
     def reset(self) -> None:
         """Break the connection off: the gate sees a reset."""
         self._stream.reset()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Final
 
 from headgate.errors import REASONS, Refusal
 from headgate.model import Reason
 from headgate.wire.forward import status_line
+from headgate.wire.request import METHODS
 from headgate.wire.response import Response
 
 _REASONS: Final = {reason.value.encode("ascii"): reason for reason in Reason}
 # A browser asks its user for a name and a password; the SDK shows the message.
 _CHALLENGE: Final = b'WWW-Authenticate: Basic realm="Headgate", charset="UTF-8"\r\n'
+# Which goes with every 405 (RFC 9110 section 15.5.6).
+_ALLOW: Final = b"Allow: %b\r\n" % b", ".join(sorted(METHODS))
 
 
 def refusal(what: Refusal, request_id: bytes, connection: bytes, *, head_only: bool) -> bytes:
@@ -35,6 +39,8 @@ def refusal(what: Refusal, request_id: bytes, connection: bytes, *, head_only: b
         lines.append(b"Retry-After: %d\r\n" % what.retry_after)
     if what.challenge:
         lines.append(_CHALLENGE)
+    if what.code == HTTPStatus.METHOD_NOT_ALLOWED:
+        lines.append(_ALLOW)
     lines += (connection, b"\r\n")
     if not head_only:
         lines.append(body)

@@ -13,7 +13,7 @@ from typing import Final, cast
 from headgate.config import Limits
 from headgate.dataplane.exchange import Exchange
 from headgate.dataplane.gate import Caller
-from headgate.dataplane.kernel import has_left, reset_at_close, unacknowledged
+from headgate.dataplane.kernel import Left, left, reset_at_close, unacknowledged
 from headgate.dataplane.plane import Plane, log
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
@@ -217,16 +217,21 @@ class ClientConnection(asyncio.Protocol):
         self._last = None
 
     @property
-    def paused(self) -> bool:
+    def unread(self) -> bool:
         """Whether nothing is read from the client, so that asyncio does not tell when it leaves."""
-        return self._paused
+        return self._paused or self.half_closed
 
     def look(self) -> None:
-        """Read on if the client has ended what it sends: that is all there will ever be.
-
-        The end comes behind the rest, and only the end tells whether the request was whole.
-        """
-        if not self.half_closed and not self.transport.is_closing() and has_left(self.transport):
+        """Find out whether the client has left."""
+        if self.transport.is_closing():
+            return
+        ended = left(self.transport)
+        if ended is Left.ALL:
+            self.transport.abort()
+        elif ended is Left.NOTHING or self.half_closed:
+            return
+        elif len(self._held) <= PIPELINE_BYTES:
+            # The end stands behind the rest, which is read for it: there will never be more.
             self._paused = False
             self.transport.resume_reading()
 

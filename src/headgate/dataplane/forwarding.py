@@ -216,6 +216,8 @@ class Forwarding:
         if not self._client.writable:
             self.on_client_full()
         if body is not None:
+            if not body.complete:
+                connection.expect_early_answer()
             exchange.invite_body()
 
     def _lines_of_its_own(self) -> bytes:

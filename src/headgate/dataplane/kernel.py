@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import fcntl
+import os
 import select
 import socket
 import struct
 import sys
 import termios
+from typing import Final
+
+READ_BYTES: Final = 64 * 1024
 
 
 def unacknowledged(transport: asyncio.BaseTransport) -> int:
@@ -26,15 +31,25 @@ def unacknowledged(transport: asyncio.BaseTransport) -> int:
     return 0
 
 
-def has_left(transport: asyncio.BaseTransport) -> bool:
-    """Whether the peer has ended what it sends, or the connection, although nothing is read."""
+class Left(enum.Enum):
+    """What the peer of a connection has ended, although nothing is read from it."""
+
+    NOTHING = enum.auto()
+    SENDING = enum.auto()
+    ALL = enum.auto()
+
+
+def left(transport: asyncio.BaseTransport) -> Left:
+    """Find out what the peer has ended."""
     connection = transport.get_extra_info("socket")
     if connection is None:
-        return False
+        return Left.NOTHING
     poll = select.poll()
     with contextlib.suppress(OSError, ValueError):  # it is closed
-        poll.register(connection.fileno(), select.POLLRDHUP)  # errors and resets are always told
-    return bool(poll.poll(0))
+        poll.register(connection.fileno(), select.POLLRDHUP)
+    for _, found in poll.poll(0):
+        return Left.ALL if found & (select.POLLERR | select.POLLHUP) else Left.SENDING
+    return Left.NOTHING
 
 
 def reset_at_close(transport: asyncio.BaseTransport) -> None:
@@ -43,3 +58,30 @@ def reset_at_close(transport: asyncio.BaseTransport) -> None:
     if connection is not None:
         with contextlib.suppress(OSError):  # it is closed
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+NO_HOLD: Final = -1
+
+
+def hold(transport: asyncio.BaseTransport) -> int:
+    """A descriptor that keeps what a peer has sent when the transport closes; or ``NO_HOLD``.
+
+    uvloop closes a connection as soon as a write fails, read or not.  TLS is left out: what has
+    come is of no use there.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is None or transport.get_extra_info("ssl_object") is not None:
+        return NO_HOLD
+    with contextlib.suppress(OSError):  # no descriptor is left
+        return os.dup(connection.fileno())
+    return NO_HOLD
+
+
+def let_go(descriptor: int) -> bytes:
+    """Close what ``hold`` returned; returns what had come and was not read."""
+    parts = []
+    with contextlib.suppress(OSError):  # that was all, or a reset stands behind it
+        while part := os.read(descriptor, READ_BYTES):
+            parts.append(part)
+    os.close(descriptor)
+    return b"".join(parts)

@@ -77,7 +77,7 @@ class Plane:
         """
         now = self.clock()
         for connection in tuple(self.connections):
-            if connection.deadline <= now or connection.paused:
+            if connection.deadline <= now or connection.unread:
                 self._look_after(connection, now)
 
     def _look_after(self, connection: ClientConnection, now: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from headgate.dataplane.kernel import NO_HOLD, hold, let_go
 from headgate.wire.body import UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END, refuse_bare_lf
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 WRITE_HIGH_WATER: Final = 64 * 1024
 """Bytes waiting to be sent before the other side is asked to pause."""
+
+_BEGIN: Final = b"HTTP/1."
+"""Whoever begins in another way may speak first and then wait, as SSH and databases do."""
 
 JOIN_BYTES: Final = 64 * 1024
 """Parts up to this size are copied together: that is cheaper than a second system call."""
@@ -58,8 +62,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_buffer",
+        "_finished",
         "_full",
         "_head_bytes",
+        "_hold",
         "_last",
         "_max_fields",
         "_pool",
@@ -76,7 +82,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_bytes = head_bytes
         self._max_fields = max_fields
         self._buffer = b""
+        self._finished = False
         self._full = False
+        self._hold = NO_HOLD
         self._response: Response | None = None
         self._last: Response | None = None
         self.exchange: ExchangeSide | None = None
@@ -97,6 +105,15 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange = exchange
         self.deadline = deadline
 
+    def expect_early_answer(self) -> None:
+        """Lose no answer that comes before the request is whole, whatever becomes of the rest."""
+        if self._hold == NO_HOLD:
+            self._hold = hold(self.transport)
+
+    def _let_go(self) -> bytes:
+        held, self._hold = self._hold, NO_HOLD
+        return let_go(held) if held != NO_HOLD else b""
+
     def write(self, pieces: list[bytes]) -> None:
         """Send parts of a request, in one piece where that is cheap."""
         if len(pieces) == 1:
@@ -108,6 +125,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def give_back(self) -> None:
         """Return to the pool: the exchange is complete on both sides."""
+        self._let_go()
         self._pool.give_back(self)
 
     def abort(self) -> None:
@@ -137,13 +155,22 @@ class UpstreamConnection(asyncio.Protocol):
             self.abort()
             exchange.on_defect(defect)  # a name of its own: to mypyc, ``error`` has one type
 
+    def eof_received(self) -> None:
+        """MLflow has ended what it sends, in order: TLS may end without a word (RFC 9112 9.8)."""
+        self._finished = True
+
     def connection_lost(self, exc: Exception | None) -> None:
+        late = self._let_go()
+        if late and self.exchange is not None:
+            self._full = True  # it is of no use to another exchange
+            self.data_received(late)
         exchange, self.exchange = self.exchange, None
         self._pool.forget(self)
         if exchange is None:
             return
         response = self._response
-        if exc is None and response is not None and isinstance(response.body, UntilClose):
+        is_whole = self._finished and exc is None
+        if is_whole and response is not None and isinstance(response.body, UntilClose):
             exchange.on_response(None, [], done=True)
             exchange.on_response_end(reusable=False)
         else:
@@ -198,6 +225,8 @@ class UpstreamConnection(asyncio.Protocol):
         while True:
             end = data.find(END)
             if end < 0 or end > self._head_bytes:
+                if not data.startswith(_BEGIN[: len(data)]):
+                    raise ProtocolError("the answer is neither HTTP/1.0 nor HTTP/1.1")
                 refuse_bare_lf(data, 0, self._head_bytes)
                 if len(data) - len(END) >= self._head_bytes:
                     raise ProtocolError("the answer's head is too long")

@@ -19,7 +19,9 @@ def make_room(limits: Limits) -> None:
     Systems hand out a limit that is far below what they allow, for the sake of programs that
     use ``select``.  What exceeds it is accepted and closed at once, without a word.
     """
-    needed = limits.connections + limits.in_flight + OTHERS
+    # Two for each request under way: an upload holds its connection to MLflow twice
+    # (``dataplane/kernel.py``).
+    needed = limits.connections + 2 * limits.in_flight + OTHERS
     now, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed == resource.RLIM_INFINITY or needed <= allowed:
         wanted = needed

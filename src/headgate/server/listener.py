@@ -5,10 +5,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+from typing import Final
 
 from headgate.config import Listen
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint
+
+# What every connection inherits: the kernel asks a silent client whether it is there.  One that has
+# gone altogether looks as one that has ended only what it sends, until it is asked (tcp(7)).
+_KEEP_ALIVE: Final = (
+    ((socket.SOL_SOCKET, socket.SO_KEEPALIVE), 1),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 30),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), 15),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPCNT), 4),
+)
 
 
 def bind(listen: Listen) -> list[socket.socket]:
@@ -74,6 +84,8 @@ def _bind_one(listen: Listen, port: int, *, shared: bool, listens: bool = True) 
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        for option, value in _KEEP_ALIVE:
+            listener.setsockopt(*option, value)
         listener.bind(address)
         if listens:
             listener.listen(listen.backlog)

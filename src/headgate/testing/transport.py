@@ -165,8 +165,8 @@ class FakeTransport(asyncio.Transport):
         self._inbox.append(_Eof.EOF)
         self._deliver()
 
-    def reset(self, error: OSError) -> None:
-        """Let the connection break."""
+    def reset(self, error: OSError | None) -> None:
+        """Let the connection break; over TLS that may be no error."""
         self._inbox.clear()
         self._break(error)
 
@@ -257,6 +257,11 @@ class Peer:
     def resets(self) -> None:
         """Break the connection."""
         self.transport.reset(ConnectionResetError(104, "Connection reset by peer"))
+        self._turns.run()
+
+    def vanishes(self) -> None:
+        """End a TLS connection without saying so."""
+        self.transport.reset(None)
         self._turns.run()
 
     def received(self) -> bytes:

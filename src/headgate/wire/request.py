@@ -10,7 +10,7 @@ from headgate.wire.head import parse_request
 from headgate.wire.request_fields import CHUNKED, RequestFields
 from headgate.wire.target import origin_form
 
-_METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{8,128}")
 # A request line that llhttp would take as it is; any other goes to llhttp itself.
 _PLAIN_LINE: Final = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|HEAD) (/[A-Za-z0-9/._~\-?&=%+,:@]*)")
@@ -114,7 +114,7 @@ def _read(block: bytes, max_fields: int) -> Request:
     for field in found.fields:
         fields.take(field)
     fields.settle(minor)
-    if method not in _METHODS:
+    if method not in METHODS:
         raise ProtocolError(f"{method.decode()} is not served here", status=405)
     if not found.target.startswith(b"/"):
         origin_form(found.target, fields.host)  # whoever asks another server, or a proxy for any

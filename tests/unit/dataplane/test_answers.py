@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from headgate.model import Reason
@@ -87,13 +89,14 @@ def test_an_answer_that_ends_with_its_connection(
     assert (outcome.reason, outcome.bytes_out) == (Reason.OK, 5)
 
 
+@pytest.mark.parametrize("breaks", [Peer.resets, Peer.vanishes])
 @pytest.mark.parametrize("minor", [0, 1])
 def test_an_answer_that_ends_with_its_connection_breaking_is_no_whole_one(
-    minor: int, dialogue: Dialogue
+    minor: int, breaks: Callable[[Peer], None], dialogue: Dialogue
 ) -> None:
     client, mlflow = exchange(dialogue, minor=minor)
     mlflow.sends(b"HTTP/1.1 200 OK\r\n\r\nabc")
-    mlflow.resets()
+    breaks(mlflow)
 
     assert client.end() is End.CUT
     assert not client.received().endswith(b"0\r\n\r\n")

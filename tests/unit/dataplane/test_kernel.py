@@ -7,7 +7,15 @@ import socket
 
 import pytest
 
-from headgate.dataplane.kernel import has_left, reset_at_close, unacknowledged
+from headgate.dataplane.kernel import (
+    NO_HOLD,
+    Left,
+    hold,
+    left,
+    let_go,
+    reset_at_close,
+    unacknowledged,
+)
 
 
 def test_it_shrinks_as_the_peer_reads() -> None:
@@ -39,17 +47,17 @@ def test_an_end_is_seen_behind_what_is_not_read() -> None:
     with ours, theirs:
         transport = asyncio.BaseTransport({"socket": ours})
         theirs.sendall(b"unread")
-        assert not has_left(transport)
+        assert left(transport) is Left.NOTHING
         theirs.shutdown(socket.SHUT_WR)
-        assert has_left(transport)
+        assert left(transport) is Left.SENDING
 
 
 def test_who_is_closed_or_has_no_socket_has_not_left() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         transport = asyncio.BaseTransport({"socket": ours})
-    assert not has_left(transport)
-    assert not has_left(asyncio.BaseTransport({}))
+    assert left(transport) is Left.NOTHING
+    assert left(asyncio.BaseTransport({})) is Left.NOTHING
 
 
 def test_a_reset_is_seen_by_the_peer_and_by_whoever_does_not_read() -> None:
@@ -59,8 +67,31 @@ def test_a_reset_is_seen_by_the_peer_and_by_whoever_does_not_read() -> None:
     with theirs, ours:
         reset_at_close(asyncio.BaseTransport({"socket": ours}))
         ours.close()
-        assert has_left(asyncio.BaseTransport({"socket": theirs}))
+        assert left(asyncio.BaseTransport({"socket": theirs})) is Left.ALL
         with pytest.raises(ConnectionResetError):
             theirs.recv(1)
         reset_at_close(asyncio.BaseTransport({"socket": ours}))  # it is closed already
     reset_at_close(asyncio.BaseTransport({}))
+
+
+@pytest.mark.parametrize("sent", [b"", b"x" * 100_000])
+def test_what_has_come_is_kept_when_the_connection_closes(sent: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        with ours:
+            ours.setblocking(False)
+            held = hold(asyncio.BaseTransport({"socket": ours}))
+            theirs.sendall(sent)
+        theirs.sendall(b"also")
+        assert let_go(held) == sent + b"also"
+        with pytest.raises(BrokenPipeError):
+            theirs.sendall(b"nobody is there")
+
+
+def test_nothing_is_kept_of_what_is_closed_or_encrypted_or_no_connection() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = asyncio.BaseTransport({"socket": ours, "ssl_object": object()})
+        assert hold(transport) == NO_HOLD
+    assert hold(asyncio.BaseTransport({"socket": ours})) == NO_HOLD
+    assert hold(asyncio.BaseTransport({})) == NO_HOLD

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.dataplane import client as room
+from headgate.dataplane.kernel import Left
 from headgate.model import Outcome, Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, answer, request
@@ -69,7 +70,7 @@ def test_the_end_of_a_client_that_is_not_read_from_is_looked_for(
     dialogue.passes(1)
     assert not client.is_read()
 
-    monkeypatch.setattr(room, "has_left", lambda _: True)
+    monkeypatch.setattr(room, "left", lambda _: Left.SENDING)
     dialogue.passes(2)
     if sent == b"ab":
         assert gone(dialogue.outcome(), Phase.SELECT)
@@ -79,6 +80,43 @@ def test_the_end_of_a_client_that_is_not_read_from_is_looked_for(
         assert Message.of(mlflow.received()).rest == sent
         mlflow.sends(answer(200))
         assert dialogue.outcome().reason is Reason.OK
+
+
+@pytest.mark.patches
+def test_who_leaves_altogether_after_having_ended_what_it_sends(
+    dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /stream"))
+    mlflow = dialogue.mlflow_accepts()
+    monkeypatch.setattr(room, "left", lambda _: Left.SENDING)
+    client.finishes()
+    dialogue.passes(2)
+    assert mlflow.end() is End.OPEN
+
+    monkeypatch.setattr(room, "left", lambda _: Left.ALL)
+    dialogue.passes(1)
+    assert mlflow.end() is End.CUT
+    assert gone(dialogue.outcome(), Phase.FORWARD)
+
+
+@pytest.mark.patches
+def test_a_reset_is_noticed_however_much_has_come_before_it(
+    dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /stream"))
+    mlflow = dialogue.mlflow_accepts()
+    client.sends(*[request("GET /stream")] * 10_000)
+    assert not client.is_read()
+
+    monkeypatch.setattr(room, "left", lambda _: Left.SENDING)
+    dialogue.passes(1)
+    assert (client.is_read(), mlflow.end()) == (False, End.OPEN)
+    monkeypatch.setattr(room, "left", lambda _: Left.ALL)
+    dialogue.passes(1)
+    assert mlflow.end() is End.CUT
+    assert gone(dialogue.outcome(), Phase.FORWARD)
 
 
 def test_leaving_within_a_body_is_noticed_behind_an_unread_answer(dialogue: Dialogue) -> None:

@@ -112,6 +112,10 @@ def test_mlflow_that_leaves_after_its_answer(die: object, dialogue: Dialogue) ->
         b"HTTP/2.0 200 OK\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
+        b"S",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"\x15\x03\x03\x00\x02\x02\x50",
+        b"HTTP/2.",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\n",
     ],
 )

@@ -38,6 +38,17 @@ def test_a_document_is_answered_without_mlflow(
     assert client.received().endswith(b'{"a":1}')
 
 
+@pytest.mark.parametrize("line", ["TRACE /stream", "CONNECT gate.example:80"])
+def test_who_uses_a_method_that_is_not_served_is_told_which_are(
+    line: str, dialogue: Dialogue
+) -> None:
+    client = dialogue.client()
+    client.sends(request(line))
+    got = Message.of(client.received())
+    assert got.line.startswith(b"HTTP/1.1 405 ")
+    assert got.fields[b"allow"] == b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+
+
 @pytest.fixture
 def marked(dialogue: Dialogue) -> Dialogue:
     """A dialogue in which lines are added to answers."""

@@ -12,7 +12,7 @@ import pytest
 from headgate.config import Limits
 from headgate.server.descriptors import OTHERS, make_room
 
-NEEDED = 300 + 200 + OTHERS
+NEEDED = 300 + 2 * 200 + OTHERS
 
 
 def limits_after(

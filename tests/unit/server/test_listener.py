@@ -55,6 +55,16 @@ def test_a_port_that_is_taken_is_never_shared(first: int, second: int, bind: Bin
         bind(Listen(port=port, workers=second))
 
 
+def test_a_client_that_is_silent_is_asked_whether_it_is_there(bind: Bind) -> None:
+    (listening,) = bind(Listen(port=0))
+    with socket.create_connection(listening.getsockname()):
+        listening.setblocking(True)
+        accepted, _ = listening.accept()
+    with accepted:
+        assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+
+
 def test_a_port_is_free_again_afterwards(bind: Bind) -> None:
     listen = Listen(port=0, workers=2)
     sockets = bind(listen)

@@ -390,6 +390,7 @@ def test_no_more_than_so_much_is_remembered(
     assert [target[-1:] for target in placed] == [b"1", b"2", b"3", b"1"]
 
 
+@pytest.mark.patches
 def test_long_paths_are_not_remembered(scene: Scene, placed: list[bytes]) -> None:
     """Anybody may ask for them, and for others each time."""
     path = "/api/2.0/mlflow-artifacts/artifacts/".ljust(room.REMEMBERED_PATH, "x")

@@ -23,7 +23,10 @@ ORIGIN_OF_REQUEST = words("""
     x-forwarded-protocol x-forwarded-scheme x-forwarded-server x-forwarded-ssl x-forwarded-uri
     x-original-uri x-original-url x-original-host x-rewrite-url x-real-ip x-client-ip
     x-cluster-client-ip true-client-ip cf-connecting-ip x-http-method-override x-method-override
-    x-http-method script-name path-info
+    x-http-method script-name path-info x-script-name x-original-forwarded-for x-original-method
+    x-envoy-external-address x-envoy-original-path x-azure-clientip x-host x-http-host-override
+    x-scheme x-url-scheme front-end-https forwarded-for client-ip x-originating-ip fastly-client-ip
+    proxy-client-ip wl-proxy-client-ip cf-connecting-ipv6
 """)
 IDENTITY = words("""
     authorization x-api-key remote-user remote-groups remote-email x-remote-user x-remote-groups
@@ -33,6 +36,10 @@ IDENTITY = words("""
     x-goog-authenticated-user-email x-goog-iap-jwt-assertion x-ms-client-principal
     x-ms-client-principal-name x-webauth-user x-mlflow-authorization x-mlflow-assistant-delegation
     x-headgate-reason x-headgate-principal x-headgate-anything
+    x-auth-user x-auth-username x-auth-token x-authenticated-user x-authenticated-userid
+    x-authentik-username x-consumer-username x-credential-identifier x-pomerium-jwt-assertion
+    x-ssl-client-dn ssl-client-cert x-client-cert x-user-id x-user-email x-username x-email x-groups
+    x-roles x-principal x-vouch-user cf-access-authenticated-user-email tailscale-user-login
 """)
 NEVER_AS_SENT = [*ORIGIN_OF_REQUEST, *IDENTITY, "origin", "host"]
 ONLY_WITH_HYPHENS = ["content-type", "content-length", "expect", "x-request-id", "traceparent"]
