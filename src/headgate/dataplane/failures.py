@@ -34,10 +34,7 @@ def cannot_connect(endpoint: Endpoint, error: OSError) -> Refusal:
 def _likely(error: OSError) -> str:
     """What most probably lies behind it, and the cure."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            "Its certificate is not trusted, has run out or bears another name: set tls.ca or "
-            "tls.server_name of this upstream, or renew it"
-        )
+        return _about_certificate(str(error))
     if isinstance(error, ssl.SSLError):
         return "What listens there does not speak TLS as the gate does: is it http?"
     if isinstance(error, TimeoutError):
@@ -50,6 +47,14 @@ def _likely(error: OSError) -> str:
     if isinstance(error, ConnectionError):
         return "Something there accepts connections and drops them at once: is it MLflow?"
     return "The gate has no way to that address"
+
+
+def _about_certificate(error: str) -> str:
+    if "expired" in error:
+        return "Its certificate has run out: renew it"
+    if "mismatch" in error:
+        return "Its certificate bears another name: set tls.server_name of this upstream to that"
+    return "Nobody the gate trusts has signed its certificate: set tls.ca of this upstream"
 
 
 def waited_in_vain(limit: float) -> Refusal:
