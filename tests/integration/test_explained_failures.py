@@ -19,7 +19,7 @@ import dns.rcode
 import pytest
 
 from headgate.testing.fault_proxy import Fault, FaultProxy
-from tests.support.certificates import Authority
+from tests.support.certificates import Authority, Certificate
 from tests.support.gate import create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
 from tests.support.processes import clean_environment
@@ -101,12 +101,30 @@ def metadata(stack: ExitStack, _folder: Path) -> Settings:
     return settings
 
 
-def untrusted(stack: ExitStack, folder: Path) -> Settings:
-    shown = Authority(folder, "authority").issue("mlflow", "127.0.0.1")
+def shown(stack: ExitStack, certificate: Certificate) -> Settings:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(shown.certificate, shown.key)
+    context.load_cert_chain(certificate.certificate, certificate.key)
     upstream = stack.enter_context(RecordingUpstream(fixed(), tls=context))
     return {f"{UPSTREAM}URL": upstream.url}
+
+
+def untrusted(stack: ExitStack, folder: Path) -> Settings:
+    return shown(stack, Authority(folder, "authority").issue("mlflow", "127.0.0.1"))
+
+
+def trusted(authority: Authority) -> Settings:
+    return {f"{UPSTREAM}TLS__CA": str(authority.certificate)}
+
+
+def expired(stack: ExitStack, folder: Path) -> Settings:
+    authority = Authority(folder, "authority")
+    issued = authority.issue("mlflow", "127.0.0.1", ended=True)
+    return trusted(authority) | shown(stack, issued)
+
+
+def misnamed(stack: ExitStack, folder: Path) -> Settings:
+    authority = Authority(folder, "authority")
+    return trusted(authority) | shown(stack, authority.issue("mlflow", "mlflow.corp"))
 
 
 def plain(stack: ExitStack, _folder: Path) -> Settings:
@@ -134,6 +152,21 @@ def host_refused(stack: ExitStack, _folder: Path) -> Settings:
     }
     refusal = raw(answer_bytes(HOST_REFUSED, status=403, content_type="text/plain"))
     upstream = stack.enter_context(RecordingUpstream(routed(routes, refusal)))
+    return {f"{UPSTREAM}URL": upstream.url}
+
+
+def redirects(stack: ExitStack, _folder: Path) -> Settings:
+    """As a balancer does that wants https."""
+    moved = answer_bytes(
+        b"<html>301", "Location: https://mlflow.corp/", status=301, content_type="text/html"
+    )
+    upstream = stack.enter_context(RecordingUpstream(raw(moved)))
+    return {f"{UPSTREAM}URL": upstream.url}
+
+
+def unauthenticated(stack: ExitStack, _folder: Path) -> Settings:
+    asks = raw(answer_bytes(b"You are not authenticated.", status=401, content_type="text/html"))
+    upstream = stack.enter_context(RecordingUpstream(routed({b"/health": fixed(b"OK")}, asks)))
     return {f"{UPSTREAM}URL": upstream.url}
 
 
@@ -191,7 +224,15 @@ FAILURES = {
     ),
     "certificate": Failure(
         *(untrusted, 503, "upstream_tls", ("unable to get local issuer", "tls.ca")),
-        *("connect to", "CERTIFICATE_VERIFY_FAILED", "upstreams.NAME.tls.ca"),
+        *("connect to", "CERTIFICATE_VERIFY_FAILED", "upstreams.default.tls.ca"),
+    ),
+    "expired certificate": Failure(
+        *(expired, 503, "upstream_tls", ("has expired", "renew it")),
+        *("connect to", "certificate has expired", "Renew the certificate"),
+    ),
+    "certificate of another name": Failure(
+        *(misnamed, 503, "upstream_tls", ("not valid for '127.0.0.1'", "tls.server_name")),
+        *("connect to", "not valid for '127.0.0.1'", "upstreams.default.tls.server_name"),
     ),
     "no TLS": Failure(
         *(plain, 503, "upstream_tls", ("WRONG_VERSION_NUMBER", "is it http?")),
@@ -200,6 +241,14 @@ FAILURES = {
     "Host check": Failure(
         *(host_refused, 502, "upstream_host_refused", ("--allowed-hosts",)),
         *("pass the Host check", "MLflow refuses the Host", "--allowed-hosts"),
+    ),
+    "redirect": Failure(
+        *(redirects, 502, "upstream_not_json", ("status 301", "load balancer")),
+        *("connect to", "answered 301, a redirect", "follows no redirect"),
+    ),
+    "authentication": Failure(
+        *(unauthenticated, 502, "upstream_credentials", ("Your key is fine", "policy 'replace'")),
+        *("pass the authentication", "(401)", "upstreams.default.credentials"),
     ),
     "web page": Failure(
         *(page, 502, "upstream_not_json", ("a web page (status 200)", "login page")),

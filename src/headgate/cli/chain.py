@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import uvloop
 from rich.console import Console
 
 from headgate.compose import asker
 from headgate.config import Config
+from headgate.contract.diagnosis import cure_for
 from headgate.control.board import CheckResult
 from headgate.control.checks import Checks
 from headgate.model import Api
@@ -32,10 +33,12 @@ def walk(config: Config, *, as_json: bool) -> int:
 async def _walk(config: Config, console: Console | None) -> list[Finding]:
     findings = []
     for name in config.upstreams:
-        async for finding in _upstream(config, name):
+        async for found in _upstream(config, name):
+            finding = replace(found, cure=cure_for(name, found.cure))
             findings.append(finding)
             if console is not None:
-                _show(console, finding)
+                told = any(finding.cure == before.cure for before in findings[:-1])
+                _show(console, replace(finding, cure="") if told else finding)
     return findings
 
 

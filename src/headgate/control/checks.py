@@ -158,6 +158,7 @@ class Checks:
                 await self._remove(f"{PROBE_FOLDER}/{name}")
 
 
-def _names_in(listed: Any) -> list[str]:
-    files = listed.get("files", ()) if isinstance(listed, dict) else ()
-    return [str(file["path"]).rpartition("/")[2] for file in files]
+def _names_in(listed: dict[str, Any]) -> list[str]:
+    files = listed.get("files")
+    found = [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+    return [str(file.get("path")).rpartition("/")[2] for file in found]

@@ -7,13 +7,17 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from headgate.contract.diagnosis import AskError, is_page
+from headgate.contract.diagnosis import HOST_REFUSED, AskError, is_page
 from headgate.contract.known import numbers
 from headgate.contract.use import use
 from headgate.dataplane.call import CallAnswer, CallError
 from headgate.model import Api
 from headgate.server.cures import ask_error
 from headgate.upstream import ProbeResult
+
+SERVER_INFO = b"/api/3.0/mlflow/server-info"
+"""Needs no database and no login, but passes the Host check, from which /health is exempt."""
+_HOST_REFUSED = "MLflow's Host check refuses the gate: `headgate doctor` shows what it sends"
 
 
 class AskEndpoint(Protocol):
@@ -56,6 +60,9 @@ async def probe(
         return ProbeResult(ok, latency, reason)
     with contextlib.suppress(CallError):  # that it is well is known already
         version = _version_in(await ask(base + b"/version"))
+        info = await ask(spoken(b"GET", SERVER_INFO))
+        if info.status == 403 and HOST_REFUSED in info.body:
+            return ProbeResult(False, latency, _HOST_REFUSED, version)
 
     async def ask_api(method: str, target: str, body: bytes) -> CallAnswer:
         how = method.encode("ascii")

@@ -181,7 +181,7 @@ class LiveUpstream:
             try:
                 return await self._ask_at(chosen, method.encode("ascii"), spoken, body)
             except CallError as failure:
-                failed = failure
+                failed = _at(chosen.endpoint, failure)
         assert failed is not None  # noqa: S101 - the first round asks or raises
         raise failed
 
@@ -190,6 +190,7 @@ class LiveUpstream:
         try:
             answer = await call(pool, method, target, body=body, fields=self._fields(body))
             result = Result.OK if answer.status < 500 else Result.ERROR_STATUS
+            error = f"{target.partition(b'?')[0].decode('ascii')} answered {answer.status}"
         except CallError as failure:
             result, error = _RESULTS[failure.failure], failure.detail
             raise
@@ -344,6 +345,13 @@ def authorities_of(endpoint: Endpoint, host: str) -> frozenset[str]:
     if endpoint.host in ("127.0.0.1", "::1"):
         names |= {f"{name}:{endpoint.port}" for name in ("localhost", "127.0.0.1", "[::1]")}
     return frozenset(names)
+
+
+def _at(endpoint: Endpoint, error: CallError) -> CallError:
+    """The error of one endpoint, which it names."""
+    if error.detail.startswith(f"{endpoint}"):
+        return error
+    return CallError(error.failure, f"{endpoint}: {error.detail}")
 
 
 def _names(settings: Upstream) -> frozenset[str]:
