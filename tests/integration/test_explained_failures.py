@@ -348,3 +348,52 @@ def test_the_doctor_finds_an_mlflow_below_a_path_of_its_own(tmp_path: Path) -> N
     assert "static_prefix" in lost["steps"][-1]["cure"]
     walked = [step["step"].partition(" ")[0] for step in found["steps"] if step["ok"]]
     assert walked[:5] == ["find", "connect", "ask", "pass", "use"]
+
+
+def test_the_doctor_speaks_to_mlflow_by_its_name_as_the_gate_does(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    """Its certificate bears that name, and not the address."""
+    authority = Authority(tmp_path, "authority")
+    by_address = shown(stack, authority.issue("mlflow", NAME))
+    port = by_address[f"{UPSTREAM}URL"].rpartition(":")[2]
+    server, _ = named(stack)
+    server.set(NAME, "A", "127.0.0.1")
+    settings = {
+        f"{UPSTREAM}URL": f"https://{NAME}:{port}",
+        f"{UPSTREAM}RESOLVER": server.address,
+        f"{UPSTREAM}HOST_HEADER": "name",
+    }
+    _, told, text = doctor(tmp_path, settings | trusted(authority))
+    connected = told["steps"][1]
+    assert (connected["step"], connected["ok"]) == (f"connect to 127.0.0.1:{port}", True), text
+
+
+def test_the_doctor_tells_upstreams_and_endpoints_apart(stack: ExitStack, tmp_path: Path) -> None:
+    """Each endpoint is used: one may have lost a store that the other has."""
+    models = b"/api/2.0/mlflow/registered-models/search?max_results=1"
+    version = {b"/version": raw(answer_bytes(b"3.17.2", content_type="text/plain"))}
+    broken = version | {models: fixed(b'{"message": "no store"}', status=500)}
+    well, ill = (
+        stack.enter_context(RecordingUpstream(routed(routes, fixed())))
+        for routes in (version, broken)
+    )
+    odd = tmp_path / "odd.pem"
+    odd.write_text("no certificate")
+    file = tmp_path / "headgate.toml"
+    file.write_text(
+        f'[upstreams.default]\nurl = "{well.url},{ill.url}"\n'
+        f'[upstreams.locked]\nurl = "https://127.0.0.1:1"\nprefixes = ["/locked"]\n'
+        f'tls.ca = "{odd}"\n'
+        '[upstreams.six]\nurl = "http://[fd00::1]:1"\nprefixes = ["/six"]\nconnect_timeout = 1\n'
+    )
+    code, told, text = doctor(tmp_path, {"HEADGATE_CONFIG": str(file)})
+    assert code == 1
+    failed = [(each["upstream"], each["step"]) for each in told["steps"] if not each["ok"]]
+    at = ill.url.removeprefix("http://")
+    assert ("default", f"use models at {at}") in failed
+    assert ("default", f"use models at {well.url.removeprefix('http://')}") not in failed
+    assert ("locked", "read its settings") in failed
+    assert ("six", "connect to [fd00::1]:1") in failed
+    for part in ("upstream locked", "odd.pem holds no certificate", "connect to [fd00::1]:1"):
+        assert part in text

@@ -7,15 +7,16 @@ It uses what a running gate uses: the same discovery, the same connections, the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 
 from headgate.config import Limits, Upstream
 from headgate.contract.diagnosis import CREDENTIALS_CURE, HOST_REFUSED, PAGE_CURE, is_page
+from headgate.contract.use import Ask
 from headgate.dataplane.call import CallAnswer, CallError, CallFailure
 from headgate.discovery import Discovery, discovery_for
 from headgate.model import Endpoint
-from headgate.server.cures import call_cure, discovery_cure
+from headgate.server.cures import ask_error, call_cure, discovery_cure
 from headgate.server.upstreams import LiveUpstream
 from headgate.upstream import Found
 
@@ -37,7 +38,7 @@ class _FirstReport:
     """Takes the first thing that an adapter says."""
 
     def __init__(self) -> None:
-        self.endpoints: list[Endpoint] = []
+        self.named: Sequence[Found] = ()
         self.source = ""
         self.error = ""
         self.ttl: float | None = None
@@ -45,7 +46,7 @@ class _FirstReport:
 
     def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
         """See ``Report``."""
-        self.endpoints = [each.endpoint for each in found]
+        self.named = found
         self.source, self.ttl = source, ttl
         self.said.set()
 
@@ -55,31 +56,42 @@ class _FirstReport:
         self.said.set()
 
 
-async def examine(name: str, settings: Upstream, limits: Limits) -> AsyncIterator[Finding]:
+async def examine(
+    name: str, settings: Upstream, limits: Limits, use: Callable[[Ask], AsyncIterator[Finding]]
+) -> AsyncIterator[Finding]:
     """Walk from the upstream's URL to its APIs; ends with the first step that fails.
+
+    ``use`` uses the APIs of one endpoint, as far as it likes; each endpoint is used.
 
     Raises:
         HeadgateError: the settings themselves are not fit.
     """
-    endpoints: list[Endpoint] = []
-    for adapter in discovery_for(settings):
-        finding, found = await _discover(adapter, settings)
-        yield finding
-        if not finding.ok:
-            return
-        endpoints += found
     upstream = LiveUpstream(name, settings, limits)
+    endpoints: list[Endpoint] = []
     try:
+        for adapter in discovery_for(settings):
+            finding, report = await _discover(adapter, settings)
+            yield finding
+            if not finding.ok:
+                return
+            # It knows them by the names that led to them, which certificates bear.
+            upstream.found(report.named, report.source, report.ttl)
+            endpoints += (each.endpoint for each in report.named)
+        endpoints = list(dict.fromkeys(endpoints))  # several sources may name one
         for endpoint in endpoints:
             async for finding in _examine_endpoint(upstream, endpoint):
                 yield finding
                 if not finding.ok:
                     return
+        for endpoint in endpoints:
+            at = f" at {endpoint}" if len(endpoints) > 1 else ""
+            async for finding in use(_asker(upstream, endpoint)):
+                yield replace(finding, step=f"{finding.step}{at}")
     finally:
         upstream.close()
 
 
-async def _discover(adapter: Discovery, settings: Upstream) -> tuple[Finding, list[Endpoint]]:
+async def _discover(adapter: Discovery, settings: Upstream) -> tuple[Finding, _FirstReport]:
     report = _FirstReport()
     running = asyncio.get_running_loop().create_task(adapter.run(report), name="discover")
     try:
@@ -92,10 +104,10 @@ async def _discover(adapter: Discovery, settings: Upstream) -> tuple[Finding, li
         running.cancel()
     if report.error:
         cure = discovery_cure(report.error, settings)
-        return Finding("find MLflow", False, f"{report.source}: {report.error}", cure), []
+        return Finding("find MLflow", False, f"{report.source}: {report.error}", cure), report
     valid = f", valid {report.ttl:g} s" if report.ttl is not None else ""
-    names = ", ".join(map(str, report.endpoints))
-    return Finding("find MLflow", True, f"{report.source}: {names}{valid}"), report.endpoints
+    names = ", ".join(str(each.endpoint) for each in report.named)
+    return Finding("find MLflow", True, f"{report.source}: {names}{valid}"), report
 
 
 async def _examine_endpoint(upstream: LiveUpstream, endpoint: Endpoint) -> AsyncIterator[Finding]:
@@ -183,6 +195,18 @@ _REDIRECT_CURE = (
     "what it leads to; a login page must let the gate pass."
 )
 _FAILING_CURE = "MLflow, or what stands before it, fails: look into its log."
+
+
+def _asker(upstream: LiveUpstream, endpoint: Endpoint) -> Ask:
+    async def ask(method: str, target: str, body: bytes) -> CallAnswer:
+        how = method.encode("ascii")
+        spoken = upstream.spoken(how, target.encode("ascii"))
+        try:
+            return await upstream.call(endpoint, spoken, method=how, body=body, within=CALL_SECONDS)
+        except CallError as error:
+            raise ask_error(error) from None
+
+    return ask
 
 
 async def _ask(upstream: LiveUpstream, endpoint: Endpoint, target: bytes) -> CallAnswer:
