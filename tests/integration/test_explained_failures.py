@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import socket
 import ssl
 import subprocess
@@ -22,10 +23,10 @@ from headgate.testing.fault_proxy import Fault, FaultProxy
 from tests.support.certificates import Authority, Certificate
 from tests.support.gate import create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
-from tests.support.processes import clean_environment
-from tests.support.recording_upstream import RecordingUpstream
+from tests.support.processes import ServerProcess, clean_environment
+from tests.support.recording_upstream import Exchange, RecordingUpstream
 from tests.support.scripted_dns import ScriptedDns
-from tests.support.scripts import answer_bytes, fixed, raw, routed, silent
+from tests.support.scripts import answer_bytes, fixed, held, raw, routed, silent
 
 UPSTREAM = "HEADGATE_UPSTREAMS__DEFAULT__"
 NAME = "mlflow.internal.test"
@@ -397,3 +398,28 @@ def test_the_doctor_tells_upstreams_and_endpoints_apart(stack: ExitStack, tmp_pa
     assert ("six", "connect to [fd00::1]:1") in failed
     for part in ("upstream locked", "odd.pem holds no certificate", "connect to [fd00::1]:1"):
         assert part in text
+
+
+def test_a_doctor_that_is_interrupted_leaves_no_artifact_behind(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    go_on = threading.Event()
+
+    def script(exchange: Exchange) -> None:
+        line = exchange.request.request_line
+        answer = fixed(b"3.17.2" if b" /version " in line else b"{}")
+        (held(go_on, answer) if line.startswith(b"PUT ") else answer)(exchange)
+
+    upstream = stack.enter_context(RecordingUpstream(script))
+    settings = {"MLFLOW_SERVER_URL": upstream.url, "HEADGATE_DATA": str(tmp_path / "data")}
+    command = [sys.executable, "-m", "headgate", "doctor"]
+    process = stack.enter_context(ServerProcess(command, settings, tmp_path, "doctor"))
+
+    def asked(method: bytes) -> int:
+        return sum(each.request_line.startswith(method) for each in upstream.requests)
+
+    upstream.wait_until(lambda: asked(b"PUT ") == 1)
+    process.signal(signal.SIGINT)
+    go_on.set()
+    assert process.wait(20) != 0
+    assert asked(b"DELETE ") == 1

@@ -58,9 +58,12 @@ async def _upstream(name: str, settings: Upstream, limits: Limits) -> AsyncItera
 async def _use(ask: Ask) -> AsyncIterator[Finding]:
     """Use each API, whichever of them fails: each may have a cause of its own."""
     checks = Checks(ask)
-    for api in Api:
-        yield _of_check(await checks.check(api))
-    yield _of_check(await checks.check(Api.ARTIFACTS, deep=True), "keep artifacts")
+    try:
+        for api in Api:
+            yield _of_check(await checks.check(api))
+        yield _of_check(await checks.check(Api.ARTIFACTS, deep=True), "keep artifacts")
+    finally:
+        await checks.settle()  # who is interrupted leaves nothing behind
 
 
 def _of_check(result: CheckResult, step: str = "") -> Finding:

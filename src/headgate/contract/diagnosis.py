@@ -33,7 +33,7 @@ PERMISSION_CURE: Final = (
 )
 DATABASE_CURE: Final = (
     "Look into MLflow's log; see that the database of its --backend-store-uri runs and lets it in, "
-    "and run `mlflow db upgrade` if that is of an older version."
+    "and run `mlflow db upgrade <its URI>` if it is of an older version."
 )
 STORE_CURE: Final = (
     "Look into MLflow's log: its artifact store does not answer, or refuses it; see that "
