@@ -26,7 +26,7 @@ from headgate.model import Endpoint
 from headgate.server.credentials import own_authorization
 from headgate.server.cures import REASONS
 from headgate.server.narration import tell
-from headgate.server.probe import probe
+from headgate.server.probe import Prober
 from headgate.server.resolver import Resolver, UnresolvableError
 from headgate.server.tasks import Tasks
 from headgate.server.tls import upstream_context
@@ -43,7 +43,7 @@ from headgate.upstream import (
 
 log = logging.getLogger("headgate.upstream")
 
-PROBE_LOOK_SECONDS = 0.5
+PROBE_LOOK_SECONDS = 0.2
 ASK_ATTEMPTS = 3
 _RESULTS = {
     CallFailure.CONNECT: Result.CONNECT_FAILED,
@@ -87,6 +87,9 @@ class LiveUpstream:
         self._known = asyncio.Event()
         self._tasks = Tasks()
         self._probed: set[Endpoint] = set()
+        self._late: set[Endpoint] = set()
+        base = settings.static_prefix.encode("ascii")
+        self._prober = Prober(base, settings.probes.apis, self.spoken, time.monotonic)
         self.balancer = Balancer(
             Cluster(name, _policy(settings), random.Random(), tell),  # noqa: S311
             self._pool,
@@ -258,21 +261,26 @@ class LiveUpstream:
         """Probe whoever is due, each by itself: one that hangs holds up no other."""
         while True:
             for endpoint in self.balancer.cluster.due_probes(time.monotonic()):
-                if endpoint not in self._probed:
+                if endpoint in self._probed:
+                    self._late.add(endpoint)
+                else:
                     self._probed.add(endpoint)
                     self._tasks.start(self._probe(endpoint), f"probe {endpoint}")
             await asyncio.sleep(PROBE_LOOK_SECONDS)
 
     async def _probe(self, endpoint: Endpoint) -> None:
-        probes = self._settings.probes
-        base = self._settings.static_prefix.encode("ascii")
-        ask = functools.partial(self.call, endpoint, within=probes.timeout)
+        """Probe one, and at once again if that took so long that the next probe is due."""
+        ask = functools.partial(self.call, endpoint, within=self._settings.probes.timeout)
+        is_due = True
         try:
-            result = await probe(ask, base, probes.apis, self.spoken, time.monotonic)
+            while is_due:
+                self._late.discard(endpoint)
+                result = await self._prober.probe(endpoint, ask)
+                self.balancer.cluster.probed(endpoint, result, time.monotonic())
+                self._note_version()
+                is_due = endpoint in self._late
         finally:
             self._probed.discard(endpoint)
-        self.balancer.cluster.probed(endpoint, result, time.monotonic())
-        self._note_version()
 
     def _note_version(self) -> None:
         """Speak the dialect of the oldest version there is: what it has, the others have too."""
