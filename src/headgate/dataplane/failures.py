@@ -106,8 +106,17 @@ def host_refused(host: str) -> Refusal:
     )
 
 
-def page_instead_of_json(status: int, endpoint: str) -> Refusal:
-    """A web page came where MLflow's API answers JSON."""
+def page_instead_of_json(status: int, endpoint: str, *, shown: bool = False) -> Refusal:
+    """A web page came where MLflow's API answers JSON; ``shown``: it was shown credentials."""
+    if status == 403 and shown:
+        return Refusal(
+            Reason.UPSTREAM_CREDENTIALS,
+            f"Headgate was refused (403) by the MLflow server at {endpoint}: its own "
+            "authentication does not let the gate's user there do this. Your key is fine; the "
+            "gate's operator gives that user the right to, or sets another one in credentials of "
+            f"this upstream; {_DOCTOR}.",
+            detail="MLflow answered 403",
+        )
     if status == 401:  # so does MLflow's own authentication (mlflow/server/auth)
         return Refusal(
             Reason.UPSTREAM_CREDENTIALS,

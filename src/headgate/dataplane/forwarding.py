@@ -282,7 +282,10 @@ class Forwarding:
             and response.media_type in (HTML, TEXT)
             and self._is_wrong(response)
         ):
-            self._give_up(failures.page_instead_of_json(response.status, self.endpoint))
+            shown = bool(self._balancer.own_lines)
+            self._give_up(
+                failures.page_instead_of_json(response.status, self.endpoint, shown=shown)
+            )
         else:
             self._pass_on(response, pieces, done=done)
 

@@ -186,6 +186,30 @@ def test_an_mlflow_that_asks_for_credentials_means_the_gate(
     dialogue.ends()
 
 
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (b"Authorization: Basic Z2F0ZTpzZWNyZXQ=\r\n", Reason.UPSTREAM_CREDENTIALS),
+        (b"", Reason.UPSTREAM_NOT_JSON),
+    ],
+)
+def test_an_mlflow_that_forbids_something_to_the_gates_user(
+    dialogue: Dialogue, lines: bytes, reason: Reason
+) -> None:
+    """Its authentication says so as HTML; who shows no credentials has met something else."""
+    dialogue.balancer.own_lines = lines
+    dialogue.gate.script[b"/runs"] = RUNS
+    client = dialogue.client()
+    client.sends(request("POST /runs", body=b"{}"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.sends(answer(403, "Content-Type: text/html", "Content-Length: 17"), b"Permission denied")
+    received = client.received()
+    assert received.startswith(b"HTTP/1.1 502 ")
+    assert ("Your key is fine" in said(received)) == bool(lines)
+    assert dialogue.outcome().reason is reason
+    dialogue.ends()
+
+
 def test_a_page_is_passed_on_where_pages_are_due(dialogue: Dialogue) -> None:
     dialogue.gate.script[b"/artifact"] = ARTIFACTS
     client = dialogue.client()
