@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import socket
 import ssl
 import subprocess
@@ -19,13 +20,13 @@ import dns.rcode
 import pytest
 
 from headgate.testing.fault_proxy import Fault, FaultProxy
-from tests.support.certificates import Authority
+from tests.support.certificates import Authority, Certificate
 from tests.support.gate import create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
-from tests.support.processes import clean_environment
-from tests.support.recording_upstream import RecordingUpstream
+from tests.support.processes import ServerProcess, clean_environment
+from tests.support.recording_upstream import Exchange, RecordingUpstream
 from tests.support.scripted_dns import ScriptedDns
-from tests.support.scripts import answer_bytes, fixed, raw, routed, silent
+from tests.support.scripts import answer_bytes, fixed, held, raw, routed, silent
 
 UPSTREAM = "HEADGATE_UPSTREAMS__DEFAULT__"
 NAME = "mlflow.internal.test"
@@ -101,12 +102,30 @@ def metadata(stack: ExitStack, _folder: Path) -> Settings:
     return settings
 
 
-def untrusted(stack: ExitStack, folder: Path) -> Settings:
-    shown = Authority(folder, "authority").issue("mlflow", "127.0.0.1")
+def shown(stack: ExitStack, certificate: Certificate) -> Settings:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(shown.certificate, shown.key)
+    context.load_cert_chain(certificate.certificate, certificate.key)
     upstream = stack.enter_context(RecordingUpstream(fixed(), tls=context))
     return {f"{UPSTREAM}URL": upstream.url}
+
+
+def untrusted(stack: ExitStack, folder: Path) -> Settings:
+    return shown(stack, Authority(folder, "authority").issue("mlflow", "127.0.0.1"))
+
+
+def trusted(authority: Authority) -> Settings:
+    return {f"{UPSTREAM}TLS__CA": str(authority.certificate)}
+
+
+def expired(stack: ExitStack, folder: Path) -> Settings:
+    authority = Authority(folder, "authority")
+    issued = authority.issue("mlflow", "127.0.0.1", ended=True)
+    return trusted(authority) | shown(stack, issued)
+
+
+def misnamed(stack: ExitStack, folder: Path) -> Settings:
+    authority = Authority(folder, "authority")
+    return trusted(authority) | shown(stack, authority.issue("mlflow", "mlflow.corp"))
 
 
 def plain(stack: ExitStack, _folder: Path) -> Settings:
@@ -134,6 +153,21 @@ def host_refused(stack: ExitStack, _folder: Path) -> Settings:
     }
     refusal = raw(answer_bytes(HOST_REFUSED, status=403, content_type="text/plain"))
     upstream = stack.enter_context(RecordingUpstream(routed(routes, refusal)))
+    return {f"{UPSTREAM}URL": upstream.url}
+
+
+def redirects(stack: ExitStack, _folder: Path) -> Settings:
+    """As a balancer does that wants https."""
+    moved = answer_bytes(
+        b"<html>301", "Location: https://mlflow.corp/", status=301, content_type="text/html"
+    )
+    upstream = stack.enter_context(RecordingUpstream(raw(moved)))
+    return {f"{UPSTREAM}URL": upstream.url}
+
+
+def unauthenticated(stack: ExitStack, _folder: Path) -> Settings:
+    asks = raw(answer_bytes(b"You are not authenticated.", status=401, content_type="text/html"))
+    upstream = stack.enter_context(RecordingUpstream(routed({b"/health": fixed(b"OK")}, asks)))
     return {f"{UPSTREAM}URL": upstream.url}
 
 
@@ -191,7 +225,15 @@ FAILURES = {
     ),
     "certificate": Failure(
         *(untrusted, 503, "upstream_tls", ("unable to get local issuer", "tls.ca")),
-        *("connect to", "CERTIFICATE_VERIFY_FAILED", "upstreams.NAME.tls.ca"),
+        *("connect to", "CERTIFICATE_VERIFY_FAILED", "upstreams.default.tls.ca"),
+    ),
+    "expired certificate": Failure(
+        *(expired, 503, "upstream_tls", ("has expired", "renew it")),
+        *("connect to", "certificate has expired", "Renew the certificate"),
+    ),
+    "certificate of another name": Failure(
+        *(misnamed, 503, "upstream_tls", ("not valid for '127.0.0.1'", "tls.server_name")),
+        *("connect to", "not valid for '127.0.0.1'", "upstreams.default.tls.server_name"),
     ),
     "no TLS": Failure(
         *(plain, 503, "upstream_tls", ("WRONG_VERSION_NUMBER", "is it http?")),
@@ -200,6 +242,14 @@ FAILURES = {
     "Host check": Failure(
         *(host_refused, 502, "upstream_host_refused", ("--allowed-hosts",)),
         *("pass the Host check", "MLflow refuses the Host", "--allowed-hosts"),
+    ),
+    "redirect": Failure(
+        *(redirects, 502, "upstream_not_json", ("status 301", "load balancer")),
+        *("connect to", "answered 301, a redirect", "follows no redirect"),
+    ),
+    "authentication": Failure(
+        *(unauthenticated, 502, "upstream_credentials", ("Your key is fine", "policy 'replace'")),
+        *("pass the authentication", "(401)", "upstreams.default.credentials"),
     ),
     "web page": Failure(
         *(page, 502, "upstream_not_json", ("a web page (status 200)", "login page")),
@@ -299,3 +349,77 @@ def test_the_doctor_finds_an_mlflow_below_a_path_of_its_own(tmp_path: Path) -> N
     assert "static_prefix" in lost["steps"][-1]["cure"]
     walked = [step["step"].partition(" ")[0] for step in found["steps"] if step["ok"]]
     assert walked[:5] == ["find", "connect", "ask", "pass", "use"]
+
+
+def test_the_doctor_speaks_to_mlflow_by_its_name_as_the_gate_does(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    """Its certificate bears that name, and not the address."""
+    authority = Authority(tmp_path, "authority")
+    by_address = shown(stack, authority.issue("mlflow", NAME))
+    port = by_address[f"{UPSTREAM}URL"].rpartition(":")[2]
+    server, _ = named(stack)
+    server.set(NAME, "A", "127.0.0.1")
+    settings = {
+        f"{UPSTREAM}URL": f"https://{NAME}:{port}",
+        f"{UPSTREAM}RESOLVER": server.address,
+        f"{UPSTREAM}HOST_HEADER": "name",
+    }
+    _, told, text = doctor(tmp_path, settings | trusted(authority))
+    connected = told["steps"][1]
+    assert (connected["step"], connected["ok"]) == (f"connect to 127.0.0.1:{port}", True), text
+
+
+def test_the_doctor_tells_upstreams_and_endpoints_apart(stack: ExitStack, tmp_path: Path) -> None:
+    """Each endpoint is used: one may have lost a store that the other has."""
+    models = b"/api/2.0/mlflow/registered-models/search?max_results=1"
+    version = {b"/version": raw(answer_bytes(b"3.17.2", content_type="text/plain"))}
+    broken = version | {models: fixed(b'{"message": "no store"}', status=500)}
+    well, ill = (
+        stack.enter_context(RecordingUpstream(routed(routes, fixed())))
+        for routes in (version, broken)
+    )
+    odd = tmp_path / "odd.pem"
+    odd.write_text("no certificate")
+    file = tmp_path / "headgate.toml"
+    file.write_text(
+        f'[upstreams.default]\nurl = "{well.url},{ill.url}"\n'
+        f'[upstreams.locked]\nurl = "https://127.0.0.1:1"\nprefixes = ["/locked"]\n'
+        f'tls.ca = "{odd}"\n'
+        '[upstreams.six]\nurl = "http://[fd00::1]:1"\nprefixes = ["/six"]\nconnect_timeout = 1\n'
+    )
+    code, told, text = doctor(tmp_path, {"HEADGATE_CONFIG": str(file)})
+    assert code == 1
+    failed = [(each["upstream"], each["step"]) for each in told["steps"] if not each["ok"]]
+    at = ill.url.removeprefix("http://")
+    assert ("default", f"use models at {at}") in failed
+    assert ("default", f"use models at {well.url.removeprefix('http://')}") not in failed
+    assert ("locked", "read its settings") in failed
+    assert ("six", "connect to [fd00::1]:1") in failed
+    for part in ("upstream locked", "odd.pem holds no certificate", "connect to [fd00::1]:1"):
+        assert part in text
+
+
+def test_a_doctor_that_is_interrupted_leaves_no_artifact_behind(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    go_on = threading.Event()
+
+    def script(exchange: Exchange) -> None:
+        line = exchange.request.request_line
+        answer = fixed(b"3.17.2" if b" /version " in line else b"{}")
+        (held(go_on, answer) if line.startswith(b"PUT ") else answer)(exchange)
+
+    upstream = stack.enter_context(RecordingUpstream(script))
+    settings = {"MLFLOW_SERVER_URL": upstream.url, "HEADGATE_DATA": str(tmp_path / "data")}
+    command = [sys.executable, "-m", "headgate", "doctor"]
+    process = stack.enter_context(ServerProcess(command, settings, tmp_path, "doctor"))
+
+    def asked(method: bytes) -> int:
+        return sum(each.request_line.startswith(method) for each in upstream.requests)
+
+    upstream.wait_until(lambda: asked(b"PUT ") == 1)
+    process.signal(signal.SIGINT)
+    go_on.set()
+    assert process.wait(20) != 0
+    assert asked(b"DELETE ") == 1

@@ -20,7 +20,7 @@ from tests.support.gate import Gate, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
 from tests.support.raw import RawAnswer
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.scripts import fixed, held, routed
+from tests.support.scripts import answer_bytes, fixed, held, raw, routed
 
 SECONDS = 20.0
 APIS = ("experiments", "models", "artifacts", "traces")
@@ -250,6 +250,8 @@ def test_liveness_never_depends_on_mlflow_and_the_rest_tells_the_truth(
 def test_by_default_a_slow_server_stays_and_a_silent_one_is_noticed_soon(
     start: Start, one: RecordingUpstream, other: RecordingUpstream
 ) -> None:
+    version = raw(answer_bytes(b"3.17.2", content_type="text/plain"))
+    one.scripts[:] = [routed({b"/version": version}, fixed())]
     with FaultProxy("127.0.0.1", 0, (one.host, one.port)) as proxy:
         usual = f'[upstreams.usual]\nurl = "http://127.0.0.1:{proxy.port}"\nprefixes = ["/usual"]\n'
         watched = start(named("default", other.url) + usual)
@@ -266,7 +268,7 @@ def test_by_default_a_slow_server_stays_and_a_silent_one_is_noticed_soon(
         proxy.set(Fault.BLACKHOLE)
         silent = time.monotonic()
         watched.until(lambda: changes()[-1] == "endpoint_unhealthy", "it is noticed")
-        assert time.monotonic() - silent < 12
+        assert time.monotonic() - silent < 14
 
 
 def test_an_endpoint_where_an_api_is_broken_gets_no_request(

@@ -49,16 +49,18 @@ class Authority:
         self.certificate = folder / f"{name}.pem"
         self.certificate.write_bytes(made.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, *hosts: str, passphrase: str = "") -> Certificate:
+    def issue(
+        self, name: str, *hosts: str, passphrase: str = "", ended: bool = False
+    ) -> Certificate:
         """Make a certificate for ``hosts`` (names or addresses) in files called ``name``.
 
         Files of that name are written over, as when a certificate is renewed.  With a
-        ``passphrase`` the key is encrypted.
+        ``passphrase`` the key is encrypted.  ``ended``: it has run out.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         issued_by = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._identifier)
         builder = (
-            _builder(_named(name), self._name, key)
+            _builder(_named(name), self._name, key, ago=3 * _DAY if ended else _DAY)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(issued_by, critical=False)
@@ -79,17 +81,21 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    ago: dt.timedelta = _DAY,
 ) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
+    """A certificate that began some time ago and holds for two days."""
+    began = dt.datetime.now(dt.UTC) - ago
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _DAY)
-        .not_valid_after(now + _DAY)
+        .not_valid_before(began)
+        .not_valid_after(began + 2 * _DAY)
     )
 
 

@@ -4,67 +4,75 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import uvloop
 from rich.console import Console
 
-from headgate.compose import asker
-from headgate.config import Config
+from headgate.config import Config, Limits, Upstream
+from headgate.contract.diagnosis import cure_for
+from headgate.contract.use import Ask
 from headgate.control.board import CheckResult
 from headgate.control.checks import Checks
+from headgate.errors import HeadgateError
 from headgate.model import Api
 from headgate.server.doctor import Finding, examine
-from headgate.server.upstreams import LiveUpstream
 
 EXIT_ILL = 1
 
 
 def walk(config: Config, *, as_json: bool) -> int:
     """Walk the way to each upstream; prints each step and returns the exit code."""
-    findings = uvloop.run(_walk(config, None if as_json else Console()))
-    well = all(finding.ok for finding in findings)
+    found = uvloop.run(_walk(config, None if as_json else Console()))
+    well = all(finding.ok for _, finding in found)
     if as_json:
-        print(json.dumps({"ok": well, "steps": [asdict(each) for each in findings]}, indent=2))
+        steps = [{"upstream": name} | asdict(finding) for name, finding in found]
+        print(json.dumps({"ok": well, "steps": steps}, indent=2))
     return 0 if well else EXIT_ILL
 
 
-async def _walk(config: Config, console: Console | None) -> list[Finding]:
-    findings = []
-    for name in config.upstreams:
-        async for finding in _upstream(config, name):
-            findings.append(finding)
+async def _walk(config: Config, console: Console | None) -> list[tuple[str, Finding]]:
+    found: list[tuple[str, Finding]] = []
+    for name, settings in config.upstreams.items():
+        if console is not None and len(config.upstreams) > 1:
+            console.print(f"upstream {name}", markup=False, highlight=False)
+        cures = set()
+        async for finding in _upstream(name, settings, config.limits):
+            cure = cure_for(name, finding.cure)
+            found.append((name, replace(finding, cure=cure)))
             if console is not None:
-                _show(console, finding)
-    return findings
+                _show(console, finding, "" if cure in cures else cure)  # each is told once
+            cures.add(cure)
+    return found
 
 
-async def _upstream(config: Config, name: str) -> AsyncIterator[Finding]:
+async def _upstream(name: str, settings: Upstream, limits: Limits) -> AsyncIterator[Finding]:
     """The steps for one upstream, as far as they lead."""
-    settings = config.upstreams[name]
-    async for finding in examine(name, settings, config.limits):
-        yield finding
-        if not finding.ok:
-            return
-    upstream = LiveUpstream(name, settings, config.limits)
-    upstream.start()
-    await upstream.known()
-    checks = Checks(asker(upstream))
+    try:
+        async for finding in examine(name, settings, limits, _use):
+            yield finding
+    except HeadgateError as error:
+        yield Finding("read its settings", False, str(error), "Correct what is named there.")
+
+
+async def _use(ask: Ask) -> AsyncIterator[Finding]:
+    """Use each API, whichever of them fails: each may have a cause of its own."""
+    checks = Checks(ask)
     try:
         for api in Api:
             yield _of_check(await checks.check(api))
         yield _of_check(await checks.check(Api.ARTIFACTS, deep=True), "keep artifacts")
     finally:
-        upstream.close()
+        await checks.settle()  # who is interrupted leaves nothing behind
 
 
 def _of_check(result: CheckResult, step: str = "") -> Finding:
     return Finding(step or f"use {result.api}", result.ok, result.detail, result.cure)
 
 
-def _show(console: Console, finding: Finding) -> None:
-    mark = "[green]ok[/]    " if finding.ok else "[red]failed[/]"
-    console.print(f"{mark}  {finding.step:34}  ", end="", highlight=False)
-    console.print(finding.seen, markup=False, highlight=False, soft_wrap=True)
-    if finding.cure:
-        console.print(f"        {finding.cure}", markup=False, highlight=False, soft_wrap=True)
+def _show(console: Console, finding: Finding, cure: str) -> None:
+    console.print("[green]ok[/]    " if finding.ok else "[red]failed[/]", end="")
+    text = f"  {finding.step:34}  {finding.seen}"  # it may hold brackets, of an IPv6 address
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    if cure:
+        console.print(f"        {cure}", markup=False, highlight=False, soft_wrap=True)

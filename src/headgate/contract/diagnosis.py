@@ -32,13 +32,19 @@ PERMISSION_CURE: Final = (
     "administrator there, or name another user in upstreams.NAME.credentials."
 )
 DATABASE_CURE: Final = (
-    "Look into MLflow's log: its database does not answer, or is of another version."
+    "Look into MLflow's log; see that the database of its --backend-store-uri runs and lets it in, "
+    "and run `mlflow db upgrade <its URI>` if it is of an older version."
 )
 STORE_CURE: Final = (
     "Look into MLflow's log: its artifact store does not answer, or refuses it; see that "
     "--artifacts-destination is there, that MLflow may write to it, and that it has room."
 )
 ROUTE_CURE: Final = "Correct the URL: MLflow, or a version of it that the gate knows, is not there."
+
+
+def cure_for(upstream: str, cure: str) -> str:
+    """A cure in the words of the configuration of one upstream, by its name."""
+    return cure.replace("upstreams.NAME", f"upstreams.{upstream}")
 
 
 class Reply(Protocol):
@@ -113,17 +119,18 @@ def _said(reply: Reply) -> str:
     return " ".join(text.split())[:MAX_SAID]
 
 
-def parse(reply: Reply, method: str, target: str) -> Any:
-    """The JSON of an answer.
+def parse(reply: Reply, method: str, target: str) -> dict[str, Any]:
+    """The JSON object that MLflow answered.
 
     Raises:
         AskError: it is none.
     """
     try:
-        return json.loads(reply.body)
+        told = json.loads(reply.body)
     except ValueError:
-        where = f"{method} {target.partition('?')[0]}"
-        what = "a web page" if is_page(reply) else "something else than JSON"
-        raise AskError(
-            f"{where} answered {what}: is that MLflow?", Reason.UPSTREAM_NOT_JSON, PAGE_CURE
-        ) from None
+        told = None
+    if isinstance(told, dict):
+        return told
+    where = f"{method} {target.partition('?')[0]}"
+    what = "a web page" if is_page(reply) else "no JSON object"
+    raise AskError(f"{where} answered {what}: is that MLflow?", Reason.UPSTREAM_NOT_JSON, PAGE_CURE)

@@ -12,6 +12,7 @@ PROBE_FOLDER = "headgate-health"
 """Where health checks write; nothing of MLflow's lies there, for its folders are numbers."""
 NOT_SERVED = b"--no-serve-artifacts"
 """How MLflow says that its clients go to the artifact store themselves (mlflow/server/handlers)."""
+UNSERVED = f"not served by this MLflow ({NOT_SERVED.decode('ascii')})"
 
 Ask = Callable[[str, str, bytes], Awaitable[Reply]]
 """Sends a request (method, path and query, JSON body) to MLflow.  Raises ``AskError``."""
@@ -32,6 +33,11 @@ _READS: dict[Api, tuple[tuple[str, str, bytes], ...]] = {
 """What is asked of each API: the way of MLflow's newest version first."""
 
 
+def is_unserved(reply: Reply) -> bool:
+    """Whether MLflow leaves artifacts to its clients, which is no failure."""
+    return reply.status == 503 and NOT_SERVED in reply.body
+
+
 async def use(api: Api, ask: Ask) -> str:
     """Use an API once; what was seen.
 
@@ -49,8 +55,8 @@ async def use(api: Api, ask: Ask) -> str:
 
 async def _read(ask: Ask, method: str, target: str, body: bytes) -> str:
     reply = await ask(method, target, body)
-    if reply.status == 503 and NOT_SERVED in reply.body:
-        return f"not served by this MLflow ({NOT_SERVED.decode('ascii')})"
+    if is_unserved(reply):
+        return UNSERVED
     expect(reply, method, target)
     parse(reply, method, target)
     return f"{method} {target.partition('?')[0]} answered {reply.status}"

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from headgate.contract.diagnosis import cure_for
 from headgate.control.board import CheckResult
 from headgate.control.checks import Checks
 from headgate.control.exposition import CONTENT_TYPE
@@ -126,8 +127,7 @@ class _Pages:
             ]
             if results:
                 answer["apis"] = {
-                    name: [dataclasses.asdict(result) for result in each]
-                    for name, each in results.items()
+                    name: [_told(name, result) for result in each] for name, each in results.items()
                 }
             if status is not Status.OK:
                 answer["next"] = NEXT_STEP
@@ -155,9 +155,7 @@ class _Pages:
         failed = [result for result in results.values() if not result.ok]
         answer: dict[str, Any] = {"status": "failing" if failed else "ok"}
         if known:
-            answer["upstreams"] = {
-                name: dataclasses.asdict(result) for name, result in results.items()
-            }
+            answer["upstreams"] = {name: _told(name, result) for name, result in results.items()}
             if failed:
                 answer["next"] = NEXT_STEP
         return _json(answer, failed[0].reason, 503) if failed else _json(answer, Reason.OK)
@@ -184,6 +182,10 @@ def upstream_status(snapshot: ClusterSnapshot, results: Sequence[CheckResult] = 
         return Status.DOWN
     is_well = snapshot.in_service == present and not is_stale and not broken
     return Status.OK if is_well else Status.DEGRADED
+
+
+def _told(upstream: str, result: CheckResult) -> dict[str, Any]:
+    return dataclasses.asdict(result) | {"cure": cure_for(upstream, result.cure)}
 
 
 def _of_all(states: Collection[Status]) -> Status:

@@ -10,11 +10,11 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from headgate.contract.diagnosis import ARTIFACTS, STORE_CURE, AskError, expect, parse
-from headgate.contract.use import PROBE_FOLDER, Ask, use
+from headgate.contract.use import PROBE_FOLDER, UNSERVED, Ask, is_unserved, use
 from headgate.control.board import Board, CheckResult
 from headgate.model import Api, Reason
 
@@ -27,6 +27,7 @@ SETTLE_SECONDS = 5.0
 """How long a worker that ends lets its checks take away what they wrote."""
 LEFTOVER_SECONDS = 600.0
 """What a deep check wrote so long ago is no longer in use, whichever gate wrote it."""
+_LIST = f"{ARTIFACTS}?path={PROBE_FOLDER}"
 _LEFTOVER = re.compile(r"([0-9]{1,12})-[0-9a-f]{16}")
 
 
@@ -120,7 +121,11 @@ class Checks:
 
     async def _write_read_delete(self) -> str:
         """An artifact's whole life, in a place of its own; whatever fails, nothing is to stay."""
-        await self._remove_leftovers()
+        listed = await self._ask("GET", _LIST, b"")
+        if is_unserved(listed):
+            return UNSERVED
+        expect(listed, "GET", _LIST)
+        await self._remove_leftovers(_names_in(parse(listed, "GET", _LIST)))
         folder = f"{PROBE_FOLDER}/{int(self._clock())}-{secrets.token_hex(8)}"
         target = f"{ARTIFACTS}/{folder}/probe.txt"
         content = b"written by Headgate's health check\n"
@@ -147,17 +152,15 @@ class Checks:
         target = f"{ARTIFACTS}/{folder}"
         expect(await self._ask("DELETE", target, b""), "DELETE", target)
 
-    async def _remove_leftovers(self) -> None:
+    async def _remove_leftovers(self, names: Iterable[str]) -> None:
         """Take away what earlier checks could not, also those of gates that were killed."""
-        target = f"{ARTIFACTS}?path={PROBE_FOLDER}"
-        reply = await self._ask("GET", target, b"")
-        expect(reply, "GET", target)
-        for name in _names_in(parse(reply, "GET", target)):
+        for name in names:
             made = _LEFTOVER.fullmatch(name)
             if made is not None and self._clock() - int(made[1]) > LEFTOVER_SECONDS:
                 await self._remove(f"{PROBE_FOLDER}/{name}")
 
 
-def _names_in(listed: Any) -> list[str]:
-    files = listed.get("files", ()) if isinstance(listed, dict) else ()
-    return [str(file["path"]).rpartition("/")[2] for file in files]
+def _names_in(listed: dict[str, Any]) -> list[str]:
+    files = listed.get("files")
+    found = [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+    return [str(file.get("path")).rpartition("/")[2] for file in found]

@@ -192,7 +192,9 @@ class _Call:
             self._connecting = self._pool.connect(self)
             return
         failure = CallFailure.TLS if isinstance(error, ssl.SSLError) else CallFailure.RESET
-        self._fail(failure, str(error) if error else "closed without an answer")
+        begun = self._response is not None
+        closed = "the answer broke off" if begun else "closed without an answer"
+        self._fail(failure, str(error) if error else closed)
 
     def on_upstream_silent(self) -> None:
         self._fail(CallFailure.TIMEOUT, "silent")

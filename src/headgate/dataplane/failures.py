@@ -59,10 +59,7 @@ def not_repeated(failure: Refusal, decision: RetryDecision) -> Refusal:
 def _likely(error: OSError) -> str:
     """What most probably lies behind it, and the cure."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            "Its certificate is not trusted, has run out or bears another name: set tls.ca or "
-            "tls.server_name of this upstream, or renew it"
-        )
+        return _about_certificate(str(error))
     if isinstance(error, ssl.SSLError):
         return "What listens there does not speak TLS as the gate does: is it http?"
     if isinstance(error, TimeoutError):
@@ -75,6 +72,14 @@ def _likely(error: OSError) -> str:
     if isinstance(error, ConnectionError):
         return "Something there accepts connections and drops them at once: is it MLflow?"
     return "The gate has no way to that address"
+
+
+def _about_certificate(error: str) -> str:
+    if "expired" in error:
+        return "Its certificate has run out: renew it"
+    if "mismatch" in error:
+        return "Its certificate bears another name: set tls.server_name of this upstream to that"
+    return "Nobody the gate trusts has signed its certificate: set tls.ca of this upstream"
 
 
 def waited_in_vain(limit: float, *, sent: bool = False) -> Refusal:
@@ -137,8 +142,17 @@ def host_refused(host: str) -> Refusal:
     )
 
 
-def page_instead_of_json(status: int, endpoint: str) -> Refusal:
-    """A web page came where MLflow's API answers JSON."""
+def page_instead_of_json(status: int, endpoint: str, *, shown: bool = False) -> Refusal:
+    """A web page came where MLflow's API answers JSON; ``shown``: it was shown credentials."""
+    if status == 403 and shown:
+        return Refusal(
+            Reason.UPSTREAM_CREDENTIALS,
+            f"Headgate was refused (403) by the MLflow server at {endpoint}: its own "
+            "authentication does not let the gate's user there do this. Your key is fine; the "
+            "gate's operator gives that user the right to, or sets another one in credentials of "
+            f"this upstream; {_DOCTOR}.",
+            detail="MLflow answered 403",
+        )
     if status == 401:  # so does MLflow's own authentication (mlflow/server/auth)
         return Refusal(
             Reason.UPSTREAM_CREDENTIALS,

@@ -54,9 +54,20 @@ JSON_FAMILIES: Final = frozenset(
 )
 """Families whose routes answer JSON alone."""
 JSON_LISTS = frozenset(
-    {"artifacts/list", "artifacts/list-store", "artifacts/list-of-logged-model"},
+    {
+        "artifacts/list",
+        "artifacts/list-store",
+        "artifacts/list-of-logged-model",
+        # And those that write: who is answered with a login page would think it is kept.
+        "artifacts/upload",
+        "artifacts/upload-small",
+        "artifacts/delete",
+        "artifacts/mpu/create",
+        "artifacts/mpu/complete",
+        "artifacts/mpu/abort",
+    }
 )
-"""Routes of other families that do."""
+"""Routes of other families that do, or answer nothing at all."""
 
 # To look a member up in its class costs as much as ten attributes.
 _SELECT: Final = Phase.SELECT
@@ -281,20 +292,29 @@ class Forwarding:
             self._doubtful = (response, [])
         if self._doubtful is not None:
             self._hold(self._doubtful, pieces, done=done)
-        elif response is not None and response.media_type == HTML and self._is_wrong(response):
-            self._give_up(failures.page_instead_of_json(response.status, self.endpoint))
+        elif (
+            response is not None
+            and response.media_type in (HTML, TEXT)
+            and self._is_wrong(response)
+        ):
+            shown = bool(self._balancer.own_lines)
+            self._give_up(
+                failures.page_instead_of_json(response.status, self.endpoint, shown=shown)
+            )
         else:
             self._pass_on(response, pieces, done=done)
 
     def _is_wrong(self, page: Response) -> bool:
-        """Whether MLflow answers this operation with JSON, whatever happens.
+        """Whether it is not what MLflow answers to this operation.
 
-        But for its own authentication, which speaks to a client whose credentials it was shown.
+        Its own authentication asks for credentials wherever it may be, and means the gate's, but
+        for a client whose credentials it was shown.
         """
-        is_own = page.status == 401 and self._balancer.own_lines is None
+        if page.status == 401:
+            return self._balancer.own_lines is not None
         operation = self._forward.route.operation
         wants_json = operation.family in JSON_FAMILIES or operation.name in JSON_LISTS
-        return wants_json and not is_own
+        return page.media_type == HTML and wants_json
 
     def _hold(
         self, doubtful: tuple[Response, list[bytes]], pieces: list[bytes], *, done: bool
@@ -362,7 +382,10 @@ class Forwarding:
                 connection.give_back()
             else:
                 connection.abort()
-        self._release(_OK if self.status < 500 else Result.ERROR_STATUS)
+        if self.status < 500:
+            self._release(_OK)
+        else:
+            self._release(Result.ERROR_STATUS, f"a request was answered {self.status}")
         self._exchange.on_answered(self.reason)
 
     # --- failures --------------------------------------------------------------------------

@@ -92,14 +92,35 @@ def ask_error(error: CallError) -> AskError:
 
 def call_cure(error: CallError) -> str:
     """Against a request of the gate's own that had no answer."""
-    if error.failure is CallFailure.TLS and "CERTIFICATE_VERIFY_FAILED" in error.detail:
-        return _CERTIFICATE_CURE
+    if error.failure is CallFailure.TLS:
+        return next((cure for sign, cure in _TLS_CURES if sign in error.detail), _TLS_CURE)
     return _CURES[error.failure]
 
 
-_CERTIFICATE_CURE = (
-    "Set upstreams.NAME.tls.ca to the authority that signed MLflow's certificate, or "
-    "upstreams.NAME.tls.server_name to the name that it bears; renew one that has run out."
+_TLS_CURES = (
+    ("has expired", "Renew the certificate of what listens there: it has run out."),
+    ("not yet valid", "Set this machine's clock, or that of whoever made the certificate."),
+    (
+        "mismatch",
+        (
+            "Let the URL name MLflow as its certificate does, or set "
+            "upstreams.NAME.tls.server_name to the name that it bears."
+        ),
+    ),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "Set upstreams.NAME.tls.ca to a file with the authority that signed MLflow's certificate.",
+    ),
+    ("CERTIFICATE_REQUIRED", "Set upstreams.NAME.tls.certificate: it asks the gate for one."),
+    (
+        "WRONG_VERSION_NUMBER",
+        "What listens there speaks plain HTTP, it seems: write http:// in the URL.",
+    ),
+)
+"""What stands in an error of TLS, and what helps; the first that fits counts."""
+_TLS_CURE = (
+    "What listens there does not speak TLS as the gate does: if it speaks plain HTTP, write "
+    "http:// in the URL; if it asks for a certificate, set upstreams.NAME.tls.certificate."
 )
 _CURES = {
     CallFailure.NO_ENDPOINT: (
@@ -115,15 +136,11 @@ _CURES = {
     ),
     CallFailure.NO_CONNECTION: (
         "Let security groups and firewalls pass the gate's connections to that port, or correct "
-        "the address."
+        "the address; where the URL says https, see that TLS is spoken there."
     ),
     CallFailure.DROPPED: (
         "Something there accepts connections and drops them at once, such as a balancer without "
         "a server behind it: is it MLflow, and is it http or https?"
-    ),
-    CallFailure.TLS: (
-        "What listens there does not speak TLS as the gate does: if it speaks plain HTTP, write "
-        "http:// in the URL; if it asks for a certificate, set upstreams.NAME.tls.certificate."
     ),
     CallFailure.RESET: (
         "Something there accepts connections and drops them: look into MLflow's log for a crash "

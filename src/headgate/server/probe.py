@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from headgate.contract.diagnosis import AskError, is_page
+from headgate.contract.diagnosis import HOST_REFUSED, AskError, is_page
 from headgate.contract.known import numbers
 from headgate.contract.use import use
 from headgate.dataplane.call import CallAnswer, CallError
-from headgate.model import Api
+from headgate.model import Api, Endpoint
 from headgate.server.cures import ask_error
 from headgate.upstream import ProbeResult
+
+LOOK_AGAIN_SECONDS = 10.0
+"""How long a server that stays well is taken to be of the same version and to accept the Host."""
+REMEMBERED = 1024
+SERVER_INFO = b"/api/3.0/mlflow/server-info"
+"""Needs no database and no login, but passes the Host check, from which /health is exempt."""
+_HOST_REFUSED = "MLflow's Host check refuses the gate: `headgate doctor` shows what it sends"
 
 
 class AskEndpoint(Protocol):
@@ -29,22 +37,53 @@ class AskEndpoint(Protocol):
         """
 
 
-async def probe(
-    ask: AskEndpoint,
-    base: bytes,
-    apis: Iterable[Api],
-    spoken: Callable[[bytes, bytes], bytes],
-    clock: Callable[[], float],
-) -> ProbeResult:
-    """Probe an endpoint.
+class Prober:
+    """Probes the endpoints of one upstream.
 
     Args:
-        ask: asks it.
         base: the path that MLflow runs under.
         apis: those that must work there.
         spoken: a method and a canonical target as the server wants it.
         clock: seconds from an arbitrary start.
     """
+
+    def __init__(
+        self,
+        base: bytes,
+        apis: Iterable[Api],
+        spoken: Callable[[bytes, bytes], bytes],
+        clock: Callable[[], float],
+    ) -> None:
+        self._base = base
+        self._apis = tuple(apis)
+        self._spoken = spoken
+        self._clock = clock
+        self._seen: dict[Endpoint, float] = {}
+
+    async def probe(self, endpoint: Endpoint, ask: AskEndpoint) -> ProbeResult:
+        """Probe one; what does not change while it is well is looked at now and then only."""
+        now = self._clock()
+        whole = now - self._seen.get(endpoint, -math.inf) >= LOOK_AGAIN_SECONDS
+        result = await _probe(ask, self._base, self._apis, self._spoken, self._clock, whole=whole)
+        if not result.ok:
+            self._seen.pop(endpoint, None)
+        elif result.version is not None:
+            if len(self._seen) >= REMEMBERED:
+                self._seen.clear()
+            self._seen[endpoint] = now
+        return result
+
+
+async def _probe(
+    ask: AskEndpoint,
+    base: bytes,
+    apis: Iterable[Api],
+    spoken: Callable[[bytes, bytes], bytes],
+    clock: Callable[[], float],
+    *,
+    whole: bool,
+) -> ProbeResult:
+    """Probe an endpoint; ``whole``: its version and its Host check as well."""
     started = clock()
     version = None
     try:
@@ -54,8 +93,12 @@ async def probe(
     latency = clock() - started
     if not ok:
         return ProbeResult(ok, latency, reason)
-    with contextlib.suppress(CallError):  # that it is well is known already
-        version = _version_in(await ask(base + b"/version"))
+    if whole:
+        with contextlib.suppress(CallError):  # that it is well is known already
+            version = _version_in(await ask(base + b"/version"))
+            info = await ask(spoken(b"GET", SERVER_INFO))
+            if info.status == 403 and HOST_REFUSED in info.body:
+                return ProbeResult(False, latency, _HOST_REFUSED, version)
 
     async def ask_api(method: str, target: str, body: bytes) -> CallAnswer:
         how = method.encode("ascii")

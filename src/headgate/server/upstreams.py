@@ -25,7 +25,7 @@ from headgate.model import Endpoint
 from headgate.server.credentials import own_authorization
 from headgate.server.cures import REASONS
 from headgate.server.narration import tell
-from headgate.server.probe import probe
+from headgate.server.probe import Prober
 from headgate.server.resolver import Resolver, UnresolvableError
 from headgate.server.tasks import Tasks
 from headgate.server.tls import upstream_context
@@ -42,7 +42,7 @@ from headgate.upstream import (
 
 log = logging.getLogger("headgate.upstream")
 
-PROBE_LOOK_SECONDS = 0.5
+PROBE_LOOK_SECONDS = 0.2
 RESTART_SECONDS = 2.0
 """Before discovery that has failed by a defect is begun again."""
 ASK_ATTEMPTS = 3
@@ -88,6 +88,9 @@ class LiveUpstream:
         self._known = asyncio.Event()
         self._tasks = Tasks()
         self._probed: set[Endpoint] = set()
+        self._late: set[Endpoint] = set()
+        base = settings.static_prefix.encode("ascii")
+        self._prober = Prober(base, settings.probes.apis, self.spoken, time.monotonic)
         self.balancer = Balancer(
             Cluster(name, _policy(settings), random.Random(), tell),  # noqa: S311
             self._pool,
@@ -188,7 +191,7 @@ class LiveUpstream:
             try:
                 return await self._ask_at(chosen, method.encode("ascii"), spoken, body)
             except CallError as failure:
-                failed = failure
+                failed = _at(chosen.endpoint, failure)
         assert failed is not None  # noqa: S101 - the first round asks or raises
         raise failed
 
@@ -197,6 +200,7 @@ class LiveUpstream:
         try:
             answer = await call(pool, method, target, body=body, fields=self._fields(body))
             result = Result.OK if answer.status < 500 else Result.ERROR_STATUS
+            error = f"{target.partition(b'?')[0].decode('ascii')} answered {answer.status}"
         except CallError as failure:
             result, error = _RESULTS[failure.failure], failure.detail
             raise
@@ -274,24 +278,29 @@ class LiveUpstream:
         """Probe whoever is due, each by itself: one that hangs holds up no other."""
         while True:
             for endpoint in self.balancer.cluster.due_probes(time.monotonic()):
-                if endpoint not in self._probed:
+                if endpoint in self._probed:
+                    self._late.add(endpoint)
+                else:
                     self._probed.add(endpoint)
                     self._tasks.start(self._probe(endpoint), f"probe {endpoint}")
             await asyncio.sleep(PROBE_LOOK_SECONDS)
 
     async def _probe(self, endpoint: Endpoint) -> None:
-        probes = self._settings.probes
-        base = self._settings.static_prefix.encode("ascii")
-        ask = functools.partial(self.call, endpoint, within=probes.timeout)
+        """Probe one, and at once again if that took so long that the next probe is due."""
+        ask = functools.partial(self.call, endpoint, within=self._settings.probes.timeout)
+        cluster, is_due = self.balancer.cluster, True
         try:
-            result = await probe(ask, base, probes.apis, self.spoken, time.monotonic)
+            while is_due:
+                self._late.discard(endpoint)
+                result = await self._prober.probe(endpoint, ask)
+                now = time.monotonic()
+                cluster.probed(endpoint, result, now)
+                if not result.ok and cluster.is_lost(now):
+                    self._look_again()
+                self._note_version()
+                is_due = endpoint in self._late
         finally:
             self._probed.discard(endpoint)
-        cluster, now = self.balancer.cluster, time.monotonic()
-        cluster.probed(endpoint, result, now)
-        if not result.ok and cluster.is_lost(now):
-            self._look_again()
-        self._note_version()
 
     def _note_version(self) -> None:
         """Speak the dialect of the oldest version there is: what it has, the others have too."""
@@ -364,6 +373,13 @@ def authorities_of(endpoint: Endpoint, host: str) -> frozenset[str]:
     if endpoint.host in ("127.0.0.1", "::1"):
         names |= {f"{name}:{endpoint.port}" for name in ("localhost", "127.0.0.1", "[::1]")}
     return frozenset(names)
+
+
+def _at(endpoint: Endpoint, error: CallError) -> CallError:
+    """The error of one endpoint, which it names."""
+    if error.detail.startswith(f"{endpoint}"):
+        return error
+    return CallError(error.failure, f"{endpoint}: {error.detail}")
 
 
 def _names(settings: Upstream) -> frozenset[str]:

@@ -206,14 +206,15 @@ def test_a_deep_check_removes_what_an_earlier_one_could_not(mlflow: MLflow) -> N
     assert {path.split("/")[6] for path in mlflow.stored} == set(names[1:])
 
 
-def test_artifacts_that_mlflow_does_not_serve_are_no_failure() -> None:
+@pytest.mark.parametrize("deep", [True, False])
+def test_artifacts_that_mlflow_does_not_serve_are_no_failure(deep: bool) -> None:
     """Its clients then go to the store themselves."""
 
     async def ask(_method: str, _target: str, _body: bytes) -> Said:
         return Said(503, b"disabled due to the mlflow server running with `--no-serve-artifacts`.")
 
     async def story() -> CheckResult:
-        return await Checks(ask).check(Api.ARTIFACTS)
+        return await Checks(ask).check(Api.ARTIFACTS, deep=deep)
 
     result = asyncio.run(story())
     assert (result.ok, result.detail) == (True, "not served by this MLflow (--no-serve-artifacts)")

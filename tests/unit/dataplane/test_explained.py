@@ -48,7 +48,19 @@ def said(client_bytes: bytes) -> str:
             ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed certificate"),
             Reason.UPSTREAM_TLS,
             "self-signed certificate",
-            "set tls.ca or tls.server_name",
+            "set tls.ca",
+        ),
+        (
+            ssl.SSLCertVerificationError(1, "certificate verify failed: certificate has expired"),
+            Reason.UPSTREAM_TLS,
+            "has expired",
+            "renew it",
+        ),
+        (
+            ssl.SSLCertVerificationError(1, "certificate verify failed: Hostname mismatch"),
+            Reason.UPSTREAM_TLS,
+            "Hostname mismatch",
+            "set tls.server_name",
         ),
         (
             ssl.SSLError(1, "wrong version number"),
@@ -139,6 +151,7 @@ def test_a_page_where_json_is_due_is_explained(dialogue: Dialogue, status: int, 
         Operation("traces", Retry.NEVER, BodyHandling.LENGTH, name="traces/search"),
         Operation("logged-models", Retry.NEVER, BodyHandling.LENGTH, name="logged-models/get"),
         Operation("artifacts", Retry.NEVER, BodyHandling.LENGTH, name="artifacts/list-store"),
+        Operation("artifacts", Retry.NEVER, BodyHandling.STREAM, name="artifacts/upload"),
     ],
 )
 def test_a_page_is_no_list_either(dialogue: Dialogue, operation: Operation) -> None:
@@ -149,6 +162,51 @@ def test_a_page_is_no_list_either(dialogue: Dialogue, operation: Operation) -> N
     mlflow.sends(answer(200, "Content-Type: text/html", "Content-Length: 6"), b"<html>")
     assert client.received().startswith(b"HTTP/1.1 502 ")
     assert dialogue.outcome().reason is Reason.UPSTREAM_NOT_JSON
+    dialogue.ends()
+
+
+@pytest.mark.parametrize(
+    ("media_type", "explained"),
+    [("text/html", True), ("text/plain", True), ("application/json", False)],
+)
+@pytest.mark.parametrize("operation", [RUNS, ARTIFACTS])
+def test_an_mlflow_that_asks_for_credentials_means_the_gate(
+    dialogue: Dialogue, operation: Operation, media_type: str, explained: bool
+) -> None:
+    """Whatever is asked of it; in JSON it may be what a model's provider answered."""
+    dialogue.gate.script[b"/asked"] = operation
+    client = dialogue.client()
+    client.sends(request("GET /asked"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.sends(answer(401, f"Content-Type: {media_type}", "Content-Length: 2"), b"no")
+    received = client.received()
+    assert received.startswith(b"HTTP/1.1 502 " if explained else b"HTTP/1.1 401 ")
+    expected = Reason.UPSTREAM_CREDENTIALS if explained else Reason.OK
+    assert dialogue.outcome().reason is expected
+    dialogue.ends()
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (b"Authorization: Basic Z2F0ZTpzZWNyZXQ=\r\n", Reason.UPSTREAM_CREDENTIALS),
+        (b"", Reason.UPSTREAM_NOT_JSON),
+    ],
+)
+def test_an_mlflow_that_forbids_something_to_the_gates_user(
+    dialogue: Dialogue, lines: bytes, reason: Reason
+) -> None:
+    """Its authentication says so as HTML; who shows no credentials has met something else."""
+    dialogue.balancer.own_lines = lines
+    dialogue.gate.script[b"/runs"] = RUNS
+    client = dialogue.client()
+    client.sends(request("POST /runs", body=b"{}"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.sends(answer(403, "Content-Type: text/html", "Content-Length: 17"), b"Permission denied")
+    received = client.received()
+    assert received.startswith(b"HTTP/1.1 502 ")
+    assert ("Your key is fine" in said(received)) == bool(lines)
+    assert dialogue.outcome().reason is reason
     dialogue.ends()
 
 
