@@ -12,6 +12,7 @@ from tests.support.adapters import Reports, follow
 from tests.support.scripted_dns import ScriptedDns
 
 NAME = "mlflow.internal.test"
+NOBODY = "0.0.0.0"  # noqa: S104 - nobody binds to it
 SERVICE = "_mlflow._tcp.test"
 URL = f"http://{NAME}:5000"
 
@@ -115,6 +116,15 @@ def test_an_alias_of_an_alias_that_leads_in_a_circle_is_told(server: ScriptedDns
 def test_an_alias_to_nowhere_is_told(server: ScriptedDns) -> None:
     server.set(NAME, "CNAME", "gone.test", ttl=1)
     assert "NXDOMAIN" in first_error(URL, server)
+
+
+def test_the_address_of_nobody_is_none(server: ScriptedDns) -> None:
+    """It is what some name servers answer for names that they block, and leads to the gate."""
+    server.set(NAME, "A", NOBODY, "10.0.0.1")
+    server.set(NAME, "AAAA", "::")
+    assert first_set(URL, server) == {"10.0.0.1:5000"}
+    server.set(NAME, "A", NOBODY)
+    assert "such as MLflow never has: 0.0.0.0" in first_error(URL, server)
 
 
 # --- SRV ---------------------------------------------------------------------------------------
