@@ -43,6 +43,7 @@ class Exchange:
         "_detail",
         "_forwarding",
         "_inspecting",
+        "_invited",
         "_plane",
         "_principal",
         "_route",
@@ -64,6 +65,7 @@ class Exchange:
         self._body: RequestBody | None = None
         self._deciding: asyncio.Task[Verdict] | None = None
         self._inspecting: Inspect | None = None
+        self._invited = False
         self._forwarding: Forwarding | None = None
         self._route: Route | None = None
         self._admitted = False
@@ -215,10 +217,10 @@ class Exchange:
 
     def invite_body(self) -> None:
         """Answer ``Expect: 100-continue``, now that the request has passed (RFC 9110 10.1.1)."""
-        body, forwarding = self._body, self._forwarding
+        body = self._body
         waits = body is not None and not body.received and not body.complete
-        first = forwarding is None or forwarding.attempts <= 1
-        if waits and first and self.request.fields.expects_continue:
+        if waits and not self._invited and self.request.fields.expects_continue:
+            self._invited = True
             self._client.write(heads.CONTINUE)
 
     # --- from the client -------------------------------------------------------------------

@@ -48,6 +48,35 @@ def test_nothing_was_sent_so_any_request_goes_elsewhere(
     assert outcome.endpoint == elsewhere.name
 
 
+@pytest.mark.parametrize("refusals", [0, 1])
+def test_a_body_is_invited_once_wherever_the_request_goes(
+    refusals: int, dialogue: Dialogue
+) -> None:
+    """A client that waits to be invited would wait for ever."""
+    client = dialogue.client()
+    client.sends(request("PUT /stream", "Content-Length: 4", "Expect: 100-continue"))
+    for _ in range(refusals):
+        dialogue.mlflow_refuses()
+    assert client.received() == b""
+    mlflow = dialogue.mlflow_accepts()
+    assert client.received() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.sends(b"body")
+    mlflow.sends(answer(200))
+    assert client.received().startswith(b"HTTP/1.1 200 ")
+
+
+def test_and_never_twice(dialogue: Dialogue) -> None:
+    client = dialogue.client()
+    client.sends(request("POST /safe", "Content-Length: 4", "Expect: 100-continue"))
+    dialogue.mlflow_accepts().resets()
+    assert client.received() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    mlflow = dialogue.mlflow_accepts()
+    assert client.received() == b""
+    client.sends(b"body")
+    mlflow.sends(answer(200))
+    assert client.received().startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_client_that_leaves_is_noticed_at_the_second_endpoint(dialogue: Dialogue) -> None:
     """Nobody would hear of it on a connection that is not read."""
     client = dialogue.client()
