@@ -124,7 +124,7 @@ def test_the_address_of_nobody_is_none(server: ScriptedDns) -> None:
     server.set(NAME, "AAAA", "::")
     assert first_set(URL, server) == {"10.0.0.1:5000"}
     server.set(NAME, "A", NOBODY)
-    assert "such as MLflow never has: 0.0.0.0" in first_error(URL, server)
+    assert "no address is one of MLflow's: 0.0.0.0" in first_error(URL, server)
 
 
 # --- SRV ---------------------------------------------------------------------------------------

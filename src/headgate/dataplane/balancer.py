@@ -192,7 +192,7 @@ def refusal(unavailable: Unavailable, *, sent: bool = False) -> Refusal:
             detail=unavailable.text,
         )
     cure = (
-        "Check this upstream's url, and that what it names can be looked up from the gate"
+        "Check the name in this upstream's url, and that it can be looked up from the gate"
         if unavailable.why is Why.NONE_KNOWN
         else "Check that MLflow is running"
     )

@@ -146,7 +146,7 @@ class Addresses:
         allowed = [each for each in addresses if each not in refused]
         if not allowed:
             names = ", ".join(addresses)
-            raise LookupError(f"every address is link-local or such as MLflow never has: {names}")
+            raise LookupError(f"no address is one of MLflow's: {names} (link-local: refused)")
         if refused and refused != self._refused:
             names = ", ".join(refused)
             log.warning("%s names %s, link-local or such as MLflow never has", self._name, names)
