@@ -65,10 +65,10 @@ Start = Callable[..., Scene]
 def start(tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as stack:
 
-        def started(**settings: object) -> Scene:
-            endpoints = stack.enter_context(running_endpoints(HOSTS))
+        def started(hosts: tuple[str, ...] = HOSTS, **settings: object) -> Scene:
+            endpoints = stack.enter_context(running_endpoints(hosts))
             names = stack.enter_context(ScriptedDns())
-            names.set(NAME, "A", *HOSTS)
+            names.set(NAME, "A", *hosts)
             environment = {f"{UPSTREAM}{name.upper()}": str(v) for name, v in settings.items()}
             environment |= {
                 f"{UPSTREAM}RESOLVER": names.address,
@@ -104,6 +104,28 @@ def test_an_endpoint_that_refuses_is_ejected_for_a_growing_time(start: Start) ->
     assert len(scene.events("endpoint_returned")) == 2
     assert {event["endpoint"].split(":")[0] for event in told} == {HOSTS[1]}
     assert scene.upstreams[1].requests == []
+
+
+def test_no_more_than_the_share_is_ejected(start: Start) -> None:
+    """Of four, three of which refuse, two go; those that are left serve whoever comes."""
+    hosts = (*HOSTS, "127.0.0.4", "127.0.0.5")
+    scene = start(hosts, balance__ejection_time="60")
+    for proxy in scene.proxies[1:]:
+        proxy.set(Fault.REFUSE)
+
+    def ejected() -> int:
+        return sum(each["state"] == "ejected" for each in scene.endpoints().values())
+
+    def two_are_out() -> bool:
+        assert scene.reads() in (200, 503)  # three attempts may all meet one that refuses
+        assert ejected() <= 2
+        return ejected() == 2
+
+    scene.until(two_are_out, "two ejections")
+    for _ in range(30):
+        assert scene.reads() == 200
+    assert ejected() == 2
+    assert len(scene.events("endpoint_ejected")) == 2
 
 
 def test_an_endpoint_that_left_gets_no_request_and_keeps_no_connection(start: Start) -> None:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import dns.rcode
 import pytest
 
+from headgate.testing.fault_proxy import FaultProxy
 from tests.support.adapters import Reports, follow
+from tests.support.gate import create_key, running_gate
+from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripted_dns import ScriptedDns
+from tests.support.scripts import fixed
 
 NAME = "mlflow.internal.test"
+NOBODY = "0.0.0.0"  # noqa: S104 - nobody binds to it
 SERVICE = "_mlflow._tcp.test"
 URL = f"http://{NAME}:5000"
+
+
+def has_ipv6() -> bool:
+    """Whether something can listen at ::1."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -88,6 +104,21 @@ def test_a_name_with_ipv6_alone(server: ScriptedDns) -> None:
     assert first_set(URL, server) == {"[fd00::1]:5000", "[fd00::2]:5000"}
 
 
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_a_gate_reaches_a_server_with_ipv6_alone(server: ScriptedDns, tmp_path: Path) -> None:
+    """And speaks to it by a Host that MLflow accepts."""
+    server.set(NAME, "AAAA", "::1")
+    key = create_key(tmp_path / "data", "client")
+    settings = {"HEADGATE_UPSTREAMS__DEFAULT__RESOLVER": server.address}
+    with (
+        RecordingUpstream(fixed()) as upstream,
+        FaultProxy("::1", 0, (upstream.host, upstream.port)) as proxy,
+        running_gate(tmp_path, f"http://{NAME}:{proxy.port}", settings) as gate,
+    ):
+        assert gate.ask("GET", "/version", key=key).status == 200
+        assert upstream.request(0).all(b"host") == [f"[::1]:{proxy.port}".encode()]
+
+
 def test_a_kind_that_was_taken_away_does_not_come_back_with_a_failure(
     server: ScriptedDns,
 ) -> None:
@@ -115,6 +146,15 @@ def test_an_alias_of_an_alias_that_leads_in_a_circle_is_told(server: ScriptedDns
 def test_an_alias_to_nowhere_is_told(server: ScriptedDns) -> None:
     server.set(NAME, "CNAME", "gone.test", ttl=1)
     assert "NXDOMAIN" in first_error(URL, server)
+
+
+def test_the_address_of_nobody_is_none(server: ScriptedDns) -> None:
+    """It is what some name servers answer for names that they block, and leads to the gate."""
+    server.set(NAME, "A", NOBODY, "10.0.0.1")
+    server.set(NAME, "AAAA", "::")
+    assert first_set(URL, server) == {"10.0.0.1:5000"}
+    server.set(NAME, "A", NOBODY)
+    assert "no address is one of MLflow's: 0.0.0.0" in first_error(URL, server)
 
 
 # --- SRV ---------------------------------------------------------------------------------------

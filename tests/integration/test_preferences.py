@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ PROBES = "HEADGATE_UPSTREAMS__DEFAULT__PROBES__"
 NAME = "mlflow.internal.test"
 READ = "/api/2.0/mlflow/runs/get"
 HERE, ALSO_HERE, THERE = "127.0.0.2", "127.0.0.3", "127.0.0.4"
+MORE = [f"127.0.0.{last}" for last in range(5, 8)]
 OWN, OTHER = "eu-central-1a", "eu-central-1b"
 ZONES = {HERE: OWN, ALSO_HERE: OWN, THERE: OTHER}
 REQUESTS = 40
@@ -82,9 +84,17 @@ def cloud_map() -> Iterator[CloudMap]:
 
 @pytest.fixture
 def zoned(endpoints: Endpoints, cloud_map: CloudMap, tmp_path: Path) -> Iterator[Scene]:
+    with running_zones(ZONES, endpoints, cloud_map, tmp_path) as scene:
+        yield scene
+
+
+@contextmanager
+def running_zones(
+    zones: Mapping[str, str], endpoints: Endpoints, cloud_map: CloudMap, tmp_path: Path
+) -> Iterator[Scene]:
     """A gate that is told its zone, and finds the endpoints with theirs in Cloud Map."""
     service = cloud_map.create_service(tmp_path.name[-20:], "mlflow")
-    for host, zone in ZONES.items():
+    for host, zone in zones.items():
         service.register(host, host, endpoints.port, zone)
     settings = cloud_map.environment | {
         f"{BALANCE}ZONE": OWN,
@@ -97,7 +107,7 @@ def zoned(endpoints: Endpoints, cloud_map: CloudMap, tmp_path: Path) -> Iterator
     url = f"cloudmap://{tmp_path.name[-20:]}/mlflow"
     with running_gate(tmp_path, url, settings) as gate:
         scene = Scene(gate, key, endpoints)
-        scene.until_state("healthy", *ZONES)
+        scene.until_state("healthy", *zones)
         yield scene
 
 
@@ -128,6 +138,18 @@ def test_no_client_notices_that_the_zone_fails(zoned: Scene) -> None:
     found = zoned.spread()
     assert sum(found.values()) == REQUESTS
     assert found[THERE] > 0
+
+
+def test_nor_where_the_zone_has_more_endpoints_than_a_request_has_attempts(
+    cloud_map: CloudMap, tmp_path: Path
+) -> None:
+    zones = ZONES | dict.fromkeys(MORE, OWN)
+    with (
+        running_endpoints(tuple(zones)) as endpoints,
+        running_zones(zones, endpoints, cloud_map, tmp_path) as scene,
+    ):
+        endpoints.fail(*(host for host, zone in zones.items() if zone == OWN))
+        assert scene.spread()[THERE] == REQUESTS
 
 
 def test_a_target_of_a_worse_priority_is_a_spare(endpoints: Endpoints, tmp_path: Path) -> None:

@@ -35,14 +35,15 @@ _CARRIERS = tuple(
 def is_forbidden(address: str) -> bool:
     """Whether an address is link-local or a cloud's metadata service, and so never MLflow.
 
-    An IPv4 address counts in each form in which IPv6 carries it; what is no address is forbidden.
+    An IPv4 address counts in each form in which IPv6 carries it; what is no address is forbidden,
+    and so is 0.0.0.0, which name servers answer for what they block and which leads back here.
     """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return True
     return any(
-        each.is_link_local or each.is_multicast or each in _METADATA
+        each.is_link_local or each.is_multicast or each.is_unspecified or each in _METADATA
         for each in (parsed, *_carried(parsed))
     )
 
@@ -55,6 +56,11 @@ def _carried(address: Address) -> list[Address]:
         return [ipaddress.IPv4Address(address.packed[-4:])]
     found = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()))
     return [each for each in found if each is not None]
+
+
+def is_unspecified(address: str) -> bool:
+    """Whether it is 0.0.0.0 or ::, where a server listens on everything."""
+    return is_address(address) and ipaddress.ip_address(address).is_unspecified
 
 
 def is_address(host: str) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
-from headgate.config.addresses import is_address, is_forbidden, name_server
+from headgate.config.addresses import is_address, is_forbidden, is_unspecified, name_server
 from headgate.config.credentials import Credentials
 from headgate.config.section import Seconds, Section, listed
 from headgate.model import Api
@@ -273,7 +273,9 @@ class Upstream(Section):
     @model_validator(mode="after")
     def _metadata(self) -> Self:
         hosts = [urlsplit(url).hostname or "" for url in self.urls]
-        found = [host for host in hosts if is_address(host) and is_forbidden(host)]
+        # MLflow's log says that it listens at 0.0.0.0, and people write that.
+        addresses = [host for host in hosts if is_address(host) and not is_unspecified(host)]
+        found = [address for address in addresses if is_forbidden(address)]
         if found and not self.allow_link_local:
             raise ValueError(
                 f"url: {found[0]} is link-local or a cloud's metadata service, where no MLflow "

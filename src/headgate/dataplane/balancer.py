@@ -76,6 +76,7 @@ class Balancer:
         self._clock = clock
         self._names = names
         self._pools: dict[Endpoint, Pool] = {}
+        self._serving = False
         self._queue: WaitQueue[Queued] = WaitQueue(
             cluster.policy.queue_size, cluster.policy.queue_timeout
         )
@@ -91,6 +92,8 @@ class Balancer:
         ``tried`` are those where this request failed before.  Each pool that is returned must be
         given to ``finish`` once.
         """
+        if self._queue:
+            self._serve_queue()  # there may be room at an endpoint that is new or well again
         cluster = self.cluster
         found = cluster.select(self._clock(), tried)
         if isinstance(found, Unavailable):
@@ -112,9 +115,21 @@ class Balancer:
         if result is _CONNECT_FAILED or result is _RESET:
             self._look_again(now)
         if self._queue:
-            waiter = self._queue.pop()
-            if waiter is not None:
+            self._serve_queue()
+
+    def _serve_queue(self) -> None:
+        """Let go on who waits, as far as there is room, those first who came first."""
+        if self._serving:  # one that goes on may end at once, or choose
+            return
+        self._serving = True
+        try:
+            while not isinstance(self.cluster.select(self._clock()), Unavailable):
+                waiter = self._queue.pop()
+                if waiter is None:
+                    return
                 waiter.on_room()
+        finally:
+            self._serving = False
 
     def _look_again(self, now: float) -> None:
         if self.on_lost is not None and self.cluster.is_lost(now):
@@ -137,6 +152,8 @@ class Balancer:
             down = self._pools.get(endpoint)
             if down is not None:
                 down.desert()
+        if self._queue:
+            self._serve_queue()
         for waiter in self._queue.expire(now):
             waiter.on_wait_over()
         for endpoint in self.cluster.removable(now):
@@ -175,7 +192,7 @@ def refusal(unavailable: Unavailable, *, sent: bool = False) -> Refusal:
             detail=unavailable.text,
         )
     cure = (
-        "Check this upstream's url, and that what it names can be looked up from the gate"
+        "Check the name in this upstream's url, and that it can be looked up from the gate"
         if unavailable.why is Why.NONE_KNOWN
         else "Check that MLflow is running"
     )

@@ -145,10 +145,11 @@ class Addresses:
         refused = [] if self._allow_link_local else [a for a in addresses if is_forbidden(a)]
         allowed = [each for each in addresses if each not in refused]
         if not allowed:
-            raise LookupError(f"every address is link-local ({', '.join(addresses)}): refused")
+            names = ", ".join(addresses)
+            raise LookupError(f"no address is one of MLflow's: {names} (link-local: refused)")
         if refused and refused != self._refused:
             names = ", ".join(refused)
-            log.warning("%s names %s, which is link-local: refused", self._name, names)
+            log.warning("%s names %s, link-local or such as MLflow never has", self._name, names)
         self._refused = refused
         return allowed
 

@@ -65,6 +65,21 @@ _DISCOVERY_CURES = (
             "servicediscovery:DiscoverInstancesRevision."
         ),
     ),
+    (
+        "security token",
+        ("AWS does not take these credentials, or no longer: renew them, or correct the profile."),
+    ),
+    (
+        "endpoint URL",
+        (
+            "Let this machine reach AWS Cloud Map: from a private subnet through a VPC endpoint "
+            "for data-servicediscovery, or a NAT."
+        ),
+    ),
+    (
+        "SRV record",
+        ("Publish SRV records that name a port and a host, or correct {url}."),
+    ),
     ("no healthy instance", "Register MLflow's tasks with the service, or correct {url}."),
 )
 """What stands in an error of discovery, and what helps; the first that fits counts."""

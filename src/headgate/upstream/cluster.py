@@ -38,6 +38,9 @@ from headgate.upstream.unavailable import Unavailable, all_full, all_out, none_k
 
 _OK: Final = Result.OK  # to look a member up in its class costs as much as ten attributes
 
+LEAVE_ZONE_AFTER: Final = 2
+"""Endpoints that have failed a request before it leaves the gate's own zone."""
+
 
 class Cluster:
     """The endpoints of one upstream."""
@@ -57,6 +60,7 @@ class Cluster:
         # Derived from the members, and made anew whenever a state changes.
         self._present: list[Member] = []
         self._tiers: list[list[Member]] = []
+        self._tiers_away: list[list[Member]] = []
         self._next_return = math.inf
 
     # --- discovery -------------------------------------------------------------------------
@@ -209,14 +213,16 @@ class Cluster:
         Healthy ones come before those not probed yet, and within each, those of a better priority
         before the others, and of the same priority those of the gate's own zone; among equals the
         choice is that of ``choose``.  Endpoints in ``avoid`` (where this request failed before)
-        are taken only when there is no other.
+        are taken only when there is no other; after two of them the other zones come first, since
+        all of a zone may be down, and the attempts of a request are few.
 
         If the policy is to fail open, endpoints that are ejected or unhealthy are taken as well
         when none is in service, or none but where this request has failed already.
         """
         if now >= self._next_return:
             self._settle(now)
-        for tier in self._tiers:
+        tiers = self._tiers if len(avoid) < LEAVE_ZONE_AFTER else self._tiers_away
+        for tier in tiers:
             member = choose(tier, self._room, now, self._rng, avoid)
             if member is not None:
                 return member.endpoint
@@ -313,6 +319,9 @@ class Cluster:
                 rank = (member.health is Health.UNPROBED, member.priority, is_remote)
                 tiers.setdefault(rank, []).append(member)
         self._tiers = [tiers[rank] for rank in sorted(tiers)]
+        # The same with the other zones first.
+        away = sorted(tiers, key=lambda rank: (rank[0], rank[1], not rank[2]))
+        self._tiers_away = [tiers[rank] for rank in away]
 
     # --- retries, and what is seen from outside ----------------------------------------------
 

@@ -30,7 +30,10 @@ METADATA = [
 ]
 
 
-@pytest.mark.parametrize("address", [*METADATA, "224.0.0.1", "ff02::1", "mlflow", ""])
+@pytest.mark.parametrize(
+    "address",
+    [*METADATA, "224.0.0.1", "ff02::1", "0.0.0.0", "::", "::ffff:0.0.0.0", "mlflow", ""],  # noqa: S104
+)
 def test_what_is_never_mlflow(address: str) -> None:
     assert is_forbidden(address)
 
@@ -40,6 +43,11 @@ def test_what_is_never_mlflow(address: str) -> None:
 )
 def test_what_may_be(address: str) -> None:
     assert not is_forbidden(address)
+
+
+@pytest.mark.parametrize("url", ["http://0.0.0.0:5000", "http://[::]:5000"])
+def test_what_mlflow_says_it_listens_at_may_be_configured(url: str) -> None:
+    assert load(None, {"MLFLOW_SERVER_URL": url}).upstreams["default"].url == url
 
 
 @pytest.mark.parametrize("address", [each for each in METADATA if "%" not in each])

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from headgate.config import Limits
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.gate import Forward, Route
 from headgate.model import Phase, Reason
@@ -14,7 +15,7 @@ from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL
 from headgate.testing.messages import Message, answer, request
 from headgate.testing.transport import Peer
-from headgate.upstream import Cluster, ClusterPolicy
+from headgate.upstream import Cluster, ClusterPolicy, Found
 from headgate.wire import forward
 
 PART = b"x" * 100_000
@@ -135,6 +136,94 @@ def test_room_that_a_leaving_client_makes_is_used(dialogue: Dialogue) -> None:
     mlflow = dialogue.mlflow_accepts()
     assert mlflow.received().startswith(b"GET /stream/2 ")
     mlflow.sends(answer(200))
+
+
+# --- room that nobody makes by leaving ---------------------------------------------------------
+
+
+@pytest.fixture
+def growing() -> Iterator[Dialogue]:
+    """A dialogue with two MLflows, each for one request at a time, of which one is known."""
+    policy = ClusterPolicy(probe_interval=0, slow_start=0, max_in_flight=1, queue_size=5)
+    dialogue = Dialogue(policy=policy, endpoints=2)
+    names(dialogue, 0)
+    yield dialogue
+    dialogue.ends()
+
+
+def names(dialogue: Dialogue, *numbers: int) -> None:
+    """Discovery names these endpoints."""
+    found = [Found(dialogue.pools[number].endpoint) for number in numbers]
+    dialogue.balancer.cluster.discovered(found, "test", None, dialogue.clock())
+
+
+def test_room_at_a_new_endpoint_is_used(growing: Dialogue) -> None:
+    """The old one may hang, and then no request would ever make room."""
+    growing.client().sends(request("GET /stream/hangs"))
+    hung = growing.mlflow_accepts()
+    client = growing.client()
+    client.sends(request("GET /stream/waits"))
+    assert growing.pending == []
+    names(growing, 0, 1)
+    growing.passes(1)
+    growing.mlflow_accepts().sends(answer(200))
+    assert client.received().startswith(b"HTTP/1.1 200 ")
+    hung.sends(answer(200))
+
+
+def test_a_newcomer_does_not_overtake(growing: Dialogue) -> None:
+    growing.client().sends(request("GET /stream/hangs"))
+    hung = growing.mlflow_accepts()
+    waiting, newcomer = growing.client(), growing.client()
+    waiting.sends(request("GET /stream/waits"))
+    names(growing, 0, 1)
+    newcomer.sends(request("GET /stream/new"))
+    new = growing.mlflow_accepts()
+    assert new.received().startswith(b"GET /stream/waits ")
+    assert growing.balancer.snapshot().waiting == 1
+    new.sends(answer(200))
+    assert new.received().startswith(b"GET /stream/new ")
+    new.sends(answer(200))
+    hung.sends(answer(200))
+
+
+def test_who_waits_keeps_its_place_and_its_time(growing: Dialogue) -> None:
+    """What ends at an endpoint that has left makes no room."""
+    names(growing, 0, 1)
+    for _ in range(2):
+        growing.client().sends(request("GET /stream/busy"))
+        growing.mlflow_accepts()
+    clients = [growing.client() for _ in range(2)]
+    for number, client in enumerate(clients):
+        client.sends(request(f"GET /stream/{number}"))
+    left, stays = growing.mlflows
+    growing.passes(9)
+    left_number = next(n for n, pool in enumerate(growing.pools) if left in pool.peers)
+    names(growing, 1 - left_number)
+    left.sends(answer(200))
+    assert growing.balancer.snapshot().waiting == 2
+    stays.received()
+    stays.sends(answer(200))
+    assert stays.received().startswith(b"GET /stream/0 ")
+    growing.passes(1)
+    assert clients[1].received().startswith(b"HTTP/1.1 429 ")
+    stays.sends(answer(200))
+
+
+def test_a_long_line_is_served_in_one_go() -> None:
+    """However many find room at once."""
+    policy = ClusterPolicy(probe_interval=0, slow_start=0, max_in_flight=600, queue_size=600)
+    dialogue = Dialogue(Limits(in_flight=1200), policy=policy, endpoints=2)
+    names(dialogue, 0)
+    clients = [dialogue.client() for _ in range(1200)]
+    for client in clients:
+        client.sends(request("GET /stream"))
+    assert dialogue.balancer.snapshot().waiting == 600
+    names(dialogue, 0, 1)
+    dialogue.passes(1)
+    assert dialogue.balancer.snapshot().waiting == 0
+    assert len(dialogue.pools[1].pending) == 600
+    dialogue.ends()
 
 
 @pytest.mark.patches

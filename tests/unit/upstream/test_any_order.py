@@ -20,6 +20,7 @@ from headgate.upstream import (
     Unavailable,
     Why,
 )
+from headgate.upstream.cluster import LEAVE_ZONE_AFTER
 from tests.unit.upstream.replay import Replay
 
 ENDPOINTS = [Endpoint(f"10.0.0.{number}", 5000) for number in range(5)]
@@ -28,7 +29,11 @@ FAILURES = (Result.CONNECT_FAILED, Result.RESET)
 
 endpoints = st.sampled_from(ENDPOINTS)
 founds = st.builds(
-    Found, endpoints, st.sampled_from([None, "x", "y"]), st.sampled_from([None, True, False])
+    Found,
+    endpoints,
+    st.sampled_from([None, "x", "y"]),
+    st.sampled_from([None, True, False]),
+    priority=st.sampled_from([0, 1]),
 )
 policies = st.builds(
     ClusterPolicy,
@@ -189,6 +194,16 @@ class AnyOrder(RuleBasedStateMachine):
             assert not others
         if facts.health == "unprobed" and choice not in avoid:
             assert all(self.replay.known[other].health == "unprobed" for other in others)
+        if self.cluster.available(choice, now) and choice not in avoid:
+            rank = self._rank(choice, avoid)
+            assert all(rank <= self._rank(other, avoid) for other in others)
+
+    def _rank(self, endpoint: Endpoint, avoid: set[Endpoint]) -> tuple[bool, int, bool]:
+        """The lower comes first: probed ones, then by priority, then those of the zone."""
+        seen = self._seen()[str(endpoint)]
+        is_remote = self.policy.zone is not None and seen.zone != self.policy.zone
+        leaves = len(avoid) >= LEAVE_ZONE_AFTER
+        return seen.state == "unprobed", seen.priority, is_remote is not leaves
 
     def _is_truly_unavailable(self, answer: Unavailable) -> None:
         assert 1 <= answer.retry_after <= 30

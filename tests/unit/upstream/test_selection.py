@@ -191,6 +191,20 @@ def test_a_long_list_is_cut_short(names: str, more: str) -> None:
     assert answer.text.endswith(f"d:5000 is unhealthy for 0 s: 503{more}")
 
 
+def test_after_two_failures_a_request_leaves_the_zone() -> None:
+    """All of it may be down, and the attempts of a request are few."""
+    scene = Scene(zone="x")
+    scene.finds("abcyz", zones="xxxyy")
+    for name in "abcyz":
+        scene.probe(name)
+    scene.clock.advance(scene.policy.slow_start)
+    assert scene.selected() == "abc"
+    assert scene.selected(avoid="a") == "bc"
+    assert scene.selected(avoid="ab") == "yz"
+    scene.falls_ill("yz")
+    assert scene.selected(avoid="ab") == "c"
+
+
 # --- priorities ------------------------------------------------------------------------------
 
 
