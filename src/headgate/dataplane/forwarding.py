@@ -16,6 +16,13 @@ from headgate.dataplane.gate import Forward
 from headgate.dataplane.plane import Plane, log
 from headgate.dataplane.pool import Pool
 from headgate.dataplane.request_body import RequestBody
+from headgate.dataplane.suspicion import (
+    JSON,
+    HeldAnswer,
+    Opinion,
+    is_wrong_page,
+    may_be_host_refusal,
+)
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Phase, Reason
@@ -30,44 +37,6 @@ if TYPE_CHECKING:
     from headgate.dataplane.client import ClientConnection
     from headgate.dataplane.exchange import Exchange
 
-
-TEXT: Final = b"text/plain"
-HTML: Final = b"text/html"
-HOST_REFUSED: Final = b"Invalid Host header"
-"""What MLflow's Host check answers (mlflow/server/fastapi_security.py)."""
-MAX_HELD: Final = 1024
-JSON_FAMILIES: Final = frozenset(
-    {
-        "experiments",
-        "runs",
-        "metrics",
-        "models",
-        "logged-models",
-        "traces",
-        "datasets",
-        "assessments",
-        "scorers",
-        "prompts",
-        "webhooks",
-        "workspaces",
-    }
-)
-"""Families whose routes answer JSON alone."""
-JSON_LISTS = frozenset(
-    {
-        "artifacts/list",
-        "artifacts/list-store",
-        "artifacts/list-of-logged-model",
-        # And those that write: who is answered with a login page would think it is kept.
-        "artifacts/upload",
-        "artifacts/upload-small",
-        "artifacts/delete",
-        "artifacts/mpu/create",
-        "artifacts/mpu/complete",
-        "artifacts/mpu/abort",
-    }
-)
-"""Routes of other families that do, or answer nothing at all."""
 
 # To look a member up in its class costs as much as ten attributes.
 _SELECT: Final = Phase.SELECT
@@ -88,9 +57,9 @@ class Forwarding:
         "_client",
         "_connecting",
         "_connection",
-        "_doubtful",
         "_exchange",
         "_forward",
+        "_held",
         "_limit",
         "_plane",
         "_pool",
@@ -126,7 +95,7 @@ class Forwarding:
         self._pool: Pool | None = None
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._doubtful: tuple[Response, list[bytes]] | None = None
+        self._held: HeldAnswer | None = None
         self._limit = math.inf  # when a request that was repeated must have its answer
         self._queued = False
         self._retrying = False
@@ -288,47 +257,34 @@ class Forwarding:
             pieces: what came of its body.
             done: whether that completes it.
         """
-        if response is not None and response.status == 403 and response.media_type == TEXT:
-            self._doubtful = (response, [])
-        if self._doubtful is not None:
-            self._hold(self._doubtful, pieces, done=done)
-        elif (
-            response is not None
-            and response.media_type in (HTML, TEXT)
-            and self._is_wrong(response)
-        ):
-            shown = bool(self._balancer.own_lines)
-            self._give_up(
-                failures.page_instead_of_json(response.status, self.endpoint, shown=shown)
-            )
-        else:
+        if response is not None and response.media_type != JSON and self._is_suspect(response):
+            return
+        held = self._held
+        if held is None:
             self._pass_on(response, pieces, done=done)
-
-    def _is_wrong(self, page: Response) -> bool:
-        """Whether it is not what MLflow answers to this operation.
-
-        Its own authentication asks for credentials wherever it may be, and means the gate's, but
-        for a client whose credentials it was shown.
-        """
-        if page.status == 401:
-            return self._balancer.own_lines is not None
-        operation = self._forward.route.operation
-        wants_json = operation.family in JSON_FAMILIES or operation.name in JSON_LISTS
-        return page.media_type == HTML and wants_json
-
-    def _hold(
-        self, doubtful: tuple[Response, list[bytes]], pieces: list[bytes], *, done: bool
-    ) -> None:
-        """Wait for the rest of an answer that may be MLflow's refusal of the gate's Host."""
-        response, held = doubtful
-        held += pieces
-        body = b"".join(held)
+            return
         pool = self._pool
-        if pool is not None and done and HOST_REFUSED in body:
+        opinion = held.take(pieces, done=done)
+        if opinion is Opinion.REFUSAL and pool is not None:
             self._give_up(failures.host_refused(pool.host_header.decode("ascii")))
-        elif done or len(body) > MAX_HELD:
-            self._doubtful = None
-            self._pass_on(response, held, done=done)
+        elif opinion is not Opinion.UNKNOWN:
+            self._held = None
+            self._pass_on(held.response, held.pieces, done=done)
+
+    def _is_suspect(self, response: Response) -> bool:
+        """Refuse an answer that is not MLflow's, and hold back one that may not be what it seems.
+
+        Whether it was refused.
+        """
+        own = self._balancer.own_lines
+        if may_be_host_refusal(response):
+            self._held = HeldAnswer(response)
+        elif is_wrong_page(response, self._forward.route.operation, shown=own is None):
+            self._give_up(
+                failures.page_instead_of_json(response.status, self.endpoint, shown=bool(own))
+            )
+            return True
+        return False
 
     def _pass_on(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
         """Send the client what came."""
@@ -393,7 +349,7 @@ class Forwarding:
     def on_upstream_lost(self, error: Exception | None) -> None:
         """MLflow ended the connection before its answer was complete."""
         connection, self._connection = self._connection, None
-        self._doubtful = None
+        self._held = None
         cause = str(error) if error else "closed"
         # An aged connection that MLflow closes meanwhile says nothing about MLflow's health.
         stale = connection is not None and connection.reused and not self.status
@@ -424,7 +380,7 @@ class Forwarding:
     def on_endpoint_down(self) -> None:
         """MLflow does not answer its probes there: go elsewhere, unless an answer has begun."""
         connection = self._connection
-        if connection is None or self._doubtful is not None or not self._decision().again:
+        if connection is None or self._held is not None or not self._decision().again:
             return
         self._connection = None
         connection.abort()
