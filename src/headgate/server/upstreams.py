@@ -25,16 +25,15 @@ from headgate.model import Endpoint
 from headgate.server.credentials import own_authorization
 from headgate.server.cures import REASONS
 from headgate.server.narration import tell
+from headgate.server.policies import cluster_policy, retry_policy
 from headgate.server.probe import Prober
 from headgate.server.resolver import Resolver, UnresolvableError
 from headgate.server.tasks import Tasks
 from headgate.server.tls import upstream_context
 from headgate.upstream import (
     Cluster,
-    ClusterPolicy,
     Found,
     Result,
-    RetryPolicy,
     State,
     Unavailable,
     Why,
@@ -92,7 +91,7 @@ class LiveUpstream:
         base = settings.static_prefix.encode("ascii")
         self._prober = Prober(base, settings.probes.apis, self.spoken, time.monotonic)
         self.balancer = Balancer(
-            Cluster(name, _policy(settings), random.Random(), tell),  # noqa: S311
+            Cluster(name, cluster_policy(settings), random.Random(), tell),  # noqa: S311
             self._pool,
             clock=time.monotonic,
             silence_timeout=settings.silence_timeout,
@@ -100,7 +99,7 @@ class LiveUpstream:
         )
 
         self.balancer.dialect = self._dialect("")
-        self.balancer.retry_policy = _retries(settings)
+        self.balancer.retry_policy = retry_policy(settings)
         self.balancer.on_lost = self._look_again
         self._show_credentials()
         self.resolver = Resolver(self._look_up, time.monotonic)
@@ -391,31 +390,3 @@ def _names(settings: Upstream) -> frozenset[str]:
 def _with_port(authority: str) -> list[str]:
     has_port = ":" in authority.rpartition("]")[2]
     return [authority] if has_port else [f"{authority}:80", f"{authority}:443"]
-
-
-def _policy(settings: Upstream) -> ClusterPolicy:
-    probes, balance = settings.probes, settings.balance
-    return ClusterPolicy(
-        probe_interval=probes.interval,
-        probe_timeout=probes.timeout,
-        unhealthy_after=probes.unhealthy_after,
-        healthy_after=probes.healthy_after,
-        ejection_after=balance.ejection_after,
-        base_ejection=balance.ejection_time,
-        max_ejection=balance.max_ejection_time,
-        max_ejected_share=balance.max_ejected_share,
-        max_in_flight=balance.max_in_flight,
-        queue_size=balance.queue_size,
-        queue_timeout=balance.queue_timeout,
-        retry_share=settings.retries.share,
-        min_retries=settings.retries.minimum,
-        slow_start=balance.slow_start,
-        zone=balance.zone,
-    )
-
-
-def _retries(settings: Upstream) -> RetryPolicy:
-    """Begin no attempt whose connection might only come when the client has given up."""
-    retries = settings.retries
-    reserve = max(retries.total / 10, settings.connect_timeout)
-    return RetryPolicy(retries.attempts, retries.total, reserve)
