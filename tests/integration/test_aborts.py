@@ -256,12 +256,16 @@ def test_http_1_0_can_tell_a_broken_answer_from_a_whole_one(name: str, scene: Sc
     def script(exchange: Exchange) -> None:
         exchange.read_body()
         exchange.send(begun)
+        exchange.wait_for(go_on)
         exchange.send(then)
         end(exchange)
 
+    go_on = threading.Event()
     target = scene.play(f"cut-1.0-{name}", script)
     with scene.gate.connect() as client:
         client.send(scene.head("GET", target).replace(b"HTTP/1.1", b"HTTP/1.0"))
+        assert client.answer_head().status == 200
+        go_on.set()
         with pytest.raises(ConnectionResetError):
             client.receive_to_end()
 

@@ -196,7 +196,7 @@ class Forwarding:
         if not self._client.writable:
             self.on_client_full()
         if body is not None:
-            if not body.complete:
+            if body.is_long:
                 connection.expect_early_answer()
             exchange.invite_body()
 

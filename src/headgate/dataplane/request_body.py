@@ -39,6 +39,11 @@ class RequestBody:
         """Whether all that came is still here, to be sent a second time."""
         return self._kept is not None
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it is on its way for so long that MLflow may well answer before its end."""
+        return not self.complete and (self.length == CHUNKED or self.length > REPLAY_BYTES)
+
     def take(self, pieces: list[bytes], *, done: bool) -> list[bytes]:
         """Take what came; returns what is to be sent now, in the form MLflow is sent it."""
         for piece in pieces:

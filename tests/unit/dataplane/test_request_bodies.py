@@ -6,10 +6,12 @@ import pytest
 from pydantic import ByteSize
 
 from headgate.config import Limits
+from headgate.dataplane.request_body import REPLAY_BYTES, RequestBody
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, answer, chunked, request
 from headgate.testing.transport import End
+from headgate.wire.request import CHUNKED as CHUNKED_LENGTH
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CHUNKED = "Transfer-Encoding: chunked"
@@ -317,3 +319,13 @@ def test_a_body_that_ends_before_its_answer_does_saves_mlflows_connection(
     mlflow.sends(b"456")
     assert dialogue.pool.idle == 1
     assert client.end() is End.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("length", "long"), [(CHUNKED_LENGTH, True), (REPLAY_BYTES + 1, True), (REPLAY_BYTES, False)]
+)
+def test_a_long_body_is_one_that_may_be_answered_before_its_end(length: int, long: bool) -> None:
+    body = RequestBody(length)
+    assert body.is_long is long
+    body.take([b"x"], done=True)
+    assert not body.is_long
