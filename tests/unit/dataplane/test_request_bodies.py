@@ -11,7 +11,7 @@ from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, answer, chunked, request
 from headgate.testing.transport import End
-from headgate.wire.request import CHUNKED as CHUNKED_LENGTH
+from headgate.wire.request_fields import CHUNKED as CHUNKED_LENGTH
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CHUNKED = "Transfer-Encoding: chunked"
