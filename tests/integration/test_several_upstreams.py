@@ -95,6 +95,10 @@ def test_each_is_shown_the_credentials_that_its_policy_allows(scene: Scene) -> N
     assert scene.asks("default", given).all(b"authorization") == []
     assert scene.asks("passed", given).all(b"authorization") == [f"Bearer {scene.key}".encode()]
     assert scene.asks("passed", f"X-API-Key: {scene.key}").all(b"authorization") == []
+    cookies = (given, "Cookie: a=1", "Cookie: b=2")
+    assert scene.asks("default", *cookies).all(b"cookie") == []
+    assert scene.asks("shown", *cookies).all(b"cookie") == []
+    assert scene.asks("passed", *cookies).all(b"cookie") == [b"a=1; b=2"]
     own = [b"Basic Z2F0ZTpub3QtYS1yZWFsLXNlY3JldA=="]
     for fields in ((given,), (f"X-API-Key: {scene.key}",)):
         request = scene.asks("shown", *fields)

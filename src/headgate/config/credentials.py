@@ -26,9 +26,9 @@ class Credentials(Section):
         CredentialPolicy.STRIP,
         description="`strip`: MLflow is shown no credential. `replace`: the gate's own, "
         "by `token_file`, or by `username` and `password_file`. `pass`: it is shown the client's "
-        "`Authorization` as it came. With `auth.mode` `keys` that is a key of this gate, and "
-        "whoever can read MLflow's log can use it: only for what may know it, such as a gate "
-        "behind this one.",
+        "`Authorization` and `Cookie` as they came. With `auth.mode` `keys` that is a key of this "
+        "gate, and whoever can read MLflow's log can use it: only for what may know it, such as a "
+        "gate behind this one.",
     )
     username: str | None = Field(None, description="User name of the gate at MLflow.")
     password_file: Path | None = Field(None, description="File with the password of that user.")

@@ -201,10 +201,11 @@ class Forwarding:
             exchange.invite_body()
 
     def _lines_of_its_own(self) -> bytes:
-        """Tell the gate's own pages who asks; show MLflow the client's credential if it may see."""
+        """Tell the gate's own pages who asks, and MLflow the client's credentials if it may know."""
         if self._forward.route.operation.family != "gate":
-            shown = self._exchange.request.fields.known.get(b"authorization")
-            return b"Authorization: %b\r\n" % shown if shown is not None else b""
+            known = self._exchange.request.fields.known
+            shown = [(name, known.get(name.lower())) for name in (b"Authorization", b"Cookie")]
+            return b"".join(b"%b: %b\r\n" % (name, value) for name, value in shown if value)
         principal = self._forward.principal
         name = principal.key_id or principal.name  # without keys, everybody is anonymous
         return b"X-Headgate-Principal: %b\r\n" % name.encode("ascii") if name else b""

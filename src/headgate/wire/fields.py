@@ -32,6 +32,8 @@ _KINDS: Final[dict[bytes, Kind]] = {
     b"expect": LIST,
     b"authorization": KEEP_ONE,
     b"x-api-key": KEEP_ONE,
+    b"cookie": LIST,
+    b"cookie2": DROP,
     b"x-request-id": LIST,
     b"traceparent": LIST,
     b"tracestate": LIST,

@@ -113,7 +113,8 @@ class RequestFields:
         if name not in known:
             known[name] = value
         elif kind is LIST:
-            known[name] = known[name] + b"," + value
+            # RFC 6265 section 5.4 for cookies, which no client gives twice but some proxies do
+            known[name] = known[name] + (b"; " if name == b"cookie" else b",") + value
         elif kind is not NOTE:
             raise ambiguous(f"{name.decode()} is given more than once")
         if kind is FORWARD_ONE or kind is NOTE:

@@ -150,8 +150,8 @@ def test_ordinary_fields_keep_order_spelling_and_duplicates() -> None:
         *(
             b"User-Agent: u",
             b"Accept: */*",
-            b"Cookie: a=1",
-            b"Cookie: b=2",
+            b"Range: bytes=0-1",
+            b"Range: bytes=2-3",
             b"X-Empty: ",
             b"X-O: \xe9",
         ),
