@@ -201,7 +201,7 @@ class Forwarding:
             exchange.invite_body()
 
     def _lines_of_its_own(self) -> bytes:
-        """Tell the gate's own pages who asks, and MLflow the client's credentials if it may know."""
+        """Tell the gate's own pages who asks, and MLflow the credentials that it may know."""
         if self._forward.route.operation.family != "gate":
             known = self._exchange.request.fields.known
             shown = [(name, known.get(name.lower())) for name in (b"Authorization", b"Cookie")]
