@@ -112,7 +112,10 @@ class Limits(Section):
     """Bounds that keep one client from harming the others."""
 
     head_bytes: ByteSize = Field(
-        ByteSize(128 * 1024), ge=1024, description="Request line and headers together."
+        ByteSize(128 * 1024),
+        ge=1024,
+        description="Longest request target; and all header fields of a request, or of an answer "
+        "with its status line.",
     )
     headers: int = Field(200, ge=10, description="Header fields in a request or an answer.")
     buffered_body_bytes: ByteSize = Field(

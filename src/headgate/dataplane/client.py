@@ -17,7 +17,7 @@ from headgate.dataplane.kernel import Left, left, reset_at_close, unacknowledged
 from headgate.dataplane.plane import Plane, log
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
-from headgate.wire.head import END, empty_lines, refuse_bare_lf
+from headgate.wire.head import END, empty_lines, request_end
 from headgate.wire.origin import NOWHERE, origin_of
 from headgate.wire.request import Request, read_request, unreadable
 from headgate.wire.request_fields import CHUNKED
@@ -290,7 +290,6 @@ class ClientConnection(asyncio.Protocol):
 
     def _read_head(self, data: bytes) -> bytes:
         """Begin the next request if its head is whole; returns what follows the head."""
-        most = self._plane.head_bytes
         held = self._held
         if held:
             held += data
@@ -303,21 +302,15 @@ class ClientConnection(asyncio.Protocol):
             block = held or data
             if not block:
                 return b""
-        end = block.find(END, self._searched)
+        end = request_end(block, self._searched, self._plane.head_bytes)
         if end < 0:
-            refuse_bare_lf(block, self._searched, most)
-            if len(block) - len(END) >= most:
-                raise ProtocolError(f"the head is over {most} bytes", status=431)
             if not held:
                 held += data
                 if data != b"\r":  # half an empty line begins no request
                     self.deadline = self._plane.clock() + self._plane.limits.header_timeout
             self._searched = max(0, len(held) - 3)
             return b""
-        if end > most:
-            refuse_bare_lf(block, self._searched, most)
-            raise ProtocolError(f"the head is over {most} bytes", status=431)
-        end += 4
+        end += len(END)
         if held:
             data = bytes(held)
             self._held = bytearray()

@@ -18,6 +18,7 @@ from headgate.wire.errors import ProtocolError
 END: Final = b"\r\n\r\n"
 """What a head ends with."""
 
+_AROUND_TARGET: Final = len(b"OPTIONS  HTTP/1.1")
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*")
 _METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
 
@@ -63,6 +64,34 @@ def refuse_bare_lf(head: bytes | bytearray, start: int, end: int) -> None:
         start += 1
     if head.count(b"\n", start, end) != head.count(b"\r\n", start, end):
         raise ProtocolError("a line of the head ends in a bare LF")
+
+
+def request_end(head: bytes | bytearray, searched: int, most: int) -> int:
+    """Where the empty line of a request's head begins; -1 while it has not come.
+
+    Args:
+        head: what has come, from its first byte.
+        searched: how much of that is known to be no end.
+        most: bytes that the target may have, and the fields together.
+
+    Raises:
+        ProtocolError: when either has more, or a line ends in a bare LF; which of them depends
+            on where in the head it is alone, not on how much of it has come.
+    """
+    end = head.find(END, searched)
+    least = end if end >= 0 else len(head) - len(END) + 1  # it is not before that
+    if least <= most:
+        if end < 0:
+            refuse_bare_lf(head, searched, len(head))
+        return end
+    line_end = head.find(b"\r\n", 0, most + _AROUND_TARGET)
+    limit = most + (line_end if line_end >= 0 else _AROUND_TARGET)
+    refuse_bare_lf(head, searched, limit)
+    if least <= limit:
+        return end
+    if line_end < 0:
+        raise ProtocolError(f"the request target is over {most} bytes", status=414)
+    raise ProtocolError(f"the header fields are over {most} bytes", status=431)
 
 
 def parse_request(block: bytes, sink: RequestSink) -> tuple[bytes, int]:

@@ -101,7 +101,7 @@ ROOM = (
     _raw(
         "of-200-kib",
         b"GET /version?" + b"a" * 200 * 1024 + b" HTTP/1.1\r\n",
-        Refused(431, "request_malformed"),
+        Refused(414, "request_malformed"),
     ),
 )
 

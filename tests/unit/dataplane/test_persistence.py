@@ -155,16 +155,28 @@ def test_a_request_in_many_reads_is_one_request(dialogue: Dialogue) -> None:
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2, 3])
-@pytest.mark.parametrize(("size", "passes"), [(2000, True), (2001, False)])
-def test_the_length_of_a_head_is_bounded(size: int, passes: bool, missing: int) -> None:
+@pytest.mark.parametrize(
+    ("target", "fields", "status"),
+    [
+        (8, 2000, 401),
+        (8, 2001, 431),
+        (2000, 20, 401),
+        (2000, 2000, 401),
+        (2005, 20, 414),
+        (2005, 2001, 414),
+    ],
+)
+def test_the_length_of_a_head_is_bounded(
+    target: int, fields: int, status: int, missing: int
+) -> None:
     """Whether it passes does not depend on how it arrives."""
     dialogue = Dialogue(Limits(head_bytes=ByteSize(2000)))
     client = dialogue.client()
-    head = b"GET /refused HTTP/1.1\r\nHost: a\r\nX-Long: "
-    head += b"x" * (size - len(head)) + b"\r\n\r\n"
+    head = b"GET %b HTTP/1.1" % b"/refused?".ljust(target, b"x")[:target]
+    head += b"\r\nHost: a\r\nX: ".ljust(fields, b"x") + b"\r\n\r\n"
     client.sends(head[: len(head) - missing], *([head[-missing:]] if missing else []))
 
-    status = 401 if passes else 431
+    passes = status == 401
     assert client.received().startswith(b"HTTP/1.1 %d " % status)
     outcome = dialogue.outcome()
     assert (outcome.status, client.end()) == (status, End.OPEN if passes else End.FINISHED)
@@ -206,7 +218,7 @@ def test_a_bare_lf_is_refused_at_once(sent: bytes, reads: str, dialogue: Dialogu
     assert dialogue.outcome().reason is Reason.REQUEST_MALFORMED
 
 
-@pytest.mark.parametrize(("size", "status"), [(1999, 400), (2000, 431)])
+@pytest.mark.parametrize(("size", "status"), [(2019, 400), (2020, 431)])
 def test_a_bare_lf_and_too_long_a_head(size: int, status: int) -> None:
     """Which of the two is complained of does not depend on how the head arrives."""
     head = b"GET /stream HTTP/1.1\r\nHost: a\r\nX: ".ljust(size, b"x") + b"\n"
