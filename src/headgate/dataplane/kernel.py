@@ -77,11 +77,18 @@ def hold(transport: asyncio.BaseTransport) -> int:
     return NO_HOLD
 
 
-def let_go(descriptor: int) -> bytes:
-    """Close what ``hold`` returned; returns what had come and was not read."""
-    parts = []
-    with contextlib.suppress(OSError):  # that was all, or a reset stands behind it
-        while part := os.read(descriptor, READ_BYTES):
-            parts.append(part)
-    os.close(descriptor)
+def let_go(descriptor: int) -> None:
+    """Close what ``hold`` returned."""
+    if descriptor != NO_HOLD:
+        os.close(descriptor)
+
+
+def unread(descriptor: int, most: int) -> bytes:
+    """What had come when the transport closed and was not read, up to about ``most`` bytes."""
+    parts: list[bytes] = []
+    if descriptor != NO_HOLD:
+        with contextlib.suppress(OSError):  # that was all, or a reset stands behind it
+            while most > 0 and (part := os.read(descriptor, READ_BYTES)):
+                parts.append(part)
+                most -= len(part)
     return b"".join(parts)

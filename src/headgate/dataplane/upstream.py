@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from headgate.dataplane.kernel import NO_HOLD, hold, let_go
+from headgate.dataplane.kernel import NO_HOLD, hold, let_go, unread
 from headgate.wire.body import UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END, refuse_bare_lf
@@ -19,6 +19,9 @@ WRITE_HIGH_WATER: Final = 64 * 1024
 
 _BEGIN: Final = b"HTTP/1."
 """Whoever begins in another way may speak first and then wait, as SSH and databases do."""
+
+LATE_BYTES: Final = 1024 * 1024
+"""What is still taken of an answer whose connection has broken: early answers are short."""
 
 JOIN_BYTES: Final = 64 * 1024
 """Parts up to this size are copied together: that is cheaper than a second system call."""
@@ -110,9 +113,9 @@ class UpstreamConnection(asyncio.Protocol):
         if self._hold == NO_HOLD:
             self._hold = hold(self.transport)
 
-    def _let_go(self) -> bytes:
+    def _let_go(self) -> None:
         held, self._hold = self._hold, NO_HOLD
-        return let_go(held) if held != NO_HOLD else b""
+        let_go(held)
 
     def write(self, pieces: list[bytes]) -> None:
         """Send parts of a request, in one piece where that is cheap."""
@@ -131,6 +134,7 @@ class UpstreamConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once; whoever had the connection no longer hears of it."""
         self.exchange = None
+        self._let_go()
         if hasattr(self, "transport"):
             self.transport.abort()
         self._pool.forget(self)
@@ -160,10 +164,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._finished = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        late = self._let_go()
-        if late and self.exchange is not None:
-            self._full = True  # it is of no use to another exchange
-            self.data_received(late)
+        if self._hold != NO_HOLD:
+            self._take_late()
         exchange, self.exchange = self.exchange, None
         self._pool.forget(self)
         if exchange is None:
@@ -175,6 +177,14 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.on_response_end(reusable=False)
         else:
             exchange.on_upstream_lost(exc)
+
+    def _take_late(self) -> None:
+        """Take what came before a write failed, and was not read any more."""
+        late = unread(self._hold, LATE_BYTES) if self.exchange is not None else b""
+        self._let_go()
+        if late:
+            self._full = True  # it is of no use to another exchange
+            self.data_received(late)
 
     def pause_writing(self) -> None:
         self._full = True

@@ -15,6 +15,7 @@ from headgate.dataplane.kernel import (
     let_go,
     reset_at_close,
     unacknowledged,
+    unread,
 )
 
 
@@ -83,9 +84,21 @@ def test_what_has_come_is_kept_when_the_connection_closes(sent: bytes) -> None:
             held = hold(asyncio.BaseTransport({"socket": ours}))
             theirs.sendall(sent)
         theirs.sendall(b"also")
-        assert let_go(held) == sent + b"also"
+        assert unread(held, 1_000_000) == sent + b"also"
+        let_go(held)
         with pytest.raises(BrokenPipeError):
             theirs.sendall(b"nobody is there")
+
+
+def test_a_peer_that_sends_without_end_is_not_listened_to_for_ever() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs, ours:
+        ours.setblocking(False)
+        held = hold(asyncio.BaseTransport({"socket": ours}))
+        theirs.sendall(b"x" * 100_000)
+        assert len(unread(held, 1)) <= 65_536
+        let_go(held)
+        assert ours.recv(200_000)  # what belongs to the transport is left to it
 
 
 def test_nothing_is_kept_of_what_is_closed_or_encrypted_or_no_connection() -> None:
@@ -95,3 +108,5 @@ def test_nothing_is_kept_of_what_is_closed_or_encrypted_or_no_connection() -> No
         assert hold(transport) == NO_HOLD
     assert hold(asyncio.BaseTransport({"socket": ours})) == NO_HOLD
     assert hold(asyncio.BaseTransport({})) == NO_HOLD
+    assert unread(NO_HOLD, 1) == b""
+    let_go(NO_HOLD)
