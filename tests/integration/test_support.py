@@ -8,6 +8,7 @@ import pytest
 
 from headgate.testing.fault_proxy import Fault, FaultProxy
 from tests.support.byte_stream import ClosedError
+from tests.support.cloud_map import running_cloud_map
 from tests.support.raw import AnswerError, RawClient, chunked, request_head
 from tests.support.recording_upstream import Exchange, RecordingUpstream
 from tests.support.scripts import (
@@ -210,3 +211,11 @@ def test_a_fault_proxy_that_leaves_finishes_what_is_under_way() -> None:
         finish.set()
         assert busy.answer().status == 200
         busy.expect_close()
+
+
+def test_a_cloud_map_knows_nothing_of_the_one_before() -> None:
+    for _ in range(2):
+        with running_cloud_map() as cloud_map:
+            service = cloud_map.create_service("ml", "mlflow")
+            known = service.client.list_services()["Services"]
+            assert [each["Id"] for each in known] == [service.service]

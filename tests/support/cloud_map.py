@@ -145,13 +145,23 @@ def _handler(cloud_map: CloudMap, moto: tuple[str, int]) -> type[BaseHTTPRequest
     return Handler
 
 
+def _forget_everything(moto: tuple[str, int]) -> None:
+    connection = http.client.HTTPConnection(*moto, timeout=30)
+    try:
+        connection.request("POST", "/moto-api/reset")
+        assert connection.getresponse().status == 200
+    finally:
+        connection.close()
+
+
 @contextmanager
 def running_cloud_map() -> Iterator[CloudMap]:
-    """Run both until the block ends."""
+    """Run both until the block ends; one at a time, for moto has one memory in each process."""
     moto = ThreadedMotoServer(port=0)
     moto.start()
     cloud_map = CloudMap()
     try:
+        _forget_everything(moto.get_host_and_port())
         handler = _handler(cloud_map, moto.get_host_and_port())
         with ThreadingHTTPServer(("127.0.0.1", 0), handler) as front:
             cloud_map.url = f"http://127.0.0.1:{front.server_port}"
