@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.support.cloud_map import CloudMap, running_cloud_map
 from tests.support.mlflow_server import MlflowServer
 from tests.support.world import World, create_world
 
@@ -12,3 +15,17 @@ from tests.support.world import World, create_world
 def world(mlflow_server: MlflowServer) -> World:
     """One thing of each kind in ``mlflow_server``, so that reads have something to return."""
     return create_world(mlflow_server)
+
+
+@pytest.fixture(scope="module")
+def _cloud_map() -> Iterator[CloudMap]:
+    with running_cloud_map() as running:
+        yield running
+
+
+@pytest.fixture
+def cloud_map(_cloud_map: CloudMap, monkeypatch: pytest.MonkeyPatch) -> CloudMap:
+    """A stand-in for AWS that this process asks."""
+    for name, value in _cloud_map.environment.items():
+        monkeypatch.setenv(name, value)
+    return _cloud_map

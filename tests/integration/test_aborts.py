@@ -222,13 +222,9 @@ WITHIN_THE_ANSWER: dict[str, tuple[bytes, bytes, Callable[[Exchange], None]]] = 
 }
 
 
-@pytest.mark.parametrize("name", WITHIN_THE_ANSWER)
-def test_an_upstream_that_breaks_within_its_answer(
-    name: str, scene: Scene, clients: list[RawClient]
-) -> None:
-    """The client cannot take the part for the whole: its connection is cut inside the body."""
+def cut(name: str, go_on: threading.Event) -> Script:
+    """Begin an answer, and break it off when told to."""
     begun, then, end = WITHIN_THE_ANSWER[name]
-    go_on = threading.Event()
 
     def script(exchange: Exchange) -> None:
         exchange.read_body()
@@ -237,7 +233,16 @@ def test_an_upstream_that_breaks_within_its_answer(
         exchange.send(then)
         end(exchange)
 
-    target = scene.play(f"cut-{name}", script)
+    return script
+
+
+@pytest.mark.parametrize("name", WITHIN_THE_ANSWER)
+def test_an_upstream_that_breaks_within_its_answer(
+    name: str, scene: Scene, clients: list[RawClient]
+) -> None:
+    """The client cannot take the part for the whole: its connection is cut inside the body."""
+    go_on = threading.Event()
+    target = scene.play(f"cut-{name}", cut(name, go_on))
     for client in clients:
         client.send(scene.head("GET", target))
     heads = [client.answer_head() for client in clients]
@@ -251,17 +256,8 @@ def test_an_upstream_that_breaks_within_its_answer(
 @pytest.mark.parametrize("name", WITHIN_THE_ANSWER)
 def test_http_1_0_can_tell_a_broken_answer_from_a_whole_one(name: str, scene: Scene) -> None:
     """Its answers have no chunks: where the connection ends, there the body does."""
-    begun, then, end = WITHIN_THE_ANSWER[name]
-
-    def script(exchange: Exchange) -> None:
-        exchange.read_body()
-        exchange.send(begun)
-        exchange.wait_for(go_on)
-        exchange.send(then)
-        end(exchange)
-
     go_on = threading.Event()
-    target = scene.play(f"cut-1.0-{name}", script)
+    target = scene.play(f"cut-1.0-{name}", cut(name, go_on))
     with scene.gate.connect() as client:
         client.send(scene.head("GET", target).replace(b"HTTP/1.1", b"HTTP/1.0"))
         assert client.answer_head().status == 200

@@ -15,7 +15,7 @@ from headgate.discovery.cloudmap import LIST_SECONDS, CloudMapDiscovery, cloudma
 from headgate.discovery.report import is_forbidden
 from headgate.model import Endpoint
 from tests.support.adapters import Reports, Story, follow, watch
-from tests.support.cloud_map import CloudMap, running_cloud_map
+from tests.support.cloud_map import CloudMap
 from tests.support.name_servers import SAMPLE, ZONE, NameServers, running_name_servers
 
 MANY = [f"10.0.0.{last}" for last in range(1, 13)]
@@ -215,20 +215,6 @@ def test_what_is_never_mlflow(address: str, forbidden: bool) -> None:
 
 
 # --- Cloud Map -----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def _cloud_map() -> Iterator[CloudMap]:
-    with running_cloud_map() as running:
-        yield running
-
-
-@pytest.fixture
-def cloud_map(_cloud_map: CloudMap, monkeypatch: pytest.MonkeyPatch) -> CloudMap:
-    """A stand-in for AWS that this process asks."""
-    for name, value in _cloud_map.environment.items():
-        monkeypatch.setenv(name, value)
-    return _cloud_map
 
 
 def follow_instances(cloud_map: CloudMap, namespace: str, story: Story) -> None:

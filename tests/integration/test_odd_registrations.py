@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -15,25 +14,11 @@ from headgate.discovery import discovery_for
 from headgate.discovery.cloudmap import MAX_RESULTS
 from headgate.errors import HeadgateError
 from tests.support.adapters import Reports, watch
-from tests.support.cloud_map import CloudMap, CloudMapService, running_cloud_map
+from tests.support.cloud_map import CloudMap, CloudMapService
 from tests.support.gate import create_key, running_gate
 
 ENDPOINT = "AWS_ENDPOINT_URL_SERVICEDISCOVERY"
 READ = "/api/2.0/mlflow/runs/get"
-
-
-@pytest.fixture(scope="module")
-def _cloud_map() -> Iterator[CloudMap]:
-    with running_cloud_map() as running:
-        yield running
-
-
-@pytest.fixture
-def cloud_map(_cloud_map: CloudMap, monkeypatch: pytest.MonkeyPatch) -> CloudMap:
-    """A stand-in for AWS that this process asks."""
-    for name, value in _cloud_map.environment.items():
-        monkeypatch.setenv(name, value)
-    return _cloud_map
 
 
 @pytest.fixture

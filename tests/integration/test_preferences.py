@@ -13,7 +13,7 @@ import pytest
 
 from headgate.testing.fault_proxy import Fault
 from headgate.upstream.choice import LEAST_WEIGHT
-from tests.support.cloud_map import CloudMap, running_cloud_map
+from tests.support.cloud_map import CloudMap
 from tests.support.endpoints import Endpoints, running_endpoints
 from tests.support.gate import Gate, bearer, create_key, running_gate
 from tests.support.raw import request_head
@@ -73,12 +73,6 @@ class Scene:
 @pytest.fixture
 def endpoints() -> Iterator[Endpoints]:
     with running_endpoints(tuple(ZONES)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def cloud_map() -> Iterator[CloudMap]:
-    with running_cloud_map() as running:
         yield running
 
 

@@ -58,11 +58,13 @@ class Pattern:
         return found if at == len(head) else None
 
 
-def pattern_of(last: bytes, head: bytes, known: Pattern | None) -> Pattern | None:
-    """The pattern of two heads that follow one another, the first of which is understood.
+def pattern_of(
+    last: bytes, head: bytes, known: Pattern | None
+) -> tuple[Pattern, list[bytes]] | None:
+    """The pattern of two heads that follow one another, and the values that the first one has.
 
     ``known`` is the pattern that the first was one of: what has varied before is likely to go on.
-    ``None`` when the two differ in more than the values of fields.
+    ``None`` when the two differ in more than the plain values of fields.
     """
     before, lines = last.split(b"\r\n"), head.split(b"\r\n")
     if len(before) != len(lines):
@@ -75,7 +77,11 @@ def pattern_of(last: bytes, head: bytes, known: Pattern | None) -> Pattern | Non
         if not (place and name and colon) or b":" in name:
             return None
         names.append(name)
-    return Pattern(lines, places, names) if names else None
+    if not names:
+        return None
+    pattern = Pattern(lines, places, names)
+    values = pattern.values(last)
+    return (pattern, values) if values is not None else None
 
 
 class Template:

@@ -244,10 +244,10 @@ class _Renewal:
     def of(last: RequestFields, section: bytes) -> _Renewal | None:
         """How ``section`` is understood from the ``last`` one, if it can be."""
         known = last._renewal
-        pattern = pattern_of(last.section, section, known.pattern if known is not None else None)
-        values = pattern.values(last.section) if pattern is not None else None
-        if pattern is None or values is None:
+        found = pattern_of(last.section, section, known.pattern if known is not None else None)
+        if found is None:
             return None
+        pattern, values = found
         shown: list[tuple[int, bytes, bytes]] = []
         remembered: list[tuple[int, bytes]] = []
         for at, (spelled, value) in enumerate(zip(pattern.names, values, strict=True)):

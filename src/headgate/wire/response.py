@@ -134,10 +134,10 @@ class Response:
     def _how_renewed(self, block: bytes) -> _Renewal | None:
         """How a head like ``block`` is understood from this one, if it can be."""
         known = self._renewal
-        pattern = pattern_of(self._block, block, known.pattern if known is not None else None)
-        values = pattern.values(self._block) if pattern is not None else None
-        if pattern is None or values is None:
+        found = pattern_of(self._block, block, known.pattern if known is not None else None)
+        if found is None:
             return None
+        pattern, values = found
         fields: list[tuple[int, bytes, bytes]] = []
         length_at = -1
         for at, (spelled, value) in enumerate(zip(pattern.names, values, strict=True)):
