@@ -164,6 +164,43 @@ def test_of_several_addresses_only_the_link_local_ones_are_refused(server: Scrip
     follow(f"http://{NAME}:5000", server.address, story)
 
 
+def ask_each(url: str, count: int, resolver: str, authority: Authority) -> None:
+    """Speak over TLS, by name, to each of the ``count`` endpoints that ``url`` leads to."""
+    settings = Upstream.model_validate(
+        {
+            "url": url,
+            "resolver": resolver,
+            "tls": {"ca": authority.certificate},
+            "host_header": "name",
+            "probes": {"interval": 0},
+        }
+    )
+
+    async def story() -> None:
+        live = LiveUpstream("default", settings, Limits())
+        live.start()
+        try:
+            async with asyncio.timeout(DEADLINE):
+                while live.balancer.snapshot().available < count:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # nobody tells of it
+            for each in live.balancer.snapshot().endpoints:
+                host, _, port = each.endpoint.rpartition(":")
+                answer = await live.call(Endpoint(host, int(port)), b"/version", within=10)
+                assert answer.status == 200
+        finally:
+            live.close()
+
+    asyncio.run(story())
+
+
+def encrypted(name: str, authority: Authority) -> RecordingUpstream:
+    """An upstream whose certificate bears that name."""
+    shown = authority.issue(name, name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown.certificate, shown.key)
+    return RecordingUpstream(fixed(), tls=context)
+
+
 def test_each_name_of_a_list_is_checked_and_spoken_to_by_itself(
     server: ScriptedDns, tmp_path: Path
 ) -> None:
@@ -172,38 +209,11 @@ def test_each_name_of_a_list_is_checked_and_spoken_to_by_itself(
     with ExitStack() as stack:
         urls, upstreams = [], {}
         for name in ("a.test", "b.test"):
-            shown = authority.issue(name, name)
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(shown.certificate, shown.key)
-            upstream = stack.enter_context(RecordingUpstream(fixed(), tls=context))
+            upstream = stack.enter_context(encrypted(name, authority))
             server.set(name, "A", upstream.host)
             urls.append(f"https://{name}:{upstream.port}")
             upstreams[f"{name}:{upstream.port}".encode()] = upstream
-        settings = Upstream.model_validate(
-            {
-                "url": ",".join(urls),
-                "resolver": server.address,
-                "tls": {"ca": authority.certificate},
-                "host_header": "name",
-                "probes": {"interval": 0},
-            }
-        )
-
-        async def story() -> None:
-            live = LiveUpstream("default", settings, Limits())
-            live.start()
-            try:
-                async with asyncio.timeout(DEADLINE):
-                    while live.balancer.snapshot().available < len(urls):  # noqa: ASYNC110
-                        await asyncio.sleep(0.01)  # nobody tells of it
-                for each in live.balancer.snapshot().endpoints:
-                    host, _, port = each.endpoint.rpartition(":")
-                    answer = await live.call(Endpoint(host, int(port)), b"/version", within=10)
-                    assert answer.status == 200
-            finally:
-                live.close()
-
-        asyncio.run(story())
+        ask_each(",".join(urls), len(urls), server.address, authority)
         for sent, upstream in upstreams.items():
             assert upstream.request(0).all(b"host") == [sent]
 
@@ -211,32 +221,7 @@ def test_each_name_of_a_list_is_checked_and_spoken_to_by_itself(
 def test_a_final_dot_is_for_the_resolver_alone(server: ScriptedDns, tmp_path: Path) -> None:
     """No certificate bears it, and MLflow's Host check does not know it."""
     authority = Authority(tmp_path, "authority")
-    shown = authority.issue("a.test", "a.test")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(shown.certificate, shown.key)
-    with RecordingUpstream(fixed(), tls=context) as upstream:
+    with encrypted("a.test", authority) as upstream:
         server.set("a.test", "A", upstream.host)
-        settings = Upstream.model_validate(
-            {
-                "url": f"https://A.test.:{upstream.port}",
-                "resolver": server.address,
-                "tls": {"ca": authority.certificate},
-                "host_header": "name",
-                "probes": {"interval": 0},
-            }
-        )
-
-        async def story() -> None:
-            live = LiveUpstream("default", settings, Limits())
-            live.start()
-            try:
-                async with asyncio.timeout(DEADLINE):
-                    await live.known()
-                endpoint = Endpoint(upstream.host, upstream.port)
-                answer = await live.call(endpoint, b"/version", within=10)
-                assert answer.status == 200
-            finally:
-                live.close()
-
-        asyncio.run(story())
+        ask_each(f"https://A.test.:{upstream.port}", 1, server.address, authority)
         assert upstream.request(0).all(b"host") == [f"a.test:{upstream.port}".encode()]
