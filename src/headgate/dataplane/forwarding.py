@@ -189,7 +189,7 @@ class Forwarding:
             pool.host_header,
             exchange.request_id,
             body.length if body is not None else 0,
-            own if own is not None else self._lines_of_its_own(),
+            own if own is not None else self._forward.own_lines(exchange.request.fields.known),
         )
         self._client.resume_reading()  # it was not read while there was nowhere to go
         connection.write([head, *due] if due else [head])
@@ -199,16 +199,6 @@ class Forwarding:
             if body.is_long:
                 connection.expect_early_answer()
             exchange.invite_body()
-
-    def _lines_of_its_own(self) -> bytes:
-        """Tell the gate's own pages who asks, and MLflow the credentials that it may know."""
-        if self._forward.route.operation.family != "gate":
-            known = self._exchange.request.fields.known
-            shown = [(name, known.get(name.lower())) for name in (b"Authorization", b"Cookie")]
-            return b"".join(b"%b: %b\r\n" % (name, value) for name, value in shown if value)
-        principal = self._forward.principal
-        name = principal.key_id or principal.name  # without keys, everybody is anonymous
-        return b"X-Headgate-Principal: %b\r\n" % name.encode("ascii") if name else b""
 
     def send(self, pieces: list[bytes]) -> None:
         """Send more of the request's body."""

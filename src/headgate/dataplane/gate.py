@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -68,6 +68,17 @@ class Forward:
         self.route = route
         self.query = query
         self.principal = principal
+
+    def own_lines(self, known: Mapping[bytes, bytes]) -> bytes:
+        """Tell the gate's own pages who asks, and MLflow the credentials that it may know.
+
+        ``known`` are the client's fields by lower-case name.
+        """
+        if self.route.operation.family != "gate":
+            shown = [(name, known.get(name.lower())) for name in (b"Authorization", b"Cookie")]
+            return b"".join([b"%b: %b\r\n" % (name, value) for name, value in shown if value])
+        name = self.principal.key_id or self.principal.name  # without keys, all are anonymous
+        return b"X-Headgate-Principal: %b\r\n" % name.encode("ascii") if name else b""
 
 
 @dataclass(frozen=True, slots=True)
