@@ -47,10 +47,12 @@ lock: $(VENV)/.tools ## resolve the pinned requirements again (versions and hash
 	@$(UV) pip compile -q $(COMPILE) requirements/tools.in -o requirements/tools.lock
 	@$(UV) pip compile -q $(COMPILE) --extra mlflow pyproject.toml -o requirements/run.lock
 	@$(UV) pip compile -q $(COMPILE) --extra mlflow --extra aws --group dev -c requirements/run.lock -c requirements/tools.lock pyproject.toml -o requirements/dev.lock
+	@for each in requirements/mlflow/*.in; do \
+	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header $$each -o $${each%.in}.lock || exit 1; done
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-header
 
 clean: ## remove everything the verbs made, your headgate-data folder excepted
-	rm -rf $(VENV) .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-bench .venv-mlflow .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # --- the environment: made once, made again when a lock file changes -----------------------
