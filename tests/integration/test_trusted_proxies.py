@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.gate import Gate, bearer, create_key, running_gate
+from tests.support.raw import RawAnswer
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed
 
@@ -122,11 +126,85 @@ def test_a_page_may_write_where_it_came_from(
 ) -> None:
     """As the browser sees it, which is how a trusted proxy says it was asked."""
     gate = start(networks)
-    field = f"Origin: {origin.format(host=f'{gate.host}:{gate.port}')}"
-    with gate.connect() as client:
-        head = f"POST {WRITE} HTTP/1.1\r\nHost: {gate.host}:{gate.port}\r\n"
-        fields = "".join(f"{each}\r\n" for each in (*FORWARDED, field, bearer(key)))
-        client.send(f"{head}{fields}Content-Length: 2\r\n\r\n{{}}".encode())
-        answer = client.answer()
+    own = f"{gate.host}:{gate.port}"
+    answer = write(gate, key, own, *FORWARDED, f"Origin: {origin.format(host=own)}")
     assert answer.status == (200 if passes else 403)
     assert len(upstream.requests) == int(passes)
+
+
+def write(gate: Gate, key: str | None, host: str, *fields: str) -> RawAnswer:
+    """Send a write under a ``Host``."""
+    with gate.connect() as client:
+        lines = (*fields, bearer(key)) if key is not None else fields
+        head = "".join(f"{each}\r\n" for each in (f"Host: {host}", *lines, "Content-Length: 2"))
+        client.send(f"POST {WRITE} HTTP/1.1\r\n{head}\r\n{{}}".encode())
+        return client.answer()
+
+
+PAGE = "Origin: https://mlflow.example.com:8443"
+
+
+def test_a_public_name_is_taken_up_by_a_reload(
+    tmp_path: Path, upstream: RecordingUpstream, key: str
+) -> None:
+    """A refused page is told the line that lets it in."""
+    file = tmp_path / "headgate.toml"
+    file.write_text("", encoding="utf-8")
+    with running_gate(tmp_path, upstream.url, {"HEADGATE_CONFIG": str(file)}) as gate:
+        refused = write(gate, key, "headgate:8080", PAGE)
+        assert refused.status == 403
+        told = json.loads(refused.body)["message"]
+        assert "'https://mlflow.example.com:8443'" in told
+        assert "'headgate:8080'" in told
+        line = re.search(r"set (public_names = .*) under \[listen\]", told)
+        assert line is not None
+        file.write_text(f"[listen]\n{line[1]}\n", encoding="utf-8")
+        gate.process.signal(signal.SIGHUP)
+        gate.process.wait_until(
+            lambda: write(gate, key, "headgate:8080", PAGE).status == 200 or None,
+            "the page's name in force",
+            20.0,
+        )
+        assert write(gate, key, "headgate:8080", "Origin: https://evil.example").status == 403
+
+
+# --- without keys --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_gate(tmp_path: Path, upstream: RecordingUpstream) -> Iterator[Gate]:
+    """A gate that asks nobody for a key."""
+    settings = {
+        "HEADGATE_AUTH__MODE": "none",
+        "HEADGATE_LISTEN__PUBLIC_NAMES": "mlflow.example.com",
+    }
+    with running_gate(tmp_path, upstream.url, settings) as gate:
+        yield gate
+
+
+@pytest.mark.parametrize("path", ["/version", "/", "/health", "/-/health", "/-/livez", "/nothing"])
+def test_without_keys_a_page_that_was_made_to_lead_here_reaches_nothing(
+    path: str, open_gate: Gate, upstream: RecordingUpstream
+) -> None:
+    """DNS rebinding: its requests are of its own origin, and bear its own name."""
+    for host in ("evil.example", "localhost.evil.example", "10.0.0.1"):
+        with open_gate.connect() as client:
+            client.send(f"GET {path} HTTP/1.1\r\nHost: {host}:{open_gate.port}\r\n\r\n".encode())
+            answer = client.answer()
+        assert answer.status == 403
+        assert "listen.public_names" in json.loads(answer.body)["message"]
+    assert not upstream.requests
+
+
+def test_without_keys_loopback_and_public_names_are_served(
+    open_gate: Gate, upstream: RecordingUpstream
+) -> None:
+    port = open_gate.port
+    for host in ("localhost", f"127.0.0.1:{port}", f"[::1]:{port}", "127.3.2.1", "LOCALHOST:1"):
+        assert write(open_gate, None, host).status == 200
+        assert write(open_gate, None, host, f"Origin: http://{host}").status == 200
+        assert write(open_gate, None, host, "Origin: http://evil.example").status == 403
+    assert write(open_gate, None, "mlflow.example.com:8443").status == 200
+    with open_gate.connect() as client:  # a balancer's probe; no browser sends such a thing
+        client.send(b"GET /version HTTP/1.0\r\n\r\n")
+        assert client.answer().status == 200

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Self
@@ -43,6 +44,33 @@ def _networks(value: object) -> object:
     return found
 
 
+# RFC 3986's reg-name without percent-encoding and sub-delims, or an IP address; then a port.
+_NAME = re.compile(r"([a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
+
+
+def _names(value: object) -> object:
+    value = listed(value)
+    if isinstance(value, list | tuple):
+        for each in value:
+            if not isinstance(each, str) or not _is_name(each.lower()):
+                raise ValueError(
+                    f"{each!r} is no name with or without a port, such as 'mlflow.example.com'; "
+                    "it has no scheme and no path"
+                )
+    return value
+
+
+def _is_name(text: str) -> bool:
+    match = _NAME.fullmatch(text)
+    if match is None or int(match[2] or 0) > 65535:
+        return False
+    host: str = match[1]
+    try:
+        return not host.startswith("[") or bool(ipaddress.IPv6Address(host[1:-1]))
+    except ValueError:
+        return False
+
+
 class ListenTls(Section):
     """Certificates of the listener; files that change are read again within seconds."""
 
@@ -65,6 +93,13 @@ class Listen(Section):
         (),
         description="Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, such "
         "as a load balancer's subnets. Default: nobody's.",
+    )
+    public_names: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+        (),
+        description="Names under which browsers reach the gate, each with its port where the "
+        "address bar shows one, such as `mlflow.example.com` or `tools.example.com:8443`. Their "
+        "pages may write, whatever `Host` a proxy in front sends; and without keys requests may "
+        "name them in `Host`.",
     )
     lame_duck: float = Field(
         5,

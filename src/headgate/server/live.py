@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from pydantic import ByteSize
 
 from headgate.auth import Authenticate
-from headgate.config import Config, Upstream
+from headgate.config import AuthMode, Config, Upstream
 from headgate.contract import table
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.dial import unix_dial
@@ -32,6 +32,7 @@ from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow
 from headgate.telemetry.ledger import Ledger
 from headgate.upstream import Cluster, ClusterPolicy, ClusterSnapshot, Found
+from headgate.wire.site import Site
 
 log = logging.getLogger("headgate.server")
 
@@ -222,6 +223,8 @@ class LiveGate:
             config.limits,
             clock=time.time,
             account=self._ledger.account,
+            site=Site(config.listen.host, config.listen.public_names),
+            guards_host=config.auth.mode is AuthMode.NONE,
         )
 
 

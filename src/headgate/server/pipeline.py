@@ -32,11 +32,11 @@ from headgate.server.authorise import Authoriser
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request
 from headgate.wire.request_fields import Credentials, RequestFields
+from headgate.wire.site import Site, why_foreign
 from headgate.wire.target import Target, canonicalise
 
 _NUMBER_SIGN: Final = ord("#")  # to look for it as bytes costs an exception, within Python
 _SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
-_AUTHORITY: Final = re.compile(rb"https?://([^/]+)")
 
 
 REMEMBERED_ROUTES: Final = 4096
@@ -67,6 +67,8 @@ class Pipeline:
         limits: bounds on bodies.
         clock: seconds since the epoch.
         account: takes note of each outcome.
+        site: the names under which clients reach the gate.
+        guards_host: whether every request must name one of them in ``Host``.
     """
 
     def __init__(
@@ -79,7 +81,11 @@ class Pipeline:
         *,
         clock: Callable[[], float],
         account: Callable[[Outcome], None],
+        site: Site | None = None,
+        guards_host: bool = False,
     ) -> None:
+        self._site = site if site is not None else Site()
+        self._guards_host = guards_host
         self._authenticate = authenticate
         self._authorise = authorise
         self._clock = clock
@@ -101,8 +107,10 @@ class Pipeline:
         path, mark, query = request.target.partition(b"?")
         place: Route | Redirect | Answered | Refused
         known = self._routes.get((request.method, path))
+        if self._guards_host and not self._site.is_called(request.fields):
+            place = _OTHER_HOST
         # It holds as long as the upstream speaks the dialect that it was found for.
-        if known is None or known.dialect is not known.balancer.dialect or _NUMBER_SIGN in query:
+        elif known is None or known.dialect is not known.balancer.dialect or _NUMBER_SIGN in query:
             place = self._place(request)
         else:
             place = known
@@ -115,8 +123,8 @@ class Pipeline:
             return Refused(principal, Phase.AUTHENTICATE)
         if not isinstance(place, Route):
             return place if isinstance(place, Redirect) else _for(place, principal)
-        if b"origin" in request.fields.known and _is_foreign_write(request):
-            return Refused(_FOREIGN_WRITE, Phase.AUTHORISE, principal.name)
+        if b"origin" in request.fields.known and self._is_foreign_write(request):
+            return Refused(_foreign_write(request, caller), Phase.AUTHORISE, principal.name)
         return self._authorise.authorise(request, place, mark + query, principal)
 
     def decide_body(
@@ -200,6 +208,10 @@ class Pipeline:
             self._routes[request.method, sent] = route
         return route
 
+    def _is_foreign_write(self, request: Request) -> bool:
+        """Whether a page of another site wants to change something (CSRF)."""
+        return request.method not in _SAFE_METHODS and not self._site.is_own_page(request.fields)
+
     def _split(self, path: bytes) -> tuple[bytes, bytes]:
         """The public prefix of a path and the rest."""
         match = self._prefix.match(path)
@@ -209,27 +221,29 @@ class Pipeline:
         return path[:end], path[end:]
 
 
-_FOREIGN_WRITE: Final = Refusal(
-    Reason.FORBIDDEN,
-    "Headgate refused the request: a page of another site tried to change something here. "
-    "Open MLflow's page under the gate's own address.",
+_OTHER_HOST: Final = Refused(
+    Refusal(
+        Reason.FORBIDDEN,
+        "Headgate refused the request: without keys (auth.mode = 'none') it serves requests only "
+        "whose Host is localhost, 127.0.0.1, [::1] or its own address, since a page of any site "
+        "could reach MLflow under a name that leads here. Use such an address; or set "
+        "listen.public_names to the name in Host, or auth.mode to 'keys'.",
+    ),
+    Phase.CANONICALISE,
 )
+
+
+def _foreign_write(request: Request, caller: Caller) -> Refusal:
+    return Refusal(
+        Reason.FORBIDDEN,
+        "Headgate refused the request: a page of another site tried to change something here: "
+        f"{why_foreign(request.fields, caller.address)}. Open MLflow's page under the gate's own "
+        "address.",
+    )
 
 
 def _for(place: Answered | Refused, principal: Principal) -> Answered | Refused:
     return replace(place, principal=principal.name)
-
-
-def _is_foreign_write(request: Request) -> bool:
-    """Whether a page of another site wants to change something (CSRF).
-
-    A browser says with ``Origin`` which page sent a write; only the gate's own pages may.
-    """
-    if request.method in _SAFE_METHODS:
-        return False
-    match = _AUTHORITY.fullmatch(request.fields.known[b"origin"])
-    public = request.fields.origin.host or request.fields.host
-    return match is None or match[1].lower() != public.lower()
 
 
 def _unknown_route(request: Request, target: Target) -> Refusal:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from headgate.config import Config
 from headgate.errors import ConfigError, HeadgateError
 from headgate.server.watch import FileWatch
 
 log = logging.getLogger("headgate.server")
+
+_RELOADED: Final = frozenset({"trusted_proxies", "public_names"})
+"""Settings of ``listen`` that a running gate takes up."""
 
 
 class Reloader:
@@ -72,7 +76,7 @@ class Reloader:
 def as_far_as_possible(started: Config, wanted: Config) -> Config:
     """The configuration ``wanted``, but with what a gate started otherwise cannot change."""
     listen = started.listen.model_copy(
-        update={"trusted_proxies": wanted.listen.trusted_proxies},
+        update={name: getattr(wanted.listen, name) for name in _RELOADED},
     )
     return wanted.model_copy(
         update={"data": started.data, "auth": started.auth, "log": started.log, "listen": listen}
@@ -88,7 +92,7 @@ def fixed_differences(started: Config, wanted: Config) -> list[str]:
         **{
             f"listen.{name}": (getattr(started.listen, name), getattr(wanted.listen, name))
             for name in type(started.listen).model_fields
-            if name != "trusted_proxies"
+            if name not in _RELOADED
         },
     }
     return [name for name, (before, after) in pairs.items() if before != after]

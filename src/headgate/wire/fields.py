@@ -38,6 +38,7 @@ _KINDS: Final[dict[bytes, Kind]] = {
     b"traceparent": LIST,
     b"tracestate": LIST,
     b"origin": KEEP_ONE,
+    b"sec-fetch-site": LIST,  # two of them say nothing
     b"content-type": FORWARD_ONE,
     b"accept": NOTE,
     b"user-agent": NOTE,

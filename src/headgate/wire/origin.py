@@ -20,13 +20,16 @@ MAX_HOPS: Final = 32
 class Origin(NamedTuple):
     """Where one request came from, and the fields that say so to MLflow.
 
-    ``address`` is the client's, ``scheme`` and ``host`` are those the client used.
+    ``address`` is the client's, ``scheme`` and ``host`` are those the client used, as the nearest
+    proxy says that is trusted; ``first_host`` is the host that the first of its chain wrote, which
+    may be forged, though by no page in a browser.
     """
 
     address: str
     scheme: str
     host: bytes
     lines: bytes
+    first_host: bytes = b""
 
 
 NOWHERE: Final = Origin("", "http", b"", b"")
@@ -55,6 +58,7 @@ def origin_of(
         trusted: the networks of proxies that are believed.
     """
     host = known.get(b"host", b"")
+    first_host = b""
     chain = [peer]
     address = peer
     if trusted and is_in(peer, trusted):
@@ -70,10 +74,12 @@ def origin_of(
         proto = known.get(b"x-forwarded-proto", b"").split(b",")[-1].strip().lower()
         if proto in (b"http", b"https"):
             scheme = proto.decode("ascii")
-        forwarded_host = known.get(b"x-forwarded-host", b"").split(b",")[-1].strip()
-        if is_authority(forwarded_host):
-            host = forwarded_host
-    return Origin(address, scheme, host, _lines(", ".join(chain), scheme, host))
+        hosts = [each.strip() for each in known.get(b"x-forwarded-host", b"").split(b",")]
+        if is_authority(hosts[-1]):
+            host = hosts[-1]
+        if len(hosts) > 1:
+            first_host = hosts[0]
+    return Origin(address, scheme, host, _lines(", ".join(chain), scheme, host), first_host)
 
 
 def _address(hop: bytes) -> str | None:

@@ -291,3 +291,21 @@ def test_all_conflicts_are_told_at_once(tmp_path: Path) -> None:
 def test_a_configuration_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Config().listen.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "name", ["mlflow.example.com", "MLflow.Example:8443", "10.0.0.1", "[2001:db8::1]:8443", "a_b"]
+)
+def test_a_public_name_has_a_port_or_none(name: str) -> None:
+    assert Config.model_validate({"listen": {"public_names": [name]}}).listen.public_names == (
+        name,
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["https://mlflow.example", "mlflow.example/", "", "*", "a b", "[::zz]", "a:99999", "a:", 7],
+)
+def test_anything_else_is_no_public_name(name: object) -> None:
+    with pytest.raises(ValidationError, match="is no name with or without a port"):
+        Config.model_validate({"listen": {"public_names": [name]}})
