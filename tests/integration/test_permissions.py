@@ -228,6 +228,17 @@ def test_a_trace_export_is_judged_by_its_experiment(world: World) -> None:
     assert export(world.own.experiment) == 400  # MLflow's own word for an export without spans
 
 
+def test_several_traces_are_judged_together(world: World) -> None:
+    """They are looked up in one question, which must tell of each what a single one does."""
+    path, more = "/api/2.0/mlflow/traces/link-to-run", made(world, "team-a")
+    own = {"trace_ids": [world.own.trace, more.trace], "run_id": world.own.run}
+    assert world.ask("POST", path, own) == (200, {})
+    mixed = {"trace_ids": [world.own.trace, more.trace, world.other.trace], "run_id": more.run}
+    assert world.ask("POST", path, mixed)[0] == 403
+    missing = {"trace_ids": [world.own.trace, f"tr-{'0' * 32}"], "run_id": world.own.run}
+    assert world.ask("POST", path, missing)[0] == 403
+
+
 def test_a_renamed_experiment_is_judged_by_its_name(world: World) -> None:
     """What a key may do follows the name, within the half minute that names are remembered."""
     team = made(world, "team-a")

@@ -134,8 +134,10 @@ class Exchange:
 
     def _await(self, verdict: Pending) -> None:
         """Decide when what the decision needs has come; until then the client waits."""
-        self._principal = verdict.principal.name
         self.phase = Phase.AUTHORISE
+        if not self._admit(verdict):
+            verdict.verdict.close()
+            return
         self._client.pause_reading()
         loop = asyncio.get_running_loop()
         self._deciding = loop.create_task(verdict.verdict, name="decide")
@@ -155,7 +157,7 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
             self.on_defect(error)
 
-    def _admit(self, verdict: Forward | Inspect) -> bool:
+    def _admit(self, verdict: Forward | Inspect | Pending) -> bool:
         """Take up capacity, which ``_end`` returns; refuse when there is none."""
         route = self._route = verdict.route
         self._principal = verdict.principal.name

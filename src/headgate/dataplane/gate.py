@@ -117,12 +117,18 @@ class Inspect:
 
 
 class Pending:
-    """The decision needs something that is not here yet, such as an answer of MLflow's."""
+    """The decision needs something that is not here yet, such as an answer of MLflow's.
 
-    __slots__ = ("principal", "verdict")
+    ``verdict`` is run once the request has been admitted: what it takes is done in its place.
+    """
 
-    def __init__(self, verdict: Coroutine[Any, Any, Verdict], principal: Principal) -> None:
+    __slots__ = ("principal", "route", "verdict")
+
+    def __init__(
+        self, verdict: Coroutine[Any, Any, Verdict], route: Route, principal: Principal
+    ) -> None:
         self.verdict = verdict
+        self.route = route
         self.principal = principal
 
 

@@ -5,7 +5,7 @@ alone; where a grant is narrowed to names, it says which fields name the objects
 answers once somebody has looked up what those are called.  What no grant allows is denied.
 """
 
-from headgate.policy.decide import decide, judge, rules
+from headgate.policy.decide import decide, judge, misfit, rules
 from headgate.policy.decision import (
     ALLOWED,
     Allowed,
@@ -36,6 +36,7 @@ __all__ = [
     "decide",
     "describe",
     "judge",
+    "misfit",
     "needed",
     "parse_grant",
     "rules",

@@ -92,6 +92,18 @@ def judge(needs: NeedsObject, named: Sequence[Named]) -> Allowed | Denied:
     return ALLOWED
 
 
+def misfit(needs: NeedsObject, named: Named) -> Denied | None:
+    """What speaks against one object, whatever else the request names: it ends the look-ups."""
+    for requirement in needs.requirements:
+        if (
+            named.field in requirement.fields
+            and not _fits(named, requirement)
+            and not _is_new(named)
+        ):
+            return words.names_others(needs, requirement, named)
+    return None
+
+
 def rules(
     grants: Grants, operation: Operation, upstream: str, workspace: str | None
 ) -> tuple[Given, ...]:

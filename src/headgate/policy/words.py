@@ -112,6 +112,17 @@ def names_others(needs: NeedsObject, requirement: Requirement, named: Named) -> 
     return _denied(needs.grants, requirement.action, requirement.family, why, cure)
 
 
+def names_too_many(needs: NeedsObject, most: int) -> Denied:
+    """The request names more objects than are looked up for one request."""
+    action, family = needs.operation.action, needs.operation.family
+    why = (
+        f"may {action.value} {noun(family)} only where their names allow it, and this request "
+        f"names more than {most} objects or experiments, which is the most that Headgate looks up "
+        "for one request"
+    )
+    return _denied(needs.grants, action, family, why, "send it in parts")
+
+
 def describe(requirement: Requirement) -> str:
     """A requirement for whoever asks what a key may do, without a request."""
     fields = _joined("and", dict.fromkeys(_where(field) for field in requirement.fields))

@@ -16,16 +16,16 @@ from headgate.contract.body import read_json
 from headgate.dataplane.failures import RETRY_AFTER
 from headgate.dataplane.gate import Answered, Forward, Inspect, Pending, Refused, Route, Verdict
 from headgate.errors import Refusal
-from headgate.model import ObjectKind, Operation, Phase, Place, Principal, Reason
-from headgate.policy import Allowed, Denied, Named, NeedsObject, decide, judge
+from headgate.model import Operation, Phase, Place, Principal, Reason
+from headgate.policy import Allowed, Denied, NeedsObject, decide
+from headgate.server.judgement import judge_objects
 from headgate.server.naming import values_of
-from headgate.server.resolver import Names, Resolver, UnresolvableError
+from headgate.server.resolver import Resolver, UnresolvableError
 from headgate.shields import Shield
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request
 
 WORKSPACE: Final = b"x-mlflow-workspace"
-_CALLED_BY_NAME: Final = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)  # the doubles of the tests are some
@@ -74,7 +74,7 @@ class Authoriser:
         if any(field.place is Place.BODY for field in decision.fields):
             return Inspect(route, query, principal)
         forward = Forward(route, query, principal)
-        return Pending(self._judge(request, forward, decision, {}), principal)
+        return Pending(self._judge(request, forward, decision, {}), route, principal)
 
     def authorise_body(self, request: Request, asked: Inspect, body: bytes) -> Verdict:
         """Decide with the whole body on what ``authorise`` answered ``Inspect`` to."""
@@ -92,7 +92,7 @@ class Authoriser:
         forward = Forward(asked.route, asked.query, principal)
         if isinstance(decision, Allowed):
             return forward
-        return Pending(self._judge(request, forward, decision, message), principal)
+        return Pending(self._judge(request, forward, decision, message), asked.route, principal)
 
     async def _judge(
         self,
@@ -102,10 +102,10 @@ class Authoriser:
         message: Mapping[str, Any],
     ) -> Verdict:
         route = forward.route
-        resolver = self._resolver_of(route.balancer.cluster.name)
-        named = []
         try:
-            for field in needs.fields:
+            mentions = [
+                (field, value)
+                for field in needs.fields
                 for value in values_of(
                     needs.operation,
                     field,
@@ -113,26 +113,30 @@ class Authoriser:
                     query=forward.query,
                     known=request.fields.known,
                     message=message,
-                ):
-                    by_name = field.kind in _CALLED_BY_NAME
-                    found = Names() if by_name else await resolver.names(field.kind, value)
-                    named.append(Named(field, value, found.names, found.absent))
+                )
+            ]
+            lookups = self._resolver_of(route.balancer.cluster.name).lookups(_workspace(request))
+            judgement = await judge_objects(needs, mentions, lookups)
         except ProtocolError as error:
             return _ambiguous(error, forward.principal)
         except UnresolvableError as error:
             return _not_found_out(error, forward.principal)
-        judgement = judge(needs, named)
         return forward if isinstance(judgement, Allowed) else _denied(judgement, forward.principal)
 
 
 def _decide(request: Request, route: Route, principal: Principal) -> Allowed | Denied | NeedsObject:
-    workspace = request.fields.known.get(WORKSPACE)
     return decide(
         principal.grants,
         route.operation,
         route.balancer.cluster.name,
-        workspace.decode("latin-1").strip() if workspace is not None else None,
+        _workspace(request),
     )
+
+
+def _workspace(request: Request) -> str | None:
+    """The workspace that a request names, if it names one."""
+    workspace = request.fields.known.get(WORKSPACE)
+    return workspace.decode("latin-1").strip() if workspace is not None else None
 
 
 def _denied(denied: Denied, principal: Principal) -> Refused:

@@ -1,7 +1,10 @@
 """What the objects that a request names are called: run to experiment to name, asked of MLflow.
 
-Only narrowed keys cause such questions.  Answers are kept for a short while and in bounded number;
-what cannot be found out has no name, and who may only act on named things may not act on it.
+Only narrowed keys cause such questions.  Names are cached for a short while and in bounded number;
+what cannot be found out has no name, and a key that may only act on named things may not act on it.
+
+The look-ups of one request are a ``Lookups``: they are bounded in number, and traces are looked up
+in batches where MLflow has a route for that.
 """
 
 from __future__ import annotations
@@ -9,8 +12,8 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import quote
 
 from headgate.model import ObjectKind, Reason
@@ -18,6 +21,11 @@ from headgate.model import ObjectKind, Reason
 FRESH_SECONDS = 30.0
 """How long an answer is good for: a renamed experiment is known by its new name after that."""
 MAX_KEPT = 8192
+MAX_OBJECTS: Final = 100
+"""Objects that one request may name, and experiments that these may lie in: each of them may cost
+a question to MLflow."""
+BATCH: Final = 25
+"""Traces that MLflow is asked about together.  What it says of each may take several kilobytes."""
 
 _EXPERIMENT_ID = re.compile(r"[0-9]{1,32}")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -52,8 +60,23 @@ class UnresolvableError(Exception):
         self.reason = reason
 
 
-Ask = Callable[[str], Awaitable[Answer]]
-"""Sends MLflow a GET for a path with its query.  Raises ``UnresolvableError``."""
+class TooManyError(Exception):
+    """To decide on the request would take more look-ups than ``MAX_OBJECTS``."""
+
+
+class Ask(Protocol):
+    """Sends MLflow a question of the gate's own."""
+
+    async def __call__(
+        self, target: str, body: bytes = b"", workspace: str | None = None
+    ) -> Answer:
+        """Send a GET for a path with its query, or a POST with a JSON ``body``.
+
+        ``workspace`` is the one that the request names, in which it will be executed.
+
+        Raises:
+            UnresolvableError: there is no answer, or the server's version has no such route.
+        """
 
 
 class Names(NamedTuple):
@@ -68,7 +91,7 @@ ABSENT = Names((), True)
 
 
 class Resolver:
-    """Looks up names for one upstream.
+    """Looks up names for one upstream, and caches them.
 
     Args:
         ask: sends the questions.
@@ -76,10 +99,45 @@ class Resolver:
     """
 
     def __init__(self, ask: Ask, clock: Callable[[], float]) -> None:
-        self._ask = ask
+        self.ask = ask
         self._clock = clock
         self._kept: OrderedDict[tuple[ObjectKind, str], tuple[float, Names]] = OrderedDict()
-        self._lookups: Mapping[ObjectKind, Callable[[str], Awaitable[Names]]] = {
+
+    def lookups(self, workspace: str | None = None) -> Lookups:
+        """The look-ups of one request, none made yet; ``workspace``: the one that it names."""
+        return Lookups(self, workspace)
+
+    def cached(self, kind: ObjectKind, value: str) -> Names | None:
+        """What is known of an object, if that is recent enough."""
+        kept = self._kept.get((kind, value))
+        if kept is None or self._clock() - kept[0] >= FRESH_SECONDS:
+            return None
+        return kept[1]
+
+    def keep(self, kind: ObjectKind, value: str, names: Names) -> None:
+        """Cache what was found; not that there is no such object: it may come at any moment."""
+        if names.absent:
+            return
+        self._kept[kind, value] = (self._clock(), names)
+        self._kept.move_to_end((kind, value))
+        if len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+
+
+class Lookups:
+    """The look-ups of one request, one after another and bounded in number.
+
+    Args:
+        resolver: the upstream's.
+        workspace: the one that the request names.
+    """
+
+    def __init__(self, resolver: Resolver, workspace: str | None = None) -> None:
+        self._resolver = resolver
+        self._workspace = workspace
+        self._experiments: set[str] = set()
+        self._traces: dict[str, str | None] = {}  # the experiment of each; None: no such trace
+        self._by_kind: Mapping[ObjectKind, Callable[[str], Awaitable[Names]]] = {
             ObjectKind.EXPERIMENT: self._experiment,
             ObjectKind.RUN: self._run,
             ObjectKind.LOGGED_MODEL: self._logged_model,
@@ -94,12 +152,12 @@ class Resolver:
 
         Raises:
             UnresolvableError: MLflow failed; it may tell in a moment.
+            TooManyError: this would be one more than may be looked up.
         """
-        key = (kind, value)
-        kept = self._kept.get(key)
-        if kept is not None and self._clock() - kept[0] < FRESH_SECONDS:
-            return kept[1]
-        lookup = self._lookups.get(kind)
+        kept = self._resolver.cached(kind, value)
+        if kept is not None:
+            return kept
+        lookup = self._by_kind.get(kind)
         if lookup is None:
             return NOBODYS
         try:
@@ -108,39 +166,75 @@ class Resolver:
             if error.reason is not None:
                 raise
             return NOBODYS  # not kept: the next request asks again
-        if not found.absent:  # what is not there may come at any moment
-            self._kept[key] = (self._clock(), found)
-            self._kept.move_to_end(key)
-            if len(self._kept) > MAX_KEPT:
-                self._kept.popitem(last=False)
+        self._resolver.keep(kind, value, found)
         return found
 
-    async def _get(self, target: str) -> dict[str, Any] | None:
-        """MLflow's JSON answer, or None when there is no such object."""
-        answer = await self._ask(target)
-        if answer.status == 404:
-            return None
+    async def prepare_traces(self, values: Iterable[str]) -> None:
+        """Ask about several traces together, so that ``names`` need not ask about each.
+
+        MLflow has had a route for that since 3.12.  Where there is none, nothing is prepared.
+
+        Raises:
+            UnresolvableError: MLflow failed; it may tell in a moment.
+        """
+        wanted = [
+            value
+            for value in dict.fromkeys(values)
+            if _TRACE_ID.fullmatch(value) and self._resolver.cached(ObjectKind.TRACE, value) is None
+        ]
+        if len(wanted) < 2:
+            return
+        for start in range(0, len(wanted), BATCH):
+            batch = wanted[start : start + BATCH]
+            try:
+                found = await self._experiments_of(batch)
+            except UnresolvableError as error:
+                if error.reason is not None:
+                    raise
+                return
+            for value in batch:
+                self._traces[value] = found.get(value)
+
+    async def _experiments_of(self, traces: Sequence[str]) -> dict[str, str]:
+        """The ids of the experiments of those traces that there are."""
+        target = "/api/3.0/mlflow/traces/batchGetInfos"
+        body = json.dumps({"trace_ids": traces}).encode("ascii")
+        found = await self._get(target, body)
+        infos = None if found is None else found.get("trace_infos", [])
+        if not isinstance(infos, list):
+            raise UnresolvableError("the answer holds no trace_infos")
+        return {_text(info, "trace_id"): _text(info, *_TRACE_EXPERIMENT) for info in infos}
+
+    async def _get(self, target: str, body: bytes = b"") -> dict[str, Any] | None:
+        """MLflow's JSON answer, or None when it says that there is no such object."""
+        answer = await self._resolver.ask(target, body, self._workspace)
         try:
-            parsed = json.loads(answer.body) if answer.status == 200 else None
-        except ValueError:
+            parsed = json.loads(answer.body)
+        except (ValueError, RecursionError):
             parsed = None
-        if not isinstance(parsed, dict):
-            failed = Reason.UPSTREAM_ERROR if answer.status >= 500 else None
-            raise UnresolvableError(f"{target.partition('?')[0]} answered {answer.status}", failed)
-        return parsed
+        if isinstance(parsed, dict):
+            if answer.status == 200:
+                return parsed
+            # That of a route which the server does not have is in HTML.
+            if answer.status == 404 and parsed.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
+                return None
+        failed = Reason.UPSTREAM_ERROR if answer.status >= 500 else None
+        raise UnresolvableError(f"{target.partition('?')[0]} answered {answer.status}", failed)
 
     async def _experiment(self, value: str) -> Names:
         if _EXPERIMENT_ID.fullmatch(value) is None:
             return NOBODYS
+        self._experiments.add(value)
+        if len(self._experiments) > MAX_OBJECTS:
+            raise TooManyError
         found = await self._get(f"/api/2.0/mlflow/experiments/get?experiment_id={value}")
-        return ABSENT if found is None else _named(found, "experiment", "name")
+        return ABSENT if found is None else Names((_text(found, "experiment", "name"),))
 
     async def _in_experiment(self, found: dict[str, Any] | None, *path: str) -> Names:
         """The name of the experiment whose id stands at ``path`` of an answer."""
         if found is None:
             return ABSENT
-        (experiment,) = _named(found, *path).names or ("",)
-        return await self.names(ObjectKind.EXPERIMENT, experiment)
+        return await self.names(ObjectKind.EXPERIMENT, _text(found, *path))
 
     async def _run(self, value: str) -> Names:
         if _RUN_ID.fullmatch(value) is None:
@@ -157,9 +251,21 @@ class Resolver:
     async def _trace(self, value: str) -> Names:
         if _TRACE_ID.fullmatch(value) is None:
             return NOBODYS
-        found = await self._get(f"/api/3.0/mlflow/traces/{quote(value, safe='')}")
-        path = ("trace", "trace_info", "trace_location", "mlflow_experiment", "experiment_id")
-        return await self._in_experiment(found, *path)
+        if value in self._traces:
+            experiment = self._traces[value]
+            if experiment is None:
+                return ABSENT
+            return await self.names(ObjectKind.EXPERIMENT, experiment)
+        escaped = quote(value, safe="")
+        try:
+            found = await self._get(f"/api/3.0/mlflow/traces/{escaped}")
+        except UnresolvableError as error:
+            if error.reason is not None:
+                raise
+            # MLflow 2 has the older route alone.
+            found = await self._get(f"/api/2.0/mlflow/traces/{escaped}/info")
+            return await self._in_experiment(found, "trace_info", "experiment_id")
+        return await self._in_experiment(found, "trace", "trace_info", *_TRACE_EXPERIMENT)
 
     async def _dataset(self, value: str) -> Names:
         if _DATASET_ID.fullmatch(value) is None:
@@ -167,13 +273,13 @@ class Resolver:
         found = await self._get(f"/api/3.0/mlflow/datasets/{value}/experiment-ids")
         if found is None:
             return ABSENT
-        names: tuple[str, ...] = ()
+        names: list[str] = []
         for experiment in found.get("experiment_ids", ()):
             more = await self.names(ObjectKind.EXPERIMENT, str(experiment))
             if not more.names:
                 return NOBODYS
             names += more.names
-        return Names(names)
+        return Names(tuple(names))
 
     async def _artifact(self, value: str) -> Names:
         """By its path from the root of the artifact store: ``experiment id/…``."""
@@ -196,11 +302,18 @@ class Resolver:
         return NOBODYS
 
 
-def _named(found: Mapping[str, Any], *path: str) -> Names:
-    """The text at ``path`` of an answer, as the one name there is."""
+_TRACE_EXPERIMENT: Final = ("trace_location", "mlflow_experiment", "experiment_id")
+
+
+def _text(found: Any, *path: str) -> str:
+    """The text at ``path`` of an answer.
+
+    Raises:
+        UnresolvableError: there is none.
+    """
     value: Any = found
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     if not isinstance(value, str) or not value:
         raise UnresolvableError(f"the answer holds no {'.'.join(path)}")
-    return Names((value,))
+    return value

@@ -30,6 +30,7 @@ from headgate.server.probe import Prober
 from headgate.server.resolver import Resolver, UnresolvableError
 from headgate.server.tasks import Tasks
 from headgate.server.tls import upstream_context
+from headgate.server.turn import choose_in_turn
 from headgate.upstream import (
     Cluster,
     Found,
@@ -104,9 +105,18 @@ class LiveUpstream:
         self._show_credentials()
         self.resolver = Resolver(self._look_up, time.monotonic)
 
-    async def _look_up(self, target: str) -> CallAnswer:
+    async def _look_up(
+        self, target: str, body: bytes = b"", workspace: str | None = None
+    ) -> CallAnswer:
+        method = "POST" if body else "GET"
+        path = target.partition("?")[0].encode("ascii")
+        operation = classify(method.encode("ascii"), path)
+        if operation is not None and self.balancer.dialect.version:
+            spoken = translate(method.encode("ascii"), operation, path, self.balancer.dialect)
+            if isinstance(spoken, Refusal):
+                raise UnresolvableError(spoken.message)
         try:
-            return await self.ask("GET", target)
+            return await self.ask(method, target, body, workspace=workspace, patient=True)
         except CallError as error:
             raise UnresolvableError(error.detail, REASONS[error.failure]) from None
 
@@ -166,10 +176,25 @@ class LiveUpstream:
         self._tasks.stop()
         self.balancer.close()
 
-    async def ask(self, method: str, target: str, body: bytes = b"") -> CallAnswer:
+    async def ask(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        *,
+        workspace: str | None = None,
+        patient: bool = False,
+    ) -> CallAnswer:
         """Send MLflow a request of the gate's own, such as is safe to repeat; return the answer.
 
         Where an endpoint gives none, another one is asked, as clients' requests are sent on.
+
+        Args:
+            method: of the request.
+            target: canonical.
+            body: JSON, or empty.
+            workspace: the one that MLflow is to look into.
+            patient: wait in the queue while every endpoint is full, as clients' requests do.
 
         Raises:
             CallError: when no endpoint can be had or none answers.
@@ -178,7 +203,10 @@ class LiveUpstream:
         failed: CallError | None = None
         tried: tuple[Endpoint, ...] = ()
         while len(tried) < ASK_ATTEMPTS:
-            chosen = self.balancer.choose(tried)
+            if patient:
+                chosen = await choose_in_turn(self.balancer, tried)
+            else:
+                chosen = self.balancer.choose(tried)
             if isinstance(chosen, Unavailable):
                 raise failed or CallError(
                     _WHY.get(chosen.why, CallFailure.NO_ENDPOINT), chosen.text
@@ -188,16 +216,21 @@ class LiveUpstream:
                 break
             tried += (chosen.endpoint,)
             try:
-                return await self._ask_at(chosen, method.encode("ascii"), spoken, body)
+                return await self._ask_at(chosen, method.encode("ascii"), spoken, body, workspace)
             except CallError as failure:
                 failed = _at(chosen.endpoint, failure)
         assert failed is not None  # noqa: S101 - the first round asks or raises
         raise failed
 
-    async def _ask_at(self, pool: Pool, method: bytes, target: bytes, body: bytes) -> CallAnswer:
+    async def _ask_at(
+        self, pool: Pool, method: bytes, target: bytes, body: bytes, workspace: str | None
+    ) -> CallAnswer:
         result, error = Result.CANCELLED, ""
+        fields = self._fields(body)
+        if workspace is not None:
+            fields["X-MLFLOW-WORKSPACE"] = workspace
         try:
-            answer = await call(pool, method, target, body=body, fields=self._fields(body))
+            answer = await call(pool, method, target, body=body, fields=fields)
             result = Result.OK if answer.status < 500 else Result.ERROR_STATUS
             error = f"{target.partition(b'?')[0].decode('ascii')} answered {answer.status}"
         except CallError as failure:

@@ -123,7 +123,9 @@ class Later:
         self._made: asyncio.Future[Verdict] = runner.get_loop().create_future()
         self.pass_on = Forward(dialogue.gate.route(STREAM, b"/later"), b"?q", PRINCIPAL)
         self.cancelled = False
-        dialogue.gate.script[b"/later"] = lambda _: Pending(self._decide(), PRINCIPAL)
+        dialogue.gate.script[b"/later"] = lambda _: Pending(
+            self._decide(), self.pass_on.route, PRINCIPAL
+        )
 
     async def _decide(self) -> Verdict:
         try:
