@@ -11,6 +11,7 @@ import math
 from typing import Final, cast
 
 from headgate.config import Limits
+from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.exchange import Exchange
 from headgate.dataplane.gate import Caller
 from headgate.dataplane.kernel import Left, left, reset_at_close, unacknowledged
@@ -150,6 +151,11 @@ class ClientConnection(asyncio.Protocol):
     def body_done(self) -> bool:
         """Whether the request under way has arrived whole."""
         return self._body.done
+
+    @property
+    def balancer(self) -> Balancer | None:
+        """The upstream of the request under way, once that has been admitted."""
+        return self._exchange.balancer if self._exchange is not None else None
 
     def can_discard(self) -> bool:
         """Whether the rest of the request is short enough to be read over."""

@@ -10,8 +10,18 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from headgate.dataplane import answer, failures
+from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.forwarding import Forwarding
-from headgate.dataplane.gate import Answered, Forward, Inspect, Pending, Redirect, Route, Verdict
+from headgate.dataplane.gate import (
+    Answered,
+    Forward,
+    Gate,
+    Inspect,
+    Pending,
+    Redirect,
+    Route,
+    Verdict,
+)
 from headgate.dataplane.plane import Plane, log
 from headgate.dataplane.request_body import RequestBody
 from headgate.errors import Refusal
@@ -40,6 +50,7 @@ class Exchange:
         "_admitted",
         "_body",
         "_client",
+        "_decider",
         "_deciding",
         "_detail",
         "_forwarding",
@@ -64,6 +75,7 @@ class Exchange:
         self._client = client
         self._started = plane.clock()
         self._body: RequestBody | None = None
+        self._decider: Gate | None = None
         self._deciding: asyncio.Task[Verdict] | None = None
         self._inspecting: Inspect | None = None
         self._invited = False
@@ -84,6 +96,11 @@ class Exchange:
     def received(self) -> int:
         """Bytes of the request's body so far."""
         return self._body.received if self._body is not None else 0
+
+    @property
+    def balancer(self) -> Balancer | None:
+        """The upstream that the request is for, once it has been admitted."""
+        return self._route.balancer if self._route is not None else None
 
     # --- deciding --------------------------------------------------------------------------
 
@@ -107,6 +124,8 @@ class Exchange:
             self.phase = Phase.AUTHORISE
             if self._admit(verdict):
                 self._inspecting = verdict
+                # The configuration may be another one when the body has come.
+                self._decider = self._plane.gate
                 self._collect(self._body)
         elif isinstance(verdict, Pending):
             self._await(verdict)
@@ -212,9 +231,9 @@ class Exchange:
 
     def _on_collected(self, body: bytes) -> None:
         asked, self._inspecting = self._inspecting, None
-        if asked is not None:
-            gate = self._plane.gate
-            self._obey(gate.decide_body(self.request, self._client.caller, asked, body))
+        if asked is not None and self._decider is not None:
+            decider, self._decider = self._decider, None
+            self._obey(decider.decide_body(self.request, self._client.caller, asked, body))
         elif self._forwarding is not None:
             self._forwarding.start()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from headgate.config import Limits
+from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.gate import Gate
 from headgate.wire.origin import Network
 
@@ -62,6 +63,10 @@ class Plane:
         self.trusted_proxies = trusted_proxies
         for connection in self.connections:
             connection.forget()
+
+    def serves(self, balancer: Balancer) -> bool:
+        """Whether a request under way is for that upstream."""
+        return any(connection.balancer is balancer for connection in self.connections)
 
     def next_request_id(self) -> bytes:
         """An id that no other request of this installation bears."""

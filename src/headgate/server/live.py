@@ -166,7 +166,9 @@ class LiveGate:
 
     def tick(self) -> None:
         """What is due twice a second."""
-        self._retired = [each for each in self._retired if each.balancer.size]
+        self._retired = [
+            each for each in self._retired if each.balancer.size or self.plane.serves(each.balancer)
+        ]
         for each in (*self._upstreams.values(), *self._retired):
             each.balancer.sweep()
         self._control.sweep()
@@ -211,9 +213,11 @@ class LiveGate:
     def _pipeline(self, config: Config) -> Pipeline:
         for name, settings in config.upstreams.items():
             self._upstreams[name].balancer.body_limits = _own_limits(settings)
+        # A request is judged by the upstream that it is sent to, whatever is reloaded meanwhile.
+        resolvers = {name: self._upstreams[name].resolver for name in config.upstreams}
         return Pipeline(
             self._authenticate,
-            Authoriser(lambda name: self._upstreams[name].resolver, Shield(config.shields)),
+            Authoriser(resolvers.__getitem__, Shield(config.shields)),
             {
                 prefix: self._upstreams[name].balancer
                 for name, settings in config.upstreams.items()
