@@ -88,7 +88,7 @@ class Watched:
 def watching(
     folder: Path, url: str, settings: Mapping[str, str] | None = None
 ) -> Iterator[Watched]:
-    key = create_key(folder / "data", "broken")
+    key = create_key(folder / "data", "broken", ["admin"])
     watch = {f"{UPSTREAM}PROBES__INTERVAL": "0.5"}
     with running_gate(folder, url, watch | dict(settings or {})) as gate:
         yield Watched(gate, key, url, folder)

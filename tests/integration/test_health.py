@@ -98,7 +98,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         def started(text: str) -> Watched:
             file = tmp_path / "headgate.toml"
             write(file, text)
-            key = create_key(tmp_path / "data", "health")
+            key = create_key(tmp_path / "data", "health", ["admin"])
             environment = {"HEADGATE_CONFIG": str(file)}
             # The settings of the file hold; `running_gate` switches probes off.
             environment["HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL"] = "0.5"
@@ -344,3 +344,44 @@ def test_each_api_of_a_real_mlflow_is_used_and_nothing_stays(
         assert (answer.status, json.loads(answer.body)["status"]) == (200, "ok"), answer
     kept = mlflow_server.artifacts / PROBE_FOLDER
     assert list(kept.iterdir()) == []
+
+
+# --- who sees what --------------------------------------------------------------------------------
+
+ROLES = """
+[roles.tracker]
+grants = ["read:experiments", "write:runs"]
+[roles.watcher]
+grants = ["read:gate"]
+"""
+
+
+def test_details_are_for_keys_that_may_read_the_gate(
+    start: Start, one: RecordingUpstream, tmp_path: Path
+) -> None:
+    """Any good key may open MLflow; that is no reason to be told where it runs."""
+    roles = {"tracker": False, "watcher": True, "viewer": True, "admin": True}
+    keys = {role: create_key(tmp_path / "data", role, [role]) for role in roles}
+    gate = start(named("default", one.url) + ROLES).gate
+    inside = one.url.removeprefix("http://")
+    for role, shown in roles.items():
+        for path in ("/-/health", "/health/mlflow/detailed", "/mlflow/health/mlflow"):
+            answer = gate.ask("GET", path, key=keys[role])
+            assert answer.status == 200
+            assert (inside.encode() in answer.body) is shown, (role, path)
+        answer = gate.ask("GET", "/-/health/models", key=keys[role])
+        assert (set(json.loads(answer.body)) == {"status"}) is not shown
+    before = len(one.requests)
+    for role in roles:
+        answer = gate.ask("GET", "/-/health/artifacts?deep=1", key=keys[role])
+        if role != "admin":
+            assert (answer.status, answer.get("X-Headgate-Reason")) == (403, "forbidden")
+            assert len(one.requests) == before
+    assert len(one.requests) > before
+
+
+def test_a_client_cannot_claim_the_grant(start: Start, one: RecordingUpstream) -> None:
+    gate = start(named("default", one.url)).gate
+    claims = ("X-Headgate-Principal: k_00000001", "X-Headgate-May: read,administer")
+    assert set(json.loads(gate.ask("GET", "/-/health", *claims).body)) == {"status"}
+    assert gate.ask("GET", "/-/health/artifacts?deep=1", *claims).status == 401

@@ -75,7 +75,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     folder = tmp_path / "t"
     folder.mkdir()
     settings = {"HEADGATE_LISTEN__WORKERS": "2", "TMPDIR": str(folder)}
-    key = create_key(tmp_path / "data", "shared")
+    key = create_key(tmp_path / "data", "shared", ["admin"])
     with ExitStack() as stack:
         upstream = stack.enter_context(RecordingUpstream(routed(routes, fixed())))
         gate = stack.enter_context(running_gate(tmp_path, upstream.url, settings))

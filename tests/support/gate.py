@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from headgate.cli.keys import issue
+from headgate.policy.roles import DEFAULT_ROLES
 from headgate.stores import KeyStore
 from tests.support.processes import ServerProcess
 from tests.support.raw import RawAnswer, RawClient, ask
@@ -35,12 +36,12 @@ class Gate:
         """The public address, without a prefix."""
         return f"{self.scheme}://{self.host}:{self.port}"
 
-    def create_key(self, name: str) -> str:
+    def create_key(self, name: str, roles: Sequence[str] = DEFAULT_ROLES) -> str:
         """Make a key as ``headgate keys create`` does and return its secret.
 
         The gate learns of it at its next look, within 2 seconds.
         """
-        return create_key(self.data, name)
+        return create_key(self.data, name, roles)
 
     def revoke_key(self, name: str) -> None:
         """Revoke the key ``name``; the gate learns of it within 2 seconds."""
@@ -107,10 +108,10 @@ def bearer(key: str) -> str:
     return f"Authorization: Bearer {key}"
 
 
-def create_key(data: Path, name: str) -> str:
+def create_key(data: Path, name: str, roles: Sequence[str] = DEFAULT_ROLES) -> str:
     """Make a key in the store of the folder ``data``, which need not exist; return its secret."""
     with KeyStore(_database(data)) as store:
-        _, secret = issue(store, name, time.time())
+        _, secret = issue(store, name, time.time(), roles=roles)
     return secret
 
 

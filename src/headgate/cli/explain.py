@@ -84,6 +84,11 @@ def explain(
     denied = False
     if asked.operation.public:
         lines.append(("decision", "allowed, for everybody: no key is needed"))
+        if "health" in asked.operation.name:
+            lines.append(
+                ("", "names and addresses are shown to keys with read:gate alone; deep=1 ")
+            )
+            lines.append(("", "needs administer:gate"))
     elif key is not None or role or settings.auth.mode is AuthMode.NONE:
         who, grants = _holder(key, role, roles, settings)
         lines.append(("who", who))

@@ -1,6 +1,7 @@
 """What the gate answers about itself.
 
-Whoever has no key sees status words only; names and addresses of the inside are for key holders.
+Names and addresses of the inside are for keys that may read the family ``gate``; a check that
+writes is for those that may administer it.  Everybody else sees status words only.
 Liveness never depends on MLflow, and readiness only on whether requests can be served.
 """
 
@@ -23,17 +24,23 @@ from headgate.control.board import CheckResult
 from headgate.control.checks import Checks
 from headgate.control.exposition import CONTENT_TYPE
 from headgate.errors import REASONS
-from headgate.model import Api, Reason
+from headgate.model import Action, Api, Reason
 from headgate.upstream import ClusterSnapshot, State
 
 T = TypeVar("T")
 PRINCIPAL_HEADER = "x-headgate-principal"
 """Who asks, as the data plane has found out; clients cannot send it."""
+MAY_HEADER = "x-headgate-may"
+"""What they may do with the family ``gate``: actions, separated by commas."""
 REASON_HEADER = "x-headgate-reason"
 """Why it is answered so; the data plane passes it on to clients and to the log."""
 CHALLENGE = 'Basic realm="Headgate", charset="UTF-8"'
 SHALLOW = frozenset({"0", "false", "no"})
 """What can be said of ``deep`` for a check that writes nothing."""
+DEEP_REFUSED = (
+    "Headgate refused the request: a check with deep=1 writes to the artifact store and needs the "
+    "grant administer:gate, which the role 'admin' has; without deep=1 the check only reads."
+)
 NEXT_STEP = "`headgate doctor` on the gate's machine, with the gate's configuration, walks the way"
 """Told to key holders where something is not well."""
 
@@ -117,7 +124,7 @@ class _Pages:
         states = [upstream_status(each, results.get(each.upstream, ())) for each in snapshots]
         status = _of_all(states)
         answer: dict[str, Any] = {"status": status}
-        if PRINCIPAL_HEADER in request.headers:
+        if _may(request, Action.READ):
             answer["version"] = self._facts.version
             answer["worker"] = self._worker()
             answer["draining"] = self._facts.draining()
@@ -147,14 +154,15 @@ class _Pages:
             api = Api(request.path_params["api"])
         except ValueError:
             return _json({"status": "unknown"}, Reason.ROUTE_UNKNOWN)
-        known = PRINCIPAL_HEADER in request.headers
         deep = request.query_params.get("deep", "0") not in SHALLOW and api is Api.ARTIFACTS
-        if deep and not known:
+        if deep and PRINCIPAL_HEADER not in request.headers:
             return _json({"status": "unauthenticated"}, Reason.UNAUTHENTICATED)
+        if deep and not _may(request, Action.ADMINISTER):
+            return _json({"status": "forbidden", "message": DEEP_REFUSED}, Reason.FORBIDDEN)
         results = await self._each(lambda checks: checks.check(api, deep=deep))
         failed = [result for result in results.values() if not result.ok]
         answer: dict[str, Any] = {"status": "failing" if failed else "ok"}
-        if known:
+        if _may(request, Action.READ):
             answer["upstreams"] = {name: _told(name, result) for name, result in results.items()}
             if failed:
                 answer["next"] = NEXT_STEP
@@ -165,6 +173,11 @@ class _Pages:
         checks = self._facts.checks()
         found = await asyncio.gather(*map(check, checks.values()))
         return dict(zip(checks, found, strict=True))
+
+
+def _may(request: Request, action: Action) -> bool:
+    """Whether the sender's key may do this with the family ``gate``."""
+    return action.value in request.headers.get(MAY_HEADER, "").split(",")
 
 
 def upstream_status(snapshot: ClusterSnapshot, results: Sequence[CheckResult] = ()) -> Status:

@@ -70,7 +70,7 @@ class Forward:
         self.principal = principal
 
     def own_lines(self, known: Mapping[bytes, bytes]) -> bytes:
-        """Tell the gate's own pages who asks, and MLflow the credentials that it may know.
+        """Tell the gate's own pages who asks and may see what, and MLflow its credentials.
 
         ``known`` are the client's fields by lower-case name.
         """
@@ -78,7 +78,11 @@ class Forward:
             shown = [(name, known.get(name.lower())) for name in (b"Authorization", b"Cookie")]
             return b"".join([b"%b: %b\r\n" % (name, value) for name, value in shown if value])
         name = self.principal.key_id or self.principal.name  # without keys, all are anonymous
-        return b"X-Headgate-Principal: %b\r\n" % name.encode("ascii") if name else b""
+        if not name:
+            return b""
+        # The pages show every upstream: what is granted on one of them alone does not count.
+        may = ",".join(each.value for each in self.principal.grants.everywhere.get("gate", ()))
+        return f"X-Headgate-Principal: {name}\r\nX-Headgate-May: {may}\r\n".encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,15 @@ def test_the_workspace_counts(explain: Explain) -> None:
 def test_a_page_for_everybody_needs_no_key(explain: Explain) -> None:
     code, output, _ = explain("GET", "/-/livez", "--role", "team-a")
     assert code == 0
-    assert lines(output)[-1] == "decision    allowed, for everybody: no key is needed"
+    decision = "decision    allowed, for everybody: no key is needed"
+    assert lines(output)[-1] == decision
+    code, output, _ = explain("GET", "/-/health")
+    assert code == 0
+    assert lines(output)[-3:] == [
+        decision,
+        "            names and addresses are shown to keys with read:gate alone; deep=1",
+        "            needs administer:gate",
+    ]
 
 
 def test_without_authentication_everybody_may_do_everything(

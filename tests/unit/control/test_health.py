@@ -13,14 +13,16 @@ from starlette.applications import Starlette
 
 from headgate.contract.diagnosis import ARTIFACTS, AskError
 from headgate.contract.use import PROBE_FOLDER
-from headgate.control.app import PRINCIPAL_HEADER, ControlFacts, control_app
+from headgate.control.app import MAY_HEADER, PRINCIPAL_HEADER, ControlFacts, control_app
 from headgate.control.board import CheckResult
 from headgate.control.checks import Checks
 from headgate.model import Api
 from headgate.upstream import ClusterSnapshot
 from tests.unit.control.stand import ADDRESS, cluster
 
-KNOWN = {PRINCIPAL_HEADER: "k_00000001"}
+NOT_GRANTED = {PRINCIPAL_HEADER: "k_00000001", MAY_HEADER: ""}
+READER = {PRINCIPAL_HEADER: "k_00000001", MAY_HEADER: "read"}
+KNOWN = {PRINCIPAL_HEADER: "k_00000001", MAY_HEADER: "read,write,delete,administer"}
 
 
 class Page:
@@ -116,9 +118,12 @@ def page_of(*snapshots: ClusterSnapshot, checks: Callable[[], dict[str, Checks]]
     "path",
     ["/-/health", "/-/health/experiments", "/health/mlflow", "/health/mlflow/detailed"],
 )
-def test_a_stranger_sees_status_words_only(client_of: Callable[[bool], Page], path: str) -> None:
+@pytest.mark.parametrize("headers", [{}, NOT_GRANTED, NOT_GRANTED | {MAY_HEADER: "write"}])
+def test_without_the_grant_there_are_status_words_only(
+    client_of: Callable[[bool], Page], headers: dict[str, str], path: str
+) -> None:
     for well in (True, False):
-        answer = client_of(well).get(path)
+        answer = client_of(well).get(path, headers)
         assert set(answer.json()) == {"status"}
         assert ADDRESS not in answer.text
 
@@ -237,9 +242,17 @@ def test_traces_are_asked_for_as_an_older_mlflow_has_them() -> None:
     ]
 
 
-def test_a_deep_check_is_for_key_holders(client_of: Callable[[bool], Page], mlflow: MLflow) -> None:
-    assert client_of(True).get("/-/health/artifacts?deep=1").status_code == 401
+def test_a_deep_check_is_for_administrators(
+    client_of: Callable[[bool], Page], mlflow: MLflow
+) -> None:
+    page = client_of(True)
+    assert page.get("/-/health/artifacts?deep=1").status_code == 401
+    for headers in (READER, NOT_GRANTED):
+        answer = page.get("/-/health/artifacts?deep=1", headers)
+        assert (answer.status_code, answer.headers["X-Headgate-Reason"]) == (403, "forbidden")
+        assert "administer:gate" in answer.json()["message"]
     assert mlflow.asked == []
+    assert page.get("/-/health/artifacts", READER).json()["upstreams"]
 
 
 def test_everything_at_once(client_of: Callable[[bool], Page], mlflow: MLflow) -> None:
