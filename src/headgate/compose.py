@@ -179,6 +179,7 @@ def _run_worker(
                 snapshots=gate.snapshots,
                 checks=checks,
                 version=__version__,
+                keys=None if refresher is None else refresher.status,
                 worker=number,
                 workers=config.listen.workers,
             )

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import shutil
+import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from headgate.auth import Authenticator, Keyring, Refresher
 from headgate.config import Config
 from headgate.errors import HeadgateError, Refusal
 from headgate.model import Principal
 from headgate.stores import KeyStore
+from tests.support.gate import Gate as RunningGate
+from tests.support.gate import create_key, running_gate
 from tests.support.processes import clean_environment
 
 PROMISE = 2.0  # seconds until every gate has followed
@@ -89,3 +96,91 @@ def test_a_running_gate_follows_another_process(tmp_path: Path) -> None:
             assert isinstance(gate.answer(other), Principal)
 
     asyncio.run(scene())
+
+
+NOWHERE = "http://127.0.0.1:9"
+SECONDS = 20.0
+API = "/api/2.0/mlflow/experiments/search"
+
+
+def health(gate: RunningGate, key: str) -> dict[str, Any]:
+    return dict(json.loads(gate.ask("GET", "/-/health", key=key).body)["keys"])
+
+
+def test_a_row_that_cannot_be_read_ends_no_worker(tmp_path: Path) -> None:
+    """It is skipped and named, in the log and to those who may see health; the others work on."""
+    key = create_key(tmp_path / "data", "good")
+    late = create_key(tmp_path / "data", "bad")
+    with running_gate(tmp_path, NOWHERE, {"HEADGATE_LISTEN__WORKERS": "2"}) as gate:
+        assert gate.ask("GET", API, key=late).status != 401
+        assert health(gate, key)["active"] == 2
+        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "keys.sqlite")) as other:
+            other.execute("PRAGMA ignore_check_constraints = ON")
+            other.execute("UPDATE keys SET expires_at = 'tomorrow' WHERE name = 'bad'")
+            other.commit()
+        gate.process.wait_until(
+            lambda: gate.ask("GET", API, key=late).status == 401 or None, "a 401", SECONDS
+        )
+        gate.process.wait_for_line("a key of the key store cannot be used, row 2", SECONDS)
+
+        def named() -> dict[str, Any] | None:  # the other worker may take a moment more
+            keys = health(gate, key)
+            return keys if keys["unreadable"] else None
+
+        keys = gate.process.wait_until(named, "the row in the health page", SECONDS)
+        assert (keys["active"], keys["failing"]) == (1, None)
+        assert "ended" not in gate.process.errors.read_text(encoding="utf-8")
+    with running_gate(tmp_path, NOWHERE) as again:
+        assert again.ask("GET", API, key=late).status == 401
+        assert "expires_at is text" in health(again, key)["unreadable"][0]
+
+
+def test_a_running_gate_follows_a_backup_put_back_and_a_revocation_in_it(tmp_path: Path) -> None:
+    """``cp backup keys.sqlite && headgate keys revoke ci``, as after a mistake."""
+    data = tmp_path / "data"
+    key, other = create_key(data, "ci"), create_key(data, "other")
+    shutil.copy(data / "keys.sqlite", tmp_path / "backup.sqlite")
+    create_key(data, "mistake")
+    with running_gate(tmp_path, NOWHERE) as gate:
+        assert health(gate, other)["active"] == 3
+        (data / "keys.sqlite").write_bytes((tmp_path / "backup.sqlite").read_bytes())
+        gate.revoke_key("ci")
+        gate.process.wait_until(
+            lambda: gate.ask("GET", API, key=key).status == 401 or None, "a 401", PROMISE
+        )
+        assert health(gate, other)["active"] == 1
+
+
+def test_a_gate_does_not_start_with_a_store_that_all_may_write(tmp_path: Path) -> None:
+    create_key(tmp_path / "data", "ci")
+    (tmp_path / "data" / "keys.sqlite").chmod(0o666)
+    environment = clean_environment() | {
+        "HEADGATE_DATA": str(tmp_path / "data"),
+        "HEADGATE_LISTEN__PORT": "0",
+        "MLFLOW_SERVER_URL": NOWHERE,
+    }
+    for command in ("serve", "check"):
+        done = subprocess.run(
+            [sys.executable, "-m", "headgate", command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert "may be written by every user of this machine (mode 0666)" in line
+
+
+def test_in_a_folder_as_a_pod_has_it_keys_are_made_and_followed(tmp_path: Path) -> None:
+    """An emptyDir is made with mode 0777."""
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o777)
+    with running_gate(tmp_path, NOWHERE) as gate:
+        key = gate.create_key("ci")
+        gate.process.wait_until(
+            lambda: gate.ask("GET", API, key=key).status != 401 or None, "a key", SECONDS
+        )
+    assert [each.name for each in data.iterdir()] == ["private"]

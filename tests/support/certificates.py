@@ -76,6 +76,7 @@ class Authority:
         if passphrase:
             encryption = BestAvailableEncryption(passphrase.encode())
         files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+        files.key.chmod(0o600)
         files.certificate.write_bytes(made.public_bytes(Encoding.PEM))
         return files
 

@@ -104,12 +104,28 @@ class Keyring:
             self, generation=self.generation + 1, next_expiry=_next_expiry(self.entries, now)
         )
 
+    def count_active(self, now: float) -> int:
+        """How many keys open the gate at ``now``."""
+        return sum(_is_active(entry, now) for entry in self.entries.values())
+
+    def gone_from(self, later: Keyring, now: float) -> list[Principal]:
+        """The holders of keys that were good, and that ``later`` does not even know."""
+        return [
+            entry.principal
+            for digest, entry in self.entries.items()
+            if digest not in later.entries and _is_active(entry, now)
+        ]
+
     def missing_roles(self, now: float) -> Iterator[tuple[Principal, str]]:
         """Each role of a key good at ``now`` that does not exist, with the key's holder."""
         for entry in self.entries.values():
-            if not entry.revoked and entry.expires_at > now:
+            if _is_active(entry, now):
                 for role in entry.principal.grants.missing:
                     yield entry.principal, role
+
+
+def _is_active(entry: Entry, now: float) -> bool:
+    return not entry.revoked and entry.expires_at > now
 
 
 def _regranted(principal: Principal, roles: Roles) -> Principal:

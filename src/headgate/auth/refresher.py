@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from headgate.auth.keyring import Keyring, KeyRow
@@ -14,7 +15,24 @@ from headgate.policy import Roles
 
 log = logging.getLogger("headgate.auth")
 
+NAMED = 10
+"""How many keys an event names at most."""
+
 _Result = TypeVar("_Result")
+
+
+class KeyContents(Protocol):
+    """What a source holds."""
+
+    @property
+    def records(self) -> Sequence[KeyRow]:
+        """The keys."""
+        ...
+
+    @property
+    def unreadable(self) -> Sequence[object]:
+        """What cannot be used, each with its reason as ``str()`` tells it."""
+        ...
 
 
 class KeySource(Protocol):
@@ -32,13 +50,30 @@ class KeySource(Protocol):
         """
         ...
 
-    def records(self) -> Sequence[KeyRow]:
-        """Every key, revoked and expired ones too.
+    def contents(self) -> KeyContents:
+        """Every key, revoked and expired ones too, and what cannot be read.
 
         Raises:
             HeadgateError: the source cannot be read.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeysStatus:
+    """How the keys stand, for the health page.
+
+    Attributes:
+        active: keys that open the gate now.
+        age_seconds: since the source was last read, or found unchanged; ``None``: never.
+        failing: why it cannot be read now; ``None``: it can.
+        unreadable: the keys that cannot be used, each with its reason.
+    """
+
+    active: int
+    age_seconds: float | None
+    failing: str | None
+    unreadable: tuple[str, ...]
 
 
 class Refresher:
@@ -51,7 +86,8 @@ class Refresher:
     the error, and once again, with ``None``, when the source is back.
 
     ``roles`` say what the keys may do; ``None``: those built in.  A role that a key has and that
-    they do not know grants nothing, which is logged once.
+    they do not know grants nothing, which is logged once.  So are keys that cannot be used, and
+    keys that are in the source no longer: a store never loses one by itself.
     """
 
     def __init__(
@@ -73,6 +109,8 @@ class Refresher:
         self._missing: frozenset[tuple[str, str]] = frozenset()
         self._seen: Hashable = None
         self._trouble: str | None = None
+        self._unreadable: tuple[str, ...] = ()
+        self._looked_at: float | None = None
 
     def load(self) -> None:
         """Read the source for the first time, before the gate takes requests.
@@ -81,6 +119,16 @@ class Refresher:
             HeadgateError: the source cannot be read.
         """
         self._take(self._look())
+
+    def status(self) -> KeysStatus:
+        """How the keys stand now."""
+        now = self._clock()
+        return KeysStatus(
+            active=self._keyring.count_active(now),
+            age_seconds=None if self._looked_at is None else max(0.0, now - self._looked_at),
+            failing=self._trouble,
+            unreadable=self._unreadable,
+        )
 
     def regrant(self, roles: Roles) -> None:
         """From now on the keys may do what ``roles`` say."""
@@ -104,17 +152,36 @@ class Refresher:
             self._note(None)
         self._offer(self._keyring.at(self._clock()))
 
-    def _look(self) -> tuple[Hashable, Sequence[KeyRow]] | None:
+    def _look(self) -> tuple[Hashable, KeyContents] | None:
         """The source's version and keys, or ``None`` if they are those already taken."""
         # The version first: a change between the two reads is then seen again by the next look,
         # the other way round it would be missed.
         version = self._source.data_version()
-        return None if version == self._seen else (version, self._source.records())
+        return None if version == self._seen else (version, self._source.contents())
 
-    def _take(self, found: tuple[Hashable, Sequence[KeyRow]] | None) -> None:
+    def _take(self, found: tuple[Hashable, KeyContents] | None) -> None:
+        now = self._looked_at = self._clock()
         if found is not None:
-            self._seen, rows = found
-            self._offer(self._keyring.with_rows(rows, self._clock()))
+            self._seen, contents = found
+            before = self._keyring
+            self._offer(before.with_rows(contents.records, now))
+            broken = self._log_unreadable(tuple(map(str, contents.unreadable)))
+            gone = before.gone_from(self._keyring, now)
+            if len(gone) > broken:
+                log.warning(
+                    "%d keys that opened the gate are gone from the key store (%s): was it "
+                    "deleted, or another one put in its place?",
+                    len(gone),
+                    ", ".join(f"'{each.name}'" for each in gone[:NAMED]),
+                )
+
+    def _log_unreadable(self, unreadable: tuple[str, ...]) -> int:
+        """Name those that were not named yet; how many."""
+        new = [each for each in unreadable if each not in self._unreadable]
+        for each in new:
+            log.error("a key of the key store cannot be used, %s", each)
+        self._unreadable = unreadable
+        return len(new)
 
     def _offer(self, keyring: Keyring) -> None:
         if keyring is not self._keyring:

@@ -7,7 +7,6 @@ mistyped option answer at once.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from headgate import __version__, is_compiled
+from headgate.cli.output import drop_output, tell
 from headgate.errors import ConfigError, HeadgateError
 
 EXIT_USAGE = 2
@@ -38,10 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; ``arguments`` are the process's own by default.  The exit code."""
     try:
         code = _run(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader left, as `| head` does.  What is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader left, as `| head` does
+        drop_output()
         return EXIT_BROKEN_PIPE
     return code
 
@@ -68,7 +68,7 @@ def _usage_problem(error: typer.TyperException) -> str:
 
 def _fail(problems: Iterable[str]) -> int:
     for problem in problems:
-        print(f"headgate: {problem}", file=sys.stderr)
+        tell(f"headgate: {problem}")
     return EXIT_USAGE
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from headgate.cli import address
-from headgate.config import AuthMode, Config, load
+from headgate.config import AuthMode, Config, exposed_secrets, load
+from headgate.stores import store_file, store_warnings
 
 ConfigFile = Annotated[
     Path | None,
@@ -24,8 +26,23 @@ ConfigFile = Annotated[
 
 def check(config: ConfigFile = None) -> None:
     """List every problem of the configuration, or what it comes to."""
-    for name, value in summary(load(config, os.environ)):
+    settings = load(config, os.environ)
+    for warning in warnings(settings):
+        print(f"headgate: warning: {warning}", file=sys.stderr)
+    for name, value in summary(settings):
         print(f"{name:<11} {value}")
+
+
+def warnings(config: Config) -> list[str]:
+    """What a gate with this configuration would start with, but is not as safe as it could be.
+
+    Raises:
+        HeadgateError: the key store is so unsafe that no gate starts with it.
+    """
+    found = [str(problem) for problem in exposed_secrets(config)]
+    if config.auth.mode is AuthMode.KEYS:
+        found += store_warnings(config.key_database)
+    return found
 
 
 def summary(config: Config) -> list[tuple[str, str]]:
@@ -35,7 +52,10 @@ def summary(config: Config) -> list[tuple[str, str]]:
     where = address.url(listen.host, listen.port, "http" if listen.tls is None else "https")
     lines = [
         ("listen", f"{where}, {_count(listen.workers, 'worker')}"),
-        ("clients", f"need a key of {config.key_database}" if keys else "pass without a key"),
+        (
+            "clients",
+            f"need a key of {store_file(config.key_database)}" if keys else "pass without a key",
+        ),
     ]
     for name, upstream in config.upstreams.items():
         prefixes = " ".join(prefix or "/" for prefix in upstream.prefixes)

@@ -25,7 +25,9 @@ def claim(folder: Path) -> Iterator[Path]:
     absolute = folder.absolute()
     try:
         absolute.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(absolute / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # No link: in a folder that others may write it could lead to any file of this user.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(absolute / LOCK, flags, 0o600)
     except OSError as error:
         raise HeadgateError(
             f"the data folder {folder} cannot be used: {_lower(error)}; "

@@ -8,9 +8,8 @@ import json
 import os
 import re
 import secrets
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headgate.cli.check import ConfigFile
+from headgate.cli.output import hand_over, tell
 from headgate.errors import HeadgateError
 from headgate.policy import DEFAULT_ROLES, Roles
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from headgate.config import Config
-    from headgate.stores.keys import KeyRecord, KeyStore
+    from headgate.stores import KeyRecord, KeyStore
 
 app = typer.Typer(
     help="Make, list, change and revoke API keys.  Running gates follow within 2 seconds."
@@ -85,10 +85,22 @@ def create(
     now = time.time()
     end = None if expires_in is None else now + expires_in
     with KeyStore(settings.key_database) as store:
-        record, secret = issue(store, name, now, end, roles)
-    print(secret)
+        if store.is_new:
+            tell(
+                f"headgate: made a new key store, {store.path}; if there was one before, all its "
+                "keys are locked out now: put a backup of it back"
+            )
+        # Kept only once it was written: a key that nobody has seen would open the gate for ever.
+        record, _ = issue(
+            store,
+            name,
+            now,
+            end,
+            roles,
+            hand_over=lambda secret: hand_over(secret, "no key was made"),
+        )
     # Standard error often ends up in a log, so the key itself stays off it.
-    print(_guidance(record), file=sys.stderr)
+    tell(_guidance(record))
 
 
 @app.command("list")
@@ -104,13 +116,16 @@ def list_(
 
     now = time.time()
     with KeyStore(_settings(data, config).key_database, create=False) as store:
-        records = store.records()
+        contents = store.contents()
+    records = contents.records
+    for row in contents.unreadable:
+        tell(f"headgate: a key cannot be used and is left out, {row}")
     if as_json:
         print(json.dumps([_public(record, now) for record in records], indent=2))
     elif records:
         Console().print(_table(records, now))
     else:
-        print("there are no keys; 'headgate keys create NAME' makes one", file=sys.stderr)
+        tell("there are no keys; 'headgate keys create NAME' makes one")
 
 
 @app.command("set-roles")
@@ -131,7 +146,7 @@ def set_roles(
     roles = _existing(role, settings)
     with KeyStore(settings.key_database, create=False) as store:
         record = store.set_roles(name_or_id, roles)
-    print(f"the key '{record.name}' ({record.id}) has {_roles(record)} now", file=sys.stderr)
+    tell(f"the key '{record.name}' ({record.id}) has {_roles(record)} now")
 
 
 @app.command()
@@ -145,8 +160,13 @@ def revoke(
 
     _refuse_secret(name_or_id)
     with KeyStore(_settings(data, config).key_database, create=False) as store:
+        before = store.find(name_or_id)
         record = store.revoke(name_or_id, time.time())
-    print(f"revoked the key '{record.name}' ({record.id})", file=sys.stderr)
+    if before.revoked_at is None:
+        tell(f"revoked the key '{record.name}' ({record.id})")
+    else:
+        when = _timestamp(before.revoked_at)
+        tell(f"the key '{record.name}' ({record.id}) was revoked already, at {when}")
 
 
 def issue(
@@ -155,8 +175,11 @@ def issue(
     now: float,
     expires_at: float | None = None,
     roles: Sequence[str] = DEFAULT_ROLES,
+    hand_over: Callable[[str], None] = lambda _secret: None,
 ) -> tuple[KeyRecord, str]:
     """Make a key; the second value is its secret, which exists nowhere else.
+
+    ``hand_over`` gives the secret to whom it is for; where it raises, there is no key.
 
     Raises:
         HeadgateError: the name is not fit, or an active key has it; the store fails.
@@ -164,7 +187,10 @@ def issue(
     from headgate.auth.key import RANDOM_BYTES, digest, mint
 
     secret = mint(secrets.token_bytes(RANDOM_BYTES))
-    return store.create(name, digest(secret), now, expires_at, roles), secret
+    record = store.create(
+        name, digest(secret), now, expires_at, roles, hand_over=lambda _record: hand_over(secret)
+    )
+    return record, secret
 
 
 def _settings(data: Path | None, config: Path | None) -> Config:

@@ -14,11 +14,11 @@ import typer
 
 from headgate import compose
 from headgate.cli import address
-from headgate.cli.check import ConfigFile
+from headgate.cli.check import ConfigFile, warnings
 from headgate.compose import ConfigSource, Listening
 from headgate.config import AuthMode, Config, load
 from headgate.errors import ConfigError, Problem
-from headgate.stores import KeyState, KeyStore
+from headgate.stores import KeyState, KeyStore, store_file
 from headgate.telemetry import event_log
 
 
@@ -102,10 +102,10 @@ def notices(config: Config) -> list[str]:
         )
     if config.auth.mode is AuthMode.KEYS and not _has_working_key(config.key_database):
         found.append(
-            f"no key in {config.key_database} works, so every request will be refused; make one "
-            f"with: headgate keys create NAME --data {shlex.quote(str(config.data))}"
+            f"no key in {store_file(config.key_database)} works, so every request will be refused; "
+            f"make one with: headgate keys create NAME --data {shlex.quote(str(config.data))}"
         )
-    return found
+    return found + warnings(config)
 
 
 def _has_working_key(database: Path) -> bool:

@@ -10,6 +10,7 @@ from headgate.config.schema import (
     Listen,
     ListenTls,
 )
+from headgate.config.secret_files import exposed_secrets
 from headgate.config.shields import ShieldRule, Shields
 from headgate.config.upstream import BodyLimits, Upstream, UpstreamTls
 
@@ -27,5 +28,6 @@ __all__ = [
     "Shields",
     "Upstream",
     "UpstreamTls",
+    "exposed_secrets",
     "load",
 ]

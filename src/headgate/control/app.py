@@ -12,7 +12,7 @@ import dataclasses
 import enum
 import os
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -53,13 +53,25 @@ class Status(enum.StrEnum):
     DOWN = "down"
 
 
+class KeysView(Protocol):
+    """How the keys stand; a dataclass, shown as it is."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    @property
+    def failing(self) -> str | None:
+        """Why the key store cannot be read; ``None``: it can."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ControlFacts:
     """What the pages need to know.
 
     ``draining``: whether this worker is about to stop.  ``metrics``: the Prometheus text.
     ``snapshots``: how each upstream in force stands.  ``checks``: theirs, by the upstream's name.
-    ``version``: of Headgate.  ``worker`` and ``workers``: which of how many this is.
+    ``version``: of Headgate.  ``keys``: how the key store stands, where there is one.  ``worker``
+    and ``workers``: which of how many this is.
     """
 
     draining: Callable[[], bool]
@@ -67,6 +79,7 @@ class ControlFacts:
     snapshots: Callable[[], list[ClusterSnapshot]]
     checks: Callable[[], Mapping[str, Checks]]
     version: str
+    keys: Callable[[], KeysView] | None = None
     worker: int = 0
     workers: int = 1
 
@@ -122,7 +135,10 @@ class _Pages:
     ) -> Response:
         snapshots = self._facts.snapshots()
         states = [upstream_status(each, results.get(each.upstream, ())) for each in snapshots]
+        keys = None if self._facts.keys is None else self._facts.keys()
         status = _of_all(states)
+        if status is Status.OK and keys is not None and keys.failing is not None:
+            status = Status.DEGRADED  # those that are known go on to work
         answer: dict[str, Any] = {"status": status}
         if _may(request, Action.READ):
             answer["version"] = self._facts.version
@@ -132,6 +148,8 @@ class _Pages:
                 {"status": state, **dataclasses.asdict(snapshot)}
                 for state, snapshot in zip(states, snapshots, strict=True)
             ]
+            if keys is not None:
+                answer["keys"] = dataclasses.asdict(keys)
             if results:
                 answer["apis"] = {
                     name: [_told(name, result) for result in each] for name, each in results.items()
@@ -212,7 +230,20 @@ def _can_serve(snapshot: ClusterSnapshot) -> bool:
 
 def _json(answer: Mapping[str, Any], reason: Reason, code: int | None = None) -> Response:
     code = code or REASONS[reason].status
-    return JSONResponse(answer, status_code=code, headers=_fields(reason))
+    return JSONResponse(_rounded(answer), status_code=code, headers=_fields(reason))
+
+
+def _rounded(value: object) -> object:
+    """The same with its times in whole milliseconds: more digits than that say nothing."""
+    match value:
+        case float():
+            return round(value, 3)
+        case Mapping():
+            return {key: _rounded(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_rounded(each) for each in value]
+        case _:
+            return value
 
 
 def _text(word: str, reason: Reason) -> Response:

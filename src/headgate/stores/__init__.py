@@ -1,5 +1,16 @@
 """What Headgate keeps on disk."""
 
-from headgate.stores.keys import KeyRecord, KeyState, KeyStore
+from headgate.stores.keys import Contents, KeyStore
+from headgate.stores.place import find as store_file
+from headgate.stores.place import warnings as store_warnings
+from headgate.stores.rows import KeyRecord, KeyState, UnreadableRow
 
-__all__ = ["KeyRecord", "KeyState", "KeyStore"]
+__all__ = [
+    "Contents",
+    "KeyRecord",
+    "KeyState",
+    "KeyStore",
+    "UnreadableRow",
+    "store_file",
+    "store_warnings",
+]

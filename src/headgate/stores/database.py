@@ -13,27 +13,37 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from headgate.errors import HeadgateError
+from headgate.stores.place import require_safe
+from headgate.stores.rows import COLUMNS, DIGEST_BYTES, LAST_SECOND
 
 # Tells a key store from any other SQLite file, such as MLflow's own ("HGks" in ASCII).
 APPLICATION_ID = 0x48476B73
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process's write, which takes milliseconds
 
+_COLUMNS = f"""
+    serial     INTEGER PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE CHECK (typeof(id) = 'text'),
+    name       TEXT NOT NULL CHECK (typeof(name) = 'text'),
+    digest     BLOB NOT NULL UNIQUE
+               CHECK (typeof(digest) = 'blob' AND length(digest) = {DIGEST_BYTES}),
+    -- these three: seconds since the epoch, UTC; NULL: never
+    created_at INTEGER NOT NULL
+               CHECK (typeof(created_at) = 'integer' AND created_at BETWEEN 0 AND {LAST_SECOND}),
+    expires_at INTEGER CHECK (expires_at IS NULL OR
+               (typeof(expires_at) = 'integer' AND expires_at BETWEEN 0 AND {LAST_SECOND})),
+    revoked_at INTEGER CHECK (revoked_at IS NULL OR
+               (typeof(revoked_at) = 'integer' AND revoked_at BETWEEN 0 AND {LAST_SECOND})),
+    -- names, with spaces between them; none: nothing allowed
+    roles      TEXT NOT NULL DEFAULT '' CHECK (typeof(roles) = 'text')
+"""
 _SCHEMA = f"""
 BEGIN;
-CREATE TABLE keys (
-    serial     INTEGER PRIMARY KEY,
-    id         TEXT NOT NULL UNIQUE,
-    name       TEXT NOT NULL,
-    digest     BLOB NOT NULL UNIQUE CHECK (typeof(digest) = 'blob' AND length(digest) = 32),
-    created_at INTEGER NOT NULL,  -- this and the next two: seconds since the epoch, UTC
-    expires_at INTEGER,           -- NULL: never
-    revoked_at INTEGER,           -- NULL: not revoked
-    roles      TEXT NOT NULL DEFAULT ''  -- names, with spaces between them; none: nothing allowed
-);
+CREATE TABLE keys ({_COLUMNS});
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
@@ -43,6 +53,14 @@ _TO_NEXT_SCHEMA = {
     1: (  # which had no roles: each key opened everything, and goes on to do so
         "ALTER TABLE keys ADD COLUMN roles TEXT NOT NULL DEFAULT ''",
         "UPDATE keys SET roles = 'admin'",
+    ),
+    2: (  # which took a value of any type; rows with a wrong one are kept, to be mended
+        f"CREATE TABLE checked_keys ({_COLUMNS})",
+        "PRAGMA ignore_check_constraints = ON",
+        f"INSERT INTO checked_keys ({COLUMNS}) SELECT {COLUMNS} FROM keys",  # noqa: S608
+        "PRAGMA ignore_check_constraints = OFF",
+        "DROP TABLE keys",
+        "ALTER TABLE checked_keys RENAME TO keys",
     ),
 }
 """What brings a store of each older schema to the one after it."""
@@ -65,18 +83,17 @@ def in_words(path: Path) -> Iterator[None]:
         ) from error
 
 
-def create(path: Path) -> None:
-    """Make an empty key store, unless there is one; its folder too.
+def create(path: Path) -> bool:
+    """Make an empty key store in a folder that exists, unless there is one; whether it did.
 
-    Only the owner may enter a new folder (0700) or read a new file (0600).
+    Only the owner may read a new file (0600).
 
     Raises:
-        HeadgateError: the folder or the file cannot be written.
+        HeadgateError: the file cannot be written.
     """
     with in_words(path):
         if path.exists():
-            return
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return False
         # Made under another name and linked into place whole: of several processes that start
         # at once, one wins, and none ever opens half a store.
         handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -84,27 +101,47 @@ def create(path: Path) -> None:
         try:
             with contextlib.closing(sqlite3.connect(draft)) as connection:
                 connection.executescript(_SCHEMA)
-            with contextlib.suppress(FileExistsError):
-                os.link(draft, path)
+            os.link(draft, path)
+        except FileExistsError:
+            return False
         finally:
             os.unlink(draft)
+    return True
 
 
-def identity(path: Path) -> tuple[int, int]:
-    """Device and inode: what tells this file from another one put in its place.
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """What tells a file from another one in its place, and from itself with other content.
+
+    SQLite's own change counter is not enough: a copy that is written over the file brings a
+    counter of its own, which one more write may make equal to the one before.
+    """
+
+    device: int
+    inode: int
+    size: int
+    modified: int  # this and the next: nanoseconds
+    changed: int
+
+
+def file_version(path: Path) -> FileVersion:
+    """The version of the file as it is now.
 
     Raises:
-        HeadgateError: there is no such file, or it cannot be reached.
+        HeadgateError: there is no such file, or it cannot be reached, or all may write it.
     """
     with in_words(path):
         try:
             status = path.stat()
+            require_safe(path)
         except FileNotFoundError:
             raise HeadgateError(
                 f"there is no key store at {path}; make a key with 'headgate keys create NAME', "
                 "or name the right folder with --data"
             ) from None
-    return status.st_dev, status.st_ino
+    return FileVersion(
+        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    )
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -126,6 +163,7 @@ def connect(path: Path) -> sqlite3.Connection:
         )
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(connection.close)
+            connection.text_factory = _text
             _recognise(connection, path)
             if _version(connection) < SCHEMA_VERSION:
                 _migrate(connection)
@@ -160,6 +198,11 @@ def _migrate(connection: sqlite3.Connection) -> None:
             for statement in _TO_NEXT_SCHEMA[version]:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _text(content: bytes) -> str:
+    """Text as SQLite holds it, which checks no encoding: one bad row must not hide the others."""
+    return content.decode("utf-8", "surrogateescape")
 
 
 def _trouble(error: sqlite3.Error) -> str:

@@ -16,7 +16,7 @@ from headgate.auth.keyring import Keyring
 from headgate.errors import Refusal
 from headgate.model import Principal
 from headgate.policy import Roles
-from headgate.stores.keys import KeyRecord
+from headgate.stores import KeyRecord
 
 NOW = 1_000.0
 KEY = mint(b"k" * 32)

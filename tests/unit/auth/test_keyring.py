@@ -9,7 +9,7 @@ import pytest
 from headgate.auth.keyring import Keyring
 from headgate.model import Action, Principal
 from headgate.policy import Role, Roles
-from headgate.stores.keys import KeyRecord
+from headgate.stores import KeyRecord
 
 NOW = 1_000
 TEAM = Roles({"team": Role("", ("read:runs",))})

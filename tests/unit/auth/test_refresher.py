@@ -6,16 +6,16 @@ import asyncio
 import contextlib
 import gc
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from headgate.auth.keyring import Keyring
-from headgate.auth.refresher import Refresher
+from headgate.auth.refresher import KeysStatus, Refresher
 from headgate.errors import HeadgateError
 from headgate.policy import Role, Roles
-from headgate.stores.keys import KeyRecord
+from headgate.stores import Contents, KeyRecord, UnreadableRow
 
 ROW = KeyRecord(id="k_00000001", name="ci", digest=b"\x01" * 32, created_at=0)
 WAIT = 10  # seconds; only a failing test waits that long
@@ -26,6 +26,7 @@ class FakeSource:
     """Keys in memory; ``trouble`` makes it unreadable, ``during_read`` runs inside a read."""
 
     rows: list[KeyRecord] = field(default_factory=lambda: [ROW])
+    unreadable: list[UnreadableRow] = field(default_factory=list)
     version: int = 1
     trouble: str = ""
     reads: int = 0
@@ -43,11 +44,11 @@ class FakeSource:
             raise HeadgateError(self.trouble)
         return self.version
 
-    def records(self) -> Sequence[KeyRecord]:
+    def contents(self) -> Contents:
         self.reads += 1
-        rows = list(self.rows)
+        found = Contents(list(self.rows), list(self.unreadable))
         self.during_read()
-        return rows
+        return found
 
     def wait_for_look(self, number: int) -> bool:
         with self._looked:
@@ -362,5 +363,67 @@ def test_a_role_that_does_not_exist_is_logged_once(caplog: pytest.LogCaptureFixt
         assert len(caplog.messages) == 1
         refresher.regrant(Roles())
         assert len(caplog.messages) == 2
+
+    asyncio.run(scene())
+
+
+def test_a_key_that_cannot_be_used_is_logged_once_and_shown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Again when it breaks again, and the others work on."""
+    bad = UnreadableRow(
+        3, "'k_00000003', 'ada'", "expires_at is text, not whole seconds since 1970"
+    )
+
+    async def scene() -> None:
+        source = FakeSource(unreadable=[bad])
+        follower = Follower(source)
+        assert follower.refresher.status() == KeysStatus(0, None, None, ())
+        follower.refresher.load()
+        assert follower.refresher.status() == KeysStatus(1, 0.0, None, (str(bad),))
+        source.change(ROW)
+        follower.refresher.load()
+        assert caplog.messages == [f"a key of the key store cannot be used, {bad}"]
+        source.unreadable = []
+        source.change(ROW)
+        follower.refresher.load()
+        assert follower.refresher.status().unreadable == ()
+        source.unreadable = [bad]
+        source.change(ROW)
+        follower.refresher.load()
+        assert len(caplog.messages) == 2
+
+    asyncio.run(scene())
+
+
+def test_the_status_tells_how_long_the_source_has_failed() -> None:
+    async def scene() -> None:
+        source = FakeSource([ROW, replace(ROW, digest=b"\x02" * 32, revoked_at=5)])
+        async with following(source) as follower:
+            source.trouble = "the file is gone"
+            await follower.until(lambda: len(follower.reports) == 1)
+            follower.now = 1_007
+            status = follower.refresher.status()
+            assert (status.active, status.age_seconds, status.failing) == (
+                1,
+                7.0,
+                "the file is gone",
+            )
+
+    asyncio.run(scene())
+
+
+def test_keys_that_are_gone_from_the_source_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    """As after a store was deleted and made anew; what worked no more is not missed."""
+
+    async def scene() -> None:
+        revoked = replace(ROW, id="k_00000002", name="old", digest=b"\x02" * 32, revoked_at=5)
+        source = FakeSource([ROW, revoked])
+        follower = Follower(source)
+        follower.refresher.load()
+        source.change(replace(ROW, id="k_00000003", name="new", digest=b"\x03" * 32))
+        follower.refresher.load()
+        (message,) = caplog.messages
+        assert message.startswith("1 keys that opened the gate are gone from the key store ('ci')")
 
     asyncio.run(scene())

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import shlex
+import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +22,7 @@ from headgate.auth.key import Verdict, digest, verdict
 from headgate.cli import keys
 from headgate.errors import ConfigError, HeadgateError
 from headgate.stores import KeyState, KeyStore
+from tests.support.processes import clean_environment
 
 DAY = 86_400
 Keys = Callable[..., Result]
@@ -197,13 +203,96 @@ def test_revoke_by_name_or_id(run: Keys, data: Path, field: str) -> None:
     assert [record["state"] for record in records(data)] == [KeyState.REVOKED, KeyState.ACTIVE]
 
 
-def test_revoking_what_cannot_be_revoked_is_an_error(run: Keys) -> None:
+def test_revoking_an_unknown_key_is_an_error(run: Keys) -> None:
     run("create", "ci")
     with pytest.raises(HeadgateError, match="no key has the name 'nobody'"):
         run("revoke", "nobody")
-    run("revoke", "ci")
-    with pytest.raises(HeadgateError, match="is revoked already"):
-        run("revoke", "ci")
+
+
+def test_revoking_twice_says_so_and_succeeds(run: Keys) -> None:
+    """What was asked for is the case; and the time of the first stays."""
+    run("create", "ci")
+    assert run("revoke", "ci").stderr.startswith("revoked the key 'ci' (k_")
+    (before,) = json.loads(run("list", "--json").stdout)
+    again = run("revoke", "ci")
+    assert again.exit_code == 0
+    assert f"({before['id']}) was revoked already, at {before['revoked_at']}\n" in again.stderr
+    assert json.loads(run("list", "--json").stdout) == [before]
+
+
+def headgate(redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a shell, its output going where ``redirection`` says."""
+    command = shlex.join([sys.executable, "-m", "headgate", *arguments])
+    return subprocess.run(
+        ["sh", "-c", f"exec {command} {redirection}"],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("redirection", "what"), [(">&-", "it is closed"), ("> /dev/full", "No space left on device")]
+)
+def test_a_key_that_cannot_be_printed_is_not_made(data: Path, redirection: str, what: str) -> None:
+    done = headgate(redirection, "keys", "create", "ci", "--data", str(data))
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert lines[-1] == (f"headgate: standard output cannot be written ({what}): no key was made")
+    assert "Traceback" not in done.stderr
+    assert records(data) == []
+
+
+def test_a_key_is_not_made_for_a_reader_that_has_left(data: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "headgate", "keys", "create", "ci", "--data", str(data)],
+            env=clean_environment(),
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "(Broken pipe): no key was made" in done.stderr
+    assert records(data) == []
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full"])
+def test_standard_output_holds_the_key_alone_wherever_the_rest_goes(
+    data: Path, redirection: str
+) -> None:
+    done = headgate(redirection, "keys", "create", "ci", "--data", str(data))
+    assert done.returncode == 0
+    assert verdict(done.stdout.removesuffix("\n")) is Verdict.FINE
+
+
+def test_a_new_store_is_told_of(run: Keys, data: Path) -> None:
+    """Who deleted the old one has locked out all its keys, and is to know at once."""
+    warning = "if there was one before, all its keys are locked out"
+    assert warning in run("create", "one").stderr
+    assert warning not in run("create", "two").stderr
+    (data / "keys.sqlite").unlink()
+    assert warning in run("create", "three").stderr
+
+
+def test_a_damaged_row_is_named_and_left_out_of_the_list(run: Keys, data: Path) -> None:
+    run("create", "good")
+    run("create", "bad")
+    with contextlib.closing(sqlite3.connect(data / "keys.sqlite")) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE keys SET expires_at = 'soon' WHERE name = 'bad'")
+        connection.commit()
+    result = run("list")
+    assert result.exit_code == 0
+    assert "good" in result.stdout
+    assert "bad" not in result.stdout
+    assert re.search(r"left out, row 2 \('k_\w+', 'bad'\): expires_at is text", result.stderr)
 
 
 def test_a_name_in_use_is_an_error_and_prints_no_key(run: Keys, data: Path) -> None:

@@ -16,8 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from headgate.errors import HeadgateError
-from headgate.stores import database
-from headgate.stores.keys import KeyRecord, KeyStore
+from headgate.stores import KeyRecord, KeyStore, database
 
 NOBODY = 65534
 
@@ -146,8 +145,8 @@ def test_a_database_of_another_program_is_left_alone(path: Path, statements: str
 def test_a_newer_schema_asks_for_an_upgrade(path: Path) -> None:
     KeyStore(path).close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 3")
-    assert "newer Headgate (schema 3, this one knows 2); upgrade this Headgate" in refused(path)
+        connection.execute("PRAGMA user_version = 4")
+    assert "newer Headgate (schema 4, this one knows 3); upgrade this Headgate" in refused(path)
 
 
 FIRST_SCHEMA = """
@@ -234,10 +233,12 @@ def test_of_two_processes_that_start_at_once_one_changes_the_store(
         assert Telling.begins.wait(10)
         winner.execute("ALTER TABLE keys ADD COLUMN roles TEXT NOT NULL DEFAULT ''")
         winner.execute("UPDATE keys SET roles = 'viewer'")
+        winner.execute("UPDATE keys SET expires_at = 'soon' WHERE name = 'ada'")
         winner.execute("PRAGMA user_version = 2")
         winner.execute("COMMIT")
         with opening.result() as store:
-            assert [record.roles for record in store.records()] == [("viewer",), ("viewer",)]
+            assert [record.roles for record in store.records()] == [("viewer",)]
+            assert [row.serial for row in store.contents().unreadable] == [2]
 
 
 def test_an_older_store_that_cannot_be_written_is_refused(
