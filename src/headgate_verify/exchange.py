@@ -22,6 +22,10 @@ _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN,
 INVALID_HOST = "Invalid Host header"
 CROSS_ORIGIN = "Cross-origin request blocked"
 _MLFLOW_PHRASES = (INVALID_HOST, CROSS_ORIGIN)
+# A script or a style with what is in it, or a tag; one that is cut off goes on to the end.
+_MARKUP = re.compile(
+    r"<(?:script|style)\b(?:[^<]|<(?!/(?:script|style)\b))*+|<[^>]*+>?+", re.IGNORECASE
+)
 
 
 class Fault(enum.StrEnum):
@@ -177,5 +181,5 @@ def _message(document: Mapping[str, object], body: bytes) -> str:
     for field in ("message", "detail"):  # MLflow and the gate; FastAPI
         if document.get(field):
             return " ".join(str(document[field]).split())[:_MESSAGE_LIMIT]
-    text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>", " ", body.decode(errors="replace"))
+    text = _MARKUP.sub(" ", body.decode(errors="replace"))
     return " ".join(html.unescape(text).split())[:_MESSAGE_LIMIT]

@@ -129,7 +129,7 @@ def _object(rule: Rule, detail: str) -> ObjectField:
     kind, may_be_new, field = ObjectKind(match[1]), bool(match[2]), match[3]
     if field.startswith("{"):
         name = field.strip("{}")
-        if not re.search(rf"{{{name}(?::path)?}}", rule.path):
+        if f"{{{name}}}" not in rule.path and f"{{{name}:path}}" not in rule.path:
             raise ValueError(f"{field} is no parameter of {rule.path}")
         return ObjectField(kind, Place.PATH, name, may_be_new)
     if field.startswith("?"):

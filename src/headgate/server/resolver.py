@@ -34,7 +34,7 @@ _TRACE_ID = re.compile(r"(?:tr-)?[0-9a-f]{32}")
 _DATASET_ID = re.compile(r"d-[0-9a-f]{32}")
 _RUNS_URI = re.compile(r"runs:/+([0-9a-f]{32})(?:/.*)?")
 _MODEL_URI = re.compile(r"models:/+(m-[0-9a-f]{32})(?:/.*)?")
-_PROXIED = re.compile(r"mlflow-artifacts:/+(?![^/]*:)([^?#]*)")
+_PROXIED = re.compile(r"mlflow-artifacts:/++(?![^/]*:)([^?#]*)")
 
 
 class Answer(Protocol):

@@ -34,9 +34,10 @@ _ASSISTANT_OFF: Final = {
 """What an MLflow says that has no assistant to offer (mlflow/server/assistant/api.py, 3.17.2)."""
 
 # A query in which every id is one, and every path plainly leads downwards: nearly all of them.
+# Each parameter is read one way only: two readings of each would be 2**n of n of them.
 _PLAIN_QUERY: Final = re.compile(
-    rb"\?(?:(?:[a-z_]+=[A-Za-z0-9_\-]*"
-    rb"|(?:[a-z_]+_)?path=(?:[A-Za-z0-9_\-]+(?:(?:/|%2F|\.|\+|%20)[A-Za-z0-9_\-]+)*)?)(?:&|$))*"
+    rb"\?(?>(?:[a-z_]+=[A-Za-z0-9_\-]*"
+    rb"|(?:[a-z_]+_)?path=[A-Za-z0-9_\-]+(?:(?:/|%2F|\.|\+|%20)[A-Za-z0-9_\-]+)*)(?:&|$))*+"
 )
 
 

@@ -31,7 +31,7 @@ def version(subject: Subject) -> str:
         allow_redirects=False,
     )
     text = response.text.strip()
-    if response.status_code != 200 or not re.fullmatch(r"\d+\.\d+[\w.+-]*", text):
+    if response.status_code != 200 or not re.fullmatch(r"\d++\.\d++[\w.+-]*", text):
         raise ValueError(f"{_PATH} does not name a version of MLflow: {text[:80]!r}")
     return f"MLflow {text}, client {mlflow.__version__}"
 
