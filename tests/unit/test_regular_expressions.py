@@ -193,13 +193,13 @@ def test_no_query_stops_the_shield(pairs: int) -> None:
 
 
 def test_no_location_stops_the_resolver() -> None:
-    async def ask(target: str) -> Any:
+    async def ask(target: str, body: bytes = b"", workspace: str | None = None) -> Any:
         raise AssertionError(target)
 
-    resolver = Resolver(ask, lambda: 0.0)
+    lookups = Resolver(ask, lambda: 0.0).lookups()
     location = "mlflow-artifacts:" + "/" * 50_000 + "?"
 
     def look_up() -> None:
-        assert not asyncio.run(resolver.names(ObjectKind.LOCATION, location)).names
+        assert not asyncio.run(lookups.names(ObjectKind.LOCATION, location)).names
 
     assert processor_seconds(look_up) < 0.2
