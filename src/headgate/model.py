@@ -123,7 +123,9 @@ class ObjectKind(enum.Enum):
     """The things that operations act on and that a key may be narrowed to, or led astray by.
 
     ``ARTIFACT``: a path from the root of the artifact store.  ``PATH``: one within another object
-    named beside it.  ``LOCATION``: an address of stored files that MLflow keeps and follows later.
+    named beside it.  ``LOCAL_FILE``: a path on the client's own machine, of which MLflow takes the
+    last segment as a name below the object named beside it.  ``LOCATION``: an address of stored
+    files that MLflow keeps and follows later.
     """
 
     EXPERIMENT = "experiment"
@@ -136,6 +138,7 @@ class ObjectKind(enum.Enum):
     WORKSPACE = "workspace"
     ARTIFACT = "artifact"
     PATH = "path"
+    LOCAL_FILE = "local-file"
     LOCATION = "location"
 
 
@@ -179,6 +182,7 @@ class Operation:
         since: the oldest known version that has the route; empty for the gate's own.
         not_in: the newest known version that has not got it yet; empty if all have it.
         native_since: the oldest known version that serves it from FastAPI; empty if none does.
+        ends_in_artifact: its path ends in the path of an artifact.
     """
 
     family: str
@@ -196,6 +200,7 @@ class Operation:
     since: str = ""
     not_in: str = ""
     native_since: str = ""
+    ends_in_artifact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,6 +219,25 @@ def test_what_names_nothing_of_its_own_is_closed(
     assert (status, answer["error_code"]) == (403, "PERMISSION_DENIED")
 
 
+def test_an_upload_in_parts_is_judged_by_its_folder(world: World) -> None:
+    """The file of the client, wherever it lies there, names nobody's object."""
+
+    def upload(step: str, folder: str, path: str) -> int:
+        message = {"path": path, "num_parts": 1, "upload_id": "u", "parts": [{"part_number": 1}]}
+        return world.ask("POST", f"/api/2.0/mlflow-artifacts/mpu/{step}/{folder}", message)[0]
+
+    own, other = world.own, world.other
+    for step in ("create", "complete", "abort"):
+        for path in ("/home/ada/model.bin", f"/{other.experiment}/x", f"{other.experiment}"):
+            # MLflow itself: its local store takes no parts.
+            assert upload(step, f"{own.experiment}/{own.run}/artifacts", path) == 501
+            assert upload(step, f"{other.experiment}/{other.run}/artifacts", path) == 403
+            assert upload(step, f"%25{ord(other.experiment[0]):x}/x", path) in (400, 403)
+            assert upload(step, f"workspaces/w/{other.experiment}/x", path) == 403
+        escape = f"../../../{other.experiment}/x/.."
+        assert upload(step, f"{own.experiment}/{own.run}/artifacts", escape) == 400
+
+
 def test_a_trace_export_is_judged_by_its_experiment(world: World) -> None:
     def export(experiment: str) -> int:
         fields = ("Content-Type: application/x-protobuf", f"x-mlflow-experiment-id: {experiment}")

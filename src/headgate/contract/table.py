@@ -14,7 +14,7 @@ from typing import NamedTuple
 from headgate.contract.known import KnownRoute, numbers, read_known
 from headgate.contract.patterns import Patterns
 from headgate.contract.rules import Rule, read_rules
-from headgate.model import BodyHandling, Operation, Place
+from headgate.model import BodyHandling, ObjectKind, Operation, Place
 
 PLACES = ("/api/2.0", "/api/3.0", "/ajax-api/2.0", "/ajax-api/3.0")
 """Where the paths are mounted that do not begin with ``/``: the four mean one route."""
@@ -163,6 +163,9 @@ def _operation(
         since=since,
         not_in=_before(since, versions),
         native_since=native_since,
+        ends_in_artifact=any(
+            field.kind is ObjectKind.ARTIFACT and field.place is Place.PATH for field in objects
+        ),
     )
 
 

@@ -49,7 +49,8 @@ LIES_IN: Final[Mapping[ObjectKind, tuple[ObjectKind, str]]] = {
 }
 """For each kind of object, what its name is looked up in, and the family that it is read with.
 
-A ``PATH`` lies in the object named beside it, and a grant for workspaces is never narrowed.
+A ``PATH`` and a ``LOCAL_FILE`` lie in the object named beside them, and a grant for workspaces is
+never narrowed.
 """
 
 

@@ -29,7 +29,7 @@ from headgate.dataplane.gate import (
 from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Principal, Reason, SizeClass
 from headgate.server.authorise import Authoriser
-from headgate.wire.errors import ProtocolError
+from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.request import Request
 from headgate.wire.request_fields import Credentials, RequestFields
 from headgate.wire.site import Site, why_foreign
@@ -166,8 +166,7 @@ class Pipeline:
         try:
             target = canonicalise(request.target, request.fields.host)
         except ProtocolError as error:
-            message = f"Headgate refused the request: {error.message}."
-            return Refused(Refusal(error.reason, message), Phase.CANONICALISE)
+            return _ambiguous(error)
         prefix, path = self._split(target.path)
         balancer = self._balancers.get(prefix)
         if not path and balancer is not None:
@@ -177,8 +176,9 @@ class Pipeline:
         operation = classify(request.method, path)
         if operation is not None and operation.family == "gate":
             balancer = self._control
-        if operation is None or balancer is None:
-            return Refused(_unknown_route(request, target), Phase.CLASSIFY)
+        artifact = operation is not None and operation.ends_in_artifact
+        if operation is None or balancer is None or (target.loose and not artifact):
+            return _nowhere(request, target)
         lines = self._authorise.place(operation, path)
         if isinstance(lines, Refused | Answered):
             return lines
@@ -244,6 +244,19 @@ def _foreign_write(request: Request, caller: Caller) -> Refusal:
 
 def _for(place: Answered | Refused, principal: Principal) -> Answered | Refused:
     return replace(place, principal=principal.name)
+
+
+def _ambiguous(error: ProtocolError) -> Refused:
+    """The target has no single meaning, of which the sender is told without a key."""
+    message = f"Headgate refused the request: {error.message}."
+    return Refused(Refusal(error.reason, message), Phase.CANONICALISE)
+
+
+def _nowhere(request: Request, target: Target) -> Refused:
+    """The target leads to no route, or has what only the name of an artifact may have."""
+    if target.loose:
+        return _ambiguous(ambiguous(f"the path {target.loose}"))
+    return Refused(_unknown_route(request, target), Phase.CLASSIFY)
 
 
 def _unknown_route(request: Request, target: Target) -> Refusal:

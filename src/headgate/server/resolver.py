@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import quote
 
 from headgate.model import ObjectKind, Reason
+from headgate.wire.escapes import trouble
 
 FRESH_SECONDS = 30.0
 """How long an answer is good for: a renamed experiment is known by its new name after that."""
@@ -283,8 +284,7 @@ class Lookups:
 
     async def _artifact(self, value: str) -> Names:
         """By its path from the root of the artifact store: ``experiment id/…``."""
-        segments = value.strip("/").split("/")
-        if any(segment in (".", "..") or "\\" in segment for segment in segments):
+        if trouble(f"/{value.strip('/')}", relative=False):
             return NOBODYS
         first, _, rest = value.strip("/").partition("/")
         if first == "workspaces":

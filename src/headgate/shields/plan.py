@@ -10,6 +10,7 @@ from headgate.config.shields import ShieldRule
 from headgate.model import Action, ObjectKind, Operation, Place
 
 _PATHS: Final = frozenset({ObjectKind.PATH, ObjectKind.ARTIFACT})
+_FILES: Final = frozenset({ObjectKind.LOCAL_FILE})
 _IDENTIFIERS: Final = frozenset({ObjectKind.RUN, ObjectKind.EXPERIMENT, ObjectKind.LOGGED_MODEL})
 _NAMING: Final = {
     "experiments/create": "name",
@@ -51,6 +52,7 @@ class Plan:
         query_urls: those that hold an address to call.
         query_proxied: the query holds the path of a request that the server makes.
         body_paths: the places in the body that hold a path.
+        body_files: those that hold the path of a file on the client's machine.
         body_locations: those that hold a location.
         body_name: the one that gives a name, or empty.
         body_urls: addresses to call may stand anywhere in the body.
@@ -66,6 +68,7 @@ class Plan:
     query_urls: frozenset[str] = frozenset()
     query_proxied: bool = False
     body_paths: frozenset[str] = frozenset()
+    body_files: frozenset[str] = frozenset()
     body_locations: frozenset[str] = frozenset()
     body_name: str = ""
     body_urls: bool = False
@@ -83,6 +86,7 @@ class Plan:
         """Whether the body is looked at, so that it has to be collected."""
         return bool(
             self.body_paths
+            or self.body_files
             or self.body_locations
             or self.body_name
             or self.body_urls
@@ -111,6 +115,7 @@ def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
         query_proxied=bool(proxied),
         query_urls=frozenset({_PROVIDER_URL} if name == _PROVIDER_MODELS and targets else ()),
         body_paths=proxied | _fields(operation, _PATHS, Place.BODY, wanted=traversal),
+        body_files=_fields(operation, _FILES, Place.BODY, wanted=traversal),
         body_locations=_fields(
             operation, frozenset({ObjectKind.LOCATION}), Place.BODY, wanted=stored
         ),

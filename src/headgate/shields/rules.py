@@ -33,11 +33,13 @@ class Rule:
 RULES: Final[Mapping[ShieldRule, Rule]] = {
     ShieldRule.TRAVERSAL: Rule(
         "Reading, writing or deleting files outside the artifact store by a path that climbs out.",
-        "Paths of artifacts in the query and the body, run and experiment ids in the query, the "
-        "target of the deployments proxy.",
+        "Paths of artifacts in the path, the query and the body, the name of a file that is "
+        "uploaded in parts, run and experiment ids in the query, the target of the deployments "
+        "proxy.",
         Reason.REQUEST_AMBIGUOUS,
         "{field} is no plain path below its folder, however often it is decoded",
-        "Give it without '..', backslash, drive letter, control character or slash in front.",
+        "Give it without '..', NUL, drive letter, scheme, or a slash in front or under a further "
+        "encoding.",
     ),
     ShieldRule.STORED_LOCATION: Rule(
         "Reading and writing files, and running code, through a location that MLflow stores and "

@@ -137,6 +137,8 @@ class Shield:
             traversal.is_unsafe_path(value) or _is_elsewhere(place, value)
         ):
             return refusal(ShieldRule.TRAVERSAL, field=place)
+        if place in plan.body_files and traversal.is_unsafe_file(value):
+            return refusal(ShieldRule.TRAVERSAL, field=f"the last segment of {place}")
         if place == plan.body_name and names.is_unsafe_name(value):
             return refusal(ShieldRule.ESCAPED_NAME, field=place)
         if (

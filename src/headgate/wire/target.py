@@ -14,23 +14,30 @@ from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from headgate.wire.errors import ProtocolError, ambiguous
+from headgate.wire.escapes import LOOSE, trouble
 
 # Nothing in such a path can be spelled in two ways.
 _PLAIN: Final = re.compile(rb"(?:/[A-Za-z0-9_~\-][A-Za-z0-9_~\-.]*)+/?|/")
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]++)(.*)", re.IGNORECASE)
-_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]")  # of ASCII, and U+0080 to U+009F
 _KEEP: Final = "/!$&'()*+,:=@~"  # sub-delims and pchar of RFC 3986 but `;`
 _AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9.\-_~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-MAX_ENCODINGS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """``path``: canonical and percent-encoded.  ``query``: as sent, with its ``?``, or empty."""
+    """A canonical target.
+
+    Attributes:
+        path: canonical and percent-encoded.
+        query: as sent, with its ``?``, or empty.
+        loose: why the path is good only where it ends in the name of an artifact, to follow "the
+            path"; empty if it is good anywhere.
+    """
 
     path: bytes
     query: bytes
+    loose: str = ""
 
 
 def canonicalise(target: bytes, host: bytes) -> Target:
@@ -51,15 +58,16 @@ def canonicalise(target: bytes, host: bytes) -> Target:
         path, mark, query = target.partition(b"?")
     if b"#" in target:
         raise ambiguous("the target holds a fragment; write a literal # as %23")
-    return Target(canonical_path(path), mark + query)
+    canonical, loose = canonical_path(path)
+    return Target(canonical, mark + query, loose)
 
 
-def canonical_path(path: bytes) -> bytes:
-    """One spelling for each path.
+def canonical_path(path: bytes) -> tuple[bytes, str]:
+    """One spelling for each path, and ``Target.loose``.
 
     Raises:
-        ProtocolError: for empty and dot segments, encoded slashes, backslashes, ``;``, control
-            characters, text that is not UTF-8, and the same hidden under further encodings.
+        ProtocolError: for empty and dot segments, encoded slashes, NUL, text that is not UTF-8,
+            and the same hidden under further encodings.
     """
     if _BAD_ESCAPE.search(path):
         raise ambiguous("the path has a % that begins no escape; write a literal % as %25")
@@ -67,12 +75,22 @@ def canonical_path(path: bytes) -> bytes:
     if decoded.count(b"/") != path.count(b"/"):
         raise ambiguous("the path has an encoded slash (%2F)")
     try:
-        decoded.decode("utf-8")
+        text = decoded.decode("utf-8")
     except UnicodeDecodeError:
         raise ambiguous("the path is not UTF-8") from None
-    _refuse_unsafe(decoded)
-    _refuse_hidden(decoded)
-    return quote_from_bytes(decoded, safe=_KEEP).encode("ascii")
+    found = trouble(text, relative=False)
+    if found:
+        raise ambiguous(f"the path {found}")
+    return quote_from_bytes(decoded, safe=_KEEP).encode("ascii"), _loose(text)
+
+
+def _loose(text: str) -> str:
+    match = LOOSE.search(text)
+    if match is None:
+        return ""
+    if match[0] == ";":
+        return "has a semicolon, which some servers cut it at"
+    return "has a backslash" if match[0] == "\\" else "has a control character"
 
 
 def origin_form(target: bytes, host: bytes) -> bytes:
@@ -87,32 +105,6 @@ def origin_form(target: bytes, host: bytes) -> bytes:
     if match[1].lower() != host.lower():
         raise ambiguous("the target names another authority than Host does")
     return match[2] if match[2].startswith(b"/") else b"/" + match[2]
-
-
-def _refuse_unsafe(decoded: bytes) -> None:
-    if b"//" in decoded:
-        raise ambiguous("the path has an empty segment (//)")
-    if b";" in decoded:
-        raise ambiguous("the path has a semicolon, which some servers cut it at")
-    if b"\\" in decoded:
-        raise ambiguous("the path has a backslash")
-    if _CONTROL.search(decoded):
-        raise ambiguous("the path has a control character")
-    if any(segment in (b".", b"..") for segment in decoded.split(b"/")):
-        raise ambiguous("the path has a dot segment")
-
-
-def _refuse_hidden(decoded: bytes) -> None:
-    """A server that decodes twice must not find what a single decoding hides."""
-    for _ in range(MAX_ENCODINGS):
-        again = unquote_to_bytes(decoded)
-        if again == decoded:
-            return
-        if again.count(b"/") != decoded.count(b"/"):
-            raise ambiguous("the path has a slash encoded more than once")
-        _refuse_unsafe(again)
-        decoded = again
-    raise ambiguous("the path is percent-encoded too many times over")
 
 
 def is_authority(text: bytes) -> bool:

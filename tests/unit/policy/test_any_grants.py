@@ -132,7 +132,11 @@ def test_each_family_that_can_be_narrowed_has_operations_that_name_such_objects(
 
 
 def test_each_kind_of_object_is_looked_up_or_known_not_to_be() -> None:
-    assert set(ObjectKind) - set(LIES_IN) == {ObjectKind.WORKSPACE, ObjectKind.PATH}
+    assert set(ObjectKind) - set(LIES_IN) == {
+        ObjectKind.WORKSPACE,
+        ObjectKind.PATH,
+        ObjectKind.LOCAL_FILE,
+    }
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.name)
