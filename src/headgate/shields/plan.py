@@ -55,6 +55,7 @@ class Plan:
         body_files: those that hold the path of a file on the client's machine.
         body_locations: those that hold a location.
         body_name: the one that gives a name, or empty.
+        names_model: it is the name of a registered model.
         body_urls: addresses to call may stand anywhere in the body.
         body_tags: the body sets tags of a trace.
         body_query: the body is a GraphQL query.
@@ -71,6 +72,7 @@ class Plan:
     body_files: frozenset[str] = frozenset()
     body_locations: frozenset[str] = frozenset()
     body_name: str = ""
+    names_model: bool = False
     body_urls: bool = False
     body_tags: bool = False
     body_query: bool = False
@@ -120,6 +122,7 @@ def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
             operation, frozenset({ObjectKind.LOCATION}), Place.BODY, wanted=stored
         ),
         body_name=_NAMING.get(name, "") if ShieldRule.ESCAPED_NAME in rules else "",
+        names_model=operation.family == "models",
         body_urls=targets
         and operation.family in _CALLING
         and operation.action is Action.ADMINISTER

@@ -54,10 +54,9 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
     ),
     ShieldRule.ESCAPED_NAME: Rule(
         "Two names that are one after decoding, so that the one is taken for the other.",
-        "New names of experiments and registered models.",
+        "New names of experiments and registered models; percent-escapes in those of models alone.",
         Reason.REQUEST_AMBIGUOUS,
-        "{field} holds a percent-escape, a control character or one that turns the direction of "
-        "writing",
+        "{field} holds {excess}",
         "Choose a name without it.",
     ),
     ShieldRule.PRIVATE_TARGET: Rule(

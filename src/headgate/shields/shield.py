@@ -139,8 +139,9 @@ class Shield:
             return refusal(ShieldRule.TRAVERSAL, field=place)
         if place in plan.body_files and traversal.is_unsafe_file(value):
             return refusal(ShieldRule.TRAVERSAL, field=f"the last segment of {place}")
-        if place == plan.body_name and names.is_unsafe_name(value):
-            return refusal(ShieldRule.ESCAPED_NAME, field=place)
+        if place == plan.body_name:
+            held = names.trouble(value, model=plan.names_model)
+            return refusal(ShieldRule.ESCAPED_NAME, field=place, excess=held) if held else None
         if (
             plan.body_urls
             and targets.is_address_text(text.name, value)
