@@ -27,7 +27,7 @@ from headgate.control.exposition import exposition
 from headgate.control.serving import ControlSocket
 from headgate.dataplane.call import CallError
 from headgate.errors import HeadgateError
-from headgate.policy import Roles
+from headgate.policy import HAD_CALLS, LLM_USER, Roles
 from headgate.server import descriptors, listener
 from headgate.server.cures import ask_error
 from headgate.server.live import LiveGate
@@ -36,7 +36,7 @@ from headgate.server.supervisor import Supervisor
 from headgate.server.tls import ListenerTls
 from headgate.server.upstreams import LiveUpstream
 from headgate.server.worker import Companion, Worker
-from headgate.stores import KeyStore
+from headgate.stores import ROLES_EDITION, KeyState, KeyStore
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import Counters
 
@@ -149,7 +149,7 @@ def _run_worker(
 ) -> None:
     with contextlib.ExitStack() as stack:
         tls = ListenerTls(config.listen.tls) if config.listen.tls is not None else None
-        authenticate, refresher = _authentication(config, stack)
+        authenticate, refresher = _authentication(config, number, stack)
         control = stack.enter_context(ControlSocket(control_path))
         gate = LiveGate(
             config,
@@ -248,13 +248,14 @@ def _close(access_log: AccessLog) -> None:
 
 
 def _authentication(
-    config: Config, stack: contextlib.ExitStack
+    config: Config, number: int, stack: contextlib.ExitStack
 ) -> tuple[Authenticate, Refresher | None]:
     if config.auth.mode is AuthMode.NONE:
         return Anonymous(), None
     authenticator = Authenticator()
+    store = stack.enter_context(KeyStore(config.key_database))
     refresher = Refresher(
-        stack.enter_context(KeyStore(config.key_database)),
+        store,
         authenticator.install,
         interval=config.auth.refresh_interval,
         clock=time.time,
@@ -262,7 +263,30 @@ def _authentication(
         roles=Roles(config.roles),
     )
     refresher.load()
+    if number == 0:  # one worker is enough to tell
+        _tell_of_lost_calls(store, Roles(config.roles))
     return authenticator, refresher
+
+
+def _tell_of_lost_calls(store: KeyStore, roles: Roles) -> None:
+    """Name the keys made when the role writer could still ask models, which costs money."""
+    now = time.time()
+    names = [
+        record.name
+        for record in store.records()
+        if record.roles_edition < ROLES_EDITION
+        and record.state(now) is KeyState.ACTIVE
+        and roles.lost_calls(record.roles)
+    ]
+    if names:
+        log.warning(
+            "the role %s does not allow calls of models through MLflow's AI gateway any longer, "
+            "since they cost money; these keys could make them before: %s. Give the role %s to "
+            "those that are to go on: headgate keys set-roles NAME --role %s --role %s. A key "
+            "whose roles are set, to whatever, is not named again",
+            *(HAD_CALLS, ", ".join(f"'{name}'" for name in names), LLM_USER, HAD_CALLS, LLM_USER),
+            extra={"fields": {"event": "roles_changed", "keys": names}},
+        )
 
 
 def _report_key_store(error: HeadgateError | None) -> None:

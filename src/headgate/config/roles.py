@@ -19,7 +19,7 @@ GrantText = Annotated[str, AfterValidator(_checked)]
 
 
 class Role(Section):
-    """A role of your own, besides `viewer`, `writer`, `publisher` and `admin`."""
+    """A role of your own, besides those built in."""
 
     grants: Annotated[tuple[GrantText, ...], BeforeValidator(listed)] = Field(
         (), description="What the keys that have it may do, such as `read:runs`."

@@ -16,7 +16,15 @@ from headgate.policy.decision import (
     Requirement,
 )
 from headgate.policy.grammar import GrantError, needed, parse_grant, write_grant
-from headgate.policy.roles import ADMIN, BUILT_IN, DEFAULT_ROLES, Role, Roles
+from headgate.policy.roles import (
+    ADMIN,
+    BUILT_IN,
+    DEFAULT_ROLES,
+    HAD_CALLS,
+    LLM_USER,
+    Role,
+    Roles,
+)
 from headgate.policy.words import describe
 
 __all__ = [
@@ -24,6 +32,8 @@ __all__ = [
     "ALLOWED",
     "BUILT_IN",
     "DEFAULT_ROLES",
+    "HAD_CALLS",
+    "LLM_USER",
     "Allowed",
     "Decision",
     "Denied",

@@ -13,6 +13,7 @@ from headgate.policy.grammar import GrantError, parse_grant
 from headgate.policy.reach import LIES_IN, NARROWED_BY, counts_for
 
 ADMIN: Final = "admin"
+LLM_USER: Final = "llm-user"
 DEFAULT_ROLES: Final = ("writer", "publisher")
 """What a new key gets when nobody says otherwise: all that MLflow's client does day by day."""
 
@@ -60,7 +61,6 @@ BUILT_IN: Final[Mapping[str, Role]] = {
             *(f"write:{family}" for family in _TRACKED),
             *(f"delete:{family}" for family in _TRACKED),
             "write:prompts",
-            "write:ai-gateway",  # to call models through it; to change it is for administrators
         ),
         includes=("viewer",),
     ),
@@ -76,8 +76,18 @@ BUILT_IN: Final[Mapping[str, Role]] = {
         ),
         includes=("viewer",),
     ),
+    LLM_USER: Role(
+        "Asks models through MLflow's AI gateway, which costs money. To change the gateway is for "
+        "administrators.",
+        ("read:ai-gateway", "write:ai-gateway", "read:meta"),
+    ),
     ADMIN: Role("Does everything.", ("*:*",)),
 }
+
+CALLS: Final = (Action.WRITE, "ai-gateway")
+"""What calls of models through the AI gateway need."""
+HAD_CALLS: Final = "writer"
+"""The role that allowed those calls once."""
 
 
 class Roles:
@@ -119,6 +129,15 @@ class Roles:
         if compiled is None:
             compiled = self._compiled[names] = self._compile(names)
         return replace(compiled, holder=holder)
+
+    def lost_calls(self, roles: Sequence[str]) -> bool:
+        """Whether a key with ``roles`` could ask models once, by ``HAD_CALLS``, and cannot now."""
+        action, family = CALLS
+        given = self.grants_for("", roles).by_family.get(family, ())
+        known = [name for name in roles if name in self._texts]
+        return HAD_CALLS in self._with_included(known) and not any(
+            grant.action in (None, action) for _, grant in given
+        )
 
     def _compile(self, names: tuple[str, ...]) -> Grants:
         known = [name for name in names if name in self._texts]

@@ -3,9 +3,10 @@
 from headgate.stores.keys import Contents, KeyStore
 from headgate.stores.place import find as store_file
 from headgate.stores.place import warnings as store_warnings
-from headgate.stores.rows import KeyRecord, KeyState, UnreadableRow
+from headgate.stores.rows import ROLES_EDITION, KeyRecord, KeyState, UnreadableRow
 
 __all__ = [
+    "ROLES_EDITION",
     "Contents",
     "KeyRecord",
     "KeyState",

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from headgate.errors import HeadgateError
 from headgate.stores.place import require_safe
-from headgate.stores.rows import COLUMNS, DIGEST_BYTES, LAST_SECOND
+from headgate.stores.rows import DIGEST_BYTES, LAST_SECOND, ROLES_EDITION
 
 # Tells a key store from any other SQLite file, such as MLflow's own ("HGks" in ASCII).
 APPLICATION_ID = 0x48476B73
@@ -39,7 +39,9 @@ _COLUMNS = f"""
     revoked_at INTEGER CHECK (revoked_at IS NULL OR
                (typeof(revoked_at) = 'integer' AND revoked_at BETWEEN 0 AND {LAST_SECOND})),
     -- names, with spaces between them; none: nothing allowed
-    roles      TEXT NOT NULL DEFAULT '' CHECK (typeof(roles) = 'text')
+    roles      TEXT NOT NULL DEFAULT '' CHECK (typeof(roles) = 'text'),
+    -- of the built-in roles, when these were given
+    roles_edition INTEGER NOT NULL DEFAULT {ROLES_EDITION}
 """
 _SCHEMA = f"""
 BEGIN;
@@ -57,7 +59,10 @@ _TO_NEXT_SCHEMA = {
     2: (  # which took a value of any type; rows with a wrong one are kept, to be mended
         f"CREATE TABLE checked_keys ({_COLUMNS})",
         "PRAGMA ignore_check_constraints = ON",
-        f"INSERT INTO checked_keys ({COLUMNS}) SELECT {COLUMNS} FROM keys",  # noqa: S608
+        (
+            "INSERT INTO checked_keys SELECT serial, id, name, digest, created_at, expires_at, "
+            "revoked_at, roles, 1 FROM keys"
+        ),
         "PRAGMA ignore_check_constraints = OFF",
         "DROP TABLE keys",
         "ALTER TABLE checked_keys RENAME TO keys",

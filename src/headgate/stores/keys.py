@@ -17,7 +17,7 @@ from typing import Self
 
 from headgate.errors import HeadgateError
 from headgate.stores import database, place, rows
-from headgate.stores.rows import COLUMNS, KeyRecord, KeyState, UnreadableRow
+from headgate.stores.rows import COLUMNS, ROLES_EDITION, KeyRecord, KeyState, UnreadableRow
 
 NAME_LENGTH = 100
 _ID_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -27,7 +27,7 @@ _INSERT = """
 INSERT INTO keys (id, name, digest, created_at, expires_at, roles) VALUES (?, ?, ?, ?, ?, ?)
 """
 _REVOKE = "UPDATE keys SET revoked_at = ? WHERE id = ?"
-_SET_ROLES = "UPDATE keys SET roles = ? WHERE id = ?"
+_SET_ROLES = "UPDATE keys SET roles = ?, roles_edition = ? WHERE id = ?"
 # The columns are a constant of ours.
 _ALL = f"SELECT {COLUMNS} FROM keys ORDER BY serial"  # noqa: S608
 _BY_ID = f"SELECT {COLUMNS} FROM keys WHERE id = ?"  # noqa: S608
@@ -159,8 +159,13 @@ class KeyStore:
         """
         with database.in_words(self.path), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
-            record = replace(self._unrevoked(name_or_id), roles=tuple(dict.fromkeys(roles)))
-            connection.execute(_SET_ROLES, (" ".join(record.roles), record.id))
+            record = replace(
+                self._unrevoked(name_or_id),
+                roles=tuple(dict.fromkeys(roles)),
+                roles_edition=ROLES_EDITION,
+            )
+            values = (" ".join(record.roles), record.roles_edition, record.id)
+            connection.execute(_SET_ROLES, values)
         return record
 
     def records(self) -> list[KeyRecord]:

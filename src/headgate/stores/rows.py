@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-COLUMNS = "serial, id, name, digest, created_at, expires_at, revoked_at, roles"
+COLUMNS = "serial, id, name, digest, created_at, expires_at, revoked_at, roles, roles_edition"
+ROLES_EDITION = 2
+"""Which edition of the built-in roles a key is given now: what they allow may change between two.
+
+In the first, the role writer had ``write:ai-gateway``.
+"""
 DIGEST_BYTES = 32
 LAST_SECOND = 253_402_300_799
 """9999-12-31T23:59:59Z: later times have no date that programs agree on."""
@@ -30,7 +35,8 @@ class KeyRecord:
     """What is stored of one key.
 
     Times are seconds since the epoch, UTC; ``None``: never.  What ``roles`` allow is for the
-    configuration to say, which may have none of that name.
+    configuration to say, which may have none of that name; ``roles_edition`` is that of the
+    built-in roles when the key was given its roles.
     """
 
     id: str
@@ -40,6 +46,7 @@ class KeyRecord:
     expires_at: int | None = None
     revoked_at: int | None = None
     roles: tuple[str, ...] = ()
+    roles_edition: int = ROLES_EDITION
 
     def state(self, now: float) -> KeyState:
         """Whether the key is good at ``now`` (seconds since the epoch)."""
@@ -65,7 +72,7 @@ class UnreadableRow:
 
 def read(row: Sequence[Any]) -> KeyRecord | UnreadableRow:
     """The key of a row with ``COLUMNS``, or why it cannot be read."""
-    serial, key_id, name, digest, created_at, expires_at, revoked_at, roles = row
+    serial, key_id, name, digest, created_at, expires_at, revoked_at, roles, edition = row
     try:
         return KeyRecord(
             id=_text("id", key_id),
@@ -75,6 +82,8 @@ def read(row: Sequence[Any]) -> KeyRecord | UnreadableRow:
             expires_at=None if expires_at is None else _time("expires_at", expires_at),
             revoked_at=None if revoked_at is None else _time("revoked_at", revoked_at),
             roles=() if roles == "" else tuple(_text("roles", roles).split()),
+            # A wrong one is worth no key: it only decides about an event.
+            roles_edition=edition if isinstance(edition, int) else ROLES_EDITION,
         )
     except _UnreadableError as error:
         texts = [repr(each) for each in (key_id, name) if isinstance(each, str) and each]

@@ -108,6 +108,7 @@ def test_without_a_key_or_role_every_role_is_tried(explain: Explain) -> None:
         "            viewer     denied",
         "            writer     allowed  write:runs, of role writer",
         "            publisher  denied",
+        "            llm-user   denied",
         "            admin      allowed  *:*, of role admin",
         "            team-a     depends  *:* on experiment team-a/*, of role team-a",
     ]

@@ -20,15 +20,20 @@ def may(grants: Grants, family: str) -> set[str]:
 
 
 def test_what_the_built_in_roles_may() -> None:
-    viewer, writer, publisher, admin = (
-        Roles().grants_for("ci", [role]) for role in ("viewer", "writer", "publisher", "admin")
+    viewer, writer, publisher, llm_user, admin = (
+        Roles().grants_for("ci", [role])
+        for role in ("viewer", "writer", "publisher", "llm-user", "admin")
     )
     assert may(viewer, "runs") == may(publisher, "runs") == {"read"}
     assert may(writer, "runs") == {"read", "write", "delete"}
     assert may(viewer, "models") == may(writer, "models") == {"read"}
     assert may(publisher, "models") == {"read", "write", "delete"}
     assert may(publisher, "artifacts") == {"read"}
+    assert may(llm_user, "ai-gateway") == {"read", "write"}
+    assert {family for family in FAMILIES if may(llm_user, family)} == {"ai-gateway", "meta"}
     for grants in (viewer, writer, publisher):
+        assert may(grants, "ai-gateway") == {"read"}
+    for grants in (viewer, writer, publisher, llm_user):
         assert not any(may(grants, family) for family in ("webhooks", "jobs", "assistant"))
         assert not any("administer" in may(grants, family) for family in FAMILIES)
     assert all(may(admin, family) == {action.value for action in Action} for family in FAMILIES)
@@ -36,6 +41,30 @@ def test_what_the_built_in_roles_may() -> None:
 
 def test_the_default_roles_exist() -> None:
     assert set(DEFAULT_ROLES) <= set(BUILT_IN)
+
+
+@pytest.mark.parametrize(
+    ("names", "lost"),
+    [
+        (["writer", "publisher"], True),
+        (["writer"], True),
+        (["trains"], True),  # which includes it
+        (["gone", "writer"], True),
+        (["writer", "llm-user"], False),
+        (["writer", "asks"], False),
+        (["writer", "all-of-it"], False),
+        (["admin"], False),
+        (["viewer", "publisher"], False),
+        ([], False),
+    ],
+)
+def test_which_keys_lost_the_calls_of_models(names: list[str], lost: bool) -> None:
+    own = {
+        "trains": Role("", (), includes=("writer",)),
+        "asks": Role("", ("write:ai-gateway",)),
+        "all-of-it": Role("", ("*:ai-gateway",)),
+    }
+    assert Roles(own).lost_calls(names) is lost
 
 
 def test_a_key_with_several_roles_has_all_their_grants() -> None:
@@ -109,7 +138,7 @@ def test_sound_roles_have_no_problems() -> None:
         (
             {"a": Role("", (), ("viewer", "wiewer"))},
             "roles.a.includes.1",
-            "there is no role 'wiewer': viewer, writer, publisher, admin, a",
+            "there is no role 'wiewer': viewer, writer, publisher, llm-user, admin, a",
         ),
         ({"a": Role("", (), ("a",))}, "roles.a.includes", "the role includes itself"),
         (

@@ -64,7 +64,7 @@ from tests.support.grants import (
         (
             ("viewer",),
             "gateway/chat",
-            "may read the AI gateway but not write it; ask the gate's operator for role writer.",
+            "may read the AI gateway but not write it; ask the gate's operator for role llm-user.",
         ),
         (
             ("gone",),

@@ -180,8 +180,8 @@ def test_keys_from_before_there_were_roles_may_go_on(first_store: Path) -> None:
     """They could do everything; nothing else of them changes, and the file is changed once."""
     with KeyStore(first_store, create=False) as store:
         assert store.records() == [
-            KeyRecord("k_00000001", "ci", bytes(32), 1, roles=("admin",)),
-            KeyRecord("k_00000002", "ada", store.records()[1].digest, 2, 20, 15, ("admin",)),
+            KeyRecord("k_00000001", "ci", bytes(32), 1, roles=("admin",), roles_edition=1),
+            KeyRecord("k_00000002", "ada", store.records()[1].digest, 2, 20, 15, ("admin",), 1),
         ]
         store.create("new", b"\x01" * 32, now=3, roles=["viewer"])
     with KeyStore(first_store) as again:

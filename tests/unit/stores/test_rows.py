@@ -16,16 +16,20 @@ from headgate.stores import KeyState, KeyStore, UnreadableRow
 
 LOOSE = """
 CREATE TABLE keys (
-    serial INTEGER PRIMARY KEY, id, name, digest, created_at, expires_at, revoked_at, roles
+    serial INTEGER PRIMARY KEY, id, name, digest, created_at, expires_at, revoked_at, roles,
+    roles_edition DEFAULT 2
 );
-INSERT INTO keys VALUES (1, 'k_00000001', 'good', zeroblob(32), 1, NULL, NULL, 'viewer');
+INSERT INTO keys VALUES (1, 'k_00000001', 'good', zeroblob(32), 1, NULL, NULL, 'viewer', 2);
 PRAGMA application_id = 0x48476B73;
 PRAGMA user_version = 3;
 """
 """A store without any rule, as if all of them had been got round."""
 
-COLUMNS = ("id", "name", "digest", "created_at", "expires_at", "revoked_at", "roles")
-FIT = ("k_00000002", "other", b"\x01" * 32, 2, 20, 15, "writer publisher")
+COLUMNS = (
+    *("id", "name", "digest", "created_at", "expires_at", "revoked_at", "roles"),
+    "roles_edition",
+)
+FIT = ("k_00000002", "other", b"\x01" * 32, 2, 20, 15, "writer publisher", 2)
 VALUES = st.one_of(
     st.none(),
     st.integers(-(2**63), 2**63 - 1),
@@ -132,7 +136,7 @@ def test_the_schema_refuses_such_rows(tmp_path: Path, column: str, value: object
             pytest.raises(sqlite3.IntegrityError, match="CHECK"),
         ):
             connection.execute(
-                f"INSERT INTO keys ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                f"INSERT INTO keys ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 tuple(values.values()),
             )
 
