@@ -94,6 +94,7 @@ class Route(NamedTuple):
     served_by: str
     app: str
     call: Call
+    reads: Reads
 
     @property
     def whole(self) -> tuple[str, str]:
@@ -104,12 +105,23 @@ class Route(NamedTuple):
 NO_CALL = Call("", (), ())
 
 
+class Reads(NamedTuple):
+    """What a handler reads: names from the query, names from the body, and a message by name."""
+
+    query: tuple[str, ...] = ()
+    body: tuple[str, ...] = ()
+    message: str = ""
+
+
+NOTHING_READ = Reads()
+
+
 def main(arguments: list[str]) -> int:
     """Write the file; the exit code."""
     if arguments == [BARE]:
         with tempfile.TemporaryDirectory() as scratch:
             _prepare_environment(Path(scratch), static_prefix=PREFIX)
-            json.dump(sorted({route.whole for route in routes()}), sys.stdout)
+            json.dump(sorted({route.whole for route in routes(None)}), sys.stdout)
         return 0
     if len(arguments) > 1 or any(argument.startswith("-") for argument in arguments):
         sys.stderr.write("usage: python tools/generate_routes.py [FOLDER]\n")
@@ -118,7 +130,8 @@ def main(arguments: list[str]) -> int:
     version = importlib.import_module("importlib.metadata").version("mlflow")
     with tempfile.TemporaryDirectory() as scratch:
         _prepare_environment(Path(scratch))
-        text = document(version, list(routes()), bare())
+        messages = importlib.import_module("mlflow_messages").Messages()
+        text = document(version, list(routes(messages)), bare(), messages)
     file = folder / f"mlflow-{version}.json"
     file.write_text(text, encoding="utf-8")
     sys.stderr.write(f"wrote {file}\n")
@@ -139,10 +152,16 @@ def bare() -> set[tuple[str, str]]:
     }
 
 
-def document(version: str, found: Iterable[Route], fixed: set[tuple[str, str]]) -> str:
+def document(
+    version: str, found: Iterable[Route], fixed: set[tuple[str, str]], messages: Any
+) -> str:
     """The file's text: JSON with one route a line, sorted, so that versions can be compared."""
     lines = ",\n".join(json.dumps(record) for record in _records(found, fixed))
-    return f'{{"mlflow": "{version}", "routes": [\n{lines}\n]}}\n'
+    sections = [f'"mlflow": "{version}", "routes": [\n{lines}\n]']
+    for name, table in (("messages", messages.messages), ("enums", messages.enums)):
+        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(table[key])}" for key in sorted(table))
+        sections.append(f'"{name}": {{\n{lines}\n}}')
+    return f"{{{', '.join(sections)}}}\n"
 
 
 def _records(found: Iterable[Route], fixed: set[tuple[str, str]]) -> Iterator[dict[str, object]]:
@@ -173,21 +192,35 @@ def _record(
         "rpc": route.call.name,
         "fields": route.call.fields,
         "objects": dict(route.call.objects),
+        "message": route.reads.message,
+        "query": route.reads.query,
+        "body": route.reads.body,
     }
     return {name: value for name, value in every.items() if value}
 
 
-def routes() -> Iterator[Route]:
-    """Every route, once; of two that match the same requests the one that answers."""
+def routes(messages: Any) -> Iterator[Route]:
+    """Every route, once; of two that match the same requests the one that answers.
+
+    ``messages`` takes in the types of messages that they read; without it, nothing of that is told.
+    """
     calls = dict(_calls())
     native = {(route.at, route.path, route.method): route for route in _native_routes()}
     yield from native.values()
-    for rule, methods, app in _flask_rules():
+    for rule, methods, app, handler in _flask_rules():
         at, path = _split(_pattern(rule))
+        reads = NOTHING_READ if messages is None or app else _reads(handler, messages)
         for method in METHODS & methods:
             if (at, path, method) not in native:
                 call = calls.get((at, path, method), NO_CALL)
-                yield Route(path, at, method, "flask", app, call)
+                yield Route(path, at, method, "flask", app, call, reads)
+
+
+def _reads(handler: Any, messages: Any) -> Reads:
+    """What a handler of Flask's reads."""
+    found = importlib.import_module("mlflow_handlers").hand_read(handler)
+    message = messages.add(found.message) if found.message is not None else ""
+    return Reads(found.query, found.body, message)
 
 
 def _split(pattern: str) -> tuple[str, str]:
@@ -205,14 +238,24 @@ def _pattern(rule: str) -> str:
 # --- Flask ---------------------------------------------------------------------------------
 
 
-def _flask_rules() -> Iterator[tuple[str, frozenset[str], str]]:
-    """Rule, methods, and the application that adds it if it is not the usual one."""
+def _flask_rules() -> Iterator[tuple[str, frozenset[str], str, Any]]:
+    """Rule, methods, the application that adds it if it is not the usual one, and its handler."""
     app = importlib.import_module("mlflow.server").app
-    usual = {(rule.rule, frozenset(rule.methods)) for rule in app.url_map.iter_rules()}
-    yield from ((rule, methods, "") for rule, methods in usual)
+    usual = _rules_of(app)
+    yield from ((*rule, "", handler) for rule, handler in usual.items())
     importlib.import_module("mlflow.server.auth").create_app(app)
-    both = {(rule.rule, frozenset(rule.methods)) for rule in app.url_map.iter_rules()}
-    yield from ((rule, methods, "basic-auth") for rule, methods in both - usual)
+    for rule, handler in _rules_of(app).items():
+        if rule not in usual:
+            yield (*rule, "basic-auth", handler)
+
+
+def _rules_of(app: Any) -> dict[tuple[str, frozenset[str]], Any]:
+    """The rules with their handlers: of two that are alike, Flask asks the first."""
+    found: dict[tuple[str, frozenset[str]], Any] = {}
+    for rule in app.url_map.iter_rules():
+        key = rule.rule, frozenset(rule.methods)
+        found.setdefault(key, app.view_functions[rule.endpoint])
+    return found
 
 
 def _prepare_environment(scratch: Path, *, static_prefix: str = "") -> None:
@@ -266,8 +309,9 @@ def _native_routes() -> Iterator[Route]:
         if hasattr(route, "dependant"):  # the mount of the Flask application has none
             at, path = _split(route.path)
             call = Call("", _native_fields(route.dependant), ())
+            query = tuple(sorted(field.alias for field in _query_fields(route.dependant)))
             for method in METHODS & route.methods:
-                yield Route(path, at, method, "native", "", call)
+                yield Route(path, at, method, "native", "", call, Reads(query))
 
 
 def _effective(found: Iterable[Any]) -> Iterator[Any]:
@@ -281,10 +325,17 @@ def _effective(found: Iterable[Any]) -> Iterator[Any]:
 def _native_fields(dependant: Any) -> tuple[str, ...]:
     """What such a route reads: headers as ``name:``, the rest by its name."""
     headers = (f"{field.alias.lower()}:" for field in dependant.header_params)
-    query = (field.alias for field in dependant.query_params)
+    query = (field.alias for field in _query_fields(dependant))
     bodies = (field.field_info.annotation for field in dependant.body_params)
     body = (name for model in bodies for name in getattr(model, "model_fields", ()))
     return tuple(sorted({*headers, *query, *body}))
+
+
+def _query_fields(dependant: Any) -> Iterator[Any]:
+    """The parameters of the query, those of a route's dependencies included."""
+    yield from dependant.query_params
+    for inner in dependant.dependencies:
+        yield from _query_fields(inner)
 
 
 # --- protocol buffers ----------------------------------------------------------------------
@@ -327,19 +378,13 @@ def _kind(service: str, call: str, path: str) -> str:
 
 def _field_paths(message: Any, within: str = "", depth: int = 1) -> Iterator[str]:
     """The fields of a message and of those in it, dotted; ``[]`` follows a repeated one."""
+    is_repeated = importlib.import_module("mlflow_messages").is_repeated
     for field in message.fields:
-        path = within + field.name + ("[]" if _is_repeated(field) else "")
+        path = within + field.name + ("[]" if is_repeated(field) else "")
         if field.message_type is None:
             yield path
         elif depth < MAX_DEPTH:
             yield from _field_paths(field.message_type, f"{path}.", depth + 1)
-
-
-def _is_repeated(field: Any) -> bool:
-    """Protocol buffers 7 have taken ``label`` away, those before 6.31 lack ``is_repeated``."""
-    if hasattr(field, "is_repeated"):
-        return bool(field.is_repeated)
-    return bool(field.label == field.LABEL_REPEATED)
 
 
 if __name__ == "__main__":

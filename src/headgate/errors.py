@@ -118,7 +118,8 @@ class Refusal:
     """An answer that the gate itself gives.
 
     ``message`` is one sentence for a person: who refused, why, and what to do.  It never holds
-    a credential.  ``retry_after`` is seconds.  ``status`` overrides the reason's own.
+    a credential.  ``retry_after`` is seconds.  ``status`` and ``error_code`` override the reason's
+    own.
     ``detail`` is for the log alone: it may name internal addresses.
     """
 
@@ -128,6 +129,7 @@ class Refusal:
     status: int | None = None
     detail: str = ""
     challenge: bool = False
+    error_code: str = ""
 
     @property
     def code(self) -> int:

@@ -1,8 +1,9 @@
 """What MLflow's HTTP routes are and what each of them does.
 
 ``known`` reads what real servers answer, ``rules`` what each of it is; ``table`` joins the two and
-finds an operation by its path, with ``patterns``.  ``dialect`` puts an operation into the form
-that a particular server wants.
+finds an operation by its path, with ``patterns``.  ``reader`` reads queries and bodies by the names
+that MLflow reads there, ``messages`` and ``scalars`` by their types.  ``dialect`` puts an operation
+into the form that a particular server wants.
 """
 
 from headgate.contract.dialect import (
@@ -14,10 +15,12 @@ from headgate.contract.dialect import (
     with_static_prefix,
 )
 from headgate.contract.parameters import path_parameters
+from headgate.contract.reader import Reader
 from headgate.contract.table import Row, Table, classify, table
 
 __all__ = [
     "Dialect",
+    "Reader",
     "Row",
     "Spoken",
     "Table",

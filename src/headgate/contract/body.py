@@ -40,7 +40,7 @@ def read_json(body: bytes, known: Mapping[bytes, bytes]) -> dict[str, Any]:
     if coding != b"identity":
         raise ProtocolError("the body is compressed, and MLflow reads no compressed JSON")
     try:
-        parsed = json.loads(body.decode("utf-8"), object_pairs_hook=_object)
+        parsed = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object)
     except UnicodeDecodeError:
         raise ProtocolError("the body is not UTF-8") from None
     except RecursionError:
@@ -64,18 +64,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ambiguous("a field of the body is given more than once")
     return found
-
-
-def fields_of(message: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an object that MLflow reads as a protobuf message, in one spelling.
-
-    Raises:
-        ProtocolError: when a field stands there in two spellings.
-    """
-    fields = {snake_case(name): value for name, value in message.items()}
-    if len(fields) < len(message):
-        raise ambiguous("a field of the body is given in two spellings")
-    return fields
 
 
 def _refuse_deep(parsed: dict[str, Any]) -> None:

@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from headgate.contract.messages import Message, build
 
 _FILE = re.compile(r"mlflow-([\d.]+)\.json")
 
@@ -22,6 +25,8 @@ class KnownRoute(NamedTuple):
     ``place``: what of the path comes before ``path``, such as ``/api/2.0``, or nothing.
     ``bare``: whether it stays where it is when MLflow is started with ``--static-prefix``.
     ``objects``: the fields of its message that name an object, with the kind of it.
+    ``message``: what its handler fills from the request.  ``query`` and ``body``: the names that it
+    reads from there by itself.
     """
 
     version: str
@@ -32,18 +37,42 @@ class KnownRoute(NamedTuple):
     bare: bool
     fields: frozenset[str]
     objects: tuple[tuple[str, str], ...]
+    message: Message | None = None
+    query: tuple[str, ...] = ()
+    body: tuple[str, ...] = ()
 
 
 def read_known() -> dict[str, tuple[KnownRoute, ...]]:
-    """The routes of each version, the oldest version first."""
+    """The routes of each version, the oldest version first.
+
+    A type of message is the same for all of them, with the fields of all: none has ever changed
+    its type.
+    """
     files = {
-        match[1]: file.read_text("utf-8")
+        match[1]: json.loads(file.read_text("utf-8"))
         for file in resources.files("headgate.contract").joinpath("data").iterdir()
         if (match := _FILE.fullmatch(file.name))
     }
+    versions = sorted(files, key=numbers)
+    types: dict[str, dict[str, str]] = {}
+    enums: dict[str, dict[str, int]] = {}
+    for version in versions:
+        for name, fields in files[version]["messages"].items():
+            types.setdefault(name, {}).update(fields)
+        for name, values in files[version]["enums"].items():
+            enums.setdefault(name, {}).update(values)
+    messages = build(types, enums)
     return {
-        version: tuple(_routes(version, files[version])) for version in sorted(files, key=numbers)
+        version: tuple(_routes(version, files[version]["routes"], messages)) for version in versions
     }
+
+
+@cache
+def messages_of(version: str) -> dict[str, Message]:
+    """The types of messages of one of the known versions, by name, with its fields alone."""
+    file = resources.files("headgate.contract").joinpath("data", f"mlflow-{version}.json")
+    told = json.loads(file.read_text("utf-8"))
+    return build(told["messages"], told["enums"])
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -56,14 +85,28 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, match[0].split("."))) if match else ()
 
 
-def _routes(version: str, text: str) -> Iterator[KnownRoute]:
-    for record in json.loads(text)["routes"]:
+def _routes(
+    version: str, records: list[dict[str, Any]], messages: dict[str, Message]
+) -> Iterator[KnownRoute]:
+    for record in records:
         fields = frozenset(record.get("fields", ()))
         objects = tuple(record.get("objects", {}).items())
         native = record["served_by"] == "native"
         bare = record.get("bare", ())
+        message = messages.get(record.get("message", ""))
+        query, body = tuple(record.get("query", ())), tuple(record.get("body", ()))
         for method in record["methods"]:
             for place in record.get("at", ("",)):
                 yield KnownRoute(
-                    version, method, place, record["path"], native, place in bare, fields, objects
+                    version,
+                    method,
+                    place,
+                    record["path"],
+                    native,
+                    place in bare,
+                    fields,
+                    objects,
+                    message,
+                    query,
+                    body,
                 )

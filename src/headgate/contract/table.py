@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from headgate.contract.known import KnownRoute, numbers, read_known
+from headgate.contract.known import KnownRoute, messages_of, numbers, read_known
+from headgate.contract.messages import joined
 from headgate.contract.patterns import Patterns
+from headgate.contract.reader import Reader
 from headgate.contract.rules import Rule, read_rules
 from headgate.model import BodyHandling, ObjectKind, Operation, Place
 
@@ -58,6 +60,10 @@ class Table:
         self.versions = tuple(known)
         self._known = known
         self.rows: list[Row] = []
+        # By the identity of operations, all of which are kept in rows.
+        self._readers: dict[int, Reader] = {}
+        self._found: dict[int, tuple[str, Sequence[KnownRoute]]] = {}
+        self._exact: dict[tuple[int, str], tuple[Reader, ...]] = {}
         self._static: dict[tuple[bytes, bytes], Operation | None] = {}
         self._patterns: dict[bytes, Patterns[Operation | None]] = {}
         by_shape: dict[tuple[str, str], list[KnownRoute]] = {}
@@ -72,7 +78,11 @@ class Table:
                     if route.place.endswith(rule.api)
                 ]
                 if found or rule.family == GATE:
-                    self._add(rank, rule, method, _operation(rule, method, found, self.versions))
+                    operation = _operation(rule, method, found, self.versions)
+                    self._add(rank, rule, method, operation)
+                    if operation is not None:
+                        self._readers[id(operation)] = _reader(method, found)
+                        self._found[id(operation)] = method, found
 
     def classify(self, method: bytes, path: bytes) -> Operation | None:
         """What ``method`` on the canonical, unprefixed ``path`` stands for, if for anything.
@@ -86,6 +96,28 @@ class Table:
             return self._static[key]
         patterns = self._patterns.get(method)
         return None if patterns is None else patterns.find(path)
+
+    def reader(self, operation: Operation) -> Reader:
+        """What knows every name that some MLflow reads in an operation's requests."""
+        return self._readers[id(operation)]
+
+    def readers(self, operation: Operation, version: str) -> tuple[Reader, ...]:
+        """What reads an operation's requests as an MLflow of that version may.
+
+        One, if the version is known exactly; else one for the nearest older version that is, and
+        one for the nearest newer.  For no version, one for each.
+        """
+        key = id(operation), version
+        exact = self._exact.get(key)
+        if exact is None:
+            method, found = self._found[id(operation)]
+            versions = _near(list(dict.fromkeys(route.version for route in found)), version)
+            exact = tuple(
+                _reader(method, [_alone(route) for route in found if route.version == each])
+                for each in versions
+            ) or (self._readers[id(operation)],)
+            self._exact[key] = exact
+        return exact
 
     def bare(self, version: str) -> frozenset[Mounted]:
         """What an MLflow of that version, or near it, serves without its ``--static-prefix``.
@@ -167,6 +199,31 @@ def _operation(
             field.kind is ObjectKind.ARTIFACT and field.place is Place.PATH for field in objects
         ),
     )
+
+
+def _reader(method: str, found: Sequence[KnownRoute]) -> Reader:
+    messages = [route.message for route in found if route.message is not None]
+    by_hand = [name for route in found for name in route.query]
+    if method == "GET":
+        return Reader(joined(messages), is_get=True, query=by_hand)
+    of_body = [name for route in found for name in route.body]
+    return Reader(joined(messages, of_body), query=by_hand)
+
+
+def _alone(route: KnownRoute) -> KnownRoute:
+    """A route with the message that its own version has."""
+    if route.message is None:
+        return route
+    return route._replace(message=messages_of(route.version)[route.message.name])
+
+
+def _near(versions: Sequence[str], version: str) -> Sequence[str]:
+    """Those of ``versions``, oldest first, that ``version`` lies at or between."""
+    if not version or version in versions:
+        return [version] if version else versions
+    older = [each for each in versions if numbers(each) <= numbers(version)]
+    newer = [each for each in versions if numbers(each) > numbers(version)]
+    return [*older[-1:], *newer[:1]]
 
 
 def _native_since(found: Sequence[KnownRoute]) -> str:

@@ -25,7 +25,10 @@ def refusal(what: Refusal, request_id: bytes, connection: bytes, *, head_only: b
     ``connection`` is the line about the connection, or empty.
     """
     body = json.dumps(
-        {"error_code": REASONS[what.reason].error_code, "message": what.message}
+        {
+            "error_code": what.error_code or REASONS[what.reason].error_code,
+            "message": what.message,
+        }
     ).encode()
     lines = [
         status_line(what.code),

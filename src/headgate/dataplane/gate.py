@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from pydantic import ByteSize
 
-from headgate.contract import Dialect
+from headgate.contract import Dialect, Reader
 from headgate.dataplane.balancer import Balancer
 from headgate.errors import Refusal
 from headgate.model import BodyHandling, Operation, Outcome, Phase, Principal
@@ -30,6 +31,7 @@ class Caller:
 
 
 NO_LIMIT: Final = ByteSize(0)
+NO_READER: Final = Reader()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Route:
     dialect: Dialect | None = None
     canonical: bytes = b""
     response_lines: tuple[bytes, ...] = ()
+    reads: Reader = NO_READER
+    plain_query: re.Pattern[bytes] | None = None
 
     @property
     def takes_length(self) -> bool:

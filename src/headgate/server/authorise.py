@@ -6,17 +6,18 @@ that its request names are looked up; where they stand in the body, that is coll
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from mypy_extensions import mypyc_attr
 
 from headgate.config import Shields
+from headgate.contract import Reader, table
 from headgate.contract.body import read_json
 from headgate.dataplane.failures import RETRY_AFTER
 from headgate.dataplane.gate import Answered, Forward, Inspect, Pending, Refused, Route, Verdict
 from headgate.errors import Refusal
-from headgate.model import Operation, Phase, Place, Principal, Reason
+from headgate.model import ObjectField, Operation, Phase, Place, Principal, Reason
 from headgate.policy import Allowed, Denied, NeedsObject, decide
 from headgate.server.judgement import judge_objects
 from headgate.server.naming import values_of
@@ -26,6 +27,8 @@ from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request
 
 WORKSPACE: Final = b"x-mlflow-workspace"
+Mentions = list[tuple[ObjectField, str]]
+"""The objects that a request names, each with the field it is named in."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)  # the doubles of the tests are some
@@ -64,9 +67,10 @@ class Authoriser:
         if isinstance(decision, Denied):
             return _denied(decision, principal)
         shield, operation = self._shield, route.operation
-        refusal = shield.check_query(operation, query) if query else None
-        if refusal is not None:
-            return Refused(refusal, Phase.AUTHORISE, principal.name)
+        if query:
+            refused = self._check_query(route, query, principal)
+            if refused is not None:
+                return refused
         if shield.needs_body(operation):
             return Inspect(route, query, principal)
         if isinstance(decision, Allowed):
@@ -76,6 +80,17 @@ class Authoriser:
         forward = Forward(route, query, principal)
         return Pending(self._judge(request, forward, decision, {}), route, principal)
 
+    def _check_query(self, route: Route, query: bytes, principal: Principal) -> Refused | None:
+        """What speaks against a query, whoever sends it."""
+        plain = route.plain_query
+        try:
+            if plain is not None and plain.fullmatch(query) is None:
+                route.reads.query(query)
+            refusal = self._shield.check_query(route.operation, query)
+        except ProtocolError as error:
+            return _ambiguous(error, principal)
+        return None if refusal is None else Refused(refusal, Phase.AUTHORISE, principal.name)
+
     def authorise_body(self, request: Request, asked: Inspect, body: bytes) -> Verdict:
         """Decide with the whole body on what ``authorise`` answered ``Inspect`` to."""
         principal = asked.principal
@@ -84,6 +99,8 @@ class Authoriser:
             return _denied(decision, principal)
         try:
             message = read_json(body, request.fields.known)
+            if isinstance(decision, Allowed):
+                asked.route.reads.body(message)
         except ProtocolError as error:
             return _ambiguous(error, principal)
         refusal = self._shield.check_body(asked.route.operation, message)
@@ -99,29 +116,59 @@ class Authoriser:
         request: Request,
         forward: Forward,
         needs: NeedsObject,
-        message: Mapping[str, Any],
+        message: dict[str, Any],
     ) -> Verdict:
+        """Weigh what the request names, as each MLflow that this may be reads it."""
         route = forward.route
+        lookups = self._resolver_of(route.balancer.cluster.name).lookups(_workspace(request))
+        judged: list[Mentions] = []
         try:
-            mentions = [
-                (field, value)
-                for field in needs.fields
-                for value in values_of(
-                    needs.operation,
-                    field,
-                    path=route.canonical or route.path,
-                    query=forward.query,
-                    known=request.fields.known,
-                    message=message,
-                )
-            ]
-            lookups = self._resolver_of(route.balancer.cluster.name).lookups(_workspace(request))
-            judgement = await judge_objects(needs, mentions, lookups)
+            for reader in table().readers(route.operation, _version(route)):
+                mentions = _mentions(request, forward, needs, message, reader)
+                if mentions in judged:
+                    continue
+                judged.append(mentions)
+                judgement = await judge_objects(needs, mentions, lookups)
+                if isinstance(judgement, Denied):
+                    return _denied(judgement, forward.principal)
         except ProtocolError as error:
             return _ambiguous(error, forward.principal)
         except UnresolvableError as error:
             return _not_found_out(error, forward.principal)
-        return forward if isinstance(judgement, Allowed) else _denied(judgement, forward.principal)
+        return forward
+
+
+def _mentions(
+    request: Request,
+    forward: Forward,
+    needs: NeedsObject,
+    message: dict[str, Any],
+    reader: Reader,
+) -> Mentions:
+    """Each object that the request names, as ``reader`` reads it.
+
+    Raises:
+        ProtocolError: MLflow would not read all of the request.
+    """
+    route = forward.route
+    query = reader.query(forward.query, strict=True)
+    read = reader.body(message, strict=True)
+    return [
+        (field, value)
+        for field in needs.fields
+        for value in values_of(
+            needs.operation,
+            field,
+            path=route.canonical or route.path,
+            query=query,
+            known=request.fields.known,
+            message=read,
+        )
+    ]
+
+
+def _version(route: Route) -> str:
+    return route.dialect.version if route.dialect is not None else ""
 
 
 def _decide(request: Request, route: Route, principal: Principal) -> Allowed | Denied | NeedsObject:
@@ -158,5 +205,9 @@ def _not_found_out(error: UnresolvableError, principal: Principal) -> Refused:
 
 
 def _ambiguous(error: ProtocolError, principal: Principal) -> Refused:
-    refusal = Refusal(error.reason, f"Headgate refused the request: {error.message}.")
+    refusal = Refusal(
+        error.reason,
+        f"Headgate refused the request: {error.message}.",
+        error_code=error.error_code,
+    )
     return Refused(refusal, Phase.AUTHORISE, principal.name)

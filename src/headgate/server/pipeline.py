@@ -14,7 +14,7 @@ from typing import Final
 
 from headgate.auth import Authenticate
 from headgate.config import Limits
-from headgate.contract import Spoken, classify, translate
+from headgate.contract import Spoken, classify, table, translate
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.gate import (
     Answered,
@@ -189,6 +189,7 @@ class Pipeline:
             if isinstance(found, Refusal):
                 return Refused(found, Phase.CLASSIFY)
             spoken = found
+        reads = table().reader(operation)
         limit = balancer.body_limits.get(operation.size, self._body_limits[operation.size])
         route = Route(
             balancer,
@@ -200,6 +201,8 @@ class Pipeline:
             dialect=dialect,
             canonical=path,
             response_lines=lines,
+            reads=reads,
+            plain_query=reads.plain_query,
         )
         sent = request.target.partition(b"?")[0]
         if path != b"/" and sent.startswith(b"/") and len(sent) <= REMEMBERED_PATH:

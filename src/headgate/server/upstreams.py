@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from headgate.config import CredentialPolicy, Limits, Upstream
-from headgate.contract import Dialect, classify, translate, with_static_prefix
-from headgate.contract.known import numbers, read_known
+from headgate.contract import Dialect, classify, table, translate, with_static_prefix
+from headgate.contract.known import numbers
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.call import CallAnswer, CallError, CallFailure, call
 from headgate.dataplane.dial import Dial, dial_tcp, tls_dial
@@ -279,7 +279,7 @@ class LiveUpstream:
         base = self._settings.static_prefix.encode("ascii")
         if not base:
             return Dialect(version)
-        return with_static_prefix(version or max(read_known(), key=numbers), base)
+        return with_static_prefix(version or table().versions[-1], base)
 
     async def _discover(self, adapter: Discovery) -> None:
         while True:

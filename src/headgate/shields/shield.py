@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import unquote_plus
 
 from headgate.config.shields import ShieldRule, Shields
 from headgate.contract.body import snake_case
 from headgate.contract.parameters import path_parameters
+from headgate.contract.query import parameters
 from headgate.errors import Refusal
 from headgate.model import Operation
 from headgate.shields import graphql, locations, names, targets, traversal
 from headgate.shields.messages import Text, tags, texts
 from headgate.shields.plan import PROXY_PATH, Plan, plan_of
 from headgate.shields.rules import refusal
+from headgate.wire.errors import ProtocolError
 
 ARTIFACT_LINES: Final[tuple[bytes, ...]] = (
     b"X-Content-Type-Options: nosniff\r\n",
@@ -92,6 +93,12 @@ class Shield:
         harmless = not (plan.query_urls or plan.query_proxied)
         if harmless and _PLAIN_QUERY.fullmatch(query):
             return None
+        try:
+            return self._check_parameters(plan, query)
+        except ProtocolError:  # it can be read in two ways
+            return refusal(ShieldRule.TRAVERSAL, field="the query")
+
+    def _check_parameters(self, plan: Plan, query: bytes) -> Refusal | None:
         for name, value in _parameters(query):
             if name in plan.query_paths:
                 if traversal.is_unsafe_path(value) or _is_elsewhere(name, value):
@@ -172,10 +179,8 @@ def _is_elsewhere(name: str, value: str) -> bool:
 
 def _parameters(query: bytes) -> Iterator[tuple[str, str]]:
     """Each parameter of a query in one spelling of its name, with its value, decoded once."""
-    for pair in query.removeprefix(b"?").split(b"&"):
-        name, _, value = pair.partition(b"=")
-        spelled = unquote_plus(name.decode("latin-1")).removesuffix("[]")
-        yield snake_case(spelled), unquote_plus(value.decode("latin-1"))
+    for name, value in parameters(query):
+        yield snake_case(name.removesuffix("[]")), value
 
 
 def _alternatives(words: tuple[str, ...]) -> str:

@@ -9,16 +9,23 @@ class ProtocolError(Exception):
     """The peer's bytes are not acceptable HTTP/1.1; the connection cannot be used further.
 
     ``message`` completes the sentence "the request was refused: …" and holds nothing that the
-    peer sent.  ``status`` is what a client is answered, 0 for the reason's own.
+    peer sent.  ``status`` is what a client is answered, 0 for the reason's own, and ``error_code``
+    is MLflow's word for it, empty for the reason's own.
     """
 
     def __init__(
-        self, message: str, *, reason: Reason = Reason.REQUEST_MALFORMED, status: int = 0
+        self,
+        message: str,
+        *,
+        reason: Reason = Reason.REQUEST_MALFORMED,
+        status: int = 0,
+        error_code: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.reason = reason
         self.status = status
+        self.error_code = error_code
 
 
 def ambiguous(message: str) -> ProtocolError:
