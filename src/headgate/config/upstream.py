@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
-from headgate.config.addresses import is_address, is_forbidden, is_unspecified, name_server
+from headgate.config.addresses import name_server
 from headgate.config.credentials import Credentials
 from headgate.config.section import Seconds, Section, listed
 from headgate.model import Api
+from headgate.net.addresses import is_forbidden, is_unspecified
+from headgate.net.hosts import address_of, is_metadata_name
 
 DEVELOPMENT_URL = "http://127.0.0.1:5000"
 SCHEMES = ("http", "https", "srv+http", "srv+https", "cloudmap")
@@ -274,8 +276,7 @@ class Upstream(Section):
     def _metadata(self) -> Self:
         hosts = [urlsplit(url).hostname or "" for url in self.urls]
         # MLflow's log says that it listens at 0.0.0.0, and people write that.
-        addresses = [host for host in hosts if is_address(host) and not is_unspecified(host)]
-        found = [address for address in addresses if is_forbidden(address)]
+        found = [host for host in hosts if not is_unspecified(host) and _is_never_mlflow(host)]
         if found and not self.allow_link_local:
             raise ValueError(
                 f"url: {found[0]} is link-local or a cloud's metadata service, where no MLflow "
@@ -308,3 +309,9 @@ class Upstream(Section):
             if prefix.rstrip("/") == "/-":
                 raise ValueError("'/-' leads to the gate's own pages")
         return tuple(prefix.rstrip("/") for prefix in value)
+
+
+def _is_never_mlflow(host: str) -> bool:
+    """Whether a host, in any spelling, is link-local or a cloud's metadata service."""
+    address = address_of(host)
+    return is_metadata_name(host) if address is None else is_forbidden(str(address))

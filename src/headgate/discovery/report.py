@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from headgate.config.addresses import is_forbidden
+from headgate.net.addresses import is_forbidden
 from headgate.upstream import Found
 
 __all__ = ["MAX_TTL", "MIN_TTL", "Discovery", "Report", "is_forbidden"]

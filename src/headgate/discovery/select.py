@@ -6,12 +6,12 @@ import os
 from urllib.parse import parse_qs, urlsplit
 
 from headgate.config import Upstream
-from headgate.config.addresses import is_address
 from headgate.discovery.cloudmap import DEFAULT_PORT, CloudMapDiscovery, cloudmap_client
 from headgate.discovery.dns import Addresses, DnsDiscovery, SrvDiscovery, resolver_for
 from headgate.discovery.report import Discovery
 from headgate.discovery.static import StaticDiscovery
 from headgate.model import Endpoint
+from headgate.net.addresses import is_address
 from headgate.upstream import Found
 
 CLOUDMAP_ENDPOINT = "AWS_ENDPOINT_URL_SERVICEDISCOVERY"

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from headgate.net.hosts import is_public_host
 from headgate.wire.origin import Origin
 
 # A browser reads a backslash as a slash and takes tabs out: neither is part of any URI.
 _URI: Final = re.compile(rb"[!-\[\]-~]+")
-# Top-level names of private networks: RFC 6761, 6762 (appendix G), 8375; ``svc``: Kubernetes.
-_PRIVATE: Final = (
-    *(".localhost", ".local", ".intranet", ".internal", ".private", ".corp", ".home", ".lan"),
-    *(".home.arpa", ".localdomain", ".svc"),
-)
 
 
 def public_location(
@@ -54,24 +49,13 @@ def public_location(
     if f"{bracketed}:{port}" in internal:
         rest = _without(static_prefix, parts._replace(scheme="", netloc="").geturl())
         return f"{base}{prefix}{rest if rest.startswith('/') else '/' + rest}".encode()
-    return None if _is_inside(host) else location
+    return location if is_public_host(host) else None
 
 
 def _without(static_prefix: str, path: str) -> str:
     """A path of MLflow's without the one that it runs under."""
     rest = path.removeprefix(static_prefix)
     return rest if rest.startswith("/") else path
-
-
-def _is_inside(host: str) -> bool:
-    """Whether a host name or address can only be reached inside a private network."""
-    host = host.rstrip(".")
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        # What ends in a number is an address to a browser: 127.1, 0x7f.1 (WHATWG URL, 3.5).
-        is_number = host.rpartition(".")[2][:1].isdigit()
-        return "." not in host or "%" in host or is_number or host.endswith(_PRIVATE)
 
 
 def location_line(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from headgate.config import load
-from headgate.config.addresses import is_forbidden, name_server
+from headgate.config.addresses import name_server
 from headgate.errors import ConfigError
+from headgate.net.addresses import is_forbidden
 
 METADATA = [
     "169.254.169.254",

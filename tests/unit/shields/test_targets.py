@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.shields.targets import address_of, host_of, is_address_text, is_private
+from headgate.net.hosts import address_of
+from headgate.shields.targets import host_of, is_address_text, is_private
 
 PRIVATE = st.sampled_from(
     [
