@@ -24,6 +24,7 @@ from headgate.dataplane.gate import (
 )
 from headgate.dataplane.plane import Plane, log
 from headgate.dataplane.request_body import RequestBody
+from headgate.dataplane.scanned_body import ScannedBody
 from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Reason
 from headgate.wire import forward as heads
@@ -59,6 +60,7 @@ class Exchange:
         "_plane",
         "_principal",
         "_route",
+        "_scanned",
         "_started",
         "_status",
         "close",
@@ -81,6 +83,7 @@ class Exchange:
         self._invited = False
         self._forwarding: Forwarding | None = None
         self._route: Route | None = None
+        self._scanned: ScannedBody | None = None
         self._admitted = False
         self._principal = ""
         self._status = 0
@@ -95,7 +98,8 @@ class Exchange:
     @property
     def received(self) -> int:
         """Bytes of the request's body so far."""
-        return self._body.received if self._body is not None else 0
+        held = self._scanned.held if self._scanned is not None else 0
+        return held + (self._body.received if self._body is not None else 0)
 
     @property
     def balancer(self) -> Balancer | None:
@@ -145,11 +149,20 @@ class Exchange:
             return
         body = self._body
         self._forwarding = Forwarding(self, self._plane, self._client, verdict, body, self._started)
-        chunked = body is not None and body.length == CHUNKED
-        if chunked and verdict.route.takes_length:
+        if verdict.scan is not None and body is not None:
+            self._scanned = scanned = ScannedBody(verdict.scan)
+            done = body.complete
+            scanned.take(body.withdraw(), done=done)
+            self._look()
+        else:
+            self._start_forwarding(self._forwarding)
+
+    def _start_forwarding(self, forwarding: Forwarding) -> None:
+        body = self._body
+        if body is not None and body.length == CHUNKED and forwarding.takes_length:
             self._collect(body)
         else:
-            self._forwarding.start()
+            forwarding.start()
 
     def _await(self, verdict: Pending) -> None:
         """Decide when what the decision needs has come; until then the client waits."""
@@ -199,6 +212,14 @@ class Exchange:
         body = self._body
         if self.ended or body is None:
             return
+        if self._scanned is None:
+            self._take(body, pieces, done=done)
+        else:
+            self._scanned.take(pieces, done=done)
+            if not self._scanned.waits_for_turn:
+                self._look()
+
+    def _take(self, body: RequestBody, pieces: list[bytes], *, done: bool) -> None:
         due = body.take(pieces, done=done)
         if body.length == CHUNKED and self._is_too_long(body.received):
             return
@@ -206,6 +227,32 @@ class Exchange:
             self._collect(body)
         elif self._forwarding is not None:
             self._forwarding.send(due)
+
+    def _look(self) -> None:
+        """Look at what came of a scanned body, and pass it on once all of that is well."""
+        scanned, body, forwarding = self._scanned, self._body, self._forwarding
+        if self.ended or scanned is None or body is None or forwarding is None:
+            return
+        scanned.waits_for_turn = not scanned.look()
+        if scanned.refusal is not None:
+            self._fail(scanned.refusal, Phase.AUTHORISE)
+        elif scanned.waits_for_turn:
+            self._client.pause_reading()
+            asyncio.get_running_loop().call_soon(self._look_on)
+        else:
+            on_its_way = scanned.passed
+            pieces, done = scanned.release()
+            if forwarding.takes_more:
+                self._client.resume_reading()
+            self._take(body, pieces, done=done)
+            if not on_its_way and not self.ended:
+                self._start_forwarding(forwarding)
+
+    def _look_on(self) -> None:
+        try:
+            self._look()
+        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
+            self.on_defect(error)
 
     def _is_too_long(self, received: int) -> bool:
         """End the exchange when a body of unannounced length is over its limit."""
@@ -382,4 +429,5 @@ class Exchange:
             )
         )
         self._body = None
+        self._scanned = None
         self._forwarding = None  # it knows the exchange: together they would outlive their use

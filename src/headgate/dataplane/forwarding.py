@@ -200,6 +200,19 @@ class Forwarding:
                 connection.expect_early_answer()
             exchange.invite_body()
 
+    @property
+    def takes_length(self) -> bool:
+        """Whether MLflow takes the body only with its length."""
+        return self._forward.route.takes_length
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether the client need not wait for MLflow."""
+        connection = self._connection
+        if connection is not None:
+            return not connection.full
+        return self._pool is None and not self._queued  # not started yet
+
     def send(self, pieces: list[bytes]) -> None:
         """Send more of the request's body."""
         if pieces and self._connection is not None:

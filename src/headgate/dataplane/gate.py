@@ -63,15 +63,31 @@ class Route:
         return (self.body or self.operation.body) is BodyHandling.LENGTH
 
 
-class Forward:
-    """The request may pass along ``route``; ``query`` is the client's own, with its ``?``."""
+class BodyScan(Protocol):
+    """Looks at a body while it passes; ``refusal``: what speaks against it, once something does."""
 
-    __slots__ = ("principal", "query", "route")
+    refusal: Refusal | None
+
+    def take(self, pieces: list[bytes], *, done: bool) -> None:
+        """Take what came of the body; ``done``: that is all of it."""
+
+    def step(self) -> bool:
+        """Look at a part of it, for a millisecond or two; whether there is no more to look at."""
+
+
+class Forward:
+    """The request may pass along ``route``; ``query`` is the client's own, with its ``?``.
+
+    ``scan``: what looks at its body meanwhile, and may still refuse it.
+    """
+
+    __slots__ = ("principal", "query", "route", "scan")
 
     def __init__(self, route: Route, query: bytes, principal: Principal) -> None:
         self.route = route
         self.query = query
         self.principal = principal
+        self.scan: BodyScan | None = None
 
     def own_lines(self, known: Mapping[bytes, bytes]) -> bytes:
         """Tell the gate's own pages who asks and may see what, and MLflow its credentials.

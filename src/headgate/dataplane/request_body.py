@@ -58,6 +58,14 @@ class RequestBody:
             self._kept = None
         return self._encode(pieces)
 
+    def withdraw(self) -> list[bytes]:
+        """Give back all that came, as if none had; only before ``start``."""
+        pieces = self._kept or []
+        self._kept = []
+        self.received = 0
+        self.complete = False
+        return pieces
+
     def collected(self) -> bytes:
         """All of it; only while ``collecting``."""
         return b"".join(self._kept or ())

@@ -101,6 +101,11 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether nothing has closed it, as far as is known here."""
         return not self.transport.is_closing()
 
+    @property
+    def full(self) -> bool:
+        """Whether enough waits to be sent."""
+        return self._full
+
     # --- called by the exchange ------------------------------------------------------------
 
     def begin(self, exchange: ExchangeSide, deadline: float) -> None:

@@ -6,7 +6,7 @@ that its request names are looked up; where they stand in the body, that is coll
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from mypy_extensions import mypyc_attr
@@ -17,16 +17,21 @@ from headgate.contract.body import read_json
 from headgate.dataplane.failures import RETRY_AFTER
 from headgate.dataplane.gate import Answered, Forward, Inspect, Pending, Refused, Route, Verdict
 from headgate.errors import Refusal
-from headgate.model import ObjectField, Operation, Phase, Place, Principal, Reason
+from headgate.model import ObjectField, Operation, Phase, Place, Principal, Reason, SizeClass
 from headgate.policy import Allowed, Denied, NeedsObject, decide
+from headgate.server.exports import read_export
 from headgate.server.judgement import judge_objects
 from headgate.server.naming import values_of
-from headgate.server.resolver import Resolver, UnresolvableError
+from headgate.server.resolver import Lookups, Resolver, UnresolvableError
 from headgate.shields import Shield
+from headgate.shields.plan import is_export, sets_trace_tags
+from headgate.shields.rules import misplaced_trace
+from headgate.shields.trace_places import TAG, TracePlace
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request
 
 WORKSPACE: Final = b"x-mlflow-workspace"
+_TRACES: Final = SizeClass.TRACES
 Mentions = list[tuple[ObjectField, str]]
 """The objects that a request names, each with the field it is named in."""
 
@@ -71,14 +76,13 @@ class Authoriser:
             refused = self._check_query(route, query, principal)
             if refused is not None:
                 return refused
-        if shield.needs_body(operation):
-            return Inspect(route, query, principal)
-        if isinstance(decision, Allowed):
-            return Forward(route, query, principal)
-        if any(field.place is Place.BODY for field in decision.fields):
+        needs = decision if isinstance(decision, NeedsObject) else None
+        if shield.needs_body(operation) or (needs is not None and _needs_body(needs)):
             return Inspect(route, query, principal)
         forward = Forward(route, query, principal)
-        return Pending(self._judge(request, forward, decision, {}), route, principal)
+        if needs is not None:
+            return Pending(self._judge(request, forward, needs, {}), route, principal)
+        return self._scanned(request, forward) if operation.size is _TRACES else forward
 
     def _check_query(self, route: Route, query: bytes, principal: Principal) -> Refused | None:
         """What speaks against a query, whoever sends it."""
@@ -93,49 +97,116 @@ class Authoriser:
 
     def authorise_body(self, request: Request, asked: Inspect, body: bytes) -> Verdict:
         """Decide with the whole body on what ``authorise`` answered ``Inspect`` to."""
-        principal = asked.principal
-        decision = _decide(request, asked.route, principal)
+        principal, route = asked.principal, asked.route
+        decision = _decide(request, route, principal)
         if isinstance(decision, Denied):
             return _denied(decision, principal)
+        forward = Forward(route, asked.query, principal)
+        if isinstance(decision, NeedsObject) and is_export(route.operation):
+            return Pending(self._judge_export(request, forward, decision, body), route, principal)
         try:
             message = read_json(body, request.fields.known)
-            if isinstance(decision, Allowed):
-                asked.route.reads.body(message)
+            places = self._check_body(route, message, narrowed=isinstance(decision, NeedsObject))
         except ProtocolError as error:
             return _ambiguous(error, principal)
-        refusal = self._shield.check_body(asked.route.operation, message)
-        if refusal is not None:
-            return Refused(refusal, Phase.AUTHORISE, principal.name)
-        forward = Forward(asked.route, asked.query, principal)
-        if isinstance(decision, Allowed):
+        if isinstance(places, Refusal):
+            return Refused(places, Phase.AUTHORISE, principal.name)
+        if isinstance(decision, Allowed) and not places:
             return forward
-        return Pending(self._judge(request, forward, decision, message), asked.route, principal)
+        verdict = self._judge(request, forward, decision, message, places)
+        return Pending(verdict, route, principal)
+
+    def _check_body(
+        self, route: Route, message: dict[str, Any], *, narrowed: bool
+    ) -> Sequence[TracePlace] | Refusal:
+        """What speaks against a body, or where it says that the data of traces lie.
+
+        Raises:
+            ProtocolError: MLflow would not read all of it.
+        """
+        shield, operation = self._shield, route.operation
+        tagging = sets_trace_tags(operation)
+        # What a narrowed key sends is read, strictly, when it is judged.
+        read = route.reads.body(message) if tagging or not narrowed else {}
+        refusal = shield.check_body(operation, message)
+        if refusal is not None or not tagging:
+            return refusal or ()
+        path = route.canonical or route.path
+        return shield.trace_places(operation, path, message, read, always=narrowed)
+
+    def _scanned(self, request: Request, forward: Forward) -> Verdict:
+        """Let a request pass whose body may be looked at meanwhile."""
+        route, known = forward.route, request.fields.known
+        try:
+            forward.scan = self._shield.scan(route.operation, known, route.body_limit)
+        except ProtocolError as error:
+            return _ambiguous(error, forward.principal)
+        return forward
+
+    async def _judge_export(
+        self, request: Request, forward: Forward, needs: NeedsObject, body: bytes
+    ) -> Verdict:
+        """Judge a trace export by all that it names."""
+        try:
+            named = await read_export(request.fields.known, forward.route.body_limit, body)
+        except ProtocolError as error:
+            return _ambiguous(error, forward.principal)
+        if isinstance(named, Refusal):
+            return Refused(named, Phase.AUTHORISE, forward.principal.name)
+        return await self._judge(request, forward, needs, named)
 
     async def _judge(
         self,
         request: Request,
         forward: Forward,
-        needs: NeedsObject,
+        decision: Allowed | NeedsObject,
         message: dict[str, Any],
+        places: Sequence[TracePlace] = (),
     ) -> Verdict:
-        """Weigh what the request names, as each MLflow that this may be reads it."""
-        route = forward.route
+        """Weigh what the request names, as each MLflow that this may be reads it.
+
+        Then ask whether the ``places`` that it claims for traces are their own.
+        """
+        route, principal = forward.route, forward.principal
         lookups = self._resolver_of(route.balancer.cluster.name).lookups(_workspace(request))
-        judged: list[Mentions] = []
         try:
-            for reader in table().readers(route.operation, _version(route)):
-                mentions = _mentions(request, forward, needs, message, reader)
-                if mentions in judged:
-                    continue
-                judged.append(mentions)
-                judgement = await judge_objects(needs, mentions, lookups)
-                if isinstance(judgement, Denied):
-                    return _denied(judgement, forward.principal)
+            if isinstance(decision, NeedsObject):
+                denied = await _judge_named(request, forward, decision, message, lookups)
+                if denied is not None:
+                    return _denied(denied, principal)
+            for each in places:
+                if await lookups.trace_place(each.trace_id, each.experiment_id) != each.location:
+                    return Refused(misplaced_trace(TAG), Phase.AUTHORISE, principal.name)
         except ProtocolError as error:
-            return _ambiguous(error, forward.principal)
+            return _ambiguous(error, principal)
         except UnresolvableError as error:
-            return _not_found_out(error, forward.principal)
+            return _not_found_out(error, principal)
         return forward
+
+
+def _needs_body(needs: NeedsObject) -> bool:
+    return any(field.place is Place.BODY for field in needs.fields)
+
+
+async def _judge_named(
+    request: Request,
+    forward: Forward,
+    needs: NeedsObject,
+    message: dict[str, Any],
+    lookups: Lookups,
+) -> Denied | None:
+    """What speaks against the objects that the request names, as each MLflow may read it."""
+    route = forward.route
+    judged: list[Mentions] = []
+    for reader in table().readers(route.operation, _version(route)):
+        mentions = _mentions(request, forward, needs, message, reader)
+        if mentions in judged:
+            continue
+        judged.append(mentions)
+        judgement = await judge_objects(needs, mentions, lookups)
+        if isinstance(judgement, Denied):
+            return judgement
+    return None
 
 
 def _mentions(
@@ -152,7 +223,8 @@ def _mentions(
     """
     route = forward.route
     query = reader.query(forward.query, strict=True)
-    read = reader.body(message, strict=True)
+    exported = is_export(route.operation)  # what it names has been read already
+    read = message if exported else reader.body(message, strict=True)
     return [
         (field, value)
         for field in needs.fields

@@ -196,6 +196,37 @@ class Lookups:
             for value in batch:
                 self._traces[value] = found.get(value)
 
+    async def trace_place(self, trace_id: str, experiment_id: str) -> str:
+        """Where MLflow itself has put the data of a trace, or would put those of a new one.
+
+        Args:
+            trace_id: of the trace.
+            experiment_id: where it is to be made; empty for a trace that is there.
+
+        Returns:
+            The location; empty if there is none.
+
+        Raises:
+            UnresolvableError: MLflow gave no usable answer.
+        """
+        if experiment_id:
+            if _EXPERIMENT_ID.fullmatch(experiment_id) is None:
+                return ""
+            target = f"/api/2.0/mlflow/experiments/get?experiment_id={experiment_id}"
+            found = await self._get(target)
+            if found is None:
+                return ""
+            root = _text(found, "experiment", "artifact_location").rstrip("/")
+            return f"{root}/traces/{trace_id}/artifacts"
+        if _TRACE_ID.fullmatch(trace_id) is None:
+            return ""
+        found = await self._get(f"/api/2.0/mlflow/traces/{quote(trace_id, safe='')}/info")
+        info = {} if found is None else found.get("trace_info", {})
+        for tag in info.get("tags", ()) if isinstance(info, dict) else ():
+            if isinstance(tag, dict) and tag.get("key") == "mlflow.artifactLocation":
+                return str(tag.get("value", ""))
+        return ""
+
     async def _experiments_of(self, traces: Sequence[str]) -> dict[str, str]:
         """The ids of the experiments of those traces that there are."""
         target = "/api/3.0/mlflow/traces/batchGetInfos"

@@ -10,10 +10,6 @@ PROMPT_SOURCES: Final = frozenset({"dummy-source", "prompt-template"})
 """What stands as ``source`` of a prompt, which has no files; as a location it leads nowhere
 (``mlflow.prompt.constants._PROMPT_SOURCE_PLACEHOLDERS``)."""
 
-_ARTIFACT_TAG: Final = "mlflow.artifactLocation"
-_ARCHIVE_TAG: Final = "mlflow.trace.archiveLocation"
-_OF_TRACE: Final = re.compile(r".*/traces/[A-Za-z0-9_\-]+/artifacts")
-
 _UNSAFE: Final = re.compile(r"[#?;%\\\x00-\x1f\x7f-\x9f]|^\s|\s$")
 _SEGMENT_ENDS: Final = ("/", ":")
 
@@ -29,17 +25,15 @@ def is_allowed(location: str, prefixes: Sequence[str]) -> bool:
     return any(_is_below(location, prefix) for prefix in prefixes)
 
 
-def is_allowed_tag(key: str, value: str, prefixes: Sequence[str]) -> bool:
-    """Whether a trace may be given a tag: MLflow keeps in two of them where its data lie.
+def may_be_of_trace(location: str, trace_id: str, prefixes: Sequence[str]) -> bool:
+    """Whether a location can be the one that MLflow made for a trace itself.
 
-    Clients of MLflow 2 send the one back as they got it from the server, which made it itself
-    (``mlflow.tracing.utils.artifact_utils``); nobody has to send another.
+    MLflow's own ends with the trace's folder (``SqlAlchemyStore._get_trace_artifact_location_tag``,
+    ``FileStore._get_traces_artifact_dir``); whether it begins with the folder of the trace's
+    experiment only MLflow can tell.
     """
-    if key == _ARCHIVE_TAG:
-        return False
-    if key != _ARTIFACT_TAG:
-        return True
-    return _OF_TRACE.fullmatch(value) is not None and is_allowed(value, prefixes)
+    own = f"/traces/{trace_id}/artifacts"
+    return bool(trace_id) and location.endswith(own) and is_allowed(location, prefixes)
 
 
 def _is_below(location: str, prefix: str) -> bool:

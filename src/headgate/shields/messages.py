@@ -29,23 +29,6 @@ def texts(message: Mapping[str, Any]) -> Iterator[Text]:
     return _texts("", message, 0)
 
 
-class Tag(NamedTuple):
-    """A tag that a body sets."""
-
-    key: str
-    value: str
-
-
-def tags(message: Any) -> Iterator[Tag]:
-    """Every tag of a body: whatever object has a ``key``."""
-    inner = message.values() if isinstance(message, dict) else message
-    if isinstance(message, dict) and isinstance(message.get("key"), str):
-        yield Tag(message["key"], str(message.get("value", "")))
-    for each in inner:
-        if isinstance(each, dict | list):
-            yield from tags(each)
-
-
 def _texts(place: str, value: Any, nested: int) -> Iterator[Text]:
     if isinstance(value, dict):
         for name, inner in value.items():

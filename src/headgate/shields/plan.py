@@ -19,7 +19,8 @@ _NAMING: Final = {
     "registered-models/rename": "new_name",
 }
 """The field in which an operation gives something a name."""
-_TAGGING: Final = frozenset({"traces/set-tag", "traces/end-v2"})
+_TAGGING: Final = frozenset({"traces/set-tag", "traces/start", "traces/start-v2", "traces/end-v2"})
+_EXPORT: Final = "traces/export"
 _GRAPHQL: Final = "graphql"
 _PROXY: Final = frozenset({"gateway/deployments-proxy", "gateway/deployments-proxy-read"})
 PROXY_PATH: Final = "gateway_path"
@@ -59,6 +60,7 @@ class Plan:
         body_urls: addresses to call may stand anywhere in the body.
         body_tags: the body sets tags of a trace.
         body_query: the body is a GraphQL query.
+        export: the body is an OTLP message, whose attributes become tags of traces.
         artifact: the answer is an artifact.
     """
 
@@ -76,6 +78,7 @@ class Plan:
     body_urls: bool = False
     body_tags: bool = False
     body_query: bool = False
+    export: bool = False
     artifact: bool = False
 
     @property
@@ -127,10 +130,21 @@ def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
         and operation.family in _CALLING
         and operation.action is Action.ADMINISTER
         and name.endswith(_SETTING_UP),
-        body_tags=stored and name in _TAGGING,
+        body_tags=stored and sets_trace_tags(operation),
         body_query=name == _GRAPHQL and ShieldRule.GRAPHQL_BOUNDS in rules,
+        export=stored and is_export(operation),
         artifact=name in _ARTIFACTS and ShieldRule.ARTIFACT_RESPONSE in rules,
     )
+
+
+def sets_trace_tags(operation: Operation) -> bool:
+    """Whether a JSON body may set tags of a trace."""
+    return operation.name in _TAGGING
+
+
+def is_export(operation: Operation) -> bool:
+    """Whether the body is an OTLP message."""
+    return operation.name == _EXPORT
 
 
 def _fields(

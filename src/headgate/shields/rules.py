@@ -45,7 +45,8 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
         "Reading and writing files, and running code, through a location that MLflow stores and "
         "follows later.",
         "`artifact_location`, `source` and the roots of workspaces, whatever tags a request "
-        "carries; the tags in which MLflow keeps where the data of a trace lie.",
+        "carries; the tags in which MLflow keeps where the data of a trace lie, in requests that "
+        "begin, end or tag one, and as attributes in trace exports.",
         Reason.FORBIDDEN,
         "{field} is not a location that artifacts may lie at here: it must begin with {allowed}, "
         "without any of # ? ; % \\ or '..'",
@@ -106,5 +107,17 @@ def refusal(rule: ShieldRule, **facts: str) -> Refusal:
     return Refusal(
         about.reason,
         f"Headgate refused the request (shield {rule}): {said}. {about.cure}",
+        detail=f"shield {rule}",
+    )
+
+
+def misplaced_trace(what: str) -> Refusal:
+    """What the shield ``stored-location`` says of ``what`` that leads a trace elsewhere."""
+    rule = ShieldRule.STORED_LOCATION
+    return Refusal(
+        Reason.FORBIDDEN,
+        f"Headgate refused the request (shield {rule}): {what} says where the data of a trace lie, "
+        "and not that they lie where MLflow itself has put them. Leave it out: MLflow sets it "
+        "itself.",
         detail=f"shield {rule}",
     )

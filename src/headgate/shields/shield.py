@@ -8,14 +8,17 @@ from typing import Any, Final
 
 from headgate.config.shields import ShieldRule, Shields
 from headgate.contract.body import snake_case
+from headgate.contract.otlp import Export
 from headgate.contract.parameters import path_parameters
 from headgate.contract.query import parameters
 from headgate.errors import Refusal
 from headgate.model import Operation
-from headgate.shields import graphql, locations, names, targets, traversal
-from headgate.shields.messages import Text, tags, texts
-from headgate.shields.plan import PROXY_PATH, Plan, plan_of
-from headgate.shields.rules import refusal
+from headgate.shields import graphql, locations, names, targets, trace_places, traversal
+from headgate.shields.exports import ExportScan
+from headgate.shields.messages import Text, texts
+from headgate.shields.plan import PROXY_PATH, Plan, plan_of, sets_trace_tags
+from headgate.shields.rules import misplaced_trace, refusal
+from headgate.shields.trace_places import TAG, TracePlace
 from headgate.wire.errors import ProtocolError
 
 ARTIFACT_LINES: Final[tuple[bytes, ...]] = (
@@ -120,20 +123,53 @@ class Shield:
             excess = graphql.excess(query) if isinstance(query, str) else ""
             return refusal(ShieldRule.GRAPHQL_BOUNDS, excess=excess) if excess else None
         if plan.body_tags:
-            return self._check_tags(message)
+            return None  # see ``trace_places``
         for text in texts(message):
             found = self._check_text(plan, text)
             if found is not None:
                 return found
         return None
 
-    def _check_tags(self, message: Mapping[str, Any]) -> Refusal | None:
-        for key, value in tags(message):
-            if not locations.is_allowed_tag(key, value, self._locations):
-                allowed = f"{_alternatives(self._locations)} and be the trace's own"
-                field = "the tag with a trace's location"
-                return refusal(ShieldRule.STORED_LOCATION, field=field, allowed=allowed)
-        return None
+    def scan(
+        self, operation: Operation, known: Mapping[bytes, bytes], limit: int
+    ) -> ExportScan | None:
+        """What looks at a body while it passes, for keys that are not narrowed.
+
+        Args:
+            operation: what the request asks for.
+            known: the fields of its head, by lower-case name.
+            limit: most bytes that the body may come to; 0: none in particular.
+
+        Raises:
+            ProtocolError: MLflow takes no such body.
+        """
+        if not self._plan(operation).export:
+            return None
+        return ExportScan(known, limit, Export(wants_values=False))
+
+    def trace_places(
+        self,
+        operation: Operation,
+        path: bytes,
+        message: Mapping[str, Any],
+        read: Mapping[str, Any],
+        *,
+        always: bool,
+    ) -> list[TracePlace] | Refusal:
+        """The places that a body claims for the data of a trace, for MLflow to confirm.
+
+        Args:
+            operation: what the request asks for.
+            path: its canonical path.
+            message: the parsed body.
+            read: what MLflow reads of it.
+            always: look even if the shield is switched off, as for keys that are narrowed to
+                experiments: a trace of one of these may not lead to the data of another.
+        """
+        if not (self._plan(operation).body_tags or (always and sets_trace_tags(operation))):
+            return []
+        found = trace_places.claimed(operation, path, message, read, self._locations)
+        return misplaced_trace(TAG) if found is None else found
 
     def _check_text(self, plan: Plan, text: Text) -> Refusal | None:
         place, value = text

@@ -40,6 +40,7 @@ _KINDS: Final[dict[bytes, Kind]] = {
     b"origin": KEEP_ONE,
     b"sec-fetch-site": LIST,  # two of them say nothing
     b"content-type": FORWARD_ONE,
+    b"content-encoding": FORWARD_ONE,
     b"accept": NOTE,
     b"user-agent": NOTE,
     # hop-by-hop (RFC 9110 section 7.6.1; the older names by custom)

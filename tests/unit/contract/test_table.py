@@ -106,7 +106,7 @@ def test_graphql_reads_what_all_its_families_hold() -> None:
         ("PATCH", "/api/2.0/mlflow/logged-models/m-1", True),
         ("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{FILE}", False),
         ("POST", "/ajax-api/2.0/mlflow/upload-artifact", False),
-        ("POST", "/v1/traces", False),
+        ("POST", "/v1/traces", True),
     ],
 )
 def test_whether_the_objects_show_in_the_body(method: str, path: str, by_body: bool) -> None:

@@ -1,0 +1,118 @@
+"""Looks at a trace export while it passes, in steps that are short enough for the loop.
+
+An attribute that says where the data of a trace lie ends it.  What is looked at is what MLflow will
+parse: the body without its coding.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Final
+
+from headgate.contract.inflate import STEP, Inflater
+from headgate.contract.otlp import JSON, Export, NamesMisplacedError, media_type
+from headgate.contract.otlp_json import JsonReader, JsonScan
+from headgate.contract.otlp_protobuf import ProtobufReader
+from headgate.errors import Refusal
+from headgate.shields.rules import misplaced_trace
+from headgate.wire.errors import ProtocolError
+
+MOST_INFLATED: Final = 1 << 30
+"""Most bytes of an export after inflating where the configuration sets no limit."""
+
+
+class ExportScan:
+    """Reads one export; ``refusal`` is what speaks against it, once something does.
+
+    Args:
+        known: the fields of the request's head, by lower-case name.
+        limit: most bytes that the export may come to without its coding; 0: none in particular.
+        export: takes what is found.
+
+    Raises:
+        ProtocolError: MLflow takes no such body.
+    """
+
+    def __init__(self, known: Mapping[bytes, bytes], limit: int, export: Export) -> None:
+        media = media_type(known.get(b"content-type", b""))
+        if not media:
+            raise ProtocolError(
+                "a trace export must be sent as Content-Type: application/x-protobuf or "
+                "application/json"
+            )
+        self.refusal: Refusal | None = None
+        self._reader: ProtobufReader | JsonReader | JsonScan
+        if media != JSON:
+            self._reader = ProtobufReader(export)
+        elif export.wants_values:
+            self._reader = JsonReader(export)
+        else:
+            self._reader = JsonScan(export)
+        coding = known.get(b"content-encoding", b"").lower()
+        self._inflater = Inflater(coding, limit or MOST_INFLATED) if coding else None
+        # MLflow before 3.7 does not look at the coding.  No message begins as gzip does; but for
+        # what is compressed by deflate, the bytes themselves must not be an export too.
+        uncoded = Export(wants_values=False)
+        self._uncoded = ProtobufReader(uncoded) if coding == b"deflate" else None
+        self._waiting: deque[bytes] = deque()
+        self._done = False
+
+    def take(self, pieces: list[bytes], *, done: bool) -> None:
+        """Take what came of the body, for ``step`` to look at; ``done``: that is all."""
+        self._waiting.extend(pieces)
+        self._done = done
+
+    def step(self) -> bool:
+        """Look at a part of what was taken; whether there is no more to look at."""
+        try:
+            if self._has_more():
+                return False
+            if self._done:
+                self._finish()
+        except NamesMisplacedError:
+            self.refusal = misplaced_trace("an attribute")
+        except ProtocolError as error:
+            self.refusal = Refusal(
+                error.reason, f"Headgate refused the trace export: {error.message}."
+            )
+        return True
+
+    def _has_more(self) -> bool:
+        inflater, reader = self._inflater, self._reader
+        if inflater is not None:
+            made = inflater.step()
+            if made:
+                reader.feed(made)
+                return True
+        if not self._waiting:
+            return False
+        piece = self._waiting.popleft()
+        if len(piece) > STEP:
+            self._waiting.appendleft(piece[STEP:])
+            piece = piece[:STEP]
+        if inflater is None:
+            reader.feed(piece)
+            return bool(self._waiting)
+        inflater.feed(piece)
+        self._look_at_coded(piece)
+        return True
+
+    def _look_at_coded(self, piece: bytes) -> None:
+        if self._uncoded is not None:
+            try:
+                self._uncoded.feed(piece)
+            except ProtocolError:
+                self._uncoded = None
+
+    def _finish(self) -> None:
+        if self._inflater is not None:
+            self._inflater.finish()
+        if self._uncoded is not None:
+            try:
+                self._uncoded.finish()
+            except ProtocolError:
+                pass
+            else:
+                raise ProtocolError("its body is an export both with and without its coding")
+        self._reader.finish()
