@@ -241,7 +241,7 @@ def test_an_upload_in_parts_is_judged_by_its_folder(world: World) -> None:
 def test_a_trace_export_is_judged_by_its_experiment(world: World) -> None:
     def export(experiment: str) -> int:
         fields = ("Content-Type: application/x-protobuf", f"x-mlflow-experiment-id: {experiment}")
-        return world.gate.ask("POST", "/v1/traces", *fields, key=world.narrowed, body=b"\n").status
+        return world.gate.ask("POST", "/v1/traces", *fields, key=world.narrowed, body=b"").status
 
     assert export(world.other.experiment) == 403
     assert export(world.own.experiment) == 400  # MLflow's own word for an export without spans
