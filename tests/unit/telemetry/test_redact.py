@@ -1,0 +1,161 @@
+"""No key shows in a log, in whatever encoding it is sent: a canary in every place, any nesting."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+import logging
+import os
+import re
+import time
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headgate.auth.key import mint
+from headgate.telemetry.access_log import AccessLog
+from headgate.telemetry.event_log import JsonFormatter
+from headgate.telemetry.redact import MASK, without_keys
+from tests.support.outcomes import an_outcome
+
+keys = st.binary(min_size=32, max_size=32).map(mint)
+plain = st.text(st.sampled_from("abcxyzh_g/.-%\\u0123456789 \"'"), max_size=12)
+
+
+@st.composite
+def encoded(draw: st.DrawFn, text: str) -> str:
+    """A text in some nesting of percent-encoding and JSON escapes, of all or of some characters."""
+    for _ in range(draw(st.integers(0, 3))):
+        form = draw(st.sampled_from(["%{:02x}", "%{:02X}", "\\u{:04x}", "\\u{:04X}", "\\x{:02x}"]))
+        chosen = draw(st.sets(st.integers(0, len(text) - 1), max_size=12) | st.just(None))
+        text = "".join(
+            form.format(ord(each)) if chosen is None or at in chosen else each
+            for at, each in enumerate(text)
+        )
+        if len(text) > 400:
+            break
+    return text
+
+
+@st.composite
+def hidden(draw: st.DrawFn, key: str) -> str:
+    """A key as a client may send it."""
+    if draw(st.booleans()):
+        user = draw(st.text(st.sampled_from("abcuser:@"), max_size=9))
+        encode = draw(st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]))
+        key = encode(f"{user}:{key}".encode()).decode()
+    return draw(encoded(key))
+
+
+def reveals(line: str, key: str) -> bool:
+    """Whether any decoding of a line shows most of a key: this one goes round after round."""
+    for _ in range(12):
+        if key[3:30] in line:
+            return True
+        for run in re.findall(r"[A-Za-z0-9+/_\-]{24,}", line):
+            standard = run.translate(str.maketrans("-_", "+/"))
+            for skipped in range(4):
+                usable = standard[skipped:]
+                usable = usable[: len(usable) // 4 * 4]
+                if key[3:30].encode() in binascii.a2b_base64(usable):
+                    return True
+        again = re.sub(
+            r"\\+(?:u00|x)([0-9a-fA-F]{2})", lambda found: chr(int(found[1], 16)), unquote(line)
+        )
+        if again == line:
+            return False
+        line = again
+    return False
+
+
+@given(keys, st.data())
+@settings(max_examples=400)
+def test_no_encoding_of_a_key_stays(key: str, data: st.DataObject) -> None:
+    text = json.dumps(data.draw(plain) + data.draw(hidden(key)) + data.draw(plain))
+    shown = without_keys(text)
+    assert not reveals(shown, key)
+    json.loads(shown)
+
+
+@given(keys, st.data())
+@settings(max_examples=100)
+def test_nor_in_a_line_of_the_access_log(key: str, data: st.DataObject) -> None:
+    read, write = os.pipe()
+    log = AccessLog(write, time.time)
+    place = data.draw(st.sampled_from(["target", "user_agent", "detail", "principal"]))
+    secret = data.draw(hidden(key))
+    value: str | bytes = secret
+    if place in ("target", "user_agent"):
+        value = f"/{secret}".encode() if place == "target" else secret.encode()
+    log.write(an_outcome(**{place: value}))
+    log.close()
+    os.close(write)
+    with os.fdopen(read, "rb") as lines:
+        line = lines.read().decode("ascii")
+    assert not reveals(line, key)
+    json.loads(line)
+
+
+@given(keys, st.data())
+@settings(max_examples=100)
+def test_nor_in_an_event(key: str, data: st.DataObject) -> None:
+    message = data.draw(hidden(key))
+    record = logging.LogRecord("headgate", logging.INFO, "", 0, "%s", (message,), None)
+    record.fields = {"detail": data.draw(hidden(key))}
+    line = JsonFormatter().format(record)
+    assert not reveals(line, key)
+    json.loads(line)
+
+
+@given(st.text())
+def test_what_is_no_key_stays(text: str) -> None:
+    quoted = json.dumps(text)
+    shown = without_keys(quoted)
+    assert shown == quoted or MASK in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/api/2.0/mlflow-artifacts/artifacts/1/a%20b/hg_results",
+        "0123456789abcdef0123456789abcdef",
+        "aGdf-hnX-oZ1-this-only-looks-like-it",
+        "100%25",
+        "%68%67%5fshort",
+    ],
+)
+def test_a_plain_text_stays(text: str) -> None:
+    assert without_keys(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "%25" * 20_000,
+        "%" + "25" * 30_000,
+        "\\" * 60_000 + "u0068",
+        "hnX" * 20_000,
+        "\\x5c" * 15_000,
+    ],
+)
+def test_no_text_takes_long(text: str) -> None:
+    before = time.thread_time()
+    without_keys(text)
+    assert time.thread_time() - before < 0.5
+
+
+def test_a_request_id_in_base64_is_masked(tmp_path: Path) -> None:
+    key = mint(bytes(range(32)))
+    path = tmp_path / "log"
+    with path.open("wb") as file:
+        log = AccessLog(file.fileno(), time.time)
+        secret = base64.urlsafe_b64encode(f"me:{key}".encode()).rstrip(b"=")
+        log.write(an_outcome(request_id=secret))
+        log.close()
+    assert not reveals(path.read_text("ascii"), key)
+    assert io.StringIO(path.read_text("ascii")).readline().count(MASK) == 1
