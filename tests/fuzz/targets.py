@@ -40,7 +40,12 @@ def request(data: bytes) -> str:
     where = canonicalise(found.target, fields.host)
     length = 5 if found.method not in (b"GET", b"HEAD") else 0
     sent = request_head(
-        found, where.path + where.query, b"127.0.0.1:5000", request_id(fields) or b"0" * 8, length
+        found,
+        found.method,
+        where.path + where.query,
+        b"127.0.0.1:5000",
+        request_id(fields) or b"0" * 8,
+        length,
     )
     forwarded = read_request(sent, 2 * MAX_FIELDS)
     assert forwarded.target == where.path + where.query

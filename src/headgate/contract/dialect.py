@@ -57,6 +57,8 @@ def translate(
 ) -> Spoken | Refusal:
     """What to send for ``operation``, which the canonical ``path`` stands for.
 
+    A HEAD is sent as the GET that it asks about.
+
     A refusal says what the upstream lacks.
     """
     needed = _needed(operation, path, dialect.version)
@@ -75,13 +77,12 @@ def translate(
     moved = dialect.base + path
     if dialect.bare and _mounted(method, operation, path) in dialect.bare:
         moved = path
-    if method == b"HEAD":  # none of FastAPI's own: it goes on to Flask
-        return Spoken(moved, BodyHandling.LENGTH)
     return Spoken(moved, body_handling(operation, dialect.version))
 
 
 def _mounted(method: bytes, operation: Operation, path: bytes) -> Mounted:
-    return Mounted(method.decode("ascii"), _place(operation, path), shape(operation.path))
+    asked = "GET" if method == b"HEAD" else method.decode("ascii")
+    return Mounted(asked, _place(operation, path), shape(operation.path))
 
 
 def _place(operation: Operation, path: bytes) -> str:

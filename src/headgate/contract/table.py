@@ -120,19 +120,13 @@ class Table:
         return exact
 
     def bare(self, version: str) -> frozenset[Mounted]:
-        """What an MLflow of that version, or near it, serves without its ``--static-prefix``.
-
-        ``HEAD`` is always answered by Flask, which has prefixed what only FastAPI has not.
-        """
+        """What an MLflow of that version, or near it, serves without its ``--static-prefix``."""
         older = [known for known in self.versions if numbers(known) <= numbers(version)]
         nearest = older[-1] if older else self.versions[0 if version else -1]
-        methods = {"GET": ("GET", "HEAD")}
         return frozenset(
-            Mounted(method, route.place, shape(route.path))
+            Mounted(route.method, route.place, shape(route.path))
             for route in self._known[nearest]
             if route.bare
-            for method in methods.get(route.method, (route.method,))
-            if not (route.native and method == "HEAD")
         )
 
     def _add(self, rank: int, rule: Rule, method: str, operation: Operation | None) -> None:

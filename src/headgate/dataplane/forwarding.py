@@ -28,7 +28,7 @@ from headgate.errors import Refusal
 from headgate.model import Endpoint, Phase, Reason
 from headgate.upstream import Result, RetryDecision, Unavailable, decide
 from headgate.wire import forward as heads
-from headgate.wire.body import LAST_CHUNK, chunk
+from headgate.wire.body import LAST_CHUNK, CountedBody, chunk
 from headgate.wire.errors import ProtocolError
 from headgate.wire.location import location_line
 from headgate.wire.response import Response, missing_lines
@@ -46,6 +46,10 @@ _OK: Final = Result.OK
 _ANSWERED: Final = Reason.OK
 
 
+SKIP_BYTES: Final = 64 * 1024
+"""A body that the client did not ask for is read over up to this size, to keep the connection."""
+
+
 class Forwarding:
     """The upstream half of an exchange."""
 
@@ -59,6 +63,7 @@ class Forwarding:
         "_connection",
         "_exchange",
         "_forward",
+        "_head_only",
         "_held",
         "_limit",
         "_plane",
@@ -102,7 +107,10 @@ class Forwarding:
         self._sent = False
         self._tried: tuple[Endpoint, ...] = ()
         self._chunked_out = False
-        self.method = exchange.method
+        # MLflow takes the query of a GET alone for its message: a HEAD with the same query would be
+        # answered about everything (mlflow/server/handlers.py, _get_request_message).
+        self._head_only = exchange.method == b"HEAD"
+        self.method = b"GET" if self._head_only else exchange.method
         self.attempts = 0
         self.bytes_out = 0
         self.endpoint = ""
@@ -185,6 +193,7 @@ class Forwarding:
         due = body.start() if body is not None else None
         head = heads.request_head(
             exchange.request,
+            self.method,
             route.path + self._forward.query,
             pool.host_header,
             exchange.request_id,
@@ -293,6 +302,9 @@ class Forwarding:
     def _pass_on(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
         """Send the client what came."""
         out = [self._head_of(response)] if response is not None else []
+        if self._head_only:
+            self._pass_head(response, out, done=done)
+            return
         for piece in pieces:
             self.bytes_out += len(piece)
             out.append(chunk(piece) if self._chunked_out else piece)
@@ -303,6 +315,18 @@ class Forwarding:
             self._expect()
         if out:
             self._client.write(b"".join(out) if len(out) > 1 else out[0])
+
+    def _pass_head(self, response: Response | None, out: list[bytes], *, done: bool) -> None:
+        """Answer a HEAD: of MLflow's response to a GET, the client is sent the head alone."""
+        if out:
+            self._client.write(out[0])
+        if response is None or done:
+            return
+        body = response.body
+        if isinstance(body, CountedBody) and body.remaining <= SKIP_BYTES:
+            self._expect()
+        else:
+            self.on_response_end(reusable=False)
 
     def _head_of(self, response: Response) -> bytes:
         exchange, route = self._exchange, self._forward.route
@@ -321,7 +345,7 @@ class Forwarding:
         if route.operation.family == "gate":
             self.reason = answer.reason_of_page(response)
             lines += answer.reason_line(self.reason)
-        if not response.delimited:
+        if not response.delimited and not self._head_only:
             if exchange.request.minor:
                 self._chunked_out = True
                 lines += b"Transfer-Encoding: chunked\r\n"

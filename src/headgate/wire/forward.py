@@ -34,19 +34,26 @@ def response_head(status: int, lines: bytes, request_id: bytes) -> bytes:
 
 
 def request_head(
-    request: Request, target: bytes, host: bytes, request_id: bytes, length: int, own: bytes = b""
+    request: Request,
+    method: bytes,
+    target: bytes,
+    host: bytes,
+    request_id: bytes,
+    length: int,
+    own: bytes = b"",
 ) -> bytes:
     """The head sent to MLflow; its framing is made new, whatever the client's was.
 
     Args:
         request: what the client asked.
+        method: of the request to MLflow.
         target: canonical path and query.
         host: the ``Host`` that MLflow accepts.
         request_id: the id of this request.
         length: body bytes to come, or ``CHUNKED``.
         own: further fields of the gate's own, as they stand in a head.
     """
-    method, fields = request.method, request.fields
+    fields = request.fields
     if length == CHUNKED:
         framing = b"Transfer-Encoding: chunked\r\n\r\n"
     elif length or method in _USUALLY_WITH_BODY:

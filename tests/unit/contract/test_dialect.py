@@ -74,8 +74,9 @@ def test_a_body_travels_as_the_version_takes_it(
     assert answer.body is body
 
 
-def test_a_head_goes_on_to_flask() -> None:
-    assert spoken("HEAD", FILE, Dialect("3.17.2")) == Spoken(FILE.encode(), LENGTH)
+def test_a_head_is_sent_as_the_get_that_it_asks_about() -> None:
+    for dialect in (Dialect("3.17.2"), with_static_prefix("3.17.2", b"/p")):
+        assert spoken("HEAD", FILE, dialect) == spoken("GET", FILE, dialect)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_a_head_goes_on_to_flask() -> None:
         ("3.16.1", "POST", "/v1/traces", True),
         ("3.17.2", "GET", FILE, False),
         ("3.17.2", "PUT", FILE, False),
-        ("3.17.2", "HEAD", FILE, True),  # of these Flask has its own, with the prefix
+        ("3.17.2", "HEAD", FILE, False),
         ("3.17.2", "DELETE", FILE, True),
         ("3.17.2", "GET", "/", True),
         ("9.0.0", "PUT", FILE, False),  # as in the newest that is known

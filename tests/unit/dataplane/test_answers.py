@@ -106,9 +106,7 @@ def test_an_answer_that_ends_with_its_connection_breaking_is_no_whole_one(
 @pytest.mark.parametrize(
     ("line", "status", "fields"),
     [
-        ("HEAD /stream", 200, ("Content-Length: 1000",)),
-        ("HEAD /stream", 200, (CHUNKED,)),
-        ("HEAD /stream", 404, ()),
+        ("HEAD /stream", 204, ()),
         ("GET /stream", 204, ()),
         ("DELETE /stream", 204, (CHUNKED,)),
         ("GET /stream", 304, ("Content-Length: 1000", 'ETag: "x"')),
@@ -131,6 +129,42 @@ def test_what_has_no_body_ends_with_its_head(
         assert got.fields[b"content-length"] == b"1000"
     assert (client.end(), dialogue.pool.idle) == (End.OPEN, 1)
     dialogue.outcome()
+
+
+@pytest.mark.parametrize("minor", [0, 1])
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_head_is_asked_of_mlflow_as_a_get(status: int, minor: int, dialogue: Dialogue) -> None:
+    """Its query would be ignored otherwise; a short body is read over."""
+    client, mlflow = exchange(dialogue, "HEAD /stream?a=1", minor=minor)
+    assert mlflow.received().startswith(b"GET /stream?a=1 HTTP/1.1\r\n")
+    mlflow.sends(answer(status, body=b"body")[:-2])
+    assert dialogue.outcomes() == []
+    mlflow.sends(b"dy")
+    got = Message.of(client.received())
+
+    assert (got.fields[b"content-length"], got.rest) == (b"4", b"")
+    assert (client.end(), dialogue.pool.idle) == (End.OPEN, 1)
+    outcome = dialogue.outcome()
+    assert (outcome.method, outcome.status, outcome.bytes_out) == (b"HEAD", status, 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [(("Content-Length: 100000",), b"some"), ((CHUNKED,), b"1\r\na\r\n"), ((), b"some")],
+)
+def test_of_a_long_body_nothing_is_read(
+    fields: tuple[str, ...], sent: bytes, dialogue: Dialogue
+) -> None:
+    client, mlflow = exchange(dialogue, "HEAD /stream")
+    head = "\r\n".join(("HTTP/1.1 200 OK", *fields, "", "")).encode()
+    mlflow.sends(head + sent)
+    got = Message.of(client.received())
+
+    assert got.rest == b""
+    assert b"transfer-encoding" not in got.fields
+    assert got.fields.get(b"content-length") == (b"100000" if "100000" in str(fields) else None)
+    assert (client.end(), dialogue.pool.size) == (End.OPEN, 0)
+    assert dialogue.outcome().reason is Reason.OK
 
 
 def test_interim_answers_stay_here(dialogue: Dialogue) -> None:

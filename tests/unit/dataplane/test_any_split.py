@@ -19,7 +19,7 @@ from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL, ScriptedGate
 from headgate.testing.messages import answer, chunked, request
-from headgate.testing.transport import Peer
+from headgate.testing.transport import End, Peer
 from headgate.wire.request import Request
 from tests.support.outcomes import told_by
 
@@ -58,7 +58,7 @@ class Ask(NamedTuple):
 
     def answered(self) -> bytes:
         """The answer as MLflow writes it."""
-        if self.bodiless:
+        if self.empty:
             return answer(self.status, f"Content-Length: {len(self.answer)}")
         if self.framing == "chunked":
             return answer(self.status, "Transfer-Encoding: chunked", body=in_chunks(self.answer, 3))
@@ -67,9 +67,14 @@ class Ask(NamedTuple):
         return b"HTTP/1.1 %d Any\r\n\r\n%b" % (self.status, self.answer)
 
     @property
-    def bodiless(self) -> bool:
+    def empty(self) -> bool:
         """Whether MLflow's answer ends with its head, whatever stands in it."""
-        return self.method == "HEAD" or self.status in (204, 304)
+        return self.status in (204, 304)
+
+    @property
+    def bodiless(self) -> bool:
+        """Whether the client's does; MLflow is sent a GET for a HEAD."""
+        return self.method == "HEAD" or self.empty
 
     @property
     def visible(self) -> bytes:
@@ -80,6 +85,11 @@ class Ask(NamedTuple):
     def ends_mlflows_connection(self) -> bool:
         """Whether MLflow's answer ends with its connection."""
         return self.framing == "until close" and not self.bodiless
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the gate may end MLflow's connection after the head: it needs no more."""
+        return self.method == "HEAD" and self.framing != "length" and not self.empty
 
     @property
     def ends_connection(self) -> bool:
@@ -212,7 +222,11 @@ class Mlflow:
         assert number is not None
         ask = self.script[int(number[1])]
         reply = ask.answered()
-        peer.sends(*self.split.of(reply))
+        for part in self.split.of(reply):
+            if peer.end() is End.OPEN:
+                peer.sends(part)
+            else:
+                assert ask.cut_off
         if ask.ends_mlflows_connection:
             peer.finishes()
         return True

@@ -97,7 +97,14 @@ def test_the_head_written_is_the_head_decided_on(block: bytes, collected: int | 
     target = canonicalise(request.target, fields.host)
     length = fields.length if collected is None else collected
     sent = Head(
-        request_head(request, target.path + target.query, b"127.0.0.1:5000", REQUEST_ID, length)
+        request_head(
+            request,
+            request.method,
+            target.path + target.query,
+            b"127.0.0.1:5000",
+            REQUEST_ID,
+            length,
+        )
     )
 
     assert (sent.method, sent.version, sent.complete) == (request.method, "1.1", 1)
@@ -127,13 +134,15 @@ def test_the_head_written_is_the_head_decided_on(block: bytes, collected: int | 
 def test_an_absent_body_is_announced_where_one_is_usual(method: str) -> None:
     """RFC 9110 section 8.6; Flask waits for a length on these."""
     request = read_request(f"{method} /x HTTP/1.1\r\nHost: a\r\n\r\n".encode(), 100)
-    announced = b"Content-Length: 0\r\n" in request_head(request, b"/x", b"a", REQUEST_ID, 0)
+    announced = b"Content-Length: 0\r\n" in request_head(
+        request, request.method, b"/x", b"a", REQUEST_ID, 0
+    )
     assert announced is (method in ("POST", "PUT", "PATCH"))
 
 
 def test_the_gates_own_fields_stand_beside_the_clients() -> None:
     request = read_request(b"GET /x HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", 100)
-    sent = Head(request_head(request, b"/x", b"a", REQUEST_ID, 0, b"X-Own: z\r\n"))
+    sent = Head(request_head(request, b"GET", b"/x", b"a", REQUEST_ID, 0, b"X-Own: z\r\n"))
     assert sent.fields == [
         (b"Host", b"a"),
         (b"X", b"y"),
