@@ -25,7 +25,9 @@ from bench.setting import CannotMeasureError, Setting
 from headgate.auth import Authenticator, Refresher
 from headgate.config import Config
 from headgate.dataplane.client import ClientConnection
+from headgate.dataplane.dial import pair_dial
 from headgate.dataplane.gate import Caller, Gate, Inspect, Verdict
+from headgate.server.files import Files
 from headgate.server.live import LiveGate
 from headgate.stores import KeyStore
 from headgate.telemetry.access_log import AccessLog
@@ -156,10 +158,12 @@ def _gate(folder: Path) -> Iterator[LiveGate]:
         yield LiveGate(
             config,
             authenticator,
-            "unused",
+            pair_dial(asyncio.Protocol),  # unused
             row=Counters(1).row(0),
             access_log=access_log,
             tls=None,
+            files=Files(),
+            keep=lambda _in_force: None,
         )
     access_log.close()
     os.close(log_file)

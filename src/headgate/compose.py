@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
+import shutil
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import uvloop
 
@@ -24,19 +27,25 @@ from headgate.control.app import ControlFacts, control_app
 from headgate.control.board import Board
 from headgate.control.checks import Checks
 from headgate.control.exposition import exposition
-from headgate.control.serving import ControlSocket
+from headgate.control.serving import ControlServer
 from headgate.dataplane.call import CallError
+from headgate.dataplane.dial import pair_dial
 from headgate.errors import HeadgateError
 from headgate.policy import HAD_CALLS, LLM_USER, Roles
 from headgate.server import descriptors, listener
 from headgate.server.cures import ask_error
+from headgate.server.files import Files
+from headgate.server.heart import Heart
+from headgate.server.in_force import Estate
+from headgate.server.link import Link
 from headgate.server.live import LiveGate
-from headgate.server.reload import Reloader, as_far_as_possible
+from headgate.server.reload import Reloader
 from headgate.server.supervisor import Supervisor
 from headgate.server.tls import ListenerTls
 from headgate.server.upstreams import LiveUpstream
 from headgate.server.worker import Companion, Worker
-from headgate.stores import ROLES_EDITION, KeyState, KeyStore
+from headgate.stores import ROLES_EDITION, KeyState, KeyStore, LateKeyStore
+from headgate.telemetry import event_log
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import Counters
 
@@ -77,8 +86,8 @@ def serve(
         HeadgateError: the gate cannot start.
     """
     descriptors.make_room(config.limits)
-    with _folder_of_sockets() as folder:
-        _serve(config, announce, source, Path(folder))
+    with _shared_folder() as folder:
+        _serve(config, announce, source, folder)
     return 0
 
 
@@ -86,79 +95,95 @@ def _serve(
     config: Config,
     announce: Callable[[Listening], None],
     source: ConfigSource | None,
-    folder: Path,
+    folder: Path | None,
 ) -> None:
-    sockets = listener.bind(config.listen)
-    counters = Counters(config.listen.workers)
+    listen = config.listen
+    sockets = listener.bind(listen)
+    counters = Counters(listen.workers)
     host, port = sockets[0].getsockname()[:2]
-    scheme = "http" if config.listen.tls is None else "https"
+    scheme = "http" if listen.tls is None else "https"
 
     def announce_all() -> None:
         announce(Listening(host, port, scheme))
 
-    replaced: set[int] = set()
-
     def prepare(number: int) -> None:
-        replaced.add(number)
-        sockets[number] = listener.renewed(sockets[number], config.listen)
+        sockets[number] = listener.renewed(sockets[number], listen)
 
-    def body(number: int, ready: Callable[[], None], lifeline: int | None = None) -> None:
-        own = sockets[number]
+    def body(link: Link) -> None:
+        own = sockets[link.number]
         for other in sockets:
             if other is not own:
                 other.close()
+        faulthandler.enable(link.output)
+        event_log.divert(link.output)
         try:
-            settings = config
-            if source is not None and number in replaced:
-                settings = as_far_as_possible(config, source.read())
-            control = folder / f"{number}.sock"
-            _run_worker(settings, source, counters, number, control, own, ready, lifeline)
+            _run_worker(config, source, counters, folder, own, link)
         finally:
             listener.end(own)  # nobody is to wait there for a worker that may not come
 
     try:
-        if config.listen.workers == 1:
-            body(0, announce_all)
-        else:
-            patience = config.listen.lame_duck + config.listen.drain_timeout + CLOSING_SECONDS
-            Supervisor(config.listen.workers, body, prepare, patience).run(announce_all)
+        Supervisor(
+            listen.workers,
+            body,
+            prepare,
+            listen.lame_duck + listen.drain_timeout + CLOSING_SECONDS,
+            counters,
+            stuck_after=listen.worker_timeout,
+            reloads=source is not None,
+        ).run(announce_all)
     finally:
         for each in sockets:
             each.close()
 
 
-def _folder_of_sockets() -> tempfile.TemporaryDirectory[str]:
+@contextlib.contextmanager
+def _shared_folder() -> Iterator[Path | None]:
+    """A folder for what workers tell each other; where none can be made, each is by itself."""
     try:
-        return tempfile.TemporaryDirectory(prefix="headgate-")
+        folder = tempfile.mkdtemp(prefix="headgate-")
     except OSError as error:
-        raise HeadgateError(
-            f"no folder for sockets can be made ({error.strerror or error}); let TMPDIR name a "
-            "folder that this user can write to"
-        ) from error
+        log.info("no temporary folder, so workers share no checks: %s", error.strerror or error)
+        yield None
+        return
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run_worker(
     config: Config,
     source: ConfigSource | None,
     counters: Counters,
-    number: int,
-    control_path: Path,
+    folder: Path | None,
     listening: socket.socket,
-    ready: Callable[[], None],
-    lifeline: int | None,
+    link: Link,
 ) -> None:
     with contextlib.ExitStack() as stack:
-        tls = ListenerTls(config.listen.tls) if config.listen.tls is not None else None
-        authenticate, refresher = _authentication(config, number, stack)
-        control = stack.enter_context(ControlSocket(control_path))
-        gate = LiveGate(
-            config,
-            authenticate,
-            control.path,
-            row=counters.row(number),
-            access_log=_access_log(config, stack),
-            tls=tls,
-        )
+        estate = Estate(link)
+        authenticate, refresher = _authentication(config, stack, link, estate)
+        access_log = _access_log(config, stack)
+
+        def make(settings: Config, files: Files, *, fresh: bool) -> _Made:
+            tls = None
+            if settings.listen.tls is not None:
+                tls = ListenerTls(settings.listen.tls, files, fresh=fresh)
+            gate = LiveGate(
+                settings,
+                authenticate,
+                pair_dial(lambda: control.accept()),  # noqa: PLW0108 - it is made later
+                row=counters.row(link.number),
+                access_log=access_log,
+                tls=tls,
+                files=files,
+                keep=estate.leave,
+            )
+            return _Made(settings, gate, tls)
+
+        made = _last_good(config, link, estate, make)
+        gate, plane = made.gate, made.gate.plane
+        if refresher is not None:
+            refresher.regrant(Roles(made.config.roles))
 
         def apply(new: Config) -> None:
             gate.apply(new)
@@ -167,35 +192,72 @@ def _run_worker(
                 refresher.regrant(Roles(new.roles))
 
         if source is not None:
-            gate.follow(Reloader(config, source.read, apply, source.file))
-        plane = gate.plane
+            current = made.config if link.replaces else None
+            gate.follow(Reloader(config, source.read, apply, source.file, current))
         # Where there is but one worker it has nobody to share with.
-        board = Board(control_path.parent) if config.listen.workers > 1 else None
+        is_shared = config.listen.workers > 1 and folder is not None
+        board = Board(folder) if is_shared and folder is not None else None
         checks = _AllChecks(gate, board)
-        app = control_app(
-            ControlFacts(
-                draining=lambda: plane.draining,
-                metrics=lambda: exposition(counters),
-                snapshots=gate.snapshots,
-                checks=checks,
-                version=__version__,
-                keys=None if refresher is None else refresher.status,
-                worker=number,
-                workers=config.listen.workers,
+        control = ControlServer(
+            control_app(
+                ControlFacts(
+                    draining=lambda: plane.draining,
+                    metrics=lambda: exposition(counters),
+                    snapshots=gate.snapshots,
+                    checks=checks,
+                    version=__version__,
+                    keys=None if refresher is None else refresher.status,
+                    worker=link.number,
+                    workers=config.listen.workers,
+                )
             )
         )
-        companions: list[Companion] = [lambda: control.serve(app), checks.settle]
+        companions: list[Companion] = [control.serve, checks.settle]
         if refresher is not None:
             companions.append(refresher.run)
+        heart = Heart(link.beat, link.rest, link.output, config.listen.worker_timeout)
         worker = Worker(
             config.listen,
             plane,
             gate,
-            tls=tls.context if tls is not None else None,
+            tls=made.tls.context if made.tls is not None else None,
             companions=companions,
             reloads=source is not None,
+            heart=heart.run,
         )
-        uvloop.run(worker.run(listening, ready, lifeline))
+        gate.keep()
+        uvloop.run(worker.run(listening, link.ready, link.lifeline))
+        if worker.orphaned and folder is not None:  # the supervisor can no longer do it
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A gate, what it was made from, and the certificates of its listener."""
+
+    config: Config
+    gate: LiveGate
+    tls: ListenerTls | None
+
+
+class _Make(Protocol):
+    """Makes a gate; ``fresh`` says that ``files`` are those on disk."""
+
+    def __call__(self, settings: Config, files: Files, *, fresh: bool) -> _Made: ...
+
+
+def _last_good(started: Config, link: Link, estate: Estate, make: _Make) -> _Made:
+    """A gate as the configuration has it; a worker that replaces another, as it was in force last.
+
+    What is on disk then may be unfit, or only half written; it is looked at once it serves.
+
+    Raises:
+        HeadgateError: what is on disk is not fit.
+    """
+    left = estate.in_force() if link.replaces else None
+    if left is None:
+        return make(started, Files(), fresh=True)
+    return make(left.config, Files(left.files), fresh=False)
 
 
 class _AllChecks:
@@ -248,23 +310,30 @@ def _close(access_log: AccessLog) -> None:
 
 
 def _authentication(
-    config: Config, number: int, stack: contextlib.ExitStack
+    config: Config, stack: contextlib.ExitStack, link: Link, estate: Estate
 ) -> tuple[Authenticate, Refresher | None]:
     if config.auth.mode is AuthMode.NONE:
         return Anonymous(), None
     authenticator = Authenticator()
-    store = stack.enter_context(KeyStore(config.key_database))
+    if link.replaces:
+        # An empty store in the place of one that is gone would lock everybody out.
+        source: KeyStore | LateKeyStore = LateKeyStore(config.key_database)
+    else:
+        source = KeyStore(config.key_database)
+    stack.callback(source.close)
     refresher = Refresher(
-        store,
+        source,
         authenticator.install,
         interval=config.auth.refresh_interval,
         clock=time.time,
         report=_report_key_store,
         roles=Roles(config.roles),
+        keep=estate.leave_keys,
+        kept=estate.keys() if link.replaces else None,
     )
     refresher.load()
-    if number == 0:  # one worker is enough to tell
-        _tell_of_lost_calls(store, Roles(config.roles))
+    if isinstance(source, KeyStore) and link.number == 0:  # one worker is enough to tell
+        _tell_of_lost_calls(source, Roles(config.roles))
     return authenticator, refresher
 
 

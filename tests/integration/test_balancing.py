@@ -20,6 +20,7 @@ from tests.support.recording_upstream import RecordingUpstream
 from tests.support.resources import Resources
 from tests.support.scripted_dns import ScriptedDns
 from tests.support.scripts import fixed, held
+from tests.support.workers import serving_pid
 
 UPSTREAM = "HEADGATE_UPSTREAMS__DEFAULT__"
 NAME = "mlflow.internal.test"
@@ -136,7 +137,7 @@ def test_an_endpoint_that_left_gets_no_request_and_keeps_no_connection(start: St
     before = len(scene.upstreams[1].requests)
     scene.dns.set(NAME, "A", HOSTS[0])
     scene.until(lambda: scene.endpoints()[HOSTS[1]]["state"] == "draining", "it left")
-    connected = Resources(scene.gate.process.pid)
+    connected = Resources(serving_pid(scene.gate.process))
     scene.until(lambda: scene.reads() == 200 and connected.sockets_to(HOSTS[1]) == 0, "it closed")
     for _ in range(20):
         assert scene.reads() == 200

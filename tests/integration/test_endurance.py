@@ -12,6 +12,7 @@ from tests.support.raw import RawClient, request_head
 from tests.support.resources import Resources
 from tests.support.scene import FOLDER, Scene, running_scene
 from tests.support.scripts import fixed
+from tests.support.workers import serving_pid
 
 MIB = 1024 * 1024
 FOUR_GIB_AND_MORE = 4 * 1024 * MIB + 5
@@ -28,7 +29,7 @@ def test_4_gib_up(tmp_path: Path) -> None:
     """Every byte arrives, under its length, in a few megabytes of memory."""
     key = create_key(tmp_path / "data", "bulk")
     with BulkUpstream() as upstream, running_gate(tmp_path, upstream.url) as gate:
-        resources = Resources(gate.process.pid)
+        resources = Resources(serving_pid(gate.process))
         before = resources.resident
         with socket.create_connection((gate.host, gate.port), BULK_SECONDS) as client:
             length = f"Content-Length: {FOUR_GIB_AND_MORE}"
@@ -45,7 +46,7 @@ def test_4_gib_up(tmp_path: Path) -> None:
 def test_4_gib_down(tmp_path: Path) -> None:
     key = create_key(tmp_path / "data", "bulk")
     with BulkUpstream(FOUR_GIB_AND_MORE) as upstream, running_gate(tmp_path, upstream.url) as gate:
-        resources = Resources(gate.process.pid)
+        resources = Resources(serving_pid(gate.process))
         before = resources.resident
         with socket.create_connection((gate.host, gate.port), BULK_SECONDS) as client:
             client.sendall(request_head("GET", f"{FOLDER}/large", bearer(key)))

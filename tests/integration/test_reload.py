@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -39,16 +37,11 @@ class Followed:
         """Name an upstream in the file, as an editor does it: in one step."""
         write(self.file, upstream, more)
 
-    def events(self) -> list[Mapping[str, Any]]:
-        """The events logged so far."""
-        lines = self.gate.process.errors.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
-
     def wait_for(self, message: str, count: int = 1) -> None:
         """Wait until ``message`` has been logged ``count`` times."""
 
         def found() -> bool | None:
-            said = [event["message"] for event in self.events()]
+            said = [event["message"] for event in self.gate.events()]
             return said.count(message) >= count or None
 
         self.gate.process.wait_until(found, message, SECONDS)
@@ -216,19 +209,3 @@ def test_every_worker_takes_it_up_also_one_that_comes_later(start: Start) -> Non
     kill_worker(process, worker_pids(process)[0], signal.SIGKILL)
     assert followed.answered_by() == {b"other"}
     assert followed.one.requests == []
-
-
-def test_a_new_worker_starts_from_no_file_with_problems(start: Start) -> None:
-    """Nor from what was in force once; the others go on, and it starts when the file is mended."""
-    followed = start(workers=2)
-    followed.write(followed.other)
-    followed.wait_for("configuration reloaded", count=2)
-    followed.file.write_text("nonsense = 1")
-    followed.wait_for("configuration not reloaded: nonsense: no such setting", count=2)
-    process = followed.gate.process
-    os.kill(worker_pids(process)[0], signal.SIGKILL)
-    process.wait_for_line(r"ended with exit code 2: nonsense: no such setting", SECONDS)
-    assert followed.answered_by() == {b"other"}
-    followed.write(followed.other)
-    process.wait_until(lambda: len(worker_pids(process)) == 2 or None, "a second worker", SECONDS)
-    assert followed.answered_by() == {b"other"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import signal
 import stat
 import threading
@@ -136,14 +136,14 @@ def test_a_worker_that_dies_while_it_checks_leaves_the_check_to_another(
         assert watched.ask(client, EXPERIMENTS)["status"] == "ok"
 
 
-def test_without_the_folder_each_checks_for_itself(watched: Watched) -> None:
+def test_a_folder_that_is_gone_is_made_again(watched: Watched) -> None:
     """As when something cleans up the folder for temporary files."""
     (folder,) = watched.folder.iterdir()
-    os.rename(folder, watched.folder / "elsewhere")
+    shutil.rmtree(folder)
     for client in watched.clients.values():
         assert watched.ask(client, EXPERIMENTS)["status"] == "ok"
-    assert watched.asked(SEARCH) == 2
-    os.rename(watched.folder / "elsewhere", folder)
+    assert watched.asked(SEARCH) == 1
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_a_worker_that_stops_takes_away_what_its_check_wrote(watched: Watched) -> None:

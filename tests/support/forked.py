@@ -12,7 +12,9 @@ from types import FrameType
 from typing import Any
 
 from headgate.errors import HeadgateError
-from headgate.server.supervisor import Supervisor, WorkerBody
+from headgate.server.processes import WorkerBody
+from headgate.server.supervisor import Supervisor
+from headgate.telemetry.counters import Counters
 
 WAIT = 15.0
 """Seconds; only a failing test waits that long."""
@@ -88,15 +90,23 @@ class Supervised:
     """A supervisor in a process of its own, so that it can be sent signals."""
 
     def __init__(
-        self, reports: Reports, count: int, body: WorkerBody, patience: float = WAIT
+        self,
+        reports: Reports,
+        count: int,
+        body: WorkerBody,
+        patience: float = WAIT,
+        stuck_after: float = WAIT,
     ) -> None:
+        self.counters = Counters(count)
         self.pid = os.fork()
         if self.pid == 0:
             code = 9
             try:
                 os.setpgid(0, 0)
                 prepare = partial(reports.say, "prepare")
-                made = Supervisor(count, body, prepare, patience)
+                made = Supervisor(
+                    count, body, prepare, patience, self.counters, stuck_after=stuck_after
+                )
                 made.run(lambda: reports.say("announced"))
                 code = 0
             except HeadgateError as error:

@@ -19,6 +19,7 @@ from tests.support.raw import RawAnswer, RawClient, ask
 
 START_SECONDS = 60.0
 LOG_SECONDS = 10.0
+EVENT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,20 @@ class Gate:
             lambda: next(filter(matches, self.outcomes()), None), "an outcome", LOG_SECONDS
         )
 
+    def events(self) -> list[Mapping[str, Any]]:
+        """Every event logged so far, in order."""
+        lines = self.process.errors.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [json.loads(each) for each in lines if each[:1] == "{" and each.endswith("\n")]
+
+    def event(self, name: str, count: int = 1) -> Mapping[str, Any]:
+        """Wait for ``count`` events of that name, and return the last of them."""
+
+        def found() -> Mapping[str, Any] | None:
+            named = [each for each in self.events() if each["event"] == name]
+            return named[count - 1] if len(named) >= count else None
+
+        return self.process.wait_until(found, f"{count} events {name}", EVENT_SECONDS)
+
     def outcomes(self) -> list[Mapping[str, Any]]:
         """Every access-log line written so far, in order."""
         lines = self.process.output.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -74,7 +89,10 @@ class Gate:
 
 @contextmanager
 def running_gate(
-    folder: Path, upstream: str | None, environment: Mapping[str, str] | None = None
+    folder: Path,
+    upstream: str | None,
+    environment: Mapping[str, str] | None = None,
+    program: str = "headgate",
 ) -> Iterator[Gate]:
     """Run a gate in front of ``upstream`` until the block ends.
 
@@ -82,7 +100,7 @@ def running_gate(
 
     ``folder`` gets its data and logs; keys made there with ``create_key`` before the start are
     known from the first request on.  ``environment`` adds settings, such as
-    ``HEADGATE_LIMITS__BODY_TIMEOUT``.
+    ``HEADGATE_LIMITS__BODY_TIMEOUT``.  ``program`` is the module to run.
 
     Raises:
         ServerError: when it does not say within ``START_SECONDS`` where it listens.
@@ -97,7 +115,7 @@ def running_gate(
     }
     if upstream is not None:
         settings["MLFLOW_SERVER_URL"] = upstream
-    command = [sys.executable, "-m", "headgate", "serve"]
+    command = [sys.executable, "-m", program, "serve"]
     with ServerProcess(command, settings | dict(environment or {}), folder, "gate") as process:
         line = process.wait_for_line(r"listening on (https?)://([\d.]+):(\d+)", START_SECONDS)
         yield Gate(line[2], int(line[3]), data, process, line[1])

@@ -12,6 +12,7 @@ from tests.support.raw import request_head
 from tests.support.recording_upstream import RecordedRequest, RecordingUpstream, Script
 from tests.support.resources import Resources
 from tests.support.scripts import fixed, routed
+from tests.support.workers import serving_pid
 
 QUICK_REST = {"HEADGATE_UPSTREAMS__DEFAULT__IDLE_TIMEOUT": "0.2"}
 """For a gate that is waited for until it holds nothing."""
@@ -90,13 +91,15 @@ class Scene:
 
 
 @contextmanager
-def running_scene(folder: Path, environment: Mapping[str, str] = QUICK_REST) -> Iterator[Scene]:
+def running_scene(
+    folder: Path, environment: Mapping[str, str] = QUICK_REST, program: str = "headgate"
+) -> Iterator[Scene]:
     """Run a gate and its upstream until the block ends."""
     routes: dict[bytes, Script] = {}
     key = create_key(folder / "data", "scene")
     with (
         RecordingUpstream(routed(routes, fixed())) as upstream,
-        running_gate(folder, upstream.url, environment) as gate,
+        running_gate(folder, upstream.url, environment, program) as gate,
     ):
-        resources = Resources(gate.process.pid)
+        resources = Resources(serving_pid(gate.process))
         yield Scene(gate, upstream, key, resources, resources.sockets, routes)

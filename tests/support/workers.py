@@ -17,6 +17,11 @@ def worker_pids(process: ServerProcess) -> list[int]:
     return [int(pid) for pid in children.split()]
 
 
+def serving_pid(process: ServerProcess) -> int:
+    """The first of a gate's workers."""
+    return worker_pids(process)[0]
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process has not ended; one that nobody has waited for yet has."""
     try:

@@ -88,6 +88,9 @@ class Refresher:
     ``roles`` say what the keys may do; ``None``: those built in.  A role that a key has and that
     they do not know grants nothing, which is logged once.  So are keys that cannot be used, and
     keys that are in the source no longer: a store never loses one by itself.
+
+    ``keep`` receives what was read, each time.  ``kept`` is what was read by another process
+    before: it is used while the source cannot be read at first.
     """
 
     def __init__(
@@ -99,12 +102,16 @@ class Refresher:
         clock: Callable[[], float],
         report: Callable[[HeadgateError | None], None],
         roles: Roles | None = None,
+        keep: Callable[[Sequence[KeyRow]], None] = lambda _rows: None,
+        kept: Sequence[KeyRow] | None = None,
     ) -> None:
         self._source = source
         self._install = install
         self._interval = interval
         self._clock = clock
         self._report = report
+        self._keep = keep
+        self._kept = kept
         self._keyring = Keyring.empty(roles)
         self._missing: frozenset[tuple[str, str]] = frozenset()
         self._seen: Hashable = None
@@ -116,9 +123,15 @@ class Refresher:
         """Read the source for the first time, before the gate takes requests.
 
         Raises:
-            HeadgateError: the source cannot be read.
+            HeadgateError: the source cannot be read, and nothing was read before.
         """
-        self._take(self._look())
+        try:
+            self._take(self._look())
+        except HeadgateError as error:
+            if self._kept is None:
+                raise
+            self._note(error)
+            self._offer(self._keyring.with_rows(self._kept, self._clock()))
 
     def status(self) -> KeysStatus:
         """How the keys stand now."""
@@ -165,6 +178,7 @@ class Refresher:
             self._seen, contents = found
             before = self._keyring
             self._offer(before.with_rows(contents.records, now))
+            self._keep(contents.records)
             broken = self._log_unreadable(tuple(map(str, contents.unreadable)))
             gone = before.gone_from(self._keyring, now)
             if len(gone) > broken:

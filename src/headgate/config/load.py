@@ -58,7 +58,12 @@ def load(
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        # More likely cut off or not mounted than meant: all defaults would be in force.
+        if not text.strip():
+            problem = "is empty; write a setting or a comment into it, or name no file"
+            raise ConfigError([Problem(str(file), problem)])
+        return tomllib.loads(text)
     except OSError as error:
         raise ConfigError([Problem(str(file), error.strerror or "cannot be read")]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

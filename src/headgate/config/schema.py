@@ -87,6 +87,13 @@ class Listen(Section):
     host: str = Field("127.0.0.1", description="Address to listen on; a name or an IP address.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 takes any free one.")
     workers: int = Field(1, ge=1, le=256, description="Worker processes that share the port.")
+    worker_timeout: float = Field(
+        15,
+        ge=2,
+        allow_inf_nan=False,
+        description="Seconds for which the event loop of a worker may stand still; then the worker "
+        "is killed and replaced.",
+    )
     backlog: int = Field(2048, ge=1, description="Connections the kernel may hold for accept.")
     tls: ListenTls | None = Field(None, description="Serve HTTPS; without it, HTTP.")
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(

@@ -8,10 +8,12 @@ a folder that only this user can enter, for results name what is inside.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,7 +44,8 @@ class CheckResult:
 class Board:
     """Shared by those who were given the same folder.
 
-    Where the folder is gone or full each worker goes on for itself, as if it were alone.
+    A folder that is gone is made again.  Where it is full, or another user's, each worker goes on
+    for itself, as if it were alone.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,6 +55,7 @@ class Board:
     def claim(self, what: str) -> Iterator[bool]:
         """Whether it is for the caller to check this, until the block ends; never waits."""
         try:
+            self._make_folder()
             lock = os.open(self._path(what, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
         except OSError:
             yield True
@@ -73,10 +77,24 @@ class Board:
         """Let the others know; whoever reads meanwhile reads the one before."""
         draft = self._path(what, f"{os.getpid()}.draft")
         with contextlib.suppress(OSError):
+            self._make_folder()
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
             with open(descriptor, "w", encoding="utf-8") as file:
                 json.dump(asdict(result), file)
             draft.replace(self._path(what, "json"))
+
+    def _make_folder(self) -> None:
+        """Make the folder if it is gone.
+
+        Raises:
+            OSError: it cannot be made, or others can enter it: they may know its name by now.
+        """
+        with contextlib.suppress(FileExistsError):
+            self._folder.mkdir(mode=0o700)
+        status = self._folder.lstat()
+        is_own = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
+        if not stat.S_ISDIR(status.st_mode) or not is_own:
+            raise PermissionError(errno.EPERM, "not a folder of this user alone")
 
     def _path(self, what: str, kind: str) -> Path:
         name = hashlib.sha256(what.encode()).hexdigest()[:32]

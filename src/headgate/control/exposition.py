@@ -23,6 +23,10 @@ METRICS = {
     "headgate_connections": ("gauge", "Client connections that are open."),
     "headgate_requests_in_flight": ("gauge", "Requests under way to an upstream."),
     "headgate_workers_draining": ("gauge", "Workers that are about to stop."),
+    "headgate_worker_restarts_total": (
+        "counter",
+        "Workers that were replaced, by cause: `stuck`, `signal` (one killed it), `exit`.",
+    ),
 }
 
 
@@ -52,6 +56,9 @@ def exposition(counters: Counters) -> Iterator[str]:
     ):
         yield from _head(name)
         yield f"{name} {counters.gauge(gauge)}\n"
+    yield from _head("headgate_worker_restarts_total")
+    for cause, number in counters.restarts().items():
+        yield f'headgate_worker_restarts_total{{cause="{cause}"}} {number}\n'
 
 
 def _head(name: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -54,15 +55,26 @@ def tls_dial(context: ssl.SSLContext, name_of: Callable[[Endpoint], str]) -> Dia
     return dial
 
 
-def unix_dial(path: str) -> Dial:
-    """Connect to a unix socket; the endpoint is only a name."""
+def pair_dial(accept: Callable[[], asyncio.Protocol]) -> Dial:
+    """Connect to a server in this process; the endpoint is only a name.
+
+    ``accept`` makes the protocol of each connection at the server's end.  No address is needed
+    for it, so it cannot be reached by another process, nor taken away by one.
+    """
 
     async def dial(
         endpoint: Endpoint,  # noqa: ARG001 - the signature is Dial's
         make: Callable[[], UpstreamConnection],
     ) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_unix_connection(make, path)
+        ours, theirs = socket.socketpair()
+        try:
+            await loop.connect_accepted_socket(accept, theirs)
+            _, connection = await loop.create_connection(make, sock=ours)
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
         return connection
 
     return dial

@@ -8,7 +8,7 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from pydantic import ByteSize
 
@@ -16,12 +16,14 @@ from headgate.auth import Authenticate
 from headgate.config import AuthMode, Config, Upstream
 from headgate.contract import table
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.dial import unix_dial
+from headgate.dataplane.dial import Dial
 from headgate.dataplane.plane import Plane
 from headgate.dataplane.pool import Pool
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint, SizeClass
 from headgate.server.authorise import Authoriser
+from headgate.server.files import Files
+from headgate.server.in_force import InForce
 from headgate.server.pipeline import Pipeline
 from headgate.server.reload import Reloader
 from headgate.server.tasks import Tasks
@@ -47,10 +49,12 @@ class LiveGate:
     Args:
         config: the configuration to begin with.
         authenticate: answers who sends a request.
-        control_path: the unix socket of the control application.
+        control: connects to the control application.
         row: where this worker counts.
         access_log: where requests are written, if anywhere.
         tls: the listener's certificates, if it has any.
+        files: reads the certificates and secrets of upstreams at first.
+        keep: called with what is in force after each change of it.
 
     Raises:
         HeadgateError: a certificate file of an upstream is not fit.
@@ -60,11 +64,13 @@ class LiveGate:
         self,
         config: Config,
         authenticate: Authenticate,
-        control_path: str,
+        control: Dial,
         *,
         row: CounterRow,
         access_log: AccessLog | None,
         tls: ListenerTls | None,
+        files: Files,
+        keep: Callable[[InForce], None],
     ) -> None:
         self._authenticate = authenticate
         self._row = row
@@ -72,10 +78,13 @@ class LiveGate:
         self._ledger = Ledger(row, access_log)
         self._tls = tls
         self._reloader: Reloader | None = None
-        self._control = _control(config, control_path)
+        self._control = _control(config, control)
+        self._config = config
+        self._files = files
+        self._keep = keep
         self._retired: list[LiveUpstream] = []
         self._upstreams = {
-            name: LiveUpstream(name, settings, config.limits)
+            name: LiveUpstream(name, settings, config.limits, files)
             for name, settings in config.upstreams.items()
         }
         self._coming: dict[str, LiveUpstream] = {}
@@ -101,16 +110,18 @@ class LiveGate:
         Raises:
             HeadgateError: a certificate file is not fit; nothing has changed.
         """
-        upstreams, renewals = {}, []
+        upstreams, renewals, files = {}, [], Files()
         for name, settings in config.upstreams.items():
             known = self._upstreams.get(name)
             if known is not None and known.fits(settings, config.limits):
                 upstreams[name] = known
-                renewals.append(known.renew())
+                renewals.append(known.renew(files))
             else:
-                upstreams[name] = LiveUpstream(name, settings, config.limits)
+                upstreams[name] = LiveUpstream(name, settings, config.limits, files)
         for renew in renewals:
             renew()
+        self._config, self._files = config, files
+        self.keep()
         self._give_up_coming()
         self._coming = {name: each for name, each in upstreams.items() if not self._has(each)}
         for each in self._coming.values():
@@ -119,6 +130,11 @@ class LiveGate:
             self._tasks.start(self._await(config, upstreams), "wait for new upstreams")
         else:
             self._put_in_force(config, upstreams)
+
+    def keep(self) -> None:
+        """Leave what is in force to the workers that start later."""
+        listener = self._tls.seen if self._tls is not None else {}
+        self._keep(InForce(self._config, self._files.seen | listener))
 
     async def _await(self, config: Config, upstreams: dict[str, LiveUpstream]) -> None:
         await _are_known(self._coming.values())
@@ -205,6 +221,7 @@ class LiveGate:
         try:
             if tls.refresh():
                 log.info("certificate reloaded")
+                self.keep()
         except HeadgateError as error:
             log.error("certificate not reloaded: %s", error)
 
@@ -250,7 +267,7 @@ def _own_limits(settings: Upstream) -> dict[SizeClass, ByteSize]:
     return {size: limit for size, limit in given.items() if limit is not None}
 
 
-def _control(config: Config, path: str) -> Balancer:
+def _control(config: Config, dial: Dial) -> Balancer:
     """The way to the control application: an upstream of one endpoint that is always there."""
     settings = Upstream()
     endpoint = Endpoint("control", 0)
@@ -267,7 +284,7 @@ def _control(config: Config, path: str) -> Balancer:
             head_bytes=config.limits.head_bytes,
             max_fields=config.limits.headers,
             clock=time.monotonic,
-            dial=unix_dial(path),
+            dial=dial,
         )
 
     balancer = Balancer(

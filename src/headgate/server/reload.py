@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,9 +25,12 @@ class Reloader:
         read: reads the whole configuration again.
         apply: puts a new one in force.
         file: the file to watch, if there is one.
+        current: the configuration in force, where that may be another one: it is read again at
+            the first look.
 
-    A configuration with problems changes nothing: each problem is logged, and the one in force
-    stays.  What cannot change while the gate runs is named, and stays as it was at the start.
+    A file is read once it rests: while somebody writes it, it is left alone.  A configuration with
+    problems changes nothing: each problem is logged, and the one in force stays.  What cannot
+    change while the gate runs is named, and stays as it was at the start.
     """
 
     def __init__(
@@ -36,34 +39,58 @@ class Reloader:
         read: Callable[[], Config],
         apply: Callable[[Config], None],
         file: Path | None,
+        current: Config | None = None,
     ) -> None:
         self._started = started
-        self._current = started
+        self._current = started if current is None else current
+        self._asked = current is not None
         self._read = read
         self._apply = apply
         self._watch = FileWatch(file, taken=False) if file is not None else None
 
     def look(self) -> None:
-        """Reload if the file has changed since the last look."""
+        """Reload if the file has changed since the last look, or if it was asked for."""
         if self._watch is not None and self._watch.changed():
-            self._reload(only_if_different=True)
+            self._reload(only_if_different=not self._asked)
+        elif self._asked and (self._watch is None or self._watch.settled):
+            self._reload_at_rest()
 
     def reload(self) -> None:
-        """Read the configuration and put it in force, with the files that it names."""
+        """Read the configuration and put it in force, with the files that it names.
+
+        While the file is being written, that is done at a later look.
+        """
+        self._asked = True
+        self._reload_at_rest()
+
+    def _reload_at_rest(self) -> None:
         if self._watch is not None:
+            if not self._watch.rests():
+                return
             self._watch.take()
         self._reload(only_if_different=False)
 
     def _reload(self, *, only_if_different: bool) -> None:
+        wanted: Config | None = None
+        problems: Sequence[object] = ()
         try:
             wanted = self._read()
-            config = as_far_as_possible(self._started, wanted)
-            if only_if_different and wanted == config == self._current:
-                return
-            self._apply(config)
         except ConfigError as error:
-            for problem in error.problems:
-                log.error("configuration not reloaded: %s", problem)
+            problems = error.problems
+        if self._watch is not None and not self._watch.rests():
+            return  # written while it was read: a later look finds it changed
+        self._asked = False
+        for problem in problems:
+            log.error("configuration not reloaded: %s", problem)
+        if wanted is not None:
+            self._take(wanted, only_if_different=only_if_different)
+
+    def _take(self, wanted: Config, *, only_if_different: bool) -> None:
+        config = as_far_as_possible(self._started, wanted)
+        if only_if_different and wanted == config == self._current:
+            return
+        try:
+            self._apply(config)
         except HeadgateError as error:
             log.error("configuration not reloaded: %s", error)
         else:

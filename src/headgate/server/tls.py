@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from headgate.config import ListenTls, Upstream
 from headgate.errors import HeadgateError
+from headgate.server.files import Files, as_path
 from headgate.server.watch import FileWatch
 
 PROTOCOLS = ["http/1.1"]
@@ -19,15 +20,22 @@ class ListenerTls:
     ``context`` is for the listener, for as long as it lasts.  Each handshake is done with the
     certificate, the key and the authorities that are in use when it begins.
 
+    ``files`` is where they are read at first; ``fresh`` says whether that is the disk.  ``seen``
+    is what the files in use hold, by path.
+
     Raises:
         HeadgateError: a file cannot be read, or does not hold what it should.
     """
 
-    def __init__(self, settings: ListenTls) -> None:
-        files = (settings.certificate, settings.key, settings.client_ca)
+    def __init__(
+        self, settings: ListenTls, files: Files | None = None, *, fresh: bool = True
+    ) -> None:
+        named = (settings.certificate, settings.key, settings.client_ca)
+        files = Files() if files is None else files
         self._settings = settings
-        self._watch = FileWatch(*filter(None, files), taken=True)
-        self._in_use = _listener_context(settings)
+        self._watch = FileWatch(*filter(None, named), taken=fresh)
+        self._in_use = _listener_context(settings, files)
+        self.seen = {str(each): files.seen[str(each)] for each in filter(None, named)}
         self.context = _bare_listener_context(settings)
         # OpenSSL asks before it looks at anything else, with a server name or without one.
         self.context.sni_callback = self._choose
@@ -42,14 +50,16 @@ class ListenerTls:
         """
         if not self._watch.changed():
             return False
-        self._in_use = _listener_context(self._settings)
+        files = Files()
+        self._in_use = _listener_context(self._settings, files)
+        self.seen = files.seen
         return True
 
     def _choose(self, connection: ssl.SSLObject, _name: str, _context: ssl.SSLContext) -> None:
         connection.context = self._in_use
 
 
-def upstream_context(settings: Upstream) -> ssl.SSLContext | None:
+def upstream_context(settings: Upstream, files: Files | None = None) -> ssl.SSLContext | None:
     """The TLS context for connections to MLflow; None when its URL is not ``https``.
 
     Raises:
@@ -58,22 +68,23 @@ def upstream_context(settings: Upstream) -> ssl.SSLContext | None:
     if not settings.is_https:
         return None
     tls = settings.tls
+    files = Files() if files is None else files
     # It trusts the authorities that are named, and no others; without a name, the system's.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if tls.ca else ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(PROTOCOLS)
     if tls.ca is not None:
-        _trust(context, tls.ca)
+        _trust(context, tls.ca, files)
     if tls.certificate is not None and tls.key is not None:
-        _show(context, tls.certificate, tls.key)
+        _show(context, tls.certificate, tls.key, files)
     return context
 
 
-def _listener_context(settings: ListenTls) -> ssl.SSLContext:
+def _listener_context(settings: ListenTls, files: Files) -> ssl.SSLContext:
     context = _bare_listener_context(settings)
-    _show(context, settings.certificate, settings.key)
+    _show(context, settings.certificate, settings.key, files)
     if settings.client_ca is not None:
-        _trust(context, settings.client_ca)
+        _trust(context, settings.client_ca, files)
     return context
 
 
@@ -89,7 +100,7 @@ def _bare_listener_context(settings: ListenTls) -> ssl.SSLContext:
     return context
 
 
-def _show(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+def _show(context: ssl.SSLContext, certificate: Path, key: Path, files: Files) -> None:
     """Let ``context`` show a certificate.
 
     Raises:
@@ -99,33 +110,26 @@ def _show(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     def passphrase() -> NoReturn:  # or else OpenSSL asks for it on the terminal, and waits
         raise HeadgateError(f"{key} is encrypted; give Headgate a private key that is not")
 
-    for file in (certificate, key):
-        _read(file)
+    shown, secret = files.read(certificate), files.read(key)
     try:
-        context.load_cert_chain(certificate, key, passphrase)
+        with as_path(shown, certificate) as shown_at, as_path(secret, key) as secret_at:
+            context.load_cert_chain(shown_at, secret_at, passphrase)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise HeadgateError(f"the key in {key} is not that of {certificate}") from error
-        _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)  # to see whose fault it is
+        # To see whose fault it is.
+        _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate, files)
         raise HeadgateError(f"{key} holds no private key in PEM form") from error
 
 
-def _trust(context: ssl.SSLContext, authorities: Path) -> None:
+def _trust(context: ssl.SSLContext, authorities: Path, files: Files) -> None:
     """Let ``context`` trust the authorities in a file.
 
     Raises:
         HeadgateError: the file is not fit.
     """
-    _read(authorities)
     try:
-        context.load_verify_locations(authorities)
+        with as_path(files.read(authorities), authorities) as at:
+            context.load_verify_locations(at)
     except ssl.SSLError as error:
         raise HeadgateError(f"{authorities} holds no certificate in PEM form") from error
-
-
-def _read(file: Path) -> None:
-    """Make sure that a file can be read: OpenSSL does not say which of several it could not."""
-    try:
-        file.read_bytes()
-    except OSError as error:
-        raise HeadgateError(f"{file} cannot be read: {error.strerror or error}") from error

@@ -24,6 +24,7 @@ from headgate.errors import Refusal
 from headgate.model import Endpoint
 from headgate.server.credentials import own_authorization
 from headgate.server.cures import REASONS
+from headgate.server.files import Files
 from headgate.server.narration import tell
 from headgate.server.policies import cluster_policy, retry_policy
 from headgate.server.probe import Prober
@@ -72,18 +73,22 @@ class LiveUpstream:
         name: as in the configuration.
         settings: its settings.
         limits: bounds on answers.
+        files: reads certificates and secrets; by default from disk.
 
     Raises:
         HeadgateError: a certificate or a secret is not fit, or discovery lacks what it needs.
     """
 
-    def __init__(self, name: str, settings: Upstream, limits: Limits) -> None:
+    def __init__(
+        self, name: str, settings: Upstream, limits: Limits, files: Files | None = None
+    ) -> None:
         self.name = name
         self._settings = settings
         self._limits = limits
         self._names: dict[str, dict[Endpoint, str]] = {}
-        self._way = self._new_way()
-        self._authorization = own_authorization(settings.credentials)
+        files = Files() if files is None else files
+        self._way = self._new_way(files)
+        self._authorization = own_authorization(settings.credentials, files)
         self._discovery = discovery_for(settings)
         self._known = asyncio.Event()
         self._tasks = Tasks()
@@ -142,13 +147,14 @@ class LiveUpstream:
         """Its name and its settings in one text: that of another upstream differs."""
         return f"{self.name} {self._settings!r}"
 
-    def renew(self) -> Callable[[], None]:
+    def renew(self, files: Files) -> Callable[[], None]:
         """Read certificates and secrets again; what is returned lets new requests use them.
 
         Raises:
             HeadgateError: one is not fit.
         """
-        way, authorization = self._new_way(), own_authorization(self._settings.credentials)
+        way = self._new_way(files)
+        authorization = own_authorization(self._settings.credentials, files)
 
         def use() -> None:
             self._way, self._authorization = way, authorization
@@ -351,8 +357,8 @@ class LiveUpstream:
         names = (found[endpoint] for found in self._names.values() if endpoint in found)
         return next(names, str(endpoint))
 
-    def _new_way(self) -> Dial:
-        context = upstream_context(self._settings)
+    def _new_way(self, files: Files) -> Dial:
+        context = upstream_context(self._settings, files)
         if context is None:
             return dial_tcp
         fixed = self._settings.tls.server_name

@@ -14,12 +14,15 @@ class FileWatch:
         files: the files; they need not exist.
         taken: whether what they hold now is about to be read; if not, the first look finds a
             change, so that nothing written since they were read is missed.
+
+    ``settled``: whether the last look found them as the one before had.
     """
 
     def __init__(self, *files: Path, taken: bool) -> None:
         self._files = files
         self._last = self._versions()
         self._taken = self._last if taken else None
+        self.settled = True
 
     def changed(self) -> bool:
         """Whether they have changed and have then stayed the same from one look to the next.
@@ -27,12 +30,16 @@ class FileWatch:
         Who writes a file, or several that belong together, is not disturbed in the middle of it.
         """
         now = self._versions()
-        is_settled = now == self._last
+        self.settled = now == self._last
         self._last = now
-        if not is_settled or now == self._taken:
+        if not self.settled or now == self._taken:
             return False
         self._taken = now
         return True
+
+    def rests(self) -> bool:
+        """Whether they are as the last look found them."""
+        return self._versions() == self._last
 
     def take(self) -> None:
         """Count what they hold now as seen: it is about to be read."""

@@ -51,6 +51,9 @@ class Worker:
         tls: the TLS context of the listener, if it has one.
         companions: endless coroutines to run beside, such as the one that follows the key store.
         reloads: whether there is anything to read again.
+        heart: an endless coroutine that runs from the first turn of the loop to the last.
+
+    ``orphaned``: whether the supervisor is gone.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Worker:
         tls: ssl.SSLContext | None = None,
         companions: Sequence[Companion] = (),
         reloads: bool = True,
+        heart: Companion | None = None,
     ) -> None:
         self._listen = listen
         self._plane = plane
@@ -69,9 +73,11 @@ class Worker:
         self._tls = tls
         self._companions = companions
         self._reloads = reloads
+        self._heart = heart
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._lame_duck = 0.0
+        self.orphaned = False
 
     async def run(
         self, listener: socket.socket, ready: Callable[[], None], lifeline: int | None = None
@@ -84,6 +90,7 @@ class Worker:
         SIGHUP reloads the configuration; where there is none, a terminal is gone, and it stops.
         """
         loop = asyncio.get_running_loop()
+        helpers = [loop.create_task(self._heart(), name="heart")] if self._heart else []
         handlers = {
             signal.SIGTERM: lambda: self.stop(self._listen.lame_duck),
             signal.SIGINT: self.stop,
@@ -93,19 +100,13 @@ class Worker:
             loop.add_signal_handler(number, handler)
         if lifeline is not None:
             loop.add_reader(lifeline, self._on_orphaned, loop, lifeline)
-        await self._upkeep.prepare()
-        scheme = "https" if self._tls is not None else "http"
-        server = await loop.create_server(
-            lambda: ClientConnection(self._plane, scheme),
-            sock=listener,
-            backlog=self._listen.backlog,
-            ssl=self._tls,
-            ssl_handshake_timeout=self._plane.limits.header_timeout if self._tls else None,
-            ssl_shutdown_timeout=TLS_SHUTDOWN_SECONDS if self._tls else None,
-        )
-        helpers = [loop.create_task(self._sweep(), name="sweep")]
-        helpers += [loop.create_task(make(), name=make.__qualname__) for make in self._companions]
         try:
+            await self._upkeep.prepare()
+            server = await self._listen_on(listener)
+            helpers += [
+                loop.create_task(self._sweep(), name="sweep"),
+                *(loop.create_task(make(), name=make.__qualname__) for make in self._companions),
+            ]
             ready()
             await self._until_stopped(helpers)
             listening.end(listener)
@@ -117,6 +118,17 @@ class Worker:
             self._upkeep.close()
             for number in handlers:
                 loop.remove_signal_handler(number)
+
+    async def _listen_on(self, listener: socket.socket) -> asyncio.Server:
+        scheme = "https" if self._tls is not None else "http"
+        return await asyncio.get_running_loop().create_server(
+            lambda: ClientConnection(self._plane, scheme),
+            sock=listener,
+            backlog=self._listen.backlog,
+            ssl=self._tls,
+            ssl_handshake_timeout=self._plane.limits.header_timeout if self._tls else None,
+            ssl_shutdown_timeout=TLS_SHUTDOWN_SECONDS if self._tls else None,
+        )
 
     def stop(self, lame_duck: float = 0.0) -> None:
         """Serve on for ``lame_duck`` seconds, let running requests finish, return from ``run``.
@@ -134,6 +146,7 @@ class Worker:
     def _on_orphaned(self, loop: asyncio.AbstractEventLoop, lifeline: int) -> None:
         loop.remove_reader(lifeline)
         log.error("the supervisor is gone; this worker stops too")
+        self.orphaned = True
         self.stop()
 
     async def _until_stopped(self, helpers: Sequence[asyncio.Task[None]]) -> None:
@@ -172,4 +185,5 @@ class Worker:
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
-    await asyncio.wait(tasks)
+    if tasks:
+        await asyncio.wait(tasks)

@@ -45,7 +45,10 @@ _BYTES_OUT: Final = _MICROSECONDS + 2
 _FAMILY_AT: Final = {family: at * _PER_FAMILY for at, family in enumerate(_FAMILIES)}
 _GAUGES: Final = ("connections", "in_flight", "draining")
 _GAUGES_AT: Final = len(_FAMILIES) * _PER_FAMILY
-_ROW: Final = _GAUGES_AT + len(_GAUGES)
+_HEARTBEAT_AT: Final = _GAUGES_AT + len(_GAUGES)
+_ROW: Final = _HEARTBEAT_AT + 1
+RESTART_CAUSES: Final = ("stuck", "signal", "exit")
+"""Why a worker was replaced: its event loop stood still, a signal ended it, it ended itself."""
 
 
 class FamilyCounts(NamedTuple):
@@ -72,7 +75,8 @@ class Counters:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._memory = mmap.mmap(-1, workers * _ROW * 8)
+        self._restarts_at = workers * _ROW
+        self._memory = mmap.mmap(-1, (self._restarts_at + len(RESTART_CAUSES)) * 8)
         self._cells = memoryview(self._memory).cast("Q")
 
     def row(self, worker: int) -> CounterRow:
@@ -81,15 +85,36 @@ class Counters:
 
     def gauge(self, name: str) -> int:
         """The sum over the workers of one of ``connections``, ``in_flight``, ``draining``."""
-        at = _GAUGES_AT + _GAUGES.index(name)
-        return sum(self._cells[at::_ROW])
+        return self._sum(_GAUGES_AT + _GAUGES.index(name))
 
     def families(self) -> Iterator[FamilyCounts]:
         """The counts of every family for which anything was counted."""
         for family, start in _FAMILY_AT.items():
-            cells = [sum(self._cells[at::_ROW]) for at in range(start, start + _PER_FAMILY)]
+            cells = [self._sum(at) for at in range(start, start + _PER_FAMILY)]
             if any(cells):
                 yield _family_counts(family, cells)
+
+    def beat(self, worker: int, value: int) -> None:
+        """Set a worker's heartbeat: a number that grows; 0 while its event loop does not run."""
+        self._cells[worker * _ROW + _HEARTBEAT_AT] = value
+
+    def heartbeat(self, worker: int) -> int:
+        """The heartbeat of a worker."""
+        return self._cells[worker * _ROW + _HEARTBEAT_AT]
+
+    def count_restart(self, cause: str) -> None:
+        """Count a worker that was replaced, for one of ``RESTART_CAUSES``."""
+        self._cells[self._restarts_at + RESTART_CAUSES.index(cause)] += 1
+
+    def restarts(self) -> dict[str, int]:
+        """How many workers were replaced, by cause."""
+        return {
+            cause: self._cells[self._restarts_at + at] for at, cause in enumerate(RESTART_CAUSES)
+        }
+
+    def _sum(self, at: int) -> int:
+        """The sum over the workers of one cell of their rows."""
+        return sum(self._cells[at : self._restarts_at : _ROW])
 
 
 class CounterRow:

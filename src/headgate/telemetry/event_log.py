@@ -11,6 +11,8 @@ from typing import TextIO
 from headgate.telemetry.pipe import unblocked
 from headgate.telemetry.redact import without_keys
 
+STANDARD_ERROR = 2
+
 
 class JsonFormatter(logging.Formatter):
     """One line for each record; an exception is its own field, with its whole trace."""
@@ -43,7 +45,7 @@ class EventHandler(logging.Handler):
         super().__init__()
         self.setFormatter(JsonFormatter())
         self._stream = stream
-        self._pipe = _pipe(stream)
+        self._fd = _own(stream)
         self._cut = False
         self._lost = 0
 
@@ -51,38 +53,40 @@ class EventHandler(logging.Handler):
         """Write one event."""
         try:
             line = self.format(record) + "\n"
-            if self._pipe is None:
+            if self._fd is None:
                 self._stream.write(line)
                 self._stream.flush()
             else:
-                self._write(self._pipe, line.encode("ascii"))
-        except (OSError, ValueError):  # nobody will ever read it
+                self._write(self._fd, line.encode("ascii"))
+        except (OSError, ValueError):  # the disk is full, or nobody will ever read it
             self._lost += 1
 
     def close(self) -> None:
-        """Let go of the pipe."""
-        if self._pipe is not None:
-            os.close(self._pipe)
-            self._pipe = None
+        """Let go of the file descriptor."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
         super().close()
 
-    def _write(self, pipe: int, line: bytes) -> None:
+    def _write(self, fd: int, line: bytes) -> None:
         if self._lost:
             line = b'%b, "events_lost": %d}\n' % (line.removesuffix(b"}\n"), self._lost)
         if self._cut:
             line = b"\n" + line
-        try:
-            written = os.write(pipe, line)
-        except BlockingIOError:
-            self._lost += 1
-            return
+        written = os.write(fd, line)
         self._cut = written < len(line)
         self._lost = int(self._cut)
 
 
-def _pipe(stream: TextIO) -> int | None:
+def _own(stream: TextIO) -> int | None:
+    """A file descriptor of its own for ``stream``: what is written to it stays whole.
+
+    The one of the stream may be led elsewhere (``divert``).
+    """
     try:
-        return unblocked(stream.fileno())
+        fd = stream.fileno()
+        own = unblocked(fd)
+        return os.dup(fd) if own is None else own
     except OSError:  # it is none of the operating system's
         return None
 
@@ -92,3 +96,14 @@ def configure(stream: TextIO) -> None:
     handler = EventHandler(stream)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("headgate").setLevel(logging.INFO)
+    logging.captureWarnings(True)
+
+
+def divert(output: int) -> None:
+    """Lead what is written to standard error past the log to the file descriptor ``output``.
+
+    So that nothing but events is written to the real one: not the stack traces of the
+    interpreter, nor what a library of C prints.  Without an event log nothing is changed.
+    """
+    if any(isinstance(each, EventHandler) for each in logging.getLogger().handlers):
+        os.dup2(output, STANDARD_ERROR)

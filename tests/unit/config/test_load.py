@@ -22,7 +22,7 @@ def write(tmp_path: Path) -> Write:
 
     def written(text: str) -> Path:
         file = tmp_path / "headgate.toml"
-        file.write_text(text, encoding="utf-8")
+        file.write_text(text or "# nothing", encoding="utf-8")
         return file
 
     return written
@@ -46,6 +46,16 @@ def problems(
 
 def test_nothing_is_needed() -> None:
     assert load(None, {}) == Config()
+
+
+@pytest.mark.parametrize("text", ["", "\n", " \t\r\n"])
+def test_an_empty_file_is_no_configuration(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "headgate.toml"
+    file.write_bytes(text.encode())
+    (message,) = problems(file, {}).values()
+    assert message.startswith("is empty; ")
+    file.write_text("# all defaults are meant")
+    assert load(file, {}) == Config()
 
 
 def test_a_file_is_read(write: Write) -> None:

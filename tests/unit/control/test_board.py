@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,12 +65,37 @@ def test_what_is_no_result_counts_as_none(content: bytes, tmp_path: Path) -> Non
     assert board.read("one") is None
 
 
-def test_without_a_folder_everybody_may_check(tmp_path: Path) -> None:
-    board = Board(tmp_path / "gone")
+def test_a_folder_that_is_gone_is_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    board = Board(folder)
+    board.write("one", RESULT)
+    assert Board(folder).read("one") == RESULT
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    shutil.rmtree(folder)
+    with board.claim("one") as first, Board(folder).claim("one") as second:
+        assert (first, second) == (True, False)
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "open", "nowhere"])
+def test_without_a_folder_of_its_own_everybody_may_check(kind: str, tmp_path: Path) -> None:
+    """Whoever learns the name of a folder that is gone may put something in its place."""
+    folder, bait = tmp_path / "gone", tmp_path / "bait"
+    bait.mkdir(mode=0o700)
+    if kind == "link":
+        folder.symlink_to(bait)
+    elif kind == "file":
+        folder.touch(mode=0o700)
+    elif kind == "open":
+        folder.mkdir()
+        folder.chmod(0o777)
+    else:
+        folder = folder / "deeper"
+    board = Board(folder)
     board.write("one", RESULT)
     assert board.read("one") is None
     with board.claim("one") as first, board.claim("one") as second:
         assert (first, second) == (True, True)
+    assert list(bait.iterdir()) == []
 
 
 def worker(mlflow: MLflow, folder: Path, now: float, name: str = "default") -> Checks:

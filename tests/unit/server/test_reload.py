@@ -18,7 +18,7 @@ class Followed:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.write("")
+        self.write("# nothing")
         self.applied: list[Config] = []
         self.unfit = ""
         self.reloader = Reloader(self._read(), self._read, self._apply, file)
@@ -77,7 +77,7 @@ def test_a_file_that_says_the_same_changes_nothing(followed: Followed, said: Sai
 
 def test_a_change_between_the_reading_and_the_watching_is_found(tmp_path: Path) -> None:
     file = tmp_path / "headgate.toml"
-    file.write_text("")
+    file.write_text("# nothing")
     started = load(file, {})
     file.write_text("[limits]\nin_flight = 7")
     applied: list[Config] = []
@@ -132,6 +132,61 @@ def test_a_file_that_is_gone_or_broken_and_then_mended(followed: Followed, said:
     assert [config.limits.in_flight for config in followed.applied] == [7]
 
 
+@pytest.mark.parametrize("content", ["", " \n\n"])
+def test_an_empty_file_is_no_configuration(content: str, followed: Followed, said: Said) -> None:
+    """It was cut off, or is about to be written; every setting would go back to its default."""
+    followed.write("[limits]\nin_flight = 7")
+    followed.look()
+    followed.write(content)
+    followed.look()
+    assert [config.limits.in_flight for config in followed.applied] == [7]
+    assert "is empty" in said()[-1]
+
+
+def test_a_file_that_is_being_written_is_left_alone(followed: Followed, said: Said) -> None:
+    """Also when a reload is asked for meanwhile."""
+    for length in range(7, 30):
+        followed.write("[limits]\nin_flight = 7\nheaders = 77"[:length])
+        followed.reloader.reload()
+        followed.reloader.look()
+    assert (followed.applied, said()) == ([], [])
+    followed.write("[limits]\nin_flight = 7")
+    followed.look()
+    assert [config.limits.in_flight for config in followed.applied] == [7]
+    assert said() == ["INFO: configuration reloaded"]
+    followed.look()
+    assert len(followed.applied) == 1
+
+
+def test_a_file_that_is_written_while_it_is_read_is_read_again(tmp_path: Path, said: Said) -> None:
+    file = tmp_path / "headgate.toml"
+    file.write_text("[limits]\nin_flight = 7")
+    pieces = ["[limits]\nin_flight = 8\nheaders = 7", "[limits]\nin_flight = 9\nheaders = 77"]
+
+    def read() -> Config:
+        try:
+            return load(file, {})
+        finally:
+            if pieces:
+                file.write_text(pieces.pop(0))
+
+    applied: list[Config] = []
+    reloader = Reloader(Config(), read, applied.append, file)
+    for _ in range(10):
+        reloader.look()
+    assert [(config.limits.in_flight, config.limits.headers) for config in applied] == [(9, 77)]
+    assert said() == ["INFO: configuration reloaded"]
+
+
+def test_one_that_began_with_what_was_in_force_reads_all_again(followed: Followed) -> None:
+    followed.write("[limits]\nin_flight = 7")
+    current = Config()
+    reloader = Reloader(Config(), followed._read, followed._apply, followed.file, current)
+    for _ in range(4):
+        reloader.look()
+    assert [config.limits.in_flight for config in followed.applied] == [7]
+
+
 def test_what_cannot_be_applied_is_tried_again(followed: Followed, said: Said) -> None:
     followed.unfit = "ca.pem holds no certificate"
     followed.write("[limits]\nin_flight = 7")
@@ -174,7 +229,7 @@ def test_going_back_to_what_the_gate_was_started_with_needs_no_restart(
     followed.write("[listen]\nport = 1")
     followed.look()
     said()
-    followed.write("")
+    followed.write("# nothing")
     followed.look()
     assert said() == []  # all is in force as it is written
 

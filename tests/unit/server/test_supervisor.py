@@ -13,7 +13,10 @@ import pytest
 
 from headgate.errors import HeadgateError
 from headgate.server import supervisor
-from headgate.server.supervisor import Supervisor, WorkerBody
+from headgate.server.link import Link
+from headgate.server.processes import WorkerBody
+from headgate.server.supervisor import Supervisor
+from headgate.telemetry.counters import Counters
 from tests.support.forked import WAIT, Orders, Reports, Supervised, Tally
 
 
@@ -40,12 +43,12 @@ def supervise(reports: Reports) -> Iterator[Supervise]:
 def serving(reports: Reports) -> WorkerBody:
     """A worker that tells when it serves and when it has stopped."""
 
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+    def body(link: Link) -> None:
         orders = Orders()
-        reports.say("serves", number, os.getpid())
-        ready()
-        orders.await_stop(lifeline)
-        reports.say("stopped", number)
+        reports.say("serves", link.number, os.getpid())
+        link.ready()
+        orders.await_stop(link.lifeline)
+        reports.say("stopped", link.number)
 
     return body
 
@@ -90,11 +93,11 @@ def test_a_worker_that_ends_by_itself_is_replaced(
     """However it ends, nothing of its parent's work is done a second time."""
     starts, announced = Tally(), os.pipe()
 
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+    def body(link: Link) -> None:
         orders = Orders()
-        reports.say("serves", number, os.getpid())
-        ready()
-        if number == 1 and starts.add() == 1:
+        reports.say("serves", link.number, os.getpid())
+        link.ready()
+        if link.number == 1 and starts.add() == 1:
             os.read(announced[0], 1)
             if end == "raise":
                 raise RuntimeError("a defect")
@@ -105,7 +108,7 @@ def test_a_worker_that_ends_by_itself_is_replaced(
                 sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
                 sys.stdout.write("lost")
             return
-        orders.await_stop(lifeline)
+        orders.await_stop(link.lifeline)
 
     supervised = supervise(2, body)
     started(reports, 2)
@@ -121,12 +124,12 @@ def test_a_worker_that_ends_by_itself_is_replaced(
 def test_one_that_cannot_start_ends_all_with_its_own_message(
     reports: Reports, supervise: Supervise
 ) -> None:
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+    def body(link: Link) -> None:
         orders = Orders()
-        if number == 1:
+        if link.number == 1:
             raise HeadgateError("the key store is damaged")
-        ready()
-        orders.await_stop(lifeline)
+        link.ready()
+        orders.await_stop(link.lifeline)
 
     supervised = supervise(2, body)
     assert reports.next() == ["failed", "the key store is damaged"]
@@ -134,80 +137,59 @@ def test_one_that_cannot_start_ends_all_with_its_own_message(
 
 
 def test_one_that_dies_before_it_serves_ends_all(reports: Reports, supervise: Supervise) -> None:
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+    def body(link: Link) -> None:
         orders = Orders()
-        if number == 1:
+        if link.number == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        orders.await_stop(lifeline)
+        orders.await_stop(link.lifeline)
 
     supervised = supervise(2, body)
     assert reports.next() == ["failed", "a worker could not start; the log says why"]
     assert supervised.exit_code() == 2
 
 
-def test_one_that_cannot_be_replaced_does_not_take_the_others_with_it(
-    reports: Reports, supervise: Supervise
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_that_cannot_be_replaced_is_tried_again_and_again(
+    count: int, reports: Reports, supervise: Supervise
 ) -> None:
-    """It is tried again and again; as soon as it can start it does."""
-    starts, failures = Tally(), supervisor.MAX_QUICK_DEATHS + 2
+    """The others are left alone, and the gate does not end when there is no other."""
+    starts, failures, last = Tally(), 8, count - 1
 
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+    def body(link: Link) -> None:
         orders = Orders()
-        if number == 1 and 1 < starts.add() < failures + 2:
+        if link.number == last and 1 < starts.add() < failures + 2:
             raise HeadgateError("certificate.pem is damaged")
-        reports.say("serves", number, os.getpid())
-        ready()
-        orders.await_stop(lifeline)
-        reports.say("stopped", number)
+        reports.say("serves", link.number, os.getpid())
+        link.ready()
+        orders.await_stop(link.lifeline)
+        reports.say("stopped", link.number)
 
-    supervised = supervise(2, body)
-    pids = started(reports, 2)
-    os.kill(pids[1], signal.SIGKILL)
+    supervised = supervise(count, body)
+    pids = started(reports, count)
+    os.kill(pids[last], signal.SIGKILL)
     for _ in range(failures + 1):
-        assert reports.next() == ["prepare", 1]
-    assert reports.next()[:2] == ["serves", 1]
+        assert reports.next() == ["prepare", last]
+    assert reports.next()[:2] == ["serves", last]
     supervised.kill(signal.SIGTERM)
-    assert reports.several(2) == [["stopped", 0], ["stopped", 1]]
+    assert reports.several(count) == [["stopped", each] for each in range(count)]
     assert supervised.exit_code() == 0
-
-
-def test_when_none_can_start_any_longer_it_gives_up(reports: Reports, supervise: Supervise) -> None:
-    starts = Tally()
-
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
-        orders = Orders()
-        if starts.add() > 1:
-            raise HeadgateError("certificate.pem is damaged")
-        reports.say("serves", number, os.getpid())
-        ready()
-        orders.await_stop(lifeline)
-
-    supervised = supervise(1, body)
-    pids = started(reports, 1)
-    os.kill(pids[0], signal.SIGKILL)
-    for _ in range(supervisor.MAX_QUICK_DEATHS - 1):
-        assert reports.next() == ["prepare", 0]
-    assert reports.next() == [
-        "failed",
-        "workers die as soon as they are started: certificate.pem is damaged",
-    ]
-    assert supervised.exit_code() == 2
+    assert supervised.counters.restarts() == {"stuck": 0, "signal": 1, "exit": failures}
 
 
 def test_ctrl_c_reaches_each_worker_once(reports: Reports, supervise: Supervise) -> None:
     """A second signal would mean: do not wait for the requests under way."""
 
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+    def body(link: Link) -> None:
         heard, tell = os.pipe()
         signal.signal(signal.SIGINT, lambda *_: os.write(tell, b"i"))
         signal.signal(signal.SIGTERM, lambda *_: os.write(tell, b"t"))
-        reports.say("serves", number, os.getpid())
-        ready()
+        reports.say("serves", link.number, os.getpid())
+        link.ready()
         found = b""
         while not found.endswith(b"t"):
             found += os.read(heard, 10)
             if found == b"i":
-                reports.say("heard", number)
+                reports.say("heard", link.number)
         reports.say("all", found.decode())
 
     supervised = supervise(2, body)
@@ -220,12 +202,12 @@ def test_ctrl_c_reaches_each_worker_once(reports: Reports, supervise: Supervise)
 
 
 def test_a_reload_is_passed_on_and_stops_nobody(reports: Reports, supervise: Supervise) -> None:
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+    def body(link: Link) -> None:
         orders = Orders()
-        signal.signal(signal.SIGHUP, lambda *_: reports.say("reloads", number))
-        reports.say("serves", number, os.getpid())
-        ready()
-        orders.await_stop(lifeline)
+        signal.signal(signal.SIGHUP, lambda *_: reports.say("reloads", link.number))
+        reports.say("serves", link.number, os.getpid())
+        link.ready()
+        orders.await_stop(link.lifeline)
 
     supervised = supervise(2, body)
     started(reports, 2)
@@ -241,12 +223,12 @@ def test_a_reload_does_not_harm_a_worker_that_only_starts(
     """SIGHUP ends a process that has not said what to do on it."""
     go = os.pipe()
 
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+    def body(link: Link) -> None:
         orders = Orders()
-        reports.say("starts", number)
+        reports.say("starts", link.number)
         os.read(go[0], 1)
-        ready()
-        orders.await_stop(lifeline)
+        link.ready()
+        orders.await_stop(link.lifeline)
 
     supervised = supervise(2, body)
     reports.several(2)
@@ -261,10 +243,10 @@ def test_a_reload_does_not_harm_a_worker_that_only_starts(
 
 
 def test_a_stop_before_all_serve_is_obeyed(reports: Reports, supervise: Supervise) -> None:
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+    def body(link: Link) -> None:
         orders = Orders()
-        reports.say("starts", number)
-        orders.await_stop(lifeline)
+        reports.say("starts", link.number)
+        orders.await_stop(link.lifeline)
 
     supervised = supervise(2, body)
     reports.several(2)
@@ -279,11 +261,11 @@ def test_workers_that_do_not_stop_are_killed(
     """In the end, or soon after a second signal."""
     monkeypatch.setattr(supervisor, "HURRY_SECONDS", 0.2)
 
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+    def body(link: Link) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_IGN)
-        reports.say("serves", number, os.getpid())
-        ready()
+        reports.say("serves", link.number, os.getpid())
+        link.ready()
         select.select([], [], [])
 
     supervised = supervise(2, body, patience)
@@ -303,7 +285,7 @@ def test_workers_learn_when_the_supervisor_is_gone(reports: Reports, supervise: 
 
 
 def test_a_message_is_cut_to_what_a_pipe_takes(reports: Reports, supervise: Supervise) -> None:
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+    def body(link: Link) -> None:
         raise HeadgateError("é" * 100_000)
 
     supervised = supervise(1, body)
@@ -316,14 +298,14 @@ def test_a_message_is_cut_to_what_a_pipe_takes(reports: Reports, supervise: Supe
 def test_nothing_is_left_open() -> None:
     """Also when it fails."""
 
-    def body(number: int, ready: Callable[[], None], lifeline: int) -> None:
+    def body(link: Link) -> None:
         raise HeadgateError("cannot start")
 
-    before = {number: signal.getsignal(number) for number in supervisor.PASSED_ON}
+    before = {number: signal.getsignal(number) for number in supervisor.HANDLED}
     files = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         with pytest.raises(HeadgateError, match=r"^cannot start$"):
-            Supervisor(2, body, lambda _number: None, WAIT).run(lambda: None)
+            Supervisor(2, body, lambda _number: None, WAIT, Counters(2)).run(lambda: None)
     assert len(os.listdir("/proc/self/fd")) == files
-    assert {number: signal.getsignal(number) for number in supervisor.PASSED_ON} == before
+    assert {number: signal.getsignal(number) for number in supervisor.HANDLED} == before
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
