@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +60,13 @@ def running_mlflow(
     database: str | None = None,
     artifacts: Path | None = None,
     static_prefix: str = "",
+    options: Sequence[str] = (),
 ) -> Iterator[MlflowServer]:
     """Run ``mlflow server`` on a free port until the block ends.
 
     ``database`` and ``artifacts`` are those that several servers share; without them the server
-    has its own below ``folder``.  ``static_prefix`` is the path that it runs under.
+    has its own below ``folder``.  ``static_prefix`` is the path that it runs under, ``options``
+    are further ones of the command line.
     ``environment`` adds settings, such as ``UVICORN_HTTP=h11``: without it uvicorn takes httptools
     where that is installed, as it is beside a gate.
 
@@ -72,12 +74,14 @@ def running_mlflow(
         ServerError: when it is not healthy within ``START_SECONDS``.
     """
     artifacts = artifacts or folder / "artifacts"
+    store = database or f"sqlite:///{folder / 'mlflow.db'}"
     command = [
         *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", database or f"sqlite:///{folder / 'mlflow.db'}"),
+        *(("--backend-store-uri", store) if "--artifacts-only" not in options else ()),
         *("--artifacts-destination", str(artifacts)),
         *("--host", "127.0.0.1", "--port", "0", "--workers", "1"),
         *(("--static-prefix", static_prefix) if static_prefix else ()),
+        *options,
     ]
     with ServerProcess(
         command, _ENVIRONMENT | dict(environment or {}), folder, "mlflow"

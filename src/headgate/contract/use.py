@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 
-from headgate.contract.diagnosis import ARTIFACTS, NoSuchRouteError, Reply, expect, parse
+from headgate.contract.diagnosis import ARTIFACTS, NoSuchRouteError, Reply, expect, is_page, parse
 from headgate.model import Api
 
 PROBE_FOLDER = "headgate-health"
 """Where health checks write; nothing of MLflow's lies there, for its folders are numbers."""
-NOT_SERVED = b"--no-serve-artifacts"
-"""How MLflow says that its clients go to the artifact store themselves (mlflow/server/handlers)."""
-UNSERVED = f"not served by this MLflow ({NOT_SERVED.decode('ascii')})"
+SWITCHES = (b"--no-serve-artifacts", b"--artifacts-only")
+"""What MLflow names when it was told to leave an API out: its clients go to the artifact store
+themselves, or to another server for everything else (mlflow/server/handlers)."""
 
 Ask = Callable[[str, str, bytes], Awaitable[Reply]]
 """Sends a request (method, path and query, JSON body) to MLflow.  Raises ``AskError``."""
@@ -33,9 +33,12 @@ _READS: dict[Api, tuple[tuple[str, str, bytes], ...]] = {
 """What is asked of each API: the way of MLflow's newest version first."""
 
 
-def is_unserved(reply: Reply) -> bool:
-    """Whether MLflow leaves artifacts to its clients, which is no failure."""
-    return reply.status == 503 and NOT_SERVED in reply.body
+def unserved(reply: Reply) -> str:
+    """That MLflow was told not to serve this, which is no failure; empty if it was not."""
+    if reply.status != 503 or is_page(reply):
+        return ""
+    switch = next((each for each in SWITCHES if each in reply.body), b"")
+    return f"not served by this MLflow ({switch.decode('ascii')})" if switch else ""
 
 
 async def use(api: Api, ask: Ask) -> str:
@@ -55,8 +58,8 @@ async def use(api: Api, ask: Ask) -> str:
 
 async def _read(ask: Ask, method: str, target: str, body: bytes) -> str:
     reply = await ask(method, target, body)
-    if is_unserved(reply):
-        return UNSERVED
+    if left_out := unserved(reply):
+        return left_out
     expect(reply, method, target)
     parse(reply, method, target)
     return f"{method} {target.partition('?')[0]} answered {reply.status}"

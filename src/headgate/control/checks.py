@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from headgate.contract.diagnosis import ARTIFACTS, STORE_CURE, AskError, expect, parse
-from headgate.contract.use import PROBE_FOLDER, UNSERVED, Ask, is_unserved, use
+from headgate.contract.use import PROBE_FOLDER, Ask, unserved, use
 from headgate.control.board import Board, CheckResult
 from headgate.model import Api, Reason
 
@@ -122,8 +122,8 @@ class Checks:
     async def _write_read_delete(self) -> str:
         """An artifact's whole life, in a place of its own; whatever fails, nothing is to stay."""
         listed = await self._ask("GET", _LIST, b"")
-        if is_unserved(listed):
-            return UNSERVED
+        if left_out := unserved(listed):
+            return left_out
         expect(listed, "GET", _LIST)
         await self._remove_leftovers(_names_in(parse(listed, "GET", _LIST)))
         folder = f"{PROBE_FOLDER}/{int(self._clock())}-{secrets.token_hex(8)}"

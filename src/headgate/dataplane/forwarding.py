@@ -22,6 +22,7 @@ from headgate.dataplane.suspicion import (
     Opinion,
     is_wrong_page,
     may_be_host_refusal,
+    may_be_sentence,
 )
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.errors import Refusal
@@ -69,6 +70,7 @@ class Forwarding:
         "_plane",
         "_pool",
         "_queued",
+        "_result",
         "_retrying",
         "_sent",
         "_tried",
@@ -101,6 +103,7 @@ class Forwarding:
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._held: HeldAnswer | None = None
+        self._result: Result | None = None
         self._limit = math.inf  # when a request that was repeated must have its answer
         self._queued = False
         self._retrying = False
@@ -280,6 +283,13 @@ class Forwarding:
         opinion = held.take(pieces, done=done)
         if opinion is Opinion.REFUSAL and pool is not None:
             self._give_up(failures.host_refused(pool.host_header.decode("ascii")))
+        elif opinion is Opinion.PAGE:
+            self._give_up(failures.page_instead_of_json(held.response.status, self.endpoint))
+        elif opinion is Opinion.SENTENCE:
+            self._held = None
+            self._result = _OK  # MLflow is well, and says what is switched off
+            head, body = held.told()
+            self._pass_on(head, [body], done=True)
         elif opinion is not Opinion.UNKNOWN:
             self._held = None
             self._pass_on(held.response, held.pieces, done=done)
@@ -289,10 +299,10 @@ class Forwarding:
 
         Whether it was refused.
         """
-        own = self._balancer.own_lines
-        if may_be_host_refusal(response):
+        own, operation = self._balancer.own_lines, self._forward.route.operation
+        if may_be_host_refusal(response) or may_be_sentence(response, operation):
             self._held = HeldAnswer(response)
-        elif is_wrong_page(response, self._forward.route.operation, shown=own is None):
+        elif is_wrong_page(response, operation, shown=own is None):
             self._give_up(
                 failures.page_instead_of_json(response.status, self.endpoint, shown=bool(own))
             )
@@ -366,7 +376,7 @@ class Forwarding:
                 connection.give_back()
             else:
                 connection.abort()
-        if self.status < 500:
+        if self.status < 500 or self._result is _OK:
             self._release(_OK)
         else:
             self._release(Result.ERROR_STATUS, f"a request was answered {self.status}")

@@ -211,6 +211,28 @@ def test_a_deep_check_removes_what_an_earlier_one_could_not(mlflow: MLflow) -> N
     assert {path.split("/")[6] for path in mlflow.stored} == set(names[1:])
 
 
+@pytest.mark.parametrize("api", [Api.EXPERIMENTS, Api.MODELS, Api.TRACES])
+def test_a_server_of_artifacts_alone_is_well(api: Api) -> None:
+    async def ask(_method: str, _target: str, _body: bytes) -> Said:
+        return Said(503, b"Endpoint: /x disabled due to ... in `--artifacts-only` mode.")
+
+    async def story() -> CheckResult:
+        return await Checks(ask).check(api)
+
+    result = asyncio.run(story())
+    assert (result.ok, result.detail) == (True, "not served by this MLflow (--artifacts-only)")
+
+
+def test_a_page_that_names_a_switch_is_a_page() -> None:
+    async def ask(_method: str, _target: str, _body: bytes) -> Said:
+        return Said(503, b"<html>start it with --artifacts-only</html>")
+
+    async def story() -> CheckResult:
+        return await Checks(ask).check(Api.EXPERIMENTS)
+
+    assert not asyncio.run(story()).ok
+
+
 @pytest.mark.parametrize("deep", [True, False])
 def test_artifacts_that_mlflow_does_not_serve_are_no_failure(deep: bool) -> None:
     """Its clients then go to the store themselves."""

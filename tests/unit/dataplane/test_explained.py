@@ -7,6 +7,7 @@ import ssl
 
 import pytest
 
+from headgate.dataplane.suspicion import MAX_HELD
 from headgate.model import BodyHandling, Operation, Reason, Retry
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, answer, request
@@ -113,6 +114,77 @@ def test_the_host_check_of_mlflow_is_explained(dialogue: Dialogue, split: int) -
     assert "'127.0.0.1:5000'" in said(received)
     assert "--allowed-hosts" in said(received)
     assert dialogue.outcome().reason is Reason.UPSTREAM_HOST_REFUSED
+    dialogue.ends()
+
+
+SENTENCE = (
+    b"Endpoint: /api/2.0/mlflow-artifacts/artifacts/<path:artifact_path> disabled due to the "
+    b"mlflow server running with `--no-serve-artifacts`. To enable \xe2\x80\xa6"
+)
+
+
+@pytest.mark.parametrize("split", [0, 1, len(SENTENCE)])
+@pytest.mark.parametrize("framed", ["length", "chunked", "close"])
+def test_a_sentence_of_mlflows_is_passed_on_as_json(
+    dialogue: Dialogue, split: int, framed: str
+) -> None:
+    """What is switched off, in MLflow's own words; it is not taken for a failure of the server."""
+    client = dialogue.client()
+    client.sends(request("GET /safe"))
+    mlflow = dialogue.mlflow_accepts()
+    length = f"Content-Length: {len(SENTENCE)}"
+    field = {
+        "length": length,
+        "chunked": "Transfer-Encoding: chunked",
+        "close": "Connection: close",
+    }
+    head = answer(503, "Content-Type: text/html; charset=utf-8", "X-A: b", field[framed])
+    mlflow.sends(head.replace(b"Content-Length: 0\r\n", b""))
+    for piece in filter(None, (SENTENCE[:split], SENTENCE[split:])):
+        mlflow.sends(b"%x\r\n%b\r\n" % (len(piece), piece) if framed == "chunked" else piece)
+    if framed == "chunked":
+        mlflow.sends(b"0\r\n\r\n")
+    if framed == "close":
+        mlflow.finishes()
+    received = client.received()
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert json.loads(body) == {
+        "error_code": "TEMPORARILY_UNAVAILABLE",
+        "message": SENTENCE.decode(),
+    }
+    fields = head.lower().split(b"\r\n")
+    assert fields.count(b"content-type: application/json") == 1
+    assert fields.count(b"content-length: %d" % len(body)) == 1
+    assert b"x-a: b" in fields
+    assert not [each for each in fields if each.startswith((b"transfer-", b"content-type: text"))]
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.status) == (Reason.OK, 503)
+    dialogue.ends()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<!doctype html><title>503</title>",
+        b" <html><body>Service Unavailable</body></html>",
+        b"Sorry.<br>We are down</p>",
+        b"",
+        b"\xff\xfe",
+        b"a\0b",
+        b"a line\nand another",
+        b"x" * (MAX_HELD + 1),
+    ],
+)
+def test_a_page_with_status_503_stays_a_page(dialogue: Dialogue, page: bytes) -> None:
+    client = dialogue.client()
+    client.sends(request("GET /safe"))
+    mlflow = dialogue.mlflow_accepts()
+    mlflow.sends(answer(503, "Content-Type: text/html", f"Content-Length: {len(page)}"), page)
+    received = client.received()
+    assert received.startswith(b"HTTP/1.1 503 ")
+    assert "a web page (status 503)" in said(received)
+    assert dialogue.outcome().reason is Reason.UPSTREAM_NOT_JSON
     dialogue.ends()
 
 
