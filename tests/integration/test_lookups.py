@@ -99,7 +99,8 @@ def test_more_objects_than_are_looked_up_are_refused_with_the_limit(start: Start
     assert answer.status == 403
     assert str(MAX_OBJECTS) in message
     assert "in parts" in message
-    assert sum(asked_of(scene.upstream).values()) == 0
+    # While the server's version is not known, an old one that reads the run alone is thought of.
+    assert asked_of(scene.upstream) in ({}, {RUN: 1, EXPERIMENT: 1})
 
 
 def test_doubles_are_looked_up_once(start: Start) -> None:

@@ -17,7 +17,7 @@ MISSING = (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "none such"
 
 @dataclass
 class NamedObjects:
-    """Experiments by id; runs and traces by id with the id of their experiment.
+    """Experiments by id; runs, traces and logged models by id with the id of their experiment.
 
     A script for a ``RecordingUpstream``.  Everything that is no look-up is answered ``{}``.
     ``batches``: whether it knows MLflow's route for several traces.
@@ -27,6 +27,7 @@ class NamedObjects:
     runs: dict[str, str] = field(default_factory=dict)
     traces: dict[str, str] = field(default_factory=dict)
     datasets: dict[str, list[str]] = field(default_factory=dict)
+    logged_models: dict[str, str] = field(default_factory=dict)
     batches: bool = True
 
     def __call__(self, exchange: Exchange) -> None:
@@ -44,10 +45,10 @@ class NamedObjects:
         if path == "/version":
             found = "3.17.2"
         elif path == "/api/2.0/mlflow/experiments/get":
-            name = self.experiments.get(query["experiment_id"][0])
+            name = self.experiments.get(query.get("experiment_id", [""])[0])
             found = name and {"experiment": {"name": name}}
         elif path == "/api/2.0/mlflow/runs/get":
-            experiment = self.runs.get(query["run_id"][0])
+            experiment = self.runs.get(query.get("run_id", [""])[0])
             found = experiment and {"run": {"info": {"experiment_id": experiment}}}
         elif path == "/api/3.0/mlflow/traces/batchGetInfos":
             if not self.batches:
@@ -57,6 +58,9 @@ class NamedObjects:
         elif method == "GET" and path.startswith("/api/3.0/mlflow/traces/"):
             trace = path.rpartition("/")[2]
             found = {"trace": {"trace_info": self._info(trace)}} if trace in self.traces else None
+        elif method == "GET" and path.startswith("/api/2.0/mlflow/logged-models/"):
+            experiment = self.logged_models.get(path.rpartition("/")[2])
+            found = experiment and {"model": {"info": {"experiment_id": experiment}}}
         elif path.endswith("/experiment-ids"):
             experiments = self.datasets.get(path.split("/")[-2])
             found = experiments and {"experiment_ids": experiments}

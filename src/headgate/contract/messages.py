@@ -21,6 +21,8 @@ from headgate.wire.errors import ProtocolError, ambiguous
 INVALID: Final = "INVALID_PARAMETER_VALUE"
 """The error code of MLflow's for a value that it does not take."""
 
+_LONGEST_NAME: Final = 256
+"""Four times as long as any field of MLflow's, in whatever spelling."""
 JSON: Final = "json"
 KINDS: Final = SCALARS | {"message"}
 _WORDS: Final = {"string": "text", "double": "number", "float": "number", "bool": "true or false"}
@@ -58,6 +60,21 @@ class Field:
     is_map: bool = False
     oneof: str = ""
 
+    def reads_as(self, other: Field, assumed: set[tuple[int, int]]) -> bool:
+        """Whether another field takes the same values; see ``Message.reads_as``."""
+        if (self.name, self.kind, self.values, self.repeated, self.is_map, self.oneof) != (
+            other.name,
+            other.kind,
+            other.values,
+            other.repeated,
+            other.is_map,
+            other.oneof,
+        ):
+            return False
+        if self.message is None or other.message is None:
+            return self.message is other.message
+        return self.message.reads_as(other.message, assumed)
+
 
 @dataclass(slots=True)
 class Message:
@@ -78,6 +95,20 @@ class Message:
             if known is not new and _shape(known) != _shape(new):
                 raise ValueError(f"{self.name}.{spelling} has two types")
             self.folded.setdefault(fold(spelling), new.name)
+
+    def reads_as(self, other: Message, assumed: set[tuple[int, int]]) -> bool:
+        """Whether another type reads every object in the same way.
+
+        ``assumed``: pairs that are being compared already, for a type may hold itself.
+        """
+        pair = id(self), id(other)
+        if self is other or pair in assumed:
+            return True
+        assumed.add(pair)
+        return self.fields.keys() == other.fields.keys() and all(
+            known.reads_as(other.fields[spelling], assumed)
+            for spelling, known in self.fields.items()
+        )
 
     def field(self, spelling: str) -> Field | None:
         """The field that MLflow knows by this spelling, if it knows one.
@@ -135,6 +166,8 @@ def refuse_spelling(spelling: str, folded: Mapping[str, str], where: str) -> Non
     Raises:
         ProtocolError: it is; the text names the known one.
     """
+    if len(spelling) > _LONGEST_NAME:
+        return  # to fold it would take time for nothing
     meant = folded.get(fold(spelling))
     if meant is not None:
         raise ambiguous(

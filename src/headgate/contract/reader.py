@@ -33,7 +33,7 @@ class Reader:
         query: the parameters of the query that its handler reads by itself.
     """
 
-    __slots__ = ("_by_name", "_folded", "message", "names", "plain_query")
+    __slots__ = ("_by_name", "_folded", "is_get", "message", "names", "plain_query")
 
     def __init__(
         self,
@@ -42,12 +42,21 @@ class Reader:
         is_get: bool = False,
         query: Iterable[str] = (),
     ) -> None:
+        self.is_get = is_get
         self.message = message if message is not None else _NOTHING
         by_name = {each.name: each for each in self.message.fields.values()} if is_get else {}
         self._by_name: dict[str, Field] = by_name
         self.names = frozenset({*query, *by_name})
         self._folded = {fold(name): name for name in sorted(self.names)}
         self.plain_query = _plain_query(self.names)
+
+    def reads_as(self, other: Reader) -> bool:
+        """Whether another one reads every request in the same way."""
+        return (
+            self.names == other.names
+            and self.is_get == other.is_get
+            and self.message.reads_as(other.message, set())
+        )
 
     def query(self, query: bytes, *, strict: bool = False) -> dict[str, list[str]]:
         """The values of each parameter that MLflow reads, each time it is given.

@@ -105,17 +105,20 @@ class Table:
         """What reads an operation's requests as an MLflow of that version may.
 
         One, if the version is known exactly; else one for the nearest older version that is, and
-        one for the nearest newer.  For no version, one for each.
+        one for the nearest newer.  For no version, one for each.  Those that read alike are one.
         """
         key = id(operation), version
         exact = self._exact.get(key)
         if exact is None:
             method, found = self._found[id(operation)]
             versions = _near(list(dict.fromkeys(route.version for route in found)), version)
-            exact = tuple(
-                _reader(method, [_alone(route) for route in found if route.version == each])
-                for each in versions
-            ) or (self._readers[id(operation)],)
+            readers: list[Reader] = []
+            for each in versions:
+                same = [_alone(route) for route in found if route.version == each]
+                reader = _reader(method, same)
+                if not any(reader.reads_as(other) for other in readers):
+                    readers.append(reader)
+            exact = tuple(readers) or (self._readers[id(operation)],)
             self._exact[key] = exact
         return exact
 

@@ -117,8 +117,7 @@ def names_too_many(needs: NeedsObject, most: int) -> Denied:
     action, family = needs.operation.action, needs.operation.family
     why = (
         f"may {action.value} {noun(family)} only where their names allow it, and this request "
-        f"names more than {most} objects or experiments, which is the most that Headgate looks up "
-        "for one request"
+        f"names more than {most:,} objects or experiments, which is the limit for one request"
     )
     return _denied(needs.grants, action, family, why, "send it in parts")
 

@@ -7,33 +7,34 @@ that its request names are looked up; where they stand in the body, that is coll
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from mypy_extensions import mypyc_attr
 
 from headgate.config import Shields
 from headgate.contract import Reader, table
-from headgate.contract.body import read_json
 from headgate.dataplane.failures import RETRY_AFTER
 from headgate.dataplane.gate import Answered, Forward, Inspect, Pending, Refused, Route, Verdict
 from headgate.errors import Refusal
 from headgate.model import ObjectField, Operation, Phase, Place, Principal, Reason, SizeClass
 from headgate.policy import Allowed, Denied, NeedsObject, decide
+from headgate.server.examination import Finding, ambiguous, examine, in_body, is_small
+from headgate.server.examiner import Examiner
 from headgate.server.exports import read_export
-from headgate.server.judgement import judge_objects
+from headgate.server.judgement import Mention, judge_objects
 from headgate.server.naming import values_of
 from headgate.server.resolver import Lookups, Resolver, UnresolvableError
 from headgate.shields import Shield
-from headgate.shields.plan import is_export, sets_trace_tags
+from headgate.shields.plan import is_export
 from headgate.shields.rules import misplaced_trace
-from headgate.shields.trace_places import TAG, TracePlace
+from headgate.shields.trace_places import TAG
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request
 
 WORKSPACE: Final = b"x-mlflow-workspace"
 _TRACES: Final = SizeClass.TRACES
-Mentions = list[tuple[ObjectField, str]]
-"""The objects that a request names, each with the field it is named in."""
+MAX_PARAMETERS: Final = 1_000
+"""Of a query that has to be read; MLflow's client sends ids in parts of some hundreds at most."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)  # the doubles of the tests are some
@@ -41,14 +42,19 @@ class Authoriser:
     """Answers for requests whose route and sender are known.
 
     ``resolver_of`` gives the resolver of an upstream, by its name.  ``shield`` speaks for
-    everybody's requests; by default as strictly as it can.
+    everybody's requests; by default as strictly as it can.  ``examiner`` reads large bodies;
+    without one they are read on the loop.
     """
 
     def __init__(
-        self, resolver_of: Callable[[str], Resolver], shield: Shield | None = None
+        self,
+        resolver_of: Callable[[str], Resolver],
+        shield: Shield | None = None,
+        examiner: Examiner | None = None,
     ) -> None:
         self._resolver_of = resolver_of
         self._shield = shield if shield is not None else Shield(Shields())
+        self._examiner = examiner
 
     def place(self, operation: Operation, path: bytes) -> Refused | Answered | tuple[bytes, ...]:
         """What holds for every request with one method and path, whoever sends it.
@@ -73,27 +79,33 @@ class Authoriser:
             return _denied(decision, principal)
         shield, operation = self._shield, route.operation
         if query:
-            refused = self._check_query(route, query, principal)
-            if refused is not None:
-                return refused
+            refusal = self._check_query(route, query, decision)
+            if refusal is not None:
+                return Refused(refusal, Phase.AUTHORISE, principal.name)
         needs = decision if isinstance(decision, NeedsObject) else None
         if shield.needs_body(operation) or (needs is not None and _needs_body(needs)):
             return Inspect(route, query, principal)
         forward = Forward(route, query, principal)
         if needs is not None:
-            return Pending(self._judge(request, forward, needs, {}), route, principal)
+            return Pending(self._judge(request, forward, needs, _NO_BODY), route, principal)
         return self._scanned(request, forward) if operation.size is _TRACES else forward
 
-    def _check_query(self, route: Route, query: bytes, principal: Principal) -> Refused | None:
+    def _check_query(
+        self, route: Route, query: bytes, decision: Allowed | NeedsObject
+    ) -> Refusal | None:
         """What speaks against a query, whoever sends it."""
-        plain = route.plain_query
+        plain, shield = route.plain_query, self._shield
+        is_read = plain is not None and plain.fullmatch(query) is None
+        if len(query) > MAX_PARAMETERS and query.count(b"&") >= MAX_PARAMETERS:
+            judged = isinstance(decision, NeedsObject) or shield.needs_query(route.operation)
+            if is_read or judged:
+                return _TOO_MANY_PARAMETERS
         try:
-            if plain is not None and plain.fullmatch(query) is None:
+            if is_read:
                 route.reads.query(query)
-            refusal = self._shield.check_query(route.operation, query)
+            return shield.check_query(route.operation, query)
         except ProtocolError as error:
-            return _ambiguous(error, principal)
-        return None if refusal is None else Refused(refusal, Phase.AUTHORISE, principal.name)
+            return ambiguous(error)
 
     def authorise_body(self, request: Request, asked: Inspect, body: bytes) -> Verdict:
         """Decide with the whole body on what ``authorise`` answered ``Inspect`` to."""
@@ -104,35 +116,44 @@ class Authoriser:
         forward = Forward(route, asked.query, principal)
         if isinstance(decision, NeedsObject) and is_export(route.operation):
             return Pending(self._judge_export(request, forward, decision, body), route, principal)
-        try:
-            message = read_json(body, request.fields.known)
-            places = self._check_body(route, message, narrowed=isinstance(decision, NeedsObject))
-        except ProtocolError as error:
-            return _ambiguous(error, principal)
-        if isinstance(places, Refusal):
-            return Refused(places, Phase.AUTHORISE, principal.name)
-        if isinstance(decision, Allowed) and not places:
+        version, known = _version(route), request.fields.known
+        if self._examiner is not None and not is_small(
+            route.operation, version, self._shield, body
+        ):
+            verdict = self._examine_elsewhere(self._examiner, request, forward, decision, body)
+            return Pending(verdict, route, principal)
+        finding = examine(
+            route.operation, version, _path(route), _fields(decision), self._shield, known, body
+        )
+        if finding.refusal is not None:
+            return Refused(finding.refusal, Phase.AUTHORISE, principal.name)
+        if isinstance(decision, Allowed) and not finding.places:
             return forward
-        verdict = self._judge(request, forward, decision, message, places)
-        return Pending(verdict, route, principal)
+        return Pending(self._judge(request, forward, decision, finding), route, principal)
 
-    def _check_body(
-        self, route: Route, message: dict[str, Any], *, narrowed: bool
-    ) -> Sequence[TracePlace] | Refusal:
-        """What speaks against a body, or where it says that the data of traces lie.
-
-        Raises:
-            ProtocolError: MLflow would not read all of it.
-        """
-        shield, operation = self._shield, route.operation
-        tagging = sets_trace_tags(operation)
-        # What a narrowed key sends is read, strictly, when it is judged.
-        read = route.reads.body(message) if tagging or not narrowed else {}
-        refusal = shield.check_body(operation, message)
-        if refusal is not None or not tagging:
-            return refusal or ()
-        path = route.canonical or route.path
-        return shield.trace_places(operation, path, message, read, always=narrowed)
+    async def _examine_elsewhere(
+        self,
+        examiner: Examiner,
+        request: Request,
+        forward: Forward,
+        decision: Allowed | NeedsObject,
+        body: bytes,
+    ) -> Verdict:
+        """The same as ``authorise_body``, with a body that would hold up the loop."""
+        route = forward.route
+        finding = await examiner.examine(
+            request.method,
+            _path(route),
+            route.operation,
+            _version(route),
+            _fields(decision),
+            self._shield.settings,
+            request.fields.known,
+            body,
+        )
+        if finding.refusal is not None:
+            return Refused(finding.refusal, Phase.AUTHORISE, forward.principal.name)
+        return await self._judge(request, forward, decision, finding)
 
     def _scanned(self, request: Request, forward: Forward) -> Verdict:
         """Let a request pass whose body may be looked at meanwhile."""
@@ -140,7 +161,7 @@ class Authoriser:
         try:
             forward.scan = self._shield.scan(route.operation, known, route.body_limit)
         except ProtocolError as error:
-            return _ambiguous(error, forward.principal)
+            return Refused(ambiguous(error), Phase.AUTHORISE, forward.principal.name)
         return forward
 
     async def _judge_export(
@@ -148,37 +169,40 @@ class Authoriser:
     ) -> Verdict:
         """Judge a trace export by all that it names."""
         try:
-            named = await read_export(request.fields.known, forward.route.body_limit, body)
+            route = forward.route
+            named = await read_export(request.fields.known, route.body_limit, body)
         except ProtocolError as error:
-            return _ambiguous(error, forward.principal)
+            return Refused(ambiguous(error), Phase.AUTHORISE, forward.principal.name)
         if isinstance(named, Refusal):
             return Refused(named, Phase.AUTHORISE, forward.principal.name)
-        return await self._judge(request, forward, needs, named)
+        mentions = in_body(route.operation, needs.fields, request.fields.known, named)
+        readers = table().readers(route.operation, _version(route))
+        finding = Finding(None, (mentions,) * len(readers))
+        return await self._judge(request, forward, needs, finding)
 
     async def _judge(
         self,
         request: Request,
         forward: Forward,
         decision: Allowed | NeedsObject,
-        message: dict[str, Any],
-        places: Sequence[TracePlace] = (),
+        finding: Finding,
     ) -> Verdict:
         """Weigh what the request names, as each MLflow that this may be reads it.
 
-        Then ask whether the ``places`` that it claims for traces are their own.
+        Then ask whether the places that its body claims for traces are their own.
         """
         route, principal = forward.route, forward.principal
         lookups = self._resolver_of(route.balancer.cluster.name).lookups(_workspace(request))
         try:
             if isinstance(decision, NeedsObject):
-                denied = await _judge_named(request, forward, decision, message, lookups)
+                denied = await _judge_named(request, forward, decision, finding, lookups)
                 if denied is not None:
                     return _denied(denied, principal)
-            for each in places:
+            for each in finding.places:
                 if await lookups.trace_place(each.trace_id, each.experiment_id) != each.location:
                     return Refused(misplaced_trace(TAG), Phase.AUTHORISE, principal.name)
         except ProtocolError as error:
-            return _ambiguous(error, principal)
+            return Refused(ambiguous(error), Phase.AUTHORISE, principal.name)
         except UnresolvableError as error:
             return _not_found_out(error, principal)
         return forward
@@ -192,14 +216,16 @@ async def _judge_named(
     request: Request,
     forward: Forward,
     needs: NeedsObject,
-    message: dict[str, Any],
+    finding: Finding,
     lookups: Lookups,
 ) -> Denied | None:
     """What speaks against the objects that the request names, as each MLflow may read it."""
     route = forward.route
-    judged: list[Mentions] = []
-    for reader in table().readers(route.operation, _version(route)):
-        mentions = _mentions(request, forward, needs, message, reader)
+    judged: list[list[Mention]] = []
+    for at, reader in enumerate(table().readers(route.operation, _version(route))):
+        mentions = _mentions(request, forward, needs, reader)
+        if finding.readings:
+            mentions += finding.readings[at]
         if mentions in judged:
             continue
         judged.append(mentions)
@@ -210,33 +236,35 @@ async def _judge_named(
 
 
 def _mentions(
-    request: Request,
-    forward: Forward,
-    needs: NeedsObject,
-    message: dict[str, Any],
-    reader: Reader,
-) -> Mentions:
-    """Each object that the request names, as ``reader`` reads it.
+    request: Request, forward: Forward, needs: NeedsObject, reader: Reader
+) -> list[Mention]:
+    """Each object that the request names outside its body, as ``reader`` reads it.
 
     Raises:
-        ProtocolError: MLflow would not read all of the request.
+        ProtocolError: MLflow would not read all of the query.
     """
-    route = forward.route
     query = reader.query(forward.query, strict=True)
-    exported = is_export(route.operation)  # what it names has been read already
-    read = message if exported else reader.body(message, strict=True)
     return [
         (field, value)
         for field in needs.fields
+        if field.place is not Place.BODY
         for value in values_of(
             needs.operation,
             field,
-            path=route.canonical or route.path,
+            path=_path(forward.route),
             query=query,
             known=request.fields.known,
-            message=read,
+            message={},
         )
     ]
+
+
+def _fields(decision: Allowed | NeedsObject) -> Sequence[ObjectField] | None:
+    return decision.fields if isinstance(decision, NeedsObject) else None
+
+
+def _path(route: Route) -> bytes:
+    return route.canonical or route.path
 
 
 def _version(route: Route) -> str:
@@ -276,10 +304,9 @@ def _not_found_out(error: UnresolvableError, principal: Principal) -> Refused:
     return Refused(refusal, Phase.AUTHORISE, principal.name)
 
 
-def _ambiguous(error: ProtocolError, principal: Principal) -> Refused:
-    refusal = Refusal(
-        error.reason,
-        f"Headgate refused the request: {error.message}.",
-        error_code=error.error_code,
-    )
-    return Refused(refusal, Phase.AUTHORISE, principal.name)
+_NO_BODY: Final = Finding()
+_TOO_MANY_PARAMETERS: Final = Refusal(
+    Reason.REQUEST_MALFORMED,
+    f"Headgate refused the request: its query has more than {MAX_PARAMETERS:,} parameters, the "
+    "limit where they have to be read. Send it in parts.",
+)

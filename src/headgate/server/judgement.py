@@ -16,6 +16,9 @@ from headgate.server.resolver import MAX_OBJECTS, Lookups, Names, TooManyError
 
 _CALLED_BY_NAME: Final = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
 
+MAX_MENTIONS: Final = 1_000
+"""Objects that one request may name, whether or not they have to be looked up."""
+
 Mention = tuple[ObjectField, str]
 """A field of a request and one value that stands there."""
 
@@ -36,14 +39,16 @@ async def judge_objects(
     distinct = dict.fromkeys(mentions)
     by_name = [each for each in distinct if each[0].kind in _CALLED_BY_NAME]
     by_id = [each for each in distinct if each[0].kind not in _CALLED_BY_NAME]
+    if len({(field.kind, value) for field, value in by_id}) > MAX_OBJECTS:
+        return names_too_many(needs, MAX_OBJECTS)
+    if len(distinct) > MAX_MENTIONS:
+        return names_too_many(needs, MAX_MENTIONS)
     named = []
     for field, value in by_name:
         each = Named(field, value)
         if (denied := misfit(needs, each)) is not None:
             return denied
         named.append(each)
-    if len({(field.kind, value) for field, value in by_id}) > MAX_OBJECTS:
-        return names_too_many(needs, MAX_OBJECTS)
     try:
         traces = [value for field, value in by_id if field.kind is ObjectKind.TRACE]
         if len(traces) > 1:

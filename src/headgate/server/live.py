@@ -22,6 +22,7 @@ from headgate.dataplane.pool import Pool
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint, SizeClass
 from headgate.server.authorise import Authoriser
+from headgate.server.examiner import Examiner
 from headgate.server.files import Files
 from headgate.server.in_force import InForce
 from headgate.server.pipeline import Pipeline
@@ -82,6 +83,7 @@ class LiveGate:
         self._config = config
         self._files = files
         self._keep = keep
+        self._examiner = Examiner()
         self._retired: list[LiveUpstream] = []
         self._upstreams = {
             name: LiveUpstream(name, settings, config.limits, files)
@@ -202,8 +204,9 @@ class LiveGate:
             self._reloader.reload()
 
     def close(self) -> None:
-        """Close every connection to an upstream."""
+        """Close every connection to an upstream, and end the helper process."""
         self._give_up_coming()
+        self._examiner.close()
         for each in (*self._upstreams.values(), *self._retired):
             each.close()
         self._control.close()
@@ -234,7 +237,7 @@ class LiveGate:
         resolvers = {name: self._upstreams[name].resolver for name in config.upstreams}
         return Pipeline(
             self._authenticate,
-            Authoriser(resolvers.__getitem__, Shield(config.shields)),
+            Authoriser(resolvers.__getitem__, Shield(config.shields), self._examiner),
             {
                 prefix: self._upstreams[name].balancer
                 for name, settings in config.upstreams.items()

@@ -25,6 +25,9 @@ MAX_KEPT = 8192
 MAX_OBJECTS: Final = 100
 """Objects that one request may name, and experiments that these may lie in: each of them may cost
 a question to MLflow."""
+LONGEST_VALUE: Final = 4096
+"""Characters of an id or a location; MLflow stores no location of more than 1,000
+(``mlflow.store.tracking.dbmodels.models``)."""
 BATCH: Final = 25
 """Traces that MLflow is asked about together.  What it says of each may take several kilobytes."""
 
@@ -159,7 +162,7 @@ class Lookups:
         if kept is not None:
             return kept
         lookup = self._by_kind.get(kind)
-        if lookup is None:
+        if lookup is None or len(value) > LONGEST_VALUE:
             return NOBODYS
         try:
             found = await lookup(value)

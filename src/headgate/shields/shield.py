@@ -54,6 +54,7 @@ class Shield:
 
     def __init__(self, settings: Shields) -> None:
         off = {*settings.disabled, *((ShieldRule.ASSISTANT,) if settings.assistant else ())}
+        self.settings = settings
         self._rules = frozenset(ShieldRule) - off
         self._locations = settings.locations
         self._targets = settings.targets
@@ -63,6 +64,15 @@ class Shield:
     def needs_body(self, operation: Operation) -> bool:
         """Whether ``check_body`` has to be asked; such bodies are small and seldom."""
         return self._plan(operation).of_body
+
+    def needs_query(self, operation: Operation) -> bool:
+        """Whether ``check_query`` looks at a query."""
+        return self._plan(operation).of_query
+
+    def reads_texts(self, operation: Operation) -> bool:
+        """Whether ``check_body`` looks at each text of a body, which takes longer than others."""
+        plan = self._plan(operation)
+        return plan.of_body and not plan.body_tags
 
     def response_lines(self, operation: Operation) -> tuple[bytes, ...]:
         """Lines for the head of an answer, each unless MLflow's own has a field of that name."""

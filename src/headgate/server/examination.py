@@ -1,0 +1,164 @@
+"""What a body says: read as MLflow reads it, held against the shields, its objects found.
+
+The same code runs on the event loop for small bodies, and in a helper process for large ones
+(``examiner``): to read a body costs time in proportion to its bytes and to its JSON values, and the
+loop serves everybody.  Both are bounded before anything is parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from headgate.contract import table
+from headgate.contract.body import read_json
+from headgate.errors import Refusal
+from headgate.model import ObjectField, Operation, Place, Reason
+from headgate.server.judgement import MAX_MENTIONS, Mention
+from headgate.server.naming import values_of
+from headgate.shields import Shield
+from headgate.shields.plan import sets_trace_tags
+from headgate.shields.trace_places import TracePlace
+from headgate.wire.errors import ProtocolError
+
+
+class Bounds(NamedTuple):
+    """How large a body may be: its bytes, and at most so many JSON values."""
+
+    size: int
+    values: int
+
+
+_INLINE: Final = Bounds(256 * 1024, 20_000)
+"""Up to this a body is read on the loop.  MLflow's client logs 1,000 metrics in one request, which
+are about 9,000 values in 150 kB."""
+_INLINE_SHIELDED: Final = Bounds(64 * 1024, 4_000)
+"""The same where a shield looks at each text."""
+_INLINE_GRAPHQL: Final = Bounds(8 * 1024, 2_000)
+"""Its query is scanned in Python; MLflow's page sends about 1,500 characters."""
+_LARGEST: Final = Bounds(64 * 1024 * 1024, 200_000)
+_LARGEST_OF: Final[Mapping[str, Bounds]] = {
+    # mlflow.utils.validation: MAX_BATCH_LOG_REQUEST_SIZE, and 1,000 entities of 8 fields each.
+    "runs/log-batch": Bounds(1_000_000, 50_000),
+    "graphql": Bounds(512 * 1024, 20_000),
+}
+_TEXT: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+
+
+class Finding(NamedTuple):
+    """What came of reading a body: what speaks against it, or the objects that it names.
+
+    ``readings`` holds these for each of ``Table.readers``, in their order.  ``places`` is where
+    the body says that the data of traces lie, which is to be their own place.
+    """
+
+    refusal: Refusal | None = None
+    readings: tuple[tuple[Mention, ...], ...] = ()
+    places: tuple[TracePlace, ...] = ()
+
+
+def is_small(operation: Operation, version: str, shield: Shield, body: bytes) -> bool:
+    """Whether the body may be read on the loop; it is read as each MLflow of ``readers`` does."""
+    bounds = _INLINE_SHIELDED if shield.reads_texts(operation) else _INLINE
+    if operation.name == "graphql":
+        bounds = _INLINE_GRAPHQL
+    times = len(table().readers(operation, version))
+    return len(body) <= bounds.size and times * _most_values(body) <= bounds.values
+
+
+def too_large(operation: Operation, body: bytes) -> Refusal | None:
+    """What speaks against a body that is not small, before it is parsed."""
+    bounds = _LARGEST_OF.get(operation.name, _LARGEST)
+    if len(body) > bounds.size:
+        return _too_large(operation, f"more than {bounds.size:,} bytes")
+    # Most of what looks like a value stands in texts.
+    if _most_values(body) > bounds.values and _most_values(_TEXT.sub(b"", body)) > bounds.values:
+        return _too_large(operation, f"more than {bounds.values:,} JSON values")
+    return None
+
+
+def _most_values(body: bytes) -> int:
+    """At least as many values as a JSON text holds: each but the first follows one of these."""
+    return 1 + body.count(b",") + body.count(b":") + body.count(b"[")
+
+
+def _too_large(operation: Operation, what: str) -> Refusal:
+    return Refusal(
+        Reason.BODY_TOO_LARGE,
+        f"Headgate refused the request: its body is {what}, the limit for a body of "
+        f"{operation.name} that your key's roles or a shield must read. Send it in parts.",
+        detail=f"{what} to be read",
+    )
+
+
+def examine(
+    operation: Operation,
+    version: str,
+    path: bytes,
+    fields: Sequence[ObjectField] | None,
+    shield: Shield,
+    known: Mapping[bytes, bytes],
+    body: bytes,
+) -> Finding:
+    """Read a body, and say what speaks against it or which objects it names.
+
+    Args:
+        operation: what the request asks for.
+        version: of the MLflow that it goes to, or empty.
+        path: the canonical one.
+        fields: where objects are named that have to be judged, those outside the body left out;
+            ``None`` where none has to be.
+        shield: speaks for everybody's requests.
+        known: the fields of the head that the gate reads.
+        body: all of it.
+    """
+    narrowed = fields is not None
+    try:
+        message = read_json(body, known)
+        tagging = sets_trace_tags(operation)
+        # What a narrowed key sends is read as each MLflow reads it, and strictly.
+        read = table().reader(operation).body(message) if tagging or not narrowed else {}
+        refusal = shield.check_body(operation, message)
+        if refusal is not None:
+            return Finding(refusal)
+        places = (
+            shield.trace_places(operation, path, message, read, always=narrowed) if tagging else ()
+        )
+        if isinstance(places, Refusal):
+            return Finding(places)
+        readings = [
+            in_body(operation, fields, known, reader.body(message, strict=True))
+            for reader in table().readers(operation, version)
+            if fields is not None
+        ]
+    except ProtocolError as error:
+        return Finding(ambiguous(error))
+    return Finding(None, tuple(readings), tuple(places))
+
+
+def in_body(
+    operation: Operation,
+    fields: Sequence[ObjectField],
+    known: Mapping[bytes, bytes],
+    message: Mapping[str, Any],
+) -> tuple[Mention, ...]:
+    """The objects that a body names, each once."""
+    found = dict.fromkeys(
+        (field, value)
+        for field in fields
+        if field.place is Place.BODY
+        for value in values_of(operation, field, path=b"", query={}, known=known, message=message)
+    )
+    # One more than may be named is enough to tell that there are too many.
+    return tuple(islice(found, MAX_MENTIONS + 1))
+
+
+def ambiguous(error: ProtocolError) -> Refusal:
+    """What is answered to what MLflow might read in another way."""
+    return Refusal(
+        error.reason,
+        f"Headgate refused the request: {error.message}.",
+        error_code=error.error_code,
+    )
