@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check wheel bench chaos docs lock clean
+.PHONY: help run test test-long check wheel bench chaos docs lock clean
 
 help: ## list the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,10 @@ run: $(VENV)/.run ## start an embedded MLflow with the gate in front of it (ARGS
 test: $(VENV)/.dev ## all tests, against a real MLflow server, client and browser (ARGS="-k name" narrows)
 	@$(BIN)/python -m tests.install_debian_packages
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-long: $(VENV)/.dev ## what takes minutes: the gate against MLflow's own code, hundreds of thousands of requests
+	@$(BIN)/python -m tests.install_debian_packages
+	@$(BIN)/python -m pytest -m long -s $(ARGS)
 
 check: $(VENV)/.dev ## formatting, lint, types, import contracts, generated documents
 	@$(BIN)/ruff format --check .

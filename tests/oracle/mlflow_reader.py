@@ -1,0 +1,87 @@
+"""Asks the worker of one version of MLflow what its code reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.support.mlflow_versions import python_with
+
+WORKER = Path(__file__).with_name("worker.py")
+
+
+class Sent(NamedTuple):
+    """A request as it reaches MLflow."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+class Told(NamedTuple):
+    """What MLflow's code made of a request; see ``worker``."""
+
+    reached: bool
+    status: int
+    calls: str
+    path: dict[str, str]
+    query: dict[str, list[str]]
+    body: dict[str, list[Any]]
+
+
+class MlflowReader:
+    """A worker that is running."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def read(self, requests: Sequence[Sent]) -> list[Told]:
+        """What MLflow reads in each of ``requests``."""
+        if not requests:
+            return []
+        asked = [
+            {**request._asdict(), "body": request.body.decode("latin-1")} for request in requests
+        ]
+        return [Told(**each) for each in self._exchange(json.dumps(asked))]
+
+    def _exchange(self, line: str) -> Any:
+        to_worker, from_worker = self._process.stdin, self._process.stdout
+        assert to_worker is not None
+        assert from_worker is not None
+        to_worker.write(line + "\n")
+        to_worker.flush()
+        answer = from_worker.readline()
+        assert answer, f"the worker ended with {self._process.wait()}"
+        return json.loads(answer)
+
+
+@contextmanager
+def running_reader(version: str, folder: Path) -> Iterator[MlflowReader]:
+    """A worker beside MLflow of that version, which writes into ``folder`` if anywhere."""
+    kept = {name: value for name, value in os.environ.items() if "MLFLOW" not in name}
+    with (
+        (folder / f"worker-{version}.log").open("wb") as log,
+        subprocess.Popen(
+            [python_with(version), WORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=folder,
+            env=kept | {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/none.db"},
+            text=True,
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            started = process.stdout.readline()
+            assert started, (folder / f"worker-{version}.log").read_text()[-2000:]
+            assert json.loads(started)["version"] == version
+            yield MlflowReader(process)
+        finally:
+            process.kill()

@@ -1,0 +1,157 @@
+"""The gate has judged every object that MLflow's own code reads, or has refused the request."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from headgate.contract import Reader, lacks, table
+from headgate.contract.messages import Message, fold
+from headgate.contract.query import parameters
+from headgate.contract.table import Row
+from headgate.policy import NeedsObject, decide
+from tests.oracle.asked import Asker
+from tests.oracle.gate_decider import GateDecider
+from tests.oracle.mlflow_reader import MlflowReader, running_reader
+from tests.support.mlflow_versions import CURRENT
+
+VERSIONS = ("2.22.5", "3.10.1", CURRENT)
+PER_EXAMPLE = 100
+SLICE = 10_000
+REQUESTS = int(os.environ.get("HEADGATE_ORACLE_REQUESTS", "200000"))
+OTHERS = frozenset({"/v1/traces", "/graphql"})
+"""Paths whose requests are no messages."""
+NOT_IMPLEMENTED = frozenset({"traces/get-online-details", "traces/search-unified"})
+"""What no open MLflow does (``mlflow.server.handlers._not_implemented``)."""
+
+
+class Oracle:
+    """A gate and an MLflow of one version, and what came of comparing them."""
+
+    def __init__(self, version: str, reader: MlflowReader) -> None:
+        self.decider = GateDecider(version)
+        self.reader = reader
+        self.rows = list(rows(self.decider, version))
+        self.count: Counter[str] = Counter()
+        self.reached: Counter[str] = Counter()
+
+    def compare(self, seed: int, count: int = PER_EXAMPLE) -> list[str]:
+        """Make requests, and tell of each that MLflow reads as the gate did not."""
+        asker = Asker(seed)
+        asked = [asker.ask(self.rows[(seed + turn) % len(self.rows)]) for turn in range(count)]
+        decided = [self.decider.decide(each) for each in asked]
+        passed = [each for each in decided if each.sent is not None]
+        told = self.reader.read([each.sent for each in passed if each.sent is not None])
+        self.count["asked"] += count
+        self.count["passed"] += len(passed)
+        wrong = []
+        for each, read in zip(passed, told, strict=True):
+            assert each.operation is not None
+            self.count["reached"] += read.reached
+            self.reached[each.operation.name] += read.reached
+            if why := self.decider.disagrees(each, read):
+                wrong.append(f"{each.sent}\n    {why}\n    {read}")
+        return wrong
+
+    @property
+    def silent(self) -> list[str]:
+        """The routes none of whose requests has come to MLflow's stores."""
+        names = {
+            row.operation.name for row in self.rows if row.operation.name not in NOT_IMPLEMENTED
+        }
+        return sorted(names - {name for name, count in self.reached.items() if count})
+
+
+def rows(decider: GateDecider, version: str) -> Iterator[Row]:
+    """What a narrowed key may do with objects of its own, on an MLflow of that version."""
+    for row in table().rows:
+        operation = row.operation
+        if operation.path in OTHERS or lacks(operation, version):
+            continue
+        if isinstance(decide(decider.grants, operation, "main", None), NeedsObject):
+            yield row
+
+
+@pytest.fixture(scope="module")
+def oracle(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Oracle]:
+    version: str = request.param
+    with running_reader(version, tmp_path_factory.mktemp("oracle")) as reader:
+        yield Oracle(version, reader)
+
+
+def hunt(oracle: Oracle, requests: int) -> None:
+    """Compare that many requests."""
+
+    @settings(
+        max_examples=requests // PER_EXAMPLE,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.integers(0, 2**48))
+    def compare(seed: int) -> None:
+        wrong = oracle.compare(seed)
+        assert not wrong, "\n".join(wrong)
+
+    compare()
+    print(f"\n{oracle.decider.version}: {dict(oracle.count)}, {len(oracle.rows)} operations")  # noqa: T201
+
+
+@pytest.mark.parametrize("oracle", [CURRENT], indirect=True)
+def test_a_slice(oracle: Oracle) -> None:
+    hunt(oracle, SLICE)
+    assert oracle.count["asked"] >= SLICE
+    assert oracle.count["reached"] > oracle.count["passed"] / 4
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("oracle", VERSIONS, indirect=True)
+def test_every_route(oracle: Oracle) -> None:
+    hunt(oracle, REQUESTS)
+    assert oracle.count["asked"] >= REQUESTS
+    assert oracle.silent == []
+
+
+@pytest.mark.patches
+@pytest.mark.parametrize("oracle", [CURRENT], indirect=True)
+def test_a_reader_that_folds_spellings_is_found_out(
+    oracle: Oracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With names in any spelling counted, as they were once, the oracle sees it."""
+
+    def query(self: Reader, text: bytes, *, strict: bool = False) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, value in parameters(text):
+            known = {fold(each): each for each in self.names}.get(fold(name))
+            if known is not None:
+                found.setdefault(known, []).append(value)
+        return found
+
+    monkeypatch.setattr(Reader, "query", query)
+    wrong = [each for seed in range(100) for each in oracle.compare(seed * 1_000_003)]
+    assert any("the request names none" in each for each in wrong)
+
+
+@pytest.mark.patches
+@pytest.mark.parametrize("oracle", [CURRENT], indirect=True)
+def test_a_message_that_is_read_in_part_is_found_out(
+    oracle: Oracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With values of any type taken, the oracle sees where MLflow stops reading."""
+    read = Message.read
+
+    def lenient(self: Message, value: dict[str, Any], *, strict: bool) -> dict[str, Any]:
+        return read(self, value, strict=False)
+
+    monkeypatch.setattr(Message, "read", lenient)
+    wrong = [each for seed in range(200) for each in oracle.compare(seed * 1_000_003)]
+    assert any("the request names none" in each for each in wrong)
