@@ -156,8 +156,8 @@ class Limits(Section):
     head_bytes: ByteSize = Field(
         ByteSize(128 * 1024),
         ge=1024,
-        description="Longest request target; and all header fields of a request, or of an answer "
-        "with its status line.",
+        description="Longest request target, whose path may have 8 KiB; and all header fields of a "
+        "request, or of an answer with its status line.",
     )
     headers: int = Field(200, ge=10, description="Header fields in a request or an answer.")
     buffered_body_bytes: ByteSize = Field(
@@ -177,7 +177,13 @@ class Limits(Section):
     artifact_body_bytes: ByteSize = Field(
         ByteSize(0), description="Largest artifact that may be uploaded; 0: any."
     )
-    connections: int = Field(10_000, ge=1, description="Client connections in each worker.")
+    connections: int = Field(
+        10_000,
+        ge=1,
+        description="Client connections in each worker, TLS handshakes "
+        "included. One address (IPv6: one /64 network) may have half of them while they have not "
+        "shown a good key; trusted proxies may have all.",
+    )
     in_flight: int = Field(
         1_000,
         ge=1,

@@ -22,7 +22,8 @@ _ALLOW: Final = b"Allow: %b\r\n" % b", ".join(sorted(METHODS))
 def refusal(what: Refusal, request_id: bytes, connection: bytes, *, head_only: bool) -> bytes:
     """A refusal in MLflow's own shape, which its SDK prints (mlflow/utils/rest_utils.py).
 
-    ``connection`` is the line about the connection, or empty.
+    ``connection`` is the line about the connection, or empty; so is ``request_id`` where no request
+    has been read.
     """
     body = json.dumps(
         {
@@ -36,8 +37,9 @@ def refusal(what: Refusal, request_id: bytes, connection: bytes, *, head_only: b
         b"Content-Length: %d\r\n" % len(body),
         b"Cache-Control: no-store\r\n",
         reason_line(what.reason),
-        b"X-Request-ID: %b\r\n" % request_id,
     ]
+    if request_id:
+        lines.append(b"X-Request-ID: %b\r\n" % request_id)
     if what.retry_after is not None:
         lines.append(b"Retry-After: %d\r\n" % what.retry_after)
     if what.challenge:

@@ -11,11 +11,14 @@ import math
 from typing import Final, cast
 
 from headgate.config import Limits
+from headgate.dataplane import answer, failures
+from headgate.dataplane.admission import TurnedAway
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.exchange import Exchange
 from headgate.dataplane.gate import Caller
 from headgate.dataplane.kernel import Left, left, reset_at_close, unacknowledged
-from headgate.dataplane.plane import Plane, log
+from headgate.dataplane.plane import Plane
+from headgate.model import Reason
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END, empty_lines, request_end
@@ -36,7 +39,16 @@ _NO_BODY: Final = CountedBody(0)
 
 
 class ClientConnection(asyncio.Protocol):
-    """One TCP connection from a client."""
+    """One TCP connection from a client.
+
+    ``stranger``: the neighbourhood that it counts for until it has shown a good key, then empty.
+    ``handshaking``: it is counted already, and its TLS handshake is not done.
+
+    Args:
+        plane: what all connections share.
+        scheme: ``http`` or ``https``.
+        admitted: what ``Admission.enter`` said before the TLS handshake; ``None`` without one.
+    """
 
     __slots__ = (
         "_body",
@@ -54,12 +66,16 @@ class ClientConnection(asyncio.Protocol):
         "caller",
         "deadline",
         "half_closed",
+        "handshaking",
+        "stranger",
         "transport",
         "writable",
     )
 
-    def __init__(self, plane: Plane, scheme: str = "http") -> None:
+    def __init__(self, plane: Plane, scheme: str = "http", admitted: str | None = None) -> None:
         self._plane = plane
+        self.handshaking = admitted is not None
+        self.stranger = admitted or ""
         self._scheme = scheme
         self._exchange: Exchange | None = None
         self._body: BodyReader = _NO_BODY
@@ -85,10 +101,14 @@ class ClientConnection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.caller = Caller(peer[0] if peer else "unknown", self._scheme)
         plane = self._plane
-        if len(plane.connections) >= plane.limits.connections:
-            log.warning("connection limit reached; one more is turned away")
-            self.transport.abort()
-            return
+        if self.handshaking:
+            self.handshaking = False
+        else:
+            entered = plane.admission.enter(self.caller.address)
+            if isinstance(entered, TurnedAway):
+                self._turn_away()
+                return
+            self.stranger = entered
         plane.connections.add(self)
         self.deadline = plane.clock() + plane.limits.header_timeout
 
@@ -146,6 +166,12 @@ class ClientConnection(asyncio.Protocol):
                 self._expect_body()
 
     # --- called by the exchange ------------------------------------------------------------
+
+    def vouch(self) -> None:
+        """The client has shown a good key."""
+        if self.stranger:
+            self._plane.admission.vouch(self.stranger)
+            self.stranger = ""
 
     @property
     def body_done(self) -> bool:
@@ -217,6 +243,11 @@ class ClientConnection(asyncio.Protocol):
         self.abort()
 
     # --- called by the plane ---------------------------------------------------------------
+
+    def on_crowded(self) -> None:
+        """Give up the head that is not complete: all of them together are too much."""
+        crowded = "too many requests are sent at once of which only a part has come"
+        self._refuse_bytes(ProtocolError(crowded, reason=Reason.OVERLOADED))
 
     def forget(self) -> None:
         """Understand the next head anew, since what is made of heads has changed."""
@@ -315,11 +346,13 @@ class ClientConnection(asyncio.Protocol):
                 if data != b"\r":  # half an empty line begins no request
                     self.deadline = self._plane.clock() + self._plane.limits.header_timeout
             self._searched = max(0, len(held) - 3)
+            self._plane.head_grows(self, len(held))
             return b""
         end += len(END)
         if held:
             data = bytes(held)
             self._held = bytearray()
+            self._plane.head_ended(self)
         self._searched = 0
         return self._begin(data[:end], data[end:])
 
@@ -403,6 +436,7 @@ class ClientConnection(asyncio.Protocol):
         sending = not self._body.done or bool(self._held)
         self._lingering = True  # what still comes is no request
         self._held = bytearray()
+        self._plane.head_ended(self)
         if sending:
             if self.transport.can_write_eof():
                 self.transport.write_eof()
@@ -414,6 +448,13 @@ class ClientConnection(asyncio.Protocol):
     def _linger(self) -> None:
         if self.writable:
             self.deadline = self._plane.clock() + LINGER_SECONDS
+
+    def _turn_away(self) -> None:
+        """Refuse the connection itself; nobody waits until the request has come."""
+        refusal = failures.connection_refused()
+        self.write(answer.refusal(refusal, b"", b"Connection: close\r\n", head_only=False))
+        self._lingering = True
+        self.transport.close()
 
     def _close(self) -> None:
         """Close as soon as the client has taken what is written."""

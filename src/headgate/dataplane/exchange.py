@@ -137,11 +137,13 @@ class Exchange:
             self._body = None  # what came of it is not used
             if isinstance(verdict, Redirect):
                 self._redirect(verdict)
-            elif isinstance(verdict, Answered):
-                self._principal = verdict.principal
+                return
+            self._principal = verdict.principal
+            if verdict.principal:
+                self._client.vouch()
+            if isinstance(verdict, Answered):
                 self._answer(verdict)
             else:
-                self._principal = verdict.principal
                 self._refuse(verdict.refusal, verdict.phase)
 
     def _forward(self, verdict: Forward) -> None:
@@ -193,6 +195,8 @@ class Exchange:
         """Take up capacity, which ``_end`` returns; refuse when there is none."""
         route = self._route = verdict.route
         self._principal = verdict.principal.name
+        if self._client.stranger and self._principal:
+            self._client.vouch()
         if self._admitted:
             return True
         plane, limit = self._plane, route.body_limit

@@ -220,6 +220,16 @@ def overloaded(limit: int) -> Refusal:
     )
 
 
+def connection_refused() -> Refusal:
+    """As many connections are open as are allowed, or one address has too many without a key."""
+    return Refusal(
+        Reason.OVERLOADED,
+        "Headgate is busy: too many connections are open (limits.connections). Nothing was sent to "
+        "MLflow; send this request again in a moment.",
+        retry_after=RETRY_AFTER,
+    )
+
+
 def uncollectable(limit: str) -> Refusal:
     """A chunked body is too large to be collected."""
     return Refusal(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from headgate.config import Limits
+from headgate.dataplane.admission import Admission
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.gate import Gate
 from headgate.wire.origin import Network
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from headgate.dataplane.client import ClientConnection
 
 log = logging.getLogger("headgate.dataplane")
+
+UNFINISHED_BYTES: Final = 64 * 1024 * 1024
+"""What all request heads together may hold that are not complete."""
 
 _TWO_DIGITS: Final = [b"%02x" % number for number in range(256)]
 
@@ -30,7 +34,8 @@ class Plane:
         id_seed: 16 hexadecimal digits, unique to this worker; request ids begin with them.
         trusted_proxies: networks whose forwarding fields are believed.
 
-    ``issued`` is the number of request ids that it has given out.
+    ``issued`` is the number of request ids that it has given out; ``unfinished_bytes`` is what the
+    request heads hold that are not complete.
     """
 
     def __init__(
@@ -43,7 +48,10 @@ class Plane:
     ) -> None:
         self.clock = clock
         self.connections: set[ClientConnection] = set()
+        self.admission = Admission()
         self.in_flight = 0
+        self.unfinished_bytes = 0
+        self._unfinished: dict[ClientConnection, int] = {}  # the oldest first
         self.draining = False
         self.emptied = asyncio.Event()
         self._id_seed = id_seed.encode("ascii")
@@ -61,6 +69,7 @@ class Plane:
         self.max_in_flight = limits.in_flight
         self.keepalive_timeout = limits.keepalive_timeout
         self.trusted_proxies = trusted_proxies
+        self.admission.configure(limits.connections, trusted_proxies)
         for connection in self.connections:
             connection.forget()
 
@@ -81,6 +90,7 @@ class Plane:
         One pass over all connections costs less than a timer for each request would.
         """
         now = self.clock()
+        self.admission.tell(now)
         for connection in tuple(self.connections):
             if connection.deadline <= now or connection.unread:
                 self._look_after(connection, now)
@@ -98,9 +108,30 @@ class Plane:
 
     def leave(self, connection: ClientConnection) -> None:
         """Forget a connection that is closed."""
-        self.connections.discard(connection)
+        self.head_ended(connection)
+        if connection in self.connections:
+            self.connections.discard(connection)
+            self.admission.leave(connection.stranger)
         if self.draining and not self.connections:
             self.emptied.set()
+
+    def head_grows(self, connection: ClientConnection, size: int) -> None:
+        """Count the ``size`` bytes of a head that is not complete.
+
+        Where all of them together are too much, the one that has taken longest is given up: a head
+        that is honest comes whole within moments.
+        """
+        self.unfinished_bytes += size - self._unfinished.get(connection, 0)
+        self._unfinished[connection] = size
+        while self.unfinished_bytes > UNFINISHED_BYTES:
+            oldest = next(iter(self._unfinished))
+            self.head_ended(oldest)
+            oldest.on_crowded()
+
+    def head_ended(self, connection: ClientConnection) -> None:
+        """Count no longer what is held of a connection's head."""
+        if self._unfinished:
+            self.unfinished_bytes -= self._unfinished.pop(connection, 0)
 
     def turn_away(self) -> None:
         """Keep no connection after its next answer, but still take new ones."""

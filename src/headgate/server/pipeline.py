@@ -16,6 +16,7 @@ from headgate.auth import Authenticate
 from headgate.config import Limits
 from headgate.contract import Spoken, classify, table, translate
 from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.failures import malformed
 from headgate.dataplane.gate import (
     Answered,
     Caller,
@@ -251,8 +252,7 @@ def _for(place: Answered | Refused, principal: Principal) -> Answered | Refused:
 
 def _ambiguous(error: ProtocolError) -> Refused:
     """The target has no single meaning, of which the sender is told without a key."""
-    message = f"Headgate refused the request: {error.message}."
-    return Refused(Refusal(error.reason, message), Phase.CANONICALISE)
+    return Refused(malformed(error), Phase.CANONICALISE)
 
 
 def _nowhere(request: Request, target: Target) -> Refused:

@@ -15,13 +15,11 @@ from headgate.config import Listen
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import Plane
 from headgate.server import listener as listening
+from headgate.server.tls_door import TlsDoor
 
 log = logging.getLogger("headgate.server")
 
 SWEEP_SECONDS = 0.5
-TLS_SHUTDOWN_SECONDS = 86400.0
-"""Longer than the data plane lets any connection take to close; asyncio's own limit does not ask
-whether the client still reads."""
 Companion = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -119,16 +117,14 @@ class Worker:
             for number in handlers:
                 loop.remove_signal_handler(number)
 
-    async def _listen_on(self, listener: socket.socket) -> asyncio.Server:
-        scheme = "https" if self._tls is not None else "http"
-        return await asyncio.get_running_loop().create_server(
-            lambda: ClientConnection(self._plane, scheme),
-            sock=listener,
-            backlog=self._listen.backlog,
-            ssl=self._tls,
-            ssl_handshake_timeout=self._plane.limits.header_timeout if self._tls else None,
-            ssl_shutdown_timeout=TLS_SHUTDOWN_SECONDS if self._tls else None,
-        )
+    async def _listen_on(self, listener: socket.socket) -> asyncio.Server | TlsDoor:
+        if self._tls is None:
+            return await asyncio.get_running_loop().create_server(
+                lambda: ClientConnection(self._plane), sock=listener, backlog=self._listen.backlog
+            )
+        door = TlsDoor(listener, self._listen.backlog, self._plane, self._tls)
+        door.open()
+        return door
 
     def stop(self, lame_duck: float = 0.0) -> None:
         """Serve on for ``lame_duck`` seconds, let running requests finish, return from ``run``.

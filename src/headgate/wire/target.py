@@ -22,6 +22,9 @@ _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]++)(.*)", re.IGNORECASE)
 _KEEP: Final = "/!$&'()*+,:=@~"  # sub-delims and pchar of RFC 3986 but `;`
 _AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9.\-_~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+MAX_PATH: Final = 8 * 1024
+"""Longest path in bytes, as sent: paths are decoded before anybody is asked for a key.  The longest
+that file systems and S3 know are 4096 and 1024 bytes before they are encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,11 @@ def canonicalise(target: bytes, host: bytes) -> Target:
         host: the value of the ``Host`` field.
 
     Raises:
-        ProtocolError: when the target has no single meaning.
+        ProtocolError: when the target has no single meaning, or a path over ``MAX_PATH``.
     """
     path, mark, query = target.partition(b"?")
+    if len(path) > MAX_PATH:
+        raise ProtocolError(f"the path is over {MAX_PATH} bytes", status=414)
     if _PLAIN.fullmatch(path) and b"#" not in query:
         return Target(path, mark + query)
     if not target.startswith(b"/"):

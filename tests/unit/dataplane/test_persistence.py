@@ -273,19 +273,6 @@ def test_answers_of_the_gate_itself_do_not_pile_up_either(dialogue: Dialogue) ->
     assert client.end() is End.CUT
 
 
-def test_connections_over_the_limit_are_turned_away(caplog: pytest.LogCaptureFixture) -> None:
-
-    dialogue = Dialogue(Limits(connections=2))
-    clients = [dialogue.client() for _ in range(3)]
-    assert [client.end() for client in clients] == [End.OPEN, End.OPEN, End.CUT]
-
-    clients[0].resets()
-    dialogue.client().sends(request("GET /refused"))
-    assert len(dialogue.outcomes()) == 1
-    assert "connection limit" in caplog.text
-    dialogue.ends()
-
-
 def test_a_kept_connection_is_closed_when_its_answer_said_so(dialogue: Dialogue) -> None:
     """MLflow's `Connection: close` ends its own connection, not the client's."""
     client = dialogue.client()

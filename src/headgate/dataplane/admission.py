@@ -1,0 +1,108 @@
+"""Which client connections a worker takes, from the moment at which the kernel hands them over.
+
+Nobody is asked for a key before a connection is open, its TLS handshake done and a head read.  So
+connections count from their start, and those that have yet to show a good key must leave room:
+one address may have half of the limit at most.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from headgate.wire.origin import Network, is_in
+
+log = logging.getLogger("headgate.dataplane")
+
+TELL_SECONDS: Final = 1.0
+"""How often the log tells of what was turned away, at most."""
+
+
+class TurnedAway(enum.Enum):
+    """Why a connection is not taken."""
+
+    LIMIT = "limits.connections is reached"
+    STRANGERS = "one address has half of limits.connections without having shown a good key"
+
+
+class Admission:
+    """Counts the connections of one worker, those in their TLS handshake included."""
+
+    __slots__ = ("_due", "_limit", "_strangers", "_trusted", "_turned_away", "total")
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._limit = 1
+        self._trusted: Sequence[Network] = ()
+        self._strangers: dict[str, int] = {}  # connections without a good key, by neighbourhood
+        self._turned_away: dict[TurnedAway, tuple[int, str]] = {}  # how many, and the last address
+        self._due = 0.0
+
+    def configure(self, limit: int, trusted: Sequence[Network]) -> None:
+        """Take at most ``limit`` connections; those from ``trusted`` proxies bear many clients."""
+        self._limit = limit
+        self._trusted = trusted
+
+    def enter(self, address: str) -> str | TurnedAway:
+        """Take a connection from ``address``, or say why not.
+
+        Returns the neighbourhood that it counts for until it has shown a good key; empty if none.
+        """
+        why: TurnedAway | None = None
+        stranger = ""
+        if self.total >= self._limit:
+            why = TurnedAway.LIMIT
+        elif not (self._trusted and is_in(address, self._trusted)):
+            stranger = neighbourhood(address)
+            known = self._strangers.get(stranger, 0)
+            if known >= max(1, self._limit // 2):
+                why = TurnedAway.STRANGERS
+            else:
+                self._strangers[stranger] = known + 1
+        if why is not None:
+            count, _ = self._turned_away.get(why, (0, ""))
+            self._turned_away[why] = (count + 1, address)
+            return why
+        self.total += 1
+        return stranger
+
+    def vouch(self, stranger: str) -> None:
+        """A connection that counted for a neighbourhood has shown a good key."""
+        left = self._strangers[stranger] - 1
+        if left:
+            self._strangers[stranger] = left
+        else:
+            del self._strangers[stranger]
+
+    def leave(self, stranger: str) -> None:
+        """A connection is over; ``stranger`` is what it still counted for."""
+        self.total -= 1
+        if stranger:
+            self.vouch(stranger)
+
+    def tell(self, now: float) -> None:
+        """Log what was turned away since the last line; ``now`` is in seconds."""
+        if not self._turned_away or now < self._due:
+            return
+        self._due = now + TELL_SECONDS
+        turned_away, self._turned_away = self._turned_away, {}
+        for why, (count, address) in turned_away.items():
+            log.warning(
+                "%d connections turned away, the last from %s: %s", count, address, why.value
+            )
+
+
+def neighbourhood(address: str) -> str:
+    """What an address stands for: itself, or the /64 network that one IPv6 subscriber has."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return parsed.packed[:8].hex()
