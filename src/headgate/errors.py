@@ -25,6 +25,7 @@ class ReasonRule:
 
     ``error_code`` is a name of MLflow's own ``ErrorCode`` enum (mlflow/protos/databricks.proto),
     since the SDK shows it to its user.  ``retryable``: the same request may succeed later.
+    ``phrase`` follows the status in the status line, for tools that show nothing else.
     """
 
     status: int
@@ -32,6 +33,7 @@ class ReasonRule:
     fault: Fault
     retryable: bool
     meaning: str
+    phrase: str = ""
 
 
 REASONS: Final[Mapping[Reason, ReasonRule]] = {
@@ -43,31 +45,71 @@ REASONS: Final[Mapping[Reason, ReasonRule]] = {
         "MLflow answered, with whatever status the answer carries; or the gate, and all is well.",
     ),
     Reason.UNAUTHENTICATED: ReasonRule(
-        401, "UNAUTHENTICATED", Fault.CLIENT, False, "No key, or not one that this gate knows."
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "No key, or not one that this gate knows.",
+        "no good API key",
     ),
     Reason.FORBIDDEN: ReasonRule(
-        403, "PERMISSION_DENIED", Fault.CLIENT, False, "The key is known but may not do this."
+        403,
+        "PERMISSION_DENIED",
+        Fault.CLIENT,
+        False,
+        "The key is known but may not do this.",
+        "the gate does not allow this",
     ),
     Reason.ROUTE_UNKNOWN: ReasonRule(
-        404, "ENDPOINT_NOT_FOUND", Fault.CLIENT, False, "The path is none of MLflow's."
+        404,
+        "ENDPOINT_NOT_FOUND",
+        Fault.CLIENT,
+        False,
+        "The path is none of MLflow's.",
+        "no such MLflow route",
     ),
     Reason.REQUEST_AMBIGUOUS: ReasonRule(
-        400, "BAD_REQUEST", Fault.CLIENT, False, "Two programs could read the request differently."
+        400,
+        "BAD_REQUEST",
+        Fault.CLIENT,
+        False,
+        "Two programs could read the request differently.",
+        "two programs could read the request differently",
     ),
     Reason.REQUEST_MALFORMED: ReasonRule(
         400, "BAD_REQUEST", Fault.CLIENT, False, "The bytes are not an HTTP/1.1 request."
     ),
     Reason.BODY_TOO_LARGE: ReasonRule(
-        413, "BAD_REQUEST", Fault.CLIENT, False, "The body is over the limit of its route."
+        413,
+        "BAD_REQUEST",
+        Fault.CLIENT,
+        False,
+        "The body is over the limit of its route.",
+        "the body is over the limit of its route",
     ),
     Reason.RATE_LIMITED: ReasonRule(
-        429, "REQUEST_LIMIT_EXCEEDED", Fault.CLIENT, True, "This key sent too much at once."
+        429,
+        "REQUEST_LIMIT_EXCEEDED",
+        Fault.CLIENT,
+        True,
+        "This key sent too much at once.",
+        "this key sent too much",
     ),
     Reason.OVERLOADED: ReasonRule(
-        429, "REQUEST_LIMIT_EXCEEDED", Fault.GATE, True, "The gate is at a configured limit."
+        429,
+        "REQUEST_LIMIT_EXCEEDED",
+        Fault.GATE,
+        True,
+        "The gate is at a configured limit.",
+        "the gate is at its limit",
     ),
     Reason.DRAINING: ReasonRule(
-        503, "TEMPORARILY_UNAVAILABLE", Fault.GATE, True, "This gate process is shutting down."
+        503,
+        "TEMPORARILY_UNAVAILABLE",
+        Fault.GATE,
+        True,
+        "This gate process is shutting down.",
+        "the gate is shutting down",
     ),
     Reason.NO_ENDPOINT: ReasonRule(
         503,
@@ -75,27 +117,63 @@ REASONS: Final[Mapping[Reason, ReasonRule]] = {
         Fault.UPSTREAM,
         True,
         "No MLflow server is known, or none is in service.",
+        "no MLflow server is in service",
     ),
     Reason.UPSTREAM_CONNECT: ReasonRule(
-        503, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "MLflow did not accept a connection."
+        503,
+        "TEMPORARILY_UNAVAILABLE",
+        Fault.UPSTREAM,
+        True,
+        "MLflow did not accept a connection.",
+        "MLflow accepts no connection",
     ),
     Reason.UPSTREAM_TLS: ReasonRule(
-        503, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "No TLS with MLflow to be trusted."
+        503,
+        "TEMPORARILY_UNAVAILABLE",
+        Fault.UPSTREAM,
+        True,
+        "No TLS with MLflow to be trusted.",
+        "no trusted TLS with MLflow",
     ),
     Reason.UPSTREAM_HOST_REFUSED: ReasonRule(
-        502, "INTERNAL_ERROR", Fault.UPSTREAM, False, "MLflow's Host check refuses the gate."
+        502,
+        "INTERNAL_ERROR",
+        Fault.UPSTREAM,
+        False,
+        "MLflow's Host check refuses the gate.",
+        "MLflow refuses the Host of the gate",
     ),
     Reason.UPSTREAM_CREDENTIALS: ReasonRule(
-        502, "INTERNAL_ERROR", Fault.GATE, False, "MLflow asks the gate itself for credentials."
+        502,
+        "INTERNAL_ERROR",
+        Fault.GATE,
+        False,
+        "MLflow asks the gate itself for credentials.",
+        "MLflow asks the gate for credentials",
     ),
     Reason.UPSTREAM_NOT_JSON: ReasonRule(
-        502, "INTERNAL_ERROR", Fault.UPSTREAM, False, "A web page came where MLflow answers JSON."
+        502,
+        "INTERNAL_ERROR",
+        Fault.UPSTREAM,
+        False,
+        "A web page came where MLflow answers JSON.",
+        "a web page instead of MLflow's JSON",
     ),
     Reason.UPSTREAM_TIMEOUT: ReasonRule(
-        504, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "MLflow stayed silent too long."
+        504,
+        "TEMPORARILY_UNAVAILABLE",
+        Fault.UPSTREAM,
+        True,
+        "MLflow stayed silent too long.",
+        "MLflow stayed silent",
     ),
     Reason.UPSTREAM_RESET: ReasonRule(
-        502, "TEMPORARILY_UNAVAILABLE", Fault.UPSTREAM, True, "MLflow broke the connection off."
+        502,
+        "TEMPORARILY_UNAVAILABLE",
+        Fault.UPSTREAM,
+        True,
+        "MLflow broke the connection off.",
+        "MLflow closed the connection",
     ),
     Reason.UPSTREAM_ERROR: ReasonRule(
         502,
@@ -103,12 +181,18 @@ REASONS: Final[Mapping[Reason, ReasonRule]] = {
         Fault.UPSTREAM,
         False,
         "MLflow's answer is not valid HTTP, or fails a check of the gate's.",
+        "no valid response from MLflow",
     ),
     Reason.CLIENT_GONE: ReasonRule(
         499, "CANCELLED", Fault.CLIENT, True, "The client left before the answer was complete."
     ),
     Reason.INTERNAL: ReasonRule(
-        500, "INTERNAL_ERROR", Fault.GATE, False, "A defect of the gate; its log holds the cause."
+        500,
+        "INTERNAL_ERROR",
+        Fault.GATE,
+        False,
+        "A defect of the gate; its log holds the cause.",
+        "the gate failed",
     ),
 }
 
@@ -118,9 +202,9 @@ class Refusal:
     """An answer that the gate itself gives.
 
     ``message`` is one sentence for a person: who refused, why, and what to do.  It never holds
-    a credential.  ``retry_after`` is seconds.  ``status`` and ``error_code`` override the reason's
-    own.
-    ``detail`` is for the log alone: it may name internal addresses.
+    a credential.  ``retry_after`` is seconds.  ``status``, ``error_code`` and ``phrase``, each a
+    fixed text, override the reason's own.  ``detail`` is for the log alone: it may name internal
+    addresses.
     """
 
     reason: Reason
@@ -130,6 +214,7 @@ class Refusal:
     detail: str = ""
     challenge: bool = False
     error_code: str = ""
+    phrase: str = ""
 
     @property
     def code(self) -> int:

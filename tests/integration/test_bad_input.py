@@ -82,6 +82,10 @@ def test_without_a_good_key_nothing_reaches_mlflow(
         (basic(b"no colon"),),
         (basic(b"user:"),),
         (basic(b"\xff\xfe:x"),),
+        (basic(f"{stranger}:".encode()),),
+        (basic(f"{stranger}:x".encode()),),
+        (f"Authorization: Bearer Bearer {stranger}",),
+        ("Authorization: Bearer Bearer",),
         ("Authorization: Basic !!!",),
         ("Authorization: Basic",),
         ("Authorization: Bearer",),
@@ -97,6 +101,41 @@ def test_without_a_good_key_nothing_reaches_mlflow(
         assert (answer.get("WWW-Authenticate") or "").startswith("Basic "), fields
         assert stranger.encode() not in answer.head + answer.body
     assert upstream.requests == []
+
+
+def test_a_good_key_in_the_wrong_place_is_told_and_not_accepted(
+    watched_gate: Gate, watched_key: str, upstream: RecordingUpstream
+) -> None:
+    for field, told in (
+        (basic(f"{watched_key}:".encode()), "user name"),
+        (basic(f"{watched_key}:x".encode()), "user name"),
+        (f"Authorization: Bearer Bearer {watched_key}", "'Bearer'"),
+        (f"X-API-Key: Bearer {watched_key}", "'Bearer'"),
+        (basic(f"u:Bearer {watched_key}".encode()), "'Bearer'"),
+    ):
+        answer = watched_gate.ask("GET", "/version", field)
+        assert told in assert_refused(answer, 401, "unauthenticated", "UNAUTHENTICATED")
+        assert watched_key.encode() not in answer.head + answer.body
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("user", ["jürgen".encode("latin-1"), "ana€".encode("cp1252"), b"\xff"])
+def test_a_user_name_may_be_in_any_coding(
+    user: bytes, watched_gate: Gate, watched_key: str
+) -> None:
+    credentials = basic(user + f":{watched_key}".encode())
+    assert watched_gate.ask("GET", "/version", credentials).status == 200
+
+
+def test_the_status_line_says_why(watched_gate: Gate, watched_key: str) -> None:
+    """Tools that show nothing else: wget, and requests' raise_for_status."""
+    for fields, path, line in (
+        ((), "/version", b"HTTP/1.1 401 Unauthorized: no API key"),
+        ((bearer("x"),), "/version", b"HTTP/1.1 401 Unauthorized: not a Headgate key"),
+        ((bearer(watched_key),), "/no/such", b"HTTP/1.1 404 Not Found: no such MLflow route"),
+        ((bearer(watched_key),), "/version", b"HTTP/1.1 200 OK"),
+    ):
+        assert watched_gate.ask("GET", path, *fields).head.partition(b"\r\n")[0] == line
 
 
 def test_a_stranger_learns_nothing_about_routes(watched_gate: Gate) -> None:

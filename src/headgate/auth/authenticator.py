@@ -63,7 +63,7 @@ class Authenticator:
         # is about digests, and nobody can choose a key for the digest it will have.
         entry = self._keyring.entries.get(digest(key))
         if entry is None:
-            return _NOT_FOUND[verdict(key)]
+            return _not_found(key)
         if entry.revoked:
             return refusals.revoked(entry.principal)
         if entry.expires_at <= now:
@@ -88,6 +88,12 @@ class Anonymous:
     ) -> Principal | Refusal:
         """Everybody, whatever they present."""
         return self._everybody
+
+
+def _not_found(key: str) -> Refusal:
+    if key[:6].lower() == "bearer":
+        return refusals.BEARER_TWICE
+    return _NOT_FOUND[verdict(key)]
 
 
 _NOT_FOUND: Final = {

@@ -11,6 +11,7 @@ import binascii
 from typing import Final
 
 from headgate.auth import refusals
+from headgate.auth.key import PREFIX
 from headgate.errors import Refusal
 
 _WHITESPACE: Final = b" \t"  # optional whitespace around a field value, RFC 9110 section 5.6.3
@@ -54,11 +55,11 @@ def _from_basic(credentials: bytes) -> str | Refusal:
     # Python's decoder lets surplus padding and stray bits pass; one text has one encoding.
     if base64.b64encode(octets) != credentials:
         return refusals.BASIC_NOT_BASE64
-    try:
-        pair = octets.decode()
-    except UnicodeDecodeError:
-        return refusals.BASIC_NOT_UTF8
-    _, colon, password = pair.partition(":")
+    # Split as bytes: clients write the user name in Latin-1 or UTF-8, and a key is ASCII.
+    user, colon, password = octets.partition(b":")
     if not colon:
         return refusals.BASIC_NO_COLON
-    return password or refusals.BASIC_NO_PASSWORD
+    prefix = PREFIX.encode("ascii")
+    if user.startswith(prefix) and not password.startswith(prefix):
+        return refusals.BASIC_KEY_AS_USER
+    return password.decode("latin-1") or refusals.BASIC_NO_PASSWORD

@@ -6,8 +6,21 @@ in the wrong place, such as a key in the place of the scheme, is still a credent
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from typing import Final
+
 from headgate.errors import Refusal
 from headgate.model import Principal, Reason
+
+_MLFLOW_CLIENT: Final = re.compile(rb"mlflow-python-client/([0-9]{1,4})\.([0-9]{1,4})")
+_KNOWS_UNAUTHENTICATED: Final = (2, 3)
+"""The first version of the client whose ``ErrorCode`` has ``UNAUTHENTICATED``: older ones raise
+``ValueError`` for it and lose the sentence (``RestException`` of mlflow/exceptions.py)."""
+_NETRC = (
+    " If you have set MLFLOW_TRACKING_TOKEN, look into ~/.netrc, or the file that NETRC names: an "
+    "entry there for this host, or a default one, is sent in its place."
+)
 
 _CURE = (
     "set MLFLOW_TRACKING_TOKEN=<key>, or MLFLOW_TRACKING_USERNAME=<any name> "
@@ -15,35 +28,50 @@ _CURE = (
 )
 
 
-def _refusal(why: str, cure: str = _CURE, detail: str = "") -> Refusal:
+def _refusal(why: str, phrase: str, cure: str = _CURE, detail: str = "") -> Refusal:
     return Refusal(
         reason=Reason.UNAUTHENTICATED,
         message=f"Headgate refused the request: {why}; {cure}.",
         detail=detail,
         challenge=True,
+        phrase=phrase,
     )
 
 
 def _malformed(what: str) -> Refusal:
-    return _refusal(f"its Authorization header is malformed, {what}")
+    return _refusal(f"its Authorization header is malformed, {what}", "malformed Authorization")
 
 
-NO_KEY = _refusal("it carries no API key")
+NO_KEY = _refusal("it carries no API key", "no API key")
 SCHEME_MISSING = _malformed("it must be 'Bearer <key>' or 'Basic <credentials>'")
 SCHEME_UNKNOWN = _malformed("its scheme is neither Bearer nor Basic")
 BEARER_EMPTY = _malformed("no key follows 'Bearer'")
 BASIC_NOT_BASE64 = _malformed("what follows 'Basic' is not base64")
-BASIC_NOT_UTF8 = _malformed("the Basic credentials are not UTF-8 text")
 BASIC_NO_COLON = _malformed("the Basic credentials have no colon between user name and password")
 BASIC_NO_PASSWORD = _malformed("the Basic password, which is where the key belongs, is empty")
-API_KEY_EMPTY = _refusal("its X-API-Key header is empty")
+BASIC_KEY_AS_USER = _refusal(
+    "its API key stands in the place of the Basic user name and not of the password",
+    "the API key is given as user name",
+)
+BEARER_TWICE = _refusal(
+    "what it gives as API key begins with the word 'Bearer', which the client puts in front of the"
+    " key by itself",
+    "the word Bearer is part of the API key",
+)
+API_KEY_EMPTY = _refusal("its X-API-Key header is empty", "no API key")
 AMBIGUOUS = _refusal(
     "its Authorization and X-API-Key headers carry two different keys",
+    "two different API keys",
     cure=f"send one of them only: {_CURE}",
 )
-FOREIGN = _refusal("what it carries is not a Headgate key, which begins with 'hg_'")
-TYPO = _refusal("its API key is mistyped or cut short, the checksum does not match")
-UNKNOWN = _refusal("its API key is well formed but not known to this gate")
+FOREIGN = _refusal(
+    "what it carries is not a Headgate key, which begins with 'hg_'",
+    "not a Headgate key",
+)
+TYPO = _refusal(
+    "its API key is mistyped or cut short, the checksum does not match", "mistyped API key"
+)
+UNKNOWN = _refusal("its API key is well formed but not known to this gate", "unknown API key")
 
 
 def revoked(principal: Principal) -> Refusal:
@@ -59,6 +87,26 @@ def expired(principal: Principal) -> Refusal:
 def _former(principal: Principal, what: str) -> Refusal:
     return _refusal(
         f"its API key, '{principal.name}' ({principal.key_id}), {what}",
+        f"the API key {what}",
         cure=f"ask for a new key and {_CURE}",
         detail=f"key {principal.key_id} {what}",
     )
+
+
+def for_client(refusal: Refusal, authorization: bytes | None, user_agent: bytes) -> Refusal:
+    """``refusal`` in the words that help the client it goes to.
+
+    Args:
+        refusal: one of this module's.
+        authorization: the value of ``Authorization``, ``None`` if absent.
+        user_agent: the value of ``User-Agent``, empty if absent.
+    """
+    client = _MLFLOW_CLIENT.match(user_agent)
+    if client is None:
+        return refusal
+    if (int(client[1]), int(client[2])) < _KNOWS_UNAUTHENTICATED:
+        refusal = replace(refusal, error_code="CUSTOMER_UNAUTHORIZED")
+    # requests, on which the client is built, prefers an entry of ~/.netrc to a header that is set.
+    if authorization is not None and authorization.lstrip()[:6].lower() == b"basic ":
+        refusal = replace(refusal, message=refusal.message + _NETRC)
+    return refusal

@@ -32,7 +32,7 @@ def refusal(what: Refusal, request_id: bytes, connection: bytes, *, head_only: b
         }
     ).encode()
     lines = [
-        status_line(what.code),
+        status_line(what.code, what.phrase or REASONS[what.reason].phrase),
         b"Content-Type: application/json\r\n",
         b"Content-Length: %d\r\n" % len(body),
         b"Cache-Control: no-store\r\n",

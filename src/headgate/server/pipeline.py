@@ -13,8 +13,10 @@ from dataclasses import replace
 from typing import Final
 
 from headgate.auth import Authenticate
+from headgate.auth.refusals import for_client
 from headgate.config import Limits
 from headgate.contract import Spoken, classify, table, translate
+from headgate.contract.former import is_former
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.failures import malformed
 from headgate.dataplane.gate import (
@@ -37,6 +39,8 @@ from headgate.wire.site import Site, why_foreign
 from headgate.wire.target import Target, canonicalise
 
 _NUMBER_SIGN: Final = ord("#")  # to look for it as bytes costs an exception, within Python
+# Clients that join an address with a final slash and a path; R's does so with file.path().
+_AFTER_SLASH: Final = re.compile(rb"//(?:ajax-)?api/")
 _SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
@@ -121,7 +125,7 @@ class Pipeline:
             return place
         principal = self._who(request.fields, caller)
         if isinstance(principal, Refusal):
-            return Refused(principal, Phase.AUTHENTICATE)
+            return Refused(_for_client(principal, request.fields), Phase.AUTHENTICATE)
         if not isinstance(place, Route):
             return place if isinstance(place, Redirect) else _for(place, principal)
         if b"origin" in request.fields.known and self._is_foreign_write(request):
@@ -167,7 +171,7 @@ class Pipeline:
         try:
             target = canonicalise(request.target, request.fields.host)
         except ProtocolError as error:
-            return _ambiguous(error)
+            return _ambiguous(error, request)
         prefix, path = self._split(target.path)
         balancer = self._balancers.get(prefix)
         if not path and balancer is not None:
@@ -179,7 +183,7 @@ class Pipeline:
             balancer = self._control
         artifact = operation is not None and operation.ends_in_artifact
         if operation is None or balancer is None or (target.loose and not artifact):
-            return _nowhere(request, target)
+            return _nowhere(request, target, path)
         lines = self._authorise.place(operation, path)
         if isinstance(lines, Refused | Answered):
             return lines
@@ -250,19 +254,36 @@ def _for(place: Answered | Refused, principal: Principal) -> Answered | Refused:
     return replace(place, principal=principal.name)
 
 
-def _ambiguous(error: ProtocolError) -> Refused:
+def _ambiguous(error: ProtocolError, request: Request) -> Refused:
     """The target has no single meaning, of which the sender is told without a key."""
-    return Refused(malformed(error), Phase.CANONICALISE)
+    told = malformed(error)
+    if _AFTER_SLASH.search(request.target):
+        cure = " Remove the slash at the end of MLFLOW_TRACKING_URI."
+        told = replace(told, message=told.message + cure)
+    return Refused(told, Phase.CANONICALISE)
 
 
-def _nowhere(request: Request, target: Target) -> Refused:
+def _for_client(refusal: Refusal, fields: RequestFields) -> Refusal:
+    user_agent = fields.known.get(b"user-agent", b"")
+    return for_client(refusal, fields.credentials.authorization, user_agent)
+
+
+def _nowhere(request: Request, target: Target, path: bytes) -> Refused:
     """The target leads to no route, or has what only the name of an artifact may have."""
     if target.loose:
-        return _ambiguous(ambiguous(f"the path {target.loose}"))
-    return Refused(_unknown_route(request, target), Phase.CLASSIFY)
+        return _ambiguous(ambiguous(f"the path {target.loose}"), request)
+    return Refused(_unknown_route(request, target, path), Phase.CLASSIFY)
 
 
-def _unknown_route(request: Request, target: Target) -> Refusal:
+def _unknown_route(request: Request, target: Target, path: bytes) -> Refusal:
+    if is_former(path):
+        return Refusal(
+            Reason.ROUTE_UNKNOWN,
+            f"Headgate knows no MLflow route {request.method.decode('ascii')} "
+            f"{target.path.decode('ascii')}: it is one of MLflow 1.x, which MLflow 2.0 removed. "
+            "Upgrade the client: pip install --upgrade mlflow.",
+            phrase="a route of MLflow 1.x, upgrade the client",
+        )
     return Refusal(
         Reason.ROUTE_UNKNOWN,
         f"Headgate knows no MLflow route {request.method.decode('ascii')} "

@@ -16,9 +16,13 @@ _USUALLY_WITH_BODY: Final = frozenset({b"POST", b"PUT", b"PATCH"})
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def status_line(status: int) -> bytes:
-    """The status line for ``status``, with its registered phrase or with none."""
-    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+def status_line(status: int, phrase: str = "") -> bytes:
+    """The status line for ``status``, with its registered phrase or with none.
+
+    ``phrase`` is added to it, for tools that show nothing else of a response.
+    """
+    line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+    return b"%b: %b\r\n" % (line.rstrip(), phrase.encode("ascii")) if phrase else line
 
 
 def connection_line(minor: int, *, close: bool) -> bytes:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from headgate.auth import refusals
+from headgate.auth.refusals import for_client
 from headgate.errors import Refusal
 from headgate.model import Principal, Reason
 
@@ -31,3 +32,40 @@ def test_a_refusal_is_one_sentence_that_says_who_and_what_to_set(name: str) -> N
 
 def test_no_two_refusals_read_the_same() -> None:
     assert len({refusal.message for refusal in EVERY.values()}) == len(EVERY) >= 14
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_phrase_is_short_fixed_and_safe_in_a_status_line(name: str) -> None:
+    phrase = EVERY[name].phrase
+    assert re.fullmatch(r"[A-Za-z][A-Za-z -]{5,60}", phrase)
+
+
+@pytest.mark.parametrize(
+    ("agent", "error_code"),
+    [
+        ("mlflow-python-client/1.30.1", "CUSTOMER_UNAUTHORIZED"),
+        ("mlflow-python-client/0.9", "CUSTOMER_UNAUTHORIZED"),
+        ("mlflow-python-client/2.2.2", "CUSTOMER_UNAUTHORIZED"),
+        ("mlflow-python-client/2.3.0", ""),
+        ("mlflow-python-client/2.22.5", ""),
+        ("mlflow-python-client/3.17.2", ""),
+        ("mlflow-python-client/x", ""),
+        ("curl/8 mlflow-python-client/1.0", ""),
+        ("", ""),
+    ],
+)
+def test_old_clients_get_a_code_that_they_know(agent: str, error_code: str) -> None:
+    """RestException of 1.30.1 and 2.2.2 raises ValueError for UNAUTHENTICATED, that of 2.3 not."""
+    for authorization in (None, b"Bearer x"):
+        told = for_client(refusals.NO_KEY, authorization, agent.encode())
+        assert told.error_code == error_code
+        assert (told.message, told.code) == (refusals.NO_KEY.message, 401)
+
+
+def test_after_basic_mlflows_client_hears_of_netrc() -> None:
+    agent = b"mlflow-python-client/3.17.2"
+    told = for_client(refusals.FOREIGN, b" basic YTpi", agent)
+    assert told.message.startswith(refusals.FOREIGN.message)
+    assert "~/.netrc" in told.message
+    assert for_client(refusals.FOREIGN, b"Basic YTpi", b"curl/8") == refusals.FOREIGN
+    assert for_client(refusals.FOREIGN, b"Bearer x", agent) == refusals.FOREIGN

@@ -155,6 +155,34 @@ def test_an_unknown_route_is_told_to_whom_has_a_key(scene: Scene) -> None:
     assert scene.is_refused(f"PATCH {CREATE}", KEY) == expected
 
 
+def message_of(scene: Scene, line: str, *fields: str) -> str:
+    verdict = scene.decide(line, *fields)
+    assert isinstance(verdict, Refused), verdict
+    return verdict.refusal.message
+
+
+@pytest.mark.parametrize("target", ["//api/2.0/x", "/mlflow//ajax-api/2.0/x", "//api/2.0/x?a=1"])
+def test_a_final_slash_of_the_tracking_uri_is_named(target: str, scene: Scene) -> None:
+    assert "the end of MLFLOW_TRACKING_URI" in message_of(scene, f"GET {target}")
+    assert "MLFLOW_TRACKING_URI" not in message_of(scene, "GET /a//b")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /api/2.0/preview/mlflow/runs/get?run_id=1",
+        "POST /mlflow/api/2.0/preview/mlflow/runs/create",
+        "GET /ajax-api/2.0/mlflow/experiments/list",
+        "GET /api/2.0/mlflow/registered-models/list",
+    ],
+)
+def test_a_client_of_mlflow_1_hears_to_be_upgraded(line: str, scene: Scene) -> None:
+    assert scene.is_refused(line, KEY) == (Reason.ROUTE_UNKNOWN, Phase.CLASSIFY, "alice")
+    assert "Upgrade the client" in message_of(scene, line, KEY)
+    assert scene.is_refused(line) == (Reason.UNAUTHENTICATED, Phase.AUTHENTICATE, "")
+    assert "Upgrade" not in message_of(scene, "GET /api/2.0/mlflow/nothing/list", KEY)
+
+
 def test_a_body_is_for_the_authoriser_to_judge(scene: Scene) -> None:
     asked = Inspect(scene.passes(f"POST {CREATE}").route, b"", ALICE)
     request = read(f"POST {CREATE}", KEY)
