@@ -66,7 +66,8 @@ FAULTS: Mapping[Fault, Advice] = {
     Fault.TLS: Advice(
         "The TLS connection to {address} could not be made or is not trusted.",
         "For a private certificate authority set MLFLOW_TRACKING_SERVER_CERT_PATH to its file; "
-        "if the port speaks plain HTTP, use http:// in --url.",
+        "where clients must show a certificate, MLFLOW_TRACKING_CLIENT_CERT_PATH to a file with it "
+        "and its key; if the port speaks plain HTTP, use http:// in --url.",
     ),
     Fault.PROXY: Advice(
         "The HTTP proxy that this environment names did not pass the request on.",
@@ -85,7 +86,8 @@ FAULTS: Mapping[Fault, Advice] = {
     Fault.BROKEN_OFF: Advice(
         "The connection was broken off in the middle.",
         "Look for a restart of the gate or of MLflow, or for a load balancer with a size or "
-        "time limit in between; then run this again.",
+        "time limit in between; then run this again. Where clients of an https:// address must "
+        "show a certificate, set MLFLOW_TRACKING_CLIENT_CERT_PATH to a file with it and its key.",
     ),
     Fault.OTHER: Advice(
         "The request could not be sent, or its answer could not be read.",

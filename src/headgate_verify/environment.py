@@ -16,7 +16,19 @@ _DROPPED_PREFIXES = ("MLFLOW_", "_MLFLOW_", "OTEL_", "DATABRICKS_", "HEADGATE_")
 # NETRC: requests lets a netrc entry of the host replace the Authorization header.
 _DROPPED = frozenset({"NETRC"})
 _TLS_SWITCH = "MLFLOW_TRACKING_INSECURE_TLS"
-_TLS_FILES = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
+_AUTHORITIES = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+_CERTIFICATE = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+OTLP_AUTHORITIES = "OTEL_EXPORTER_OTLP_CERTIFICATE"
+_OTLP_CERTIFICATE = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"
+_OTLP_KEY = "OTEL_EXPORTER_OTLP_CLIENT_KEY"
+# What OpenTelemetry's exporter uses where its own are not set: what MLflow's client uses, whose
+# file of a certificate holds the key as well.
+_OTLP_INSTEAD = {OTLP_AUTHORITIES: _AUTHORITIES, _OTLP_CERTIFICATE: _CERTIFICATE}
+# Of MLflow's client, of requests beneath it, and of OpenSSL.
+_TLS_FILES = (
+    *(_AUTHORITIES, _CERTIFICATE, OTLP_AUTHORITIES, _OTLP_CERTIFICATE, _OTLP_KEY),
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
 
 # MLflow's own defaults keep an unreachable server secret for four minutes.  With these a dead
 # server is reported after two seconds, a silent one after three times the timeout.
@@ -83,6 +95,11 @@ def client_environment(
     for name in _TLS_FILES:
         if inherited.get(name):
             environment[name] = os.path.abspath(inherited[name])
+    if _OTLP_CERTIFICATE not in environment:
+        environment.pop(_OTLP_KEY, None)  # the key of another certificate
+    for name, instead in _OTLP_INSTEAD.items():
+        if name not in environment and instead in environment:
+            environment[name] = environment[instead]
     environment |= _BOUNDS | _QUIET
     environment |= {"HOME": str(home), "MLFLOW_TRACKING_URI": url, "MLFLOW_REGISTRY_URI": url}
     if credentials.auth == "bearer":

@@ -105,7 +105,7 @@ def unanswered(method: str, target: str, error: BaseException) -> Exchange:
         method=method,
         path=urlsplit(target).path or "/",
         fault=fault_of(error),
-        message=str(error)[:_MESSAGE_LIMIT],
+        message=_in_words(error),
     )
 
 
@@ -167,6 +167,18 @@ def _chain(error: object, seen: set[int]) -> Iterator[BaseException]:
     yield error
     for inner in (error.__cause__, error.__context__, getattr(error, "reason", None), *error.args):
         yield from _chain(inner, seen)
+
+
+# What OpenSSL and Python say of their own insides.
+_ORIGIN = re.compile(r"\[Errno -?\d+\]\s*|\[[A-Z: _0-9]{5,}\]\s*|\s*\(_ssl\.c:\d+\)")
+
+
+def _in_words(error: BaseException) -> str:
+    """The words of what lies at the bottom: all above it repeats them in its own notation."""
+    links = [link for link in _chain(error, set()) if isinstance(link, OSError) and link.strerror]
+    # requests' exceptions are OSErrors too, without words of the system.
+    words = str(links[-1].strerror) if links else str(error)
+    return " ".join(_ORIGIN.sub("", words).split())[:_MESSAGE_LIMIT]
 
 
 def _json_object(body: bytes) -> dict[str, object]:

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
+from headgate.stores import KeyStore
+from tests.support.certificates import Authority
 from tests.support.gate import Gate, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
 from tests.support.processes import clean_environment
@@ -22,6 +25,8 @@ from tests.support.scripts import answer_bytes, fixed, raw
 
 VERIFY_SECONDS = 180
 SMALL = ("--size", "1MiB")
+DELETED = ("traces", "models", "logged-models", "runs", "experiments")
+"""What verification deletes, besides files."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ def test_every_step_passes_through_the_gate(
     assert run.code == 0
     assert run.document["leftovers"] == []
     assert experiments(mlflow_server, run.document["name"]) == []
+    assert files_of(mlflow_server, run.document["name"]) == []
     assert key not in run.output
 
 
@@ -136,7 +142,131 @@ def test_kept_things_stay(gate: Gate, key: str, mlflow_server: MlflowServer) -> 
     assert run.code == 0
     assert len(experiments(mlflow_server, run.document["name"])) == 1
     kept = {thing.rpartition(" ")[0] for thing in run.document["leftovers"]}
-    assert kept == {"experiment", "run", "registered model", "logged model", "trace"}
+    assert kept == {
+        *("experiment", "run", "registered model", "logged model", "trace"),
+        *("files of the run", "files of the logged model"),
+    }
+
+
+def files_of(server: MlflowServer, name: str) -> list[str]:
+    """What is left in the artifact store of the run and the models that were removed."""
+    query = {"filter": f"name = '{name}'", "max_results": 10, "view_type": "ALL"}
+    (experiment,) = search(server, "experiments/search", query)["experiments"]
+    place = str(experiment["artifact_location"]).removeprefix("mlflow-artifacts:/")
+    root = server.artifacts / place
+    return [str(each.relative_to(root)) for each in root.rglob("*") if each.is_file()]
+
+
+def test_what_may_not_be_deleted_is_listed(tmp_path: Path, mlflow_server: MlflowServer) -> None:
+    """A key that may write artifacts and not delete them: the files stay, and no step fails."""
+    grants = ["read:*", "write:*", *(f"delete:{each}" for each in DELETED)]
+    key = create_key(tmp_path / "data", "tests")
+    with KeyStore(tmp_path / "data" / "keys.sqlite") as store:
+        store.set_roles("tests", ["deploys"])
+    roles = tmp_path / "headgate.toml"
+    roles.write_text(f"[roles.deploys]\ngrants = {json.dumps(grants)}\n")
+    with running_gate(tmp_path, mlflow_server.url, {"HEADGATE_CONFIG": str(roles)}) as gate:
+        run = verify(gate.url, {"HEADGATE_API_KEY": key}, *SMALL)
+    assert run.failures() == {}
+    left = {thing.rpartition(" ")[0] for thing in run.document["leftovers"]}
+    assert left == {"files of the run", "files of the logged model"}
+    assert "its files stay: " in run.step("remove run")["detail"]
+    assert "files/large.bin" in "".join(files_of(mlflow_server, run.document["name"]))
+
+
+@pytest.fixture(scope="module")
+def mutual(
+    mlflow_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Gate, dict[str, str], str]]:
+    """A gate with a certificate of a private authority, which demands one of its clients.
+
+    With it: the settings of a client that has both, and a key.
+    """
+    folder = tmp_path_factory.mktemp("mutual")
+    authority = Authority(folder, "authority")
+    server = authority.issue("gate", "127.0.0.1")
+    client = authority.issue("client")
+    both = folder / "client-with-key.pem"
+    both.write_bytes(client.certificate.read_bytes() + client.key.read_bytes())
+    key = create_key(folder / "data", "tests")
+    tls = {
+        "HEADGATE_LISTEN__TLS__CERTIFICATE": str(server.certificate),
+        "HEADGATE_LISTEN__TLS__KEY": str(server.key),
+        "HEADGATE_LISTEN__TLS__CLIENT_CA": str(authority.certificate),
+    }
+    settings = {
+        "MLFLOW_TRACKING_SERVER_CERT_PATH": str(authority.certificate),
+        "MLFLOW_TRACKING_CLIENT_CERT_PATH": str(both),
+        "HEADGATE_API_KEY": key,
+    }
+    with running_gate(folder, mlflow_server.url, tls) as gate:
+        yield gate, settings, key
+
+
+def test_every_step_passes_with_a_private_authority_and_a_client_certificate(
+    mutual: tuple[Gate, dict[str, str], str],
+) -> None:
+    """Also where requests, beneath MLflow's client and the exporter, is told of others."""
+    gate, settings, _ = mutual
+    assert gate.url.startswith("https://")
+    settings = settings | {"REQUESTS_CA_BUNDLE": certifi.where(), "CURL_CA_BUNDLE": certifi.where()}
+    run = verify(gate.url + "/mlflow", settings, *SMALL)
+    assert run.failures() == {}
+    assert len(run.results()) == 27
+    assert set(run.results().values()) == {"passed"}
+    assert run.step("trace over OTLP")["detail"].endswith("sent by OpenTelemetry's exporter")
+
+
+def test_authorities_may_come_from_where_requests_looks(
+    mutual: tuple[Gate, dict[str, str], str], tmp_path: Path
+) -> None:
+    gate, settings, _ = mutual
+    settings = dict(settings)
+    settings["REQUESTS_CA_BUNDLE"] = settings.pop("MLFLOW_TRACKING_SERVER_CERT_PATH")
+    run = verify(gate.url, settings, *SMALL)
+    assert run.failures() == {}
+    assert run.code == 0
+
+
+@pytest.mark.parametrize("lacking", ["SERVER", "CLIENT"])
+def test_a_certificate_that_is_lacking_is_named(
+    mutual: tuple[Gate, dict[str, str], str], lacking: str
+) -> None:
+    gate, settings, _ = mutual
+    name = f"MLFLOW_TRACKING_{lacking}_CERT_PATH"
+    run = verify(gate.url, {each: settings[each] for each in settings if each != name}, *SMALL)
+    assert run.code == 1
+    failure = run.failures()["server version"]
+    assert name in failure["action"]
+    assert "_ssl.c" not in run.output
+
+
+def doctor_cve(url: str, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "headgate", "doctor", "cve", "--url", url, "--json"],
+        env=clean_environment() | dict(settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_doctor_cve_uses_the_same_certificates(mutual: tuple[Gate, dict[str, str], str]) -> None:
+    gate, settings, _ = mutual
+    done = doctor_cve(gate.url, settings)
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["version"].startswith("3.")
+    for name in ("MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH"):
+        lacking = {each: settings[each] for each in settings if each != name}
+        failed = doctor_cve(gate.url, lacking)
+        assert failed.returncode == 2
+        (line,) = failed.stderr.splitlines()
+        assert name in line
+        assert "_ssl.c" not in line
+        wrong = doctor_cve(gate.url, settings | {name: "/nowhere.pem"})
+        assert wrong.returncode == 2
+        assert f"{name} names /nowhere.pem" in wrong.stderr
 
 
 def test_a_client_without_optional_packages(gate: Gate, key: str, tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import ssl
 from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
+from headgate.cli import client_tls
 from headgate.cli.chain import walk
 from headgate.cli.check import ConfigFile
 from headgate.cli.verify import key_to_send, tracking_url
@@ -87,7 +87,7 @@ def ask_version(url: str, key: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "https":
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            parts.netloc, timeout=ANSWER_SECONDS, context=ssl.create_default_context()
+            parts.netloc, timeout=ANSWER_SECONDS, context=client_tls.context(os.environ)
         )
     else:
         connection = http.client.HTTPConnection(parts.netloc, timeout=ANSWER_SECONDS)
@@ -98,7 +98,8 @@ def ask_version(url: str, key: str) -> str:
         answer = connection.getresponse()
         text = answer.read(MAX_VERSION_BYTES).decode("ascii", "replace").strip()
     except (OSError, http.client.HTTPException) as error:
-        raise HeadgateError(f"{url} does not answer: {error}; is the gate running there?") from None
+        why = client_tls.explained(error, url, os.environ)
+        raise HeadgateError(f"{url} does not answer: {why}; is the gate running there?") from None
     finally:
         connection.close()
     if answer.status in (401, 403):

@@ -20,6 +20,7 @@ import typer
 from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 
+from headgate.cli import client_tls
 from headgate.cli.verifier import Order, verifying
 from headgate.cli.verify_report import ConsoleView, JsonView, Report
 from headgate.errors import HeadgateError
@@ -77,6 +78,8 @@ def verify(
     from a prompt.  The exit code is 0 only if every step passed.
     """
     target = tracking_url(url)
+    if target.startswith("https:"):
+        client_tls.context(os.environ)  # a file that is not fit is told of before anything is sent
     key, source = key_to_send(os.environ)
     order = Order(
         python=str(python or sys.executable),

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import mlflow
 
+from headgate_verify.steps import removal
 from headgate_verify.subject import MismatchError, Subject, expect, patience_for_large_requests
 
 _FOLDER = "files"
@@ -30,6 +31,7 @@ def text(subject: Subject) -> str:
     uri = subject.client.get_run(subject.run_id).info.artifact_uri
     if urlsplit(uri).scheme in ("", "file"):
         raise MismatchError(f"the client is to write artifacts to its own disk, at {uri}")
+    subject.made[removal.RUN_FILES] = uri
     path = f"{_FOLDER}/text.txt"
     subject.client.log_text(subject.run_id, _TEXT, path)
     with _downloaded(subject, path) as file:

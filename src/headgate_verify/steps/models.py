@@ -36,6 +36,8 @@ def log_and_register(subject: Subject) -> str:
     subject.logged_model_id = info.model_id or ""
     if subject.logged_model_id:
         subject.made[removal.LOGGED_MODEL] = subject.logged_model_id
+        logged = subject.client.get_logged_model(subject.logged_model_id)
+        subject.made[removal.MODEL_FILES] = logged.artifact_location
     version = subject.client.get_model_version(subject.name, str(info.registered_model_version))
     expect("status of the model version", version.status, "READY")
     expect("run of the model version", version.run_id, subject.run_id)

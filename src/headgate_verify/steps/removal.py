@@ -2,13 +2,18 @@
 
 Each of these may run after a step whose answer was lost, so it looks for the thing by name and
 is content when it is not there.  Over its REST API MLflow only marks experiments, runs and
-logged models as deleted; ``mlflow gc`` on the server's side purges them.
+logged models as deleted; ``mlflow gc`` on the server's side purges them.  Their files are deleted
+here: nobody runs ``mlflow gc`` for the sake of a test, and the large file would stay.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import requests
 from mlflow.entities import LifecycleStage, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from headgate_verify.subject import Subject, expect, wait_until
 
@@ -17,6 +22,8 @@ MODEL = "registered model"
 LOGGED_MODEL = "logged model"
 RUN = "run"
 EXPERIMENT = "experiment"
+RUN_FILES = "files of the run"
+MODEL_FILES = "files of the logged model"
 
 _ABSENT = "not there"
 _MARKED = "marked as deleted; `mlflow gc` purges it"
@@ -43,22 +50,24 @@ def model(subject: Subject) -> str:
 
 
 def logged_model(subject: Subject) -> str:
-    """Delete the logged model."""
+    """Delete the files of the logged model, and mark it as deleted."""
+    files = _remove_files(subject, MODEL_FILES)
     subject.client.delete_logged_model(subject.logged_model_id)
     found = subject.client.search_logged_models(experiment_ids=[subject.experiment_id])
     left = [item.model_id for item in found if item.model_id == subject.logged_model_id]
     expect("logged models after removal", left, [])
-    return _MARKED
+    return f"{_MARKED}; {files}"
 
 
 def run(subject: Subject) -> str:
-    """Delete every run of our name."""
+    """Delete the files of the run, and mark every run of our name as deleted."""
+    files = _remove_files(subject, RUN_FILES)
     found = subject.client.search_runs([subject.experiment_id], run_view_type=ViewType.ACTIVE_ONLY)
     for item in found:
         subject.client.delete_run(item.info.run_id)
     left = subject.client.search_runs([subject.experiment_id], run_view_type=ViewType.ACTIVE_ONLY)
     expect("runs after removal", [item.info.run_id for item in left], [])
-    return _MARKED if found else _ABSENT
+    return f"{_MARKED}; {files}" if found else _ABSENT
 
 
 def experiment(subject: Subject) -> str:
@@ -70,6 +79,28 @@ def experiment(subject: Subject) -> str:
     stage = subject.client.get_experiment(found.experiment_id).lifecycle_stage
     expect("lifecycle stage of the experiment", stage, LifecycleStage.DELETED)
     return _MARKED
+
+
+def _remove_files(subject: Subject, kind: str) -> str:
+    """Delete the files below a place; where that is refused they stay in the list of leftovers.
+
+    Not everybody who may write files may delete them, so that it is no failure of the server.
+    """
+    uri = subject.made.get(kind)
+    if uri is None:
+        return "no files"
+    # MLflow leaves it without types.
+    store: Any = get_artifact_repository(uri)
+    try:
+        for item in store.list_artifacts():
+            store.delete_artifacts(item.path)
+        left = [item.path for item in store.list_artifacts()]
+    except (MlflowException, OSError, NotImplementedError, requests.RequestException) as error:
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        return f"its files stay: {why}"
+    expect("files after removal", left, [])
+    del subject.made[kind]
+    return "its files are deleted"
 
 
 def _traces(subject: Subject) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1 import trace_pb2
@@ -12,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from headgate_verify import transport
-from headgate_verify.environment import REQUEST_TIMEOUT
+from headgate_verify.environment import OTLP_AUTHORITIES, REQUEST_TIMEOUT
 from headgate_verify.steps import removal
 from headgate_verify.subject import MismatchError, Subject, expect, wait_until
 
@@ -73,11 +75,28 @@ def export_with_opentelemetry(subject: Subject, span: ReadableSpan) -> None:
             "Authorization": subject.credentials.authorization,
         },
         timeout=REQUEST_TIMEOUT,
-        certificate_file=os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH"),
-        client_certificate_file=os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH"),
-    )
-    if exporter.export((span,)) is not SpanExportResult.SUCCESS:
+    )  # its certificates stand in the environment
+    with _authorities_of_its_own():
+        result = exporter.export((span,))
+    if result is not SpanExportResult.SUCCESS:
         raise ConnectionError("the OTLP exporter could not deliver the span")
+
+
+@contextmanager
+def _authorities_of_its_own() -> Iterator[None]:
+    """Let the exporter's own file of authorities count.
+
+    It sets it for a session of requests, which prefers the variables of the environment to that
+    (``requests.Session.merge_environment_settings``).
+    """
+    others = {}
+    if os.environ.get(OTLP_AUTHORITIES):
+        names = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if name in os.environ]
+        others = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(others)
 
 
 def export_with_mlflow(subject: Subject, span: ReadableSpan) -> None:

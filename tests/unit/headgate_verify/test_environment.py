@@ -56,7 +56,7 @@ def test_what_changes_requests_is_not_inherited(name: str) -> None:
     assert name not in environment("bearer", **{name: "x"})
 
 
-@pytest.mark.parametrize("name", ["PATH", "HTTPS_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "LANG"])
+@pytest.mark.parametrize("name", ["PATH", "HTTPS_PROXY", "NO_PROXY", "LANG"])
 def test_what_leads_to_the_server_is_inherited(name: str) -> None:
     assert environment("bearer", **{name: "x"})[name] == "x"
 
@@ -67,6 +67,36 @@ def test_tls_settings_survive_a_change_of_folder() -> None:
     )
     assert result["MLFLOW_TRACKING_SERVER_CERT_PATH"] == os.path.abspath("ca.pem")
     assert result["MLFLOW_TRACKING_INSECURE_TLS"] == "true"
+
+
+def test_the_trace_is_sent_with_the_certificates_of_the_rest() -> None:
+    result = environment(
+        MLFLOW_TRACKING_SERVER_CERT_PATH="ca.pem", MLFLOW_TRACKING_CLIENT_CERT_PATH="client.pem"
+    )
+    assert result["OTEL_EXPORTER_OTLP_CERTIFICATE"] == os.path.abspath("ca.pem")
+    assert result["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"] == os.path.abspath("client.pem")
+    assert "OTEL_EXPORTER_OTLP_CLIENT_KEY" not in result
+
+
+def test_the_trace_is_sent_with_certificates_of_its_own_where_there_are_some() -> None:
+    own = {
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": "/own/ca.pem",
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "/own/client.pem",
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY": "/own/client.key",
+    }
+    both = own | {"MLFLOW_TRACKING_CLIENT_CERT_PATH": "/other.pem"}
+    assert environment("bearer", **both).items() >= both.items()
+    del both["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"]
+    result = environment("bearer", **both)
+    assert result["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"] == "/other.pem"
+    assert "OTEL_EXPORTER_OTLP_CLIENT_KEY" not in result  # it belongs to another certificate
+
+
+@pytest.mark.parametrize(
+    "name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"]
+)
+def test_other_files_of_authorities_survive_a_change_of_folder_too(name: str) -> None:
+    assert environment("bearer", **{name: "ca.pem"})[name] == os.path.abspath("ca.pem")
 
 
 def test_addresses_home_and_bounds_are_our_own() -> None:

@@ -1,0 +1,85 @@
+"""What failed between two programs, in words: the only place that reads texts of libraries.
+
+Python and OpenSSL put numbers, names of their own constants and lines of their own sources into
+such texts (``[Errno 104]``, ``[SSL: WRONG_VERSION_NUMBER] … (_ssl.c:1006)``), which tell a person
+nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import ssl
+from typing import Final
+
+_ORIGIN: Final = re.compile(r"^\[Errno -?\d+\]\s*|^\[[A-Z: _0-9]+\]\s*|\s*\(_ssl\.c:\d+\)$")
+
+# The codes of X509_verify_cert (OpenSSL, x509_vfy.h) that have a cure of their own.
+_CERTIFICATES: Final = {
+    9: "its certificate is not valid yet",
+    10: "its certificate has run out",
+    18: "it signed its certificate itself",
+    19: "its certificate comes from an authority that is not trusted here",
+    20: "its certificate comes from an authority that is not trusted here",
+    21: "its certificate comes from an authority that is not trusted here",
+    62: "its certificate is for another name",
+    64: "its certificate is for another address",
+}
+# ``SSLError.reason``: the names of OpenSSL's sslerr.h; those with ALERT came from the other side.
+_TLS: Final = {
+    "WRONG_VERSION_NUMBER": "it does not speak TLS",
+    "HTTP_REQUEST": "it was spoken to without TLS",
+    "RECORD_LAYER_FAILURE": "it does not speak TLS",
+    "PACKET_LENGTH_TOO_LONG": "it does not speak TLS",
+    "UNEXPECTED_EOF_WHILE_READING": "it closed the connection in the middle of TLS",
+    "UNSUPPORTED_PROTOCOL": "it speaks only versions of TLS that are too old",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "it does not speak this version of TLS",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it demands a certificate of its clients",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it refused the TLS handshake",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it refused the certificate that it was shown",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it refused the certificate that it was shown",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the certificate that it was shown has run out",
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the certificate that it was shown",
+    "TLSV1_UNRECOGNIZED_NAME": "it has no certificate for this name",
+}
+_SYSTEM: Final = {
+    errno.ECONNREFUSED: "the connection was refused",
+    errno.ECONNRESET: "the connection was reset",
+    errno.EPIPE: "the connection was closed",
+    errno.ETIMEDOUT: "no answer came in time",
+    errno.EHOSTUNREACH: "there is no route to it",
+    errno.ENETUNREACH: "there is no route to it",
+}
+
+
+def in_words(error: BaseException) -> str:
+    """A phrase for a person, without a full stop; it may follow ``: ``."""
+    if isinstance(error, ssl.SSLError):
+        return _about_tls(error)
+    said = _about_system(error) if isinstance(error, OSError) else ""
+    return said or _plain(str(error)) or type(error).__name__
+
+
+def _about_tls(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        known = _CERTIFICATES.get(error.verify_code)
+        return known or _plain(f"its certificate is not trusted: {error.verify_message}")
+    reason = error.reason or ""
+    return _TLS.get(reason) or f"TLS failed ({_plain(reason.replace('_', ' ').lower())})"
+
+
+def _about_system(error: OSError) -> str:
+    if error.errno in _SYSTEM:
+        return _SYSTEM[error.errno]
+    if error.strerror:  # the system's own words, and those of name look-ups
+        return _plain(error.strerror)
+    if isinstance(error, TimeoutError):
+        return "no answer came in time"
+    return (
+        "the connection was closed without an answer" if isinstance(error, ConnectionError) else ""
+    )
+
+
+def _plain(text: str) -> str:
+    """A text of a library in one line, without what it says of its own insides."""
+    return _ORIGIN.sub("", _ORIGIN.sub("", " ".join(text.split())))

@@ -1,0 +1,67 @@
+"""What failed, in words: nothing that a library says of its own insides."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import re
+import socket
+import ssl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headgate.net.causes import in_words
+
+RAW = re.compile(r"_ssl\.c|\[Errno|\[SSL|\bssl\.|Exception\b|[A-Z]{3,}_[A-Z]{3,}")
+
+
+def ssl_error(reason: str) -> ssl.SSLError:
+    error = ssl.SSLError(1, f"[SSL: {reason}] {reason.lower().replace('_', ' ')} (_ssl.c:1006)")
+    error.reason = reason
+    return error
+
+
+def untrusted(code: int, message: str) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(
+        1, f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {message} (_ssl.c:1006)"
+    )
+    error.verify_code, error.verify_message = code, message
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "was reset"),
+        (OSError(errno.ECONNREFUSED, "Connection refused"), "was refused"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "No space left on device"),
+        (TimeoutError(), "no answer came in time"),
+        (TimeoutError("timed out"), "no answer came in time"),
+        (http.client.RemoteDisconnected("Remote end closed"), "closed without an answer"),
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+        (ssl_error("WRONG_VERSION_NUMBER"), "it does not speak TLS"),
+        (ssl_error("TLSV13_ALERT_CERTIFICATE_REQUIRED"), "demands a certificate of its clients"),
+        (ssl_error("NO_SHARED_CIPHER"), "TLS failed (no shared cipher)"),
+        (untrusted(20, "unable to get local issuer certificate"), "not trusted here"),
+        (untrusted(62, "Hostname mismatch, certificate is not valid for 'x'."), "another name"),
+        (untrusted(26, "unsuitable certificate purpose"), "unsuitable certificate purpose"),
+        (OSError("[Errno 104] odd"), "odd"),
+        (ValueError(""), "ValueError"),
+    ],
+)
+def test_what_failed_is_said_in_words(error: BaseException, words: str) -> None:
+    said = in_words(error)
+    assert words in said
+    assert RAW.search(said) is None
+
+
+@given(st.sampled_from(sorted(errno.errorcode)), st.booleans())
+def test_no_error_of_the_system_shows_its_number(number: int, has_text: bool) -> None:
+    error = OSError(number, os.strerror(number)) if has_text else OSError(f"[Errno {number}] x")
+    said = in_words(error)
+    assert said
+    assert RAW.search(said) is None
+    assert "\n" not in said
