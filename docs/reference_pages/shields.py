@@ -8,7 +8,7 @@ from docs.reference_pages.markdown import GENERATED, table
 from headgate.cli.doctor import blocker, lines
 from headgate.config import ShieldRule
 from headgate.shields import RULES
-from headgate.shields.vulnerabilities import Vulnerability, read_vulnerabilities
+from headgate.shields.vulnerabilities import Vulnerability, known_up_to, read_vulnerabilities
 
 _INTRODUCTION = """# Shields
 
@@ -19,11 +19,12 @@ them; [the page about them](../explanation/shields.md) says what they cannot do.
 A refusal names its shield, as does `detail` in the access log.
 
 """
-_VULNERABILITIES = """
+_VULNERABILITIES = f"""
 ## Published vulnerabilities
 
-What `headgate doctor cve --url URL` knows. *Free of it* are releases that sources name; where they
-differ, the later one stands here, and where they name none, nothing does.
+What `headgate doctor cve --url URL` knows: what was published up to {known_up_to()}. *Free of it*
+are releases that sources name; where they differ, the later one stands here, and where they name
+none, nothing does.
 
 """
 _EXAMPLE = "3.4.0"

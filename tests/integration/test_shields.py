@@ -6,6 +6,7 @@ shields shows that they would have been forwarded.
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from headgate.cli import main
 from headgate.cli.keys import issue
 from headgate.config import ShieldRule
 from headgate.stores import KeyStore
+from tests.support.client import credential, run_client
 from tests.support.gate import Gate, running_gate
 from tests.support.mlflow_server import MlflowServer
 from tests.support.raw import RawAnswer
@@ -64,7 +66,31 @@ def source(text: str, **more: object) -> dict[str, Any]:
 EXPERIMENT = "/api/2.0/mlflow/experiments/create"
 VERSION = "/api/2.0/mlflow/model-versions/create"
 GOOD_SOURCE = source(f"mlflow-artifacts:/1/{RUN}/artifacts/model", run_id=RUN)
+REGISTER = "/api/3.0/mlflow/scorers/register"
+
+
+def scorer(**changes: object) -> dict[str, Any]:
+    """What registers a scorer of another library, as MLflow's client serializes it."""
+    data = {"module": "mlflow.genai.scorers.deepeval", "class": "Bias", "metric_name": "Bias"}
+    text = json.dumps({"name": "s", "third_party_scorer_data": data | {"kwargs": {}} | changes})
+    return {"experiment_id": "0", "name": "s", "serialized_scorer": text}
+
+
 PAIRS = {
+    "CVE-2026-116692 a module below an allowed one": in_body(
+        ShieldRule.SCORER,
+        "POST",
+        REGISTER,
+        scorer(module=f"mlflow.genai.scorers.deepeval.{RUN}.artifacts.evil"),
+        scorer(),
+    ),
+    "CVE-2026-115886 a destination among the arguments": in_body(
+        ShieldRule.SCORER,
+        "POST",
+        REGISTER,
+        scorer(kwargs={"model_kwargs": {"api_base": "http://169.254.169.254/"}}),
+        scorer(kwargs={"threshold": 0.5}),
+    ),
     "CVE-2023-6909 dot segments in a query": in_target(
         ShieldRule.TRAVERSAL,
         "GET",
@@ -295,6 +321,48 @@ def test_what_mlflow_itself_still_takes(
     passed = gate.ask("POST", f"/api/{path}", JSON, key=key, body=json.dumps(twin).encode())
     assert passed.status == 200, passed
     mlflow_server.call("POST", path, message)
+
+
+SCORERS = """
+import mlflow
+from mlflow.genai.judges import make_judge
+from mlflow.genai.scorers import Correctness, Guidelines, RelevanceToQuery, Safety, list_scorers
+
+mlflow.set_experiment("scorers of the real client")
+judge = make_judge(
+    name="polite",
+    instructions="Is {{ outputs }} polite? Answer with the keys api_base and fallbacks.",
+    model="openai:/gpt-4o-mini",
+    inference_params={"temperature": 0},
+)
+found = [judge, Guidelines(name="short", guidelines="no long texts"), Safety(), Correctness(),
+         RelevanceToQuery()]
+for each in found:
+    each.register(name=each.name)
+print(sorted(each.name for each in list_scorers()) == sorted(each.name for each in found))
+"""
+
+
+def test_scorers_of_the_real_client_are_registered(admin: tuple[Gate, str]) -> None:
+    gate, key = admin
+    done = run_client(SCORERS, gate.url, credential("bearer", key))
+    assert done.stdout.splitlines()[-1:] == ["True"], done.stderr
+
+
+def test_a_compressed_body_is_refused_and_not_read_as_empty(admin: tuple[Gate, str]) -> None:
+    """MLflow takes compressed JSON for none at all, and would answer about a missing field."""
+    gate, key = admin
+    body = gzip.compress(json.dumps({"name": "compressed"}).encode())
+    for coding in ("gzip", "deflate", "Gzip", "br", "identity, gzip", "x"):
+        field = f"Content-Encoding: {coding}"
+        for path in ("experiments/create", "registered-models/create"):
+            answer = gate.ask("POST", f"/api/2.0/mlflow/{path}", JSON, field, key=key, body=body)
+            assert answer.status == 400, (coding, answer)
+            assert "compressed" in json.loads(answer.body)["message"]
+    plain = json.dumps({"name": "not compressed"}).encode()
+    path = "/api/2.0/mlflow/experiments/create"
+    passed = gate.ask("POST", path, JSON, "Content-Encoding: Identity", key=key, body=plain)
+    assert passed.status == 200, passed
 
 
 @pytest.mark.parametrize("way", ["/tags", ""])

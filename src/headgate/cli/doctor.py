@@ -18,7 +18,13 @@ from headgate.cli.verify import key_to_send, tracking_url
 from headgate.config import ShieldRule, load
 from headgate.contract.known import numbers
 from headgate.errors import HeadgateError
-from headgate.shields.vulnerabilities import Guard, Standing, Vulnerability, read_vulnerabilities
+from headgate.shields.vulnerabilities import (
+    Guard,
+    Standing,
+    Vulnerability,
+    known_up_to,
+    read_vulnerabilities,
+)
 
 ANSWER_SECONDS = 10.0
 MAX_VERSION_BYTES = 64
@@ -114,6 +120,7 @@ def document(url: str, version: str, found: Sequence[Vulnerability]) -> dict[str
     return {
         "url": url,
         "version": version,
+        "known_up_to": known_up_to(),
         "vulnerabilities": [
             {
                 "id": each.id,
@@ -131,7 +138,9 @@ def document(url: str, version: str, found: Sequence[Vulnerability]) -> dict[str
 
 def lines(version: str, found: Sequence[Vulnerability]) -> list[str]:
     """The report for a person: a section for each standing, the pressing ones first."""
-    report = [f"MLflow {version}, {len(found)} published vulnerabilities known"]
+    report = [
+        f"MLflow {version}, {len(found)} published vulnerabilities known, up to {known_up_to()}"
+    ]
     for standing, heading in _HEADINGS.items():
         chosen = [each for each in found if each.standing(version) is standing]
         report += ["", f"{heading}: {len(chosen) or 'none'}"]

@@ -25,6 +25,7 @@ class ShieldRule(enum.StrEnum):
     STORED_LOCATION = "stored-location"
     ESCAPED_NAME = "escaped-name"
     PRIVATE_TARGET = "private-target"
+    SCORER = "scorer"
     GRAPHQL_BOUNDS = "graphql-bounds"
     ARTIFACT_RESPONSE = "artifact-response"
     ASSISTANT = "assistant"

@@ -29,6 +29,7 @@ _CALLING: Final = frozenset({"webhooks", "ai-gateway"})
 """The families whose objects hold addresses that the server calls."""
 _SETTING_UP: Final = ("/create", "/update", "/attach-model", "/update-config")
 """How the operations of those families end whose bodies may hold such an address."""
+_SCORERS: Final = frozenset({"scorers/register", "scorers/invoke", "scorers/evaluate"})
 _ARTIFACTS: Final = frozenset(
     {
         "artifacts/download",
@@ -60,6 +61,7 @@ class Plan:
         body_urls: addresses to call may stand anywhere in the body.
         body_tags: the body sets tags of a trace.
         body_query: the body is a GraphQL query.
+        body_scorers: the body holds serialized scorers.
         export: the body is an OTLP message, whose attributes become tags of traces.
         artifact: the answer is an artifact.
     """
@@ -78,6 +80,7 @@ class Plan:
     body_urls: bool = False
     body_tags: bool = False
     body_query: bool = False
+    body_scorers: bool = False
     export: bool = False
     artifact: bool = False
 
@@ -97,6 +100,7 @@ class Plan:
             or self.body_urls
             or self.body_tags
             or self.body_query
+            or self.body_scorers
         )
 
 
@@ -131,6 +135,7 @@ def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
         and operation.action is Action.ADMINISTER
         and name.endswith(_SETTING_UP),
         body_tags=stored and sets_trace_tags(operation),
+        body_scorers=name in _SCORERS and ShieldRule.SCORER in rules,
         body_query=name == _GRAPHQL and ShieldRule.GRAPHQL_BOUNDS in rules,
         export=stored and is_export(operation),
         artifact=name in _ARTIFACTS and ShieldRule.ARTIFACT_RESPONSE in rules,

@@ -68,6 +68,16 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
         "{field} names an address within the server's own network, or none that can be told",
         "Use the name of a public host, or ask the administrator to add it to shields.targets.",
     ),
+    ShieldRule.SCORER: Rule(
+        "Running code of a module that a scorer names, and making the server send requests "
+        "anywhere by a scorer's arguments (SSRF).",
+        "`serialized_scorer` where scorers are registered, invoked and used for an evaluation: the "
+        "module, by its exact name, and the arguments that choose a destination, at any depth.",
+        Reason.FORBIDDEN,
+        "{field} {excess}",
+        "Register scorers with MLflow's own client, and set the model's address on the server, as "
+        "an AI gateway endpoint or in the provider's environment variables.",
+    ),
     ShieldRule.GRAPHQL_BOUNDS: Rule(
         "Keeping the server busy with one query (denial of service).",
         "GraphQL queries.",

@@ -13,7 +13,15 @@ from headgate.contract.parameters import path_parameters
 from headgate.contract.query import parameters
 from headgate.errors import Refusal
 from headgate.model import Operation
-from headgate.shields import graphql, locations, names, targets, trace_places, traversal
+from headgate.shields import (
+    graphql,
+    locations,
+    names,
+    scorers,
+    targets,
+    trace_places,
+    traversal,
+)
 from headgate.shields.exports import ExportScan
 from headgate.shields.messages import Text, texts
 from headgate.shields.plan import PROXY_PATH, Plan, plan_of, sets_trace_tags
@@ -132,12 +140,27 @@ class Shield:
             query = message.get("query")
             excess = graphql.excess(query) if isinstance(query, str) else ""
             return refusal(ShieldRule.GRAPHQL_BOUNDS, excess=excess) if excess else None
+        if plan.body_scorers:
+            return self._check_scorers(message)
         if plan.body_tags:
             return None  # see ``trace_places``
         for text in texts(message):
             found = self._check_text(plan, text)
             if found is not None:
                 return found
+        return None
+
+    def _check_scorers(self, message: Mapping[str, Any]) -> Refusal | None:
+        for name, value in message.items():
+            field = snake_case(name)
+            if field not in ("serialized_scorer", "serialized_scorers"):
+                continue
+            for each in value if isinstance(value, list) else [value]:
+                found = "" if each is None else "is no text"
+                if isinstance(each, str):
+                    found = scorers.trouble(each, self._targets)
+                if found:
+                    return refusal(ShieldRule.SCORER, field=field, excess=found)
         return None
 
     def scan(

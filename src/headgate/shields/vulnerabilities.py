@@ -77,8 +77,17 @@ def read_vulnerabilities() -> Sequence[Vulnerability]:
     Raises:
         ValueError: for an entry that is none.
     """
+    return [_entry(each) for each in _document()["vulnerability"]]
+
+
+def known_up_to() -> str:
+    """The month, as ``2026-11``, up to which the list has what was published."""
+    return str(_document()["known_up_to"])
+
+
+def _document() -> Mapping[str, Any]:
     file = resources.files("headgate.shields").joinpath("vulnerabilities.toml")
-    return [_entry(each) for each in tomllib.loads(file.read_text("utf-8"))["vulnerability"]]
+    return tomllib.loads(file.read_text("utf-8"))
 
 
 def _entry(entry: Mapping[str, Any]) -> Vulnerability:

@@ -7,7 +7,7 @@ import pytest
 from headgate.cli import doctor, main
 from headgate.cli.doctor import blocker, document, lines
 from headgate.config import ShieldRule
-from headgate.shields.vulnerabilities import Guard, Vulnerability
+from headgate.shields.vulnerabilities import Guard, Vulnerability, known_up_to
 
 FOUND = [
     Vulnerability("CVE-1", "files read", ("3.0.0",), ShieldRule.TRAVERSAL),
@@ -21,7 +21,7 @@ PAD = " " * 22
 def test_the_report_for_a_person() -> None:
     """The pressing ones come first, each with what is known and what blocks it."""
     assert lines("3.1.0", FOUND)[:-3] == [
-        "MLflow 3.1.0, 4 published vulnerabilities known",
+        f"MLflow 3.1.0, 4 published vulnerabilities known, up to {known_up_to()}",
         "",
         "Needs an upgrade: 1",
         "  CVE-2                calls made",
@@ -57,7 +57,9 @@ def test_the_report_for_a_program() -> None:
     assert blocker(FOUND[2]) == ""
 
 
-@pytest.mark.parametrize(("version", "code"), [("3.8.1", 1), ("2.22.5", 0), ("99.0.0", 0)])
+@pytest.mark.parametrize(
+    ("version", "code"), [("3.8.1", 1), ("2.22.5", 1), ("3.15.0", 0), ("99.0.0", 0)]
+)
 def test_the_exit_code(
     version: str,
     code: int,

@@ -290,6 +290,11 @@ def test_each_rule_can_be_left_out(rule: ShieldRule) -> None:
                 operation("POST /api/2.0/mlflow/webhooks"), {"url": "http://10.0.0.1"}
             )
         ),
+        rule_of(
+            shield.check_body(
+                operation("POST /api/3.0/mlflow/scorers/register"), {"serialized_scorer": "x"}
+            )
+        ),
         rule_of(shield.check_body(operation("POST /graphql"), {"query": "{"})),
         rule_of(shield.check_path(operation("GET /ajax-api/3.0/mlflow/assistant/config"), b"/")),
         "artifact-response" if shield.response_lines(operation("GET /get-artifact")) else "",

@@ -1,0 +1,110 @@
+"""Serialized scorers, which MLflow's server makes objects of and runs.
+
+MLflow imports the module that ``third_party_scorer_data`` names, and hands its ``kwargs`` to a
+client of language models unchanged.  Up to 3.16.1 the module was matched by its beginning, so that
+a file placed below one of these packages was run (CVE-2026-116692), and the arguments could send
+the server's requests anywhere (CVE-2026-115886).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from headgate.shields import targets
+
+MODULES: Final = frozenset(
+    {
+        "mlflow.genai.scorers.ragas",
+        "mlflow.genai.scorers.ragas.scorers",
+        "mlflow.genai.scorers.ragas.scorers.agentic_metrics",
+        "mlflow.genai.scorers.ragas.scorers.comparison_metrics",
+        "mlflow.genai.scorers.ragas.scorers.rag_metrics",
+        "mlflow.genai.scorers.deepeval",
+        "mlflow.genai.scorers.deepeval.scorers",
+        "mlflow.genai.scorers.deepeval.scorers.agentic_metrics",
+        "mlflow.genai.scorers.deepeval.scorers.conversational_metrics",
+        "mlflow.genai.scorers.deepeval.scorers.rag_metrics",
+        "mlflow.genai.scorers.deepeval.scorers.safety_metrics",
+        "mlflow.genai.scorers.trulens",
+        "mlflow.genai.scorers.trulens.scorers.agent_trace",
+        "mlflow.genai.scorers.phoenix",
+    }
+)
+"""``mlflow.genai.scorers.scorer_utils.THIRD_PARTY_SCORER_ALLOWED_MODULES`` of 3.17.2."""
+
+DESTINATIONS: Final = frozenset(
+    {"api_base", "base_url", "model_list", "fallbacks", "custom_llm_provider"}
+)
+"""``mlflow.utils.validation.GATEWAY_DESTINATION_KEYS`` of 3.17.2."""
+
+_THIRD_PARTY: Final = "third_party_scorer_data"
+
+
+def trouble(serialized: str, allowed: Sequence[str] = ()) -> str:
+    """What speaks against a serialized scorer, as words for "it …"; empty if nothing does.
+
+    Args:
+        serialized: JSON as MLflow reads it, with ``json.loads``.
+        allowed: hosts and networks that may be named although they are private.
+    """
+    try:
+        parsed = json.loads(serialized)
+    except (ValueError, RecursionError):
+        return "is not JSON"
+    for holder in _objects(parsed):
+        if _THIRD_PARTY in holder:
+            found = _of_third_party(holder[_THIRD_PARTY])
+            if found:
+                return found
+        for name in ("api_base", "base_url"):
+            value = holder.get(name)
+            if isinstance(value, str) and value and targets.is_private(value, allowed):
+                return f"sends requests to an address of the server's own network ({name})"
+    return ""
+
+
+def _of_third_party(data: Any) -> str:
+    """``Scorer.model_validate`` and ``_validate_third_party_scorer_data`` of MLflow 3.17.2."""
+    if not isinstance(data, dict):
+        return "" if data is None else f"has a {_THIRD_PARTY} that is no object"
+    module, metric, kwargs = data.get("module"), data.get("metric_name"), data.get("kwargs")
+    if not isinstance(module, str) or module not in MODULES:
+        return "names a module that is none of MLflow's own scorers"
+    if not isinstance(metric, str) or not metric.isidentifier():
+        return "has a metric_name that is no plain identifier"
+    if kwargs is not None and not isinstance(kwargs, dict):
+        return "has kwargs that are no object"
+    if kwargs and "metric_name" in kwargs:
+        return "has a metric_name among its kwargs"
+    named = sorted(_destinations(kwargs))
+    return f"chooses where requests are sent ({', '.join(named)})" if named else ""
+
+
+def _destinations(value: Any) -> set[str]:
+    """The names in it that choose a destination: of objects, and of lists of pairs."""
+    found: set[str] = set()
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            found |= DESTINATIONS.intersection(each)
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            if len(each) == 2 and isinstance(each[0], str):
+                found |= DESTINATIONS.intersection(each[:1])
+            waiting.extend(each)
+    return found
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in it, at any depth."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            yield each
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
