@@ -24,6 +24,13 @@ class Used(NamedTuple):
     how: str
 
 
+class RunTime(NamedTuple):
+    """What a pattern that is made at run time can come to; ``how`` it is used, if not by name."""
+
+    examples: Sequence[str | bytes]
+    how: str = ""
+
+
 class UnknownPatternError(Exception):
     """A pattern is made at run time, and nobody has said of what."""
 
@@ -35,7 +42,10 @@ class _Module(NamedTuple):
 
 
 def used_patterns(
-    source: Path, packages: Sequence[str], at_run_time: Mapping[str, Sequence[str | bytes]]
+    source: Path,
+    packages: Sequence[str],
+    at_run_time: Mapping[str, RunTime],
+    without: Sequence[str] = (),
 ) -> Iterator[Used]:
     """Find the patterns of all modules of ``packages`` below ``source``.
 
@@ -44,6 +54,7 @@ def used_patterns(
         packages: their names.
         at_run_time: for each pattern that is made when the program runs, by its expression as it
             stands in the source: what it can come to.
+        without: modules that are left out, with all below them.
 
     Raises:
         UnknownPatternError: a pattern is neither a constant nor in ``at_run_time``.
@@ -55,6 +66,8 @@ def used_patterns(
         if "re" in (text := path.read_text("utf-8"))
     ]
     for module in modules:
+        if module.name.startswith(tuple(without)):
+            continue
         for node in ast.walk(module.tree):
             if isinstance(node, ast.ImportFrom) and node.module == "re":
                 raise UnknownPatternError(f"{module.path}: import re as a whole")
@@ -73,7 +86,7 @@ def _of_call(
     module: _Module,
     modules: Sequence[_Module],
     node: ast.Call,
-    at_run_time: Mapping[str, Sequence[str | bytes]],
+    at_run_time: Mapping[str, RunTime],
 ) -> Iterator[Used]:
     function = _function(node)
     flags = 0
@@ -82,9 +95,10 @@ def _of_call(
             flags |= int(_value(module, argument))
     hows = _usages(module, modules, node) if function == "compile" else {_how(function)}
     written = ast.unparse(node.args[0])
-    patterns = at_run_time.get(written)
-    if patterns is None:
-        patterns = [_value(module, node.args[0])]
+    made = at_run_time.get(written)
+    patterns = [_value(module, node.args[0])] if made is None else made.examples
+    if made is not None and made.how:
+        hows = {made.how}
     where = f"{module.name}:{node.lineno}"
     for pattern in patterns:
         for how in sorted(hows):
@@ -116,7 +130,26 @@ def _usages(module: _Module, modules: Sequence[_Module], call: ast.Call) -> set[
         for node in ast.walk(each.tree):
             if isinstance(node, ast.Attribute) and _last_name(node.value) == name:
                 hows.add(_how(node.attr))
+            elif isinstance(node, ast.Call):
+                hows |= _within(each.tree, node, name)
     return hows or {"search"}
+
+
+def _within(tree: ast.Module, call: ast.Call, name: str) -> set[str]:
+    """With which methods a function of the module uses a pattern that it is given by name."""
+    hows: set[str] = set()
+    for at, argument in enumerate(call.args):
+        if not (isinstance(argument, ast.Name) and argument.id == name):
+            continue
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef) and function.name == _last_name(call.func):
+                parameter = function.args.args[at].arg
+                hows |= {
+                    _how(node.attr)
+                    for node in ast.walk(function)
+                    if isinstance(node, ast.Attribute) and _last_name(node.value) == parameter
+                }
+    return hows
 
 
 def _assigned_name(tree: ast.Module, call: ast.Call) -> str:
