@@ -14,6 +14,8 @@ import random
 import socket
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
 
 import dns.asyncresolver
 import dns.exception
@@ -26,12 +28,12 @@ from dns.rdtypes.IN.SRV import SRV
 from headgate.config.addresses import name_server
 from headgate.discovery.pause import Pause
 from headgate.discovery.report import MAX_TTL, MIN_TTL, Report, is_forbidden
-from headgate.errors import HeadgateError
 from headgate.model import Endpoint
 from headgate.upstream import AnswerMerger, Found
 
 log = logging.getLogger("headgate.discovery")
 
+RESOLV_CONF = Path("/etc/resolv.conf")
 RETRY_SECONDS = 2.0
 LOOKUP_SECONDS = 5.0
 PATIENCE_SECONDS = 4.0
@@ -44,6 +46,18 @@ JITTER = 0.1
 """Share of a TTL by which workers ask at different times."""
 _LATE: dns.exception.DNSException = dns.exception.Timeout()  # type: ignore[no-untyped-call]
 _NO_SUCH = (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer)
+
+
+class Resolver(Protocol):
+    """Asks DNS servers."""
+
+    async def resolve(self, name: str, kind: str, /) -> dns.resolver.Answer:
+        """The records of that kind of a name.
+
+        Raises:
+            DNSException: there is no answer.
+        """
+        ...
 
 
 class Addresses:
@@ -60,7 +74,7 @@ class Addresses:
     def __init__(
         self,
         name: str,
-        resolver: dns.asyncresolver.Resolver,
+        resolver: Resolver,
         *,
         hosts_file: bool = True,
         allow_link_local: bool = False,
@@ -193,7 +207,7 @@ class SrvDiscovery:
     def __init__(
         self,
         name: str,
-        resolver: dns.asyncresolver.Resolver,
+        resolver: Resolver,
         *,
         hosts_file: bool = True,
         allow_link_local: bool = False,
@@ -300,27 +314,70 @@ def _usable(records: Sequence[SRV]) -> list[SRV]:
     return sorted(usable, key=lambda record: record.priority)
 
 
-def resolver_for(server: str | None) -> dns.asyncresolver.Resolver:
-    """A resolver that asks ``server`` (see ``name_server``), or the system's.
+def resolver_for(server: str | None) -> Resolver:
+    """A resolver that asks ``server`` (see ``name_server``), or the system's."""
+    return SystemResolver() if server is None else _asking(server)
 
-    The system's searches the domains that the system searches, as names within a cluster need.
 
-    Raises:
-        HeadgateError: the system names no resolver.
+class SystemResolver:
+    """Asks as the system's configuration says, which is read again when its file changes.
+
+    It searches the domains that the system searches, as names within a cluster need.  While the
+    file is missing or names no server, what it said last counts.
     """
-    try:
-        resolver = dns.asyncresolver.Resolver(configure=server is None)
-    except dns.exception.DNSException as error:
-        raise HeadgateError(f"no DNS resolver is configured on this system: {error}") from error
-    if server is not None:
-        host, resolver.port = name_server(server)
-        resolver.nameservers = [host]
-    resolver.use_search_by_default = server is None
+
+    def __init__(self, file: Path = RESOLV_CONF) -> None:
+        self._file = file
+        self._version: tuple[int, int, int] | None = None
+        self._resolver: dns.asyncresolver.Resolver | None = None
+
+    async def resolve(self, name: str, kind: str) -> dns.resolver.Answer:
+        """Ask for the records of a name; see dnspython.
+
+        Raises:
+            DNSException: there is no answer, or no server to ask.
+        """
+        self._read_if_changed()
+        if self._resolver is None:
+            raise dns.resolver.NoResolverConfiguration
+        return await self._resolver.resolve(name, kind)
+
+    def _read_if_changed(self) -> None:
+        try:
+            status = self._file.stat()
+        except OSError:
+            return
+        version = status.st_mtime_ns, status.st_size, status.st_ino
+        if version == self._version:
+            return
+        self._version = version
+        resolver = dns.asyncresolver.Resolver(configure=False)
+        try:
+            resolver.read_resolv_conf(self._file)
+        except (dns.exception.DNSException, ValueError) as error:
+            log.warning("%s names no DNS server that can be asked: %s", self._file, error)
+            return
+        _adjust(resolver, search=True)
+        before, self._resolver = self._resolver, resolver
+        if before is not None:
+            servers = ", ".join(map(str, resolver.nameservers))
+            log.info("%s was read again: DNS servers %s", self._file, servers)
+
+
+def _asking(server: str) -> dns.asyncresolver.Resolver:
+    resolver = dns.asyncresolver.Resolver(configure=False)
+    host, resolver.port = name_server(server)
+    resolver.nameservers = [host]
+    _adjust(resolver, search=False)
+    return resolver
+
+
+def _adjust(resolver: dns.asyncresolver.Resolver, *, search: bool) -> None:
+    resolver.use_search_by_default = search
     resolver.lifetime = LOOKUP_SECONDS
     if len(resolver.nameservers) == 1:
         resolver.timeout = PATIENCE_SECONDS  # an answer to a question that was given up is lost
     resolver.cache = None  # the TTL that counts is the server's
-    return resolver
 
 
 def _ttl(answer: dns.resolver.Answer) -> float:
@@ -343,6 +400,8 @@ def _clause(error: Exception) -> str:
         return "the name has no such record"
     if isinstance(error, dns.resolver.NoNameservers):
         return "no resolver gave an answer (SERVFAIL or refused)"
+    if isinstance(error, dns.resolver.NoResolverConfiguration):
+        return f"no DNS server is configured on this system ({RESOLV_CONF})"
     if isinstance(error, dns.exception.Timeout):
         return f"no resolver answered within {LOOKUP_SECONDS:g} s"
     return str(error) or type(error).__name__

@@ -159,6 +159,7 @@ class LiveUpstream:
         def use() -> None:
             self._way, self._authorization = way, authorization
             self._show_credentials()
+            self._look_again()  # the system's resolver may be configured anew, too
 
         return use
 
