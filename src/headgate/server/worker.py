@@ -15,6 +15,7 @@ from headgate.config import Listen
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import Plane
 from headgate.server import listener as listening
+from headgate.server.descriptors import Scarcity
 from headgate.server.tls_door import TlsDoor
 
 log = logging.getLogger("headgate.server")
@@ -159,9 +160,11 @@ class Worker:
                 await self._hurry.wait()
 
     async def _sweep(self) -> None:
+        scarcity = Scarcity()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
+                scarcity.look()
                 self._plane.sweep()
                 self._upkeep.tick()
             except Exception:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import resource
 from collections.abc import Callable
@@ -10,7 +12,8 @@ from collections.abc import Callable
 import pytest
 
 from headgate.config import Limits
-from headgate.server.descriptors import OTHERS, make_room
+from headgate.server.descriptors import OTHERS, Scarcity, make_room
+from headgate.testing.clock import ManualClock
 
 NEEDED = 300 + 2 * 200 + OTHERS
 
@@ -61,3 +64,54 @@ def test_what_the_system_does_not_allow_is_told(caplog: pytest.LogCaptureFixture
         f"limits.connections (300) and limits.in_flight (200) need {NEEDED} open files, and the "
         "system allows 500: raise its limit (ulimit -n), or lower them"
     )
+
+
+class Files:
+    """As many open files as this process may have, until they are given back."""
+
+    def __init__(self) -> None:
+        self._open: list[int] = []
+        self._before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def exhaust(self) -> None:
+        top = max(map(int, os.listdir("/proc/self/fd"))) + 30
+        resource.setrlimit(resource.RLIMIT_NOFILE, (top, self._before[1]))
+        with contextlib.suppress(OSError):
+            while True:
+                self._open.append(os.open(os.devnull, os.O_RDONLY))
+
+    def give_back(self, count: int) -> None:
+        for _ in range(min(count, len(self._open))):
+            os.close(self._open.pop())
+
+    def close(self) -> None:
+        self.give_back(len(self._open))
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._before)
+
+
+def test_a_shortage_is_told_once_and_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "headgate.server")
+    clock = ManualClock()
+    scarcity = Scarcity(clock)
+    said = []
+    with contextlib.closing(Files()) as files:
+        scarcity.look()
+        files.exhaust()
+        for _ in range(5):
+            scarcity.look()
+        files.give_back(1)  # one that comes and goes is not the end of it
+        scarcity.look()
+        files.exhaust()
+        scarcity.look()
+        files.give_back(20)
+        scarcity.look()
+        said = [record.getMessage() for record in caplog.records]
+        files.exhaust()
+        scarcity.look()
+        assert len(caplog.records) == 2  # too soon to be told again
+        clock.advance(60)
+        scarcity.look()
+        assert len(caplog.records) == 3
+    assert len(said) == 2
+    assert "out of file descriptors" in said[0]
+    assert said[1] == "files can be opened again"
