@@ -47,7 +47,7 @@ from headgate.server.worker import Companion, Worker
 from headgate.stores import ROLES_EDITION, KeyState, KeyStore, LateKeyStore
 from headgate.telemetry import event_log
 from headgate.telemetry.access_log import AccessLog
-from headgate.telemetry.counters import Counters
+from headgate.telemetry.counters import CounterRow, Counters
 
 log = logging.getLogger("headgate")
 
@@ -100,6 +100,7 @@ def _serve(
     listen = config.listen
     sockets = listener.bind(listen)
     counters = Counters(listen.workers)
+    event_log.count_losses(counters.supervisor_row())
     host, port = sockets[0].getsockname()[:2]
     scheme = "http" if listen.tls is None else "https"
 
@@ -116,6 +117,7 @@ def _serve(
                 other.close()
         faulthandler.enable(link.output)
         event_log.divert(link.output)
+        event_log.count_losses(counters.row(link.number))
         try:
             _run_worker(config, source, counters, folder, own, link)
         finally:
@@ -162,7 +164,7 @@ def _run_worker(
     with contextlib.ExitStack() as stack:
         estate = Estate(link)
         authenticate, refresher = _authentication(config, stack, link, estate)
-        access_log = _access_log(config, stack)
+        access_log = _access_log(config, counters.row(link.number), stack)
 
         def make(settings: Config, files: Files, *, fresh: bool) -> _Made:
             tls = None
@@ -296,17 +298,14 @@ def asker(upstream: LiveUpstream) -> Ask:
     return ask
 
 
-def _access_log(config: Config, stack: contextlib.ExitStack) -> AccessLog | None:
+def _access_log(
+    config: Config, losses: CounterRow, stack: contextlib.ExitStack
+) -> AccessLog | None:
     if not config.log.access:
         return None
-    access_log = AccessLog(sys.stdout.fileno())
-    stack.callback(_close, access_log)
+    access_log = AccessLog(sys.stdout.fileno(), losses=losses)
+    stack.callback(access_log.close)
     return access_log
-
-
-def _close(access_log: AccessLog) -> None:
-    if lost := access_log.close():
-        log.warning("%d lines of the access log were lost: nobody read standard output", lost)
 
 
 def _authentication(

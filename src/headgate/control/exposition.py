@@ -27,6 +27,10 @@ METRICS = {
         "counter",
         "Workers that were replaced, by cause: `stuck`, `signal` (one killed it), `exit`.",
     ),
+    "headgate_log_lines_lost_total": (
+        "counter",
+        "Lines lost, by log and cause: `stalled` and `gone` (the reader), `full` (disk), `error`.",
+    ),
 }
 
 
@@ -59,6 +63,9 @@ def exposition(counters: Counters) -> Iterator[str]:
     yield from _head("headgate_worker_restarts_total")
     for cause, number in counters.restarts().items():
         yield f'headgate_worker_restarts_total{{cause="{cause}"}} {number}\n'
+    yield from _head("headgate_log_lines_lost_total")
+    for (name, cause), number in counters.lost_lines().items():
+        yield f'headgate_log_lines_lost_total{{log="{name}",cause="{cause}"}} {number}\n'
 
 
 def _head(name: str) -> Iterator[str]:

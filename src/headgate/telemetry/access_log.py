@@ -1,33 +1,23 @@
 """One JSON line for each request.
 
 Lines are gathered and written in batches by the loop's own thread: a second thread would cost
-each request more, in waiting for the interpreter's lock, than the write itself.  A reader that
-stalls must not stall the gate, so a pipe is only written to while it has room; when it has had
-none for too long lines are dropped, and the next line says how many.  No line is longer than a
-pipe takes whole, so that the lines of several workers never mingle.
+each request more, in waiting for the interpreter's lock, than the write itself.  When lines are
+lost (``line_sink.py``), the next line says how many.  No line is longer than a pipe takes whole, so
+that the lines of several workers never mingle.
 """
 
 from __future__ import annotations
 
-import os
-import select
-import stat
 import time
-from collections import deque
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii as quote
 from typing import Final
 
 from headgate.errors import REASONS
 from headgate.model import Outcome, Phase, Reason
-from headgate.telemetry.pipe import unblocked
+from headgate.telemetry.line_sink import PIPE_BATCH, LineSink, Losses, NoLosses
 from headgate.telemetry.redact import without_keys
 
-FILE_BATCH: Final = 32 * 1024
-PIPE_BATCH: Final = select.PIPE_BUF
-"""What a pipe that is ready takes at once, and whole, whoever else writes to it (POSIX)."""
-MAX_WAITING: Final = 16 * 1024 * 1024
-"""Bytes of lines that may wait for a reader."""
 MAX_PATH: Final = 1024
 MAX_USER_AGENT: Final = 256
 MAX_DETAIL: Final = 512
@@ -38,30 +28,25 @@ _RESPOND: Final = Phase.RESPOND
 # ... and to format one as much as a long text
 _WORDS: Final[dict[Reason | Phase, str]] = {word: word.value for word in (*Reason, *Phase)}
 _THREE_DIGITS: Final = [f"{number:03d}" for number in range(1000)]
-CLOSE_SECONDS: Final = 2.0
-"""How long the end waits for a reader to take what is left."""
 
 
 class AccessLog:
     """Writes outcomes to the file descriptor ``fd``.
 
-    ``clock`` gives seconds since the epoch.  ``flush`` is to be called about once a second.
+    ``clock`` gives seconds since the epoch; ``losses`` counts lines that are lost.  ``flush`` is to
+    be called about once a second.
     """
 
-    def __init__(self, fd: int, clock: Callable[[], float] = time.time) -> None:
-        self._own_fd = unblocked(fd)
-        self._fd = fd if self._own_fd is None else self._own_fd
+    def __init__(
+        self, fd: int, clock: Callable[[], float] = time.time, losses: Losses | None = None
+    ) -> None:
+        self._sink = LineSink(fd, "access", NoLosses() if losses is None else losses)
+        self._batch_bytes = self._sink.batch_bytes
         self._clock = clock
-        is_file = stat.S_ISREG(os.fstat(fd).st_mode)
-        self._batch_bytes = FILE_BATCH if is_file else PIPE_BATCH
-        self._room = select.poll()
-        self._room.register(self._fd, select.POLLOUT)
         self._lines: list[str] = []
         self._size = 0
-        self._batches: deque[tuple[bytes, int]] = deque()  # with what is lost if it is dropped
-        self._waiting = 0
-        self._dropped = 0
-        self._told = 0  # dropped lines that the gathered lines tell of
+        self._dropped = 0  # lost lines that no line tells of yet
+        self._told = 0  # lost lines that the gathered lines tell of
         # Parts of lines that come again and again, without keys, by what they are made of.
         self._texts: dict[tuple[object, ...], str] = {}
         self._second = -1
@@ -82,54 +67,23 @@ class AccessLog:
             self._dropped = 0
 
     def flush(self) -> None:
-        """Write what was gathered, as far as there is room for it."""
-        if self._lines:
-            self._seal()
-        while self._batches and self._room.poll(0):
-            if not self._write_one():
-                return
+        """Write what was gathered, where there is room for it."""
+        self._seal()
+        self._sink.flush()
+        self._dropped += self._sink.take_untold()
 
     def close(self) -> int:
-        """Write what is left; returns how many lines a reader that stalls has lost."""
-        self.flush()
-        end = time.monotonic() + CLOSE_SECONDS
-        while self._batches and (left := end - time.monotonic()) > 0:
-            if self._room.poll(left * 1000):
-                self._write_one()
-        if self._own_fd is not None:
-            os.close(self._own_fd)
-        return self._dropped + sum(lost for _, lost in self._batches)
-
-    def _write_one(self) -> bool:
-        """Write the oldest batch; whether there may be room for more."""
-        batch, lost = self._batches[0]
-        try:
-            written = os.write(self._fd, batch)
-        except BlockingIOError:
-            return False
-        except OSError:  # the reader is gone for good
-            self._dropped += sum(lost for _, lost in self._batches)
-            self._batches.clear()
-            self._waiting = 0
-            return False
-        self._waiting -= written
-        self._batches.popleft()
-        if written < len(batch):
-            self._batches.appendleft((batch[written:], lost))
-        return True
+        """Write what is left; returns how many lost lines were told by no line."""
+        self._seal()
+        return self._dropped + self._sink.close()
 
     def _seal(self) -> None:
-        """Make a batch of the lines, or drop them when too much waits already."""
-        batch = "".join(self._lines).encode("ascii")
-        lost = len(self._lines) + self._told
-        if self._waiting + len(batch) > MAX_WAITING:
-            self._dropped += lost
-        else:
-            self._batches.append((batch, lost))
-            self._waiting += len(batch)
-        self._lines.clear()
-        self._size = 0
-        self._told = 0
+        """Make a batch of the lines."""
+        if self._lines:
+            self._sink.add("".join(self._lines).encode("ascii"), len(self._lines), self._told)
+            self._lines.clear()
+            self._size = 0
+            self._told = 0
 
     def _line(self, outcome: Outcome, cut: int = 1) -> str:
         """The line; ``cut`` divides how much of each text in it is shown."""

@@ -46,7 +46,11 @@ _FAMILY_AT: Final = {family: at * _PER_FAMILY for at, family in enumerate(_FAMIL
 _GAUGES: Final = ("connections", "in_flight", "draining")
 _GAUGES_AT: Final = len(_FAMILIES) * _PER_FAMILY
 _HEARTBEAT_AT: Final = _GAUGES_AT + len(_GAUGES)
-_ROW: Final = _HEARTBEAT_AT + 1
+_LOSSES_AT: Final = _HEARTBEAT_AT + 1
+LOGS: Final = ("access", "events")
+LOSS_CAUSES: Final = ("stalled", "full", "gone", "error")
+"""Why lines of a log were lost: nobody reads it, its disk is full, its reader is gone, other."""
+_ROW: Final = _LOSSES_AT + len(LOGS) * len(LOSS_CAUSES)
 RESTART_CAUSES: Final = ("stuck", "signal", "exit")
 """Why a worker was replaced: its event loop stood still, a signal ended it, it ended itself."""
 
@@ -74,14 +78,23 @@ class Counters:
     """
 
     def __init__(self, workers: int) -> None:
+        # One more row, for the supervisor.
         self._workers = workers
-        self._restarts_at = workers * _ROW
-        self._memory = mmap.mmap(-1, (self._restarts_at + len(RESTART_CAUSES)) * 8)
+        self._restarts_at = (workers + 1) * _ROW
+        self._mishaps_at = self._restarts_at + len(RESTART_CAUSES)
+        self._memory = mmap.mmap(-1, (self._mishaps_at + 1) * 8)
         self._cells = memoryview(self._memory).cast("Q")
 
     def row(self, worker: int) -> CounterRow:
         """Where one worker counts; a worker that replaces another goes on in its row."""
-        return CounterRow(self._cells[worker * _ROW : (worker + 1) * _ROW])
+        return CounterRow(
+            self._cells[worker * _ROW : (worker + 1) * _ROW],
+            self._cells[self._mishaps_at : self._mishaps_at + 1],
+        )
+
+    def supervisor_row(self) -> CounterRow:
+        """Where the supervisor counts."""
+        return self.row(self._workers)
 
     def gauge(self, name: str) -> int:
         """The sum over the workers of one of ``connections``, ``in_flight``, ``draining``."""
@@ -112,6 +125,15 @@ class Counters:
             cause: self._cells[self._restarts_at + at] for at, cause in enumerate(RESTART_CAUSES)
         }
 
+    def lost_lines(self) -> dict[tuple[str, str], int]:
+        """How many lines were lost, by log and cause."""
+        return {
+            (LOGS[at // len(LOSS_CAUSES)], LOSS_CAUSES[at % len(LOSS_CAUSES)]): self._sum(
+                _LOSSES_AT + at
+            )
+            for at in range(len(LOGS) * len(LOSS_CAUSES))
+        }
+
     def _sum(self, at: int) -> int:
         """The sum over the workers of one cell of their rows."""
         return sum(self._cells[at : self._restarts_at : _ROW])
@@ -120,8 +142,9 @@ class Counters:
 class CounterRow:
     """The cells of one worker."""
 
-    def __init__(self, cells: memoryview[int]) -> None:
+    def __init__(self, cells: memoryview[int], mishaps: memoryview[int]) -> None:
         self._cells = cells
+        self._mishaps = mishaps
 
     def count(self, outcome: Outcome) -> None:
         """Add one request."""
@@ -137,6 +160,17 @@ class CounterRow:
             cells[start + _BYTES_IN] += outcome.bytes_in
         if outcome.bytes_out:
             cells[start + _BYTES_OUT] += outcome.bytes_out
+
+    def lose(self, log_name: str, cause: str, lines: int) -> None:
+        """Count lines of one of ``LOGS`` that were lost, for one of ``LOSS_CAUSES``."""
+        at = LOGS.index(log_name) * len(LOSS_CAUSES) + LOSS_CAUSES.index(cause)
+        self._cells[_LOSSES_AT + at] += lines
+        # Not added up in order by several processes, but it changes, which is all that counts.
+        self._mishaps[0] += 1
+
+    def mishaps(self) -> int:
+        """A number that changes whenever any process has lost lines."""
+        return self._mishaps[0]
 
     def set_gauges(self, *, connections: int, in_flight: int, draining: bool) -> None:
         """Say how things stand in this worker."""

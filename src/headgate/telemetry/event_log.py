@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import stat
 import time
 from typing import TextIO
 
+from headgate.telemetry.line_sink import STALLED, Losses, NoLosses, cause_of, ends_open
 from headgate.telemetry.pipe import unblocked
 from headgate.telemetry.redact import without_keys
 
@@ -37,6 +39,8 @@ class JsonFormatter(logging.Formatter):
 class EventHandler(logging.Handler):
     """Writes events to ``stream``.
 
+    ``losses`` counts events that are lost.
+
     Events are logged by the thread that serves clients.  So when the stream is a pipe that nobody
     reads, what finds no room in it is left out, and the next event that does says how many.
     """
@@ -46,8 +50,11 @@ class EventHandler(logging.Handler):
         self.setFormatter(JsonFormatter())
         self._stream = stream
         self._fd = _own(stream)
+        self._is_file = self._fd is not None and stat.S_ISREG(os.fstat(self._fd).st_mode)
         self._cut = False
         self._lost = 0
+        self._mishaps = 0
+        self.losses: Losses = NoLosses()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one event."""
@@ -58,8 +65,12 @@ class EventHandler(logging.Handler):
                 self._stream.flush()
             else:
                 self._write(self._fd, line.encode("ascii"))
-        except (OSError, ValueError):  # the disk is full, or nobody will ever read it
-            self._lost += 1
+        except BlockingIOError:
+            self._lose(STALLED)
+        except OSError as error:  # the disk is full, or nobody will ever read it
+            self._lose(cause_of(error))
+        except ValueError:  # the stream is closed
+            self._lose("gone")
 
     def close(self) -> None:
         """Let go of the file descriptor."""
@@ -71,11 +82,19 @@ class EventHandler(logging.Handler):
     def _write(self, fd: int, line: bytes) -> None:
         if self._lost:
             line = b'%b, "events_lost": %d}\n' % (line.removesuffix(b"}\n"), self._lost)
-        if self._cut:
+        mishaps = self.losses.mishaps()
+        if (self._cut or mishaps != self._mishaps) and ends_open(fd, unsure=self._cut):
             line = b"\n" + line
+        self._mishaps = mishaps
         written = os.write(fd, line)
+        self._lost = 0
         self._cut = written < len(line)
-        self._lost = int(self._cut)
+        if self._cut:
+            self._lose("full" if self._is_file else STALLED)
+
+    def _lose(self, cause: str) -> None:
+        self._lost += 1
+        self.losses.lose("events", cause, 1)
 
 
 def _own(stream: TextIO) -> int | None:
@@ -97,6 +116,13 @@ def configure(stream: TextIO) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("headgate").setLevel(logging.INFO)
     logging.captureWarnings(True)
+
+
+def count_losses(losses: Losses) -> None:
+    """Count events that are lost there from now on."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, EventHandler):
+            handler.losses = losses
 
 
 def divert(output: int) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from headgate.auth.key import mint
 from headgate.errors import REASONS
 from headgate.model import FAMILIES, Outcome, Phase, Reason
-from headgate.telemetry import access_log
+from headgate.telemetry import access_log, line_sink
 from headgate.telemetry.access_log import AccessLog
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import answer, request
@@ -263,7 +263,7 @@ def test_a_stalled_reader_loses_lines_and_is_told_how_many(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every request is either a line or counted in a later one, also across several stalls."""
-    monkeypatch.setattr(access_log, "MAX_WAITING", 20_000)
+    monkeypatch.setattr(line_sink, "MAX_WAITING", 20_000)
     fcntl.fcntl(pipe.writer, fcntl.F_SETPIPE_SZ, 4096)
     log = AccessLog(pipe.writer)
     seen = []
@@ -306,7 +306,7 @@ def test_the_end_waits_for_a_slow_reader(pipe: Pipe) -> None:
 def test_the_end_does_not_wait_for_ever_and_says_what_is_lost(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access_log, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(line_sink, "CLOSE_SECONDS", 0.05)
     fcntl.fcntl(pipe.writer, fcntl.F_SETPIPE_SZ, 4096)
     log = AccessLog(pipe.writer)
     for _ in range(500):

@@ -30,6 +30,7 @@ def logging_restored() -> Iterator[None]:
     root.handlers.clear()  # `configure` closes those it finds
     yield
     root.handlers[:] = handlers
+    logging.captureWarnings(False)
     root.setLevel(level)
     own.setLevel(own_level)
 

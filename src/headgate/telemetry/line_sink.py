@@ -1,0 +1,226 @@
+"""Writes lines to a file descriptor that others share, read late or not at all, or may fill up.
+
+A reader that stalls must not stall the gate, so a pipe is only written to while it has room.  What
+is lost is counted when it is lost, with its cause.  A line that was cut short, as by a disk that
+was full for a moment, is ended before the next one begins, whichever process has cut it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+import os
+import select
+import stat
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from headgate.telemetry.pipe import unblocked
+
+log = logging.getLogger("headgate.telemetry")
+
+FILE_BATCH: Final = 32 * 1024
+PIPE_BATCH: Final = select.PIPE_BUF
+"""What a pipe that is ready takes at once, and whole, whoever else writes to it (POSIX)."""
+MAX_WAITING: Final = 16 * 1024 * 1024
+"""Bytes of lines that may wait for a reader."""
+CLOSE_SECONDS: Final = 2.0
+"""How long the end waits for a reader to take what is left."""
+REPEAT_SECONDS: Final = 60.0
+"""Losses that go on are told once in this time."""
+STALLED: Final = "stalled"
+CAUSES: Final = {
+    STALLED: "nobody reads it",
+    "full": "the disk is full",
+    "gone": "whoever read it is gone",
+    "error": "it cannot be written",
+}
+"""Why lines are lost, for programs and for people."""
+_ERRORS: Final = {errno.ENOSPC: "full", errno.EDQUOT: "full", errno.EPIPE: "gone"}
+
+
+def cause_of(error: OSError) -> str:
+    """Which of ``CAUSES`` an error is."""
+    return _ERRORS.get(error.errno or 0, "error")
+
+
+def ends_open(fd: int, *, unsure: bool) -> bool:
+    """Whether what was written last, by whichever process, is no whole line.
+
+    ``unsure``: what to say of what cannot be read, such as a pipe.
+    """
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        return unsure
+    try:
+        file = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # it may only be written
+        return unsure
+    try:
+        end = os.fstat(file).st_size
+        return end > 0 and os.pread(file, 1, end - 1) != b"\n"
+    finally:
+        os.close(file)
+
+
+class Losses(Protocol):
+    """Where lost lines are counted, for all processes of a gate."""
+
+    def lose(self, log_name: str, cause: str, lines: int) -> None:
+        """Count lines that are lost."""
+
+    def mishaps(self) -> int:
+        """A number that changes whenever any process may have cut a line short."""
+        ...
+
+
+class NoLosses:
+    """Counts nothing."""
+
+    def lose(self, log_name: str, cause: str, lines: int) -> None:
+        """See ``Losses``."""
+
+    def mishaps(self) -> int:
+        """See ``Losses``."""
+        return 0
+
+
+class LineSink:
+    """Writes batches of whole lines to the file descriptor ``fd``.
+
+    Args:
+        fd: stays open when this is closed.
+        name: of the log, such as "access".
+        losses: where lost lines are counted.
+        clock: seconds from an arbitrary start.
+
+    ``batch_bytes``: how many bytes of lines to gather for a batch.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        name: str,
+        losses: Losses,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._own_fd = unblocked(fd)
+        self._fd = fd if self._own_fd is None else self._own_fd
+        self._name = name
+        self._losses = losses
+        self._clock = clock
+        self._is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        self.batch_bytes = FILE_BATCH if self._is_file else PIPE_BATCH
+        self._room = select.poll()
+        self._room.register(self._fd, select.POLLOUT)
+        # Each with its number of lines, and how many lost ones they tell of.
+        self._batches: deque[tuple[bytes, int, int]] = deque()
+        self._waiting = 0
+        self._untold = 0
+        self._mishaps = losses.mishaps()
+        self._may_be_cut = False
+        self._is_cut = False
+        self._told_at = -math.inf
+        self._lost_since = 0
+
+    def take_untold(self) -> int:
+        """How many lines were lost that no line tells of; the caller is to see to that."""
+        found, self._untold = self._untold, 0
+        return found
+
+    def add(self, batch: bytes, lines: int, told: int) -> None:
+        """Take whole lines, which tell of ``told`` lost ones."""
+        if self._waiting + len(batch) > MAX_WAITING:
+            self._lose(lines, told, STALLED)
+        else:
+            self._batches.append((batch, lines, told))
+            self._waiting += len(batch)
+
+    def flush(self) -> None:
+        """Write what there is room for."""
+        while self._batches and self._room.poll(0):
+            if not self._write_one():
+                return
+
+    def close(self) -> int:
+        """Write what is left; returns how many lost lines were told by no line."""
+        self.flush()
+        end = time.monotonic() + CLOSE_SECONDS
+        while self._batches and (left := end - time.monotonic()) > 0:
+            if self._room.poll(left * 1000):
+                self._write_one()
+        self._drop_all(STALLED)
+        if self._own_fd is not None:
+            os.close(self._own_fd)
+        return self._untold
+
+    def _write_one(self) -> bool:
+        """Write the oldest batch; whether there may be room for more."""
+        batch, lines, told = self._batches[0]
+        if self._losses.mishaps() != self._mishaps:
+            self._mishaps = self._losses.mishaps()
+            self._may_be_cut = True
+        start = b"\n" if self._may_be_cut and ends_open(self._fd, unsure=self._is_cut) else b""
+        try:
+            written = os.write(self._fd, start + batch) - len(start)
+        except BlockingIOError:
+            return False
+        except OSError as error:  # the reader is gone for good, or the disk is full
+            self._may_be_cut = True
+            self._drop_all(cause_of(error), error.strerror or "")
+            return False
+        self._may_be_cut = self._is_cut = False
+        self._batches.popleft()
+        self._waiting -= len(batch)
+        if written < len(batch):
+            self._go_on_after(batch, max(0, written), lines, told)
+        return True
+
+    def _go_on_after(self, batch: bytes, written: int, lines: int, told: int) -> None:
+        """Keep what was not written of a batch, from the next whole line on.
+
+        It is the first line of a batch that tells of lost ones.
+        """
+        rest = batch[written:]
+        left = rest.count(b"\n")
+        if written and batch[written - 1] != ord("\n"):
+            # Others write to the same file: what follows may be another line of theirs.
+            rest = rest[rest.index(b"\n") + 1 :]
+            left -= 1
+            self._may_be_cut = self._is_cut = True
+            self._lose(1, 0, "full" if self._is_file else STALLED)
+        if left:
+            self._batches.appendleft((rest, left, 0 if left < lines else told))
+            self._waiting += len(rest)
+
+    def _drop_all(self, cause: str, error: str = "") -> None:
+        lines = sum(lines for _, lines, _ in self._batches)
+        told = sum(told for _, _, told in self._batches)
+        self._batches.clear()
+        self._waiting = 0
+        if lines:
+            self._lose(lines, told, cause, error)
+
+    def _lose(self, lines: int, told: int, cause: str, error: str = "") -> None:
+        """Count lines that are lost, and those lost before of which they would have told."""
+        self._untold += lines + told
+        self._losses.lose(self._name, cause, lines)
+        self._lost_since += lines
+        now = self._clock()
+        if now - self._told_at >= REPEAT_SECONDS:
+            self._told_at = now
+            lost, self._lost_since = self._lost_since, 0
+            log.error(
+                "%d lines of the %s log are lost: %s%s",
+                *(lost, self._name, CAUSES[cause], error and f" ({error})"),
+                extra={
+                    "fields": {
+                        "event": "log_lines_lost",
+                        "log": self._name,
+                        "cause": cause,
+                        "lines": lost,
+                    }
+                },
+            )
