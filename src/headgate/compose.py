@@ -106,6 +106,13 @@ def _serve(
 
     def announce_all() -> None:
         announce(Listening(host, port, scheme))
+        log.info(
+            "Headgate %s serves on %s port %d with %d worker(s)",
+            *(__version__, host, port, listen.workers),
+            extra=event_log.fields(
+                "started", version=__version__, host=host, port=port, workers=listen.workers
+            ),
+        )
 
     def prepare(number: int) -> None:
         sockets[number] = listener.renewed(sockets[number], listen)
@@ -133,6 +140,7 @@ def _serve(
             stuck_after=listen.worker_timeout,
             reloads=source is not None,
         ).run(announce_all)
+        log.info("the gate has stopped", extra=event_log.fields("stopped"))
     finally:
         for each in sockets:
             each.close()

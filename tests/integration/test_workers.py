@@ -232,6 +232,34 @@ def test_all_drain_and_stop_together(how: str, scene: Scene) -> None:
     assert [outcome["reason"] for outcome in scene.gate.outcomes()] == ["ok"] * 20
 
 
+@pytest.mark.parametrize("patience", ["60", "0.5"])
+def test_each_step_of_a_stop_is_an_event(patience: str, tmp_path: Path) -> None:
+    """In order, and what is cut off at the end of it."""
+    go_on = threading.Event()
+    settings = {"HEADGATE_LISTEN__LAME_DUCK": "0.5", "HEADGATE_LISTEN__DRAIN_TIMEOUT": patience}
+    with running_scene(tmp_path, settings) as scene:
+        scene.gate.event("started")
+        waits = scene.play("waits", held(go_on, fixed(b"late")))
+        clients = holding(scene, waits, 1)
+        scene.gate.process.signal(signal.SIGTERM)
+        scene.gate.event("draining")
+        if patience == "60":
+            go_on.set()
+        assert scene.gate.process.wait(SECONDS) == 0
+        go_on.set()
+        close(clients)
+        seen = [each for each in scene.gate.events() if each["event"] != "log"]
+    last = "drained" if patience == "60" else "cut_off"
+    names = [each["event"] for each in seen if not each["event"].startswith("endpoint")]
+    assert sorted(names[:3]) == ["lame_duck", "started", "stopping"]
+    assert names[3:] == ["draining", last, "stopped"]
+    found = {each["event"]: each for each in seen}
+    assert found["draining"]["requests"] == 1
+    assert found["lame_duck"]["seconds"] == 0.5
+    if last == "cut_off":
+        assert found["cut_off"]["requests"] == 1
+
+
 def test_workers_do_not_outlive_their_supervisor(scene: Scene) -> None:
     """Even one that is killed: they finish what is under way and stop by themselves."""
     go_on = threading.Event()

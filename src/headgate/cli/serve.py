@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from headgate import compose
-from headgate.cli import address
+from headgate.cli import address, streams
 from headgate.cli.check import ConfigFile, warnings
 from headgate.compose import ConfigSource, Listening
 from headgate.config import AuthMode, Config, load
@@ -37,6 +37,7 @@ def serve(
     ] = None,
 ) -> int:
     """Run the gate in front of an MLflow server that is already there."""
+    streams.open_all()
 
     def read() -> Config:
         return configuration(config, os.environ, listen=listen, mlflow=mlflow, workers=workers)

@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 
 from headgate import compose
-from headgate.cli import address, first_key
+from headgate.cli import address, first_key, streams
 from headgate.cli.embedded import EmbeddedServer, MLflowEndedError, probe_health, server_command
 from headgate.cli.folder import claim
 from headgate.cli.progress import waiting
@@ -51,6 +51,7 @@ def up(
     ] = None,
 ) -> int:
     """Run MLflow with the gate in front of it, on this machine alone."""
+    streams.open_all()
     config = configuration(os.environ, mlflow=mlflow, data=data, port=port)
     with _sigterm_unwinds(), claim(config.data) as folder:
         for notice in notices(os.environ, config, mlflow=mlflow, port=port):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from headgate.config import Limits
+from headgate.telemetry.event_log import fields
 
 log = logging.getLogger("headgate.server")
 
@@ -76,7 +77,7 @@ class Scarcity:
         if trouble is None:
             if self._is_scarce:
                 self._is_scarce = False
-                log.info("files can be opened again", extra=_fields("descriptors_available"))
+                log.info("files can be opened again", extra=fields("descriptors_available"))
         elif trouble.errno in (errno.EMFILE, errno.ENFILE):
             self._is_scarce = True
             if self._clock() - self._told >= REPEAT_SECONDS:
@@ -93,9 +94,5 @@ def _tell_scarcity(error: OSError) -> None:
         "out of file descriptors: %s; new connections are closed. Raise the limit "
         "(ulimit -n), or lower limits.connections",
         limit,
-        extra=_fields("descriptors_exhausted"),
+        extra=fields("descriptors_exhausted"),
     )
-
-
-def _fields(event: str) -> dict[str, dict[str, object]]:
-    return {"fields": {"event": event}}

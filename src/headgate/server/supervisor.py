@@ -31,6 +31,7 @@ from headgate.server.processes import (
     be_worker,
 )
 from headgate.server.pulse import Stopwatch
+from headgate.telemetry.event_log import fields
 
 log = logging.getLogger("headgate.server")
 
@@ -315,14 +316,14 @@ class Supervisor:
         if not self._announced:
             raise HeadgateError(process.trouble or "a worker could not start; the log says why")
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        fields: dict[str, object] = {"output": output} if output else {}
+        more: dict[str, object] = {"output": output} if output else {}
         self._tell(
             logging.ERROR,
             "worker_ended",
             f"worker {process.number} (pid {process.pid}) ended {how}"
             f"{process.trouble and f': {process.trouble}'}",
             process,
-            **fields,
+            **more,
         )
         cause = Cause.STUCK if process.stuck else Cause.SIGNAL if code < 0 else Cause.EXIT
         self._vitals.count_restart(cause)
@@ -364,13 +365,12 @@ class Supervisor:
 
     @staticmethod
     def _tell(
-        level: int, event: str, text: str, process: Process | None = None, **fields: object
+        level: int, event: str, text: str, process: Process | None = None, **values: object
     ) -> None:
         """Log an event, for people and for programs."""
-        named: dict[str, object] = {"event": event}
         if process is not None:
-            named |= {"worker": process.number, "worker_pid": process.pid}
-        log.log(level, "%s", text, extra={"fields": named | fields})
+            values = {"worker": process.number, "worker_pid": process.pid} | values
+        log.log(level, "%s", text, extra=fields(event, **values))
 
 
 def _kill(pid: int, number: int) -> None:

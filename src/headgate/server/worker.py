@@ -17,6 +17,7 @@ from headgate.dataplane.plane import Plane
 from headgate.server import listener as listening
 from headgate.server.descriptors import Scarcity
 from headgate.server.tls_door import TlsDoor
+from headgate.telemetry.event_log import fields
 
 log = logging.getLogger("headgate.server")
 
@@ -138,6 +139,12 @@ class Worker:
         else:
             self._lame_duck = lame_duck
             self._plane.turn_away()
+            if lame_duck:
+                log.info(
+                    "not ready any more; new connections are served for %g s more",
+                    *(lame_duck,),
+                    extra=fields("lame_duck", seconds=lame_duck),
+                )
         self._stop.set()
 
     def _on_orphaned(self, loop: asyncio.AbstractEventLoop, lifeline: int) -> None:
@@ -172,13 +179,25 @@ class Worker:
                 log.exception("defect in the periodic work")
 
     async def _drain(self) -> None:
-        """Wait for the requests under way, but not for ever."""
-        self._plane.drain()
+        """Wait for the requests under way, but not indefinitely."""
+        plane, longest = self._plane, self._listen.drain_timeout
+        log.info(
+            "no new connection is taken; %d requests under way may take %g s more",
+            *(plane.in_flight, longest),
+            extra=fields("draining", requests=plane.in_flight, seconds=longest),
+        )
+        plane.drain()
         try:
-            async with asyncio.timeout(self._listen.drain_timeout):
-                await self._plane.emptied.wait()
+            async with asyncio.timeout(longest):
+                await plane.emptied.wait()
         except TimeoutError:
-            log.warning("%d requests were cut off by the stop", len(self._plane.connections))
+            log.warning(
+                "%d requests were cut off by the stop",
+                *(len(plane.connections),),
+                extra=fields("cut_off", requests=len(plane.connections)),
+            )
+        else:
+            log.info("every request has ended", extra=fields("drained"))
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import stat
 import time
+from collections.abc import Mapping
 from typing import TextIO
 
 from headgate.telemetry.line_sink import STALLED, Losses, NoLosses, cause_of, ends_open
@@ -108,6 +109,11 @@ def _own(stream: TextIO) -> int | None:
         return os.dup(fd) if own is None else own
     except OSError:  # it is none of the operating system's
         return None
+
+
+def fields(event: str, **values: object) -> dict[str, Mapping[str, object]]:
+    """What a log call needs as its ``extra`` to be an event of that name, for programs."""
+    return {"fields": {"event": event, **values}}
 
 
 def configure(stream: TextIO) -> None:
