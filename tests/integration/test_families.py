@@ -57,7 +57,6 @@ API_CASES = [
 ]
 OTHER_CASES = [
     Case("GET", "/version", 200),
-    Case("GET", "/health", 200),
     Case("GET", "/", 200),
     Case("GET", "/static-files/favicon.ico", 200),
     Case("GET", "/static-files/no-such-file.js", 404),

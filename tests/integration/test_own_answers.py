@@ -51,6 +51,10 @@ def well(stack: ExitStack, tmp_path: Path) -> tuple[Gate, str]:
     ("target", "known", "status", "reason"),
     [
         ("/-/livez", False, 200, "ok"),
+        ("/health", False, 200, "ok"),
+        ("/health", True, 200, "ok"),
+        ("/mlflow/health", False, 200, "ok"),
+        ("/api/mlflow/health", False, 200, "ok"),
         ("/-/readyz", False, 200, "ok"),
         ("/-/metrics", True, 200, "ok"),
         ("/-/metrics", False, 401, "unauthenticated"),
@@ -93,6 +97,18 @@ def test_an_answer_of_mlflow_bears_none(well: tuple[Gate, str]) -> None:
     """Not even one that it claims."""
     gate, key = well
     assert reason_of(gate.ask("GET", "/version", key=key)) is None
+
+
+def test_health_says_as_mlflow_does_that_the_gate_lives(stack: ExitStack, tmp_path: Path) -> None:
+    """Whatever becomes of MLflow: a balancer that asked for more would take every gate away."""
+    gate = stack.enter_context(running_gate(tmp_path, "http://mlflow.lost.invalid:5000"))
+    for path in ("/health", "/mlflow/health", "/api/mlflow/health"):
+        answer = gate.ask("GET", path)
+        assert (answer.status, answer.body) == (200, b"OK")
+        assert answer.get("Content-Type") == "text/plain; charset=utf-8"
+        assert answer.get("Cache-Control") == "no-store"
+        assert gate.ask("GET", f"{path}/", key=None).status == 401
+        assert gate.ask("POST", path, key=None).status == 401
 
 
 def test_a_gate_without_an_endpoint_says_so(stack: ExitStack, tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ class Table:
                     for route in by_shape.get((method, shape(rule.path)), ())
                     if route.place.endswith(rule.api)
                 ]
+                if rule.family == GATE:
+                    found = []  # the gate answers it, whatever an MLflow has at the path
                 if found or rule.family == GATE:
                     operation = _operation(rule, method, found, self.versions)
                     self._add(rank, rule, method, operation)

@@ -89,6 +89,7 @@ def control_app(facts: ControlFacts) -> Starlette:
     pages = _Pages(facts)
     return Starlette(
         routes=[
+            Route("/health", pages.alive),
             Route("/-/livez", pages.livez),
             Route("/-/readyz", pages.readyz),
             Route("/-/metrics", pages.metrics),
@@ -107,6 +108,12 @@ class _Pages:
     async def livez(self, _request: Request) -> Response:
         """Answer: the process lives, whatever MLflow does."""
         return _text("ok", Reason.OK)
+
+    async def alive(self, _request: Request) -> Response:
+        """Answer as MLflow does, for whatever asks MLflow's address; nothing of the upstreams."""
+        if self._facts.draining():
+            return _text("draining", Reason.DRAINING)
+        return PlainTextResponse("OK", headers=_fields(Reason.OK))
 
     async def readyz(self, _request: Request) -> Response:
         """Say whether new requests are welcome here and have somewhere to go."""

@@ -91,7 +91,7 @@ def test_a_get_only_reads_and_a_delete_never_does() -> None:
 def test_what_anybody_may_ask_without_a_key() -> None:
     """Of the gate's own pages, those that tell nobody's names."""
     assert {rule.path for rule in RULES if rule.public} == {
-        *("/-/livez", "/-/readyz", "/-/health", "/-/health/{api}"),
+        *("/-/livez", "/-/readyz", "/health", "/-/health", "/-/health/{api}"),
         *("/health/mlflow", "/health/mlflow/detailed"),
     }
 

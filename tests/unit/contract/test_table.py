@@ -188,7 +188,7 @@ def test_a_trace_of_the_old_kind_is_not_sent_twice(prefix: str) -> None:
         ("/api/3.0/mlflow/workspaces", "workspaces"),
         ("/api/2.0/mlflow/users/get", "auth-admin"),
         ("/signup", "auth-admin"),
-        ("/health", "meta"),
+        ("/health", "gate"),
         ("/-/livez", "gate"),
     ],
 )

@@ -67,6 +67,13 @@ def test_ready_until_it_drains() -> None:
     assert int(draining.headers[b"retry-after"]) > 0
 
 
+def test_health_is_as_mlflow_says_it_until_the_gate_drains() -> None:
+    answer = ask("/health")
+    assert (answer.status, answer.body) == (200, b"OK")
+    answer = ask("/health", draining=True)
+    assert (answer.status, answer.body) == (503, b"draining\n")
+
+
 def test_metrics() -> None:
     answer = ask("/-/metrics")
     assert (answer.status, answer.body) == (200, b"one\ntwo\n")
