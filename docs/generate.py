@@ -11,7 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench import report
-from docs.reference_pages import command_line, configuration, reason_codes, roles, routes, shields
+from docs.reference_pages import (
+    command_line,
+    configuration,
+    reason_codes,
+    refusals,
+    roles,
+    routes,
+    shields,
+)
 
 DOCS = Path("docs")  # below the folder of the repository, where this runs
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -19,6 +27,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/cli.md": command_line.page,
     "reference/configuration.md": configuration.page,
     "reference/reason-codes.md": reason_codes.page,
+    "reference/refusals.md": refusals.page,
     "reference/roles.md": roles.page,
     "reference/routes.md": routes.page,
     "reference/shields.md": shields.page,

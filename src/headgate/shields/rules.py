@@ -21,6 +21,7 @@ class Rule:
         reason: of its refusals; none where it changes answers and refuses nothing.
         sentence: what a person is told; ``{field}`` is where the trouble stands.
         cure: what to do about it.
+        settings: what of the configuration changes what passes, but for ``shields.disabled``.
     """
 
     blocks: str
@@ -28,6 +29,7 @@ class Rule:
     reason: Reason | None
     sentence: str
     cure: str
+    settings: tuple[str, ...] = ()
 
 
 RULES: Final[Mapping[ShieldRule, Rule]] = {
@@ -52,6 +54,7 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
         "without any of # ? ; % \\ or '..'",
         "Leave it out for the default, or ask the administrator to add its prefix to "
         "shields.locations.",
+        ("shields.locations",),
     ),
     ShieldRule.ESCAPED_NAME: Rule(
         "Two names that are one after decoding, so that the one is taken for the other.",
@@ -67,6 +70,7 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
         Reason.FORBIDDEN,
         "{field} names an address within the server's own network, or none that can be told",
         "Use the name of a public host, or ask the administrator to add it to shields.targets.",
+        ("shields.targets",),
     ),
     ShieldRule.SCORER: Rule(
         "Running code of a module that a scorer names, and making the server send requests "
@@ -77,6 +81,7 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
         "{field} {excess}",
         "Register scorers with MLflow's own client, and set the model's address on the server, as "
         "an AI gateway endpoint or in the provider's environment variables.",
+        ("shields.targets",),
     ),
     ShieldRule.GRAPHQL_BOUNDS: Rule(
         "Keeping the server busy with one query (denial of service).",
@@ -99,6 +104,7 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
         Reason.FORBIDDEN,
         "MLflow's assistant, which runs tools on the server's own machine, is switched off here",
         "The administrator can switch it on with shields.assistant.",
+        ("shields.assistant",),
     ),
 }
 """Every shield, in the order of the documentation."""
