@@ -54,6 +54,7 @@ class Authoriser:
     ) -> None:
         self._resolver_of = resolver_of
         self._shield = shield if shield is not None else Shield(Shields())
+        self._narrow_shield = self._shield.for_narrowed_keys()
         self._examiner = examiner
 
     def place(self, operation: Operation, path: bytes) -> Refused | Answered | tuple[bytes, ...]:
@@ -77,12 +78,16 @@ class Authoriser:
         decision = _decide(request, route, principal)
         if isinstance(decision, Denied):
             return _denied(decision, principal)
-        shield, operation = self._shield, route.operation
+        shield, operation = self._shield_for(decision), route.operation
         if query:
             refusal = self._check_query(route, query, decision)
             if refusal is not None:
                 return Refused(refusal, Phase.AUTHORISE, principal.name)
         needs = decision if isinstance(decision, NeedsObject) else None
+        if needs is not None and shield is not self._shield:
+            refusal = shield.check_path(operation, _path(route))
+            if refusal is not None:
+                return Refused(refusal, Phase.AUTHORISE, principal.name)
         if shield.needs_body(operation) or (needs is not None and _needs_body(needs)):
             return Inspect(route, query, principal)
         forward = Forward(route, query, principal)
@@ -90,11 +95,14 @@ class Authoriser:
             return Pending(self._judge(request, forward, needs, _NO_BODY), route, principal)
         return self._scanned(request, forward) if operation.size is _TRACES else forward
 
+    def _shield_for(self, decision: Allowed | NeedsObject) -> Shield:
+        return self._narrow_shield if isinstance(decision, NeedsObject) else self._shield
+
     def _check_query(
         self, route: Route, query: bytes, decision: Allowed | NeedsObject
     ) -> Refusal | None:
         """What speaks against a query, whoever sends it."""
-        plain, shield = route.plain_query, self._shield
+        plain, shield = route.plain_query, self._shield_for(decision)
         is_read = plain is not None and plain.fullmatch(query) is None
         if len(query) > MAX_PARAMETERS and query.count(b"&") >= MAX_PARAMETERS:
             judged = isinstance(decision, NeedsObject) or shield.needs_query(route.operation)
@@ -117,13 +125,12 @@ class Authoriser:
         if isinstance(decision, NeedsObject) and is_export(route.operation):
             return Pending(self._judge_export(request, forward, decision, body), route, principal)
         version, known = _version(route), request.fields.known
-        if self._examiner is not None and not is_small(
-            route.operation, version, self._shield, body
-        ):
+        shield = self._shield_for(decision)
+        if self._examiner is not None and not is_small(route.operation, version, shield, body):
             verdict = self._examine_elsewhere(self._examiner, request, forward, decision, body)
             return Pending(verdict, route, principal)
         finding = examine(
-            route.operation, version, _path(route), _fields(decision), self._shield, known, body
+            route.operation, version, _path(route), _fields(decision), shield, known, body
         )
         if finding.refusal is not None:
             return Refused(finding.refusal, Phase.AUTHORISE, principal.name)
@@ -147,7 +154,7 @@ class Authoriser:
             route.operation,
             _version(route),
             _fields(decision),
-            self._shield.settings,
+            self._shield_for(decision).settings,
             request.fields.known,
             body,
         )

@@ -36,9 +36,18 @@ _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 _TRACE_ID = re.compile(r"(?:tr-)?[0-9a-f]{32}")
 _DATASET_ID = re.compile(r"d-[0-9a-f]{32}")
-_RUNS_URI = re.compile(r"runs:/+([0-9a-f]{32})(?:/.*)?")
-_MODEL_URI = re.compile(r"models:/+(m-[0-9a-f]{32})(?:/.*)?")
-_PROXIED = re.compile(r"mlflow-artifacts:/++(?![^/]*:)([^?#]*)")
+# As MLflow's own parsers read them (RunsArtifactRepository.parse_runs_uri, _parse_model_uri and
+# _get_proxied_run_artifact_destination_path, 3.17.2): after ``//`` comes a host, which they pass
+# over, unless a third slash follows.
+_ROOT = r"(?:/|///)"
+_RUNS_URI = re.compile(rf"runs:{_ROOT}([0-9a-f]{{32}})(?:/.*)?")
+_MODEL_URI = re.compile(rf"models:{_ROOT}(m-[0-9a-f]{{32}})")
+_VERSION_URI = re.compile(rf"models:{_ROOT}([^/@]+)/([0-9]{{1,10}})")
+_PROXIED = re.compile(rf"mlflow-artifacts:{_ROOT}([^/:]+(?:/.*)?)")
+_NOT_PLAIN = re.compile(r"[?#;%\\\x00-\x1f\x7f-\x9f]|^\s|\s$|/\.{1,2}(?:/|$)")
+"""What a location may hold so that some reader takes its end, or its way, for another."""
+MAX_STEPS: Final = 3
+"""Locations that a location may lead to: a version of a model stands for its own source."""
 
 
 class Answer(Protocol):
@@ -170,7 +179,8 @@ class Lookups:
             if error.reason is not None:
                 raise
             return NOBODYS  # not kept: the next request asks again
-        self._resolver.keep(kind, value, found)
+        if kind is not ObjectKind.LOCATION:  # a model's version may get another source
+            self._resolver.keep(kind, value, found)
         return found
 
     async def prepare_traces(self, values: Iterable[str]) -> None:
@@ -326,13 +336,34 @@ class Lookups:
         return await self.names(ObjectKind.EXPERIMENT, first)
 
     async def _location(self, value: str) -> Names:
-        """By an address that MLflow will follow; other stores than MLflow's own are nobody's."""
+        """By an address that MLflow will follow; other stores than MLflow's own are nobody's.
+
+        What the shields let pass does not matter here: only what can be read in one way has a
+        name.
+        """
+        for _ in range(MAX_STEPS):
+            if _NOT_PLAIN.search(value) is not None:
+                break
+            if (match := _VERSION_URI.fullmatch(value)) is None:
+                return await self._place(value)
+            name, version = quote(match[1], safe=""), match[2]
+            found = await self._get(
+                f"/api/2.0/mlflow/model-versions/get-download-uri?name={name}&version={version}"
+            )
+            if found is None:
+                break
+            value = _text(found, "artifact_uri")
+        return NOBODYS
+
+    async def _place(self, value: str) -> Names:
+        """By a plain address in MLflow's own store."""
         if match := _RUNS_URI.fullmatch(value):
             return await self.names(ObjectKind.RUN, match[1])
         if match := _MODEL_URI.fullmatch(value):
             return await self.names(ObjectKind.LOGGED_MODEL, match[1])
-        if (match := _PROXIED.fullmatch(value)) and ".." not in value and "%" not in value:
-            return await self._artifact(match[1])
+        if match := _PROXIED.fullmatch(value):
+            # MLflow's own migration tool writes empty segments, which stores pass over.
+            return await self._artifact(re.sub("//+", "/", match[1]))
         return NOBODYS
 
 

@@ -69,6 +69,17 @@ class Shield:
         # By identity: the table has one ``Operation`` for each method of a route, kept alive here.
         self._plans: dict[int, tuple[Operation, Plan]] = {}
 
+    def for_narrowed_keys(self) -> Shield:
+        """The same with the shield against traversal, if that is switched off.
+
+        What a path within an object leads to must be in that object, or else a key that may read
+        the one could read any other.
+        """
+        if ShieldRule.TRAVERSAL in self._rules:
+            return self
+        others = [each for each in self.settings.disabled if each is not ShieldRule.TRAVERSAL]
+        return Shield(self.settings.model_copy(update={"disabled": tuple(others)}))
+
     def needs_body(self, operation: Operation) -> bool:
         """Whether ``check_body`` has to be asked; such bodies are small and seldom."""
         return self._plan(operation).of_body
