@@ -16,6 +16,48 @@ from typing import Final
 
 READ_BYTES: Final = 64 * 1024
 
+DEAD_SECONDS: Final = 90.0
+"""How long a peer may take to acknowledge anything before its machine, or the way there, is gone."""
+# A silent peer is asked after 30 s, and every 15 s, whether it is there; four times (tcp(7)).
+_KEEP_ALIVE: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+)
+# struct tcp_info of linux/tcp.h: eight bytes, then numbers of 32 bits.
+_TCP_INFO: Final = struct.Struct("=8B13I")
+_UNACKED: Final = 8 + 4
+_LAST_ACK_MS: Final = 8 + 12
+
+
+def keep_alive(transport: asyncio.BaseTransport) -> None:
+    """Let the kernel ask a silent peer whether it is there, and end the connection if it is not."""
+    connection = transport.get_extra_info("socket")
+    if connection is None or connection.family == socket.AF_UNIX:
+        return
+    with contextlib.suppress(OSError):  # it is closed
+        for level, option, value in _KEEP_ALIVE:
+            connection.setsockopt(level, option, value)
+
+
+def is_dead(transport: asyncio.BaseTransport) -> bool:
+    """Whether the peer has acknowledged nothing for ``DEAD_SECONDS``, although something was sent.
+
+    The kernel asks a peer whether it is there only while all that was sent is acknowledged; for
+    the rest it waits a quarter of an hour.  ``TCP_USER_TIMEOUT`` would shorten that, and end an
+    upload too whose receiver takes nothing and says so (a closed window); of such nothing is
+    unacknowledged, for nothing is under way.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is None or connection.family == socket.AF_UNIX:
+        return False
+    with contextlib.suppress(OSError, struct.error):  # it is closed, or the system does not tell
+        told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        info: tuple[int, ...] = _TCP_INFO.unpack(told)
+        return info[_UNACKED] > 0 and info[_LAST_ACK_MS] >= DEAD_SECONDS * 1000
+    return False
+
 
 def unacknowledged(transport: asyncio.BaseTransport) -> int:
     """Bytes that the kernel has been given and the peer has not taken; 0 where it does not tell.

@@ -6,7 +6,7 @@ import asyncio
 import errno
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from mypy_extensions import mypyc_attr
 
@@ -14,6 +14,10 @@ from headgate.config import Upstream
 from headgate.dataplane.dial import Dial, dial_tcp
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.model import Endpoint
+
+
+LOOK_SECONDS: Final = 5.0
+"""How often the kernel is asked whether connections in use lead anywhere."""
 
 
 class Waiter(Protocol):
@@ -63,6 +67,7 @@ class Pool:
         self._clock = clock
         self._dial = dial
         self._retired = False
+        self._look_at = 0.0
         self._idle: deque[UpstreamConnection] = deque()
         self._busy: set[UpstreamConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
@@ -140,9 +145,14 @@ class Pool:
         now = self._clock()
         while self._idle and self._idle[0].idle_since < now - self._idle_timeout:
             self._idle.popleft().abort()
+        looks = self._look_at <= now
+        if looks:
+            self._look_at = now + LOOK_SECONDS
         for connection in tuple(self._busy):
             if connection.deadline <= now:
                 connection.on_silence()
+            elif looks:
+                connection.look()
 
     def desert(self) -> None:
         """The endpoint's probes fail, while others are well: who can do better goes elsewhere."""

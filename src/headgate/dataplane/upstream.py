@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from headgate.dataplane.kernel import NO_HOLD, hold, let_go, unread
+from headgate.dataplane.kernel import NO_HOLD, hold, is_dead, keep_alive, let_go, unread
 from headgate.wire.body import UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END, refuse_bare_lf
@@ -19,6 +21,9 @@ WRITE_HIGH_WATER: Final = 64 * 1024
 
 _BEGIN: Final = b"HTTP/1."
 """Whoever begins in another way may speak first and then wait, as SSH and databases do."""
+
+MAX_INTERIM: Final = 32
+"""Interim answers (1xx) that one request may get; MLflow's servers send one at most."""
 
 LATE_BYTES: Final = 1024 * 1024
 """What is still taken of an answer whose connection has broken: early answers are short."""
@@ -69,6 +74,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_full",
         "_head_bytes",
         "_hold",
+        "_interim",
         "_last",
         "_max_fields",
         "_pool",
@@ -88,6 +94,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._finished = False
         self._full = False
         self._hold = NO_HOLD
+        self._interim = 0
         self._response: Response | None = None
         self._last: Response | None = None
         self.exchange: ExchangeSide | None = None
@@ -149,6 +156,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        keep_alive(transport)
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
@@ -208,6 +216,13 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange is not None:
             exchange.on_upstream_silent()
 
+    def look(self) -> None:
+        """End the exchange if MLflow's machine, or the way there, is gone."""
+        exchange = self.exchange
+        if exchange is not None and is_dead(self.transport):
+            self.abort()
+            exchange.on_upstream_lost(TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
+
     # --- reading ---------------------------------------------------------------------------
 
     def _receive(self, exchange: ExchangeSide, data: bytes) -> None:
@@ -220,6 +235,7 @@ class UpstreamConnection(asyncio.Protocol):
             if response is None:
                 return
             self._response = fresh = response
+            self._interim = 0
         body = response.body
         pieces: list[bytes] = []
         if data and not body.done:
@@ -251,3 +267,6 @@ class UpstreamConnection(asyncio.Protocol):
             data = data[end + 4 :]
             if response.status >= 200:
                 return response, data
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                raise ProtocolError(f"it is more than {MAX_INTERIM} interim answers")

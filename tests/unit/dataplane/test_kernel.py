@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import select
 import socket
+import struct
+import time
 
 import pytest
 
@@ -11,6 +15,8 @@ from headgate.dataplane.kernel import (
     NO_HOLD,
     Left,
     hold,
+    is_dead,
+    keep_alive,
     left,
     let_go,
     reset_at_close,
@@ -110,3 +116,65 @@ def test_nothing_is_kept_of_what_is_closed_or_encrypted_or_no_connection() -> No
     assert hold(asyncio.BaseTransport({})) == NO_HOLD
     assert unread(NO_HOLD, 1) == b""
     let_go(NO_HOLD)
+
+
+# --- peers that are gone -------------------------------------------------------------------------
+
+
+class Socket:
+    """What a transport tells of its socket, as the kernel would."""
+
+    family = socket.AF_INET
+
+    def __init__(self, unacked: int, last_ack_ms: int) -> None:
+        self.told = struct.pack("=8B13I", *[0] * 12, unacked, *[0] * 7, last_ack_ms)
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        assert (level, option, size) == (socket.IPPROTO_TCP, socket.TCP_INFO, len(self.told))
+        return self.told
+
+
+class Told(asyncio.BaseTransport):
+    """A transport with such a socket."""
+
+
+@pytest.mark.parametrize(
+    ("unacked", "silent_ms", "dead"),
+    [(1, 90_000, True), (3, 600_000, True), (1, 89_999, False), (0, 600_000, False)],
+)
+def test_a_peer_is_gone_that_acknowledges_nothing(unacked: int, silent_ms: int, dead: bool) -> None:
+    """One that takes nothing and says so has all acknowledged, however long it does."""
+    assert is_dead(Told({"socket": Socket(unacked, silent_ms)})) is dead
+
+
+def test_a_full_receiver_is_not_gone() -> None:
+    """Against the real kernel: its window is closed, and nothing is under way."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+        with ours, theirs:
+            ours.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    ours.send(bytes(65536))
+            info = struct.Struct("=8B13I")
+
+            def unacked() -> int:
+                told = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, info.size)
+                return int(info.unpack(told)[12])
+
+            deadline = time.monotonic() + 10
+            while unacked() and time.monotonic() < deadline:
+                select.select([], [], [], 0.01)
+            assert unacked() == 0
+            assert not is_dead(Told({"socket": ours}))
+
+
+def test_connections_to_mlflow_are_kept_alive() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with socket.create_connection(listener.getsockname()) as ours:
+            keep_alive(Told({"socket": ours}))
+            options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert [ours.getsockopt(socket.IPPROTO_TCP, each) for each in options] == [30, 15, 4]
+    keep_alive(Told({}))  # the gate's own pages have none

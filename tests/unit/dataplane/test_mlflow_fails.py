@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ByteSize
 
-from headgate.config import Limits
+from headgate.config import Limits, Upstream
 from headgate.dataplane.request_body import REPLAY_BYTES
+from headgate.dataplane.upstream import MAX_INTERIM
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, answer, chunked, request
@@ -316,3 +317,41 @@ def test_a_second_connection_that_is_refused_ends_the_request(dialogue: Dialogue
     dialogue.mlflow_refuses()
     assert client.received().startswith(b"HTTP/1.1 503 ")
     assert (dialogue.outcome().attempts, client.end()) == (2, End.OPEN)
+
+
+# --- interim answers -----------------------------------------------------------------------------
+
+INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_interim_answers_are_bounded_in_number(at_once: bool, dialogue: Dialogue) -> None:
+    client, mlflow = asks(dialogue)
+    mlflow.sends(*([INTERIM * MAX_INTERIM] if at_once else [INTERIM] * MAX_INTERIM))
+    assert client.received() == b""
+    mlflow.sends(INTERIM)
+    assert client.received().startswith(b"HTTP/1.1 502 ")
+    assert dialogue.outcome().reason is Reason.UPSTREAM_ERROR
+
+
+def test_each_request_may_have_some(dialogue: Dialogue) -> None:
+    client, mlflow = asks(dialogue)
+    for _ in range(3):
+        mlflow.sends(INTERIM * MAX_INTERIM, answer(200, body=b"whole"))
+        assert client.received().endswith(b"whole")
+        client.sends(request("GET /stream"))
+    dialogue.outcomes()
+
+
+def test_an_interim_answer_is_no_sign_of_life() -> None:
+    """One a minute would keep a client waiting for hours."""
+    dialogue = Dialogue(settings=Upstream(silence_timeout=100))
+    client, mlflow = asks(dialogue)
+    for _ in range(9):
+        mlflow.sends(INTERIM)
+        dialogue.passes(10)
+    assert client.received() == b""
+    mlflow.sends(INTERIM)
+    dialogue.passes(11)
+    assert client.received().startswith(b"HTTP/1.1 504 ")
+    assert dialogue.outcome().reason is Reason.UPSTREAM_TIMEOUT
