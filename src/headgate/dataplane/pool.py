@@ -15,7 +15,6 @@ from headgate.dataplane.dial import Dial, dial_tcp
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.model import Endpoint
 
-
 LOOK_SECONDS: Final = 5.0
 """How often the kernel is asked whether connections in use lead anywhere."""
 

@@ -171,10 +171,10 @@ def test_a_full_receiver_is_not_gone() -> None:
 
 
 def test_connections_to_mlflow_are_kept_alive() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        with socket.create_connection(listener.getsockname()) as ours:
-            keep_alive(Told({"socket": ours}))
-            options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
-            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-            assert [ours.getsockopt(socket.IPPROTO_TCP, each) for each in options] == [30, 15, 4]
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener, socket.create_connection(listener.getsockname()) as ours:
+        keep_alive(Told({"socket": ours}))
+        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert [ours.getsockopt(socket.IPPROTO_TCP, each) for each in options] == [30, 15, 4]
     keep_alive(Told({}))  # the gate's own pages have none
