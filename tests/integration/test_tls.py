@@ -130,6 +130,10 @@ def test_what_is_no_handshake_harms_nobody(
             answer = b""
         # Who speaks plain HTTP is told to use https, and served nothing.
         assert answer.startswith(b"HTTP/1.1 400 ") if sent[:1] == b"G" else answer == b""
+    if sent:
+        event = gate.event("tls_handshake_failed")
+        assert (event["level"], event["client"]) == ("warning", "127.0.0.1")
+        assert event["cause"]
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

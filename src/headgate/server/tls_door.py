@@ -10,14 +10,18 @@ import asyncio
 import errno
 import json
 import logging
+import math
 import socket
 import ssl
+import time
+from collections.abc import Callable
 from typing import Final
 
 from headgate.dataplane.admission import TurnedAway
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import Plane
 from headgate.server.tasks import Tasks
+from headgate.telemetry.event_log import fields
 
 log = logging.getLogger("headgate.server")
 
@@ -25,6 +29,9 @@ ACCEPTS: Final = 64
 """Connections that are taken in one turn of the loop."""
 PAUSE_SECONDS: Final = 1.0
 """How long nothing is accepted when no descriptor is left."""
+REPEAT_SECONDS: Final = 10.0
+"""Handshakes that fail for one cause are logged once in this time."""
+MAX_CAUSES: Final = 50
 SHUTDOWN_SECONDS: Final = 86400.0
 """Longer than the data plane lets any connection take to close; asyncio's own limit does not ask
 whether the client still reads."""
@@ -61,6 +68,7 @@ class TlsDoor:
         self._plane = plane
         self._context = context
         self._handshakes = Tasks()
+        self._failures = _Failures()
         self._paused: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -94,7 +102,8 @@ class TlsDoor:
             if isinstance(entered, TurnedAway):
                 connection.close()  # a response would take the handshake that is not to be done
             else:
-                self._handshakes.start(self._shake_hands(connection, entered), "TLS handshake")
+                shaking = self._shake_hands(connection, entered, peer[0])
+                self._handshakes.start(shaking, "TLS handshake")
 
     def _pause(self, error: OSError) -> None:
         log.error("no connection is accepted for %g s: %s", PAUSE_SECONDS, error.strerror)
@@ -116,11 +125,14 @@ class TlsDoor:
             self._loop.remove_reader(connection.fileno())
         return connection.recv(1, socket.MSG_PEEK)
 
-    async def _shake_hands(self, connection: socket.socket, stranger: str) -> None:
+    async def _shake_hands(self, connection: socket.socket, stranger: str, peer: str) -> None:
         client = ClientConnection(self._plane, "https", stranger)
+        first = b""
         try:
             first = await self._first_byte(connection)
             if first != _HANDSHAKE:
+                if first:
+                    self._failures.count("the client speaks without TLS", peer)
                 _refuse_plain(connection, first)
                 return
             await self._loop.connect_accepted_socket(
@@ -131,11 +143,46 @@ class TlsDoor:
                 ssl_shutdown_timeout=SHUTDOWN_SECONDS,
             )
         except OSError as error:  # so are ssl.SSLError and TimeoutError
-            log.debug("no TLS handshake: %s", error)
+            if first:  # a balancer that only looks whether the port is open has not failed
+                self._failures.count(_clause(error), peer)
         finally:
             if client.handshaking:
                 self._plane.admission.leave(stranger)
                 connection.close()
+
+
+class _Failures:
+    """Logs handshakes that failed: the first of each cause, then how many there were."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+
+    def count(self, cause: str, client: str) -> None:
+        """Count one, of ``client``; log it unless its cause was logged a moment ago."""
+        if cause not in self._counts and len(self._counts) >= MAX_CAUSES:
+            cause = "other causes"
+        count = self._counts[cause] = self._counts.get(cause, 0) + 1
+        now = self._clock()
+        if now - self._told.get(cause, -math.inf) < REPEAT_SECONDS:
+            return
+        self._told[cause] = now
+        self._counts[cause] = 0
+        log.warning(
+            "TLS handshakes that failed: %d, the last with %s: %s",
+            *(count, client, cause),
+            extra=fields("tls_handshake_failed", client=client, cause=cause, count=count),
+        )
+
+
+def _clause(error: OSError) -> str:
+    """Why a handshake failed, in the words of OpenSSL where it has some."""
+    if isinstance(error, TimeoutError):
+        return "the client did not finish it in time"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.lower().replace("_", " ")
+    return error.strerror or type(error).__name__
 
 
 def _wake(readable: asyncio.Future[None]) -> None:

@@ -90,12 +90,12 @@ class EventHandler(logging.Handler):
         written = os.write(fd, line)
         self._lost = 0
         self._cut = written < len(line)
-        if self._cut:
-            self._lose("full" if self._is_file else STALLED)
+        if self._cut:  # where only its end is missing, the next one begins with that
+            self._lose("full" if self._is_file else STALLED, int(written < len(line) - 1))
 
-    def _lose(self, cause: str) -> None:
-        self._lost += 1
-        self.losses.lose("events", cause, 1)
+    def _lose(self, cause: str, events: int = 1) -> None:
+        self._lost += events
+        self.losses.lose("events", cause, events)
 
 
 def _own(stream: TextIO) -> int | None:

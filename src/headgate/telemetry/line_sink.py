@@ -187,10 +187,13 @@ class LineSink:
         left = rest.count(b"\n")
         if written and batch[written - 1] != ord("\n"):
             # Others write to the same file: what follows may be another line of theirs.
+            is_whole = rest.startswith(b"\n")  # but for its end, which the next write begins with
             rest = rest[rest.index(b"\n") + 1 :]
             left -= 1
             self._may_be_cut = self._is_cut = True
-            self._lose(1, 0, "full" if self._is_file else STALLED)
+            told_is_lost = not is_whole and b"\n" not in batch[:written]
+            cause = "full" if self._is_file else STALLED
+            self._lose(int(not is_whole), told if told_is_lost else 0, cause)
         if left:
             self._batches.appendleft((rest, left, 0 if left < lines else told))
             self._waiting += len(rest)
@@ -206,7 +209,9 @@ class LineSink:
     def _lose(self, lines: int, told: int, cause: str, error: str = "") -> None:
         """Count lines that are lost, and those lost before of which they would have told."""
         self._untold += lines + told
-        self._losses.lose(self._name, cause, lines)
+        self._losses.lose(self._name, cause, lines)  # none, too: others shall know of the cut
+        if not lines:
+            return
         self._lost_since += lines
         now = self._clock()
         if now - self._told_at >= REPEAT_SECONDS:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from headgate.telemetry import event_log
@@ -132,8 +132,11 @@ def test_no_line_joins_another_on_a_disk_that_is_full_now_and_then(
     assert b"\n\n" not in path.read_bytes()
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(room=st.lists(st.integers(0, 400), min_size=1, max_size=20))
+@example(room=[117])
+@example(room=[118])
+@example(room=[119])
 def test_no_event_joins_another_on_a_full_disk(room: list[int], tmp_path: Path) -> None:
     path = tmp_path / "events"
     path.unlink(missing_ok=True)
