@@ -16,7 +16,20 @@ WIDTH = 80  # columns
 _INTRODUCTION = """# Command line
 
 `python -m headgate` is the same program as `headgate`. A problem is told in one line on standard
-error that begins with `headgate:`, with exit code 2.
+error that begins with `headgate:`, with exit code 2. `headgate --install-completion` lets bash, zsh
+or fish complete commands and options.
+
+With `--json` a command prints one JSON object on standard output, whatever happens, and exits as it
+would without:
+
+| Member | Meaning |
+| --- | --- |
+| `ok` | whether the exit code is 0 |
+| `errors` | with exit code 2, the lines of standard error; else empty |
+| others | the command's own: `keys`, `key`, `routes`, `steps`, `vulnerabilities`, … |
+
+`headgate up --json` prints its object once the gate is ready. `headgate serve` has no such option:
+all it writes once it runs are JSON objects, one a line.
 """
 _COMMAND = re.compile(r"^  ([a-z][a-z-]*)  ", re.MULTILINE)
 

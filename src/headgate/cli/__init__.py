@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from headgate import __version__, is_compiled
-from headgate.cli.output import drop_output, tell
+from headgate.cli.command import JSON, Command
+from headgate.cli.output import UNWRITABLE, document, drop_output, tell
 from headgate.errors import ConfigError, HeadgateError
+from headgate.net.causes import in_words
 
 EXIT_USAGE = 2
 EXIT_BROKEN_PIPE = 1  # as typer has it
@@ -43,32 +45,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader left, as `| head` does
         drop_output()
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        drop_output()
+        tell(f"headgate: the output cannot be written: {in_words(error)}")
+        return EXIT_USAGE
     return code
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    as_json = JSON in (sys.argv[1:] if arguments is None else arguments)
     try:
         result = _root_command().main(args=arguments, prog_name="headgate", standalone_mode=False)
     except ConfigError as error:
-        return _fail(str(problem) for problem in error.problems)
+        return _fail([str(problem) for problem in error.problems], as_json)
     except HeadgateError as error:
-        return _fail([str(error)])
+        return _fail([str(error)], as_json)
     except typer.TyperException as error:  # unknown option or command, missing argument
-        return _fail([_usage_problem(error)])
+        return _fail([_usage_problem(error)], as_json)
     except typer.Abort:  # a prompt was left without an answer
-        return _fail(["aborted"])
+        return _fail(["aborted"], as_json)
     return result if isinstance(result, int) else 0
 
 
 def _usage_problem(error: typer.TyperException) -> str:
     message = " ".join(error.format_message().split()).removesuffix(".")
     context = getattr(error, "ctx", None)  # only usage errors know the command they are about
-    return message if context is None else f"{message}; see: {context.command_path} --help"
+    if context is None:
+        return message
+    help_ = f"{context.command_path} --help"
+    return f"{message} See: {help_}" if message.endswith("?") else f"{message}; see: {help_}"
 
 
-def _fail(problems: Iterable[str]) -> int:
+def _fail(problems: Sequence[str], as_json: bool) -> int:
     for problem in problems:
         tell(f"headgate: {problem}")
+    if as_json:
+        print(document({}, ok=False, errors=problems))
     return EXIT_USAGE
 
 
@@ -90,7 +104,9 @@ class _Commands(TyperGroup):
 
 
 def _root_command() -> Any:
-    app = _typer(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+    app = _typer(
+        add_completion=True, cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}
+    )
     app.callback(invoke_without_command=True)(_root)
     return typer.main.get_command(app)
 
@@ -117,11 +133,10 @@ def _load(name: str) -> Any:
     if hasattr(module, "app"):
         holder.add_typer(module.app, name=name)
     else:
-        holder.command(name)(getattr(module, name))
+        holder.command(name, cls=Command)(getattr(module, name))
     return typer.main.get_group(holder).commands[name]
 
 
 def _typer(**settings: Any) -> typer.Typer:
-    return typer.Typer(
-        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **settings
-    )
+    defaults = {"add_completion": False, "rich_markup_mode": None}
+    return typer.Typer(pretty_exceptions_enable=False, **(defaults | settings))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 
 import uvloop
 from rich.console import Console
 
+from headgate.cli.output import document
 from headgate.config import Config, Limits, Upstream
 from headgate.contract.diagnosis import cure_for
 from headgate.contract.use import Ask
@@ -27,7 +27,7 @@ def walk(config: Config, *, as_json: bool) -> int:
     well = all(finding.ok for _, finding in found)
     if as_json:
         steps = [{"upstream": name} | asdict(finding) for name, finding in found]
-        print(json.dumps({"ok": well, "steps": steps}, indent=2))
+        print(document({"steps": steps}, ok=well))
     return 0 if well else EXIT_ILL
 
 

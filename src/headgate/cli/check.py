@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from headgate.cli import address
+from headgate.cli.command import AsJson
+from headgate.cli.output import document, tell
 from headgate.config import AuthMode, Config, exposed_secrets, load
 from headgate.stores import store_file, store_warnings
 
@@ -24,11 +25,15 @@ ConfigFile = Annotated[
 ]
 
 
-def check(config: ConfigFile = None) -> None:
+def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List every problem of the configuration, or what it comes to."""
     settings = load(config, os.environ)
-    for warning in warnings(settings):
-        print(f"headgate: warning: {warning}", file=sys.stderr)
+    found = warnings(settings)
+    for warning in found:
+        tell(f"headgate: warning: {warning}")
+    if as_json:
+        print(document({"warnings": found, **facts(settings)}))
+        return
     for name, value in summary(settings):
         print(f"{name:<11} {value}")
 
@@ -45,13 +50,34 @@ def warnings(config: Config) -> list[str]:
     return found
 
 
+def facts(config: Config) -> dict[str, object]:
+    """What a gate with this configuration would do, for programs."""
+    listen = config.listen
+    keys = config.auth.mode is AuthMode.KEYS
+    return {
+        "listen": _where(config),
+        "workers": listen.workers,
+        "clients_need_a_key": keys,
+        "key_store": str(store_file(config.key_database)) if keys else None,
+        "upstreams": {
+            name: {"url": upstream.url, "prefixes": list(upstream.prefixes)}
+            for name, upstream in config.upstreams.items()
+        },
+        "access_log": config.log.access,
+    }
+
+
+def _where(config: Config) -> str:
+    listen = config.listen
+    return address.url(listen.host, listen.port, "http" if listen.tls is None else "https")
+
+
 def summary(config: Config) -> list[tuple[str, str]]:
     """What a gate with this configuration would do, as names and values for a person."""
     listen = config.listen
     keys = config.auth.mode is AuthMode.KEYS
-    where = address.url(listen.host, listen.port, "http" if listen.tls is None else "https")
     lines = [
-        ("listen", f"{where}, {_count(listen.workers, 'worker')}"),
+        ("listen", f"{_where(config)}, {_count(listen.workers, 'worker')}"),
         (
             "clients",
             f"need a key of {store_file(config.key_database)}" if keys else "pass without a key",

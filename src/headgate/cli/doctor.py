@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,9 +10,10 @@ from urllib.parse import urlsplit
 
 import typer
 
-from headgate.cli import client_tls
+from headgate.cli import client_tls, output
 from headgate.cli.chain import walk
 from headgate.cli.check import ConfigFile
+from headgate.cli.command import AsJson, Command
 from headgate.cli.verify import key_to_send, tracking_url
 from headgate.config import ShieldRule, load
 from headgate.contract.known import numbers
@@ -35,7 +35,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
 _HEADINGS = {
     Standing.NEEDS_UPGRADE: "Needs an upgrade",
     Standing.OUT_OF_REACH: "Out of a gate's reach",
@@ -51,7 +50,7 @@ _GUARDS = {
 
 
 @app.callback(invoke_without_command=True)
-def doctor(context: typer.Context, as_json: _AsJson = False, config: ConfigFile = None) -> None:
+def doctor(context: typer.Context, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Tell what is wrong with the way to MLflow, or known of its version.
 
     Without a further word, walks the way to each upstream step by step, as the configuration has
@@ -61,26 +60,28 @@ def doctor(context: typer.Context, as_json: _AsJson = False, config: ConfigFile 
         raise typer.Exit(walk(load(config, os.environ), as_json=as_json))
 
 
-@app.command()
+@app.command(cls=Command)
 def cve(
     url: Annotated[
         str, typer.Option(metavar="URL", help="The tracking URI that clients are given.")
     ],
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Tell which of MLflow's published vulnerabilities its version has, and what blocks them.
+    """Tell which known vulnerabilities MLflow has.
 
-    The key comes from HEADGATE_API_KEY, MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_PASSWORD, or
-    from a prompt.  The exit code is 1 if an upgrade is needed.
+    All that are published are listed, with what blocks them.  The key comes from
+    HEADGATE_API_KEY, MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_PASSWORD, or from a prompt.  The
+    exit code is 1 if an upgrade is needed.
     """
     target = tracking_url(url)
     version = ask_version(target, key_to_send(os.environ)[0])
     found = read_vulnerabilities()
+    needs_upgrade = any(each.standing(version) is Standing.NEEDS_UPGRADE for each in found)
     if as_json:
-        print(json.dumps(document(target, version, found), indent=2))
+        print(output.document(document(target, version, found), ok=not needs_upgrade))
     else:
         print("\n".join(lines(version, found)))
-    if any(each.standing(version) is Standing.NEEDS_UPGRADE for each in found):
+    if needs_upgrade:
         raise typer.Exit(1)
 
 

@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 import typer
 
 from headgate.cli.check import ConfigFile
+from headgate.cli.command import AsJson
 from headgate.cli.keys import DataFolder
+from headgate.cli.output import document
 from headgate.config import AuthMode, Config, load
 from headgate.errors import HeadgateError
 from headgate.model import Grants, Operation
@@ -67,19 +69,52 @@ def explain(
     workspace: Annotated[
         str | None, typer.Option(metavar="NAME", help="The workspace that the request names.")
     ] = None,
+    as_json: AsJson = False,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
     """Tell what a request is and whether a key may send it.
 
     Nothing is sent: the configuration and the key store answer.  Without --key and --role, every
-    role is tried.  The exit code is 1 if the request is denied.
+    role is tried.  The exit code is 1 if the request is denied: by the roles, since the key is
+    revoked or expired, or since the gate refuses such a path whoever asks.
     """
     settings = load(config, os.environ, {"data": data})
-    asked = _read(method.upper(), path, upstream, workspace, settings)
-    roles = Roles(settings.roles)
     if key is not None and role:
         raise HeadgateError("--key and --role exclude each other; give one of them")
+    asked = _read(method.upper(), path, upstream, workspace, settings)
+    if isinstance(asked, str):
+        lines, denied = [("request", f"{method.upper()} {path}"), *_refused(asked)], True
+    else:
+        lines, denied = _explained(asked, key, role, settings)
+    if as_json:
+        print(document(_facts(lines), ok=not denied))
+    else:
+        for name, value in lines:
+            print(f"{name:<{_WIDTH}} {value}".rstrip())
+    if denied:
+        raise typer.Exit(EXIT_DENIED)
+
+
+def _facts(lines: Sequence[tuple[str, str]]) -> dict[str, object]:
+    """Each name with its values: those without one of their own belong to the name before."""
+    found: dict[str, list[str]] = {}
+    last = ""
+    for name, value in lines:
+        last = name or last
+        found.setdefault(last, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _refused(why: str) -> list[tuple[str, str]]:
+    return [("decision", "denied"), ("", why)]
+
+
+def _explained(
+    asked: Asked, key: str | None, role: list[str] | None, settings: Config
+) -> tuple[list[tuple[str, str]], bool]:
+    """The lines about a request that is one, and whether it is denied."""
+    roles = Roles(settings.roles)
     lines = [*_about(asked)]
     denied = False
     if asked.operation.public:
@@ -90,21 +125,21 @@ def explain(
             )
             lines.append(("", "needs administer:gate"))
     elif key is not None or role or settings.auth.mode is AuthMode.NONE:
-        who, grants = _holder(key, role, roles, settings)
+        who, grants, ended = _holder(key, role, roles, settings)
         lines.append(("who", who))
         decided, denied = _decided(grants, asked)
+        if ended:
+            decided, denied = _refused(ended), True
         lines += decided
     else:
         lines += _each_role(roles, asked)
-    for name, value in lines:
-        print(f"{name:<{_WIDTH}} {value}".rstrip())
-    if denied:
-        raise typer.Exit(EXIT_DENIED)
+    return lines, denied
 
 
 def _read(
     method: str, path: str, upstream: str | None, workspace: str | None, settings: Config
-) -> Asked:
+) -> Asked | str:
+    """What the request comes to, or why the gate refuses it whoever sends it."""
     from headgate.contract import classify
 
     if "://" in path:
@@ -112,13 +147,13 @@ def _read(
     try:
         target = canonicalise(path.encode(), b"").path.decode("ascii")
     except ProtocolError as error:
-        raise HeadgateError(f"the gate refuses such a path: {error.message}") from None
+        return f"the gate refuses such a path: {error.message}"
     if upstream is not None and upstream not in settings.upstreams:
         raise HeadgateError(f"there is no upstream {upstream!r}: {', '.join(settings.upstreams)}")
     found, rest = _split(target, upstream, settings)
     operation = classify(method.encode(), rest.encode("ascii"))
     if operation is None or found is None:
-        raise HeadgateError(
+        return (
             f"{method} {rest} is none of MLflow's routes, nor the gate's own: it is refused, "
             "whoever sends it"
         )
@@ -157,19 +192,20 @@ def _about(asked: Asked) -> Iterator[tuple[str, str]]:
 
 def _holder(
     key: str | None, role: Sequence[str] | None, roles: Roles, settings: Config
-) -> tuple[str, Grants]:
+) -> tuple[str, Grants, str]:
+    """Who it is, what they were given, and why their key opens nothing, if it does not."""
     if key is not None:
         record = _record(key, settings)
         state = record.state(time.time())
-        note = "" if state is KeyState.ACTIVE else f"; the key is {state}, so it opens nothing"
-        text = f"key '{record.name}' ({record.id}), {_roles(record.roles)}{note}"
-        return text, roles.grants_for(record.name, record.roles)
+        ended = "" if state is KeyState.ACTIVE else f"the key is {state}, so it opens nothing"
+        text = f"key '{record.name}' ({record.id}), {_roles(record.roles)}"
+        return text, roles.grants_for(record.name, record.roles), ended
     if role:
         for each in role:
             if each not in roles.names:
                 raise HeadgateError(f"there is no role {each!r}: {', '.join(roles.names)}")
-        return f"a key with {_roles(role)}", roles.grants_for("NAME", role)
-    return "everybody (auth.mode is none)", roles.grants_for("anonymous", [ADMIN])
+        return f"a key with {_roles(role)}", roles.grants_for("NAME", role), ""
+    return "everybody (auth.mode is none)", roles.grants_for("anonymous", [ADMIN]), ""
 
 
 def _record(key: str, settings: Config) -> KeyRecord:

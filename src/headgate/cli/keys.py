@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headgate.cli.check import ConfigFile
-from headgate.cli.output import hand_over, tell
+from headgate.cli.command import AsJson, Command
+from headgate.cli.output import document, hand_over, tell
 from headgate.errors import HeadgateError
 from headgate.policy import DEFAULT_ROLES, Roles
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from headgate.stores import KeyRecord, KeyStore
 
 app = typer.Typer(
-    help="Make, list, change and revoke API keys.  Running gates follow within 2 seconds."
+    help="Make, list, change and revoke API keys.  Running gates follow within 2 seconds.",
+    invoke_without_command=True,
 )
 
 DataFolder = Annotated[
@@ -41,6 +42,8 @@ NameOrId = Annotated[
 ]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+TABLE_WIDTH = 72
+"""Columns that the table of keys needs with short names; in fewer each key has lines of its own."""
 _LONGEST = 100 * 365 * 86_400
 
 
@@ -56,7 +59,13 @@ def _seconds(text: str) -> int:
     return seconds
 
 
-@app.command()
+@app.callback()
+def _keys(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command(cls=Command)
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Who or what the key is for.")],
     expires_in: Annotated[
@@ -70,6 +79,7 @@ def create(
             help=f"What it may do; several with several --role.  [{' and '.join(DEFAULT_ROLES)}]",
         ),
     ] = None,
+    as_json: AsJson = False,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
@@ -97,19 +107,25 @@ def create(
             now,
             end,
             roles,
-            hand_over=lambda secret: hand_over(secret, "no key was made"),
+            hand_over=lambda record, secret: hand_over(
+                _document(record, now, secret=secret) if as_json else secret, "no key was made"
+            ),
         )
-    # Standard error often ends up in a log, so the key itself stays off it.
-    tell(_guidance(record))
+    if not as_json:
+        # Standard error often ends up in a log, so the key itself stays off it.
+        tell(_guidance(record))
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_(
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON array, for programs.")] = False,
+    as_json: AsJson = False,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Show every key ever made, never the secrets: they are not stored."""
+    """Show every key ever made, without its secret.
+
+    The secrets are not stored.  With --json `unreadable` names rows that cannot be used.
+    """
     from rich.console import Console
 
     from headgate.stores.keys import KeyStore
@@ -121,20 +137,27 @@ def list_(
     for row in contents.unreadable:
         tell(f"headgate: a key cannot be used and is left out, {row}")
     if as_json:
-        print(json.dumps([_public(record, now) for record in records], indent=2))
+        found = [_public(record, now) for record in records]
+        print(document({"keys": found, "unreadable": [str(row) for row in contents.unreadable]}))
     elif records:
-        Console().print(_table(records, now))
+        console = Console()
+        if console.width >= TABLE_WIDTH:
+            console.print(_table(records, now))
+        else:
+            for line in _narrow(records, now):
+                console.print(line)
     else:
         tell("there are no keys; 'headgate keys create NAME' makes one")
 
 
-@app.command("set-roles")
+@app.command("set-roles", cls=Command)
 def set_roles(
     name_or_id: NameOrId,
     role: Annotated[
         list[str],
         typer.Option(metavar="ROLE", help="What it may do; several with several --role."),
     ],
+    as_json: AsJson = False,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
@@ -146,23 +169,32 @@ def set_roles(
     roles = _existing(role, settings)
     with KeyStore(settings.key_database, create=False) as store:
         record = store.set_roles(name_or_id, roles)
-    tell(f"the key '{record.name}' ({record.id}) has {_roles(record)} now")
+    if as_json:
+        print(_document(record, time.time()))
+    else:
+        tell(f"the key '{record.name}' ({record.id}) has {_roles(record)} now")
 
 
-@app.command()
+@app.command(cls=Command)
 def revoke(
     name_or_id: NameOrId,
+    as_json: AsJson = False,
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
-    """End a key for good; running gates refuse it within 2 seconds."""
+    """End a key for good; running gates refuse it within 2 seconds.
+
+    To revoke it once more changes nothing, and is no error.
+    """
     from headgate.stores.keys import KeyStore
 
     _refuse_secret(name_or_id)
     with KeyStore(_settings(data, config).key_database, create=False) as store:
         before = store.find(name_or_id)
         record = store.revoke(name_or_id, time.time())
-    if before.revoked_at is None:
+    if as_json:
+        print(_document(record, time.time(), was_revoked=before.revoked_at is not None))
+    elif before.revoked_at is None:
         tell(f"revoked the key '{record.name}' ({record.id})")
     else:
         when = _timestamp(before.revoked_at)
@@ -175,7 +207,7 @@ def issue(
     now: float,
     expires_at: float | None = None,
     roles: Sequence[str] = DEFAULT_ROLES,
-    hand_over: Callable[[str], None] = lambda _secret: None,
+    hand_over: Callable[[KeyRecord, str], None] = lambda _record, _secret: None,
 ) -> tuple[KeyRecord, str]:
     """Make a key; the second value is its secret, which exists nowhere else.
 
@@ -188,7 +220,12 @@ def issue(
 
     secret = mint(secrets.token_bytes(RANDOM_BYTES))
     record = store.create(
-        name, digest(secret), now, expires_at, roles, hand_over=lambda _record: hand_over(secret)
+        name,
+        digest(secret),
+        now,
+        expires_at,
+        roles,
+        hand_over=lambda record: hand_over(record, secret),
     )
     return record, secret
 
@@ -253,6 +290,21 @@ def _public(record: KeyRecord, now: float) -> dict[str, object]:
         "expires_at": _timestamp(record.expires_at),
         "revoked_at": _timestamp(record.revoked_at),
     }
+
+
+def _document(record: KeyRecord, now: float, **fields: object) -> str:
+    return document({"key": _public(record, now), **fields})
+
+
+def _narrow(records: Sequence[KeyRecord], now: float) -> Iterator[Text]:
+    """The same as ``_table`` in a few short lines for each key, for a narrow terminal."""
+    from rich.text import Text
+
+    for record in records:
+        yield Text.assemble(record.id, "  ", Text(record.name, style="bold"))
+        yield Text(f"  {' '.join(record.roles) or 'no roles'}")
+        made = _minute(record.created_at)[: len("2026-11-24")]
+        yield Text.assemble(f"  made {made}, ", _standing(record, now))
 
 
 def _table(records: Sequence[KeyRecord], now: float) -> Table:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import os
 import sys
+from collections.abc import Mapping, Sequence
 
 from headgate.errors import HeadgateError
+from headgate.net.causes import in_words
+
+UNWRITABLE = frozenset({errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG})
+"""How a write to a full disk or a closed standard output fails."""
 
 
 def tell(line: str) -> None:
@@ -27,9 +34,19 @@ def hand_over(text: str, instead: str) -> None:
             raise OSError("it is closed")
         print(text, flush=True)
     except OSError as error:
-        what = error.strerror or str(error)
         drop_output()
-        raise HeadgateError(f"standard output cannot be written ({what}): {instead}") from None
+        raise HeadgateError(
+            f"standard output cannot be written ({in_words(error)}): {instead}"
+        ) from None
+
+
+def document(fields: Mapping[str, object], *, ok: bool = True, errors: Sequence[str] = ()) -> str:
+    """What a command with ``--json`` prints, always as one object.
+
+    ``ok`` says whether the exit code is 0; ``errors`` has what standard error says of an exit code
+    of 2, line by line.  ``fields`` are the command's own.
+    """
+    return json.dumps({"ok": ok, "errors": list(errors), **fields}, indent=2)
 
 
 def drop_output() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
 
+from headgate.cli.command import AsJson
+from headgate.cli.output import document
 from headgate.contract import Row, table
 from headgate.errors import HeadgateError
 from headgate.model import FAMILIES
@@ -17,12 +18,12 @@ def routes(
     family: Annotated[
         str | None, typer.Option(metavar="FAMILY", help="Only those of this family.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON array, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List every route that may pass, with what it is; all others are refused."""
     rows = select(table().rows, family)
     if as_json:
-        print(json.dumps([described(row) for row in rows], indent=2))
+        print(document({"routes": [described(row) for row in rows]}))
     else:
         print("\n".join(lines(rows)))
 

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from headgate import compose
 from headgate.cli import address, first_key, streams
+from headgate.cli.command import AsJson
 from headgate.cli.embedded import EmbeddedServer, MLflowEndedError, probe_health, server_command
 from headgate.cli.folder import claim
 from headgate.cli.progress import waiting
@@ -49,6 +50,7 @@ def up(
         int | None,
         typer.Option(metavar="N", help="Port of the gate.  [8080, or the next free one]"),
     ] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Run MLflow with the gate in front of it, on this machine alone."""
     streams.open_all()
@@ -58,9 +60,9 @@ def up(
             _say(notice)
         if mlflow is not None:
             require_mlflow_at(mlflow)
-            return run_gate(config, stops_mlflow=False)
+            return run_gate(config, stops_mlflow=False, as_json=as_json)
         with embedded_mlflow(config, folder) as server:
-            return run_beside(server, config)
+            return run_beside(server, config, as_json=as_json)
 
 
 def configuration(
@@ -145,7 +147,7 @@ def embedded_mlflow(config: Config, folder: Path) -> Iterator[EmbeddedServer]:
         yield server
 
 
-def run_gate(config: Config, *, stops_mlflow: bool) -> int:
+def run_gate(config: Config, *, stops_mlflow: bool, as_json: bool = False) -> int:
     """Serve until asked to stop, having told a person how to use the gate.  The exit code."""
     with first_key.ensure(config.key_database) as first:
 
@@ -160,13 +162,13 @@ def run_gate(config: Config, *, stops_mlflow: bool) -> int:
                 program=program(sys.argv[0], Path.cwd()),
                 stops_mlflow=stops_mlflow,
             )
-            print("\n".join(welcome.lines()), flush=True)
+            print(welcome.document() if as_json else "\n".join(welcome.lines()), flush=True)
             first.was_shown = True
 
         return compose.serve(config, announce)
 
 
-def run_beside(server: EmbeddedServer, config: Config) -> int:
+def run_beside(server: EmbeddedServer, config: Config, *, as_json: bool = False) -> int:
     """Run the gate for as long as ``server`` runs.  The exit code; 1 when the server died."""
     died, leaving = threading.Event(), threading.Event()
 
@@ -178,7 +180,7 @@ def run_beside(server: EmbeddedServer, config: Config) -> int:
 
     threading.Thread(target=watch, name="watch-mlflow", daemon=True).start()
     try:
-        code = run_gate(config, stops_mlflow=True)
+        code = run_gate(config, stops_mlflow=True, as_json=as_json)
     except SystemExit:  # SIGTERM met the gate before it could drain
         if not died.is_set():
             raise

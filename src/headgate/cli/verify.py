@@ -21,6 +21,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 
 from headgate.cli import client_tls
+from headgate.cli.command import AsJson
 from headgate.cli.verifier import Order, verifying
 from headgate.cli.verify_report import ConsoleView, JsonView, Report
 from headgate.errors import HeadgateError
@@ -64,9 +65,7 @@ def verify(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything it made in MLflow.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document instead, for programs.")
-    ] = False,
+    as_json: AsJson = False,
     python: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Interpreter of an environment that has MLflow."),

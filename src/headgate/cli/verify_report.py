@@ -83,6 +83,8 @@ class Report:
     def document(self) -> dict[str, Any]:
         """The form for machines."""
         return {
+            "ok": self.passed,
+            "errors": [self.error] if self.error else [],
             "passed": self.passed,
             "url": self.url,
             "auth": self.auth,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headgate.cli import address
+from headgate.cli.output import document
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,20 @@ class Welcome:
             "",
             f"Ctrl-C stops {'the gate and MLflow' if self.stops_mlflow else 'the gate'}.",
         ]
+
+    def document(self) -> str:
+        """The same for a program."""
+        base = address.url(self.host, self.port)
+        return document(
+            {
+                "tracking_uri": base,
+                "ui": f"{base}/mlflow/",
+                "mlflow": self.upstream,
+                "data": str(self.data.absolute()),
+                "secret": self.new_key,
+                "keys": list(self.old_keys),
+            }
+        )
 
     def _key(self) -> str:
         if self.new_key is not None:

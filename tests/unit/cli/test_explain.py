@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -129,8 +130,13 @@ def test_a_key_of_the_store(explain: Explain, store: KeyStore) -> None:
 def test_a_key_that_opens_nothing_is_told(explain: Explain, store: KeyStore) -> None:
     issue(store, "old", 0, expires_at=1)
     issue(store, "bare", 0, roles=[])
-    _, output, _ = explain("GET", "/version", "--key", "old")
-    assert "roles writer, publisher; the key is expired, so it opens nothing\n" in output
+    code, output, _ = explain("GET", "/version", "--key", "old")
+    assert code == 1
+    assert lines(output)[-3:] == [
+        lines(output)[3],
+        "decision    denied",
+        "            the key is expired, so it opens nothing",
+    ]
     code, output, _ = explain("GET", "/version", "--key", "bare")
     assert code == 1
     assert "no role\n" in output
@@ -182,6 +188,33 @@ def test_without_authentication_everybody_may_do_everything(
         (("GET", "/nothing"), "GET /nothing is none of MLflow's routes, nor the gate's own"),
         (("DELETE", "/-/livez"), "is none of MLflow's routes"),
         (("GET", "/a//b"), "the gate refuses such a path: the path has an empty segment"),
+    ],
+)
+def test_what_is_refused_whoever_sends_it_is_denied(
+    explain: Explain, arguments: tuple[str, ...], message: str
+) -> None:
+    """With the exit code of each other denial."""
+    code, output, errors = explain(*arguments)
+    assert (code, errors) == (1, "")
+    request, decision, why = lines(output)
+    assert request == f"request     {' '.join(arguments)}"
+    assert decision == "decision    denied"
+    assert message in why
+
+
+def test_the_document_has_the_same_names(explain: Explain) -> None:
+    code, output, _ = explain("POST", "/api/2.0/mlflow/runs/create", "--role", "viewer", "--json")
+    found = json.loads(output)
+    assert code == 1
+    assert (found["ok"], found["errors"]) == (False, [])
+    assert found["needs"] == "write:runs"
+    assert found["decision"][0] == "denied"
+    assert "ask the gate's operator for role writer" in found["decision"][1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         (("GET", "/version", "--upstream", "x"), "there is no upstream 'x': default, lab"),
         (("GET", "/version", "--role", "x"), "there is no role 'x': viewer, writer, publisher,"),
         (("GET", "/version", "--key", "x", "--role", "admin"), "--key and --role exclude"),

@@ -49,6 +49,14 @@ def run(data: Path, monkeypatch: pytest.MonkeyPatch) -> Keys:
     return run
 
 
+def as_json(result: Result) -> dict[str, Any]:
+    """The document that a command printed, with what all of them have in common."""
+    document = dict(json.loads(result.stdout))
+    assert list(document)[:2] == ["ok", "errors"]
+    assert document["ok"] is (result.exit_code == 0)
+    return document
+
+
 def records(data: Path) -> list[dict[str, Any]]:
     with KeyStore(data / "keys.sqlite", create=False) as store:
         return [
@@ -80,7 +88,7 @@ def test_every_key_is_another(run: Keys) -> None:
 def test_a_key_may_end_by_itself(run: Keys, text: str, seconds: int) -> None:
     before = int(time.time())
     created = run("create", "ci", "--expires-in", text)
-    (listed,) = json.loads(run("list", "--json").stdout)
+    (listed,) = as_json(run("list", "--json"))["keys"]
     assert f"good until {listed['expires_at']}" in created.stderr
     expires = time.mktime(time.strptime(listed["expires_at"], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
     assert before + seconds <= expires <= time.time() + seconds
@@ -113,7 +121,7 @@ def test_list_for_programs(run: Keys, data: Path) -> None:
     run("create", "ci")
     run("create", "old")
     run("revoke", "old")
-    one, other = json.loads(run("list", "--json").stdout)
+    one, other = as_json(run("list", "--json"))["keys"]
     assert set(one) == {
         *("id", "name", "roles", "state"),
         *("created_at", "expires_at", "revoked_at"),
@@ -133,7 +141,7 @@ def test_an_expired_key_is_shown_as_such(run: Keys, data: Path) -> None:
     with KeyStore(data / "keys.sqlite") as store:
         keys.issue(store, "old", now=0, expires_at=DAY)
     assert "expired 1970-01-02 00:00Z" in run("list").stdout
-    assert json.loads(run("list", "--json").stdout)[0]["state"] == "expired"
+    assert as_json(run("list", "--json"))["keys"][0]["state"] == "expired"
 
 
 @pytest.mark.parametrize("option", [(), ("--json",)])
@@ -147,7 +155,12 @@ def test_list_never_shows_secrets_or_digests(run: Keys, option: tuple[str, ...])
 def test_an_empty_store_says_how_to_make_a_key(run: Keys, data: Path) -> None:
     KeyStore(data / "keys.sqlite").close()
     assert "headgate keys create NAME" in run("list").stderr
-    assert run("list", "--json").stdout == "[]\n"
+    assert as_json(run("list", "--json")) == {
+        "ok": True,
+        "errors": [],
+        "keys": [],
+        "unreadable": [],
+    }
 
 
 def roles(data: Path) -> list[tuple[str, ...]]:
@@ -196,7 +209,7 @@ def test_a_key_can_be_given_other_roles(run: Keys, data: Path) -> None:
 def test_revoke_by_name_or_id(run: Keys, data: Path, field: str) -> None:
     run("create", "ci")
     run("create", "other")
-    listed = json.loads(run("list", "--json").stdout)
+    listed = as_json(run("list", "--json"))["keys"]
     result = run("revoke", listed[0][field])
     assert (result.exit_code, result.stdout) == (0, "")
     assert f"revoked the key 'ci' ({listed[0]['id']})" in result.stderr
@@ -213,11 +226,11 @@ def test_revoking_twice_says_so_and_succeeds(run: Keys) -> None:
     """What was asked for is the case; and the time of the first stays."""
     run("create", "ci")
     assert run("revoke", "ci").stderr.startswith("revoked the key 'ci' (k_")
-    (before,) = json.loads(run("list", "--json").stdout)
+    (before,) = as_json(run("list", "--json"))["keys"]
     again = run("revoke", "ci")
     assert again.exit_code == 0
     assert f"({before['id']}) was revoked already, at {before['revoked_at']}\n" in again.stderr
-    assert json.loads(run("list", "--json").stdout) == [before]
+    assert as_json(run("list", "--json"))["keys"] == [before]
 
 
 def headgate(redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -259,7 +272,7 @@ def test_a_key_is_not_made_for_a_reader_that_has_left(data: Path) -> None:
             check=False,
         )
     assert done.returncode == 2
-    assert "(Broken pipe): no key was made" in done.stderr
+    assert "(the connection was closed): no key was made" in done.stderr
     assert records(data) == []
 
 
@@ -270,6 +283,35 @@ def test_standard_output_holds_the_key_alone_wherever_the_rest_goes(
     done = headgate(redirection, "keys", "create", "ci", "--data", str(data))
     assert done.returncode == 0
     assert verdict(done.stdout.removesuffix("\n")) is Verdict.FINE
+
+
+def test_each_command_has_a_document_for_programs(run: Keys) -> None:
+    created = as_json(run("create", "ci", "--json", "--expires-in", "1d"))
+    assert verdict(created["secret"]) is Verdict.FINE
+    assert created["key"]["name"] == "ci"
+    changed = as_json(run("set-roles", "ci", "--role", "viewer", "--json"))
+    assert changed["key"] == created["key"] | {"roles": ["viewer"]}
+    revoked = as_json(run("revoke", "ci", "--json"))
+    assert (revoked["key"]["state"], revoked["was_revoked"]) == ("revoked", False)
+    assert as_json(run("revoke", "ci", "--json")) == revoked | {"was_revoked": True}
+    assert as_json(run("list", "--json"))["keys"] == [revoked["key"]]
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60])
+def test_the_list_can_be_read_in_a_narrow_terminal(
+    run: Keys, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for name in ("build", "a name of some length (team A)"):
+        run("create", name, "--expires-in", "90d")
+    run("revoke", "build")
+    shown = run("list").stdout
+    assert max(map(len, shown.splitlines())) <= columns
+    words = " ".join(shown.split())
+    for record in as_json(run("list", "--json"))["keys"]:
+        assert f"{record['id']} {record['name']} writer publisher made " in words
+    assert "revoked 20" in words
+    assert "until 20" in words
 
 
 def test_a_new_store_is_told_of(run: Keys, data: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +14,7 @@ import pytest
 
 import headgate
 from headgate.cli import COMMANDS, main
+from headgate.stores import KeyStore
 
 
 @pytest.fixture(autouse=True)
@@ -27,20 +31,19 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (
             ["check", "--confg", "x"],
             (
-                "headgate: No such option: --confg (Possible options: --config); "
+                "headgate: No such option: --confg (Possible options: --config, --json); "
                 "see: headgate check --help\n"
             ),
         ),
         (["--unknown"], "headgate: No such option: --unknown; see: headgate --help\n"),
         (
             ["serv"],
-            "headgate: No such command 'serv'. Did you mean 'serve'?; see: headgate --help\n",
+            "headgate: No such command 'serv'. Did you mean 'serve'? See: headgate --help\n",
         ),
         (
             ["check", "surplus"],
             "headgate: Got unexpected extra argument(s) (surplus); see: headgate check --help\n",
         ),
-        (["keys"], "headgate: Missing command; see: headgate keys --help\n"),
         (
             ["keys", "create"],
             "headgate: Missing argument 'NAME'; see: headgate keys create --help\n",
@@ -82,12 +85,102 @@ def test_every_problem_of_the_configuration_gets_a_line(
     ]
 
 
-def test_no_argument_at_all_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    code = main([])
+@pytest.mark.parametrize("arguments", [[], ["keys"]])
+def test_no_argument_at_all_prints_the_help(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(arguments)
 
     printed = capsys.readouterr()
     assert (code, printed.err) == (0, "")
-    assert printed.out.startswith("Usage: headgate ")
+    assert printed.out.startswith(" ".join(["Usage: headgate", *arguments]))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "--json", "--config", "none.toml"],
+        ["keys", "list", "--json"],
+        ["keys", "revoke", "--json"],
+        ["routes", "--family", "x", "--json"],
+        ["check", "--jsn", "--json"],
+    ],
+)
+def test_a_mistake_is_a_document_too_where_one_is_wanted(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(arguments)
+
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
+    assert code == 2
+    assert (document["ok"], len(document["errors"])) == (False, 1)
+    assert printed.err == f"headgate: {document['errors'][0]}\n"
+
+
+def test_every_command_has_a_document() -> None:
+    """But for the one that runs on, whose output is documents, line by line."""
+    for command in sorted(COMMANDS.keys() - {"serve", "keys"}):
+        assert "--json" in helped(command), command
+    for command in ("create", "list", "set-roles", "revoke"):
+        assert "--json" in helped("keys", command), command
+    assert "--json" in helped("doctor", "cve")
+
+
+def helped(*command: str) -> str:
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        main([*command, "--help"])
+    return output.getvalue()
+
+
+def test_no_help_is_cut_or_shows_braces() -> None:
+    for command in ((), *((name,) for name in COMMANDS), ("keys", "create"), ("doctor", "cve")):
+        assert "..." not in helped(*command).replace("[ARGS]...", ""), command
+        assert "{" not in helped(*command), command
+
+
+def test_check_has_a_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"]
+    assert document["upstreams"]["default"]["url"] == "http://127.0.0.1:5000"
+    assert document["key_store"] == "headgate-data/keys.sqlite"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"), [("ke", "keys"), ("keys cre", "create"), ("check --con", "--config")]
+)
+def test_a_shell_can_complete_commands(words: str, offered: str) -> None:
+    """As the script of ``--show-completion bash`` asks."""
+    environment = os.environ | {
+        "_HEADGATE_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"headgate {words}",
+        "COMP_CWORD": str(len(words.split())),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "headgate"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert offered in done.stdout.split()
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["keys", "list"], ["routes"]])
+def test_a_full_disk_is_told_in_words(arguments: list[str], tmp_path: Path) -> None:
+    KeyStore(tmp_path / "headgate-data" / "keys.sqlite").close()
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "headgate", *arguments, "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "headgate: the output cannot be written: No space left on device\n"
 
 
 COMPILED = " (compiled)" if headgate.is_compiled() else ""

@@ -44,7 +44,7 @@ def test_json_says_all_of_a_route(capsys: pytest.CaptureFixture[str]) -> None:
     main(["routes", "--json", "--family", "logged-models"])
     routes = {
         (route["operation"], route["method"]): route
-        for route in json.loads(capsys.readouterr().out)
+        for route in json.loads(capsys.readouterr().out)["routes"]
     }
     assert routes["logged-models/create", "POST"] == {
         "operation": "logged-models/create",
