@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long check wheel bench chaos docs lock clean
+.PHONY: help run test test-long test-clients check wheel bench chaos docs lock clean
 
 help: ## list the verbs
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## start an embedded MLflow with the gate in front of it (ARGS="--help" for options)
 	@$(BIN)/headgate up $(ARGS)
@@ -20,6 +20,9 @@ test: $(VENV)/.dev ## all tests, against a real MLflow server, client and browse
 test-long: $(VENV)/.dev ## what takes minutes: the gate against MLflow's own code, hundreds of thousands of requests
 	@$(BIN)/python -m tests.install_debian_packages
 	@$(BIN)/python -m pytest -m long -s $(ARGS)
+
+test-clients: $(VENV)/.dev ## MLflow's own clients, 2.9.2 to 3.17.2, through the gate and without it: a table
+	@$(BIN)/python -m pytest -m clients -s $(ARGS)
 
 check: $(VENV)/.dev ## formatting, lint, types, import contracts, generated documents
 	@$(BIN)/ruff format --check .
