@@ -170,7 +170,7 @@ def _chain(error: object, seen: set[int]) -> Iterator[BaseException]:
 
 
 # What OpenSSL and Python say of their own insides.
-_ORIGIN = re.compile(r"\[Errno -?\d+\]\s*|\[[A-Z: _0-9]{5,}\]\s*|\s*\(_ssl\.c:\d+\)")
+_ORIGIN = re.compile(r"\[Errno -?\d+\]\s*|\[[A-Z: _0-9]{5,}\]\s*|(?<!\s)\s*+\(_ssl\.c:\d+\)")
 
 
 def _in_words(error: BaseException) -> str:

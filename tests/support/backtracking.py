@@ -355,8 +355,15 @@ class Automaton:
         for found in self.findings(None):
             raise UnprovableError(f"within an atomic group: {found}")
 
-    def findings(self, search: int | None) -> Iterator[Finding]:
-        """What makes the pattern slow; ``search``: the state that stands for ``re.search``."""
+    def findings(
+        self, search: int | None, certain: frozenset[State] = frozenset()
+    ) -> Iterator[Finding]:
+        """What makes the pattern slow.
+
+        Args:
+            search: the state that stands for ``re.search``.
+            certain: the states in which a match is certain.
+        """
         for state in self.components:
             if pump := self._exponential(state):
                 yield Finding("exponential", self._way_to(state), pump)
@@ -364,26 +371,48 @@ class Automaton:
         for first, second in product(self.components, repeat=2):
             if first == second:
                 continue
-            if first[0] == search and self._always_ends_well(second):
+            if first[0] == search and second in certain:
                 continue
             if pump := self._polynomial(first, second):
                 yield Finding("polynomial", self._way_to(first), pump)
 
-    def _always_ends_well(self, state: State) -> bool:
-        """Whether a loop goes on or is a match, whatever comes: a search resumes behind it."""
-        component = self.components[state]
-        for each in component:
-            goes_on = {
-                atom
-                for atom, targets in self.steps[each].items()
-                if any(target in component for target, _ in targets)
+    def certain(self) -> frozenset[State]:
+        """The states in which a match is certain, whatever comes: a search resumes behind it.
+
+        Of the sets of states that a text can lead to, those are left out that a next character or
+        the end can make fail, until none of them is left.
+        """
+        sets: dict[frozenset[State], dict[int, frozenset[State]]] = {}
+        waiting = [frozenset({self.initial})]
+        while waiting:
+            states = waiting.pop()
+            if states in sets:
+                continue
+            sets[states] = {
+                atom: frozenset(
+                    target for state in states for target, _ in self.steps[state].get(atom, ())
+                )
+                for atom in self.alphabet.all
             }
-            if (
-                not goes_on | self.accepts[each] >= self.alphabet.all
-                or END not in self.accepts[each]
-            ):
-                return False
-        return True
+            waiting += [each for each in sets[states].values() if each]
+        accepts = {
+            states: frozenset().union(*(self.accepts[state] for state in states)) for states in sets
+        }
+        sure = {states for states in sets if END in accepts[states]}
+        while True:
+            failing = {
+                states
+                for states in sure
+                if any(
+                    atom not in accepts[states] and following not in sure
+                    for atom, following in sets[states].items()
+                )
+            }
+            if not failing:
+                break
+            sure -= failing
+        unsure = frozenset().union(*(states for states in sets if states not in sure))
+        return frozenset().union(*sure) - unsure
 
     def _exponential(self, origin: State) -> str:
         """A word that leads from a state back to it in two ways."""
@@ -519,4 +548,8 @@ def analyse(pattern: str | bytes, flags: int, how: str) -> Analysis:
     done = builder.sequence(parsed, flags, start)
     accepted = frozenset({END}) if how == "fullmatch" else alphabet.all | {END}
     automaton = Automaton(builder.nodes, initial, done, alphabet, accepted)
-    return Analysis(list(automaton.findings(search)), list(automaton.pumps()), alphabet.examples)
+    attempt = Automaton(builder.nodes, start, done, alphabet, accepted)
+    certain = attempt.certain() if search is not None else frozenset()
+    return Analysis(
+        list(automaton.findings(search, certain)), list(automaton.pumps()), alphabet.examples
+    )

@@ -19,6 +19,7 @@ from headgate.dataplane.gate import Caller
 from headgate.dataplane.kernel import Left, left, reset_at_close, unacknowledged
 from headgate.dataplane.plane import Plane
 from headgate.model import Reason
+from headgate.net.addresses import plain_peer
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END, empty_lines, request_end
@@ -28,6 +29,8 @@ from headgate.wire.request_fields import CHUNKED
 
 WRITE_HIGH_WATER: Final = 128 * 1024
 """Answer bytes waiting for the client before MLflow's side is asked to pause."""
+LOGGED_BYTES: Final = 4096
+"""What is looked at of a head that is wrong, for the log."""
 PIPELINE_BYTES: Final = 64 * 1024
 """Bytes of following requests taken in while one is under way."""
 DISCARD_BYTES: Final = 64 * 1024
@@ -99,7 +102,7 @@ class ClientConnection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         peer = transport.get_extra_info("peername")
-        self.caller = Caller(peer[0] if peer else "unknown", self._scheme)
+        self.caller = Caller(plain_peer(peer[0]) if peer else "unknown", self._scheme)
         plane = self._plane
         if self.handshaking:
             self.handshaking = False
@@ -339,7 +342,11 @@ class ClientConnection(asyncio.Protocol):
             block = held or data
             if not block:
                 return b""
-        end = request_end(block, self._searched, self._plane.head_bytes)
+        try:
+            end = request_end(block, self._searched, self._plane.head_bytes)
+        except ProtocolError as error:
+            error.head = bytes(block[:LOGGED_BYTES])
+            raise
         if end < 0:
             if not held:
                 held += data
@@ -359,7 +366,11 @@ class ClientConnection(asyncio.Protocol):
     def _begin(self, block: bytes, rest: bytes) -> bytes:
         """Start the exchange of the request whose head is ``block``; returns what follows it."""
         plane = self._plane
-        request = read_request(block, plane.max_fields, self._last)
+        try:
+            request = read_request(block, plane.max_fields, self._last)
+        except ProtocolError as error:
+            error.head = block[:LOGGED_BYTES]
+            raise
         fields = request.fields
         if request is not self._last:
             if fields.origin is NOWHERE:  # nothing that has been said before says it
@@ -467,13 +478,13 @@ class ClientConnection(asyncio.Protocol):
         """Answer bytes that are no request, or a body that breaks its framing."""
         exchange = self._exchange
         if exchange is None:
-            exchange = self._unreadable()
+            exchange = self._unreadable(error.head)
         self._body = ChunkedBody()  # nobody knows where it ends: the connection must close
         exchange.on_malformed(error)
 
-    def _unreadable(self) -> Exchange:
-        """An exchange for bytes that were no request."""
-        request = unreadable()
+    def _unreadable(self, head: bytes = b"") -> Exchange:
+        """An exchange for bytes that were no request; ``head``: as far as they looked like one."""
+        request = unreadable(head)
         caller = self.caller
         request.fields.origin = NOWHERE._replace(address=caller.address, scheme=caller.scheme)
         self._exchange = Exchange(self._plane, self, request)

@@ -61,6 +61,7 @@ class Exchange:
         "_principal",
         "_route",
         "_scanned",
+        "_sent",
         "_started",
         "_status",
         "close",
@@ -86,6 +87,7 @@ class Exchange:
         self._scanned: ScannedBody | None = None
         self._admitted = False
         self._principal = ""
+        self._sent = 0
         self._status = 0
         self._detail = ""
         self.request = request
@@ -364,7 +366,7 @@ class Exchange:
     def _answer(self, verdict: Answered) -> None:
         connection = self._begin_own_answer(200)
         head_only = self.method == b"HEAD"
-        self._client.write(
+        self._write_own(
             answer.document(verdict.body, self.request_id, connection, head_only=head_only)
         )
         self.on_answered()
@@ -375,6 +377,11 @@ class Exchange:
         self.phase = Phase.RESPOND
         client = self._client
         return self.settle_connection(client.body_done or client.can_discard())
+
+    def _write_own(self, message: bytes) -> None:
+        """Send a whole response that is not MLflow's, and count the bytes of its body."""
+        self._sent = len(message) - message.index(b"\r\n\r\n") - 4
+        self._client.write(message)
 
     def _fail(self, refusal: Refusal, phase: Phase) -> None:
         """Refuse, or cut the connection when part of an answer has been sent already."""
@@ -394,7 +401,7 @@ class Exchange:
         client = self._client
         connection = self.settle_connection(client.body_done or client.can_discard())
         head_only = self.method == b"HEAD"
-        client.write(answer.refusal(refusal, self.request_id, connection, head_only=head_only))
+        self._write_own(answer.refusal(refusal, self.request_id, connection, head_only=head_only))
         self._end(refusal.reason)
         client.on_exchange_end(keep=not self.close)
 
@@ -426,7 +433,7 @@ class Exchange:
                 now - self._started,
                 now - forwarding.started if forwarding is not None and forwarding.started else 0.0,
                 self.received,
-                forwarding.bytes_out if forwarding is not None else 0,
+                forwarding.bytes_out if forwarding is not None and not self._sent else self._sent,
                 forwarding.attempts if forwarding is not None else 0,
                 request.fields.known.get(b"user-agent", b""),
                 self._detail,

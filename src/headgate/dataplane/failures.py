@@ -187,6 +187,7 @@ def malformed(error: ProtocolError) -> Refusal:
         error.reason,
         f"Headgate refused the request: {error.message}.",
         status=error.status or None,
+        detail=error.message,
     )
 
 

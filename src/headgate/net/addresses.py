@@ -157,6 +157,12 @@ def unmapped(address: Address) -> Address:
     return address
 
 
+def plain_peer(address: str) -> str:
+    """The address of a peer as the system writes it; an IPv4 client of ``::`` by its own."""
+    mapped = address.startswith("::ffff:") and "." in address
+    return address[len("::ffff:") :] if mapped else address
+
+
 def carried(address: Address) -> Address:
     """The IPv4 address that an IPv6 address stands for, if it stands for one alone."""
     if isinstance(address, ipaddress.IPv6Address):

@@ -12,7 +12,7 @@ import re
 import ssl
 from typing import Final
 
-_ORIGIN: Final = re.compile(r"^\[Errno -?\d+\]\s*|^\[[A-Z: _0-9]+\]\s*|\s*\(_ssl\.c:\d+\)$")
+_ORIGIN: Final = re.compile(r"^\[Errno -?\d+\]\s*|^\[[A-Z: _0-9]+\]\s*|(?<!\s)\s*+\(_ssl\.c:\d+\)$")
 
 # The codes of X509_verify_cert (OpenSSL, x509_vfy.h) that have a cure of their own.
 _CERTIFICATES: Final = {

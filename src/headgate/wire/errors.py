@@ -10,7 +10,8 @@ class ProtocolError(Exception):
 
     ``message`` completes the sentence "the request was refused: …" and holds nothing that the
     peer sent.  ``status`` is what a client is answered, 0 for the reason's own, and ``error_code``
-    is MLflow's word for it, empty for the reason's own.
+    is MLflow's word for it, empty for the reason's own.  ``head`` is the head of the request that
+    is wrong, for the log, where it is known.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class ProtocolError(Exception):
         self.reason = reason
         self.status = status
         self.error_code = error_code
+        self.head = b""
 
 
 def ambiguous(message: str) -> ProtocolError:

@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from headgate.net.addresses import unmapped
 from headgate.wire.target import is_authority
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -41,9 +42,8 @@ def is_in(address: str, networks: Sequence[Network]) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return any(parsed in network for network in networks)
+    plain = unmapped(parsed)
+    return any(plain in network for network in networks)
 
 
 def origin_of(
@@ -86,7 +86,7 @@ def _address(hop: bytes) -> str | None:
     if b"%" in hop:  # a zone (RFC 4007) may be any text, and means nothing on another machine
         return None
     try:
-        return str(ipaddress.ip_address(hop.decode("ascii")))
+        return str(unmapped(ipaddress.ip_address(hop.decode("ascii"))))
     except ValueError:
         return None
 

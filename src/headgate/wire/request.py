@@ -13,6 +13,7 @@ from headgate.wire.target import origin_form
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{8,128}")
 # A request line that llhttp would take as it is; any other goes to llhttp itself.
+_LIKE_A_LINE: Final = re.compile(rb"([A-Z]{1,20}+) +([^ \r\n]++)")
 _PLAIN_LINE: Final = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|HEAD) (/[A-Za-z0-9/._~\-?&=%+,:@]*)")
 _VERSION: Final = b" HTTP/1.1\r\n"
 _SPACE: Final = 0x20
@@ -122,12 +123,14 @@ def _read(block: bytes, max_fields: int) -> Request:
     return Request(method, found.target, minor, fields, line)
 
 
-def unreadable() -> Request:
-    """Stands for bytes that were no request."""
+def unreadable(head: bytes = b"") -> Request:
+    """Stands for bytes that were no request; of ``head`` it has the method and the target."""
     fields = RequestFields(b"")
     fields.length = CHUNKED
     fields.close = True
-    return Request(b"", b"", 1, fields)
+    line = _LIKE_A_LINE.match(head)
+    method, target = (line[1], line[2]) if line is not None else (b"", b"")
+    return Request(method, target, 1, fields)
 
 
 def request_id(fields: RequestFields) -> bytes | None:
