@@ -68,6 +68,21 @@ class Shields(Section):
         description="Hosts and networks that webhooks and AI gateway endpoints may name although "
         "they are private, such as `10.1.0.0/16` or `localhost`.",
     )
+    graphql_depth: int = Field(
+        10, ge=1, le=60, description="How deep a GraphQL query may be nested, fragments included."
+    )
+    graphql_selections: int = Field(
+        1000, ge=1, le=100_000, description="How many fields a GraphQL query may select."
+    )
+    graphql_aliases: int = Field(
+        10, ge=0, le=1000, description="How many aliases a GraphQL query may have."
+    )
+    graphql_root_fields: int = Field(
+        10, ge=1, le=1000, description="How many things a GraphQL query may ask for at once."
+    )
+    graphql_length: int = Field(
+        65_536, ge=256, le=1_000_000, description="How long a GraphQL query may be, in characters."
+    )
     disabled: Annotated[tuple[ShieldRule, ...], BeforeValidator(listed)] = Field(
         (), description="Shields to leave out; the page on shields says what each one blocks."
     )

@@ -59,31 +59,48 @@ class _Extent(NamedTuple):
     aliases: int
 
 
-def excess(query: str) -> str:
+class Bounds(NamedTuple):
+    """What a query may come to; ``length`` is in characters."""
+
+    depth: int = MAX_DEPTH
+    selections: int = MAX_SELECTIONS
+    aliases: int = MAX_ALIASES
+    root_fields: int = MAX_ROOT_FIELDS
+    length: int = MAX_LENGTH
+
+
+DEFAULT: Final = Bounds()
+
+
+def excess(query: str, allowed: Bounds = DEFAULT) -> str:
     """In which respect a query asks for too much, to follow "the query"; empty if in none."""
-    if len(query) > MAX_LENGTH:
-        return f"is longer than {MAX_LENGTH} characters"
+    if len(query) > allowed.length:
+        return f"is longer than {allowed.length} characters"
     try:
-        operations, fragments = _Parser(query).document()
+        operations, fragments = _Parser(query, allowed.depth).document()
         extents = [_Measure(fragments).of(each) for each in operations]
     except UnreadableError as error:
         return str(error)
     bounds = (
-        (max(each.depth for each in extents), MAX_DEPTH, f"is nested more than {MAX_DEPTH} deep"),
+        (
+            max(each.depth for each in extents),
+            allowed.depth,
+            f"is nested more than {allowed.depth} deep",
+        ),
         (
             sum(each.aliases for each in extents),
-            MAX_ALIASES,
-            f"has more than {MAX_ALIASES} aliases",
+            allowed.aliases,
+            f"has more than {allowed.aliases} aliases",
         ),
         (
             sum(each.roots for each in extents),
-            MAX_ROOT_FIELDS,
-            f"asks for more than {MAX_ROOT_FIELDS} things at once",
+            allowed.root_fields,
+            f"asks for more than {allowed.root_fields} things at once",
         ),
         (
             sum(each.selections for each in extents),
-            MAX_SELECTIONS,
-            f"selects more than {MAX_SELECTIONS} fields",
+            allowed.selections,
+            f"selects more than {allowed.selections} fields",
         ),
     )
     return next((said for found, bound, said in bounds if found > bound), "")
@@ -92,7 +109,8 @@ def excess(query: str) -> str:
 class _Parser:
     """Reads a document into the selections of its operations and of its fragments."""
 
-    def __init__(self, query: str) -> None:
+    def __init__(self, query: str, depth: int) -> None:
+        self._depth = depth  # what a refusal for nesting names
         self._tokens = _tokens(query)
         self._kind, self._text = "", ""
         self._next()
@@ -121,7 +139,7 @@ class _Parser:
     def _selection(self, nesting: int) -> _Selection:
         """What stands between ``{``, which is next, and its ``}``."""
         if nesting > MAX_NESTING:
-            raise UnreadableError(f"is nested more than {MAX_DEPTH} deep")
+            raise UnreadableError(f"is nested more than {self._depth} deep")
         found = _Selection()
         self._next()
         while self._text != "}":

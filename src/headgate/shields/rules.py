@@ -68,7 +68,7 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
         "Addresses in the bodies that set up webhooks, secrets, model definitions and endpoints of "
         "the AI gateway.",
         Reason.FORBIDDEN,
-        "{field} names an address within the server's own network, or none that can be told",
+        "{field} names an address within the server's own network",
         "Use the name of a public host, or ask the administrator to add it to shields.targets.",
         ("shields.targets",),
     ),
@@ -136,4 +136,16 @@ def misplaced_trace(what: str) -> Refusal:
         "and not that they lie where MLflow itself has put them. Leave it out: MLflow sets it "
         "itself.",
         detail=f"shield {rule}",
+    )
+
+
+def no_address(field: str) -> Refusal:
+    """What the shield ``private-target`` says of a text that is no address: the client's slip."""
+    rule = ShieldRule.PRIVATE_TARGET
+    return Refusal(
+        Reason.REQUEST_AMBIGUOUS,
+        f"Headgate refused the request (shield {rule}): {field} is blank, or no URL whose host can "
+        "be told. Give a URL such as https://hooks.example.com/path.",
+        detail=f"shield {rule}",
+        error_code="INVALID_PARAMETER_VALUE",
     )

@@ -25,7 +25,7 @@ from headgate.shields import (
 from headgate.shields.exports import ExportScan
 from headgate.shields.messages import Text, texts
 from headgate.shields.plan import PROXY_PATH, Plan, plan_of, sets_trace_tags
-from headgate.shields.rules import misplaced_trace, refusal
+from headgate.shields.rules import misplaced_trace, no_address, refusal
 from headgate.shields.trace_places import TAG, TracePlace
 from headgate.wire.errors import ProtocolError
 
@@ -66,6 +66,13 @@ class Shield:
         self._rules = frozenset(ShieldRule) - off
         self._locations = settings.locations
         self._targets = settings.targets
+        self._graphql = graphql.Bounds(
+            settings.graphql_depth,
+            settings.graphql_selections,
+            settings.graphql_aliases,
+            settings.graphql_root_fields,
+            settings.graphql_length,
+        )
         # By identity: the table has one ``Operation`` for each method of a route, kept alive here.
         self._plans: dict[int, tuple[Operation, Plan]] = {}
 
@@ -139,7 +146,7 @@ class Shield:
                 if traversal.is_unsafe_identifier(value):
                     return refusal(ShieldRule.TRAVERSAL, field=name)
             elif name in plan.query_urls and value and targets.is_private(value, self._targets):
-                return refusal(ShieldRule.PRIVATE_TARGET, field=name)
+                return self._about_target(name, value)
         return None
 
     def check_body(self, operation: Operation, message: Mapping[str, Any]) -> Refusal | None:
@@ -149,7 +156,7 @@ class Shield:
             return None
         if plan.body_query:
             query = message.get("query")
-            excess = graphql.excess(query) if isinstance(query, str) else ""
+            excess = graphql.excess(query, self._graphql) if isinstance(query, str) else ""
             return refusal(ShieldRule.GRAPHQL_BOUNDS, excess=excess) if excess else None
         if plan.body_scorers:
             return self._check_scorers(message)
@@ -234,8 +241,14 @@ class Shield:
             and targets.is_address_text(text.name, value)
             and targets.is_private(value, self._targets)
         ):
-            return refusal(ShieldRule.PRIVATE_TARGET, field=place)
+            return self._about_target(place, value)
         return None
+
+    def _about_target(self, place: str, value: str) -> Refusal:
+        """What is said of an address that the server may not call, or that is none."""
+        if not targets.host_of(value):
+            return no_address(place)
+        return refusal(ShieldRule.PRIVATE_TARGET, field=place)
 
     def _may_lie_at(self, text: Text) -> bool:
         if not text.value:  # the default

@@ -314,3 +314,54 @@ def test_every_rule_says_what_it_is_for_and_what_to_do() -> None:
         assert said.message.startswith(f"Headgate refused the request (shield {rule}): ")
         assert said.message.endswith(".")
         assert said.detail == f"shield {rule}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        " ",
+        "\t",
+        "https://",
+        "http://[::1",
+        "not a url",
+        "https://a b/",
+        "https:///x",
+        "http://a:b:c",
+    ],
+)
+def test_what_is_no_address_is_the_clients_slip(url: str) -> None:
+    """A 400 in words, as MLflow's own for such a webhook (``_validate_webhook_url``)."""
+    shield, hooks = Shield(Shields()), operation("POST /api/2.0/mlflow/webhooks")
+    refused = shield.check_body(hooks, {"name": "x", "url": url})
+    assert refused is not None
+    assert (refused.code, refused.error_code) == (400, "INVALID_PARAMETER_VALUE")
+    assert "url is blank, or no URL" in refused.message
+    assert shield.check_body(hooks, {"name": "x", "url": ""}) is None  # MLflow says it
+
+
+def test_an_address_within_is_forbidden() -> None:
+    refused = Shield(Shields()).check_body(
+        operation("POST /api/2.0/mlflow/webhooks"), {"url": "http://10.0.0.1/"}
+    )
+    assert refused is not None
+    assert refused.code == 403
+
+
+def test_the_bounds_of_graphql_are_settings() -> None:
+    graphql = operation("POST /graphql")
+    query = {"query": "{ a: test b: test c { d { e } } }"}
+    assert Shield(Shields()).check_body(graphql, query) is None
+    for settings, said in (
+        (Shields(graphql_depth=2), "nested more than 2 deep"),
+        (Shields(graphql_aliases=1), "more than 1 aliases"),
+        (Shields(graphql_root_fields=2), "more than 2 things"),
+        (Shields(graphql_selections=4), "more than 4 fields"),
+    ):
+        refused = Shield(settings).check_body(graphql, query)
+        assert refused is not None
+        assert said in refused.message
+    aliases = "{" + " ".join(f"a{n}: test" for n in range(12)) + "}"
+    lax = Shields(graphql_aliases=20, graphql_root_fields=20)
+    assert Shield(Shields()).check_body(graphql, {"query": aliases}) is not None
+    assert Shield(lax).check_body(graphql, {"query": aliases}) is None
+    assert Shield(Shields(graphql_length=256)).check_body(graphql, {"query": "{a}" + " " * 300})
