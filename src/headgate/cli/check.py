@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,7 @@ from headgate.cli import address
 from headgate.cli.command import AsJson
 from headgate.cli.output import document, tell
 from headgate.config import AuthMode, Config, exposed_secrets, load
+from headgate.errors import ConfigError, HeadgateError, Problem
 from headgate.stores import store_file, store_warnings
 
 ConfigFile = Annotated[
@@ -28,6 +31,8 @@ ConfigFile = Annotated[
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List every problem of the configuration, or what it comes to."""
     settings = load(config, os.environ)
+    if problems := unfit_files(settings):
+        raise ConfigError(problems)
     found = warnings(settings)
     for warning in found:
         tell(f"headgate: warning: {warning}")
@@ -36,6 +41,29 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
         return
     for name, value in summary(settings):
         print(f"{name:<11} {value}")
+
+
+def unfit_files(config: Config) -> list[Problem]:
+    """The files of the configuration that can be read, and with which no gate would start."""
+    # `keys` and `explain` import this module and need none of these.
+    from headgate.server.credentials import own_authorization  # noqa: PLC0415
+    from headgate.server.tls import ListenerTls, upstream_context  # noqa: PLC0415
+
+    tries: list[tuple[str, Callable[[], object]]] = []
+    if config.listen.tls is not None:
+        tries.append(("listen.tls", partial(ListenerTls, config.listen.tls)))
+    for name, upstream in config.upstreams.items():
+        tries += [
+            (f"upstreams.{name}.tls", partial(upstream_context, upstream)),
+            (f"upstreams.{name}.credentials", partial(own_authorization, upstream.credentials)),
+        ]
+    found = []
+    for setting, attempt in tries:
+        try:
+            attempt()
+        except HeadgateError as error:
+            found.append(Problem(setting, str(error)))
+    return found
 
 
 def warnings(config: Config) -> list[str]:

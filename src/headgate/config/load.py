@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from headgate.config.schema import Config
+from headgate.config.words import in_words
 from headgate.errors import ConfigError, Problem
 
 ENVIRONMENT_PREFIX = "HEADGATE_"
@@ -66,7 +67,9 @@ def _read(file: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except OSError as error:
         raise ConfigError([Problem(str(file), error.strerror or "cannot be read")]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise ConfigError([Problem(str(file), "is not TOML: it is no text in UTF-8")]) from None
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError([Problem(str(file), f"is not TOML: {error}")]) from None
 
 
@@ -92,7 +95,4 @@ def _put(tree: dict[str, Any], path: tuple[str, ...], value: object) -> None:
 def _problem(item: Any, origin: Mapping[str, str]) -> Problem:
     dotted = ".".join(str(part) for part in item["loc"]) or "configuration"
     where = f"{dotted} (from {origin[dotted]})" if dotted in origin else dotted
-    message = str(item["msg"]).removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        message = "no such setting"
-    return Problem(where, message)
+    return Problem(where, in_words(item))

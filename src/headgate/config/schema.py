@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from headgate.config.roles import Role
-from headgate.config.section import Seconds, Section, listed
+from headgate.config.section import LONGEST_SECONDS, Seconds, Section, listed
 from headgate.config.shields import Shields
 from headgate.config.upstream import Upstream
 from headgate.errors import Problem
@@ -94,7 +94,9 @@ class Listen(Section):
         description="Seconds for which the event loop of a worker may stand still; then the worker "
         "is killed and replaced.",
     )
-    backlog: int = Field(2048, ge=1, description="Connections the kernel may hold for accept.")
+    backlog: int = Field(
+        2048, ge=1, le=65_535, description="Connections the kernel may hold for accept."
+    )
     tls: ListenTls | None = Field(None, description="Serve HTTPS; without it, HTTP.")
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(
         (),
@@ -111,6 +113,7 @@ class Listen(Section):
     lame_duck: float = Field(
         5,
         ge=0,
+        le=LONGEST_SECONDS,
         allow_inf_nan=False,
         description="Seconds after SIGTERM in which readiness is false but new connections are "
         "still served, so that balancers can turn away first. SIGINT skips it.",
@@ -159,7 +162,9 @@ class Limits(Section):
         description="Longest request target, whose path may have 8 KiB; and all header fields of a "
         "request, or of an answer with its status line.",
     )
-    headers: int = Field(200, ge=10, description="Header fields in a request or an answer.")
+    headers: int = Field(
+        200, ge=10, le=10_000, description="Header fields in a request or an answer."
+    )
     buffered_body_bytes: ByteSize = Field(
         ByteSize(16 * 1024 * 1024),
         ge=1,
@@ -180,6 +185,7 @@ class Limits(Section):
     connections: int = Field(
         10_000,
         ge=1,
+        le=1_000_000,
         description="Client connections in each worker, TLS handshakes "
         "included. One address (IPv6: one /64 network) may have half of them while they have not "
         "shown a good key; trusted proxies may have all.",

@@ -17,6 +17,8 @@ from headgate.net.addresses import is_forbidden, is_unspecified
 from headgate.net.hosts import address_of, is_metadata_name
 
 DEVELOPMENT_URL = "http://127.0.0.1:5000"
+OWN_SEGMENTS = frozenset({"-", "health"})
+"""First segments of the gate's own pages: ``/-/health``, ``/health/mlflow``."""
 SCHEMES = ("http", "https", "srv+http", "srv+https", "cloudmap")
 
 # A host as it may stand in a URL, in a Host field and in a certificate; no zone, no user.
@@ -306,8 +308,11 @@ class Upstream(Section):
                 raise ValueError(
                     f"{prefix!r} must be a path such as '/team-a', of plain letters and digits"
                 )
-            if prefix.rstrip("/") == "/-":
-                raise ValueError("'/-' leads to the gate's own pages")
+            first = prefix.split("/")[1]
+            if first in OWN_SEGMENTS:
+                raise ValueError(
+                    f"{prefix!r} would hide the gate's own pages below '/{first}'; choose another"
+                )
         return tuple(prefix.rstrip("/") for prefix in value)
 
 

@@ -9,6 +9,9 @@ from headgate.config import Credentials
 from headgate.errors import HeadgateError
 from headgate.server.files import Files
 
+LONGEST_SECRET = 16 * 1024
+"""Bytes; MLflow's server takes 64 KiB of header fields in all."""
+
 
 def own_authorization(settings: Credentials, files: Files | None = None) -> str:
     """What the gate puts into ``Authorization`` on its way to MLflow; empty if nothing.
@@ -30,8 +33,11 @@ def own_authorization(settings: Credentials, files: Files | None = None) -> str:
 
 def _secret(file: Path, files: Files) -> str:
     """The first line of a file, which must be its only one."""
+    content = files.read(file)
+    if len(content) > LONGEST_SECRET:
+        raise HeadgateError(f"{file} is longer than any secret ({LONGEST_SECRET} bytes)")
     try:
-        text = files.read(file).decode("utf-8").removesuffix("\n").removesuffix("\r")
+        text = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise HeadgateError(f"{file} is not text in UTF-8") from None
     if not text or not text.isprintable():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headgate.cli import main
-from headgate.cli.check import summary
+from headgate.cli.check import summary, unfit_files
 from headgate.config import load
 
 
@@ -56,3 +56,52 @@ def test_the_file_may_be_named_by_the_environment(
     printed = capsys.readouterr()
     assert (code, printed.err) == (0, "")
     assert "http://127.0.0.1:9000, 1 worker\n" in printed.out
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"a\r\nb\r\n", "must hold one line of text, the secret"),
+        (b"\x00\xff" * 1_500_000, "is longer than any secret"),
+        (b"\xff\xfe", "is not text in UTF-8"),
+        (b"", "must hold one line of text, the secret"),
+        (b"two words\n", "holds no token"),
+    ],
+)
+def test_a_secret_file_that_no_gate_would_start_with_is_a_problem(
+    tmp_path: Path, content: bytes, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = tmp_path / "token"
+    token.write_bytes(content)
+    token.chmod(0o600)
+    file = tmp_path / "headgate.toml"
+    file.write_text(
+        f'[upstreams.default.credentials]\npolicy = "replace"\ntoken_file = "{token}"\n'
+    )
+    assert main(["check", "--config", str(file)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"headgate: upstreams.default.credentials: {token} ")
+    assert told in line
+
+
+def test_a_secret_with_the_line_end_of_another_system_is_one(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_bytes(b"secret\r\n")
+    config = load(
+        None,
+        {},
+        {
+            "upstreams.default.credentials.policy": "replace",
+            "upstreams.default.credentials.token_file": token,
+        },
+    )
+    assert unfit_files(config) == []
+
+
+def test_a_certificate_that_no_gate_would_start_with_is_a_problem(tmp_path: Path) -> None:
+    file = tmp_path / "any.pem"
+    file.write_text("nothing")
+    config = load(None, {}, {"listen.tls.certificate": file, "listen.tls.key": file})
+    (problem,) = unfit_files(config)
+    assert problem.path == "listen.tls"
+    assert str(file) in problem.message

@@ -157,14 +157,14 @@ def test_all_problems_are_told_at_once_each_with_its_path_and_source(write: Writ
     assert found == {
         "nonsense": "no such setting",
         "listen.prot": "no such setting",
-        "listen.port": "Input should be less than or equal to 65535",
-        "listen.workers": "Input should be greater than or equal to 1",
-        "auth.mode": "Input should be 'keys' or 'none'",
+        "listen.port": "must be 65535 or less",
+        "listen.workers": "must be 1 or more",
+        "auth.mode": "must be 'keys' or 'none', not 'nobody'",
         "upstreams.default.url (from MLFLOW_SERVER_URL)": (
             "the scheme is 'mlflow'; use http://host:port"
         ),
         "limits.in_flight (from HEADGATE_LIMITS__IN_FLIGHT)": (
-            "Input should be a valid integer, unable to parse string as an integer"
+            "must be a whole number, not 'many'"
         ),
     }
 

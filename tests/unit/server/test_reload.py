@@ -112,7 +112,7 @@ def test_each_problem_is_logged_and_nothing_changes(followed: Followed, said: Sa
     assert said() == [
         f"ERROR: configuration not reloaded: {problem}"
         for problem in (
-            "limits.in_flight: Input should be greater than or equal to 1",
+            "limits.in_flight: must be 1 or more",
             "nonsense: no such setting",
         )
     ]
