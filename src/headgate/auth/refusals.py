@@ -18,8 +18,8 @@ _KNOWS_UNAUTHENTICATED: Final = (2, 3)
 """The first version of the client whose ``ErrorCode`` has ``UNAUTHENTICATED``: older ones raise
 ``ValueError`` for it and lose the sentence (``RestException`` of mlflow/exceptions.py)."""
 _NETRC = (
-    " If you have set MLFLOW_TRACKING_TOKEN, look into ~/.netrc, or the file that NETRC names: an "
-    "entry there for this host, or a default one, is sent in its place."
+    " If you have set MLFLOW_TRACKING_TOKEN, look into ~/.netrc, or the file that NETRC names, and "
+    "into ~/.mlflow/credentials: what stands there for this host is sent in its place."
 )
 
 _CURE = (
@@ -106,7 +106,8 @@ def for_client(refusal: Refusal, authorization: bytes | None, user_agent: bytes)
         return refusal
     if (int(client[1]), int(client[2])) < _KNOWS_UNAUTHENTICATED:
         refusal = replace(refusal, error_code="CUSTOMER_UNAUTHORIZED")
-    # requests, on which the client is built, prefers an entry of ~/.netrc to a header that is set.
+    # requests, on which the client is built, prefers an entry of ~/.netrc to a header that is set;
+    # the client itself prefers a user name and a password to a token (mlflow/utils/rest_utils.py).
     if authorization is not None and authorization.lstrip()[:6].lower() == b"basic ":
         refusal = replace(refusal, message=refusal.message + _NETRC)
     return refusal
