@@ -183,7 +183,7 @@ def test_head_is_refused_without_a_body(dialogue: Dialogue) -> None:
     first, _, rest = client.received().partition(b"\r\n\r\n")
 
     assert b"\r\nContent-Length: 55" in first
-    assert rest.startswith(b"HTTP/1.1 401 Unauthorized\r\n")
+    assert rest.startswith(b"HTTP/1.1 401 Unauthorized: no good API key\r\n")
 
 
 @pytest.mark.parametrize("minor", [0, 1])

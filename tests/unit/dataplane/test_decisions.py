@@ -281,7 +281,7 @@ def test_no_more_requests_than_so_many_are_under_way() -> None:
     first.sends(request("GET /stream"))
     second.sends(request("POST /length", body=b"x"))
     refused = Message.of(second.received())
-    assert refused.line == b"HTTP/1.1 429 Too Many Requests"
+    assert refused.line == b"HTTP/1.1 429 Too Many Requests: the gate is at its limit"
     assert refused.fields[b"retry-after"] == b"2"
 
     dialogue.mlflow_accepts().sends(answer(200))

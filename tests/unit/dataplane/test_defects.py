@@ -26,7 +26,7 @@ def test_a_defect_in_the_gate_is_answered_500(
     client.sends(request("GET /defect", "X-Request-ID: id-of-the-client"))
     got = Message.of(client.received())
 
-    assert got.line == b"HTTP/1.1 500 Internal Server Error"
+    assert got.line == b"HTTP/1.1 500 Internal Server Error: the gate failed"
     assert got.fields[b"x-headgate-reason"] == b"internal"
     assert b"id-of-the-client" in got.rest
     assert b"RuntimeError" not in got.rest

@@ -33,7 +33,7 @@ def test_mlflow_that_does_not_accept_is_said_to_be_unreachable(dialogue: Dialogu
     dialogue.mlflow_refuses()
     refused = Message.of(client.received())
 
-    assert refused.line == b"HTTP/1.1 503 Service Unavailable"
+    assert refused.line == b"HTTP/1.1 503 Service Unavailable: MLflow accepts no connection"
     assert refused.fields[b"retry-after"] == b"2"
     assert b"127.0.0.1:5000 (Connection refused)" in refused.rest
     outcome = dialogue.outcome()
@@ -57,7 +57,7 @@ def test_mlflow_that_leaves_before_its_answer(
     die(mlflow)
     refused = Message.of(client.received())
 
-    assert refused.line == b"HTTP/1.1 502 Bad Gateway"
+    assert refused.line == b"HTTP/1.1 502 Bad Gateway: MLflow closed the connection"
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase) == (Reason.UPSTREAM_RESET, Phase.FORWARD)
     assert (client.end(), dialogue.pool.size) == (End.OPEN, 0)
@@ -125,7 +125,7 @@ def test_an_answer_that_is_none(junk: bytes, dialogue: Dialogue) -> None:
     mlflow.sends(junk)
     refused = Message.of(client.received())
 
-    assert refused.line == b"HTTP/1.1 502 Bad Gateway"
+    assert refused.line == b"HTTP/1.1 502 Bad Gateway: no valid response from MLflow"
     outcome = dialogue.outcome()
     assert outcome.reason is Reason.UPSTREAM_ERROR
     assert (mlflow.end(), client.end()) == (End.CUT, End.OPEN)

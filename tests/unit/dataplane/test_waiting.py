@@ -80,7 +80,7 @@ def test_no_more_than_so_many_wait(dialogue: Dialogue, mlflow: Peer) -> None:
     for client in clients:
         client.sends(request("GET /stream"))
     refused = Message.of(clients[2].received())
-    assert refused.line == b"HTTP/1.1 429 Too Many Requests"
+    assert refused.line == b"HTTP/1.1 429 Too Many Requests: the gate is at its limit"
     assert b"retry-after" in refused.fields
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase) == (Reason.OVERLOADED, Phase.SELECT)
@@ -107,7 +107,7 @@ def test_nobody_waits_where_there_is_nothing_to_wait_for(dialogue: Dialogue) -> 
     client = dialogue.client()
     client.sends(request("POST /empty", body=b"x"))
     refused = Message.of(client.received())
-    assert refused.line == b"HTTP/1.1 503 Service Unavailable"
+    assert refused.line == b"HTTP/1.1 503 Service Unavailable: no MLflow server is in service"
     assert b"retry-after" in refused.fields
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.endpoint) == (Reason.NO_ENDPOINT, "")
