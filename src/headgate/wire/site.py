@@ -48,6 +48,8 @@ def read_authority(text: bytes) -> Authority | None:
     else:
         host, _, port = lower.partition(":")
         host = host.removesuffix(".")
+        if host.endswith("."):  # no name has an empty label (RFC 1035 section 2.3.1)
+            return None
     return Authority(host, str(int(port)) if port else "")
 
 
