@@ -18,6 +18,8 @@ from headgate.model import Reason
 from headgate.wire.errors import ProtocolError
 
 _NOTHING: Final = Message("")
+_FEW: Final = 4
+"""Of more parameters than that, the pattern is tried sooner."""
 _TRUTH: Final = ("true", "false")
 
 
@@ -25,7 +27,8 @@ class Reader:
     """Reads the requests of one operation; one for each, made once.
 
     ``plain_query`` fits queries that ``query`` has nothing against; of those that it does not fit
-    most have a parameter that MLflow does not know.
+    most have a parameter that MLflow does not know.  Neither has it anything against one that
+    begins with one of ``lone_parameters`` and has no ``&``, which is told in a third of the time.
 
     Args:
         message: what its handler reads of the query of a GET, or of any other's body.
@@ -33,7 +36,15 @@ class Reader:
         query: the parameters of the query that its handler reads by itself.
     """
 
-    __slots__ = ("_by_name", "_folded", "is_get", "message", "names", "plain_query")
+    __slots__ = (
+        "_by_name",
+        "_folded",
+        "is_get",
+        "lone_parameters",
+        "message",
+        "names",
+        "plain_query",
+    )
 
     def __init__(
         self,
@@ -48,6 +59,8 @@ class Reader:
         self._by_name: dict[str, Field] = by_name
         self.names = frozenset({*query, *by_name})
         self._folded = {fold(name): name for name in sorted(self.names)}
+        few = self.names if len(self.names) <= _FEW else ()
+        self.lone_parameters = tuple(f"?{name}=".encode("ascii") for name in sorted(few))
         self.plain_query = _plain_query(self.names)
 
     def reads_as(self, other: Reader) -> bool:

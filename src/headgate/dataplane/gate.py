@@ -56,6 +56,7 @@ class Route:
     response_lines: tuple[bytes, ...] = ()
     reads: Reader = NO_READER
     plain_query: re.Pattern[bytes] | None = None
+    lone_parameters: tuple[bytes, ...] = ()
 
     @property
     def takes_length(self) -> bool:

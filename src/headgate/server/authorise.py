@@ -31,6 +31,7 @@ from headgate.shields.trace_places import TAG
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request
 
+_AMPERSAND: Final = ord("&")  # to look for it as bytes costs an exception, within Python
 WORKSPACE: Final = b"x-mlflow-workspace"
 _TRACES: Final = SizeClass.TRACES
 MAX_PARAMETERS: Final = 1_000
@@ -102,8 +103,11 @@ class Authoriser:
         self, route: Route, query: bytes, decision: Allowed | NeedsObject
     ) -> Refusal | None:
         """What speaks against a query, whoever sends it."""
-        plain, shield = route.plain_query, self._shield_for(decision)
-        is_read = plain is not None and plain.fullmatch(query) is None
+        shield = self._shield_for(decision)
+        is_read = False
+        if not _is_lone(query, route.lone_parameters):
+            plain = route.plain_query
+            is_read = plain is not None and plain.fullmatch(query) is None
         if len(query) > MAX_PARAMETERS and query.count(b"&") >= MAX_PARAMETERS:
             judged = isinstance(decision, NeedsObject) or shield.needs_query(route.operation)
             if is_read or judged:
@@ -276,6 +280,14 @@ def _path(route: Route) -> bytes:
 
 def _version(route: Route) -> str:
     return route.dialect.version if route.dialect is not None else ""
+
+
+def _is_lone(query: bytes, parameters: tuple[bytes, ...]) -> bool:
+    """Whether a query is one of the parameters alone; ``startswith`` costs five times as much."""
+    for parameter in parameters:
+        if query[: len(parameter)] == parameter:
+            return _AMPERSAND not in query
+    return False
 
 
 def _decide(request: Request, route: Route, principal: Principal) -> Allowed | Denied | NeedsObject:

@@ -208,6 +208,7 @@ class Pipeline:
             response_lines=lines,
             reads=reads,
             plain_query=reads.plain_query,
+            lone_parameters=reads.lone_parameters,
         )
         sent = request.target.partition(b"?")[0]
         if path != b"/" and sent.startswith(b"/") and len(sent) <= REMEMBERED_PATH:

@@ -27,6 +27,8 @@ _OK: Final = Reason.OK
 _RESPOND: Final = Phase.RESPOND
 # ... and to format one as much as a long text
 _WORDS: Final[dict[Reason | Phase, str]] = {word: word.value for word in (*Reason, *Phase)}
+_KEYLESS_ID: Final = 24
+"""Characters that are too few for a key in base64 (``redact``); the gate's own ids have as many."""
 _THREE_DIGITS: Final = [f"{number:03d}" for number in range(1000)]
 
 
@@ -120,7 +122,7 @@ class AccessLog:
             extra += f',"lines_dropped":{self._dropped}'
         return (
             f'{self._stamp}{_THREE_DIGITS[int((now - second) * 1000)]}Z","event":"request",{asked},'
-            f'"request_id":"{without_keys(outcome.request_id.decode())}",'
+            f'"request_id":"{_shown_id(outcome.request_id.decode())}",'
             f'"duration_ms":{_milliseconds(outcome.duration)},"upstream_ms":{_milliseconds(outcome.upstream_duration)},'
             f'"bytes_in":{outcome.bytes_in},"bytes_out":{outcome.bytes_out},{way}{extra}}}\n'
         )
@@ -157,6 +159,13 @@ def _asked(
         f'"path":{quote(shown[: MAX_PATH // cut].decode("latin-1"))},'
         f'"family":"{family}","principal":{quote(principal)}'
     )
+
+
+def _shown_id(request_id: str) -> str:
+    """A request id, which has no escapes: none of the gate's own can hold a key."""
+    if len(request_id) <= _KEYLESS_ID and "_" not in request_id:
+        return request_id
+    return without_keys(request_id)
 
 
 def _way(client: str, endpoint: str, attempts: int, user_agent: bytes, cut: int) -> str:

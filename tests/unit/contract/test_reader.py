@@ -60,6 +60,7 @@ def test_a_spelling_never_counts_and_never_passes(route: str, data: st.DataObjec
     assert fold(spelled) == fold(name)
     assert known.plain_query is not None
     assert known.plain_query.fullmatch(query) is None
+    assert not query.startswith(known.lone_parameters)
     with pytest.raises(ProtocolError) as caught:
         known.query(query)
     assert caught.value.reason is Reason.REQUEST_AMBIGUOUS
