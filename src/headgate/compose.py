@@ -33,6 +33,7 @@ from headgate.dataplane.dial import pair_dial
 from headgate.errors import HeadgateError
 from headgate.policy import HAD_CALLS, LLM_USER, Roles
 from headgate.server import descriptors, listener
+from headgate.server.certificates import tell_daily
 from headgate.server.cures import ask_error
 from headgate.server.files import Files
 from headgate.server.heart import Heart
@@ -201,9 +202,11 @@ def _run_worker(
             if refresher is not None:
                 refresher.regrant(Roles(new.roles))
 
+        reloader = None
         if source is not None:
             current = made.config if link.replaces else None
-            gate.follow(Reloader(config, source.read, apply, source.file, current))
+            reloader = Reloader(config, source.read, apply, source.file, current)
+            gate.follow(reloader)
         # Where there is but one worker it has nobody to share with.
         is_shared = config.listen.workers > 1 and folder is not None
         board = Board(folder) if is_shared and folder is not None else None
@@ -217,6 +220,8 @@ def _run_worker(
                     checks=checks,
                     version=__version__,
                     keys=None if refresher is None else refresher.status,
+                    configuration=None if reloader is None else reloader.status,
+                    certificates=lambda: _shown_certificates(gate),
                     worker=link.number,
                     workers=config.listen.workers,
                 )
@@ -225,6 +230,8 @@ def _run_worker(
         companions: list[Companion] = [control.serve, checks.settle]
         if refresher is not None:
             companions.append(refresher.run)
+        if link.number == 0:  # one worker is enough to tell
+            companions.append(lambda: tell_daily(lambda: gate.certificates))
         heart = Heart(link.beat, link.rest, link.output, config.listen.worker_timeout)
         worker = Worker(
             config.listen,
@@ -239,6 +246,20 @@ def _run_worker(
         uvloop.run(worker.run(listening, link.ready, link.lifeline))
         if worker.orphaned and folder is not None:  # the supervisor can no longer do it
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _shown_certificates(gate: LiveGate) -> list[dict[str, object]]:
+    """How long the certificates in force hold, for the health page."""
+    now = time.time()
+    return [
+        {
+            "setting": each.setting,
+            "file": each.file,
+            "ends": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(each.ends)),
+            "days_left": round(each.days_left(now), 1),
+        }
+        for each in gate.certificates
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -21,6 +24,7 @@ from tests.support.byte_stream import ClosedError
 from tests.support.certificates import Authority, Certificate
 from tests.support.gate import Gate, bearer, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
+from tests.support.processes import clean_environment
 from tests.support.raw import RawClient, chunk, request_head
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed
@@ -134,6 +138,40 @@ def test_what_is_no_handshake_harms_nobody(
         event = gate.event("tls_handshake_failed")
         assert (event["level"], event["client"]) == ("warning", "127.0.0.1")
         assert event["cause"]
+
+
+def test_a_certificate_that_ends_soon_is_told(
+    start: Start, upstream: RecordingUpstream, certificate: Certificate, key: str, tmp_path: Path
+) -> None:
+    """By the log at the start, by health, `check` and `doctor`."""
+    gate = start(upstream.url)
+    event = gate.event("certificate_ends_soon")
+    assert event["setting"] == "listen.tls.certificate"
+    assert 0 < event["days_left"] < 2
+    context = client_context(Authority(tmp_path, "other"))
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with connect(gate, context) as client:
+        client.send(request_head("GET", "/-/health", bearer(key)))
+        (shown,) = json.loads(client.answer().body)["certificates"]
+    assert shown["file"] == str(certificate.certificate)
+    assert 0 < shown["days_left"] < 2
+    environment = clean_environment() | {
+        "HEADGATE_DATA": str(tmp_path / "data"),
+        "HEADGATE_LISTEN__TLS__CERTIFICATE": str(certificate.certificate),
+        "HEADGATE_LISTEN__TLS__KEY": str(certificate.key),
+        "MLFLOW_SERVER_URL": upstream.url,
+    }
+    for command in (["check"], ["doctor", "--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "headgate", *command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "listen.tls.certificate" in done.stdout + done.stderr
+        assert " ends on " in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

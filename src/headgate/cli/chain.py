@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, replace
 
 import uvloop
@@ -16,6 +17,7 @@ from headgate.control.board import CheckResult
 from headgate.control.checks import Checks
 from headgate.errors import HeadgateError
 from headgate.model import Api
+from headgate.server.certificates import validities
 from headgate.server.doctor import Finding, examine
 
 EXIT_ILL = 1
@@ -33,6 +35,10 @@ def walk(config: Config, *, as_json: bool) -> int:
 
 async def _walk(config: Config, console: Console | None) -> list[tuple[str, Finding]]:
     found: list[tuple[str, Finding]] = []
+    for finding in _certificates(config, time.time()):
+        found.append(("", finding))
+        if console is not None:
+            _show(console, finding, finding.cure)
     for name, settings in config.upstreams.items():
         if console is not None and len(config.upstreams) > 1:
             console.print(f"upstream {name}", markup=False, highlight=False)
@@ -44,6 +50,14 @@ async def _walk(config: Config, console: Console | None) -> list[tuple[str, Find
                 _show(console, finding, "" if cure in cures else cure)  # each is told once
             cures.add(cure)
     return found
+
+
+def _certificates(config: Config, now: float) -> Iterator[Finding]:
+    """How long the certificates hold that the configuration names; those of no upstream too."""
+    for each in validities(config):
+        cure = f"Renew {each.file}; the gate takes it up by itself." if each.tells(now) else ""
+        ended = each.days_left(now) < 0
+        yield Finding(f"{each.setting} holds", not ended, f"it {each.text(now)}", cure)
 
 
 async def _upstream(name: str, settings: Upstream, limits: Limits) -> AsyncIterator[Finding]:

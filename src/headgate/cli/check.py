@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from headgate.cli.command import AsJson
 from headgate.cli.output import document, tell
 from headgate.config import AuthMode, Config, exposed_secrets, load
 from headgate.errors import ConfigError, HeadgateError, Problem
+from headgate.server.certificates import validities
 from headgate.stores import store_file, store_warnings
 
 ConfigFile = Annotated[
@@ -73,6 +75,12 @@ def warnings(config: Config) -> list[str]:
         HeadgateError: the key store is so unsafe that no gate starts with it.
     """
     found = [str(problem) for problem in exposed_secrets(config)]
+    now = time.time()
+    found += [
+        f"{each.setting}: the certificate in {each.file} {each.text(now)}"
+        for each in validities(config)
+        if each.tells(now)
+    ]
     if config.auth.mode is AuthMode.KEYS:
         found += store_warnings(config.key_database)
     return found
@@ -114,6 +122,12 @@ def summary(config: Config) -> list[tuple[str, str]]:
     for name, upstream in config.upstreams.items():
         prefixes = " ".join(prefix or "/" for prefix in upstream.prefixes)
         lines.append(("upstream", f"{name}: {upstream.url}, reached under {prefixes}"))
+    now = time.time()
+    lines += [
+        ("certificate", f"{each.file} {each.text(now)}")
+        for each in validities(config)
+        if not each.tells(now)
+    ]
     lines.append(("access log", "on standard output" if config.log.access else "off"))
     return lines
 

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from headgate.config.restart import RELOADED, RESTART
 from headgate.config.roles import Role
 from headgate.config.section import LONGEST_SECONDS, Seconds, Section, listed
 from headgate.config.shields import Shields
@@ -100,11 +101,13 @@ class Listen(Section):
     tls: ListenTls | None = Field(None, description="Serve HTTPS; without it, HTTP.")
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(
         (),
+        json_schema_extra=RELOADED,
         description="Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, such "
         "as a load balancer's subnets. Default: nobody's.",
     )
     public_names: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
         (),
+        json_schema_extra=RELOADED,
         description="Names under which browsers reach the gate, each with its port where the "
         "address bar shows one, such as `mlflow.example.com` or `tools.example.com:8443`. Their "
         "pages may write, whatever `Host` a proxy in front sends; and without keys requests may "
@@ -223,10 +226,12 @@ class Config(Section):
     """The whole configuration of a gate."""
 
     data: Path = Field(
-        Path("headgate-data"), description="Folder of the key store and of `headgate up`."
+        Path("headgate-data"),
+        json_schema_extra=RESTART,
+        description="Folder of the key store and of `headgate up`.",
     )
-    listen: Listen = Listen()
-    auth: Auth = Auth()
+    listen: Listen = Field(Listen(), json_schema_extra=RESTART)
+    auth: Auth = Field(Auth(), json_schema_extra=RESTART)
     upstreams: dict[str, Upstream] = Field(
         default_factory=lambda: {"default": Upstream()},
         description="Named MLflow services; `default` must be among them.",
@@ -236,7 +241,7 @@ class Config(Section):
     )
     shields: Shields = Shields()
     limits: Limits = Limits()
-    log: Log = Log()
+    log: Log = Field(Log(), json_schema_extra=RESTART)
 
     @property
     def key_database(self) -> Path:

@@ -64,14 +64,22 @@ class KeysView(Protocol):
         ...
 
 
+class View(Protocol):
+    """A dataclass, shown as it is."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ControlFacts:
     """What the pages need to know.
 
     ``draining``: whether this worker is about to stop.  ``metrics``: the Prometheus text.
     ``snapshots``: how each upstream in force stands.  ``checks``: theirs, by the upstream's name.
-    ``version``: of Headgate.  ``keys``: how the key store stands, where there is one.  ``worker``
-    and ``workers``: which of how many this is.
+    ``version``: of Headgate.  ``keys``: how the key store stands, where there is one.
+    ``configuration``: how the one in force differs from the one that is written down, where it can
+    be read again.  ``certificates``: how long each holds.  ``worker`` and ``workers``: which of how
+    many this is.
     """
 
     draining: Callable[[], bool]
@@ -80,6 +88,8 @@ class ControlFacts:
     checks: Callable[[], Mapping[str, Checks]]
     version: str
     keys: Callable[[], KeysView] | None = None
+    configuration: Callable[[], View] | None = None
+    certificates: Callable[[], Sequence[Mapping[str, object]]] = tuple
     worker: int = 0
     workers: int = 1
 
@@ -157,6 +167,10 @@ class _Pages:
             ]
             if keys is not None:
                 answer["keys"] = dataclasses.asdict(keys)
+            if self._facts.configuration is not None:
+                answer["configuration"] = dataclasses.asdict(self._facts.configuration())
+            if certificates := self._facts.certificates():
+                answer["certificates"] = certificates
             if results:
                 answer["apis"] = {
                     name: [_told(name, result) for result in each] for name, each in results.items()

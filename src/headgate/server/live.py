@@ -22,6 +22,7 @@ from headgate.dataplane.pool import Pool
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint, SizeClass
 from headgate.server.authorise import Authoriser
+from headgate.server.certificates import Validity, validities
 from headgate.server.examiner import Examiner
 from headgate.server.files import Files
 from headgate.server.in_force import InForce
@@ -57,6 +58,8 @@ class LiveGate:
         files: reads the certificates and secrets of upstreams at first.
         keep: called with what is in force after each change of it.
 
+    ``certificates``: how long those in force hold.
+
     Raises:
         HeadgateError: a certificate file of an upstream is not fit.
     """
@@ -83,6 +86,7 @@ class LiveGate:
         self._config = config
         self._files = files
         self._keep = keep
+        self.certificates: list[Validity] = []
         self._examiner = Examiner()
         self._retired: list[LiveUpstream] = []
         self._upstreams = {
@@ -135,8 +139,14 @@ class LiveGate:
 
     def keep(self) -> None:
         """Leave what is in force to the workers that start later."""
+        in_force = self.in_force()
+        self._keep(in_force)
+        self.certificates = validities(in_force.config, in_force.files)
+
+    def in_force(self) -> InForce:
+        """The configuration in force, with what the files that it names hold."""
         listener = self._tls.seen if self._tls is not None else {}
-        self._keep(InForce(self._config, self._files.seen | listener))
+        return InForce(self._config, self._files.seen | listener)
 
     async def _await(self, config: Config, upstreams: dict[str, LiveUpstream]) -> None:
         await _are_known(self._coming.values())

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from headgate.config import Config
+from headgate.config.restart import merged, waiting
+from headgate.config.section import Section
 from headgate.errors import ConfigError, HeadgateError
 from headgate.server.watch import FileWatch
+from headgate.telemetry.event_log import fields
 
 log = logging.getLogger("headgate.server")
 
-_RELOADED: Final = frozenset({"trusted_proxies", "public_names"})
-"""Settings of ``listen`` that a running gate takes up."""
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationStatus:
+    """How the configuration in force and the one that is written down compare.
+
+    Attributes:
+        differs_from_file: whether they differ.
+        needs_restart: the settings that differ until a restart.
+        problems: why what is written down could not be put in force.
+    """
+
+    differs_from_file: bool
+    needs_restart: tuple[str, ...]
+    problems: tuple[str, ...]
 
 
 class Reloader:
@@ -44,9 +59,16 @@ class Reloader:
         self._started = started
         self._current = started if current is None else current
         self._asked = current is not None
+        self._needs_restart: tuple[str, ...] = ()
+        self._problems: tuple[str, ...] = ()
         self._read = read
         self._apply = apply
         self._watch = FileWatch(file, taken=False) if file is not None else None
+
+    def status(self) -> ConfigurationStatus:
+        """How things stand since the last reading."""
+        differs = bool(self._needs_restart or self._problems)
+        return ConfigurationStatus(differs, self._needs_restart, self._problems)
 
     def look(self) -> None:
         """Reload if the file has changed since the last look, or if it was asked for."""
@@ -72,54 +94,55 @@ class Reloader:
 
     def _reload(self, *, only_if_different: bool) -> None:
         wanted: Config | None = None
-        problems: Sequence[object] = ()
+        problems: tuple[str, ...] = ()
         try:
             wanted = self._read()
         except ConfigError as error:
-            problems = error.problems
+            problems = tuple(map(str, error.problems))
         if self._watch is not None and not self._watch.rests():
             return  # written while it was read: a later look finds it changed
         self._asked = False
-        for problem in problems:
-            log.error("configuration not reloaded: %s", problem)
+        self._tell_problems(problems)
         if wanted is not None:
             self._take(wanted, only_if_different=only_if_different)
 
     def _take(self, wanted: Config, *, only_if_different: bool) -> None:
-        config = as_far_as_possible(self._started, wanted)
+        config = merged(self._started, wanted)
         if only_if_different and wanted == config == self._current:
+            self._needs_restart = ()
             return
         try:
             self._apply(config)
         except HeadgateError as error:
-            log.error("configuration not reloaded: %s", error)
-        else:
-            for name in fixed_differences(self._started, wanted):
-                log.warning("%s is changed only by a restart", name)
-            self._current = config
-            log.info("configuration reloaded")
+            self._tell_problems((str(error),))
+            return
+        self._current = config
+        self._tell_waiting(wanted)
+        log.info("configuration reloaded", extra=fields("configuration_reloaded"))
+
+    def _tell_problems(self, problems: tuple[str, ...]) -> None:
+        self._problems = problems
+        for problem in problems:
+            log.error(
+                "configuration not reloaded: %s",
+                *(problem,),
+                extra=fields("configuration_refused", problem=problem),
+            )
+
+    def _tell_waiting(self, wanted: Config) -> None:
+        """Name what does not take effect, in one line."""
+        found = list(waiting(self._started, wanted))
+        self._needs_restart = tuple(path for path, _, _ in found)
+        if found:
+            log.warning(
+                "not in force before a restart: %s",
+                "; ".join(
+                    f"{path} (written: {_shown(after)}; in force: {_shown(before)})"
+                    for path, before, after in found
+                ),
+                extra=fields("restart_needed", settings=list(self._needs_restart)),
+            )
 
 
-def as_far_as_possible(started: Config, wanted: Config) -> Config:
-    """The configuration ``wanted``, but with what a gate started otherwise cannot change."""
-    listen = started.listen.model_copy(
-        update={name: getattr(wanted.listen, name) for name in _RELOADED},
-    )
-    return wanted.model_copy(
-        update={"data": started.data, "auth": started.auth, "log": started.log, "listen": listen}
-    )
-
-
-def fixed_differences(started: Config, wanted: Config) -> list[str]:
-    """The settings that differ and that a running gate cannot change."""
-    pairs = {
-        "data": (started.data, wanted.data),
-        "auth": (started.auth, wanted.auth),
-        "log": (started.log, wanted.log),
-        **{
-            f"listen.{name}": (getattr(started.listen, name), getattr(wanted.listen, name))
-            for name in type(started.listen).model_fields
-            if name not in _RELOADED
-        },
-    }
-    return [name for name, (before, after) in pairs.items() if before != after]
+def _shown(value: object) -> str:
+    return "nothing" if value is None else "a table" if isinstance(value, Section) else str(value)

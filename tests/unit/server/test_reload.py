@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from headgate.config import Config, load
+from headgate.config.restart import merged, waiting
 from headgate.errors import HeadgateError
-from headgate.server.reload import Reloader, as_far_as_possible, fixed_differences
+from headgate.server.reload import Reloader
 
 
 class Followed:
@@ -211,16 +212,24 @@ def test_what_needs_a_restart_is_named_and_the_rest_is_put_in_force(
     assert (config.listen.port, config.listen.lame_duck, config.listen.workers) == (8080, 5, 1)
     assert [str(each) for each in config.listen.trusted_proxies] == ["10.0.0.0/8"]
     assert config.limits.in_flight == 7
-    assert said() == [
-        *(
-            f"WARNING: {name} is changed only by a restart"
-            for name in (
-                *("data", "auth", "log"),
-                *("listen.port", "listen.workers", "listen.lame_duck"),
-            )
-        ),
-        "INFO: configuration reloaded",
-    ]
+    needed = (
+        "data",
+        "listen.port",
+        "listen.workers",
+        "listen.lame_duck",
+        "auth.mode",
+        "log.access",
+    )
+    assert followed.reloader.status().needs_restart == needed
+    assert followed.reloader.status().differs_from_file
+    told, reloaded = said()
+    assert told == (
+        "WARNING: not in force before a restart: data (written: elsewhere; in force: "
+        "headgate-data); listen.port (written: 1; in force: 8080); listen.workers (written: 3; in "
+        "force: 1); listen.lame_duck (written: 9.0; in force: 5.0); auth.mode (written: none; in "
+        "force: keys); log.access (written: False; in force: True)"
+    )
+    assert reloaded == "INFO: configuration reloaded"
 
 
 def test_going_back_to_what_the_gate_was_started_with_needs_no_restart(
@@ -232,13 +241,16 @@ def test_going_back_to_what_the_gate_was_started_with_needs_no_restart(
     followed.write("# nothing")
     followed.look()
     assert said() == []  # all is in force as it is written
+    assert not followed.reloader.status().differs_from_file
 
 
 def test_a_restart_that_is_still_needed_is_named_each_time(followed: Followed, said: Said) -> None:
     for limit in (7, 8):
         followed.write(f"[listen]\nport = 1\n[limits]\nin_flight = {limit}")
         followed.look()
-        assert "WARNING: listen.port is changed only by a restart" in said()
+        assert said()[0].startswith(
+            "WARNING: not in force before a restart: listen.port (written: 1"
+        )
 
 
 def test_every_setting_is_either_changed_or_named() -> None:
@@ -255,8 +267,33 @@ def test_every_setting_is_either_changed_or_named() -> None:
             "upstreams.default.url": "http://other",
         },
     )
-    result = as_far_as_possible(Config(), wanted)
-    named = {name.partition(".")[0] for name in fixed_differences(Config(), wanted)}
+    result = merged(Config(), wanted)
+    named = {path.partition(".")[0] for path, _, _ in waiting(Config(), wanted)}
     for name in Config.model_fields:
         taken = getattr(result, name) == getattr(wanted, name)
         assert taken is not (name in named), name
+    assert list(waiting(Config(), result)) == []
+
+
+def test_what_is_written_and_unfit_shows_in_the_status(followed: Followed) -> None:
+    followed.write("nonsense = 1")
+    followed.look()
+    status = followed.reloader.status()
+    assert (status.differs_from_file, status.problems) == (True, ("nonsense: no such setting",))
+    followed.write("# nothing")
+    followed.look()
+    assert not followed.reloader.status().differs_from_file
+
+
+def test_a_table_that_comes_or_goes_is_named_as_one(tmp_path: Path) -> None:
+    for name in ("c.pem", "k.pem", "ca.pem"):
+        (tmp_path / name).write_text("x")
+    tls = {
+        "listen.tls.certificate": tmp_path / "c.pem",
+        "listen.tls.key": tmp_path / "k.pem",
+    }
+    with_tls = load(None, {}, tls)
+    with_ca = load(None, {}, tls | {"listen.tls.client_ca": tmp_path / "ca.pem"})
+    assert [path for path, _, _ in waiting(Config(), with_tls)] == ["listen.tls"]
+    assert [path for path, _, _ in waiting(with_tls, with_ca)] == ["listen.tls.client_ca"]
+    assert merged(with_tls, with_ca) == with_tls
