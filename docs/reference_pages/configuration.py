@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from docs.reference_pages.markdown import GENERATED, table
 from headgate.config import Config
 from headgate.config.load import ENVIRONMENT_PREFIX
+from headgate.config.restart import needs_restart
 from headgate.config.roles import GrantText
 from headgate.config.schema import Network
 from headgate.config.shields import Location, PrivateTarget
@@ -43,13 +44,14 @@ class _Section(NamedTuple):
 
     path: tuple[str, ...]
     model: type[BaseModel]
+    restart: bool
 
     @property
     def text(self) -> str:
         """Title, meaning and settings, as Markdown."""
         title = f"`[{'.'.join(self.path)}]`" if self.path else "Top level"
         rows = (
-            _row((*self.path, name), field)
+            _row((*self.path, name), field, needs_restart(field, inherited=self.restart))
             for name, field in self.model.model_fields.items()
             if _model_of(field) is None
         )
@@ -59,17 +61,24 @@ class _Section(NamedTuple):
 
 def page() -> str:
     """The whole page: a table for each section of the configuration."""
-    return GENERATED + _INTRODUCTION + "".join(section.text for section in _sections((), Config))
+    return (
+        GENERATED
+        + _INTRODUCTION
+        + "".join(section.text for section in _sections((), Config, restart=False))
+    )
 
 
-def _sections(path: tuple[str, ...], model: type[BaseModel]) -> Iterator[_Section]:
+def _sections(
+    path: tuple[str, ...], model: type[BaseModel], *, restart: bool
+) -> Iterator[_Section]:
     """The section of ``model`` and those within it."""
-    yield _Section(path, model)
+    yield _Section(path, model, restart)
     for name, field in model.model_fields.items():
         inner = _model_of(field)
         if inner is not None:
             named = ("NAME",) if get_origin(field.annotation) is dict else ()
-            yield from _sections((*path, name, *named), inner)
+            stays = needs_restart(field, inherited=restart)
+            yield from _sections((*path, name, *named), inner, restart=stays)
 
 
 def _model_of(field: FieldInfo) -> type[BaseModel] | None:
@@ -80,7 +89,7 @@ def _model_of(field: FieldInfo) -> type[BaseModel] | None:
     return None
 
 
-def _row(path: tuple[str, ...], field: FieldInfo) -> tuple[str, ...]:
+def _row(path: tuple[str, ...], field: FieldInfo, restart: bool) -> tuple[str, ...]:
     setting = ".".join(path)
     variable = f"`{ENVIRONMENT_PREFIX}{'__'.join(path).upper()}`"
     is_list = get_origin(field.annotation) is tuple
@@ -89,7 +98,7 @@ def _row(path: tuple[str, ...], field: FieldInfo) -> tuple[str, ...]:
         f"{variable}, comma-separated" if is_list else variable,
         _type(setting, field.annotation) + _bounds(field),
         "required" if field.is_required() else _default(field.get_default()),
-        field.description or "",
+        f"{field.description or ''}{' Needs a restart.' if restart else ''}",
     )
 
 
