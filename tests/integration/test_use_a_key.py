@@ -68,15 +68,20 @@ with provider.get_tracer("t").start_as_current_span("work"):
     pass
 """
     for credential in (f"x-api-key={key}", f"authorization=Bearer%20{key}"):
-        before = _exports(gate)
+        known = len(_exports(gate))
         settings = {
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{gate.url}/v1/traces",
             "OTEL_EXPORTER_OTLP_HEADERS": f"{credential},x-mlflow-experiment-id=0",
         }
         done = run_client(program, gate.url, settings)
         assert done.returncode == 0, done.stderr
-        gate.process.wait_until(lambda: _exports(gate)[len(before) :] or None, "an export", 10)
-        assert _exports(gate)[len(before) :] == [200]
+        assert _exports_after(gate, known) == [200]
+
+
+def _exports_after(gate: Gate, known: int) -> list[int]:
+    """What has come after the first ``known`` exports; waits for one."""
+    process = gate.process
+    return process.wait_until(lambda: _exports(gate)[known:] or None, "an export", 10)
 
 
 def _exports(gate: Gate) -> list[int]:
