@@ -244,7 +244,7 @@ class Exchange:
             self._fail(scanned.refusal, Phase.AUTHORISE)
         elif scanned.waits_for_turn:
             self._client.pause_reading()
-            asyncio.get_running_loop().call_soon(self._look_on)
+            self._plane.call_soon(self._look_on)
         else:
             on_its_way = scanned.passed
             pieces, done = scanned.release()

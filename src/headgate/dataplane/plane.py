@@ -35,7 +35,8 @@ class Plane:
         trusted_proxies: networks whose forwarding fields are believed.
 
     ``issued`` is the number of request ids that it has given out; ``unfinished_bytes`` is what the
-    request heads hold that are not complete.
+    request heads hold that are not complete.  ``call_soon`` makes a call in the next turn of the
+    loop.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Plane:
         self._unfinished: dict[ClientConnection, int] = {}  # the oldest first
         self.draining = False
         self.emptied = asyncio.Event()
+        self.call_soon: Callable[[Callable[[], None]], object] = _call_soon
         self._id_seed = id_seed.encode("ascii")
         self._id_start = b""
         self.issued = 0
@@ -154,3 +156,7 @@ class Plane:
         """Cut every client connection; what is under way ends as cut off by the gate."""
         for connection in tuple(self.connections):
             connection.on_stopped()
+
+
+def _call_soon(callback: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_soon(callback)

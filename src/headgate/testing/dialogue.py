@@ -43,6 +43,7 @@ class Dialogue:
         self.balancer = self._balancer(policy or ClusterPolicy(probe_interval=0, slow_start=0))
         self.gate = ScriptedGate(self.balancer)
         self.plane = Plane(self.gate, self.limits, self.clock, SEED)
+        self.plane.call_soon = self.turns.call_soon
         self._clients: list[Peer] = []
         self._told = 0
 
