@@ -188,6 +188,10 @@ class _BareGate:
         """Ask the real gate, which none of these requests needs."""
         return self._gate.decide_body(request, caller, asked, body)
 
+    def is_otlp(self, request: Request) -> bool:
+        """Ask the real gate, when one is refused."""
+        return self._gate.is_otlp(request)
+
 
 async def _measure(repeats: int, gate: LiveGate, key: str) -> dict[str, float]:
     await gate.prepare()

@@ -182,6 +182,7 @@ class Operation:
         since: the oldest known version that has the route; empty for the gate's own.
         not_in: the newest known version that has not got it yet; empty if all have it.
         native_since: the oldest known version that serves it from FastAPI; empty if none does.
+        otlp: it is a request of the OpenTelemetry protocol, not of MLflow's own.
         ends_in_artifact: its path ends in the path of an artifact.
     """
 
@@ -200,6 +201,7 @@ class Operation:
     since: str = ""
     not_in: str = ""
     native_since: str = ""
+    otlp: bool = False
     ends_in_artifact: bool = False
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from google.rpc import code_pb2, status_pb2
 
 from headgate.cli.keys import issue
 from headgate.stores import KeyStore
 from tests.support.client import run_client
 from tests.support.gate import Gate, running_gate
 from tests.support.mlflow_server import MlflowServer
+from tests.support.mlflow_versions import python_with
 from tests.support.otlp import PROTOBUF, Way, new_trace, protobuf, ways
 from tests.support.raw import RawAnswer, RawClient
 
@@ -258,6 +260,14 @@ with mlflow.start_span("outer") as span:
 mlflow.flush_trace_async_logging()
 print(span.trace_id)
 """
+WITH_MLFLOW_2 = """
+import sys, mlflow
+mlflow.set_experiment(experiment_id=sys.argv[1])
+with mlflow.start_span("outer") as span:
+    with mlflow.start_span("inner"):
+        pass
+print(span.request_id)
+"""
 WITH_OTEL = """
 import sys
 from opentelemetry import trace
@@ -303,3 +313,50 @@ def test_opentelemetrys_exporter_works(compression: str, key: str, world: World)
         "OTEL_EXPORTER_OTLP_HEADERS": fields,
     }
     check_client(run_client(WITH_OTEL, world.gate.url, environment, world.own, compression), world)
+
+
+# --- refusals --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", [EXPORT, f"/mlflow{EXPORT}", f"{EXPORT}?x=1"])
+def test_a_refusal_is_a_status_in_the_encoding_of_the_request(target: str, world: World) -> None:
+    answer = world.gate.ask("POST", target, PROTOBUF, body=protobuf(new_trace()))
+    assert (answer.status, answer.get("Content-Type")) == (401, "application/x-protobuf")
+    status = status_pb2.Status.FromString(answer.body)
+    assert status.code == code_pb2.UNAUTHENTICATED
+    assert "OTEL_EXPORTER_OTLP_HEADERS" in status.message
+    assert answer.get("WWW-Authenticate")
+    json_type = "Content-Type: application/json"
+    answer = world.gate.ask("POST", target, json_type, body=b"{}")
+    assert (answer.status, answer.get("Content-Type")) == (401, "application/json")
+    told = json.loads(answer.body)
+    assert told["code"] == code_pb2.UNAUTHENTICATED
+    assert "OTEL_EXPORTER_OTLP_HEADERS" in told["message"]
+    denied = world.export(Way("", (PROTOBUF,), protobuf(new_trace())), "narrowed", world.other)
+    assert denied.status == 403
+    status = status_pb2.Status.FromString(denied.body)
+    assert status.code == code_pb2.PERMISSION_DENIED
+    assert "exports-a" in status.message
+    wrong = world.export(Way("", ("Content-Type: text/plain",), b"x"), "admin")
+    assert wrong.status == 400
+    assert b"application/x-protobuf or application/json" in wrong.body
+
+
+@pytest.mark.parametrize("version", ["3.9.0", "3.10.1"])
+def test_older_clients_trace_into_their_own_experiment(version: str, world: World) -> None:
+    environment = {"MLFLOW_TRACKING_TOKEN": world.keys["narrowed"]}
+    python = python_with(version)
+    done = run_client(WITH_MLFLOW, world.gate.url, environment, world.own, python=python)
+    check_client(done, world)
+
+
+def test_a_client_of_mlflow_2_ends_its_trace_where_the_server_put_it(world: World) -> None:
+    """It sends back the tags that it got, among them the place."""
+    environment = {"MLFLOW_TRACKING_TOKEN": world.keys["narrowed"]}
+    python = python_with("2.22.5")
+    done = run_client(WITH_MLFLOW_2, world.gate.url, environment, world.own, python=python)
+    assert done.returncode == 0, done.stderr
+    trace = done.stdout.splitlines()[-1]
+    found = world.mlflow.ask("GET", f"/api/2.0/mlflow/traces/{trace}/info")
+    info = json.loads(found.body)["trace_info"]
+    assert (info["experiment_id"], info["status"]) == (world.own, "OK"), str((done.stderr, [dict(each) for each in world.gate.outcomes()]))

@@ -26,16 +26,23 @@ def credential(scheme: str, key: str) -> dict[str, str]:
 
 
 def run_client(
-    program: str, uri: str, environment: Mapping[str, str], *arguments: str
+    program: str,
+    uri: str,
+    environment: Mapping[str, str],
+    *arguments: str,
+    python: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a Python ``program`` that uses MLflow's client on the server at ``uri``."""
+    """Run a Python ``program`` that uses MLflow's client on the server at ``uri``.
+
+    ``python`` is the interpreter of another environment than this one.
+    """
     settings = {
         "MLFLOW_TRACKING_URI": uri,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a failure shows at once and as it is
     }
     return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
+        [python or sys.executable, "-c", program, *arguments],
         env=clean_environment() | settings | dict(environment),
         capture_output=True,
         text=True,

@@ -26,6 +26,15 @@ _CURE = (
     "set MLFLOW_TRACKING_TOKEN=<key>, or MLFLOW_TRACKING_USERNAME=<any name> "
     "and MLFLOW_TRACKING_PASSWORD=<key>"
 )
+_CURE_OF_EXPORTERS = (
+    "set OTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer%20<key>,x-mlflow-experiment-id=<id>; with "
+    "MLflow's own client, MLFLOW_TRACKING_TOKEN=<key>"
+)
+
+
+def for_exporters(what: Refusal) -> Refusal:
+    """The same, with what OpenTelemetry's exporters are set by."""
+    return replace(what, message=what.message.replace(_CURE, _CURE_OF_EXPORTERS))
 
 
 def _refusal(why: str, phrase: str, cure: str = _CURE, detail: str = "") -> Refusal:

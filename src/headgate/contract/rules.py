@@ -32,6 +32,7 @@ class Rule:
     once: bool = False
     size: SizeClass = SizeClass.API
     public: bool = False
+    otlp: bool = False
 
     def retry(self, method: str) -> Retry:
         """Whether a second execution may be risked."""
@@ -111,8 +112,8 @@ def _with_detail(rule: Rule, detail: str) -> Rule:
         rule = replace(rule, repeatable=True)
     elif detail == "once":
         rule = replace(rule, once=True)
-    elif detail == "public":
-        rule = replace(rule, public=True)
+    elif detail in ("public", "otlp"):
+        rule = replace(rule, public=detail == "public", otlp=detail == "otlp")
     elif key == "size":
         rule = replace(rule, size=SizeClass(value))
     elif key == "also" and value in FAMILIES:

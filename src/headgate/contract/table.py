@@ -184,6 +184,7 @@ def _operation(
         body=BodyHandling.STREAM if native_since else BodyHandling.LENGTH,
         size=rule.size,
         public=rule.public,
+        otlp=rule.otlp,
         name=rule.name,
         action=rule.action,
         also=rule.also,

@@ -19,21 +19,39 @@ _CHALLENGE: Final = b'WWW-Authenticate: Basic realm="Headgate", charset="UTF-8"\
 _ALLOW: Final = b"Allow: %b\r\n" % b", ".join(sorted(METHODS))
 
 
-def refusal(what: Refusal, request_id: bytes, connection: bytes, *, head_only: bool) -> bytes:
-    """A refusal in MLflow's own shape, which its SDK prints (mlflow/utils/rest_utils.py).
+def body_of(what: Refusal) -> tuple[bytes, bytes]:
+    """The media type and the body of a refusal in MLflow's own shape.
 
-    ``connection`` is the line about the connection, or empty; so is ``request_id`` where no request
-    has been read.
+    MLflow's SDK prints it (mlflow/utils/rest_utils.py).
     """
-    body = json.dumps(
-        {
-            "error_code": what.error_code or REASONS[what.reason].error_code,
-            "message": what.message,
-        }
-    ).encode()
+    message = {
+        "error_code": what.error_code or REASONS[what.reason].error_code,
+        "message": what.message,
+    }
+    return b"application/json", json.dumps(message).encode()
+
+
+def refusal(
+    what: Refusal,
+    request_id: bytes,
+    connection: bytes,
+    *,
+    head_only: bool,
+    content: tuple[bytes, bytes] | None = None,
+) -> bytes:
+    """A refusal.
+
+    Args:
+        what: is told.
+        request_id: of the request; empty where none has been read.
+        connection: the line about the connection, or empty.
+        head_only: leave the body out.
+        content: the media type and the body; by default in MLflow's own shape.
+    """
+    media_type, body = content or body_of(what)
     lines = [
         status_line(what.code, what.phrase or REASONS[what.reason].phrase),
-        b"Content-Type: application/json\r\n",
+        b"Content-Type: %b\r\n" % media_type,
         b"Content-Length: %d\r\n" % len(body),
         b"Cache-Control: no-store\r\n",
         reason_line(what.reason),

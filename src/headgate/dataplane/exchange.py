@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from headgate.dataplane import answer, failures
+from headgate.dataplane import answer, failures, rpc_status
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.forwarding import Forwarding
 from headgate.dataplane.gate import (
@@ -395,13 +395,22 @@ class Exchange:
             self._refuse(refusal, phase)
 
     def _refuse(self, refusal: Refusal, phase: Phase) -> None:
+        content = None
+        route = self._route
+        if route.operation.otlp if route is not None else self._plane.gate.is_otlp(self.request):
+            refusal = rpc_status.for_exporters(refusal)
+            sent_as = self.request.fields.known.get(b"content-type", b"")
+            content = rpc_status.body(refusal, sent_as)
         self.phase = phase
         self._status = refusal.code
         self._detail = refusal.detail
         client = self._client
         connection = self.settle_connection(client.body_done or client.can_discard())
         head_only = self.method == b"HEAD"
-        self._write_own(answer.refusal(refusal, self.request_id, connection, head_only=head_only))
+        told = answer.refusal(
+            refusal, self.request_id, connection, head_only=head_only, content=content
+        )
+        self._write_own(told)
         self._end(refusal.reason)
         client.on_exchange_end(keep=not self.close)
 

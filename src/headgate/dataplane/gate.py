@@ -169,5 +169,11 @@ class Gate(Protocol):
     def decide_body(self, request: Request, caller: Caller, asked: Inspect, body: bytes) -> Verdict:
         """Decide with the whole body on what ``decide`` answered ``Inspect`` to."""
 
+    def is_otlp(self, request: Request) -> bool:
+        """Whether a request is one of the OpenTelemetry protocol: so is what it is refused with.
+
+        Asked for requests that are refused before their route is known to the data plane.
+        """
+
     def account(self, outcome: Outcome) -> None:
         """Take note of how a request ended; called exactly once for each."""

@@ -25,7 +25,6 @@ from headgate.server.judgement import Mention, judge_objects
 from headgate.server.naming import values_of
 from headgate.server.resolver import Lookups, Resolver, UnresolvableError
 from headgate.shields import Shield
-from headgate.shields.plan import is_export
 from headgate.shields.rules import misplaced_trace
 from headgate.shields.trace_places import TAG
 from headgate.wire.errors import ProtocolError
@@ -126,7 +125,7 @@ class Authoriser:
         if isinstance(decision, Denied):
             return _denied(decision, principal)
         forward = Forward(route, asked.query, principal)
-        if isinstance(decision, NeedsObject) and is_export(route.operation):
+        if isinstance(decision, NeedsObject) and route.operation.otlp:
             return Pending(self._judge_export(request, forward, decision, body), route, principal)
         version, known = _version(route), request.fields.known
         shield = self._shield_for(decision)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from headgate.auth import Authenticate
-from headgate.auth.refusals import for_client
+from headgate.auth.refusals import for_client, for_exporters
 from headgate.config import Limits
 from headgate.contract import Spoken, classify, table, translate
 from headgate.contract.former import is_former
@@ -125,7 +125,9 @@ class Pipeline:
             return place
         principal = self._who(request.fields, caller)
         if isinstance(principal, Refusal):
-            return Refused(_for_client(principal, request.fields), Phase.AUTHENTICATE)
+            exports = isinstance(place, Route) and place.operation.otlp
+            told = for_exporters(principal) if exports else _for_client(principal, request.fields)
+            return Refused(told, Phase.AUTHENTICATE)
         if not isinstance(place, Route):
             return place if isinstance(place, Redirect) else _for(place, principal)
         if b"origin" in request.fields.known and self._is_foreign_write(request):
@@ -141,6 +143,16 @@ class Pipeline:
     ) -> Verdict:
         """Decide with the whole body on what ``decide`` answered ``Inspect`` to."""
         return self._authorise.authorise_body(request, asked, body)
+
+    def is_otlp(self, request: Request) -> bool:
+        """Whether a request is one of the OpenTelemetry protocol."""
+        try:
+            target = canonicalise(request.target, request.fields.host)
+        except ProtocolError:
+            return False
+        _, path = self._split(target.path)
+        operation = classify(request.method, path)
+        return operation is not None and operation.otlp
 
     def _somebody(self, fields: RequestFields, caller: Caller) -> Principal:
         """Who asks for what anybody may see: a holder of a good key may see more."""

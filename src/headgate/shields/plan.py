@@ -20,7 +20,6 @@ _NAMING: Final = {
 }
 """The field in which an operation gives something a name."""
 _TAGGING: Final = frozenset({"traces/set-tag", "traces/start", "traces/start-v2", "traces/end-v2"})
-_EXPORT: Final = "traces/export"
 _GRAPHQL: Final = "graphql"
 _PROXY: Final = frozenset({"gateway/deployments-proxy", "gateway/deployments-proxy-read"})
 PROXY_PATH: Final = "gateway_path"
@@ -137,7 +136,7 @@ def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
         body_tags=stored and sets_trace_tags(operation),
         body_scorers=name in _SCORERS and ShieldRule.SCORER in rules,
         body_query=name == _GRAPHQL and ShieldRule.GRAPHQL_BOUNDS in rules,
-        export=stored and is_export(operation),
+        export=stored and operation.otlp,
         artifact=name in _ARTIFACTS and ShieldRule.ARTIFACT_RESPONSE in rules,
     )
 
@@ -145,11 +144,6 @@ def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
 def sets_trace_tags(operation: Operation) -> bool:
     """Whether a JSON body may set tags of a trace."""
     return operation.name in _TAGGING
-
-
-def is_export(operation: Operation) -> bool:
-    """Whether the body is an OTLP message."""
-    return operation.name == _EXPORT
 
 
 def _fields(

@@ -89,6 +89,11 @@ class ScriptedGate:
         self.inspected.append((request, body))
         return Forward(asked.route, asked.query, asked.principal)
 
+    def is_otlp(self, request: Request) -> bool:
+        """Whether the script has an operation of that protocol for the request's path."""
+        operation = self.script.get(request.target)
+        return isinstance(operation, Operation) and operation.otlp
+
     def account(self, outcome: Outcome) -> None:
         """Keep the outcome."""
         self.outcomes.append(outcome)
