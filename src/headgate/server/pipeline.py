@@ -126,8 +126,8 @@ class Pipeline:
         principal = self._who(request.fields, caller)
         if isinstance(principal, Refusal):
             exports = isinstance(place, Route) and place.operation.otlp
-            told = for_exporters(principal) if exports else _for_client(principal, request.fields)
-            return Refused(told, Phase.AUTHENTICATE)
+            told = _for_client(principal, request.fields)
+            return Refused(for_exporters(told) if exports else told, Phase.AUTHENTICATE)
         if not isinstance(place, Route):
             return place if isinstance(place, Redirect) else _for(place, principal)
         if b"origin" in request.fields.known and self._is_foreign_write(request):

@@ -51,7 +51,7 @@ def test_every_refusal_of_an_export_has_that_form(content_type: str, dialogue: D
     client.sends(request("POST /export", content_type, body=b"abc"))
     dialogue.mlflow_refuses()
     got = Message.of(client.received())
-    assert got.line == b"HTTP/1.1 503 Service Unavailable"
+    assert got.line.startswith(b"HTTP/1.1 503 ")
     assert (
         got.fields[b"content-type"]
         == content_type.removeprefix("Content-Type: ").partition(";")[0].encode()
