@@ -260,15 +260,6 @@ with mlflow.start_span("outer") as span:
 mlflow.flush_trace_async_logging()
 print(span.trace_id)
 """
-WITH_MLFLOW_2 = """
-import sys, mlflow
-mlflow.set_experiment(experiment_id=sys.argv[1])
-with mlflow.start_span("outer") as span:
-    with mlflow.start_span("inner"):
-        pass
-mlflow.flush_trace_async_logging()
-print(span.request_id)
-"""
 WITH_OTEL = """
 import sys
 from opentelemetry import trace
@@ -349,15 +340,3 @@ def test_older_clients_trace_into_their_own_experiment(version: str, world: Worl
     python = python_with(version)
     done = run_client(WITH_MLFLOW, world.gate.url, environment, world.own, python=python)
     check_client(done, world)
-
-
-def test_a_client_of_mlflow_2_ends_its_trace_where_the_server_put_it(world: World) -> None:
-    """It sends back the tags that it got, among them the place."""
-    environment = {"MLFLOW_TRACKING_TOKEN": world.keys["narrowed"]}
-    python = python_with("2.22.5")
-    done = run_client(WITH_MLFLOW_2, world.gate.url, environment, world.own, python=python)
-    assert done.returncode == 0, done.stderr
-    trace = done.stdout.splitlines()[-1]
-    found = world.mlflow.ask("GET", f"/api/2.0/mlflow/traces/{trace}/info")
-    info = json.loads(found.body)["trace_info"]
-    assert (info["experiment_id"], info["status"]) == (world.own, "OK"), done.stderr

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from headgate.config import Limits
 from headgate.contract import Dialect
-from headgate.dataplane.gate import Caller, Forward, Inspect, Pending, Refused, Verdict
+from headgate.dataplane.gate import BodyScan, Caller, Forward, Inspect, Pending, Refused, Verdict
 from headgate.model import ObjectField, ObjectKind, Operation, Place, Principal
 from headgate.policy import Denied, NeedsObject, Role, Roles, decide
 from headgate.server.authorise import Authoriser
@@ -43,12 +43,16 @@ CANARIES = tuple(
 """What a question to a store about the other team holds; an id like 82 may be there by chance."""
 
 
+_NEW_TRACE = re.compile(r"tr-[0-9a-f]{32}")
+
+
 class Decided(NamedTuple):
     """What the gate decided: the request that MLflow is sent, or why it is sent none."""
 
     sent: Sent | None
     operation: Operation | None
     refusal: str = ""
+    scan: BodyScan | None = None
 
 
 class _Lookups:
@@ -59,7 +63,7 @@ class _Lookups:
         for known, name in ((own, "team-a/x"), (other, "team-b/x")):
             if value == known:
                 return Names((name,))
-        is_id = value.isascii() and value.isalnum() and value
+        is_id = (value.isascii() and value.isalnum()) or _NEW_TRACE.fullmatch(value)
         return ABSENT if is_id else NOBODYS
 
     async def prepare_traces(self, values: object) -> None:
@@ -84,10 +88,10 @@ class _Doorman:
 
 
 class GateDecider:
-    """A gate in front of an MLflow of that version."""
+    """A gate in front of an MLflow of that version, and a key with ``grants``."""
 
-    def __init__(self, version: str) -> None:
-        self.grants = Roles({"team-a": Role("", GRANTS)}).grants_for("team-a", ["team-a"])
+    def __init__(self, version: str, grants: tuple[str, ...] = GRANTS) -> None:
+        self.grants = Roles({"team-a": Role("", grants)}).grants_for("team-a", ["team-a"])
         principal = Principal("k_1", "team-a", self.grants)
         balancer = Dialogue().balancer
         balancer.dialect = Dialect(version)
@@ -125,7 +129,8 @@ class GateDecider:
             return Decided(None, None, type(verdict).__name__)
         method = "GET" if asked.method == "HEAD" else asked.method
         target = (verdict.route.path + verdict.query).decode("latin-1")
-        return Decided(Sent(method, target, asked.headers, asked.body), verdict.route.operation)
+        sent = Sent(method, target, asked.headers, asked.body)
+        return Decided(sent, verdict.route.operation, scan=verdict.scan)
 
     def disagrees(self, decided: Decided, told: Told) -> str:
         """What MLflow reads that the gate cannot have judged; empty if there is nothing."""
@@ -163,9 +168,10 @@ def _values(operation: Operation, field: ObjectField, told: Told) -> Sequence[st
 
 
 def finished(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The result of a coroutine that waits for nothing."""
+    """The result of a coroutine that waits for nothing but a turn of the loop."""
     try:
-        coroutine.send(None)
+        while coroutine.send(None) is None:
+            pass
     except StopIteration as end:
         return end.value
     raise AssertionError("it waits for something")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tests.support.mlflow_versions import python_with
 
-WORKER = Path(__file__).with_name("worker.py")
+WORKERS = Path(__file__).parent
 
 
 class Sent(NamedTuple):
@@ -48,9 +48,10 @@ class MlflowReader:
         asked = [
             {**request._asdict(), "body": request.body.decode("latin-1")} for request in requests
         ]
-        return [Told(**each) for each in self._exchange(json.dumps(asked))]
+        return [Told(**each) for each in self.exchange(json.dumps(asked))]
 
-    def _exchange(self, line: str) -> Any:
+    def exchange(self, line: str) -> Any:
+        """What the worker has to say to a line."""
         to_worker, from_worker = self._process.stdin, self._process.stdout
         assert to_worker is not None
         assert from_worker is not None
@@ -62,13 +63,13 @@ class MlflowReader:
 
 
 @contextmanager
-def running_reader(version: str, folder: Path) -> Iterator[MlflowReader]:
+def running_reader(version: str, folder: Path, worker: str = "worker.py") -> Iterator[MlflowReader]:
     """A worker beside MLflow of that version, which writes into ``folder`` if anywhere."""
     kept = {name: value for name, value in os.environ.items() if "MLFLOW" not in name}
     with (
         (folder / f"worker-{version}.log").open("wb") as log,
         subprocess.Popen(
-            [python_with(version), WORKER],
+            [python_with(version), WORKERS / worker],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
