@@ -61,12 +61,13 @@ def running_mlflow(
     artifacts: Path | None = None,
     static_prefix: str = "",
     options: Sequence[str] = (),
+    python: Path | None = None,
 ) -> Iterator[MlflowServer]:
     """Run ``mlflow server`` on a free port until the block ends.
 
     ``database`` and ``artifacts`` are those that several servers share; without them the server
     has its own below ``folder``.  ``static_prefix`` is the path that it runs under, ``options``
-    are further ones of the command line.
+    are further ones of the command line.  ``python`` is the interpreter of another version.
     ``environment`` adds settings, such as ``UVICORN_HTTP=h11``: without it uvicorn takes httptools
     where that is installed, as it is beside a gate.
 
@@ -76,7 +77,7 @@ def running_mlflow(
     artifacts = artifacts or folder / "artifacts"
     store = database or f"sqlite:///{folder / 'mlflow.db'}"
     command = [
-        *(sys.executable, "-m", "mlflow", "server"),
+        *(str(python or sys.executable), "-m", "mlflow", "server"),
         *(("--backend-store-uri", store) if "--artifacts-only" not in options else ()),
         *("--artifacts-destination", str(artifacts)),
         *("--host", "127.0.0.1", "--port", "0", "--workers", "1"),
@@ -86,7 +87,9 @@ def running_mlflow(
     with ServerProcess(
         command, _ENVIRONMENT | dict(environment or {}), folder, "mlflow"
     ) as process:
-        announced = process.wait_for_line(r"running on http://([\d.]+):(\d+)", START_SECONDS)
+        announced = process.wait_for_line(
+            r"(?:running on|Listening at:) http://([\d.]+):(\d+)", START_SECONDS
+        )
         host, port = announced[1], int(announced[2])
         process.wait_until(
             lambda: _is_healthy(host, port, static_prefix) or None,
