@@ -50,6 +50,7 @@ class Trial:
     estate: Estate
     own: Team = field(init=False)
     other: Team = field(init=False)
+    first: frozenset[str] = field(init=False)
     samples: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     sent: int = 0
     passed: int = 0
@@ -59,6 +60,7 @@ class Trial:
     def __post_init__(self) -> None:
         self.own = make_team(self.as_admin, "a", self.version)
         self.other = make_team(self.as_admin, "b", self.version)
+        self.first = self.estate.of(self.other)
 
     def as_admin(self, method: str, target: str, message: Any = None) -> RawAnswer:
         body = message if isinstance(message, bytes) else json.dumps(message).encode()
@@ -117,7 +119,7 @@ class Trial:
         if probe.method in ("GET", "HEAD"):
             return before
         after = self.estate.of(self.other)
-        if harm := damage(before, after):
+        if harm := damage(self.first, before, after):
             self.found.append(f"{probe}: {harm}")
         return after
 

@@ -150,6 +150,9 @@ _NAMING: Final = re.compile(
 )
 """Columns that say to which object a row belongs."""
 
+_REGISTRY: Final = re.compile("registered_model|model_version|experiments")
+"""Tables in which that is a column ``name``."""
+
 
 @dataclass(frozen=True)
 class Estate:
@@ -172,9 +175,13 @@ class Estate:
             connection.close()
 
 
-def damage(before: frozenset[str], after: frozenset[str]) -> str:
-    """What of a team's has changed, if anything has; rows that only mention it may come."""
-    gone = before - after
+def damage(first: frozenset[str], before: frozenset[str], after: frozenset[str]) -> str:
+    """What of a team's has changed, if anything has.
+
+    Rows that only mention something of the team's may come, and go again: those of ``first``, when
+    it had all of its own, may not.
+    """
+    gone = {each for each in before - after if each in first or not each.startswith("mention ")}
     come = {each for each in after - before if not each.startswith("mention ")}
     return "; ".join(sorted(each[:300] for each in (*gone, *come))[:3])
 
@@ -193,7 +200,7 @@ def _rows(connection: sqlite3.Connection, team: Team) -> Iterator[str]:
             belongs = any(
                 (str(value) == experiment and name.endswith("experiment_id"))
                 or (str(value) in ids and _NAMING.fullmatch(name))
-                or (name == "name" and value in called)
+                or (name == "name" and value in called and _REGISTRY.match(table))
                 for name, value in zip(names, row, strict=True)
             )
             if belongs:
