@@ -92,7 +92,7 @@ REASONS: Final[Mapping[Reason, ReasonRule]] = {
         "REQUEST_LIMIT_EXCEEDED",
         Fault.CLIENT,
         True,
-        "This key sent too much at once.",
+        "This key sent too much at once. Kept for limits of rate; nothing raises it yet.",
         "this key sent too much",
     ),
     Reason.OVERLOADED: ReasonRule(

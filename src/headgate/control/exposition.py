@@ -9,6 +9,9 @@ from headgate.telemetry.counters import BOUNDS, Counters, FamilyCounts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+NO_FAMILY = "none"
+"""Stands for the family of requests that were refused before they were known to have one."""
+
 METRICS = {
     "headgate_requests_total": (
         "counter",
@@ -41,7 +44,7 @@ def exposition(counters: Counters) -> Iterator[str]:
     for counts in families:
         for (reason, status), number in counts.requests.items():
             answered = f"{status}xx" if status else "none"
-            labels = f'family="{counts.family}",reason="{reason}",status="{answered}"'
+            labels = f'family="{counts.family or NO_FAMILY}",reason="{reason}",status="{answered}"'
             yield f"headgate_requests_total{{{labels}}} {number}\n"
     yield from _head("headgate_request_duration_seconds")
     for counts in families:
@@ -52,7 +55,7 @@ def exposition(counters: Counters) -> Iterator[str]:
     ):
         yield from _head(name)
         for counts in families:
-            yield f'{name}{{family="{counts.family}"}} {getattr(counts, field)}\n'
+            yield f'{name}{{family="{counts.family or NO_FAMILY}"}} {getattr(counts, field)}\n'
     for name, gauge in (
         ("headgate_connections", "connections"),
         ("headgate_requests_in_flight", "in_flight"),
@@ -76,6 +79,6 @@ def _head(name: str) -> Iterator[str]:
 def _histogram(counts: FamilyCounts) -> Iterator[str]:
     name = "headgate_request_duration_seconds"
     for bound, number in zip((*BOUNDS, "+Inf"), accumulate(counts.buckets), strict=True):
-        yield f'{name}_bucket{{family="{counts.family}",le="{bound}"}} {number}\n'
-    yield f'{name}_sum{{family="{counts.family}"}} {counts.seconds:.6f}\n'
-    yield f'{name}_count{{family="{counts.family}"}} {sum(counts.buckets)}\n'
+        yield f'{name}_bucket{{family="{counts.family or NO_FAMILY}",le="{bound}"}} {number}\n'
+    yield f'{name}_sum{{family="{counts.family or NO_FAMILY}"}} {counts.seconds:.6f}\n'
+    yield f'{name}_count{{family="{counts.family or NO_FAMILY}"}} {sum(counts.buckets)}\n'

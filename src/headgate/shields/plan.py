@@ -28,7 +28,9 @@ _CALLING: Final = frozenset({"webhooks", "ai-gateway"})
 """The families whose objects hold addresses that the server calls."""
 _SETTING_UP: Final = ("/create", "/update", "/attach-model", "/update-config")
 """How the operations of those families end whose bodies may hold such an address."""
-_SCORERS: Final = frozenset({"scorers/register", "scorers/invoke", "scorers/evaluate"})
+_SCORERS: Final = frozenset(
+    {"scorers/register", "scorers/invoke", "scorers/evaluate", "jobs/submit"}
+)
 _ARTIFACTS: Final = frozenset(
     {
         "artifacts/download",

@@ -75,8 +75,9 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
     ShieldRule.SCORER: Rule(
         "Running code of a module that a scorer names, and making the server send requests "
         "anywhere by a scorer's arguments (SSRF).",
-        "`serialized_scorer` where scorers are registered, invoked and used for an evaluation: the "
-        "module, by its exact name, and the arguments that choose a destination, at any depth.",
+        "`serialized_scorer` where scorers are registered, invoked, used for an evaluation and "
+        "handed to a job: the module, by its exact name, and the arguments that choose a "
+        "destination, at any depth.",
         Reason.FORBIDDEN,
         "{field} {excess}",
         "Register scorers with MLflow's own client, and set the model's address on the server, as "

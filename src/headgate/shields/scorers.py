@@ -9,9 +9,10 @@ the server's requests anywhere (CVE-2026-115886).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from headgate.contract.body import snake_case
 from headgate.shields import targets
 
 MODULES: Final = frozenset(
@@ -40,6 +41,19 @@ DESTINATIONS: Final = frozenset(
 """``mlflow.utils.validation.GATEWAY_DESTINATION_KEYS`` of 3.17.2."""
 
 _THIRD_PARTY: Final = "third_party_scorer_data"
+
+
+def serialized(message: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What stands for a serialized scorer in a body, with the name of its field.
+
+    Jobs have it among their parameters, at some depth (``_iter_serialized_scorers``).
+    """
+    for holder in _objects(message):
+        for name, value in holder.items():
+            field = snake_case(name)
+            if field in ("serialized_scorer", "serialized_scorers"):
+                for each in value if isinstance(value, list) else [value]:
+                    yield field, each
 
 
 def trouble(serialized: str, allowed: Sequence[str] = ()) -> str:

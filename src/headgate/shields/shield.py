@@ -169,16 +169,12 @@ class Shield:
         return None
 
     def _check_scorers(self, message: Mapping[str, Any]) -> Refusal | None:
-        for name, value in message.items():
-            field = snake_case(name)
-            if field not in ("serialized_scorer", "serialized_scorers"):
-                continue
-            for each in value if isinstance(value, list) else [value]:
-                found = "" if each is None else "is no text"
-                if isinstance(each, str):
-                    found = scorers.trouble(each, self._targets)
-                if found:
-                    return refusal(ShieldRule.SCORER, field=field, excess=found)
+        for field, value in scorers.serialized(message):
+            found = "" if value is None else "is no text"
+            if isinstance(value, str):
+                found = scorers.trouble(value, self._targets)
+            if found:
+                return refusal(ShieldRule.SCORER, field=field, excess=found)
         return None
 
     def scan(

@@ -49,8 +49,9 @@ def test_any_counts_make_a_page_in_the_format_that_adds_up(ended: list[Outcome])
     requests = found["headgate_requests_total"]
     durations = found["headgate_request_duration_seconds"]
     assert requests.total() == len(ended)
-    for family in {each.family for each in ended}:
-        own = [each for each in ended if each.family == family]
+    for name in {each.family for each in ended}:
+        own = [each for each in ended if each.family == name]
+        family = name or "none"
         labels = frozenset({("family", family)})
         assert requests.total(family=family) == len(own)
         assert durations.samples["headgate_request_duration_seconds_count", labels] == len(own)

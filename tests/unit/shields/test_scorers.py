@@ -60,6 +60,21 @@ def test_each_route_that_takes_a_scorer(path: str, field: str, kind: type) -> No
         assert found is None or found.detail == "shield scorer"
 
 
+def test_a_job_is_looked_at_too() -> None:
+    operation = classify(b"POST", b"/ajax-api/3.0/jobs/")
+    assert operation is not None
+    shield = Shield(Shields())
+    for module, passes in (("mlflow.genai.scorers.ragas", True), ("os", False)):
+        text = json.dumps(third_party(module=module))
+        for params in (
+            {"serialized_scorer": text},
+            {"serialized_scorers": [text]},
+            {"online_scorers": [{"serialized_scorer": text}]},
+        ):
+            message = {"job_name": "invoke_scorer", "params": params}
+            assert (shield.check_body(operation, message) is None) is passes
+
+
 @pytest.mark.parametrize(
     "changes",
     [
