@@ -349,6 +349,15 @@ def test_scorers_of_the_real_client_are_registered(admin: tuple[Gate, str]) -> N
     assert done.stdout.splitlines()[-1:] == ["True"], done.stderr
 
 
+def test_no_query_holds_a_worker_still(admin: tuple[Gate, str]) -> None:
+    """With a pattern that reads each parameter in two ways the answer would take 2**40 steps."""
+    gate, key = admin
+    for path in ("mlflow/artifacts/list", "mlflow-artifacts/artifacts"):
+        query = "path=a&" * 40 + "path=!"
+        answer = gate.ask("GET", f"/api/2.0/{path}?{query}", key=key)
+        assert answer.status < 500, answer
+
+
 def test_a_compressed_body_is_refused_and_not_read_as_empty(admin: tuple[Gate, str]) -> None:
     """MLflow takes compressed JSON for none at all, and would answer about a missing field."""
     gate, key = admin
