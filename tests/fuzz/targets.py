@@ -7,10 +7,14 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from urllib.parse import urljoin, urlsplit
 
+from headgate.contract.otlp import Export, NamesMisplacedError
+from headgate.contract.otlp_json import JsonScan
+from headgate.contract.otlp_protobuf import ProtobufReader
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
 from headgate.wire.forward import request_head
@@ -104,11 +108,53 @@ def location(data: bytes) -> str:
     return "as it was" if public == data else "rewritten"
 
 
+def export(data: bytes) -> str:
+    """A trace export in protobuf: what it names is the same however it is cut."""
+    found = [_export(ProtobufReader, data, size) for size in (len(data) or 1, 1, 7)]
+    assert found[0] == found[1] == found[2]
+    passing = _export(ProtobufReader, data, 5, wants_values=False)
+    assert (passing == "hit") is (found[0] == "hit")
+    return found[0]
+
+
+def json_export(data: bytes) -> str:
+    """The same in JSON, as it passes: where a tag is found in the whole, it is found in parts."""
+    found = [_export(JsonScan, data, size) for size in (len(data) or 1, 1, 7)]
+    try:
+        json.loads(data)
+    except ValueError:
+        return found[0]  # MLflow refuses it, so it matters to nobody
+    assert found[0] == found[1] == found[2]
+    return found[0]
+
+
+def _export(
+    reader: type[ProtobufReader | JsonScan],
+    data: bytes,
+    size: int,
+    *,
+    wants_values: bool = True,
+) -> str:
+    named = Export(wants_values=wants_values)
+    reading = reader(named)
+    try:
+        for at in range(0, len(data), size):
+            reading.feed(data[at : at + size])
+        reading.finish()
+    except NamesMisplacedError:
+        return "hit"
+    except ProtocolError:
+        return "refused"
+    return str(named.message())
+
+
 TARGETS: Mapping[str, Target] = MappingProxyType(
     {
         "request": request,
         "response": response,
         "chunked": chunked,
+        "export": export,
+        "json_export": json_export,
         "target": target,
         "location": location,
     }
