@@ -225,7 +225,7 @@ FAILURES = {
     ),
     "certificate": Failure(
         *(untrusted, 503, "upstream_tls", ("unable to get local issuer", "tls.ca")),
-        *("connect to", "CERTIFICATE_VERIFY_FAILED", "upstreams.default.tls.ca"),
+        *("connect to", "certificate verify failed", "upstreams.default.tls.ca"),
     ),
     "expired certificate": Failure(
         *(expired, 503, "upstream_tls", ("has expired", "renew it")),

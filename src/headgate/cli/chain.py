@@ -21,6 +21,7 @@ from headgate.server.certificates import validities
 from headgate.server.doctor import Finding, examine
 
 EXIT_ILL = 1
+STEP_WIDTH = len("pass the authentication of 255.255.255.255:65535")
 
 
 def walk(config: Config, *, as_json: bool) -> int:
@@ -86,7 +87,9 @@ def _of_check(result: CheckResult, step: str = "") -> Finding:
 
 def _show(console: Console, finding: Finding, cure: str) -> None:
     console.print("[green]ok[/]    " if finding.ok else "[red]failed[/]", end="")
-    text = f"  {finding.step:34}  {finding.seen}"  # it may hold brackets, of an IPv6 address
+    text = (
+        f"  {finding.step:{STEP_WIDTH}}  {finding.seen}"  # it may hold brackets, of an IPv6 address
+    )
     console.print(text, markup=False, highlight=False, soft_wrap=True)
     if cure:
         console.print(f"        {cure}", markup=False, highlight=False, soft_wrap=True)

@@ -114,7 +114,7 @@ class JsonView:
 
 
 class ConsoleView:
-    """A line for each step as it ends, and a table of all."""
+    """A line for each step as it ends, and a table of those that did not simply pass."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -155,15 +155,14 @@ class ConsoleView:
                 self._line(_INDENT, f"{label:<9}", value)
 
     def finish(self, report: Report) -> None:
-        """Show the table and what remains to be said."""
-        table = Table("step", "result", Column("time", justify="right"))
-        steps = report.steps.values()
-        if any(map(_note, steps)):
-            table.add_column("note")
-        for step in steps:
-            cells = (_result(step), _time(step), self._text(_note(step)))
-            table.add_row(step.name, *cells[: len(table.columns) - 1])
-        self._console.print(table)
+        """Show what deserves a look once more, in a table, and what remains to be said."""
+        table = Table("step", "result", Column("time", justify="right"), "note")
+        for step in report.steps.values():
+            note = _note(step)
+            if note or step.result != "passed":
+                table.add_row(step.name, _result(step), _time(step), self._text(note))
+        if table.row_count:
+            self._console.print(table)
         for line in _conclusion(report):
             self._line(line)
 

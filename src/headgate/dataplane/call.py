@@ -11,6 +11,7 @@ from typing import NamedTuple
 from headgate.dataplane.pool import Pool
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.model import Endpoint
+from headgate.net.causes import own_words
 from headgate.wire.errors import ProtocolError
 from headgate.wire.response import Response
 
@@ -146,7 +147,7 @@ class _Call:
 
     def on_connect_failed(self, endpoint: Endpoint, error: OSError) -> None:
         self._connecting = None
-        cause = error.strerror or str(error) or type(error).__name__
+        cause = own_words(error)
         kinds = {
             ssl.SSLError: CallFailure.TLS,
             TimeoutError: CallFailure.NO_CONNECTION,
@@ -194,7 +195,7 @@ class _Call:
         failure = CallFailure.TLS if isinstance(error, ssl.SSLError) else CallFailure.RESET
         begun = self._response is not None
         closed = "the answer broke off" if begun else "closed without an answer"
-        self._fail(failure, str(error) if error else closed)
+        self._fail(failure, own_words(error) if error else closed)
 
     def on_upstream_silent(self) -> None:
         self._fail(CallFailure.TIMEOUT, "silent")

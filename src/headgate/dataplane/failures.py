@@ -11,6 +11,7 @@ from typing import Final
 
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Reason
+from headgate.net.causes import own_words
 from headgate.upstream import RetryDecision
 from headgate.wire.errors import ProtocolError
 
@@ -25,7 +26,7 @@ def cannot_connect(endpoint: Endpoint, error: OSError, *, sent: bool = False) ->
 
     Then the request is one that may be repeated, or there would have been no other attempt.
     """
-    cause = error.strerror or str(error) or type(error).__name__
+    cause = own_words(error)
     is_tls = isinstance(error, ssl.SSLError)
     return Refusal(
         Reason.UPSTREAM_TLS if is_tls else Reason.UPSTREAM_CONNECT,

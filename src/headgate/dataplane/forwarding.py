@@ -27,6 +27,7 @@ from headgate.dataplane.suspicion import (
 from headgate.dataplane.upstream import UpstreamConnection
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Phase, Reason
+from headgate.net.causes import own_words
 from headgate.upstream import Result, RetryDecision, Unavailable, decide
 from headgate.wire import forward as heads
 from headgate.wire.body import LAST_CHUNK, CountedBody, chunk
@@ -388,7 +389,7 @@ class Forwarding:
         """MLflow ended the connection before its answer was complete."""
         connection, self._connection = self._connection, None
         self._held = None
-        cause = str(error) if error else "closed"
+        cause = own_words(error) if error else "closed"
         # An aged connection that MLflow closes meanwhile says nothing about MLflow's health.
         stale = connection is not None and connection.reused and not self.status
         self._release(Result.CANCELLED if stale else Result.RESET, cause)

@@ -60,10 +60,16 @@ def in_words(error: BaseException) -> str:
     return said or _plain(str(error)) or type(error).__name__
 
 
+def own_words(error: BaseException) -> str:
+    """What the system or the library itself says, without its notation: for logs and searches."""
+    said = error.strerror if isinstance(error, OSError) else None
+    return _plain(said or str(error)) or type(error).__name__
+
+
 def _about_tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        known = _CERTIFICATES.get(error.verify_code)
-        return known or _plain(f"its certificate is not trusted: {error.verify_message}")
+        known = _CERTIFICATES.get(getattr(error, "verify_code", 0))
+        return known or f"its certificate is not trusted: {own_words(error)}"
     reason = error.reason or ""
     return _TLS.get(reason) or f"TLS failed ({_plain(reason.replace('_', ' ').lower())})"
 

@@ -39,8 +39,8 @@ _DISCOVERY_CURES = (
     (
         "no resolver answered",
         (
-            "Let this machine reach {asked} on port 53, UDP and TCP, or name another resolver in "
-            "upstreams.NAME.resolver."
+            "Let this machine reach {asked}, over UDP and TCP (port 53 where it names no other), "
+            "or name another resolver in upstreams.NAME.resolver."
         ),
     ),
     (
@@ -123,12 +123,12 @@ _TLS_CURES = (
         ),
     ),
     (
-        "CERTIFICATE_VERIFY_FAILED",
+        "certificate verify failed",
         "Set upstreams.NAME.tls.ca to a file with the authority that signed MLflow's certificate.",
     ),
-    ("CERTIFICATE_REQUIRED", "Set upstreams.NAME.tls.certificate: it asks the gate for one."),
+    ("certificate required", "Set upstreams.NAME.tls.certificate: it asks the gate for one."),
     (
-        "WRONG_VERSION_NUMBER",
+        "wrong version number",
         "What listens there speaks plain HTTP, it seems: write http:// in the URL.",
     ),
 )

@@ -106,14 +106,12 @@ def verify(interpreter: Interpreter, *arguments: str) -> int:
     return main(["verify", "--url", URL, "--python", str(interpreter.path), *arguments])
 
 
-def test_a_line_for_each_step_and_a_table(
-    interpreter: Interpreter, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_line_for_each_step(interpreter: Interpreter, capfd: pytest.CaptureFixture[str]) -> None:
     assert verify(interpreter.tells(ALL_PASSED)) == 0
     output = capfd.readouterr().out
     assert f"Verifying {URL} with MLflow 3; key sent as bearer" in output
     assert "passed   a         0.25 s  two words, naïve\n" in output
-    assert "│ remove │ passed │ 0.25 s │" in output
+    assert "│" not in output  # a table would repeat the lines
     assert "All 3 steps passed in 1.5 s." in output
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.net.causes import in_words
+from headgate.net.causes import in_words, own_words
 
 RAW = re.compile(r"_ssl\.c|\[Errno|\[SSL|\bssl\.|Exception\b|[A-Z]{3,}_[A-Z]{3,}")
 
@@ -65,3 +65,25 @@ def test_no_error_of_the_system_shows_its_number(number: int, has_text: bool) ->
     assert said
     assert RAW.search(said) is None
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+            "Connection reset by peer",
+        ),
+        (OSError("[Errno 104] Connection reset by peer"), "Connection reset by peer"),
+        (ssl_error("WRONG_VERSION_NUMBER"), "wrong version number"),
+        (
+            untrusted(20, "unable to get local issuer certificate"),
+            "certificate verify failed: unable to get local issuer certificate",
+        ),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_the_own_words_of_a_library_are_without_its_notation(
+    error: BaseException, said: str
+) -> None:
+    assert own_words(error) == said
