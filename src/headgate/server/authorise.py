@@ -18,7 +18,15 @@ from headgate.dataplane.gate import Answered, Forward, Inspect, Pending, Refused
 from headgate.errors import Refusal
 from headgate.model import ObjectField, Operation, Phase, Place, Principal, Reason, SizeClass
 from headgate.policy import Allowed, Denied, NeedsObject, decide
-from headgate.server.examination import Finding, ambiguous, examine, in_body, is_small
+from headgate.server.examination import (
+    MAX_PARAMETERS,
+    TOO_MANY_PARAMETERS,
+    Finding,
+    ambiguous,
+    examine,
+    in_body,
+    is_small,
+)
 from headgate.server.examiner import Examiner
 from headgate.server.exports import read_export
 from headgate.server.judgement import Mention, judge_objects
@@ -33,8 +41,6 @@ from headgate.wire.request import Request
 _AMPERSAND: Final = ord("&")  # to look for it as bytes costs an exception, within Python
 WORKSPACE: Final = b"x-mlflow-workspace"
 _TRACES: Final = SizeClass.TRACES
-MAX_PARAMETERS: Final = 1_000
-"""Of a query that has to be read; MLflow's client sends ids in parts of some hundreds at most."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)  # the doubles of the tests are some
@@ -110,7 +116,7 @@ class Authoriser:
         if len(query) > MAX_PARAMETERS and query.count(b"&") >= MAX_PARAMETERS:
             judged = isinstance(decision, NeedsObject) or shield.needs_query(route.operation)
             if is_read or judged:
-                return _TOO_MANY_PARAMETERS
+                return TOO_MANY_PARAMETERS
         try:
             if is_read:
                 route.reads.query(query)
@@ -323,8 +329,3 @@ def _not_found_out(error: UnresolvableError, principal: Principal) -> Refused:
 
 
 _NO_BODY: Final = Finding()
-_TOO_MANY_PARAMETERS: Final = Refusal(
-    Reason.REQUEST_MALFORMED,
-    f"Headgate refused the request: its query has more than {MAX_PARAMETERS:,} parameters, the "
-    "limit where they have to be read. Send it in parts.",
-)

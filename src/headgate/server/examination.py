@@ -47,6 +47,10 @@ _LARGEST_OF: Final[Mapping[str, Bounds]] = {
 _TEXT: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 
+MAX_PARAMETERS: Final = 1_000
+"""Of a query that has to be read; MLflow's client sends ids in parts of some hundreds at most."""
+
+
 class Finding(NamedTuple):
     """What came of reading a body: what speaks against it, or the objects that it names.
 
@@ -70,27 +74,33 @@ def is_small(operation: Operation, version: str, shield: Shield, body: bytes) ->
 
 def too_large(operation: Operation, body: bytes) -> Refusal | None:
     """What speaks against a body that is not small, before it is parsed."""
-    bounds = _LARGEST_OF.get(operation.name, _LARGEST)
-    if len(body) > bounds.size:
-        return _too_large(operation, f"more than {bounds.size:,} bytes")
+    limit = _LARGEST_OF.get(operation.name, _LARGEST)
+    reason = Reason.BODY_TOO_LARGE
+    if len(body) > limit.size:
+        return ambiguous(
+            ProtocolError(
+                f"the body is longer than {limit.size:,} bytes, the limit for one of "
+                f"{operation.name} that has to be read for your key's roles or a shield; send it "
+                "in parts",
+                reason=reason,
+            )
+        )
     # Most of what looks like a value stands in texts.
-    if _most_values(body) > bounds.values and _most_values(_TEXT.sub(b"", body)) > bounds.values:
-        return _too_large(operation, f"more than {bounds.values:,} JSON values")
+    if _most_values(body) > limit.values and _most_values(_TEXT.sub(b"", body)) > limit.values:
+        return ambiguous(
+            ProtocolError(
+                f"the body has more than {limit.values:,} JSON values, the limit for one of "
+                f"{operation.name} that has to be read for your key's roles or a shield; send it "
+                "in parts",
+                reason=reason,
+            )
+        )
     return None
 
 
 def _most_values(body: bytes) -> int:
     """At least as many values as a JSON text holds: each but the first follows one of these."""
     return 1 + body.count(b",") + body.count(b":") + body.count(b"[")
-
-
-def _too_large(operation: Operation, what: str) -> Refusal:
-    return Refusal(
-        Reason.BODY_TOO_LARGE,
-        f"Headgate refused the request: its body is {what}, the limit for a body of "
-        f"{operation.name} that your key's roles or a shield must read. Send it in parts.",
-        detail=f"{what} to be read",
-    )
 
 
 def examine(
@@ -162,3 +172,11 @@ def ambiguous(error: ProtocolError) -> Refusal:
         f"Headgate refused the request: {error.message}.",
         error_code=error.error_code,
     )
+
+
+TOO_MANY_PARAMETERS: Final = ambiguous(
+    ProtocolError(
+        f"the query has more than {MAX_PARAMETERS:,} parameters, the limit where they have to be "
+        "read; send them in parts"
+    )
+)
