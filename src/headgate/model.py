@@ -174,6 +174,7 @@ class Operation:
     Attributes:
         body: how MLflow's newest known version takes the body; ``headgate.contract.body_handling``
             says it for any version.
+        static: its responses are files that are the same for everybody, and sent compressed.
         name: of the route, such as ``runs/create``; the methods of one route share it.
         also: further families that ``action`` must be allowed on.
         decides_by_body: which objects are acted on cannot be told without the body.
@@ -191,6 +192,7 @@ class Operation:
     body: BodyHandling
     size: SizeClass = SizeClass.API
     public: bool = False
+    static: bool = False
     name: str = ""
     action: Action = Action.ADMINISTER
     also: tuple[str, ...] = ()

@@ -33,6 +33,7 @@ class Rule:
     size: SizeClass = SizeClass.API
     public: bool = False
     otlp: bool = False
+    static: bool = False
 
     def retry(self, method: str) -> Retry:
         """Whether a second execution may be risked."""
@@ -112,8 +113,13 @@ def _with_detail(rule: Rule, detail: str) -> Rule:
         rule = replace(rule, repeatable=True)
     elif detail == "once":
         rule = replace(rule, once=True)
-    elif detail in ("public", "otlp"):
-        rule = replace(rule, public=detail == "public", otlp=detail == "otlp")
+    elif detail in ("public", "otlp", "static"):
+        rule = replace(
+            rule,
+            public=rule.public or detail == "public",
+            otlp=rule.otlp or detail == "otlp",
+            static=rule.static or detail == "static",
+        )
     elif key == "size":
         rule = replace(rule, size=SizeClass(value))
     elif key == "also" and value in FAMILIES:

@@ -185,6 +185,7 @@ def _operation(
         size=rule.size,
         public=rule.public,
         otlp=rule.otlp,
+        static=rule.static,
         name=rule.name,
         action=rule.action,
         also=rule.also,

@@ -16,6 +16,7 @@ from headgate.dataplane.gate import Forward
 from headgate.dataplane.plane import Plane, log
 from headgate.dataplane.pool import Pool
 from headgate.dataplane.request_body import RequestBody
+from headgate.dataplane.static_files import StaticFile, varying
 from headgate.dataplane.suspicion import (
     JSON,
     HeldAnswer,
@@ -74,6 +75,7 @@ class Forwarding:
         "_result",
         "_retrying",
         "_sent",
+        "_static",
         "_tried",
         "attempts",
         "bytes_out",
@@ -105,6 +107,7 @@ class Forwarding:
         self._connecting: asyncio.Task[None] | None = None
         self._held: HeldAnswer | None = None
         self._result: Result | None = None
+        self._static: StaticFile | None = None
         self._limit = math.inf  # when a request that was repeated must have its answer
         self._queued = False
         self._retrying = False
@@ -278,7 +281,12 @@ class Forwarding:
             return
         held = self._held
         if held is None:
-            self._pass_on(response, pieces, done=done)
+            if response is not None and self._forward.route.operation.static:
+                self._static = self._compressed(response)
+            if self._static is not None:
+                self._collect(self._static, pieces)
+            else:
+                self._pass_on(response, pieces, done=done)
             return
         pool = self._pool
         opinion = held.take(pieces, done=done)
@@ -353,6 +361,8 @@ class Forwarding:
             lines += location_line(
                 response.location, balancer.authorities, origin, route.prefix, balancer.dialect.base
             )
+        if route.operation.static:
+            lines = varying(lines, weak=response.status == 304)
         if route.operation.family == "gate":
             self.reason = answer.reason_of_page(response)
             lines += answer.reason_line(self.reason)
@@ -381,7 +391,58 @@ class Forwarding:
             self._release(_OK)
         else:
             self._release(Result.ERROR_STATUS, f"a request was answered {self.status}")
-        self._exchange.on_answered(self.reason)
+        if self._static is not None:
+            self._end_static(self._static)
+        else:
+            self._exchange.on_answered(self.reason)
+
+    # --- static files ----------------------------------------------------------------------
+
+    def _compressed(self, response: Response) -> StaticFile | None:
+        """What the client is sent instead of an MLflow file; ``None``: the file itself."""
+        cluster, version = self._balancer.cluster.name, self._balancer.dialect.version
+        path, fields = self._forward.route.path, self._exchange.request.fields.lines
+        return self._plane.static_files.begin(
+            cluster, version, path + self._forward.query, self.method, fields, response
+        )
+
+    def _collect(self, file: StaticFile, pieces: list[bytes]) -> None:
+        if file.collects:
+            file.parts += pieces
+        self._expect()
+
+    def _end_static(self, file: StaticFile) -> None:
+        """MLflow has sent its file, whole: send the compressed one, once there is one."""
+        self._exchange.phase = _RESPOND
+        if file.collects:
+            self._plane.static_files.compress(file).add_done_callback(self._on_compressed)
+        else:
+            self._send_static(file)
+
+    def _on_compressed(self, made: asyncio.Future[bytes]) -> None:
+        file = self._static
+        if self._exchange.ended or file is None:
+            return  # the client has left; the next one has use for it
+        try:
+            file.body = made.result()
+            self._send_static(file)
+        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
+            self.on_defect(error)
+
+    def _send_static(self, file: StaticFile) -> None:
+        exchange, body = self._exchange, file.body
+        self._static = None
+        lines = file.lines + missing_lines(file.lines, self._forward.route.response_lines)
+        if body is not None:
+            lines += b"Content-Length: %d\r\n" % len(body)
+        lines += exchange.settle_connection(self._client.body_done)
+        head = heads.response_head(200, lines, exchange.request_id)
+        self.status = 200
+        self._client.write(head)
+        if body is not None and not (file.head_only or self._head_only):
+            self.bytes_out = len(body)
+            self._client.write(body)
+        exchange.on_answered(self.reason)
 
     # --- failures --------------------------------------------------------------------------
 
@@ -486,6 +547,9 @@ class Forwarding:
         if self._retrying:
             self._retrying = False
             self._balancer.cluster.retry_ended()
+        if self._static is not None and result is not _OK:
+            self._plane.static_files.give_up(self._static)
+            self._static = None
         pool, self._pool = self._pool, None
         if pool is not None:
             if result is not _OK and pool.endpoint not in self._tried:

@@ -16,7 +16,7 @@ from typing import Final
 
 READ_BYTES: Final = 64 * 1024
 
-DEAD_SECONDS: Final = 90.0
+DEAD_SECONDS: Final = 80.0
 """How long a peer may take to acknowledge what was sent before it counts as gone."""
 # A silent peer is asked after 30 s, and every 15 s, whether it is there; four times (tcp(7)).
 _KEEP_ALIVE: Final = (

@@ -11,6 +11,7 @@ from headgate.config import Limits
 from headgate.dataplane.admission import Admission
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.gate import Gate
+from headgate.dataplane.static_files import StaticFiles
 from headgate.wire.origin import Network
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Plane:
         self.clock = clock
         self.connections: set[ClientConnection] = set()
         self.admission = Admission()
+        self.static_files = StaticFiles()
         self.in_flight = 0
         self.unfinished_bytes = 0
         self._unfinished: dict[ClientConnection, int] = {}  # the oldest first
