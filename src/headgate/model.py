@@ -158,13 +158,15 @@ class ObjectField:
     ``name`` is that of a path parameter, of a field of the head, or of a field of MLflow's
     message: in a body, ``.`` leads into a message within it, ``[]`` follows a repeated one; in a
     query, the name alone is repeated.  Every field that is there counts, for MLflow may read any
-    of them.  ``may_be_new``: there may be no such object yet.
+    of them.  ``may_be_new``: there may be no such object yet.  ``instead``: it may be named in the
+    place of the first object of its operation, not only beside it.
     """
 
     kind: ObjectKind
     place: Place
     name: str
     may_be_new: bool = False
+    instead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

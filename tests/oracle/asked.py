@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -32,8 +32,6 @@ KINDS = {
     "request_ids": ObjectKind.TRACE,
     "dataset_id": ObjectKind.DATASET,
     "artifact_path": ObjectKind.ARTIFACT,
-    "source": ObjectKind.LOCATION,
-    "artifact_location": ObjectKind.LOCATION,
 }
 TYPES = (
     "application/json",
@@ -71,11 +69,15 @@ class Asker:
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311  nothing is secret here
+        self._plain = False  # whether it is to be a request that MLflow takes
 
     def ask(self, row: Row) -> Sent:
         """A request for one of the rows of the table."""
         chance = self._random.random
         method = row.method
+        self._plain = chance() < 0.3
+        if self._plain:
+            return self._ask_plainly(row)
         if chance() < 0.05:
             method = self._one(("GET", "HEAD", "POST", "PATCH", "DELETE", "PUT"))
         elif method == "GET" and chance() < 0.15:
@@ -95,6 +97,21 @@ class Asker:
             headers.append(("Content-Encoding", self._one(("gzip", "identity"))))
         return Sent(method, path + query, tuple(headers), body)
 
+    def _ask_plainly(self, row: Row) -> Sent:
+        """A request with most of its fields, in the exact spelling and of the right types."""
+        reader = table().reader(row.operation)
+        names = sorted(name for name in reader.names if self._random.random() < 0.9)
+        query = self._query(row, names) if names else ""
+        if row.method == "GET" or not reader.message.fields:
+            return Sent(row.method, self._path(row) + query)
+        body = self._body(row, reader.message)
+        return Sent(row.method, self._path(row) + query, (("Content-Type", TYPES[0]),), body)
+
+    def ask_with_body(self, row: Row) -> Sent:
+        """A GET whose message stands in the body alone."""
+        body = self._body(row, table().reader(row.operation).message)
+        return Sent("GET", self._path(row), (("Content-Type", "application/json"),), body)
+
     def _one(self, choices: Sequence[T]) -> T:
         return self._random.choice(choices)
 
@@ -112,6 +129,16 @@ class Asker:
         kinds = {f.name: f.kind for f in row.operation.objects if f.place is Place.QUERY}
         pairs = []
         likely = [name for name in names if name in kinds] or names
+        if self._plain:
+            types = {
+                each.name: each for each in table().reader(row.operation).message.fields.values()
+            }
+            for name in names:
+                kind = kinds.get(name) or KINDS.get(name)
+                known = types.get(name)
+                value = self._id(kind) if kind or known is None else str(self._scalar(known))
+                pairs.append(f"{name}={quote(value, safe='')}")
+            return "?" + "&".join(pairs)
         for _ in range(self._random.randint(0, 4)):
             if not names or self._random.random() < 0.05:
                 pairs.append(self._one(("", "_=1", "=", "=1", "a", "utm%5B%5D=%FF")))
@@ -139,7 +166,7 @@ class Asker:
     def _spelled(self, name: str) -> str:
         """The name, most often as it is."""
         chance = self._random.random()
-        if chance < 0.75:
+        if self._plain or chance < 0.75:
             return name
         camel = re.sub(r"_(\w)", lambda match: match[1].upper(), name)
         return str(
@@ -166,9 +193,9 @@ class Asker:
         if kind is None or kind not in IDS:
             return str(self._one(("a", "1", "a b", "x.y")))
         chance = self._random.random()
-        if chance < 0.7:
+        if chance < (0.9 if self._plain else 0.7):
             return IDS[kind][OWN]
-        if chance < 0.95:
+        if self._plain or chance < 0.95:
             return IDS[kind][OTHER]
         return str(self._one(("", "0", "99", "x y", IDS[kind][OWN] + " ")))
 
@@ -183,6 +210,8 @@ class Asker:
         text = self._object(message, kinds, "", 5)
         chance = self._random.random()
         body = text.encode("utf-8", "surrogatepass")
+        if self._plain:
+            return body
         if chance < 0.02:
             body = b"\xef\xbb\xbf" + body
         elif chance < 0.04:
@@ -205,6 +234,10 @@ class Asker:
             if any(k == path + name or k.startswith(f"{path}{name}.") for k in kinds)
         ]
         members = []
+        if self._plain:
+            chosen = [name for name in names if name in wanted or self._random.random() < 0.8]
+            oneofs = {message.fields[name].oneof or name: name for name in chosen}
+            return self._members(message, oneofs.values(), kinds, path, depth)
         for _ in range(self._random.randint(1, 4)):
             if not names or self._random.random() < 0.04:
                 members.append(self._one(('"unknown": 1', '"[a.b]": 1', '"": 2')))
@@ -216,22 +249,38 @@ class Asker:
             )
         return "{" + ", ".join(members) + "}"
 
+    def _members(
+        self,
+        message: Message,
+        names: Iterable[str],
+        kinds: dict[str, ObjectKind],
+        path: str,
+        depth: int,
+    ) -> str:
+        members = [
+            f"{json.dumps(name)}: {self._value(message.fields[name], kinds, path, depth)}"
+            for name in names
+        ]
+        return "{" + ", ".join(members) + "}"
+
     def _value(self, known: Field, kinds: dict[str, ObjectKind], path: str, depth: int) -> str:
         chance = self._random.random()
-        if chance < 0.03:
+        if not self._plain and chance < 0.03:
             return str(self._one(RAW))
-        if chance < 0.08:
+        if not self._plain and chance < 0.08:
             return json.dumps(self._one(WRONG))
         place = path + known.name
         kind = kinds.get(place) or KINDS.get(known.name)
-        count = self._random.randint(0, 3) if known.repeated else 1
+        count = self._random.randint(1 if self._plain else 0, 3) if known.repeated else 1
+        if known.is_map:
+            return "{}"
         items = []
         for _ in range(count):
             if known.message is not None and depth:
                 items.append(self._object(known.message, kinds, f"{place}.", depth - 1))
             elif kind is not None and kind in IDS:
                 value: Any = self._id(kind)
-                if self._random.random() < 0.03 and value.isdecimal():
+                if not self._plain and self._random.random() < 0.03 and value.isdecimal():
                     value = int(value)
                 items.append(json.dumps(value))
             else:

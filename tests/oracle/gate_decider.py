@@ -34,9 +34,8 @@ IDS = {
     ObjectKind.LOCATION: ("mlflow-artifacts:/71/x", "mlflow-artifacts:/82/x"),
 }
 """Of each kind of object, one of the key's own and one of another team's."""
-NAMED = (ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL)
 CANARIES = tuple(
-    repr(other) if kind in NAMED else other  # of a name, a part is none
+    repr(other) if kind in (ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL) else f"'{other}"
     for kind, (_, other) in IDS.items()
     if kind is not ObjectKind.EXPERIMENT
 )
@@ -129,7 +128,8 @@ class GateDecider:
             return Decided(None, None, type(verdict).__name__)
         method = "GET" if asked.method == "HEAD" else asked.method
         target = (verdict.route.path + verdict.query).decode("latin-1")
-        sent = Sent(method, target, asked.headers, asked.body)
+        body = b"" if method == "GET" else asked.body  # the data plane sends none
+        sent = Sent(method, target, asked.headers, body)
         return Decided(sent, verdict.route.operation, scan=verdict.scan)
 
     def disagrees(self, decided: Decided, told: Told) -> str:

@@ -25,6 +25,8 @@ _LONGEST_NAME: Final = 256
 """Four times as long as any field of MLflow's, in whatever spelling."""
 JSON: Final = "json"
 KINDS: Final = SCALARS | {"message"}
+_MADE_TEXT: Final = frozenset({"experiment_id", "experiment_ids"})
+"""What older versions make a text of: null is an id then (``_stringify_all_experiment_ids``)."""
 _WORDS: Final = {"string": "text", "double": "number", "float": "number", "bool": "true or false"}
 _EXTENSION: Final = re.compile(r"\[[a-zA-Z0-9._]*\]")
 _TYPE: Final = re.compile(
@@ -146,6 +148,8 @@ class Message:
                 if strict and known.oneof in oneofs:
                     raise _unread(f"{known.name} beside another field that excludes it")
                 oneofs.add(known.oneof)
+            if inner is None and strict and known.name in _MADE_TEXT:
+                raise _unread(f"a {known.name} that is null")
             found[known.name] = None if inner is None else _value(known, inner, strict)
         return found
 

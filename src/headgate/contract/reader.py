@@ -71,6 +71,11 @@ class Reader:
             and self.message.reads_as(other.message, set())
         )
 
+    @property
+    def is_message_of_get(self) -> bool:
+        """Whether it is a message that MLflow reads from a GET's query, or, if empty, its body."""
+        return bool(self._by_name)
+
     def query(self, query: bytes, *, strict: bool = False) -> dict[str, list[str]]:
         """The values of each parameter that MLflow reads, each time it is given.
 

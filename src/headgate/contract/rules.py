@@ -11,7 +11,7 @@ from headgate.model import FAMILIES, Action, ObjectField, ObjectKind, Place, Ret
 
 REFUSE = "refuse"
 _SECTION = re.compile(r"\[([a-z-]+)\]")
-_OBJECT = re.compile(r"([a-z-]+)(\??)=(\{\w+\}|\?\w+|[\w-]+:|[\w.\[\]]+)")
+_OBJECT = re.compile(r"([a-z-]+)(\?|\||)=(\{\w+\}|\?\w+|[\w-]+:|[\w.\[\]]+)")
 _VERSION = re.compile(r"(\d\.\d)/(.+)")
 
 
@@ -133,14 +133,20 @@ def _object(rule: Rule, detail: str) -> ObjectField:
     match = _OBJECT.fullmatch(detail)
     if match is None:
         raise ValueError(f"{detail!r} is no detail")
-    kind, may_be_new, field = ObjectKind(match[1]), bool(match[2]), match[3]
+    kind, field = ObjectKind(match[1]), match[3]
+    place, name = _place(rule, field)
+    return ObjectField(kind, place, name, match[2] == "?", match[2] == "|")
+
+
+def _place(rule: Rule, field: str) -> tuple[Place, str]:
+    """Where a field of a rule stands, and its name there."""
     if field.startswith("{"):
         name = field.strip("{}")
-        if f"{{{name}}}" not in rule.path and f"{{{name}:path}}" not in rule.path:
+        if not re.search(rf"{{{name}(?::path)?}}", rule.path):
             raise ValueError(f"{field} is no parameter of {rule.path}")
-        return ObjectField(kind, Place.PATH, name, may_be_new)
+        return Place.PATH, name
     if field.startswith("?"):
-        return ObjectField(kind, Place.QUERY, field[1:], may_be_new)
+        return Place.QUERY, field[1:]
     if field.endswith(":"):
-        return ObjectField(kind, Place.HEADER, field[:-1], may_be_new)
-    return ObjectField(kind, Place.BODY, field, may_be_new)
+        return Place.HEADER, field[:-1]
+    return Place.BODY, field

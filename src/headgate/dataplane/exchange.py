@@ -152,6 +152,8 @@ class Exchange:
         if not self._admit(verdict):
             return
         body = self._body
+        if body is not None and self.method == b"GET":
+            body = None  # what it says is in the query by now
         self._forwarding = Forwarding(self, self._plane, self._client, verdict, body, self._started)
         if verdict.scan is not None and body is not None:
             self._scanned = scanned = ScannedBody(verdict.scan)

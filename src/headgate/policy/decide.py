@@ -84,7 +84,7 @@ def judge(needs: NeedsObject, named: Sequence[Named]) -> Allowed | Denied:
             if each.field not in requirement.fields:
                 continue
             if _fits(each, requirement):
-                names_one = True
+                names_one = names_one or each.field in requirement.leading
             elif not _is_new(each):
                 return words.names_others(needs, requirement, each)
         if requirement.must_name and not names_one:

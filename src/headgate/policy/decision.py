@@ -34,7 +34,7 @@ class Requirement(NamedTuple):
         fields: where the objects are named.
         kind: ``EXPERIMENT`` or ``MODEL``: what to look up for each of them.
         patterns: what it may be called; without any, none may be named.
-        must_name: whether one of the fields has to name an object.
+        must_name: whether one of the ``leading`` fields has to name an object.
     """
 
     action: Action
@@ -43,6 +43,21 @@ class Requirement(NamedTuple):
     kind: ObjectKind
     patterns: tuple[str, ...]
     must_name: bool
+
+    @property
+    def leading(self) -> tuple[ObjectField, ...]:
+        """The fields of which one has to name an object.
+
+        The others name what may be there besides: MLflow acts on nothing of theirs alone.
+        """
+        first = self.fields[0]
+        return tuple(
+            field
+            for field in self.fields
+            if field is first
+            or field.instead
+            or (field.kind is first.kind and not field.may_be_new and "." not in field.name)
+        )
 
 
 class NeedsObject(NamedTuple):

@@ -91,7 +91,7 @@ def about_others(
 
 def names_nothing(needs: NeedsObject, requirement: Requirement) -> Denied:
     """The request had to say what it is about, and did not."""
-    where = _either(dict.fromkeys(field.name.removesuffix("[]") for field in requirement.fields))
+    where = _either(dict.fromkeys(field.name.removesuffix("[]") for field in requirement.leading))
     why = f"{_may_only(requirement)}, and the request names none"
     cure = f"name one in {where}, or {_cure(needs.grants, requirement.action, requirement.family)}"
     return _denied(needs.grants, requirement.action, requirement.family, why, cure)

@@ -13,6 +13,8 @@ from mypy_extensions import mypyc_attr
 
 from headgate.config import Shields
 from headgate.contract import Reader, table
+from headgate.contract.get_message import query_of
+from headgate.contract.query import is_empty
 from headgate.dataplane.failures import RETRY_AFTER
 from headgate.dataplane.gate import Answered, Forward, Inspect, Pending, Refused, Route, Verdict
 from headgate.errors import Refusal
@@ -36,11 +38,15 @@ from headgate.shields import Shield
 from headgate.shields.rules import misplaced_trace
 from headgate.shields.trace_places import TAG
 from headgate.wire.errors import ProtocolError
-from headgate.wire.request import Request
+from headgate.wire.request import GET_BODY_CURE, Request
 
 _AMPERSAND: Final = ord("&")  # to look for it as bytes costs an exception, within Python
 WORKSPACE: Final = b"x-mlflow-workspace"
 _TRACES: Final = SizeClass.TRACES
+GET_WITH_BODY: Final = Refusal(
+    Reason.REQUEST_AMBIGUOUS,
+    f"Headgate refused the request: it is a GET with a body, {GET_BODY_CURE}.",
+)
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)  # the doubles of the tests are some
@@ -84,6 +90,21 @@ class Authoriser:
         decision = _decide(request, route, principal)
         if isinstance(decision, Denied):
             return _denied(decision, principal)
+        if request.fields.length and request.method == b"GET":
+            if not route.reads.is_message_of_get:
+                return Refused(GET_WITH_BODY, Phase.AUTHORISE, principal.name)
+            return Inspect(route, query, principal)
+        return self._weigh(request, route, query, principal, decision)
+
+    def _weigh(
+        self,
+        request: Request,
+        route: Route,
+        query: bytes,
+        principal: Principal,
+        decision: Allowed | NeedsObject,
+    ) -> Verdict:
+        """Weigh a request that is allowed on some objects at least."""
         shield, operation = self._shield_for(decision), route.operation
         if query:
             refusal = self._check_query(route, query, decision)
@@ -130,7 +151,15 @@ class Authoriser:
         decision = _decide(request, route, principal)
         if isinstance(decision, Denied):
             return _denied(decision, principal)
-        forward = Forward(route, asked.query, principal)
+        if request.method == b"GET":
+            return self._weigh_get(request, asked, decision, body)
+        return self._weigh_body(request, Forward(route, asked.query, principal), decision, body)
+
+    def _weigh_body(
+        self, request: Request, forward: Forward, decision: Allowed | NeedsObject, body: bytes
+    ) -> Verdict:
+        """Weigh a request by its body."""
+        route, principal = forward.route, forward.principal
         if isinstance(decision, NeedsObject) and route.operation.otlp:
             return Pending(self._judge_export(request, forward, decision, body), route, principal)
         version, known = _version(route), request.fields.known
@@ -146,6 +175,21 @@ class Authoriser:
         if isinstance(decision, Allowed) and not finding.places:
             return forward
         return Pending(self._judge(request, forward, decision, finding), route, principal)
+
+    def _weigh_get(
+        self, request: Request, asked: Inspect, decision: Allowed | NeedsObject, body: bytes
+    ) -> Verdict:
+        """Weigh a GET that came with a body, of which the query is all that MLflow will be sent."""
+        route, query, principal = asked.route, asked.query, asked.principal
+        if is_empty(query):  # else MLflow does not look at the body
+            try:
+                query = query_of(body, request.fields.known, route.reads.message)
+            except ProtocolError as error:
+                return Refused(ambiguous(error), Phase.AUTHORISE, principal.name)
+        verdict = self._weigh(request, route, query, principal, decision)
+        if isinstance(verdict, Inspect):  # it would be asked for once more
+            return Refused(GET_WITH_BODY, Phase.AUTHORISE, principal.name)
+        return verdict
 
     async def _examine_elsewhere(
         self,

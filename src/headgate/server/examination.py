@@ -170,6 +170,7 @@ def ambiguous(error: ProtocolError) -> Refusal:
     return Refusal(
         error.reason,
         f"Headgate refused the request: {error.message}.",
+        status=error.status or None,
         error_code=error.error_code,
     )
 

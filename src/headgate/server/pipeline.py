@@ -31,7 +31,7 @@ from headgate.dataplane.gate import (
 )
 from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Principal, Reason, SizeClass
-from headgate.server.authorise import Authoriser
+from headgate.server.authorise import GET_WITH_BODY, Authoriser
 from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.request import Request
 from headgate.wire.request_fields import Credentials, RequestFields
@@ -120,7 +120,7 @@ class Pipeline:
         else:
             place = known
         if isinstance(place, Route) and place.operation.public:
-            return Forward(place, mark + query, self._somebody(request.fields, caller))
+            return self._pass_public(request, place, mark + query, caller)
         if isinstance(place, Refused) and place.phase is Phase.CANONICALISE:
             return place
         principal = self._who(request.fields, caller)
@@ -153,6 +153,14 @@ class Pipeline:
         _, path = self._split(target.path)
         operation = classify(request.method, path)
         return operation is not None and operation.otlp
+
+    def _pass_public(
+        self, request: Request, route: Route, query: bytes, caller: Caller
+    ) -> Forward | Refused:
+        """Let a request pass that anybody may send."""
+        if request.fields.length and request.method == b"GET":
+            return Refused(GET_WITH_BODY, Phase.AUTHORISE)
+        return Forward(route, query, self._somebody(request.fields, caller))
 
     def _somebody(self, fields: RequestFields, caller: Caller) -> Principal:
         """Who asks for what anybody may see: a holder of a good key may see more."""

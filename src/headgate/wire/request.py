@@ -22,6 +22,11 @@ MAX_REPEATED: Final = 8 * 1024
 """Longest section that is kept to be known again: ten thousand connections may rest."""
 MAX_LINE: Final = 1024
 """Longest request line that is kept so."""
+MAX_GET_BODY: Final = 1024 * 1024
+GET_BODY_CURE: Final = (
+    "which only a GET of MLflow's API may have, as application/json with a Content-Length of at "
+    "most 1 MiB; put the parameters into the query"
+)
 
 
 class Request:
@@ -71,14 +76,26 @@ def read_request(block: bytes, max_fields: int, last: Request | None = None) -> 
         ProtocolError: when it is no request head of HTTP/1.0 or HTTP/1.1; when Host is missing,
             repeated or malformed; when a field that must be single is repeated; when the framing
             is none that the gate forwards; for methods that MLflow has no use for (CONNECT, TRACE);
-            for GET with a body; for a target that is no path, nor one at the authority of Host.
+            for GET with a body that is no small JSON; for a target that is no path, nor one at the
+            authority of Host.
     """
     request = _repeated(block, last) if last is not None else None
     if request is None:
         request = _read(block, max_fields)
-    if request.fields.length and request.method in _BODILESS:
-        raise ambiguous(f"{request.method.decode()} with a body")
+    if request.fields.length and request.method in _BODILESS and not _is_message(request):
+        raise ambiguous(f"{request.method.decode()} with a body, {GET_BODY_CURE}")
     return request
+
+
+def _is_message(request: Request) -> bool:
+    """Whether the body of a GET may be a message of MLflow's, which it reads where no query is."""
+    fields = request.fields
+    kind = fields.known.get(b"content-type", b"").partition(b";")[0]
+    return (
+        request.method == b"GET"
+        and 0 < fields.length <= MAX_GET_BODY
+        and kind.strip().lower() == b"application/json"
+    )
 
 
 def _repeated(block: bytes, last: Request) -> Request | None:
