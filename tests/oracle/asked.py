@@ -276,7 +276,9 @@ class Asker:
             return "{}"
         items = []
         for _ in range(count):
-            if known.message is not None and depth:
+            if known.message is not None and not depth:
+                items.append("{}")
+            elif known.message is not None:
                 items.append(self._object(known.message, kinds, f"{place}.", depth - 1))
             elif kind is not None and kind in IDS:
                 value: Any = self._id(kind)
@@ -294,6 +296,7 @@ class Asker:
             return self._one(sorted(known.values))
         choices: dict[str, Sequence[Any]] = {
             "string": ("a", "x", "5"),
+            "bytes": ("YWJj",),
             "bool": (True, False),
             "double": (0.5, 1, "NaN"),
             "Value": (1, "a", [1], {"a": 1}),
