@@ -81,7 +81,8 @@ class Table:
                     found = []  # the gate answers it, whatever an MLflow has at the path
                 if found or rule.family == GATE:
                     operation = _operation(rule, method, found, self.versions)
-                    self._add(rank, rule, method, operation)
+                    mounted = {f"{route.place}/" for route in found if route.place}
+                    self._add(rank, rule, method, operation, tuple(mounted))
                     if operation is not None:
                         self._readers[id(operation)] = _reader(method, found)
                         self._found[id(operation)] = method, found
@@ -134,10 +135,20 @@ class Table:
             if route.bare
         )
 
-    def _add(self, rank: int, rule: Rule, method: str, operation: Operation | None) -> None:
+    def _add(
+        self,
+        rank: int,
+        rule: Rule,
+        method: str,
+        operation: Operation | None,
+        mounted: tuple[str, ...],
+    ) -> None:
+        """Take in a method of a rule, at the places where some MLflow has mounted it."""
         if operation is not None:
             self.rows.append(Row(method, operation))
         for path in paths(rule):
+            if mounted and not path.startswith(mounted):
+                continue
             if _PARAMETER.search(path):
                 patterns = self._patterns.setdefault(method.encode("ascii"), Patterns())
                 patterns.add(path, rank, operation)

@@ -18,7 +18,7 @@ def is_allowed(location: str, prefixes: Sequence[str]) -> bool:
     """Whether a location begins with one of ``prefixes`` and can be read in one way only.
 
     Letters count as they are: a scheme in capitals is another one.  What follows a prefix is a
-    path: it names no host, has no dot segment and no empty one.
+    path: it names no host and has no dot segment.
     """
     if _UNSAFE.search(location):
         return False
@@ -48,5 +48,7 @@ def _is_below(location: str, prefix: str) -> bool:
         # One slash begins a path.  After two comes a host, unless a third says that there is none.
         rest = rest.removeprefix("//") if rest.startswith("///") else rest
         rest = rest.removeprefix("/")
-    segments = rest.removesuffix("/").split("/")
-    return segments == [""] or not any(each in ("", ".", "..") for each in segments)
+    if rest in ("", "/"):
+        return True
+    # Doubled slashes within a path mean one; in front they would begin a host.
+    return not rest.startswith("/") and not any(each in (".", "..") for each in rest.split("/"))

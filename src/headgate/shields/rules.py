@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headgate.config.shields import ShieldRule
+from headgate.contract.messages import INVALID
 from headgate.errors import Refusal
 from headgate.model import Reason
 
@@ -31,6 +32,16 @@ class Rule:
     cure: str
     settings: tuple[str, ...] = ()
 
+
+_OF_VALUES: Final = frozenset(
+    {
+        ShieldRule.TRAVERSAL,
+        ShieldRule.STORED_LOCATION,
+        ShieldRule.ESCAPED_NAME,
+        ShieldRule.PRIVATE_TARGET,
+    }
+)
+"""The shields that refuse the value of a parameter; MLflow's word for that is ``INVALID``."""
 
 RULES: Final[Mapping[ShieldRule, Rule]] = {
     ShieldRule.TRAVERSAL: Rule(
@@ -125,6 +136,7 @@ def refusal(rule: ShieldRule, **facts: str) -> Refusal:
         about.reason,
         f"Headgate refused the request (shield {rule}): {said}. {about.cure}",
         detail=f"shield {rule}",
+        error_code=INVALID if rule in _OF_VALUES else "",
     )
 
 

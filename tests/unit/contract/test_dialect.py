@@ -166,10 +166,9 @@ def test_what_a_server_of_2_has_as_2_0_alone_is_refused_as_3_0(api: str) -> None
         assert isinstance(spoken("PATCH", f"{api}/3.0{path}", Dialect(version)), Spoken)
 
 
-def test_what_nobody_has_as_3_0_is_left_to_the_server() -> None:
-    """No newer MLflow would answer it either."""
-    path = "/api/3.0/mlflow/runs/get"
-    assert spoken("GET", path, Dialect("2.22.1")) == Spoken(path.encode(), LENGTH)
+def test_what_nobody_has_as_3_0_is_no_route() -> None:
+    """No MLflow would answer it."""
+    assert classify(b"GET", b"/api/3.0/mlflow/runs/get") is None
 
 
 def test_what_a_server_of_3_lacks_is_refused_with_both_versions() -> None:

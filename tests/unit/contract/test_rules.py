@@ -194,3 +194,14 @@ def test_what_may_be_sent_twice(details: str, get: Retry, post: Retry) -> None:
 
 def full_path(route: KnownRoute) -> str:
     return f"{route.place}/{route.path}" if route.place else route.path
+
+
+def test_what_may_be_named_instead_of_the_first_object() -> None:
+    (rule,) = parse(
+        "[runs]\na write POST mlflow/a run=run_id logged-model|=model_id trace?=trace_id"
+    )
+    assert [(each.name, each.may_be_new, each.instead) for each in rule.objects] == [
+        ("run_id", False, False),
+        ("model_id", False, True),
+        ("trace_id", True, False),
+    ]
