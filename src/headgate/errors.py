@@ -213,6 +213,7 @@ class Refusal:
     status: int | None = None
     detail: str = ""
     challenge: bool = False
+    allow: tuple[bytes, ...] = ()
     error_code: str = ""
     phrase: str = ""
 

@@ -88,9 +88,11 @@ def test_answers_of_a_gate_that_is_well(
 def test_pages_are_only_read(well: tuple[Gate, str], method: str) -> None:
     gate, key = well
     for path in ("/-/livez", "/-/health", "/-/health/artifacts", "/health/mlflow", "/-/other"):
-        for known, status in ((True, 404), (False, 401)):
+        known_path = path != "/-/other"
+        for known, status in ((True, 405 if known_path else 404), (False, 401)):
             answer = gate.ask(method, path, key=key if known else None)
             assert (answer.status, reason_of(answer) in REASONS) == (status, True)
+            assert answer.get("Allow") == ("GET, HEAD" if status == 405 else None)
 
 
 def test_an_answer_of_mlflow_bears_none(well: tuple[Gate, str]) -> None:

@@ -16,7 +16,7 @@ _REASONS: Final = {reason.value.encode("ascii"): reason for reason in Reason}
 # A browser asks its user for a name and a password; the SDK shows the message.
 _CHALLENGE: Final = b'WWW-Authenticate: Basic realm="Headgate", charset="UTF-8"\r\n'
 # Which goes with every 405 (RFC 9110 section 15.5.6).
-_ALLOW: Final = b"Allow: %b\r\n" % b", ".join(sorted(METHODS))
+_ALLOWED: Final = tuple(sorted(METHODS))
 
 
 def body_of(what: Refusal) -> tuple[bytes, bytes]:
@@ -63,7 +63,7 @@ def refusal(
     if what.challenge:
         lines.append(_CHALLENGE)
     if what.code == HTTPStatus.METHOD_NOT_ALLOWED:
-        lines.append(_ALLOW)
+        lines.append(b"Allow: %b\r\n" % b", ".join(what.allow or _ALLOWED))
     lines += (connection, b"\r\n")
     if not head_only:
         lines.append(body)

@@ -33,7 +33,7 @@ from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Principal, Reason, SizeClass
 from headgate.server.authorise import GET_WITH_BODY, Authoriser
 from headgate.wire.errors import ProtocolError, ambiguous
-from headgate.wire.request import Request
+from headgate.wire.request import METHODS, Request
 from headgate.wire.request_fields import Credentials, RequestFields
 from headgate.wire.site import Site, why_foreign
 from headgate.wire.target import Target, canonicalise
@@ -203,7 +203,7 @@ class Pipeline:
             balancer = self._control
         artifact = operation is not None and operation.ends_in_artifact
         if operation is None or balancer is None or (target.loose and not artifact):
-            return _nowhere(request, target, path)
+            return _nowhere(request, target, path if balancer is not None else b"")
         lines = self._authorise.place(operation, path)
         if isinstance(lines, Refused | Answered):
             return lines
@@ -297,6 +297,16 @@ def _nowhere(request: Request, target: Target, path: bytes) -> Refused:
 
 
 def _unknown_route(request: Request, target: Target, path: bytes) -> Refusal:
+    allowed = tuple(method for method in sorted(METHODS) if classify(method, path) is not None)
+    if allowed and request.method not in allowed:
+        methods = b", ".join(allowed).decode("ascii")
+        return Refusal(
+            Reason.ROUTE_UNKNOWN,
+            f"Headgate knows {target.path.decode('ascii')} with {methods} alone, and not with "
+            f"{request.method.decode('ascii')}.",
+            status=405,
+            allow=allowed,
+        )
     if is_former(path):
         return Refusal(
             Reason.ROUTE_UNKNOWN,

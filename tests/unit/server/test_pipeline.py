@@ -183,6 +183,31 @@ def test_a_client_of_mlflow_1_hears_to_be_upgraded(line: str, scene: Scene) -> N
     assert "Upgrade" not in message_of(scene, "GET /api/2.0/mlflow/nothing/list", KEY)
 
 
+@pytest.mark.parametrize("prefix", ["", "/mlflow"])
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (CREATE, (b"POST",)),
+        ("/api/2.0/mlflow/runs/get", (b"GET", b"HEAD")),
+        ("/api/2.0/mlflow/experiments/search", (b"GET", b"HEAD", b"POST")),
+        ("/-/livez", (b"GET", b"HEAD")),
+    ],
+)
+def test_another_method_is_told_which_there_are(
+    path: str, allowed: tuple[bytes, ...], prefix: str, scene: Scene
+) -> None:
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        if method.encode() in allowed:
+            continue
+        verdict = scene.decide(f"{method} {prefix}{path}", KEY)
+        assert isinstance(verdict, Refused)
+        assert (verdict.refusal.code, verdict.refusal.allow) == (405, allowed)
+        stranger = scene.decide(f"{method} {prefix}{path}")
+        nowhere = scene.decide(f"{method} /nothing")
+        assert isinstance(stranger, Refused)
+        assert stranger == nowhere  # who has no key learns of no route
+
+
 def test_a_body_is_for_the_authoriser_to_judge(scene: Scene) -> None:
     asked = Inspect(scene.passes(f"POST {CREATE}").route, b"", ALICE)
     request = read(f"POST {CREATE}", KEY)
