@@ -135,6 +135,7 @@ class ObjectKind(enum.Enum):
     LOGGED_MODEL = "logged-model"
     TRACE = "trace"
     DATASET = "dataset"
+    ASSESSMENT = "assessment"
     WORKSPACE = "workspace"
     ARTIFACT = "artifact"
     PATH = "path"

@@ -43,6 +43,7 @@ LIES_IN: Final[Mapping[ObjectKind, tuple[ObjectKind, str]]] = {
     ObjectKind.LOGGED_MODEL: (ObjectKind.EXPERIMENT, "logged-models"),
     ObjectKind.TRACE: (ObjectKind.EXPERIMENT, "traces"),
     ObjectKind.DATASET: (ObjectKind.EXPERIMENT, "datasets"),
+    ObjectKind.ASSESSMENT: (ObjectKind.EXPERIMENT, "assessments"),
     ObjectKind.ARTIFACT: (ObjectKind.EXPERIMENT, "artifacts"),
     ObjectKind.LOCATION: (ObjectKind.EXPERIMENT, "artifacts"),
     ObjectKind.MODEL: (ObjectKind.MODEL, "models"),

@@ -33,6 +33,7 @@ _OBJECTS: Final = {
     ObjectKind.LOGGED_MODEL: "logged model",
     ObjectKind.TRACE: "trace",
     ObjectKind.DATASET: "dataset",
+    ObjectKind.ASSESSMENT: "assessment",
     ObjectKind.ARTIFACT: "artifact",
     ObjectKind.LOCATION: "location",
     ObjectKind.MODEL: "model",

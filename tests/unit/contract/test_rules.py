@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
 from headgate.contract import table
 from headgate.contract.known import KnownRoute, numbers, read_known
+from headgate.contract.messages import Message
+from headgate.contract.other_ids import LIKE_AN_ID, NO_OBJECTS
 from headgate.contract.rules import Rule, parse, read_rules
 from headgate.contract.table import GATE, paths, shape
 from headgate.model import Action, ObjectField, ObjectKind, Place, Retry, SizeClass
@@ -205,3 +208,27 @@ def test_what_may_be_named_instead_of_the_first_object() -> None:
         ("model_id", False, True),
         ("trace_id", True, False),
     ]
+
+
+def test_every_id_that_a_request_may_name_is_an_object_or_known_to_be_none() -> None:
+    """Of each message, and of each name that a handler reads by itself, in every known version."""
+    unknown: set[str] = set()
+    listed: set[str] = set()
+    for row in table().rows:
+        reader = table().reader(row.operation)
+        objects = {field.name.replace("[]", "") for field in row.operation.objects}
+        for name in {*scalars_of(reader.message), *reader.names} - objects:
+            if LIKE_AN_ID.search(name.rpartition(".")[2]):
+                (listed if name in NO_OBJECTS else unknown).add(name)
+    assert unknown == set()
+    assert listed == NO_OBJECTS
+
+
+def scalars_of(message: Message, within: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
+    """The fields of a message and of those in it, dotted."""
+    for field in {each.name: each for each in message.fields.values()}.values():
+        inner = field.message
+        if inner is None:
+            yield within + field.name
+        elif inner.name not in above:
+            yield from scalars_of(inner, f"{within}{field.name}.", (*above, inner.name))
