@@ -98,6 +98,7 @@ _KINDS: Final[dict[bytes, Kind]] = {
     b"x-mlflow-run-id": FORWARD_ONE,
     b"x-mlflow-workspace": FORWARD_ONE,
     b"x-mlflow-assistant-delegation": DROP,
+    b"x-mlflow-gateway-caller": DROP,  # MLflow files it with the usage of its AI gateway
 }
 # The same, where gates and proxies have coined whole families of names.
 _ONLY_OURS: Final = (

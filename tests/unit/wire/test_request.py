@@ -121,6 +121,11 @@ def test_an_offer_of_http_2_is_passed_over(connection: bytes) -> None:
     assert (fields.length, fields.lines) == (5, b"X: y\r\n")
 
 
+@pytest.mark.parametrize("name", [b"X-Mlflow-Gateway-Caller", b"x_mlflow_gateway_caller"])
+def test_who_calls_a_model_is_not_for_the_client_to_say(name: bytes) -> None:
+    assert read(GET, HOST, name + b": judge", b"X: y").fields.lines == b"X: y\r\n"
+
+
 def test_upgrade_without_connection_is_dropped() -> None:
     """It speaks of nothing then (9110-7.8), and must not speak to MLflow."""
     assert read(GET, HOST, b"Upgrade: websocket", b"X: y").fields.lines == b"X: y\r\n"
