@@ -236,8 +236,8 @@ FAILURES = {
         *("connect to", "not valid for '127.0.0.1'", "upstreams.default.tls.server_name"),
     ),
     "no TLS": Failure(
-        *(plain, 503, "upstream_tls", ("WRONG_VERSION_NUMBER", "is it http?")),
-        *("connect to", "WRONG_VERSION_NUMBER", "write http:// in the URL"),
+        *(plain, 503, "upstream_tls", ("wrong version number", "is it http?")),
+        *("connect to", "wrong version number", "write http:// in the URL"),
     ),
     "Host check": Failure(
         *(host_refused, 502, "upstream_host_refused", ("--allowed-hosts",)),
