@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415 - `headgate --help` must not wait for what only a running command needs
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import secrets
@@ -20,6 +19,7 @@ from headgate.cli.command import AsJson, Command
 from headgate.cli.output import document, hand_over, tell
 from headgate.errors import HeadgateError
 from headgate.policy import DEFAULT_ROLES, Roles
+from headgate.policy.phrases import did_you_mean
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -241,8 +241,8 @@ def _existing(roles: Sequence[str], settings: Config) -> Sequence[str]:
     known = Roles(settings.roles).names
     for role in roles:
         if role not in known:
-            near = difflib.get_close_matches(role, known, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
+            hint = did_you_mean(role, known)
+            hint += " " if hint else ""
             raise HeadgateError(
                 f"there is no role {role!r}; {hint}the roles are {', '.join(known)}, and those of "
                 "the configuration that --config names"

@@ -8,13 +8,13 @@ quotes; none has a double quote in it.
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple, NoReturn
 
 from headgate.model import FAMILIES, Action, Grant, Narrowing
+from headgate.policy.phrases import did_you_mean, joined
 from headgate.policy.reach import NARROWED_BY, OF_NO_UPSTREAM, OF_NO_WORKSPACE
 
 ANY: Final = "*"
@@ -99,7 +99,7 @@ def _action_and_family(words: _Words) -> tuple[Action | None, str | None]:
 
 
 def _narrowing(words: _Words, column: int, family: str | None) -> Narrowing:
-    expected = _either([f"'{kind}'" for kind in _KINDS])
+    expected = joined([f"'{kind}'" for kind in _KINDS])
     word = words.one(expected)
     kind = _KINDS.get(word.text)
     if kind is None or word.is_quoted:
@@ -122,18 +122,13 @@ def _what_may_follow(grant: Grant) -> str:
             options.append("'in upstream NAME'")
             if grant.on is None:
                 options += [f"'on {kind} PATTERN'" for kind in _KINDS]
-    return _either(options)
+    return joined(options)
 
 
 def _unknown(expected: str, word: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"expected {expected} ({', '.join(known)} or {ANY}), found {word!r}{hint}"
-
-
-def _either(options: Sequence[str]) -> str:
-    *most, last = options
-    return f"{', '.join(most)} or {last}" if most else last
+    hint = did_you_mean(word, known)
+    found = f"{word!r}; {hint}" if hint else f"{word!r}"
+    return f"expected {expected} ({', '.join(known)} or {ANY}), found {found}"
 
 
 class _Word(NamedTuple):

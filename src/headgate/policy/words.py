@@ -6,12 +6,13 @@ object is called that the key may not see, nor whether there is one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from headgate.model import Action, Grant, Grants, ObjectField, ObjectKind, Operation
 from headgate.policy.decision import Denied, Named, NeedsObject, Requirement
 from headgate.policy.grammar import needed
+from headgate.policy.phrases import joined
 
 _OTHER_NOUNS: Final = {
     "logged-models": "logged models",
@@ -53,18 +54,18 @@ def not_granted(
     elsewhere = [grant for grant in given if grant.action in (None, action)]
     others = [each for each in Action if any(grant.action in (None, each) for grant in given)]
     if elsewhere:
-        where = _either(dict.fromkeys(_place(grant) for grant in elsewhere))
+        where = joined(dict.fromkeys(_place(grant) for grant in elsewhere))
         why = f"may {action.value} {noun(family)} only {where}"
         if workspace is None and any(grant.upstream in (None, upstream) for grant in elsewhere):
             why += ", and the request names no workspace, which MLFLOW_WORKSPACE does"
     elif others:
         pronoun = "it" if family in _SINGULAR else "them"
-        can = _joined("and", [each.value for each in others])
+        can = joined([each.value for each in others], "and")
         why = f"may {can} {noun(family)} but not {action.value} {pronoun}"
     else:
         why = f"may not {action.value} {noun(family)}"
     if grants.missing:
-        names = _joined("and", [f"'{role}'" for role in grants.missing])
+        names = joined([f"'{role}'" for role in grants.missing], "and")
         why += f", and the gate's configuration has no role {names}"
     return _denied(grants, action, family, why)
 
@@ -77,7 +78,7 @@ def about_others(
     has_subject: bool,
 ) -> Denied:
     """The grants are narrowed, and the operation is about nothing that could be compared."""
-    where = _either(_only(family, kind, each) for kind, each in patterns.items())
+    where = joined(_only(family, kind, each) for kind, each in patterns.items())
     if has_subject:
         why_not = "is about none such"
     elif operation.action is Action.READ:
@@ -92,7 +93,7 @@ def about_others(
 
 def names_nothing(needs: NeedsObject, requirement: Requirement) -> Denied:
     """The request had to say what it is about, and did not."""
-    where = _either(dict.fromkeys(field.name.removesuffix("[]") for field in requirement.leading))
+    where = joined(dict.fromkeys(field.name.removesuffix("[]") for field in requirement.leading))
     why = f"{_may_only(requirement)}, and the request names none"
     cure = f"name one in {where}, or {_cure(needs.grants, requirement.action, requirement.family)}"
     return _denied(needs.grants, requirement.action, requirement.family, why, cure)
@@ -125,7 +126,7 @@ def names_too_many(needs: NeedsObject, most: int) -> Denied:
 
 def describe(requirement: Requirement) -> str:
     """A requirement for whoever asks what a key may do, without a request."""
-    fields = _joined("and", dict.fromkeys(_where(field) for field in requirement.fields))
+    fields = joined(dict.fromkeys(_where(field) for field in requirement.fields), "and")
     if not requirement.patterns:
         return f"{fields} must name nothing"
     kinds = {field.kind for field in requirement.fields}
@@ -169,7 +170,7 @@ def _called(patterns: Sequence[str]) -> str:
     shown = [f"'{pattern}'" for pattern in dict.fromkeys(patterns)]
     if len(shown) > _MOST_PATTERNS:
         shown[_MOST_PATTERNS - 1 :] = ["the like"]
-    return f"called {_joined('or', shown)}"
+    return f"called {joined(shown)}"
 
 
 def _place(grant: Grant) -> str:
@@ -190,12 +191,3 @@ def _shown(value: str) -> str:
     if len(value) > _LONGEST_VALUE:
         value = value[: _LONGEST_VALUE - 1] + "…"
     return "'" + "".join(each if each.isprintable() else "\ufffd" for each in value) + "'"
-
-
-def _either(options: Iterable[str]) -> str:
-    return _joined("or", options)
-
-
-def _joined(word: str, options: Iterable[str]) -> str:
-    *most, last = options
-    return f"{', '.join(most)} {word} {last}" if most else last

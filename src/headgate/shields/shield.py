@@ -13,6 +13,7 @@ from headgate.contract.parameters import path_parameters
 from headgate.contract.query import parameters
 from headgate.errors import Refusal
 from headgate.model import Operation
+from headgate.policy.phrases import joined
 from headgate.shields import (
     graphql,
     locations,
@@ -221,7 +222,7 @@ class Shield:
     def _check_text(self, plan: Plan, text: Text) -> Refusal | None:
         place, value = text
         if place in plan.body_locations and not self._may_lie_at(text):
-            allowed = _alternatives(self._locations)
+            allowed = joined(self._locations or ["nothing"])
             return refusal(ShieldRule.STORED_LOCATION, field=place, allowed=allowed)
         if place in plan.body_paths and (
             traversal.is_unsafe_path(value) or _is_elsewhere(place, value)
@@ -270,9 +271,3 @@ def _parameters(query: bytes) -> Iterator[tuple[str, str]]:
     """Each parameter of a query in one spelling of its name, with its value, decoded once."""
     for name, value in parameters(query):
         yield snake_case(name.removesuffix("[]")), value
-
-
-def _alternatives(words: tuple[str, ...]) -> str:
-    """Words in a row, as a sentence has them."""
-    *leading, last = words or ("nothing",)
-    return f"{', '.join(leading)} or {last}" if leading else last
