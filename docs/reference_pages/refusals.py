@@ -98,7 +98,13 @@ GROUPS: Final = (
         "Send the body as MLflow's client does: one JSON object in UTF-8, uncompressed, each field "
         "once, as `Content-Type: application/json`.",
         "None.",
-        ("contract/body.py", "contract/messages.py", "server/naming.py", "server/examination.py"),
+        (
+            "contract/body.py",
+            "contract/messages.py",
+            "contract/get_message.py",
+            "server/naming.py",
+            "server/examination.py",
+        ),
     ),
     Group(
         "Trace exports",
