@@ -142,7 +142,7 @@ def _place(rule: Rule, field: str) -> tuple[Place, str]:
     """Where a field of a rule stands, and its name there."""
     if field.startswith("{"):
         name = field.strip("{}")
-        if not re.search(rf"{{{name}(?::path)?}}", rule.path):
+        if f"{{{name}}}" not in rule.path and f"{{{name}:path}}" not in rule.path:
             raise ValueError(f"{field} is no parameter of {rule.path}")
         return Place.PATH, name
     if field.startswith("?"):

@@ -32,7 +32,7 @@ _TYPES: Final = re.compile(
     rb"text/[a-z0-9.+\-]+|image/svg\+xml|font/[ot]tf"
     rb"|application/(?:javascript|json|manifest\+json|wasm|xml|[a-z0-9.\-]+\+(?:json|xml))"
 )
-_ACCEPTS: Final = re.compile(rb"(?:^|\n)accept-encoding:[ \t]*([^\r]*)", re.IGNORECASE)
+_ACCEPTS: Final = re.compile(rb"(?:^|\n)accept-encoding:[ \t]*+([^\r]*+)", re.IGNORECASE)
 _RANGE: Final = re.compile(rb"(?:^|\n)range:", re.IGNORECASE)
 _CODING: Final = re.compile(rb"([a-z0-9*\-]+)(?:;q=([01](?:\.[0-9]{0,3})?))?")
 _ENCODED: Final = re.compile(rb"(?:^|\n)content-encoding:", re.IGNORECASE)
