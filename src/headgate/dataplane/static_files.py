@@ -36,7 +36,7 @@ _ACCEPTS: Final = re.compile(rb"(?:^|\n)accept-encoding:[ \t]*+([^\r]*+)", re.IG
 _RANGE: Final = re.compile(rb"(?:^|\n)range:", re.IGNORECASE)
 _CODING: Final = re.compile(rb"([a-z0-9*\-]+)(?:;q=([01](?:\.[0-9]{0,3})?))?")
 _ENCODED: Final = re.compile(rb"(?:^|\n)content-encoding:", re.IGNORECASE)
-_CACHE: Final = re.compile(rb"(?:^|\n)cache-control:[^\r]*no-(?:store|transform)", re.IGNORECASE)
+_CACHE: Final = re.compile(rb"(?:^|\n)cache-control:[^\r\n]*no-(?:store|transform)", re.IGNORECASE)
 _LENGTH: Final = re.compile(rb"(?:^|\n)content-length: ([0-9]{1,12})\r", re.IGNORECASE)
 _VALIDATOR: Final = re.compile(rb"(?:^|\n)(?:etag|last-modified):[ \t]*([^\r]+)", re.IGNORECASE)
 
