@@ -38,7 +38,7 @@ _CODING: Final = re.compile(rb"([a-z0-9*\-]+)(?:;q=([01](?:\.[0-9]{0,3})?))?")
 _ENCODED: Final = re.compile(rb"(?:^|\n)content-encoding:", re.IGNORECASE)
 _CACHE: Final = re.compile(rb"(?:^|\n)cache-control:[^\r\n]*no-(?:store|transform)", re.IGNORECASE)
 _LENGTH: Final = re.compile(rb"(?:^|\n)content-length: ([0-9]{1,12})\r", re.IGNORECASE)
-_VALIDATOR: Final = re.compile(rb"(?:^|\n)(?:etag|last-modified):[ \t]*([^\r]+)", re.IGNORECASE)
+_VALIDATOR: Final = re.compile(rb"(?:^|\n)(?:etag|last-modified):[ \t]*+([^\r\n]++)", re.IGNORECASE)
 
 
 class Key(NamedTuple):
