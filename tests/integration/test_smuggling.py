@@ -114,10 +114,10 @@ def test_nobody_gets_the_answer_to_another_request(recorded: Recorded) -> None:
     for number, case in enumerate(CORPUS):
         made = expected(case, number)
         bodies = [answer.body for answer in recorded.results[case.name].conversation.answers]
-        for each, body in zip(made, bodies, strict=True):
+        for at, (each, body) in enumerate(zip(made, bodies, strict=True)):
             if isinstance(each, Reading):
-                echoed = b"" if each.method == b"HEAD" else each.method + b" " + each.target
-                assert body == echoed, case.name
+                head_only = case.asks_head and at == 0
+                assert body == (b"" if head_only else each.method + b" " + each.target), case.name
 
 
 def test_the_connection_ends_where_nobody_can_know_what_follows(recorded: Recorded) -> None:

@@ -31,6 +31,7 @@ CHROMIUM = DebianPackage("chromium", Path("/usr/bin/chromium"), "tests/browser")
 NGINX = DebianPackage(
     "nginx", Path("/usr/sbin/nginx"), "tests/integration/test_smuggling.py", ("nginx",)
 )
+CURL = DebianPackage("curl", Path("/usr/bin/curl"), "tests/integration/test_upgrade.py")
 _FAILOVER = "tests/integration/test_failover.py"
 POSTGRESQL = DebianPackage(
     "postgresql-15", Path("/usr/lib/postgresql/15/bin/initdb"), _FAILOVER, ("postgresql",)
@@ -45,7 +46,7 @@ POWER_DNS_SQLITE = DebianPackage(
 UNBOUND = DebianPackage(
     "unbound", Path("/usr/sbin/unbound"), _DNS, ("unbound", "unbound-resolvconf")
 )
-PACKAGES = (CHROMIUM, NGINX, POSTGRESQL, POWER_DNS, POWER_DNS_SQLITE, UNBOUND)
+PACKAGES = (CHROMIUM, CURL, NGINX, POSTGRESQL, POWER_DNS, POWER_DNS_SQLITE, UNBOUND)
 HAPROXY = DebianPackage(
     "haproxy", Path("/usr/sbin/haproxy"), "haproxy in make bench and make chaos", ("haproxy",)
 )

@@ -50,7 +50,7 @@ _KINDS: Final[dict[bytes, Kind]] = {
     b"proxy-authenticate": DROP,
     b"te": DROP,
     b"trailer": DROP,
-    b"upgrade": LIST,
+    b"upgrade": DROP,  # ignored, whatever it offers (RFC 9110 section 7.8)
     b"http2-settings": DROP,
     # where the request came from, or which path it asked for: only the gate may say so
     b"forwarded": DROP,

@@ -107,7 +107,7 @@ def parse_request(block: bytes, sink: RequestSink) -> tuple[bytes, int]:
     try:
         parser.feed_data(block)
     except httptools.HttpParserUpgrade:
-        pass  # CONNECT, or Upgrade: the head is whole; whoever reads it refuses or ignores that
+        pass  # the head is whole; CONNECT is refused later, Upgrade ignored
     except httptools.HttpParserInvalidMethodError:
         status = 501 if _METHOD.match(block) else 0
         raise ProtocolError("the method is none that HTTP defines", status=status) from None

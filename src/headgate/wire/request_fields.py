@@ -189,9 +189,6 @@ class RequestFields:
         others = listed - {b"close", b"keep-alive", b""}
         if not others:
             return
-        if b"upgrade" in others and self.known.get(b"upgrade", b"").lower() not in (b"", b"h2c"):
-            # An offer of h2c, which some HTTP clients always make, is passed over in silence.
-            raise ProtocolError("no other protocol is spoken here", status=501)
         if others & _END_TO_END:
             raise ambiguous("Connection lists a field that belongs to the whole way")
         self._forward = [field for field in self._forward if field[0].lower() not in others]

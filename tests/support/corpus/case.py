@@ -53,6 +53,10 @@ AMBIGUOUS = Refused(400, "request_ambiguous")
 UNCLEAR_PATH = Refused(400, "request_ambiguous", closes=False)
 LOOKED_UP = Reading(b"GET", LOOKUP)
 ASKED = Reading(b"POST", RUN, RUN_MESSAGE)
+HEAD_APART = {
+    Server.NGINX: "nginx sends a HEAD on",
+    **by_mlflow("MLflow reads no query of a HEAD (_get_request_message of its handlers.py)"),
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Case:
 
     ``closes``: the connection ends without a refusal, since the client wished it.
     ``unfinished``: the client leaves in the middle of the last request, which never arrives.
+    ``asks_head``: its first request is a HEAD, for which MLflow is sent a GET.
     ``apart``: which servers answer otherwise when the bytes reach them without the gate, and why.
     """
 
@@ -69,6 +74,7 @@ class Case:
     made: tuple[Reading | Refused, ...] = ()
     closes: bool = False
     unfinished: bool = False
+    asks_head: bool = False
     apart: Mapping[Server, str] = field(default_factory=dict)
 
     @property

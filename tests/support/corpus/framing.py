@@ -7,6 +7,7 @@ from tests.support.corpus.case import (
     ASKED,
     AUTHORIZATION,
     FILE,
+    HEAD_APART,
     INNER,
     LOOKED_UP,
     LOOKUP,
@@ -241,7 +242,7 @@ BODILESS = (
         message(b"HEAD " + LOOKUP, b"Content-Length: 1", body=b"x"),
         (AMBIGUOUS,),
     ),
-    Case("head", message(b"HEAD " + LOOKUP), (Reading(b"HEAD", LOOKUP),)),
+    Case("head", message(b"HEAD " + LOOKUP), (LOOKED_UP,), asks_head=True, apart=HEAD_APART),
     Case(
         "delete-with-body",
         message(b"DELETE " + MODEL + b"delete", MODEL_LENGTH, body=MODEL_MESSAGE),

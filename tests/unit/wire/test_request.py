@@ -113,12 +113,28 @@ def test_expect_of_http_1_0_is_ignored() -> None:
     assert (known.expects_continue, known.lines) == (False, b"")
 
 
+@pytest.mark.parametrize(
+    "protocol",
+    [b"h2c", b"websocket", b"TLS/1.0", b"h2c, websocket", b"HTTP/2.0", b"", b"x\r\nUpgrade: h2c"],
+)
 @pytest.mark.parametrize("connection", [b"Upgrade, HTTP2-Settings", b"keep-alive, upgrade"])
-def test_an_offer_of_http_2_is_passed_over(connection: bytes) -> None:
-    """The request is served as if it had not offered (9110-7.8), and nobody else is asked."""
-    upgrade = [b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk", b"Connection: " + connection]
+def test_upgrade_is_ignored(connection: bytes, protocol: bytes) -> None:
+    """A server may (RFC 9110 section 7.8); MLflow must not see what the gate ignores."""
+    upgrade = [b"Upgrade: " + protocol, b"HTTP2-Settings: AAMAAABk", b"Connection: " + connection]
     fields = read(POST, HOST, *upgrade, b"Content-Length: 5", b"X: y").fields
-    assert (fields.length, fields.lines) == (5, b"X: y\r\n")
+    assert (fields.length, fields.close, fields.lines) == (5, False, b"X: y\r\n")
+
+
+@pytest.mark.parametrize("body", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+def test_upgrade_changes_neither_framing_nor_persistence(body: bytes) -> None:
+    offered = [b"Connection: Upgrade, close", b"Upgrade: websocket", b"Expect: 100-continue"]
+    with_offer = read(POST, HOST, body, *offered).fields
+    without = read(POST, HOST, body, b"Connection: close", b"Expect: 100-continue").fields
+    assert (with_offer.length, with_offer.close, with_offer.expects_continue) == (
+        without.length,
+        without.close,
+        without.expects_continue,
+    )
 
 
 @pytest.mark.parametrize("name", [b"X-Mlflow-Gateway-Caller", b"x_mlflow_gateway_caller"])

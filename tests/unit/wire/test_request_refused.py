@@ -184,14 +184,6 @@ FRAMING = [
     ),
 ]
 OTHER_FIELDS = [
-    *[
-        Refused(
-            f"9110-7.8 upgrade to {protocol!r}",
-            head(GET, HOST, b"Upgrade: " + protocol, b"Connection: Upgrade"),
-            status=501,
-        )
-        for protocol in (b"websocket", b"TLS/1.0", b"h2c, websocket", b"HTTP/2.0")
-    ],
     Refused("9110-10.1.1 unknown expectation", with_field(b"Expect: tea"), status=417),
     Refused("9110-10.1.1 two expectations", with_field(b"Expect: 100-continue, b"), status=417),
     *[
