@@ -366,8 +366,8 @@ def test_the_doctor_speaks_to_mlflow_by_its_name_as_the_gate_does(
         f"{UPSTREAM}HOST_HEADER": "name",
     }
     _, told, text = doctor(tmp_path, settings | trusted(authority))
-    connected = told["steps"][1]
-    assert (connected["step"], connected["ok"]) == (f"connect to 127.0.0.1:{port}", True), text
+    steps = {each["step"]: each["ok"] for each in told["steps"]}
+    assert steps.get(f"connect to 127.0.0.1:{port}"), text
 
 
 def test_the_doctor_tells_upstreams_and_endpoints_apart(stack: ExitStack, tmp_path: Path) -> None:
