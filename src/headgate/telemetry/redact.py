@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import re
+import string
 from typing import Final
 
 MASK: Final = "hg_***"
@@ -20,9 +21,14 @@ _ESCAPE: Final = re.compile(
 )
 # ``hg_`` in base64, by how many bytes of a group stand before it.
 _MARKS: Final = ("aGdf", "hnX", "oZ1")
+# What is left of the marks and of ``hg_`` when what stands before them is the beginning of an
+# escape, which takes hexadecimal digits for its end: ``%6`` and ``aGdf`` make ``jGdf``.
+_CUT_MARKS: Final = ("Gdf", "hnX", "oZ1")
+_CUT_KEY_BYTES: Final = re.compile(rb"_[0-9A-Za-z]{16,}")
 _BASE64: Final = re.compile(r"[0-9A-Za-z+/_\-]{24,}")
 _TO_STANDARD: Final = str.maketrans("-_", "+/")
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
+_USEFUL: Final = frozenset(string.ascii_letters + string.digits + "%\\+/_-")
 
 
 def without_keys(text: str) -> str:
@@ -47,8 +53,8 @@ def _without_encoded_keys(text: str) -> str:
     for whole_runs in (False, True) if "\\" in text else (False,):
         decoded, starts, ends = _decoded(text, whole_runs)
         found = [(each.start(), each.end()) for each in _KEY.finditer(decoded)]
-        if any(mark in decoded for mark in _MARKS):
-            found += _in_base64(decoded)
+        if any(mark in decoded for mark in _CUT_MARKS):
+            found += _in_base64(decoded, cut=True)
         spans += [(starts[first], ends[end - 1]) for first, end in found]
     spans.sort()
     return _masked(text, spans)
@@ -68,7 +74,7 @@ def _masked(text: str, spans: list[tuple[int, int]]) -> str:
 
 
 def _decoded(text: str, whole_runs: bool) -> tuple[str, list[int], list[int]]:
-    """The text without escapes and backslashes, and where each character begins and ends.
+    """The text without backslashes and escapes of ``_USEFUL``, and where each character stands.
 
     What an escape stands for can complete another one, so the
     end of what is decoded is looked at again after each character: no more steps than characters.
@@ -119,6 +125,8 @@ class _Stack:
         if not length:
             return False
         value = chr(int(characters[-2] + characters[-1], 16))
+        if value not in _USEFUL:
+            return False  # its digits may be the first characters of a key in base64
         start, depth = self.starts[-length], self._depths[-length]
         del characters[-length:]
         del self.starts[-length:]
@@ -139,8 +147,15 @@ class _Stack:
         return len(self.characters) - at
 
 
-def _in_base64(text: str) -> list[tuple[int, int]]:
-    """Where keys stand in base64, to whole groups of four characters."""
+def _in_base64(text: str, cut: bool = False) -> list[tuple[int, int]]:
+    """Where keys stand in base64, to whole groups of four characters.
+
+    Args:
+        text: what to search.
+        cut: find a key too whose ``hg`` is lost, and leave the ``a`` of ``aGdf``: it may be the
+            end of an escape of JSON, which must stay whole.
+    """
+    pattern = _CUT_KEY_BYTES if cut else _KEY_BYTES
     spans = []
     for run in _BASE64.finditer(text):
         encoded = run[0].translate(_TO_STANDARD)
@@ -150,8 +165,10 @@ def _in_base64(text: str) -> list[tuple[int, int]]:
             if tail == 1:
                 usable -= 1
             padded = encoded[skipped : skipped + usable] + "=" * (-usable % 4)
-            for found in _KEY_BYTES.finditer(binascii.a2b_base64(padded)):
+            for found in pattern.finditer(binascii.a2b_base64(padded)):
                 first = run.start() + skipped + found.start() // 3 * 4
+                if cut and found.start() % 3 == 2:
+                    first += 1
                 end = run.start() + skipped + -(-found.end() // 3) * 4
                 spans.append((first, min(end, run.end())))
     spans.sort()

@@ -26,6 +26,11 @@ from tests.support.outcomes import an_outcome
 keys = st.binary(min_size=32, max_size=32).map(mint)
 plain = st.text(st.sampled_from("abcxyzh_g/.-%\\u0123456789 \"'"), max_size=12)
 
+# The beginning of an escape, which may take a character of what comes behind it.
+begun = st.sampled_from(
+    ["%", "%%", "%0", "%2", "%4", "%6", "%25", "\\", "\\x", "\\x6", "\\u0", "\\u006"]
+)
+
 
 @st.composite
 def encoded(draw: st.DrawFn, text: str) -> str:
@@ -76,10 +81,22 @@ def reveals(line: str, key: str) -> bool:
 @given(keys, st.data())
 @settings(max_examples=400)
 def test_no_encoding_of_a_key_stays(key: str, data: st.DataObject) -> None:
-    text = json.dumps(data.draw(plain) + data.draw(hidden(key)) + data.draw(plain))
+    text = json.dumps(data.draw(begun | plain) + data.draw(hidden(key)) + data.draw(plain))
     shown = without_keys(text)
     assert not reveals(shown, key)
     json.loads(shown)
+
+
+@pytest.mark.parametrize("begun", ["%0", "%6", "%4", "\\u000", "\\x6"])
+@pytest.mark.parametrize("user", ["", "r:", "ab:", "\xd8\x98:"])
+def test_no_beginning_of_an_escape_saves_a_key_behind_it(begun: str, user: str) -> None:
+    """It makes another character out of the first of the key's: ``%6`` and ``aGdf``."""
+    key = mint(bytes(32))
+    inside = base64.b64encode(user.encode("latin-1") + key.encode()).decode()
+    for coded in (inside, "".join(f"%{ord(each):02x}" for each in inside)):
+        shown = without_keys(json.dumps(begun + coded))
+        assert not reveals(shown, key)
+        json.loads(shown)
 
 
 @given(keys, st.data())
