@@ -178,6 +178,24 @@ def test_what_is_another_teams_is_closed(world: World) -> None:
         assert status == 200, (method, path, answer)  # it was the key, and not the request
 
 
+def test_a_prompt_can_be_registered_by_its_own_team(world: World) -> None:
+    """Its ``source`` is a word that leads nowhere."""
+    tags = [
+        {"key": "mlflow.prompt.is_prompt", "value": "true"},
+        {"key": "mlflow.prompt.text", "value": "Hello {{name}}"},
+    ]
+    api = "/api/2.0/mlflow"
+    for model, expected in ((world.own.model, 200), (world.other.model, 403)):
+        prompt = f"{model}.prompt"
+        message = {"name": prompt, "tags": tags[:1]}
+        assert world.ask("POST", f"{api}/registered-models/create", message)[0] == expected
+        version = {"name": prompt, "source": "dummy-source", "tags": tags}
+        assert world.ask("POST", f"{api}/model-versions/create", version)[0] == expected
+    # Without the tags it is a model, and the word a folder of the server's.
+    version = {"name": world.own.model, "source": "dummy-source"}
+    assert world.ask("POST", f"{api}/model-versions/create", version)[0] == 400
+
+
 def test_an_own_object_opens_no_other(world: World) -> None:
     """A second id, in the same field or in another spelling of it, is not overlooked."""
     own, other = world.own, world.other

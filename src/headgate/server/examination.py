@@ -15,10 +15,11 @@ from typing import Any, Final, NamedTuple
 from headgate.contract import table
 from headgate.contract.body import read_json
 from headgate.errors import Refusal
-from headgate.model import ObjectField, Operation, Place, Reason
+from headgate.model import ObjectField, ObjectKind, Operation, Place, Reason
 from headgate.server.judgement import MAX_MENTIONS, Mention
 from headgate.server.naming import values_of
 from headgate.shields import Shield
+from headgate.shields.locations import is_of_prompt
 from headgate.shields.plan import sets_trace_tags
 from headgate.shields.trace_places import TracePlace
 from headgate.wire.errors import ProtocolError
@@ -160,6 +161,7 @@ def in_body(
         for field in fields
         if field.place is Place.BODY
         for value in values_of(operation, field, path=b"", query={}, known=known, message=message)
+        if not (field.kind is ObjectKind.LOCATION and is_of_prompt(field.name, value))
     )
     # One more than may be named is enough to tell that there are too many.
     return tuple(islice(found, MAX_MENTIONS + 1))

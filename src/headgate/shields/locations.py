@@ -10,6 +10,9 @@ PROMPT_SOURCES: Final = frozenset({"dummy-source", "prompt-template"})
 """What stands as ``source`` of a prompt, which has no files; as a location it leads nowhere
 (``mlflow.prompt.constants._PROMPT_SOURCE_PLACEHOLDERS``)."""
 
+_SOURCE: Final = "source"
+"""The field of ``model-versions/create`` where they stand."""
+
 _UNSAFE: Final = re.compile(r"[#?;%\\\x00-\x1f\x7f-\x9f]|^\s|\s$")
 _SEGMENT_ENDS: Final = ("/", ":")
 
@@ -23,6 +26,11 @@ def is_allowed(location: str, prefixes: Sequence[str]) -> bool:
     if _UNSAFE.search(location):
         return False
     return any(_is_below(location, prefix) for prefix in prefixes)
+
+
+def is_of_prompt(field: str, value: str) -> bool:
+    """Whether what stands in a field of a body is no location but says that a prompt has none."""
+    return field == _SOURCE and value in PROMPT_SOURCES
 
 
 def may_be_of_trace(location: str, trace_id: str, prefixes: Sequence[str]) -> bool:

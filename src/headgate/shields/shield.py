@@ -250,7 +250,7 @@ class Shield:
     def _may_lie_at(self, text: Text) -> bool:
         if not text.value:  # the default
             return True
-        if text.place == "source" and text.value in locations.PROMPT_SOURCES:
+        if locations.is_of_prompt(text.place, text.value):
             return True
         return locations.is_allowed(text.value, self._locations)
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.config import Shields
+from headgate.config.shields import ShieldRule
 from headgate.contract import table
-from headgate.model import Reason
+from headgate.model import Operation, Reason
 from headgate.server import examination as room
 from headgate.server.examination import examine, is_small, too_large
 from headgate.server.judgement import MAX_MENTIONS
@@ -19,6 +20,7 @@ from headgate.shields import Shield
 
 OPERATIONS = {row.operation.name: row.operation for row in table().rows}
 LOG, CREATE = OPERATIONS["runs/log-batch"], OPERATIONS["experiments/create"]
+VERSION = OPERATIONS["model-versions/create"]
 SHIELD = Shield(Shields())
 V = "3.17.2"
 JSON = {b"content-type": b"application/json"}
@@ -104,6 +106,28 @@ def test_objects_are_found_once() -> None:
         ("metrics[].run_id", "2"),
         ("run_id", "1"),
     ]
+
+
+@pytest.mark.parametrize("source", ["dummy-source", "prompt-template"])
+def test_a_prompt_names_no_location(source: str) -> None:
+    body = json.dumps({"name": "a", "source": source}).encode()
+    finding = examine(VERSION, V, b"", VERSION.objects, SHIELD, JSON, body)
+    assert [(field.name, value) for field, value in finding.readings[0]] == [("name", "a")]
+
+
+@pytest.mark.parametrize(
+    ("operation", "field", "value"),
+    [
+        (VERSION, "source", "dummy-source/.."),
+        (VERSION, "source", "Dummy-source"),
+        (CREATE, "artifact_location", "dummy-source"),
+    ],
+)
+def test_what_no_prompt_holds_is_a_location(operation: Operation, field: str, value: str) -> None:
+    body = json.dumps({"name": "a", field: value}).encode()
+    shield = Shield(Shields(disabled=(ShieldRule.STORED_LOCATION,)))
+    finding = examine(operation, V, b"", operation.objects, shield, JSON, body)
+    assert (field, value) in [(each.name, value) for each, value in finding.readings[0]]
 
 
 def test_no_more_objects_are_given_on_than_tell_that_there_are_too_many() -> None:
