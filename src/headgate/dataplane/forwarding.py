@@ -11,12 +11,14 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from headgate.dataplane import answer, failures
+from headgate.dataplane.attempts import Attempts
 from headgate.dataplane.balancer import refusal
 from headgate.dataplane.gate import Forward
-from headgate.dataplane.plane import Plane, log
+from headgate.dataplane.plane import Plane
 from headgate.dataplane.pool import Pool
 from headgate.dataplane.request_body import RequestBody
-from headgate.dataplane.static_files import StaticFile, varying
+from headgate.dataplane.static_files import varying
+from headgate.dataplane.static_response import StaticResponse, compressed
 from headgate.dataplane.suspicion import (
     JSON,
     HeldAnswer,
@@ -29,7 +31,7 @@ from headgate.dataplane.upstream import UpstreamConnection
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Phase, Reason
 from headgate.net.causes import own_words
-from headgate.upstream import Result, RetryDecision, Unavailable, decide
+from headgate.upstream import Result, Unavailable
 from headgate.wire import forward as heads
 from headgate.wire.body import LAST_CHUNK, CountedBody, chunk
 from headgate.wire.errors import ProtocolError
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from headgate.dataplane.client import ClientConnection
     from headgate.dataplane.exchange import Exchange
 
-
 # To look a member up in its class costs as much as ten attributes.
 _SELECT: Final = Phase.SELECT
 _FORWARD: Final = Phase.FORWARD
@@ -48,42 +49,27 @@ _RESPOND: Final = Phase.RESPOND
 _OK: Final = Result.OK
 _ANSWERED: Final = Reason.OK
 
-
 SKIP_BYTES: Final = 64 * 1024
 """A body that the client did not ask for is read over up to this size, to keep the connection."""
 
 
-class Forwarding:
+class Forwarding(Attempts):
     """The upstream half of an exchange."""
 
     __slots__ = (
-        "_arrived",
-        "_balancer",
-        "_body",
         "_chunked_out",
         "_client",
         "_connecting",
         "_connection",
         "_exchange",
-        "_forward",
         "_head_only",
         "_held",
-        "_limit",
-        "_plane",
-        "_pool",
         "_queued",
         "_result",
-        "_retrying",
-        "_sent",
         "_static",
-        "_tried",
-        "attempts",
         "bytes_out",
-        "endpoint",
         "method",
         "reason",
-        "started",
-        "status",
     )
 
     def __init__(
@@ -95,35 +81,22 @@ class Forwarding:
         body: RequestBody | None,
         arrived: float,
     ) -> None:
+        super().__init__(plane, forward, body, arrived)
         self._exchange = exchange
-        self._plane = plane
         self._client = client
-        self._forward = forward
-        self._body = body
-        self._arrived = arrived
-        self._balancer = forward.route.balancer
-        self._pool: Pool | None = None
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._held: HeldAnswer | None = None
         self._result: Result | None = None
-        self._static: StaticFile | None = None
-        self._limit = math.inf  # when a request that was repeated must have its answer
+        self._static: StaticResponse | None = None
         self._queued = False
-        self._retrying = False
-        self._sent = False
-        self._tried: tuple[Endpoint, ...] = ()
         self._chunked_out = False
         # MLflow takes the query of a GET alone for its message: a HEAD with the same query would be
         # answered about everything (mlflow/server/handlers.py, _get_request_message).
         self._head_only = exchange.method == b"HEAD"
         self.method = b"GET" if self._head_only else exchange.method
-        self.attempts = 0
         self.bytes_out = 0
-        self.endpoint = ""
         self.reason = _ANSWERED
-        self.started = 0.0
-        self.status = 0
 
     # --- select ----------------------------------------------------------------------------
 
@@ -147,12 +120,6 @@ class Forwarding:
         else:
             self._client.pause_reading()
             self._connecting = chosen.connect(self)
-
-    def _may_wait(self) -> bool:
-        """Whether an attempt could still begin after the longest wait for room."""
-        longest = self._balancer.cluster.policy.queue_timeout
-        latest = self._limit - self._balancer.retry_policy.reserve
-        return self._plane.clock() + longest <= latest
 
     def on_room(self) -> None:
         """An endpoint may have room."""
@@ -217,11 +184,6 @@ class Forwarding:
             exchange.invite_body()
 
     @property
-    def takes_length(self) -> bool:
-        """Whether MLflow takes the body only with its length."""
-        return self._forward.route.takes_length
-
-    @property
     def takes_more(self) -> bool:
         """Whether the client need not wait for MLflow."""
         connection = self._connection
@@ -282,9 +244,12 @@ class Forwarding:
         held = self._held
         if held is None:
             if response is not None and self._forward.route.operation.static:
-                self._static = self._compressed(response)
+                self._static = compressed(
+                    response, self._forward, self._plane, self, self._exchange, self._client
+                )
             if self._static is not None:
-                self._collect(self._static, pieces)
+                self._static.collect(pieces)
+                self._expect()
             else:
                 self._pass_on(response, pieces, done=done)
             return
@@ -391,58 +356,12 @@ class Forwarding:
             self._release(_OK)
         else:
             self._release(Result.ERROR_STATUS, f"a request was answered {self.status}")
-        if self._static is not None:
-            self._end_static(self._static)
+        static = self._static
+        if static is not None:
+            self._static = None
+            static.finish()
         else:
             self._exchange.on_answered(self.reason)
-
-    # --- static files ----------------------------------------------------------------------
-
-    def _compressed(self, response: Response) -> StaticFile | None:
-        """What the client is sent instead of an MLflow file; ``None``: the file itself."""
-        cluster, version = self._balancer.cluster.name, self._balancer.dialect.version
-        path, fields = self._forward.route.path, self._exchange.request.fields.lines
-        return self._plane.static_files.begin(
-            cluster, version, path + self._forward.query, self.method, fields, response
-        )
-
-    def _collect(self, file: StaticFile, pieces: list[bytes]) -> None:
-        if file.collects:
-            file.parts += pieces
-        self._expect()
-
-    def _end_static(self, file: StaticFile) -> None:
-        """MLflow has sent its file, whole: send the compressed one, once there is one."""
-        self._exchange.phase = _RESPOND
-        if file.collects:
-            self._plane.static_files.compress(file).add_done_callback(self._on_compressed)
-        else:
-            self._send_static(file)
-
-    def _on_compressed(self, made: asyncio.Future[bytes]) -> None:
-        file = self._static
-        if self._exchange.ended or file is None:
-            return  # the client has left; the next one has use for it
-        try:
-            file.body = made.result()
-            self._send_static(file)
-        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
-            self.on_defect(error)
-
-    def _send_static(self, file: StaticFile) -> None:
-        exchange, body = self._exchange, file.body
-        self._static = None
-        lines = file.lines + missing_lines(file.lines, self._forward.route.response_lines)
-        if body is not None:
-            lines += b"Content-Length: %d\r\n" % len(body)
-        lines += exchange.settle_connection(self._client.body_done)
-        head = heads.response_head(200, lines, exchange.request_id)
-        self.status = 200
-        self._client.write(head)
-        if body is not None and not (file.head_only or self._head_only):
-            self.bytes_out = len(body)
-            self._client.write(body)
-        exchange.on_answered(self.reason)
 
     # --- failures --------------------------------------------------------------------------
 
@@ -488,20 +407,6 @@ class Forwarding:
         self._release(Result.TIMEOUT, cause)
         self._send_again(cause)
 
-    def _decision(self) -> RetryDecision:
-        """Whether the rules allow another attempt."""
-        body = self._body
-        return decide(
-            self._forward.route.operation.retry,
-            sent=self._sent,
-            answered=self.status != 0,
-            repeatable=body is None or body.repeatable,
-            attempts=self.attempts,
-            elapsed=self._plane.clock() - self._arrived,
-            budget=self._balancer.cluster.may_retry(),
-            policy=self._balancer.retry_policy,
-        )
-
     def _try_again(self, unreachable: Endpoint | None, failure: Refusal) -> None:
         """Make another attempt if the rules allow it, else fail.
 
@@ -514,17 +419,8 @@ class Forwarding:
             self._give_up(failures.not_repeated(failure, decision))
 
     def _send_again(self, cause: str) -> None:
-        request_id = self._exchange.request_id.decode("ascii")
-        log.info("request %s is %s: %s", request_id, RetryDecision.AGAIN.value, cause)
-        self._balancer.cluster.retry_started()
-        self._retrying = True
-        self._limit = self._arrived + self._balancer.retry_policy.total
+        self._begin_again(cause, self._exchange.request_id)
         self.start()
-
-    def _has_other(self) -> bool:
-        """Whether an endpoint can be had that this request has not tried."""
-        found = self._balancer.cluster.select(self._plane.clock(), self._tried)
-        return isinstance(found, Endpoint) and found not in self._tried
 
     def _give_up(self, failure: Refusal) -> None:
         self._exchange.on_failed(failure)
@@ -542,16 +438,7 @@ class Forwarding:
             connection.abort()
         self._release(result)
 
-    def _release(self, result: Result, error: str = "") -> None:
-        """Give the endpoint's place back; the one way in which an attempt ends."""
-        if self._retrying:
-            self._retrying = False
-            self._balancer.cluster.retry_ended()
-        if self._static is not None and result is not _OK:
-            self._plane.static_files.give_up(self._static)
+    def _forget_response(self) -> None:
+        if self._static is not None:
+            self._static.give_up()
             self._static = None
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            if result is not _OK and pool.endpoint not in self._tried:
-                self._tried += (pool.endpoint,)
-            self._balancer.finish(pool, result, error)
