@@ -161,7 +161,9 @@ def test_a_file_with_problems_changes_nothing_and_each_is_logged(start: Start) -
     followed.write(followed.other, 'nonsense = 1\n[limits]\nbody_bytes = "much"')
     prefix = "configuration not reloaded: "
     followed.wait_for(f"{prefix}upstreams.default.nonsense: no such setting")
-    followed.wait_for(f"{prefix}limits.body_bytes: could not parse value and unit from byte string")
+    followed.wait_for(
+        f"{prefix}limits.body_bytes: must be a number of bytes, such as 64KiB or 2GiB"
+    )
     assert followed.answered_by() == {b"one"}
     followed.write(followed.other)
     followed.wait_for("configuration reloaded")

@@ -149,7 +149,7 @@ def test_a_public_name_is_taken_up_by_a_reload(
 ) -> None:
     """A refused page is told the line that lets it in."""
     file = tmp_path / "headgate.toml"
-    file.write_text("", encoding="utf-8")
+    file.write_text("# All as by default.\n", encoding="utf-8")
     with running_gate(tmp_path, upstream.url, {"HEADGATE_CONFIG": str(file)}) as gate:
         refused = write(gate, key, "headgate:8080", PAGE)
         assert refused.status == 403

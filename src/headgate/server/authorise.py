@@ -151,7 +151,7 @@ class Authoriser:
         decision = _decide(request, route, principal)
         if isinstance(decision, Denied):
             return _denied(decision, principal)
-        if request.method == b"GET":
+        if request.fields.length and request.method == b"GET":
             return self._weigh_get(request, asked, decision, body)
         return self._weigh_body(request, Forward(route, asked.query, principal), decision, body)
 

@@ -86,7 +86,12 @@ def _told(finding: Finding, places: Mapping[Any, int]) -> dict[str, Any]:
 
 
 def _fields_of(refusal: Refusal) -> dict[str, Any]:
-    return {each.name: getattr(refusal, each.name) for each in dataclasses.fields(refusal)}
+    """Those that differ from what a refusal has by default, all of which JSON can hold."""
+    return {
+        each.name: value
+        for each in dataclasses.fields(refusal)
+        if (value := getattr(refusal, each.name)) != each.default
+    }
 
 
 if __name__ == "__main__":
