@@ -72,6 +72,49 @@ def test_closed_at_the_start(
     assert f"headgate: {lost}\n" in said or not lost
 
 
+@pytest.mark.parametrize("closed", [(1,), (2,), (1, 2), (0, 1, 2)])
+def test_commands_with_closed_streams_open_nothing_in_their_place(
+    closed: tuple[int, ...], upstream: RecordingUpstream, tmp_path: Path
+) -> None:
+    """A connection in the place of a standard stream ends a process of uvloop by SIGABRT."""
+    closing = " ".join(f"{fd}>&-" for fd in closed)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -m headgate doctor {closing}', sys.executable],
+        env=clean_environment()
+        | {"HEADGATE_DATA": str(tmp_path), "MLFLOW_SERVER_URL": upstream.url},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr  # what answers there is no MLflow
+    assert done.stderr == b""
+
+
+def test_a_full_disk_keeps_no_gate_from_starting(
+    upstream: RecordingUpstream, tmp_path: Path
+) -> None:
+    key = create_key(tmp_path / "data", "streams")
+    port = free_port()
+    environment = clean_environment() | {
+        "HEADGATE_DATA": str(tmp_path / "data"),
+        "HEADGATE_LISTEN__PORT": str(port),
+        "HEADGATE_LISTEN__LAME_DUCK": "0",
+        "MLFLOW_SERVER_URL": upstream.url,
+    }
+    command = [sys.executable, "-m", "headgate", "serve"]
+    with (
+        Path("/dev/full").open("wb") as full,
+        subprocess.Popen(command, env=environment, stdout=full, stderr=full) as process,
+    ):
+        try:
+            assert _answered(process, port, key) == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(SECONDS) == 0
+        finally:
+            process.kill()
+
+
 def _answered(process: subprocess.Popen[bytes], port: int, key: str) -> int:
     while True:
         assert process.poll() is None

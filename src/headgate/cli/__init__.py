@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from headgate import __version__, is_compiled
 from headgate.cli.command import JSON, Command
 from headgate.cli.output import UNWRITABLE, document, drop_output, tell
+from headgate.cli.streams import hold_closed
 from headgate.errors import ConfigError, HeadgateError
 from headgate.net.causes import in_words
 
@@ -38,6 +39,7 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; ``arguments`` are the process's own by default.  The exit code."""
+    hold_closed()
     try:
         code = _run(arguments)
         if sys.stdout is not None:

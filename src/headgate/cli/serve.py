@@ -15,6 +15,7 @@ import typer
 from headgate import compose
 from headgate.cli import address, streams
 from headgate.cli.check import ConfigFile, warnings
+from headgate.cli.output import tell
 from headgate.compose import ConfigSource, Listening
 from headgate.config import AuthMode, Config, load
 from headgate.errors import ConfigError, Problem
@@ -116,4 +117,4 @@ def _has_working_key(database: Path) -> bool:
 
 
 def _say(line: str) -> None:
-    print(f"headgate: {line}", file=sys.stderr, flush=True)
+    tell(f"headgate: {line}")

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Final, TextIO
 
-_STREAMS: Final = ("standard input", "standard output", "standard error")
+_STREAMS: Final = {1: "standard output", 2: "standard error"}
 _LOST: Final = {1: "no access log is written", 2: "no event is logged"}
 
 
-def open_all() -> None:
-    """Lead standard streams that are closed to nowhere, and say on another one what is lost.
+def hold_closed() -> None:
+    """Lead the numbers of standard streams that are closed to nowhere; Python's stay ``None``.
 
-    The next file or connection that is opened would be given the number of a closed one, and
-    whatever is printed would be written into it.
+    The next file or connection that is opened would be given the number of a closed one:
+    whatever is printed would be written into it, and uvloop ends the process when it closes it.
     """
-    closed = [fd for fd in range(3) if not _is_open(fd)]
-    for fd in closed:  # each takes the lowest number that is free, so its own
-        os.open(os.devnull, os.O_RDWR)
+    for fd in [fd for fd in range(3) if not _is_open(fd)]:
+        os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, so its own
         os.set_inheritable(fd, True)
-    if sys.stdout is None or 1 in closed:
+
+
+def open_all() -> None:
+    """Make writers of streams that were closed, and say on another one what is lost."""
+    hold_closed()
+    closed = [fd for fd, stream in ((1, sys.stdout), (2, sys.stderr)) if stream is None]
+    if 1 in closed:
         sys.stdout = _writer(1)
-    if sys.stderr is None or 2 in closed:
+    if 2 in closed:
         sys.stderr = _writer(2)
-    lost = [f"{_STREAMS[fd]} is closed, so {_LOST[fd]}" for fd in closed if fd in _LOST]
+    lost = [f"{_STREAMS[fd]} is closed, so {_LOST[fd]}" for fd in closed]
     if lost:
         left = sys.stdout if 2 in closed else sys.stderr
-        print(f"headgate: {'; '.join(lost)}", file=left, flush=True)
+        with contextlib.suppress(OSError):  # it may be full
+            print(f"headgate: {'; '.join(lost)}", file=left, flush=True)
 
 
 def _writer(fd: int) -> TextIO:

@@ -22,6 +22,7 @@ from headgate.cli import address, first_key, streams
 from headgate.cli.command import AsJson
 from headgate.cli.embedded import EmbeddedServer, MLflowEndedError, probe_health, server_command
 from headgate.cli.folder import claim
+from headgate.cli.output import tell
 from headgate.cli.progress import waiting
 from headgate.cli.welcome import Welcome, program
 from headgate.compose import Listening
@@ -214,4 +215,4 @@ def _show_log(server: EmbeddedServer) -> None:
 
 
 def _say(line: str) -> None:
-    print(f"headgate: {line}", file=sys.stderr, flush=True)
+    tell(f"headgate: {line}")
