@@ -20,6 +20,8 @@ JSON = "Content-Type: application/json"
 SETTINGS = """
 [roles.team-a]
 grants = ["*:* on experiment team-a/*", "*:* on model team-a.*", "read:meta"]
+[roles.team-a-open]
+includes = ["team-a", "viewer"]
 """
 
 
@@ -36,11 +38,12 @@ class Team:
 
 @dataclass(frozen=True)
 class World:
-    """A gate, two teams behind it, and the key of the first."""
+    """A gate, two teams behind it, and the keys of the first; with ``open`` it sees everything."""
 
     gate: Gate
     admin: str
     narrowed: str
+    open: str
     own: Team
     other: Team
 
@@ -103,16 +106,18 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer)
     settings = folder / "headgate.toml"
     settings.write_text(SETTINGS)
     (folder / "data").mkdir()
-    keys = {}
     with KeyStore(folder / "data" / "keys.sqlite") as store:
-        for name, roles in (("admin", ("admin",)), ("narrowed", ("team-a",))):
-            _, keys[name] = issue(store, name, time.time(), None, roles)
+
+        def key(role: str) -> str:
+            return issue(store, role, time.time(), None, (role,))[1]
+
+        keys = key("admin"), key("team-a"), key("team-a-open")
     environment = {"HEADGATE_CONFIG": str(settings)}
     with running_gate(folder, mlflow_server.url, environment) as gate:
         nobody = Team("", "", "", "", "")
-        empty = World(gate, keys["admin"], keys["narrowed"], nobody, nobody)
+        empty = World(gate, *keys, nobody, nobody)
         own, other = made(empty, "team-a"), made(empty, "team-b")
-        yield World(gate, keys["admin"], keys["narrowed"], own, other)
+        yield World(gate, *keys, own, other)
 
 
 def requests_about(team: Team, unique: str) -> Iterator[tuple[str, str, object, tuple[str, ...]]]:
@@ -176,6 +181,18 @@ def test_what_is_another_teams_is_closed(world: World) -> None:
         assert (status, answer.get("error_code")) == (403, "PERMISSION_DENIED"), (method, path)
         status, answer = world.ask(method, path, message, *fields, key=world.admin)
         assert status == 200, (method, path, answer)  # it was the key, and not the request
+
+
+def test_no_experiment_writes_among_the_files_of_another_team(world: World) -> None:
+    """Although they may be read."""
+    create, get = "/api/2.0/mlflow/experiments/create", "/api/2.0/mlflow/runs/get?run_id="
+    for team, expected in ((world.own, 200), (world.other, 403)):
+        assert world.ask("GET", f"{get}{team.run}", key=world.open)[0] == 200
+        location = f"mlflow-artifacts:/{team.experiment}/{team.run}/artifacts"
+        name = f"team-a/{secrets.token_hex(4)}"
+        message = {"name": name, "artifact_location": location}
+        status, answer = world.ask("POST", create, message, key=world.open)
+        assert status == expected, answer
 
 
 def test_a_prompt_can_be_registered_by_its_own_team(world: World) -> None:

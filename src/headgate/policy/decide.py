@@ -3,7 +3,8 @@
 An operation has a *subject*: the objects that its first field names one of, and all that its other
 fields name of the same kind.  For these the operation's own action is needed.  Fields of the other
 kind name what is *lent*: a model version is given the files of a run.  Those need only be readable,
-or else whoever may write models could read anybody's runs through them.
+or else whoever may write models could read anybody's runs through them.  A location is always lent;
+one of the subject's own kind is besides where the server will write, so it needs the action too.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ def decide(grants: Grants, operation: Operation, upstream: str, workspace: str |
         if requirement is None:
             return words.about_others(grants, operation, family, scope.patterns, bool(subject))
         requirements.append(requirement)
-    requirements += _about_lent(grants, lent, upstream, workspace)
+    for field in lent:
+        requirements += _about_lent(
+            grants, operation.action, field, subject, upstream=upstream, workspace=workspace
+        )
     return NeedsObject(grants, operation, tuple(requirements)) if requirements else ALLOWED
 
 
@@ -182,14 +186,27 @@ def _about_subject(
 
 
 def _about_lent(
-    grants: Grants, lent: tuple[ObjectField, ...], upstream: str, workspace: str | None
+    grants: Grants,
+    action: Action,
+    field: ObjectField,
+    subject: tuple[ObjectField, ...],
+    *,
+    upstream: str,
+    workspace: str | None,
 ) -> Iterator[Requirement]:
-    for field in lent:
-        kind, family = LIES_IN[field.kind]
-        scope = _scope(grants, Action.READ, family, upstream, workspace)
+    """What is demanded of what a field names besides the subject.
+
+    The files of an experiment's runs are written to the location that it was made with, by the
+    server itself (``create_promptlab_run_impl``, presigned addresses): what may only be read must
+    not become one.
+    """
+    kind, family = LIES_IN[field.kind]
+    is_written = bool(subject) and LIES_IN[subject[0].kind][0] is kind
+    for needed in dict.fromkeys((Action.READ, action if is_written else Action.READ)):
+        scope = _scope(grants, needed, family, upstream, workspace)
         if not scope.everything:
             patterns = scope.patterns.get(kind, ())
-            yield Requirement(Action.READ, family, (field,), kind, patterns, must_name=False)
+            yield Requirement(needed, family, (field,), kind, patterns, must_name=False)
 
 
 def _fits(named: Named, requirement: Requirement) -> bool:

@@ -19,6 +19,11 @@ from tests.support.grants import (
     naming,
 )
 
+KEEPS_FILES = (
+    "read:artifacts on experiment team-a/*",
+    "write:artifacts on experiment team-a/*",
+)
+
 
 def test_a_narrowed_grant_allows_what_fits() -> None:
     needs = asked(having("write:runs on experiment team-a/*"), "runs/create")
@@ -132,10 +137,9 @@ def test_a_version_takes_files_only_from_what_may_be_read() -> None:
 
 
 def test_an_experiment_is_made_under_a_name_that_fits() -> None:
-    """Its files may be kept only where the key may read, for runs are read from there."""
+    """Its files may be kept only where the key may read and write: runs have theirs there."""
     needs = asked(
-        having("write:experiments on experiment team-a/*", "read:artifacts on experiment team-a/*"),
-        "experiments/create",
+        having("write:experiments on experiment team-a/*", *KEEPS_FILES), "experiments/create"
     )
     mine, other = ("team-a/x",), ("team-b/x",)
     assert judge(needs, naming(needs, name="team-a/new")) == ALLOWED
@@ -145,9 +149,28 @@ def test_an_experiment_is_made_under_a_name_that_fits() -> None:
         named = naming(needs, name="team-a/new", artifact_location=stolen)
         assert isinstance(judge(needs, named), Denied)
     assert isinstance(judge(needs, naming(needs, artifact_location=mine)), Denied)
-    writes_only = asked(having("write:experiments on experiment team-a/*"), "experiments/create")
-    named = naming(writes_only, name="team-a/new", artifact_location=mine)
-    assert isinstance(judge(writes_only, named), Denied)
+    for few in ((), *((each,) for each in KEEPS_FILES)):
+        key = having("write:experiments on experiment team-a/*", *few)
+        lacking = asked(key, "experiments/create")
+        named = naming(lacking, name="team-a/new", artifact_location=mine)
+        assert isinstance(judge(lacking, named), Denied)
+
+
+def test_what_may_only_be_read_becomes_no_place_to_write() -> None:
+    """Or else runs of an own experiment would put files among those of another team."""
+    key = having("read:*", "write:* on experiment team-a/*")
+    needs = asked(key, "experiments/create")
+    named = naming(needs, name="team-a/new", artifact_location=("team-a/x",))
+    assert judge(needs, named) == ALLOWED
+    named = naming(needs, name="team-a/new", artifact_location=("team-b/x",))
+    assert message(judge(needs, named)) == (
+        "Headgate refused: your key 'ci' may write artifacts only in experiments called "
+        "'team-a/*', and location '01' is in none of them; ask the gate's operator for a role "
+        "that covers it."
+    )
+    # What a version takes is read, and never written.
+    needs = asked(having("read:*", "write:models on model m"), "model-versions/create")
+    assert [field.name for field in needs.fields] == ["name"]
 
 
 def test_an_experiment_is_renamed_only_within_what_fits() -> None:
