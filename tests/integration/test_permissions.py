@@ -6,15 +6,16 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from headgate.cli.keys import issue
 from headgate.stores import KeyStore
-from tests.support.gate import Gate, running_gate
+from tests.support.gate import Gate, bearer, running_gate
 from tests.support.mlflow_server import MlflowServer
+from tests.support.raw import RawAnswer, request_head
 
 JSON = "Content-Type: application/json"
 SETTINGS = """
@@ -302,3 +303,71 @@ def test_a_renamed_experiment_is_judged_by_its_name(world: World) -> None:
         world.ask("POST", "/api/2.0/mlflow/experiments/update", change, key=world.admin)[0] == 200
     )
     assert world.ask("GET", path)[0] == 403
+
+
+def message_gets(team: Team) -> Iterator[str]:
+    """GETs of MLflow's messages that name something of a team."""
+    api = "/api/2.0/mlflow"
+    yield f"{api}/experiments/get?experiment_id={team.experiment}"
+    yield f"{api}/runs/get?run_id={team.run}"
+    yield f"{api}/metrics/get-history?run_id={team.run}&metric_key=m"
+    yield f"{api}/artifacts/list?run_id={team.run}"
+    yield f"{api}/logged-models/{team.logged_model}"
+    yield f"{api}/registered-models/get?name={team.model}"
+    yield f"/api/3.0/mlflow/traces/{team.trace}"
+
+
+def test_a_head_tells_of_the_own_teams_objects_what_a_get_does(world: World) -> None:
+    """MLflow itself would read no message from the query of a HEAD."""
+    for path in message_gets(world.own):
+        get = world.gate.ask("GET", path, key=world.narrowed)
+        head = world.gate.ask("HEAD", path, key=world.narrowed)
+        assert (get.status, head.status) == (200, 200), path
+        assert stable(head) == stable(get), path
+        assert head.get("content-length") == str(len(get.body)), path
+
+
+def test_a_head_tells_nothing_of_another_teams_objects(world: World) -> None:
+    """Not by its length either: it is that of the same words about an object that is not there."""
+    absent = Team("9" * len(world.other.experiment), "0" * 32, "x" * len(world.other.model), "", "")
+    absent = replace(absent, logged_model=f"m-{'0' * 32}", trace=f"tr-{'0' * 32}")
+    for path, nothing in zip(message_gets(world.other), message_gets(absent), strict=True):
+        head = world.gate.ask("HEAD", path, key=world.narrowed)
+        assert (head.status, head.get("x-headgate-reason")) == (403, "forbidden"), path
+        unknown = world.gate.ask("HEAD", nothing, key=world.narrowed)
+        assert stable(head) == stable(unknown), path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/2.0/mlflow/experiments/search?max_results=10",
+        "/ajax-api/2.0/mlflow/experiments/search?max_results=10",
+        "/api/2.0/mlflow/registered-models/search?max_results=10",
+        "/api/2.0/mlflow/model-versions/search?max_results=10",
+        "/api/3.0/mlflow/datasets/search",
+    ],
+)
+def test_a_head_that_names_nothing_is_closed(world: World, path: str) -> None:
+    get = world.gate.ask("GET", path, key=world.narrowed)
+    head = world.gate.ask("HEAD", path, key=world.narrowed)
+    assert (get.status, head.status) == (403, 403)
+    assert stable(head) == stable(get)
+
+
+def test_after_a_head_the_connection_holds_no_rest_of_a_body(world: World) -> None:
+    with world.gate.connect() as client:
+        for path in (*message_gets(world.own), *message_gets(world.other)):
+            for method in ("HEAD", "GET"):
+                fields = (bearer(world.narrowed),)
+                host = f"{world.gate.host}:{world.gate.port}"
+                client.send(request_head(method, path, *fields, host=host))
+                assert client.answer(method).status in (200, 403), path
+
+
+def stable(answer: RawAnswer) -> tuple[int, dict[str, str]]:
+    """A response's head without what differs from one request to the next."""
+    fields = {name.lower(): value for name, value in answer.headers}
+    for name in ("date", "x-request-id"):
+        fields.pop(name, None)
+    return answer.status, fields

@@ -17,13 +17,17 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 LOCKS: Final = ROOT / "requirements/mlflow"
 CURRENT: Final = importlib.metadata.version("mlflow")
+TOOL: Final = "export-import"
+"""MLflow's own migration tool, with the client that it runs on."""
 
 
 def python_with(version: str) -> Path:
     """The interpreter of an environment that has that version of MLflow.
 
+    ``version`` may also be the name of another lock file, such as ``TOOL``.
+
     Raises:
-        FileNotFoundError: no lock file pins that version.
+        FileNotFoundError: there is no such lock file.
         subprocess.CalledProcessError: a package could not be installed.
     """
     if version == CURRENT:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-LIKE_AN_ID: Final = re.compile(r"(?:^|_)(?:ids?|uuids?|uri|location|source|path|root)$")
+LIKE_AN_ID: Final = re.compile(r"(?:^|_)(?:ids?|uuids?|uri|location|source|path|root|overrides)$")
 """How the last name of a field ends that may name an object."""
 
 NO_OBJECTS: Final = frozenset(
     {
         "action_endpoint_id",
         "assessment.assessment_id",
+        "assessment.overrides",
         "assessment.source.source_id",
         "assessment.span_id",
         "budget_policy_id",
@@ -53,3 +54,35 @@ NO_OBJECTS: Final = frozenset(
         "webhook_id",
     }
 )
+
+NO_OBJECTS_OF: Final = frozenset(
+    {
+        ("assessments/delete", "assessment_id"),
+        ("assessments/get", "assessment_id"),
+        ("assessments/update", "assessment_id"),
+        ("assistant/message", "experiment_id"),
+        ("assistant/message", "session_id"),
+        ("assistant/sessions/permission", "request_id"),
+        ("assistant/sessions/permission", "session_id"),
+        ("assistant/sessions/stream", "session_id"),
+        ("assistant/sessions/tool-result", "request_id"),
+        ("assistant/sessions/tool-result", "session_id"),
+        ("assistant/sessions/update", "session_id"),
+        ("assistant/skills/install", "custom_path"),
+        ("assistant/skills/install", "experiment_id"),
+        ("gateway/raw-proxy", "path"),
+        ("jobs/cancel", "job_id"),
+        ("jobs/cancel-state", "job_id"),
+        ("jobs/get", "job_id"),
+        ("jobs/get-state", "job_id"),
+        ("prompt-optimization/cancel", "job_id"),
+        ("prompt-optimization/delete", "job_id"),
+        ("prompt-optimization/get", "job_id"),
+        ("ui/static-files", "path"),
+    }
+)
+"""The same for parameters of paths, and for what MLflow's FastAPI routes read, by operation.
+
+An assessment is looked for in the trace that is named beside it; the others are operations that
+no key can be narrowed in.
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,13 +11,15 @@ import pytest
 from headgate.contract import table
 from headgate.contract.known import KnownRoute, numbers, read_known
 from headgate.contract.messages import Message
-from headgate.contract.other_ids import LIKE_AN_ID, NO_OBJECTS
+from headgate.contract.other_ids import LIKE_AN_ID, NO_OBJECTS, NO_OBJECTS_OF
 from headgate.contract.rules import Rule, parse, read_rules
 from headgate.contract.table import GATE, paths, shape
 from headgate.model import Action, ObjectField, ObjectKind, Place, Retry, SizeClass
+from headgate.policy.reach import NARROWED_BY
 
 KNOWN = read_known()
 RULES = read_rules()
+PARAMETER = re.compile(r"{(\w+)(?::path)?}")
 ONLY_FOR_ADMINISTRATORS = {"webhooks", "jobs", "assistant"}
 
 
@@ -232,3 +235,31 @@ def scalars_of(message: Message, within: str = "", above: tuple[str, ...] = ()) 
             yield within + field.name
         elif inner.name not in above:
             yield from scalars_of(inner, f"{within}{field.name}.", (*above, inner.name))
+
+
+def test_every_id_of_a_path_or_of_a_route_of_fastapi_is_an_object_or_known_to_be_none() -> None:
+    """What no message holds: parameters of paths, and headers, queries and models of FastAPI."""
+    operations = {
+        (row.method, shape(path)): row.operation for row in table().rows for path in row.paths
+    }
+    found = set()
+    for routes in KNOWN.values():
+        for route in routes:
+            operation = operations.get((route.method, shape(full_path(route))))
+            if operation is None:
+                continue  # nobody reaches it
+            objects = {field.name.replace("[]", "") for field in operation.objects}
+            fields = {field.rstrip(":") for field in route.fields if route.native}
+            for name in {*fields, *PARAMETER.findall(route.path)} - objects:
+                if LIKE_AN_ID.search(name.replace("-", "_")) and name not in NO_OBJECTS:
+                    found.add((operation.name, name))
+    assert found == NO_OBJECTS_OF
+
+
+def test_what_names_an_object_for_administrators_alone_is_for_them_alone() -> None:
+    """A field that is an object elsewhere may go without a rule only where no key is narrowed."""
+    elsewhere = {"experiment_id", "request_id", "path"}
+    for row in table().rows:
+        if any((row.operation.name, name) in NO_OBJECTS_OF for name in elsewhere):
+            assert row.operation.family not in NARROWED_BY[ObjectKind.EXPERIMENT]
+            assert row.operation.family not in NARROWED_BY[ObjectKind.MODEL]

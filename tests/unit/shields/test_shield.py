@@ -115,6 +115,10 @@ def test_an_artifact_in_the_path_is_no_uri() -> None:
     [
         ("models:/m-1", ""),
         ("mlflow-artifacts:/1/a/artifacts/model", ""),
+        ("mlflow-artifacts:/1//63/artifacts/model", ""),
+        ("mlflow-artifacts:/1/a/artifacts//63/b/artifacts/model", ""),
+        ("mlflow-artifacts://63/artifacts/model", "stored-location"),
+        ("mlflow-artifacts:////63/artifacts/model", "stored-location"),
         ("runs:/a/model", ""),
         ("prompt-template", ""),
         ("dummy-source", ""),
