@@ -36,6 +36,7 @@ class Entry(NamedTuple):
     target: str
     body: bytes = b""
     passes: bool = False
+    content_type: str = "application/json"
 
 
 class Doorman:
@@ -276,6 +277,22 @@ def hostile() -> Iterator[Entry]:
             )
 
 
+def exports() -> Iterator[Entry]:
+    """Trace exports whose fields are as small as they can be."""
+    for name, field in {
+        "empty messages": b"\n\0",
+        "numbers": b"\x10\0",
+        "empty spans": b"\n\4\x12\2\x12\0",
+    }.items():
+        yield Entry(
+            f"export, {name}",
+            "POST",
+            "/v1/traces",
+            field * (2 * MB // len(field)),
+            content_type="application/x-protobuf",
+        )
+
+
 def queries() -> Iterator[Entry]:
     """Long queries."""
     randomly = random.Random(1)  # noqa: S311 - the same each time
@@ -300,7 +317,7 @@ def queries() -> Iterator[Entry]:
             yield Entry(f"{target}, noise", "GET", f"{target}?{noise}")
 
 
-CORPUS = [*honest(), *hostile(), *queries()]
+CORPUS = [*honest(), *hostile(), *exports(), *queries()]
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +337,7 @@ def send(gate: MeasuredGate, key: str, entry: Entry) -> tuple[int, str]:
     """The status and the reason of the answer."""
     fields = [bearer(key)]
     if entry.body:
-        fields += ["Content-Type: application/json", f"Content-Length: {len(entry.body)}"]
+        fields += [f"Content-Type: {entry.content_type}", f"Content-Length: {len(entry.body)}"]
     with gate.connect() as client:
         client.send(request_head(entry.method, entry.target, *fields))
         client.send(entry.body)

@@ -60,6 +60,8 @@ _FOUR_BYTES: Final = 5
 class ProtobufReader:
     """Reads one export, piece by piece, into ``export``.
 
+    ``fields``: how many have been read, which is what takes time.
+
     Args:
         export: takes what is found.
     """
@@ -80,10 +82,12 @@ class ProtobufReader:
         "_tag",
         "_value",
         "_values",
+        "fields",
     )
 
     def __init__(self, export: Export) -> None:
         self._export = export
+        self.fields: i64 = 0
         self._data = b""  # what is not read yet
         self._offset = 0  # of the beginning of ``_data`` in the whole
         self._skip = 0  # bytes to leave out that have not come yet
@@ -138,6 +142,7 @@ class ProtobufReader:
             if self._ends[-1] == self._offset + at:
                 self._close(self._offset + at)
             self._at = at
+            self.fields += 1
             if not self._read_tag(data):
                 return at
             end: i64 = self._offset + self._at + self._length

@@ -20,6 +20,10 @@ from headgate.wire.errors import ProtocolError
 
 MOST_INFLATED: Final = 1 << 30
 """Most bytes of an export after inflating where the configuration sets no limit."""
+FIELDS: Final = 4096
+"""Fields of protobuf after which a step ends: they may be of two bytes each."""
+PART: Final = 16 * 1024
+"""Bytes between two looks at how many fields have been read."""
 
 
 class ExportScan:
@@ -43,8 +47,9 @@ class ExportScan:
             )
         self.refusal: Refusal | None = None
         self._reader: ProtobufReader | JsonReader | JsonScan
+        self._protobuf: ProtobufReader | None = None
         if media != JSON:
-            self._reader = ProtobufReader(export)
+            self._reader = self._protobuf = ProtobufReader(export)
         elif export.wants_values:
             self._reader = JsonReader(export)
         else:
@@ -56,6 +61,8 @@ class ExportScan:
         uncoded = Export(wants_values=False)
         self._uncoded = ProtobufReader(uncoded) if coding == b"deflate" else None
         self._waiting: deque[bytes] = deque()
+        self._plain = b""  # without its coding, and ...
+        self._at = 0  # ... how much of that has been read
         self._done = False
 
     def take(self, pieces: list[bytes], *, done: bool) -> None:
@@ -79,24 +86,43 @@ class ExportScan:
         return True
 
     def _has_more(self) -> bool:
-        inflater, reader = self._inflater, self._reader
+        inflater = self._inflater
+        if self._at < len(self._plain):
+            self._read()
+            return True
         if inflater is not None:
             made = inflater.step()
             if made:
-                reader.feed(made)
+                self._plain, self._at = made, 0
+                self._read()
                 return True
         if not self._waiting:
             return False
         piece = self._waiting.popleft()
-        if len(piece) > STEP:
-            self._waiting.appendleft(piece[STEP:])
-            piece = piece[:STEP]
+        most = STEP if self._uncoded is None else PART
+        if len(piece) > most:
+            self._waiting.appendleft(piece[most:])
+            piece = piece[:most]
         if inflater is None:
-            reader.feed(piece)
-            return bool(self._waiting)
+            self._plain, self._at = piece, 0
+            self._read()
+            return bool(self._waiting) or self._at < len(piece)
         inflater.feed(piece)
         self._look_at_coded(piece)
         return True
+
+    def _read(self) -> None:
+        """Read on in ``_plain``, to its end or until that has been much work."""
+        protobuf = self._protobuf
+        if protobuf is None:
+            self._at = len(self._plain)
+            self._reader.feed(self._plain)
+            return
+        most = protobuf.fields + FIELDS
+        while self._at < len(self._plain) and protobuf.fields < most:
+            part = self._plain[self._at : self._at + PART]
+            self._at += len(part)
+            protobuf.feed(part)
 
     def _look_at_coded(self, piece: bytes) -> None:
         if self._uncoded is not None:
