@@ -51,7 +51,15 @@ def key(gate_folder: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def gate(gate_folder: Path, key: str, mlflow_server: MlflowServer) -> Iterator[Gate]:
+def admin_key(gate_folder: Path) -> str:
+    """A key with which everything may be done at ``gate``."""
+    return create_key(gate_folder / "data", "admin of the tests", ("admin",))
+
+
+@pytest.fixture(scope="session")
+def gate(
+    gate_folder: Path, key: str, admin_key: str, mlflow_server: MlflowServer
+) -> Iterator[Gate]:
     """A real gate in front of ``mlflow_server``."""
     with running_gate(gate_folder, mlflow_server.url) as running:
         yield running

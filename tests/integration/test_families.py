@@ -80,17 +80,23 @@ CASES = [
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.method} {case.target}")
 def test_the_answer_is_mlflows_own(
-    prefix: str, case: Case, world: World, mlflow_server: MlflowServer, gate: Gate, key: str
+    prefix: str, case: Case, world: World, mlflow_server: MlflowServer, gate: Gate, admin_key: str
 ) -> None:
     """Status, headers and body are those that MLflow gives to the same request."""
     target = filled(case.target, world)
     body = b"" if case.message is None else filled(json.dumps(case.message), world).encode()
     fields = (JSON,) if body else ()
-    direct = mlflow_server.ask(case.method, target, *fields, body=body)
-    passed = gate.ask(case.method, prefix + target, *fields, key=key, body=body)
+    # A HEAD is sent to MLflow as GET, or else its query would not count.
+    method = "GET" if case.method == "HEAD" else case.method
+    direct = mlflow_server.ask(method, target, *fields, body=body)
+    passed = gate.ask(case.method, prefix + target, *fields, key=admin_key, body=body)
     assert direct.status == case.status, direct
-    assert (passed.status, passed.body) == (direct.status, direct.body)
-    assert kept_headers(passed) == kept_headers(direct)
+    expected = b"" if case.method == "HEAD" else direct.body
+    assert (passed.status, passed.body) == (direct.status, expected)
+    told = kept_headers(direct)
+    if "/static-files/" in target:  # the gate compresses them for clients that take it
+        told = [(n, f"{v}, Accept-Encoding" if n == "vary" else v) for n, v in told]
+    assert [(n.lower(), v) for n, v in kept_headers(passed)] == told
     assert passed.get("Content-Length") == direct.get("Content-Length")
     assert passed.get("Transfer-Encoding") == direct.get("Transfer-Encoding")
 
@@ -202,7 +208,7 @@ def test_server_sent_events_pass_one_by_one(tmp_path: Path) -> None:
     events = gated_chunks(
         [(first, b"data: 1\n\n"), (second, b"data: 2\n\n")], "Content-Type: text/event-stream"
     )
-    key = create_key(tmp_path / "data", "events")
+    key = create_key(tmp_path / "data", "events", ("llm-user",))
     target = "/mlflow/gateway/chat/mlflow/invocations"
     request = request_head("POST", target, bearer(key), JSON, "Content-Length: 2") + b"{}"
     with (

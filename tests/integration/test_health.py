@@ -337,10 +337,10 @@ def test_questions_at_the_same_time_cause_one_probe(start: Start, one: Recording
 
 
 def test_each_api_of_a_real_mlflow_is_used_and_nothing_stays(
-    gate: Gate, key: str, mlflow_server: MlflowServer
+    gate: Gate, admin_key: str, mlflow_server: MlflowServer
 ) -> None:
     for page in (*APIS, "artifacts?deep=1"):
-        answer = gate.ask("GET", f"/-/health/{page}", key=key)
+        answer = gate.ask("GET", f"/-/health/{page}", key=admin_key)
         assert (answer.status, json.loads(answer.body)["status"]) == (200, "ok"), answer
     kept = mlflow_server.artifacts / PROBE_FOLDER
     assert list(kept.iterdir()) == []
