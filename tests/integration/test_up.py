@@ -242,7 +242,7 @@ def test_a_server_that_is_there_already_is_used_and_left_running(data: Path) -> 
         url, key = (exported(welcome, f"MLFLOW_TRACKING_{name}") for name in ("URI", "TOKEN"))
 
         assert ask(url, "GET", "/version", key).body == b"OK"
-        assert welcome.endswith("Ctrl-C stops the gate.\n")
+        assert welcome.rstrip("\n").endswith("Ctrl-C stops the gate.")
         assert up.mlflow_pids() == []
 
         up.process.signal(signal.SIGINT)
