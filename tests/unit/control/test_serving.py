@@ -67,6 +67,7 @@ async def connected(server: ControlServer) -> Peer:
     return connection
 
 
+@pytest.mark.patches
 def test_a_connection_carries_several_requests_and_ends_with_the_server() -> None:
     async def scene() -> None:
         server = served()
