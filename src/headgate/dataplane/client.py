@@ -112,7 +112,7 @@ class ClientConnection(asyncio.Protocol):
                 self._turn_away()
                 return
             self.stranger = entered
-        plane.connections.add(self)
+        plane.connections[self] = None
         self.deadline = plane.clock() + plane.limits.header_timeout
 
     def data_received(self, data: bytes) -> None:

@@ -49,7 +49,8 @@ class Plane:
         trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self.clock = clock
-        self.connections: set[ClientConnection] = set()
+        # In the order in which they came, so that what a sweep does has one order.
+        self.connections: dict[ClientConnection, None] = {}
         self.admission = Admission()
         self.static_files = StaticFiles()
         self.in_flight = 0
@@ -114,7 +115,7 @@ class Plane:
         """Forget a connection that is closed."""
         self.head_ended(connection)
         if connection in self.connections:
-            self.connections.discard(connection)
+            del self.connections[connection]
             self.admission.leave(connection.stranger)
         if self.draining and not self.connections:
             self.emptied.set()

@@ -68,7 +68,7 @@ class Pool:
         self._retired = False
         self._look_at = 0.0
         self._idle: deque[UpstreamConnection] = deque()
-        self._busy: set[UpstreamConnection] = set()
+        self._busy: dict[UpstreamConnection, None] = {}
         self._connecting: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -90,7 +90,7 @@ class Pool:
             if not connection.usable or connection.idle_since < oldest:
                 connection.abort()
                 continue
-            self._busy.add(connection)
+            self._busy[connection] = None
             return connection
         return None
 
@@ -118,7 +118,7 @@ class Pool:
         except (ValueError, OverflowError) as problem:  # a name or a port that cannot be
             waiter.on_connect_failed(self.endpoint, OSError(errno.EINVAL, str(problem)))
         else:
-            self._busy.add(connection)
+            self._busy[connection] = None
             waiter.on_connected(connection)
 
     def _make(self) -> UpstreamConnection:
@@ -126,7 +126,7 @@ class Pool:
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """Keep a connection for the next request, unless enough are kept."""
-        self._busy.discard(connection)
+        self._busy.pop(connection, None)
         if self._retired or len(self._idle) >= self._idle_connections:
             connection.abort()
             return
@@ -135,7 +135,7 @@ class Pool:
 
     def forget(self, connection: UpstreamConnection) -> None:
         """Drop a connection that is closed."""
-        self._busy.discard(connection)
+        self._busy.pop(connection, None)
         if not connection.exchange and connection in self._idle:
             self._idle.remove(connection)
 

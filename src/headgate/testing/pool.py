@@ -92,7 +92,7 @@ class ScriptedPool(Pool):
         """A new connection, taken, and MLflow's end of it."""
         connection = UpstreamConnection(self, self._head_bytes, self._max_fields)
         peer = Peer(self._turns, FakeTransport(self._turns, connection))
-        self._busy.add(connection)
+        self._busy[connection] = None
         self.peers.append(peer)
         return connection, peer
 

@@ -35,7 +35,7 @@ def test_leaving_without_a_whole_head_is_no_request(
     leave(client)
 
     assert client.closed()
-    assert (dialogue.outcomes(), dialogue.plane.connections) == ([], set())
+    assert (dialogue.outcomes(), dialogue.plane.connections) == ([], {})
 
 
 @pytest.mark.parametrize("leave", [Peer.resets, Peer.finishes])
