@@ -100,7 +100,7 @@ def create(
                 f"headgate: made a new key store, {store.path}; if there was one before, all its "
                 "keys are locked out now: put a backup of it back"
             )
-        # Kept only once it was written: a key that nobody has seen would open the gate for ever.
+        # Kept only once it was written: a key that nobody saw would open the gate indefinitely.
         record, _ = issue(
             store,
             name,

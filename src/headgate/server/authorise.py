@@ -128,7 +128,7 @@ class Authoriser:
     def _check_query(
         self, route: Route, query: bytes, decision: Allowed | NeedsObject
     ) -> Refusal | None:
-        """What speaks against a query, whoever sends it."""
+        """What speaks against a query, for every key."""
         shield = self._shield_for(decision)
         is_read = False
         if not _is_lone(query, route.lone_parameters):

@@ -24,7 +24,7 @@ log = logging.getLogger("headgate.telemetry")
 
 FILE_BATCH: Final = 32 * 1024
 PIPE_BATCH: Final = select.PIPE_BUF
-"""What a pipe that is ready takes at once, and whole, whoever else writes to it (POSIX)."""
+"""What a pipe that is ready takes whole, also beside other writers (POSIX)."""
 MAX_WAITING: Final = 16 * 1024 * 1024
 """Bytes of lines that may wait for a reader."""
 CLOSE_SECONDS: Final = 2.0
