@@ -24,14 +24,16 @@ from bench.series import Better, Series, alternating
 from bench.setting import CannotMeasureError, Setting
 from headgate.auth import Authenticator, Refresher
 from headgate.config import Config
+from headgate.config.files import Files
 from headgate.dataplane.client import ClientConnection
-from headgate.dataplane.dial import pair_dial
-from headgate.dataplane.gate import Caller, Gate, Inspect, Verdict
-from headgate.server.files import Files
-from headgate.server.live import LiveGate
+from headgate.dataplane.connections.dial import pair_dial
+from headgate.dataplane.decisions import Caller, Gate, Inspect, Verdict
+from headgate.decide.builder import PipelineBuilder
+from headgate.runtime.gate import LiveGate
 from headgate.stores import KeyStore
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import Counters
+from headgate.telemetry.outcome_sinks import OutcomeSinks
 from headgate.wire.request import Request
 from tests.support.gate import bearer
 
@@ -155,11 +157,12 @@ def _gate(folder: Path) -> Iterator[LiveGate]:
         Refresher(
             store, authenticator.install, interval=1.0, clock=time.time, report=lambda _error: None
         ).load()
+        row = Counters(1).row(0)
         yield LiveGate(
             config,
-            authenticator,
+            PipelineBuilder(authenticator, OutcomeSinks(row, access_log).account),
             pair_dial(asyncio.Protocol),  # unused
-            row=Counters(1).row(0),
+            row=row,
             access_log=access_log,
             tls=None,
             files=Files(),

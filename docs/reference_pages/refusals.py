@@ -79,7 +79,7 @@ GROUPS: Final = (
         "Write the path without it. Names of artifacts may hold spaces, `#`, `%` and letters of "
         "any alphabet, percent-encoded once, as MLflow's client does it.",
         "None.",
-        ("wire/target.py", "wire/escapes.py", "server/pipeline.py"),
+        ("wire/target.py", "wire/escapes.py", "decide/pipeline.py"),
     ),
     Group(
         "Queries that MLflow reads differently",
@@ -102,8 +102,8 @@ GROUPS: Final = (
             "contract/body.py",
             "contract/messages.py",
             "contract/get_message.py",
-            "server/naming.py",
-            "server/examination.py",
+            "decide/object_names.py",
+            "decide/examination.py",
         ),
     ),
     Group(
@@ -123,7 +123,7 @@ GROUPS: Final = (
     ),
 )
 # What these modules refuse is what MLflow sends, and it is told as a failure of the upstream.
-OF_RESPONSES: Final = frozenset({"wire/response.py", "dataplane/upstream.py"})
+OF_RESPONSES: Final = frozenset({"wire/response.py", "dataplane/connections/upstream.py"})
 # What they refuse is timing and capacity: the table of reason codes has it.
 OF_CAPACITY: Final = frozenset({"dataplane/client.py"})
 _ACTS: Final = {

@@ -8,7 +8,7 @@ from docs.reference_pages.markdown import GENERATED, table
 from headgate.contract import table as routes
 from headgate.model import FAMILIES, Action, ObjectKind
 from headgate.policy import BUILT_IN, DEFAULT_ROLES, Roles
-from headgate.policy.reach import NARROWED_BY, OF_NO_UPSTREAM, OF_NO_WORKSPACE
+from headgate.policy.scopes import NARROWED_BY, OF_NO_UPSTREAM, OF_NO_WORKSPACE
 
 _INTRODUCTION = """# Roles
 

@@ -21,34 +21,36 @@ import uvloop
 from headgate import __version__
 from headgate.auth import Anonymous, Authenticate, Authenticator, Refresher
 from headgate.config import AuthMode, Config
+from headgate.config.files import Files
 from headgate.contract.diagnosis import Reply
 from headgate.contract.use import Ask
 from headgate.control.app import ControlFacts, control_app
-from headgate.control.board import Board
 from headgate.control.checks import Checks
 from headgate.control.exposition import exposition
 from headgate.control.serving import ControlServer
+from headgate.control.shared_results import SharedResults
 from headgate.dataplane.call import CallError
-from headgate.dataplane.dial import pair_dial
+from headgate.dataplane.connections.dial import pair_dial
+from headgate.decide.builder import PipelineBuilder
 from headgate.errors import HeadgateError
 from headgate.policy import HAD_CALLS, LLM_USER, Roles
-from headgate.server import descriptors, listener
-from headgate.server.certificates import tell_daily
-from headgate.server.cures import ask_error
-from headgate.server.files import Files
-from headgate.server.heart import Heart
-from headgate.server.in_force import Estate
-from headgate.server.link import Link
-from headgate.server.live import LiveGate
-from headgate.server.reload import Reloader
-from headgate.server.supervisor import Supervisor
-from headgate.server.tls import ListenerTls
-from headgate.server.upstreams import LiveUpstream
-from headgate.server.worker import Companion, Worker
+from headgate.runtime import descriptors, listener
+from headgate.runtime.certificates import tell_daily
+from headgate.runtime.gate import LiveGate
+from headgate.runtime.handover import Handover
+from headgate.runtime.heartbeat import Heartbeat
+from headgate.runtime.link import Link
+from headgate.runtime.reload import Reloader
+from headgate.runtime.supervisor import Supervisor
+from headgate.runtime.tls import ListenerTls
+from headgate.runtime.worker import Companion, Worker
 from headgate.stores import ROLES_EDITION, KeyState, KeyStore, LateKeyStore
 from headgate.telemetry import event_log
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow, Counters
+from headgate.telemetry.outcome_sinks import OutcomeSinks
+from headgate.upstreams.live import LiveUpstream
+from headgate.upstreams.remedies import ask_error
 
 log = logging.getLogger("headgate")
 
@@ -171,9 +173,10 @@ def _run_worker(
     link: Link,
 ) -> None:
     with contextlib.ExitStack() as stack:
-        estate = Estate(link)
+        estate = Handover(link)
         authenticate, refresher = _authentication(config, stack, link, estate)
         access_log = _access_log(config, counters.row(link.number), stack)
+        outcome_sinks = OutcomeSinks(counters.row(link.number), access_log)
 
         def make(settings: Config, files: Files, *, fresh: bool) -> _Made:
             tls = None
@@ -181,7 +184,7 @@ def _run_worker(
                 tls = ListenerTls(settings.listen.tls, files, fresh=fresh)
             gate = LiveGate(
                 settings,
-                authenticate,
+                PipelineBuilder(authenticate, outcome_sinks.account),
                 pair_dial(lambda: control.accept()),  # noqa: PLW0108 - it is made later
                 row=counters.row(link.number),
                 access_log=access_log,
@@ -209,7 +212,7 @@ def _run_worker(
             gate.follow(reloader)
         # Where there is but one worker it has nobody to share with.
         is_shared = config.listen.workers > 1 and folder is not None
-        board = Board(folder) if is_shared and folder is not None else None
+        board = SharedResults(folder) if is_shared and folder is not None else None
         checks = _AllChecks(gate, board)
         control = ControlServer(
             control_app(
@@ -232,7 +235,7 @@ def _run_worker(
             companions.append(refresher.run)
         if link.number == 0:  # one worker is enough to tell
             companions.append(lambda: tell_daily(lambda: gate.certificates))
-        heart = Heart(link.beat, link.rest, link.output, config.listen.worker_timeout)
+        heart = Heartbeat(link.beat, link.rest, link.output, config.listen.worker_timeout)
         worker = Worker(
             config.listen,
             plane,
@@ -277,7 +280,7 @@ class _Make(Protocol):
     def __call__(self, settings: Config, files: Files, *, fresh: bool) -> _Made: ...
 
 
-def _last_good(started: Config, link: Link, estate: Estate, make: _Make) -> _Made:
+def _last_good(started: Config, link: Link, estate: Handover, make: _Make) -> _Made:
     """A gate as the configuration has it; a worker that replaces another, as it was in force last.
 
     What is on disk then may be unfit, or only half written; it is looked at once it serves.
@@ -294,7 +297,7 @@ def _last_good(started: Config, link: Link, estate: Estate, make: _Make) -> _Mad
 class _AllChecks:
     """The checks of each upstream in force; one that a reload adds or changes gets new ones."""
 
-    def __init__(self, gate: LiveGate, board: Board | None) -> None:
+    def __init__(self, gate: LiveGate, board: SharedResults | None) -> None:
         self._gate = gate
         self._board = board
         self._made: dict[LiveUpstream, Checks] = {}
@@ -338,7 +341,7 @@ def _access_log(
 
 
 def _authentication(
-    config: Config, stack: contextlib.ExitStack, link: Link, estate: Estate
+    config: Config, stack: contextlib.ExitStack, link: Link, estate: Handover
 ) -> tuple[Authenticate, Refresher | None]:
     if config.auth.mode is AuthMode.NONE:
         return Anonymous(), None

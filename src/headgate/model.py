@@ -232,7 +232,7 @@ class Grant:
     workspace: str | None = None
 
 
-class Given(NamedTuple):
+class GrantFromRole(NamedTuple):
     """A grant and the role that it comes from."""
 
     role: str
@@ -256,7 +256,7 @@ class Grants:
     holder: str = ""
     roles: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    by_family: Mapping[str, tuple[Given, ...]] = field(default_factory=dict, repr=False)
+    by_family: Mapping[str, tuple[GrantFromRole, ...]] = field(default_factory=dict, repr=False)
     everywhere: Mapping[str, tuple[Action, ...]] = field(default_factory=dict, repr=False)
     reads_all: bool = False
     ask_for: Mapping[tuple[Action, str], str] = field(default_factory=dict, repr=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from headgate.cli.keys import issue
-from headgate.server.resolver import BATCH, MAX_OBJECTS
+from headgate.decide.resolver import BATCH, MAX_OBJECTS
 from headgate.stores import KeyStore
 from tests.support.gate import Gate, bearer, running_gate
 from tests.support.named_objects import NamedObjects, asked_of

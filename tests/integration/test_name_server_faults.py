@@ -14,7 +14,7 @@ import pytest
 
 from headgate.config import Limits, Upstream
 from headgate.model import Endpoint
-from headgate.server.upstreams import LiveUpstream
+from headgate.upstreams.live import LiveUpstream
 from tests.support.adapters import DEADLINE, Reports, follow
 from tests.support.certificates import Authority
 from tests.support.recording_upstream import RecordingUpstream

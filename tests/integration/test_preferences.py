@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from headgate.cluster.choice import LEAST_WEIGHT
 from headgate.testing.fault_proxy import Fault
-from headgate.upstream.choice import LEAST_WEIGHT
 from tests.support.cloud_map import CloudMap
 from tests.support.endpoints import Endpoints, running_endpoints
 from tests.support.gate import Gate, bearer, create_key, running_gate

@@ -15,7 +15,14 @@ from typing import NamedTuple
 
 import pytest
 
-from headgate.contract import Dialect, Spoken, classify, table, translate, with_static_prefix
+from headgate.contract import (
+    Dialect,
+    TranslatedRequest,
+    classify,
+    table,
+    translate,
+    with_static_prefix,
+)
 from headgate.contract.table import shape
 from headgate.model import BodyHandling, Operation
 
@@ -33,7 +40,7 @@ class Sample(NamedTuple):
     method: str
     path: str
     operation: Operation
-    spoken: Spoken
+    spoken: TranslatedRequest
 
 
 def test_the_data_are_what_the_installed_mlflow_answers(tmp_path: Path) -> None:
@@ -63,7 +70,7 @@ def test_a_path_is_what_mlflow_takes_it_for(prefix: str) -> None:
         pattern, native = route
         operation = operations.get((sample.method, shape(pattern.removeprefix(prefix))))
         body = BodyHandling.STREAM if native else BodyHandling.LENGTH
-        if operation is not sample.operation or sample.spoken.body is not body:
+        if operation is not sample.operation or sample.translate_target.body is not body:
             wrong.append((sample.method, sample.path, sample.operation.name, pattern, native))
     assert wrong == []
     assert answered > len(samples) / 2
@@ -77,7 +84,7 @@ def all_samples(dialect: Dialect) -> Iterator[Sample]:
                 operation = classify(asked.encode(), path.encode())
                 assert operation is not None, path
                 spoken = translate(asked.encode(), operation, path.encode(), dialect)
-                if isinstance(spoken, Spoken) and operation.family != "gate":
+                if isinstance(spoken, TranslatedRequest) and operation.family != "gate":
                     sent = "GET" if asked == "HEAD" else asked
                     yield Sample(sent, path, operation, spoken)
 
@@ -109,7 +116,9 @@ def routes_chosen_by_mlflow(
     samples: Sequence[Sample], prefix: str
 ) -> list[tuple[str, bool] | None]:
     """The pattern of the route that each sample reaches, and whether FastAPI serves it."""
-    asked = "".join(f"{sample.method} {sample.spoken.path.decode()}\n" for sample in samples)
+    asked = "".join(
+        f"{sample.method} {sample.translate_target.path.decode()}\n" for sample in samples
+    )
     answers = subprocess.run(
         [sys.executable, "-m", "tests.support.mlflow_routing"],
         cwd=REPOSITORY,

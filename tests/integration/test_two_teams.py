@@ -23,7 +23,7 @@ from tests.support.gate import Gate, bearer, running_gate
 from tests.support.mlflow_server import running_mlflow
 from tests.support.mlflow_versions import CURRENT, python_with
 from tests.support.raw import RawAnswer, request_head
-from tests.support.two_teams import Estate, Team, damage, make_team
+from tests.support.two_teams import Handover, Team, damage, make_team
 
 ROLES = """
 [roles.team-a]
@@ -47,7 +47,7 @@ class Trial:
     version: str
     admin: str
     narrowed: str
-    estate: Estate
+    estate: Handover
     own: Team = field(init=False)
     other: Team = field(init=False)
     first: frozenset[str] = field(init=False)
@@ -141,7 +141,7 @@ def running_trial(folder: Path, version: str, settings: str = "") -> Iterator[Tr
         running_gate(folder / "gate", server.url, environment) as gate,
     ):
         wait_for_version(gate, keys["admin"], version)
-        estate = Estate(folder / "mlflow.db", server.artifacts)
+        estate = Handover(folder / "mlflow.db", server.artifacts)
         yield Trial(gate, version, keys["admin"], keys["narrowed"], estate)
 
 

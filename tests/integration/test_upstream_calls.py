@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from headgate.cli.keys import issue
+from headgate.cluster import Found
 from headgate.config import Limits, Upstream
 from headgate.dataplane.call import CallError
 from headgate.model import Endpoint
-from headgate.server.upstreams import LiveUpstream
 from headgate.stores import KeyStore
 from headgate.testing.fault_proxy import Fault, FaultProxy
-from headgate.upstream import Found
+from headgate.upstreams.live import LiveUpstream
 from tests.support.gate import running_gate
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import answer_bytes, fixed, raw, routed

@@ -8,13 +8,21 @@ from typing import Any, NamedTuple
 
 from headgate.config import Limits
 from headgate.contract import Dialect
-from headgate.dataplane.gate import BodyScan, Caller, Forward, Inspect, Pending, Refused, Verdict
+from headgate.dataplane.decisions import (
+    BodyScan,
+    Caller,
+    Forward,
+    Inspect,
+    Pending,
+    Refused,
+    Verdict,
+)
+from headgate.decide.authorise import Authoriser
+from headgate.decide.judgement import judge_objects
+from headgate.decide.pipeline import Pipeline
+from headgate.decide.resolver import ABSENT, UNRESOLVED, Names
 from headgate.model import ObjectField, ObjectKind, Operation, Place, Principal
 from headgate.policy import Denied, NeedsObject, Role, Roles, decide
-from headgate.server.authorise import Authoriser
-from headgate.server.judgement import judge_objects
-from headgate.server.pipeline import Pipeline
-from headgate.server.resolver import ABSENT, NOBODYS, Names
 from headgate.testing.dialogue import Dialogue
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import read_request
@@ -63,7 +71,7 @@ class _Lookups:
             if value == known:
                 return Names((name,))
         is_id = (value.isascii() and value.isalnum()) or _NEW_TRACE.fullmatch(value)
-        return ABSENT if is_id else NOBODYS
+        return ABSENT if is_id else UNRESOLVED
 
     async def prepare_traces(self, values: object) -> None:
         """Nothing need be prepared."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headgate.contract import otlp
 from headgate.contract.trace_tags import LOCATION_TAGS, fold
-from headgate.dataplane.gate import BodyScan
+from headgate.dataplane.decisions import BodyScan
 from headgate.model import ObjectKind
 from tests.oracle.gate_decider import IDS, OTHER, GateDecider
 from tests.oracle.mlflow_reader import MlflowReader, Sent, running_reader

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from headgate.cluster import Found
 from headgate.config import Upstream
 from headgate.discovery import Discovery, discovery_for
-from headgate.upstream import Found
 
 DEADLINE = 20.0
 """Seconds; only a failing test waits that long."""

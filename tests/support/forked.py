@@ -12,8 +12,8 @@ from types import FrameType
 from typing import Any
 
 from headgate.errors import HeadgateError
-from headgate.server.processes import WorkerBody
-from headgate.server.supervisor import Supervisor
+from headgate.runtime.processes import WorkerBody
+from headgate.runtime.supervisor import Supervisor
 from headgate.telemetry.counters import Counters
 
 WAIT = 15.0

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from headgate.contract import table
 from headgate.model import FAMILIES, Action, Grant, Grants, Narrowing, Operation
-from headgate.policy import Decision, Denied, Named, NeedsObject, Role, Roles, decide
-from headgate.policy.reach import NARROWED_BY, OF_NO_UPSTREAM, OF_NO_WORKSPACE
+from headgate.policy import Decision, Denied, NeedsObject, ResolvedObject, Role, Roles, decide
+from headgate.policy.scopes import NARROWED_BY, OF_NO_UPSTREAM, OF_NO_WORKSPACE
 
 OPERATIONS = tuple({row.operation.name: row.operation for row in table().rows}.values())
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
@@ -34,13 +34,13 @@ def asked(grants: Grants, operation: str) -> NeedsObject:
     return decision
 
 
-def naming(needs: NeedsObject, **names: tuple[str, ...] | str | None) -> list[Named]:
+def naming(needs: NeedsObject, **names: tuple[str, ...] | str | None) -> list[ResolvedObject]:
     """Objects by the fields that name them: the value itself, or what it is called."""
     fields = {field.name.replace("[]", ""): field for field in needs.fields}
     return [
-        Named(fields[name], given)
+        ResolvedObject(fields[name], given)
         if isinstance(given, str)
-        else Named(fields[name], "01", given or (), given is None)
+        else ResolvedObject(fields[name], "01", given or (), given is None)
         for name, given in names.items()
     ]
 
@@ -71,12 +71,12 @@ def grants(draw: st.DrawFn) -> Grant:
 
 
 @st.composite
-def named_in(draw: st.DrawFn, operation: Operation) -> list[Named]:
+def named_in(draw: st.DrawFn, operation: Operation) -> list[ResolvedObject]:
     """Objects that a request for ``operation`` may name, and what they turn out to be."""
     found = []
     for field in operation.objects:
         for _ in range(draw(st.integers(0, 2))):
             names = tuple(draw(st.lists(st.sampled_from(NAMES), max_size=2)))
             absent = not names and draw(st.booleans())
-            found.append(Named(field, draw(st.sampled_from(NAMES)), names, absent))
+            found.append(ResolvedObject(field, draw(st.sampled_from(NAMES)), names, absent))
     return found

@@ -16,11 +16,13 @@ from contextlib import contextmanager
 
 from headgate.auth import Authenticate
 from headgate.config import Config
+from headgate.config.files import Files
 from headgate.dataplane.client import ClientConnection
-from headgate.dataplane.dial import dial_tcp
-from headgate.server.files import Files
-from headgate.server.live import LiveGate
+from headgate.dataplane.connections.dial import dial_tcp
+from headgate.decide.builder import PipelineBuilder
+from headgate.runtime.gate import LiveGate
 from headgate.telemetry.counters import Counters
+from headgate.telemetry.outcome_sinks import OutcomeSinks
 from tests.support.raw import RawClient
 
 START_SECONDS = 60.0
@@ -52,11 +54,12 @@ class MeasuredGate:
 
     async def _serve(self, config: Config, authenticate: Authenticate) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        row = Counters(1).row(0)
         gate = LiveGate(
             config,
-            authenticate,
+            PipelineBuilder(authenticate, OutcomeSinks(row, None).account),
             dial_tcp,
-            row=Counters(1).row(0),
+            row=row,
             access_log=None,
             tls=None,
             files=Files(),

@@ -155,7 +155,7 @@ _REGISTRY: Final = re.compile("registered_model|model_version|experiments")
 
 
 @dataclass(frozen=True)
-class Estate:
+class Handover:
     """Where MLflow keeps everything."""
 
     database: Path

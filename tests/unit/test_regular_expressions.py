@@ -18,8 +18,8 @@ import pytest
 
 from headgate.config import Shields
 from headgate.contract import classify
+from headgate.decide.resolver import Resolver
 from headgate.model import ObjectKind
-from headgate.server.resolver import Resolver
 from headgate.shields import Shield
 from headgate_verify import advice
 from tests.support.backtracking import UnprovableError, analyse

@@ -13,12 +13,12 @@ from headgate.cli.output import document
 from headgate.config import Config, Limits, Upstream
 from headgate.contract.diagnosis import cure_for
 from headgate.contract.use import Ask
-from headgate.control.board import CheckResult
 from headgate.control.checks import Checks
+from headgate.control.shared_results import CheckResult
+from headgate.diagnosis.doctor import Finding, examine
 from headgate.errors import HeadgateError
 from headgate.model import Api
-from headgate.server.certificates import validities
-from headgate.server.doctor import Finding, examine
+from headgate.runtime.certificates import validities
 
 EXIT_ILL = 1
 STEP_WIDTH = len("pass the authentication of 255.255.255.255:65535")

@@ -47,8 +47,9 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
 def unfit_files(config: Config) -> list[Problem]:
     """The files of the configuration that can be read, and with which no gate would start."""
     # `keys` and `explain` import this module and need none of these.
-    from headgate.server.credentials import own_authorization  # noqa: PLC0415
-    from headgate.server.tls import ListenerTls, upstream_context  # noqa: PLC0415
+    from headgate.runtime.tls import ListenerTls  # noqa: PLC0415
+    from headgate.upstreams.credentials import own_authorization  # noqa: PLC0415
+    from headgate.upstreams.tls import upstream_context  # noqa: PLC0415
 
     tries: list[tuple[str, Callable[[], object]]] = []
     if config.listen.tls is not None:
@@ -86,7 +87,7 @@ def warnings(config: Config) -> list[str]:
 
 def _certificates(config: Config) -> list[tuple[str, str, bool]]:
     """Each certificate: its setting, until when it holds, and whether that needs care."""
-    from headgate.server.certificates import validities  # noqa: PLC0415 - see ``unfit_files``
+    from headgate.runtime.certificates import validities  # noqa: PLC0415 - see ``unfit_files``
 
     now = time.time()
     return [

@@ -16,7 +16,7 @@ from headgate.cli.check import ConfigFile
 from headgate.cli.command import AsJson, Command
 from headgate.cli.verify import key_to_send, tracking_url
 from headgate.config import ShieldRule, load
-from headgate.contract.known import numbers
+from headgate.contract.snapshots import numbers
 from headgate.errors import HeadgateError
 from headgate.shields.vulnerabilities import (
     Guard,

@@ -8,7 +8,7 @@ into the form that a particular server wants.
 
 from headgate.contract.dialect import (
     Dialect,
-    Spoken,
+    TranslatedRequest,
     body_handling,
     lacks,
     translate,
@@ -22,8 +22,8 @@ __all__ = [
     "Dialect",
     "Reader",
     "Row",
-    "Spoken",
     "Table",
+    "TranslatedRequest",
     "body_handling",
     "classify",
     "lacks",

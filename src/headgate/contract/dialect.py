@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from headgate.contract.known import numbers
+from headgate.contract.snapshots import numbers
 from headgate.contract.table import Mounted, shape, table
 from headgate.errors import Refusal
 from headgate.model import BodyHandling, Operation, Reason
@@ -35,7 +35,7 @@ class Dialect:
     apis: frozenset[bytes] = APIS
 
 
-class Spoken(NamedTuple):
+class TranslatedRequest(NamedTuple):
     """A request in an upstream's dialect: the path, and how its body travels."""
 
     path: bytes
@@ -54,7 +54,7 @@ def with_static_prefix(version: str, prefix: bytes) -> Dialect:
 
 def translate(
     method: bytes, operation: Operation, path: bytes, dialect: Dialect
-) -> Spoken | Refusal:
+) -> TranslatedRequest | Refusal:
     """What to send for ``operation``, which the canonical ``path`` stands for.
 
     A HEAD is sent as the GET that it asks about.
@@ -77,7 +77,7 @@ def translate(
     moved = dialect.base + path
     if dialect.bare and _mounted(method, operation, path) in dialect.bare:
         moved = path
-    return Spoken(moved, body_handling(operation, dialect.version))
+    return TranslatedRequest(moved, body_handling(operation, dialect.version))
 
 
 def _mounted(method: bytes, operation: Operation, path: bytes) -> Mounted:

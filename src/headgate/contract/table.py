@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from headgate.contract.known import KnownRoute, messages_of, numbers, read_known
 from headgate.contract.messages import joined
 from headgate.contract.patterns import Patterns
 from headgate.contract.reader import Reader
 from headgate.contract.rules import Rule, read_rules
+from headgate.contract.snapshots import KnownRoute, messages_of, numbers, read_known
 from headgate.model import BodyHandling, ObjectKind, Operation, Place
 
 PLACES = ("/api/2.0", "/api/3.0", "/ajax-api/2.0", "/ajax-api/3.0")

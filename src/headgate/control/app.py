@@ -19,13 +19,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from headgate.cluster import ClusterSnapshot, State
 from headgate.contract.diagnosis import cure_for
-from headgate.control.board import CheckResult
 from headgate.control.checks import Checks
 from headgate.control.exposition import CONTENT_TYPE
+from headgate.control.shared_results import CheckResult
 from headgate.errors import REASONS
 from headgate.model import Action, Api, Reason
-from headgate.upstream import ClusterSnapshot, State
 
 T = TypeVar("T")
 PRINCIPAL_HEADER = "x-headgate-principal"

@@ -15,7 +15,7 @@ from typing import Any
 
 from headgate.contract.diagnosis import ARTIFACTS, STORE_CURE, AskError, expect, parse
 from headgate.contract.use import PROBE_FOLDER, Ask, unserved, use
-from headgate.control.board import Board, CheckResult
+from headgate.control.shared_results import CheckResult, SharedResults
 from headgate.model import Api, Reason
 
 FRESH_SECONDS = 2.0
@@ -46,7 +46,7 @@ class Checks:
         ask: Ask,
         clock: Callable[[], float] = time.time,
         *,
-        board: Board | None = None,
+        board: SharedResults | None = None,
         name: str = "",
     ) -> None:
         self._ask = ask
@@ -93,7 +93,7 @@ class Checks:
         self._results[api, deep] = result
         return result
 
-    async def _share(self, board: Board, api: Api, *, deep: bool) -> CheckResult:
+    async def _share(self, board: SharedResults, api: Api, *, deep: bool) -> CheckResult:
         what = f"{self._name} {api} {deep}"
         clock = asyncio.get_running_loop().time
         too_long = clock() + PATIENCE_SECONDS

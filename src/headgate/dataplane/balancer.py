@@ -7,12 +7,7 @@ from typing import Final, Protocol
 
 from pydantic import ByteSize
 
-from headgate.contract import Dialect
-from headgate.dataplane import failures
-from headgate.dataplane.pool import Pool
-from headgate.errors import Refusal
-from headgate.model import Endpoint, Reason, SizeClass
-from headgate.upstream import (
+from headgate.cluster import (
     Cluster,
     ClusterSnapshot,
     Result,
@@ -21,6 +16,11 @@ from headgate.upstream import (
     WaitQueue,
     Why,
 )
+from headgate.contract import Dialect
+from headgate.dataplane import failures
+from headgate.dataplane.connections.pool import Pool
+from headgate.errors import Refusal
+from headgate.model import Endpoint, Reason, SizeClass
 
 # To look a member up in its class costs as much as ten attributes.
 _CONNECT_FAILED: Final = Result.CONNECT_FAILED

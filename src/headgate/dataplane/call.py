@@ -8,8 +8,8 @@ import ssl
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from headgate.dataplane.pool import Pool
-from headgate.dataplane.upstream import UpstreamConnection
+from headgate.dataplane.connections.pool import Pool
+from headgate.dataplane.connections.upstream import UpstreamConnection
 from headgate.model import Endpoint
 from headgate.net.causes import own_words
 from headgate.wire.errors import ProtocolError
@@ -45,7 +45,7 @@ class CallError(Exception):
         self.detail = detail
 
 
-class CallAnswer(NamedTuple):
+class CallResponse(NamedTuple):
     """What the upstream answered; ``lines`` are its header fields as they stand in a head."""
 
     status: int
@@ -62,7 +62,7 @@ async def call(
     fields: Mapping[str, str] | None = None,
     within: float = 5.0,
     max_bytes: int = 1024 * 1024,
-) -> CallAnswer:
+) -> CallResponse:
     """Send one request and wait for its whole answer.
 
     Args:
@@ -106,13 +106,13 @@ class _Call:
         self._pool = pool
         self._request = request
         self._max_bytes = max_bytes
-        self._answer: asyncio.Future[CallAnswer] = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[CallResponse] = asyncio.get_running_loop().create_future()
         self._connecting: asyncio.Task[None] | None = None
         self._connection: UpstreamConnection | None = None
         self._response: Response | None = None
         self._body = bytearray()
 
-    async def run(self) -> CallAnswer:
+    async def run(self) -> CallResponse:
         connection = self._pool.take()
         if connection is not None:
             self.on_connected(connection)
@@ -184,7 +184,9 @@ class _Call:
                 connection.abort()
         if not self._answer.done() and self._response is not None:
             response = self._response
-            self._answer.set_result(CallAnswer(response.status, response.lines, bytes(self._body)))
+            self._answer.set_result(
+                CallResponse(response.status, response.lines, bytes(self._body))
+            )
 
     def on_upstream_lost(self, error: Exception | None) -> None:
         connection, self._connection = self._connection, None

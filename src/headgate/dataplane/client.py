@@ -11,13 +11,13 @@ import math
 from typing import Final, cast
 
 from headgate.config import Limits
-from headgate.dataplane import answer, failures
+from headgate.dataplane import failures, local_responses
 from headgate.dataplane.admission import TurnedAway
 from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.decisions import Caller
 from headgate.dataplane.exchange import Exchange
-from headgate.dataplane.gate import Caller
-from headgate.dataplane.kernel import Left, left, reset_at_close, unacknowledged
-from headgate.dataplane.plane import Plane
+from headgate.dataplane.plane import DataPlane
+from headgate.dataplane.sockets import Left, left, reset_at_close, unacknowledged
 from headgate.model import Reason
 from headgate.net.addresses import plain_peer
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
@@ -75,7 +75,7 @@ class ClientConnection(asyncio.Protocol):
         "writable",
     )
 
-    def __init__(self, plane: Plane, scheme: str = "http", admitted: str | None = None) -> None:
+    def __init__(self, plane: DataPlane, scheme: str = "http", admitted: str | None = None) -> None:
         self._plane = plane
         self.handshaking = admitted is not None
         self.stranger = admitted or ""
@@ -463,7 +463,7 @@ class ClientConnection(asyncio.Protocol):
     def _turn_away(self) -> None:
         """Refuse the connection itself; nobody waits until the request has come."""
         refusal = failures.connection_refused()
-        self.write(answer.refusal(refusal, b"", b"Connection: close\r\n", head_only=False))
+        self.write(local_responses.refusal(refusal, b"", b"Connection: close\r\n", head_only=False))
         self._lingering = True
         self.transport.close()
 

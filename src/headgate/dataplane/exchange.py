@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from headgate.dataplane import answer, failures, rpc_status
+from headgate.dataplane import failures, local_responses, rpc_status
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.forwarding import Forwarding
-from headgate.dataplane.gate import (
+from headgate.dataplane.decisions import (
     Answered,
     Forward,
     Gate,
@@ -22,8 +21,9 @@ from headgate.dataplane.gate import (
     Route,
     Verdict,
 )
-from headgate.dataplane.plane import Plane, log
+from headgate.dataplane.plane import DataPlane, log
 from headgate.dataplane.request_body import RequestBody
+from headgate.dataplane.responders.forward import Forwarding
 from headgate.dataplane.scanned_body import ScannedBody
 from headgate.errors import Refusal
 from headgate.model import Outcome, Phase, Reason
@@ -72,7 +72,7 @@ class Exchange:
         "request_id",
     )
 
-    def __init__(self, plane: Plane, client: ClientConnection, request: Request) -> None:
+    def __init__(self, plane: DataPlane, client: ClientConnection, request: Request) -> None:
         fields = request.fields
         self._plane = plane
         self._client = client
@@ -362,14 +362,14 @@ class Exchange:
 
     def _redirect(self, verdict: Redirect) -> None:
         connection = self._begin_own_answer(308)
-        self._client.write(answer.redirect(verdict.location, self.request_id, connection))
+        self._client.write(local_responses.redirect(verdict.location, self.request_id, connection))
         self.on_answered()
 
     def _answer(self, verdict: Answered) -> None:
         connection = self._begin_own_answer(200)
         head_only = self.method == b"HEAD"
         self._write_own(
-            answer.document(verdict.body, self.request_id, connection, head_only=head_only)
+            local_responses.document(verdict.body, self.request_id, connection, head_only=head_only)
         )
         self.on_answered()
 
@@ -409,7 +409,7 @@ class Exchange:
         client = self._client
         connection = self.settle_connection(client.body_done or client.can_discard())
         head_only = self.method == b"HEAD"
-        told = answer.refusal(
+        told = local_responses.refusal(
             refusal, self.request_id, connection, head_only=head_only, content=content
         )
         self._write_own(told)

@@ -9,10 +9,10 @@ import ssl
 from dataclasses import replace
 from typing import Final
 
+from headgate.cluster import RetryDecision
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Reason
 from headgate.net.causes import own_words
-from headgate.upstream import RetryDecision
 from headgate.wire.errors import ProtocolError
 
 RETRY_AFTER: Final = 2

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from headgate.config import Limits
 from headgate.dataplane.admission import Admission
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.gate import Gate
-from headgate.dataplane.static_files import StaticFiles
+from headgate.dataplane.decisions import Gate
+from headgate.dataplane.responders.static_files import StaticFiles
 from headgate.wire.origin import Network
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ UNFINISHED_BYTES: Final = 64 * 1024 * 1024
 _TWO_DIGITS: Final = [b"%02x" % number for number in range(256)]
 
 
-class Plane:
+class DataPlane:
     """The data plane of one worker: its limits, its clock and its client connections.
 
     Args:

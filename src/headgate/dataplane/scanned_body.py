@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from headgate.dataplane.gate import BodyScan
+from headgate.dataplane.decisions import BodyScan
 from headgate.errors import Refusal
 
 STEPS_PER_TURN: Final = 4

@@ -12,12 +12,12 @@ import random
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from headgate.cluster import Found
 from headgate.discovery.pause import Pause
 from headgate.discovery.report import Report, is_forbidden
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint
 from headgate.net.addresses import is_address
-from headgate.upstream import Found
 
 REVISION_SECONDS = 2.0
 LIST_SECONDS = 12.0

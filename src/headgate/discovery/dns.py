@@ -25,11 +25,11 @@ import dns.rdatatype
 import dns.resolver
 from dns.rdtypes.IN.SRV import SRV
 
+from headgate.cluster import AnswerMerger, Found
 from headgate.config.addresses import name_server
 from headgate.discovery.pause import Pause
 from headgate.discovery.report import MAX_TTL, MIN_TTL, Report, is_forbidden
 from headgate.model import Endpoint
-from headgate.upstream import AnswerMerger, Found
 
 log = logging.getLogger("headgate.discovery")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from headgate.cluster import Found
 from headgate.net.addresses import is_forbidden
-from headgate.upstream import Found
 
 __all__ = ["MAX_TTL", "MIN_TTL", "Discovery", "Report", "is_forbidden"]
 

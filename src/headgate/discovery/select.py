@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from urllib.parse import parse_qs, urlsplit
 
+from headgate.cluster import Found
 from headgate.config import Upstream
 from headgate.discovery.cloudmap import DEFAULT_PORT, CloudMapDiscovery, cloudmap_client
 from headgate.discovery.dns import Addresses, DnsDiscovery, SrvDiscovery, resolver_for
@@ -12,7 +13,6 @@ from headgate.discovery.report import Discovery
 from headgate.discovery.static import StaticDiscovery
 from headgate.model import Endpoint
 from headgate.net.addresses import is_address
-from headgate.upstream import Found
 
 CLOUDMAP_ENDPOINT = "AWS_ENDPOINT_URL_SERVICEDISCOVERY"
 """boto3's own variable for another address of the API, as a stand-in has."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from headgate.cluster import Found
 from headgate.discovery.report import Report
-from headgate.upstream import Found
 
 
 class StaticDiscovery:

@@ -11,9 +11,9 @@ from headgate.policy.decision import (
     Allowed,
     Decision,
     Denied,
-    Named,
     NeedsObject,
     Requirement,
+    ResolvedObject,
 )
 from headgate.policy.grammar import GrantError, needed, parse_grant, write_grant
 from headgate.policy.roles import (
@@ -38,9 +38,9 @@ __all__ = [
     "Decision",
     "Denied",
     "GrantError",
-    "Named",
     "NeedsObject",
     "Requirement",
+    "ResolvedObject",
     "Role",
     "Roles",
     "decide",

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from headgate.model import (
     Action,
-    Given,
     Grant,
+    GrantFromRole,
     Grants,
     ObjectField,
     ObjectKind,
@@ -27,12 +27,12 @@ from headgate.policy.decision import (
     Allowed,
     Decision,
     Denied,
-    Named,
     NeedsObject,
     Requirement,
+    ResolvedObject,
 )
 from headgate.policy.pattern import fits
-from headgate.policy.reach import LIES_IN
+from headgate.policy.scopes import LIES_IN
 
 _NAMES: Final = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
 """What is named by its name and not by an id."""
@@ -74,7 +74,7 @@ def decide(grants: Grants, operation: Operation, upstream: str, workspace: str |
     return NeedsObject(grants, operation, tuple(requirements)) if requirements else ALLOWED
 
 
-def judge(needs: NeedsObject, named: Sequence[Named]) -> Allowed | Denied:
+def judge(needs: NeedsObject, named: Sequence[ResolvedObject]) -> Allowed | Denied:
     """Whether the objects that a request names are called what they must be.
 
     Args:
@@ -96,7 +96,7 @@ def judge(needs: NeedsObject, named: Sequence[Named]) -> Allowed | Denied:
     return ALLOWED
 
 
-def misfit(needs: NeedsObject, named: Named) -> Denied | None:
+def misfit(needs: NeedsObject, named: ResolvedObject) -> Denied | None:
     """What speaks against one object, whatever else the request names: it ends the look-ups."""
     for requirement in needs.requirements:
         if (
@@ -110,7 +110,7 @@ def misfit(needs: NeedsObject, named: Named) -> Denied | None:
 
 def rules(
     grants: Grants, operation: Operation, upstream: str, workspace: str | None
-) -> tuple[Given, ...]:
+) -> tuple[GrantFromRole, ...]:
     """The grants that ``decide`` goes by: the first without a condition, or all that have one.
 
     For an operation that needs several families, those for its own family.
@@ -209,7 +209,7 @@ def _about_lent(
             yield Requirement(needed, family, (field,), kind, patterns, must_name=False)
 
 
-def _fits(named: Named, requirement: Requirement) -> bool:
+def _fits(named: ResolvedObject, requirement: Requirement) -> bool:
     """Whether everything that the object is called fits one of the patterns."""
     names = (named.value,) if named.field.kind in _NAMES else named.names
     return bool(names) and all(
@@ -217,7 +217,7 @@ def _fits(named: Named, requirement: Requirement) -> bool:
     )
 
 
-def _is_new(named: Named) -> bool:
+def _is_new(named: ResolvedObject) -> bool:
     """Whether the object has no name yet that could be somebody else's."""
     return (
         named.absent

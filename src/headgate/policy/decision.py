@@ -74,7 +74,7 @@ class NeedsObject(NamedTuple):
         return tuple(dict.fromkeys(found))
 
 
-class Named(NamedTuple):
+class ResolvedObject(NamedTuple):
     """An object that a request names, and what came of looking it up.
 
     Attributes:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from headgate.model import FAMILIES, Action, Grant, Narrowing
 from headgate.policy.phrases import did_you_mean, joined
-from headgate.policy.reach import NARROWED_BY, OF_NO_UPSTREAM, OF_NO_WORKSPACE
+from headgate.policy.scopes import NARROWED_BY, OF_NO_UPSTREAM, OF_NO_WORKSPACE
 
 ANY: Final = "*"
 LONGEST: Final = 500  # characters of a pattern or name; MLflow's own names are no longer

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from headgate.errors import Problem
-from headgate.model import FAMILIES, Action, Given, Grant, Grants, ObjectKind
+from headgate.model import FAMILIES, Action, Grant, GrantFromRole, Grants, ObjectKind
 from headgate.policy.grammar import GrantError, parse_grant
-from headgate.policy.reach import LIES_IN, NARROWED_BY, counts_for
+from headgate.policy.scopes import LIES_IN, NARROWED_BY, counts_for
 
 ADMIN: Final = "admin"
 LLM_USER: Final = "llm-user"
@@ -114,10 +114,10 @@ class Roles:
         """All of them, those built in first."""
         return tuple(self._texts)
 
-    def given(self, name: str) -> tuple[Given, ...]:
+    def given(self, name: str) -> tuple[GrantFromRole, ...]:
         """The grants of a role, those of the roles that it includes after its own."""
         return tuple(
-            Given(role, grant)
+            GrantFromRole(role, grant)
             for role in self._with_included([name])
             for grant in self._grants[role]
         )
@@ -142,7 +142,7 @@ class Roles:
     def _compile(self, names: tuple[str, ...]) -> Grants:
         known = [name for name in names if name in self._texts]
         given = [
-            Given(role, grant)
+            GrantFromRole(role, grant)
             for role in self._with_included(known)
             for grant in self._grants[role]
         ]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from headgate.model import Action, Grant, Grants, ObjectField, ObjectKind, Operation
-from headgate.policy.decision import Denied, Named, NeedsObject, Requirement
+from headgate.policy.decision import Denied, NeedsObject, Requirement, ResolvedObject
 from headgate.policy.grammar import needed
 from headgate.policy.phrases import joined
 
@@ -99,7 +99,7 @@ def names_nothing(needs: NeedsObject, requirement: Requirement) -> Denied:
     return _denied(needs.grants, requirement.action, requirement.family, why, cure)
 
 
-def names_others(needs: NeedsObject, requirement: Requirement, named: Named) -> Denied:
+def names_others(needs: NeedsObject, requirement: Requirement, named: ResolvedObject) -> Denied:
     """The request is about an object that the key may not do this with."""
     it = f"{_OBJECTS[named.field.kind]} {_shown(named.value)}"
     if requirement.patterns:

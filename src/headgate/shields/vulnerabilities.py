@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Any
 
 from headgate.config.shields import ShieldRule
-from headgate.contract.known import numbers
+from headgate.contract.snapshots import numbers
 
 
 class Standing(enum.StrEnum):

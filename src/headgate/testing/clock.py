@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ManualClock:
-    """A clock for ``Plane`` and ``Pool``: seconds from an arbitrary start."""
+    """A clock for ``DataPlane`` and ``Pool``: seconds from an arbitrary start."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now

@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 from random import Random
 
+from headgate.cluster import Cluster, ClusterPolicy, Found
 from headgate.config import Limits, Upstream
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.client import ClientConnection
-from headgate.dataplane.plane import Plane
+from headgate.dataplane.plane import DataPlane
 from headgate.model import Endpoint, Outcome
 from headgate.testing.clock import ManualClock
 from headgate.testing.gate import ScriptedGate
 from headgate.testing.pool import Connecting, ScriptedPool
 from headgate.testing.transport import FakeTransport, Peer, Turns
-from headgate.upstream import Cluster, ClusterPolicy, Found
 
 CLIENT = ("192.0.2.1", 40000)
 SEED = "0123456789abcdef"
@@ -42,7 +42,7 @@ class Dialogue:
         self.pool = self.pools[0]
         self.balancer = self._balancer(policy or ClusterPolicy(probe_interval=0, slow_start=0))
         self.gate = ScriptedGate(self.balancer)
-        self.plane = Plane(self.gate, self.limits, self.clock, SEED)
+        self.plane = DataPlane(self.gate, self.limits, self.clock, SEED)
         self.plane.call_soon = self.turns.call_soon
         self._clients: list[Peer] = []
         self._told = 0

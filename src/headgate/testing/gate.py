@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import ByteSize
 
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.gate import (
+from headgate.dataplane.decisions import (
     NO_LIMIT,
     Caller,
     Forward,

@@ -6,8 +6,8 @@ import asyncio
 from typing import cast
 
 from headgate.config import Limits, Upstream
-from headgate.dataplane.pool import Pool, Waiter
-from headgate.dataplane.upstream import UpstreamConnection
+from headgate.dataplane.connections.pool import Pool, Waiter
+from headgate.dataplane.connections.upstream import UpstreamConnection
 from headgate.model import Endpoint
 from headgate.testing.clock import ManualClock
 from headgate.testing.transport import FakeTransport, Peer, Turns

@@ -9,7 +9,7 @@ import pytest
 
 from headgate.config import Config, Credentials, load
 from headgate.errors import ConfigError, HeadgateError
-from headgate.server.credentials import own_authorization
+from headgate.upstreams.credentials import own_authorization
 
 PREFIX = "HEADGATE_UPSTREAMS__DEFAULT__CREDENTIALS__"
 EXAMPLE = Path(__file__).parents[3] / "examples" / "headgate.toml"

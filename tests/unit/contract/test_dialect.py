@@ -6,7 +6,7 @@ import pytest
 
 from headgate.contract import (
     Dialect,
-    Spoken,
+    TranslatedRequest,
     body_handling,
     classify,
     lacks,
@@ -26,7 +26,7 @@ def operation(method: str, path: str) -> Operation:
     return found
 
 
-def spoken(method: str, path: str, dialect: Dialect) -> Spoken | Refusal:
+def translated(method: str, path: str, dialect: Dialect) -> TranslatedRequest | Refusal:
     return translate(method.encode(), operation(method, path), path.encode(), dialect)
 
 
@@ -42,8 +42,8 @@ def spoken(method: str, path: str, dialect: Dialect) -> Spoken | Refusal:
 )
 @pytest.mark.parametrize("base", [b"", b"/mlflow", b"/a/b"])
 def test_below_the_base_all_stays_as_it_is(method: str, path: str, base: bytes) -> None:
-    answer = spoken(method, path, Dialect("3.17.2", base))
-    assert isinstance(answer, Spoken)
+    answer = translated(method, path, Dialect("3.17.2", base))
+    assert isinstance(answer, TranslatedRequest)
     assert answer.path == base + path.encode()
 
 
@@ -69,14 +69,14 @@ def test_a_body_travels_as_the_version_takes_it(
 ) -> None:
     """Flask, which served all of 2.x, loses chunked bodies behind uvicorn."""
     assert body_handling(operation(method, path), version) is body
-    answer = spoken(method, path, Dialect(version))
-    assert isinstance(answer, Spoken)
+    answer = translated(method, path, Dialect(version))
+    assert isinstance(answer, TranslatedRequest)
     assert answer.body is body
 
 
 def test_a_head_is_sent_as_the_get_that_it_asks_about() -> None:
     for dialect in (Dialect("3.17.2"), with_static_prefix("3.17.2", b"/p")):
-        assert spoken("HEAD", FILE, dialect) == spoken("GET", FILE, dialect)
+        assert translated("HEAD", FILE, dialect) == translated("GET", FILE, dialect)
 
 
 @pytest.mark.parametrize(
@@ -108,14 +108,16 @@ def test_a_head_is_sent_as_the_get_that_it_asks_about() -> None:
 def test_a_static_prefix_moves_what_the_version_moves(
     version: str, method: str, path: str, moved: bool
 ) -> None:
-    answer = spoken(method, path, with_static_prefix(version, b"/p"))
-    assert isinstance(answer, Spoken)
+    answer = translated(method, path, with_static_prefix(version, b"/p"))
+    assert isinstance(answer, TranslatedRequest)
     assert answer.path.decode() == (f"/p{path}" if moved else path)
 
 
 def test_below_any_other_base_are_all_routes() -> None:
     """Another proxy put it there, and knows nothing of MLflow's own prefix."""
-    assert spoken("PUT", FILE, Dialect("3.17.2", b"/p")) == Spoken(b"/p" + FILE.encode(), STREAM)
+    assert translated("PUT", FILE, Dialect("3.17.2", b"/p")) == TranslatedRequest(
+        b"/p" + FILE.encode(), STREAM
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,13 +132,13 @@ def test_below_any_other_base_are_all_routes() -> None:
     ],
 )
 def test_the_api_that_is_answered_is_asked(apis: set[bytes], path: str, sent: bytes) -> None:
-    answer = spoken("GET", path, Dialect("3.17.2", b"/p", apis=frozenset(apis)))
-    assert isinstance(answer, Spoken)
+    answer = translated("GET", path, Dialect("3.17.2", b"/p", apis=frozenset(apis)))
+    assert isinstance(answer, TranslatedRequest)
     assert answer.path == b"/p" + sent
 
 
 def test_what_only_the_page_has_is_not_asked_of_the_api() -> None:
-    answer = spoken("GET", "/ajax-api/3.0/jobs/1", Dialect("3.17.2", apis=frozenset({b"api"})))
+    answer = translated("GET", "/ajax-api/3.0/jobs/1", Dialect("3.17.2", apis=frozenset({b"api"})))
     assert isinstance(answer, Refusal)
     assert answer.reason is Reason.ROUTE_UNKNOWN
     assert "jobs/get" in answer.message
@@ -145,7 +147,7 @@ def test_what_only_the_page_has_is_not_asked_of_the_api() -> None:
 
 @pytest.mark.parametrize("version", ["2.22.1", "2.22.5", "2.9.0", "2.22.6rc1"])
 def test_what_a_server_of_2_lacks_is_refused_with_both_versions(version: str) -> None:
-    answer = spoken("POST", "/api/3.0/mlflow/traces", Dialect(version))
+    answer = translated("POST", "/api/3.0/mlflow/traces", Dialect(version))
     assert answer == Refusal(
         Reason.ROUTE_UNKNOWN,
         "Headgate did not forward the request: this route (traces/start) needs MLflow 3.x; the "
@@ -157,13 +159,15 @@ def test_what_a_server_of_2_lacks_is_refused_with_both_versions(version: str) ->
 def test_what_a_server_of_2_has_as_2_0_alone_is_refused_as_3_0(api: str) -> None:
     """It answers the same call below 2.0."""
     path = "/mlflow/traces/tr-1/tags"
-    new = spoken("PATCH", f"{api}/3.0{path}", Dialect("2.22.1"))
+    new = translated("PATCH", f"{api}/3.0{path}", Dialect("2.22.1"))
     assert isinstance(new, Refusal)
     assert "(traces/set-tag) needs MLflow 3.x; the server runs 2.22.1." in new.message
     old = f"{api}/2.0{path}"
-    assert spoken("PATCH", old, Dialect("2.22.1")) == Spoken(old.encode(), LENGTH)
+    assert translated("PATCH", old, Dialect("2.22.1")) == TranslatedRequest(old.encode(), LENGTH)
     for version in ("3.0.0", ""):
-        assert isinstance(spoken("PATCH", f"{api}/3.0{path}", Dialect(version)), Spoken)
+        assert isinstance(
+            translated("PATCH", f"{api}/3.0{path}", Dialect(version)), TranslatedRequest
+        )
 
 
 def test_what_nobody_has_as_3_0_is_no_route() -> None:
@@ -172,7 +176,7 @@ def test_what_nobody_has_as_3_0_is_no_route() -> None:
 
 
 def test_what_a_server_of_3_lacks_is_refused_with_both_versions() -> None:
-    answer = spoken("GET", "/api/3.0/mlflow/skills", Dialect("3.17.0"))
+    answer = translated("GET", "/api/3.0/mlflow/skills", Dialect("3.17.0"))
     assert isinstance(answer, Refusal)
     assert answer.message.endswith(
         "(skills/search) needs an MLflow newer than 3.17.2; the server runs 3.17.0."

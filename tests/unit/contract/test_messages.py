@@ -12,8 +12,8 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.contract.known import messages_of
 from headgate.contract.messages import Field, Message, build, joined
+from headgate.contract.snapshots import messages_of
 from headgate.wire.errors import ProtocolError
 from tests.support.mlflow_versions import CURRENT
 

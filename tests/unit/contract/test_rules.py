@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import pytest
 
 from headgate.contract import table
-from headgate.contract.known import KnownRoute, numbers, read_known
 from headgate.contract.messages import Message
 from headgate.contract.other_ids import LIKE_AN_ID, NO_OBJECTS, NO_OBJECTS_OF
 from headgate.contract.rules import Rule, parse, read_rules
+from headgate.contract.snapshots import KnownRoute, numbers, read_known
 from headgate.contract.table import GATE, paths, shape
 from headgate.model import Action, ObjectField, ObjectKind, Place, Retry, SizeClass
-from headgate.policy.reach import NARROWED_BY
+from headgate.policy.scopes import NARROWED_BY
 
 KNOWN = read_known()
 RULES = read_rules()

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from headgate.contract import classify, table
-from headgate.contract.known import KnownRoute
 from headgate.contract.rules import parse
+from headgate.contract.snapshots import KnownRoute
 from headgate.contract.table import PLACES, Table
 from headgate.model import Action, BodyHandling, Operation, Place, Retry
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from headgate.cluster import Cluster, ClusterPolicy, ClusterSnapshot, Found, ProbeResult
 from headgate.model import Endpoint
-from headgate.upstream import Cluster, ClusterPolicy, ClusterSnapshot, Found, ProbeResult
 
 ADDRESS = "10.0.0.7:5000"
 

@@ -11,13 +11,13 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from headgate.cluster import ClusterSnapshot
 from headgate.contract.diagnosis import ARTIFACTS, AskError
 from headgate.contract.use import PROBE_FOLDER
 from headgate.control.app import MAY_HEADER, PRINCIPAL_HEADER, ControlFacts, control_app
-from headgate.control.board import CheckResult
 from headgate.control.checks import Checks
+from headgate.control.shared_results import CheckResult
 from headgate.model import Api
-from headgate.upstream import ClusterSnapshot
 from tests.unit.control.stand import ADDRESS, cluster
 
 NOT_GRANTED = {PRINCIPAL_HEADER: "k_00000001", MAY_HEADER: ""}

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from headgate.control.serving import ControlServer
-from headgate.dataplane.dial import pair_dial
+from headgate.dataplane.connections.dial import pair_dial
 from headgate.model import Endpoint
 
 HERE = Endpoint("control", 0)

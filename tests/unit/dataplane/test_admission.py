@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from headgate.config import Limits
 from headgate.dataplane import plane
 from headgate.dataplane.admission import Admission, TurnedAway, neighbourhood
-from headgate.dataplane.gate import Refused
+from headgate.dataplane.decisions import Refused
 from headgate.errors import Refusal
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ByteSize
 
+from headgate.cluster import ClusterPolicy, ProbeResult
 from headgate.config import Limits, Upstream
 from headgate.dataplane.client import PIPELINE_BYTES
-from headgate.dataplane.gate import Inspect
-from headgate.dataplane.upstream import WRITE_HIGH_WATER
+from headgate.dataplane.connections.upstream import WRITE_HIGH_WATER
+from headgate.dataplane.decisions import Inspect
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL
 from headgate.testing.messages import answer, chunked, request
 from headgate.testing.transport import Peer
-from headgate.upstream import ClusterPolicy, ProbeResult
 
 LARGE = b"x" * 150_000
 CHUNKED = "Transfer-Encoding: chunked"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headgate.dataplane.gate import Inspect, Verdict
+from headgate.dataplane.decisions import Inspect, Verdict
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL, ScriptedGate

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from headgate.config import Limits, Upstream
-from headgate.dataplane.call import CallAnswer, CallError, CallFailure, call
+from headgate.dataplane.call import CallError, CallFailure, CallResponse, call
 from headgate.testing.clock import ManualClock
 from headgate.testing.messages import Message, answer, chunked
 from headgate.testing.pool import ScriptedPool
@@ -38,10 +38,10 @@ class Calling:
         body: bytes = b"",
         within: float = 5,
         max_bytes: int = 1000,
-    ) -> CallAnswer:
+    ) -> CallResponse:
         """Make a call, and take ``steps`` while it waits."""
 
-        async def make() -> CallAnswer:
+        async def make() -> CallResponse:
             loop = asyncio.get_running_loop()
             task = loop.create_task(
                 call(self.pool, method, target, body=body, within=within, max_bytes=max_bytes)

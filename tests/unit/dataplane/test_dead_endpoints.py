@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from headgate.cluster import ProbeResult
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import answer, request
 from headgate.testing.pool import ScriptedPool
 from headgate.testing.transport import End, Peer
-from headgate.upstream import ProbeResult
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ByteSize
 
 from headgate.config import Limits
-from headgate.dataplane.gate import Forward, Inspect, Pending, Redirect, Verdict
+from headgate.dataplane.decisions import Forward, Inspect, Pending, Redirect, Verdict
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL, REFUSED, STREAM

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headgate.dataplane import client as client_room
-from headgate.dataplane.forwarding import Forwarding
 from headgate.dataplane.request_body import RequestBody
+from headgate.dataplane.responders.forward import Forwarding
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, answer, request

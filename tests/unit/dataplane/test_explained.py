@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from headgate.dataplane.suspicion import MAX_HELD
+from headgate.dataplane.response_checks import MAX_HELD
 from headgate.model import BodyHandling, Operation, Reason, Retry
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, answer, request

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.dataplane import client as room
-from headgate.dataplane.kernel import Left
+from headgate.dataplane.sockets import Left
 from headgate.model import Outcome, Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, answer, request

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from pydantic import ByteSize
 
+from headgate.cluster import RetryPolicy
 from headgate.config import Limits, Upstream
+from headgate.dataplane.connections.upstream import MAX_INTERIM
 from headgate.dataplane.request_body import REPLAY_BYTES
-from headgate.dataplane.upstream import MAX_INTERIM
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, answer, chunked, request
 from headgate.testing.transport import End, Peer
-from headgate.upstream import RetryPolicy
 
 CHUNKED = "Transfer-Encoding: chunked"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.dataplane.gate import Forward, Verdict
+from headgate.dataplane.decisions import Forward, Verdict
 from headgate.errors import Refusal
 from headgate.model import Operation, Phase, Reason
 from headgate.testing.dialogue import Dialogue

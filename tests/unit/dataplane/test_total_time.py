@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from headgate.cluster import ClusterPolicy, RetryPolicy
 from headgate.config import Limits, Upstream
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import answer, request
 from headgate.testing.transport import End
-from headgate.upstream import ClusterPolicy, RetryPolicy
 
 POLICY = RetryPolicy(attempts=3, total=105, reserve=10)
 LONG = Upstream(silence_timeout=3600)

@@ -7,15 +7,15 @@ from random import Random
 
 import pytest
 
+from headgate.cluster import Cluster, ClusterPolicy, Found
 from headgate.config import Limits
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.gate import Forward, Route
+from headgate.dataplane.decisions import Forward, Route
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL
 from headgate.testing.messages import Message, answer, request
 from headgate.testing.transport import Peer
-from headgate.upstream import Cluster, ClusterPolicy, Found
 from headgate.wire import forward
 
 PART = b"x" * 100_000

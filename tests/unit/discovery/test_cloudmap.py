@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from headgate.cluster import Found
 from headgate.discovery.cloudmap import CloudMapDiscovery
-from headgate.upstream import Found
 
 
 class Client:

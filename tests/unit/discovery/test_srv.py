@@ -15,8 +15,8 @@ import dns.rdatatype
 import dns.resolver
 import dns.rrset
 
+from headgate.cluster import Found
 from headgate.discovery.dns import SrvDiscovery
-from headgate.upstream import Found
 
 
 class Resolver:

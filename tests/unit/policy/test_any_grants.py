@@ -14,14 +14,14 @@ from headgate.policy import (
     ALLOWED,
     Allowed,
     Denied,
-    Named,
     NeedsObject,
+    ResolvedObject,
     Roles,
     decide,
     judge,
     write_grant,
 )
-from headgate.policy.reach import LIES_IN, NARROWED_BY
+from headgate.policy.scopes import LIES_IN, NARROWED_BY
 from tests.support.grants import (
     OPERATIONS,
     grants,
@@ -35,7 +35,7 @@ from tests.support.grants import (
 
 
 def final(
-    key: Grants, operation: Operation, place: tuple[str, str | None], named: list[Named]
+    key: Grants, operation: Operation, place: tuple[str, str | None], named: list[ResolvedObject]
 ) -> bool:
     decision = decide(key, operation, *place)
     if isinstance(decision, NeedsObject):

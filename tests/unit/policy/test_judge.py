@@ -8,7 +8,7 @@ from headgate.model import ObjectKind
 from headgate.policy import (
     ALLOWED,
     Denied,
-    Named,
+    ResolvedObject,
     judge,
 )
 from tests.support.grants import (
@@ -56,7 +56,10 @@ def test_every_field_that_names_an_object_must_fit() -> None:
 def test_a_search_has_to_name_experiments_all_of_which_fit() -> None:
     needs = asked(having("read:runs on experiment team-a/*"), "runs/search")
     (field,) = needs.fields
-    mine, other = Named(field, "1", ("team-a/x",)), Named(field, "2", ("team-b/x",))
+    mine, other = (
+        ResolvedObject(field, "1", ("team-a/x",)),
+        ResolvedObject(field, "2", ("team-b/x",)),
+    )
     assert judge(needs, [mine, mine]) == ALLOWED
     assert isinstance(judge(needs, [mine, other]), Denied)
     assert message(judge(needs, [])) == (
@@ -95,11 +98,11 @@ def test_a_name_that_stands_in_the_request_is_compared_itself() -> None:
     assert judge(needs, naming(needs, name="team-a-x", new_name="team-a-y")) == ALLOWED
     assert isinstance(judge(needs, naming(needs, name="team-a-x", new_name="theirs")), Denied)
     (name, new_name) = needs.fields
-    fits = Named(name, "team-a-x")
+    fits = ResolvedObject(name, "team-a-x")
     for names in ((), ("team-a-x",)):
         for absent in (False, True):
-            assert isinstance(judge(needs, [Named(name, "theirs", names, absent)]), Denied)
-            renamed = Named(new_name, "theirs", names, absent)
+            assert isinstance(judge(needs, [ResolvedObject(name, "theirs", names, absent)]), Denied)
+            renamed = ResolvedObject(new_name, "theirs", names, absent)
             assert isinstance(judge(needs, [fits, renamed]), Denied)
 
 
@@ -107,8 +110,8 @@ def test_an_object_that_does_not_exist_yet_is_nobody_elses() -> None:
     """Beside one that fits, and where a new one is expected at all."""
     needs = asked(having("write:traces on experiment team-a/*"), "traces/start")
     fields = {field.kind: field for field in needs.fields}
-    place = Named(fields[ObjectKind.EXPERIMENT], "1", ("team-a/x",))
-    new = Named(fields[ObjectKind.TRACE], "tr-1", (), absent=True)
+    place = ResolvedObject(fields[ObjectKind.EXPERIMENT], "1", ("team-a/x",))
+    new = ResolvedObject(fields[ObjectKind.TRACE], "tr-1", (), absent=True)
     assert judge(needs, [place, new]) == ALLOWED
     assert isinstance(judge(needs, [new]), Denied)
     assert isinstance(judge(needs, [place, new._replace(absent=False)]), Denied)
@@ -121,7 +124,7 @@ def test_two_grants_together_cover_what_neither_does() -> None:
         "runs/search",
     )
     (field,) = needs.fields
-    named = [Named(field, name, (name,)) for name in ("team-a/x", "team-b/x")]
+    named = [ResolvedObject(field, name, (name,)) for name in ("team-a/x", "team-b/x")]
     assert judge(needs, named) == ALLOWED
 
 

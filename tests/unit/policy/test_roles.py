@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.model import FAMILIES, Action, Given, Grants
+from headgate.model import FAMILIES, Action, GrantFromRole, Grants
 from headgate.policy import BUILT_IN, DEFAULT_ROLES, Role, Roles, parse_grant
 from headgate.policy.roles import problems
 
@@ -77,9 +77,9 @@ def test_a_key_with_several_roles_has_all_their_grants() -> None:
 def test_a_role_has_the_grants_of_those_it_includes() -> None:
     roles = Roles(OWN)
     assert roles.given("team-a") == (
-        Given("team-a", parse_grant("*:* on experiment team-a/*")),
-        Given("pages", parse_grant("read:ui")),
-        Given("pages", parse_grant("read:meta")),
+        GrantFromRole("team-a", parse_grant("*:* on experiment team-a/*")),
+        GrantFromRole("pages", parse_grant("read:ui")),
+        GrantFromRole("pages", parse_grant("read:meta")),
     )
     assert may(roles.grants_for("ci", ["team-a"]), "meta") == {"read"}
 

@@ -53,7 +53,7 @@ def formatted(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def record_of(message: str, *arguments: object) -> logging.LogRecord:
-    return logging.LogRecord("headgate.server", logging.WARNING, "f", 1, message, arguments, None)
+    return logging.LogRecord("headgate.runtime", logging.WARNING, "f", 1, message, arguments, None)
 
 
 def test_the_line_of_an_event() -> None:
@@ -63,7 +63,7 @@ def test_the_line_of_an_event() -> None:
         "time": "2026-01-01T12:00:00.250Z",
         "event": "log",
         "level": "warning",
-        "logger": "headgate.server",
+        "logger": "headgate.runtime",
         "message": "3 requests were cut off",
         "pid": os.getpid(),
     }
@@ -98,8 +98,8 @@ def test_no_key_is_in_it(stream: io.StringIO) -> None:
 @pytest.mark.parametrize(
     ("logger", "level", "is_shown"),
     [
-        ("headgate.server", logging.INFO, True),
-        ("headgate.server", logging.DEBUG, False),
+        ("headgate.runtime", logging.INFO, True),
+        ("headgate.runtime", logging.DEBUG, False),
         ("uvicorn.error", logging.INFO, False),
         ("asyncio", logging.WARNING, True),
     ],

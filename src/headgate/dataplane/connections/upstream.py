@@ -1,0 +1,272 @@
+"""One connection to MLflow: writes requests, reads answers, one exchange at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from headgate.dataplane.sockets import NO_HOLD, hold, is_dead, keep_alive, let_go, unread
+from headgate.wire.body import UntilClose
+from headgate.wire.errors import ProtocolError
+from headgate.wire.head import END, refuse_bare_lf
+from headgate.wire.response import Response, read_response
+
+if TYPE_CHECKING:
+    from headgate.dataplane.connections.pool import Pool
+
+WRITE_HIGH_WATER: Final = 64 * 1024
+"""Bytes waiting to be sent before the other side is asked to pause."""
+
+_BEGIN: Final = b"HTTP/1."
+"""Whoever begins in another way may speak first and then wait, as SSH and databases do."""
+
+MAX_INTERIM: Final = 32
+"""Interim answers (1xx) that one request may get; MLflow's servers send one at most."""
+
+LATE_BYTES: Final = 1024 * 1024
+"""What is still taken of an answer whose connection has broken: early answers are short."""
+
+JOIN_BYTES: Final = 64 * 1024
+"""Parts up to this size are copied together: that is cheaper than a second system call."""
+
+
+class ExchangeSide(Protocol):
+    """What an upstream connection tells of its answer."""
+
+    method: bytes
+
+    def on_response(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
+        """Some of the answer is here: its head when that came now, and pieces of its body."""
+
+    def on_response_end(self, *, reusable: bool) -> None:
+        """It is complete."""
+
+    def on_upstream_lost(self, error: Exception | None) -> None:
+        """The connection ended before the answer did."""
+
+    def on_upstream_silent(self) -> None:
+        """Nothing moved for longer than is allowed."""
+
+    def on_endpoint_down(self) -> None:
+        """The endpoint's probes have come to fail, while others are well."""
+
+    def on_upstream_invalid(self, error: ProtocolError) -> None:
+        """The answer is not HTTP/1.1."""
+
+    def on_upstream_full(self) -> None:
+        """The request must pause."""
+
+    def on_upstream_drained(self) -> None:
+        """The request may go on."""
+
+    def on_defect(self, error: Exception) -> None:
+        """The gate itself failed while it handled the answer."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One TCP connection to an endpoint."""
+
+    __slots__ = (
+        "_buffer",
+        "_finished",
+        "_full",
+        "_head_bytes",
+        "_hold",
+        "_interim",
+        "_last",
+        "_max_fields",
+        "_pool",
+        "_response",
+        "deadline",
+        "exchange",
+        "idle_since",
+        "reused",
+        "transport",
+    )
+
+    def __init__(self, pool: Pool, head_bytes: int, max_fields: int) -> None:
+        self._pool = pool
+        self._head_bytes = head_bytes
+        self._max_fields = max_fields
+        self._buffer = b""
+        self._finished = False
+        self._full = False
+        self._hold = NO_HOLD
+        self._interim = 0
+        self._response: Response | None = None
+        self._last: Response | None = None
+        self.exchange: ExchangeSide | None = None
+        self.deadline = 0.0
+        self.idle_since = 0.0
+        self.reused = False
+        self.transport: asyncio.Transport
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing has closed it, as far as is known here."""
+        return not self.transport.is_closing()
+
+    @property
+    def full(self) -> bool:
+        """Whether enough waits to be sent."""
+        return self._full
+
+    # --- called by the exchange ------------------------------------------------------------
+
+    def begin(self, exchange: ExchangeSide, deadline: float) -> None:
+        """Serve one exchange; ``deadline`` is when silence becomes an error."""
+        self.exchange = exchange
+        self.deadline = deadline
+
+    def expect_early_answer(self) -> None:
+        """Lose no answer that comes before the request is whole, whatever becomes of the rest."""
+        if self._hold == NO_HOLD:
+            self._hold = hold(self.transport)
+
+    def _let_go(self) -> None:
+        held, self._hold = self._hold, NO_HOLD
+        let_go(held)
+
+    def write(self, pieces: list[bytes]) -> None:
+        """Send parts of a request, in one piece where that is cheap."""
+        if len(pieces) == 1:
+            self.transport.write(pieces[0])
+        elif sum(map(len, pieces)) <= JOIN_BYTES:
+            self.transport.write(b"".join(pieces))
+        else:
+            self.transport.writelines(pieces)
+
+    def give_back(self) -> None:
+        """Return to the pool: the exchange is complete on both sides."""
+        self._let_go()
+        self._pool.give_back(self)
+
+    def abort(self) -> None:
+        """Close at once; whoever had the connection no longer hears of it."""
+        self.exchange = None
+        self._let_go()
+        if hasattr(self, "transport"):
+            self.transport.abort()
+        self._pool.forget(self)
+
+    # --- called by asyncio -----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        keep_alive(transport)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:  # an answer to nothing
+            self.abort()
+            return
+        try:
+            self._receive(exchange, data)
+        except ProtocolError as error:
+            self.abort()
+            exchange.on_upstream_invalid(error)
+        except Exception as defect:  # noqa: BLE001 - supervisor: a defect ends one exchange only
+            self.abort()
+            exchange.on_defect(defect)  # a name of its own: to mypyc, ``error`` has one type
+
+    def eof_received(self) -> None:
+        """MLflow has ended what it sends, in order: TLS may end without a word (RFC 9112 9.8)."""
+        self._finished = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._hold != NO_HOLD:
+            self._take_late()
+        exchange, self.exchange = self.exchange, None
+        self._pool.forget(self)
+        if exchange is None:
+            return
+        response = self._response
+        is_whole = self._finished and exc is None
+        if is_whole and response is not None and isinstance(response.body, UntilClose):
+            exchange.on_response(None, [], done=True)
+            exchange.on_response_end(reusable=False)
+        else:
+            exchange.on_upstream_lost(exc)
+
+    def _take_late(self) -> None:
+        """Take what came before a write failed, and was not read any more."""
+        late = unread(self._hold, LATE_BYTES) if self.exchange is not None else b""
+        self._let_go()
+        if late:
+            self._full = True  # it is of no use to another exchange
+            self.data_received(late)
+
+    def pause_writing(self) -> None:
+        self._full = True
+        if self.exchange is not None:
+            self.exchange.on_upstream_full()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self.exchange is not None:
+            self.exchange.on_upstream_drained()
+
+    def on_silence(self) -> None:
+        """End the exchange: its deadline has passed."""
+        exchange = self.exchange
+        self.abort()
+        if exchange is not None:
+            exchange.on_upstream_silent()
+
+    def look(self) -> None:
+        """End the exchange if MLflow's machine, or the way there, is gone."""
+        exchange = self.exchange
+        if exchange is not None and is_dead(self.transport):
+            self.abort()
+            exchange.on_upstream_lost(TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def _receive(self, exchange: ExchangeSide, data: bytes) -> None:
+        response, fresh = self._response, None
+        if response is None:
+            if self._buffer:
+                data = self._buffer + data
+                self._buffer = b""
+            response, data = self._read_head(data, exchange.method)
+            if response is None:
+                return
+            self._response = fresh = response
+            self._interim = 0
+        body = response.body
+        pieces: list[bytes] = []
+        if data and not body.done:
+            pieces, used = body.feed(data)
+            data = data[used:] if used < len(data) else b""
+        done = body.done
+        if done:
+            self._response = None
+            self._last = response
+        exchange.on_response(fresh, pieces, done=done)
+        if done and self.exchange is exchange:
+            self.exchange = None
+            self.reused = True
+            exchange.on_response_end(reusable=not (response.close or data or self._full))
+
+    def _read_head(self, data: bytes, method: bytes) -> tuple[Response | None, bytes]:
+        """The final answer's head and what follows it; interim answers are read over."""
+        while True:
+            end = data.find(END)
+            if end < 0 or end > self._head_bytes:
+                if not data.startswith(_BEGIN[: len(data)]):
+                    raise ProtocolError("the answer is neither HTTP/1.0 nor HTTP/1.1")
+                refuse_bare_lf(data, 0, self._head_bytes)
+                if len(data) - len(END) >= self._head_bytes:
+                    raise ProtocolError("the answer's head is too long")
+                self._buffer = data
+                return None, b""
+            response = read_response(data[: end + 4], method, self._max_fields, self._last)
+            data = data[end + 4 :]
+            if response.status >= 200:
+                return response, data
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                raise ProtocolError(f"it is more than {MAX_INTERIM} interim answers")

@@ -1,0 +1,1 @@
+"""What responds to a request: MLflow, or the gate itself."""

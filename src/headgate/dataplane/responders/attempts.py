@@ -1,0 +1,116 @@
+"""The attempts that one request makes: where each goes, whether another follows, and until when."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from headgate.cluster import Result, RetryDecision, decide
+from headgate.dataplane.connections.pool import Pool
+from headgate.dataplane.decisions import Forward
+from headgate.dataplane.plane import DataPlane, log
+from headgate.dataplane.request_body import RequestBody
+from headgate.model import Endpoint
+
+# To look a member up in its class costs as much as ten attributes.
+_OK: Final = Result.OK
+_AGAIN: Final = RetryDecision.AGAIN.value
+
+
+class Attempts:
+    """What a request has tried, and what it may still try.
+
+    ``endpoint`` names the last one that was chosen; ``started``: when the last attempt was sent.
+    ``_pool`` is the endpoint whose place it holds; ``_limit``, when a request that was repeated
+    must have its response; ``_sent``, whether an attempt may have reached MLflow; ``status``, that
+    of the response once its head has been sent to the client.
+    """
+
+    __slots__ = (
+        "_arrived",
+        "_balancer",
+        "_body",
+        "_forward",
+        "_limit",
+        "_plane",
+        "_pool",
+        "_retrying",
+        "_sent",
+        "_tried",
+        "attempts",
+        "endpoint",
+        "started",
+        "status",
+    )
+
+    def __init__(
+        self, plane: DataPlane, forward: Forward, body: RequestBody | None, arrived: float
+    ) -> None:
+        self._plane = plane
+        self._forward = forward
+        self._body = body
+        self._arrived = arrived
+        self._balancer = forward.route.balancer
+        self._pool: Pool | None = None
+        self._limit = math.inf
+        self._retrying = False
+        self._sent = False
+        self._tried: tuple[Endpoint, ...] = ()
+        self.attempts = 0
+        self.endpoint = ""
+        self.started = 0.0
+        self.status = 0
+
+    @property
+    def takes_length(self) -> bool:
+        """Whether MLflow takes the body only with its length."""
+        return self._forward.route.takes_length
+
+    def _may_wait(self) -> bool:
+        """Whether an attempt could still begin after the longest wait for room."""
+        longest = self._balancer.cluster.policy.queue_timeout
+        latest = self._limit - self._balancer.retry_policy.reserve
+        return self._plane.clock() + longest <= latest
+
+    def _decision(self) -> RetryDecision:
+        """Whether the rules allow another attempt."""
+        body = self._body
+        return decide(
+            self._forward.route.operation.retry,
+            sent=self._sent,
+            answered=self.status != 0,
+            repeatable=body is None or body.repeatable,
+            attempts=self.attempts,
+            elapsed=self._plane.clock() - self._arrived,
+            budget=self._balancer.cluster.may_retry(),
+            policy=self._balancer.retry_policy,
+        )
+
+    def _has_other(self) -> bool:
+        """Whether an endpoint can be had that this request has not tried."""
+        found = self._balancer.cluster.select(self._plane.clock(), self._tried)
+        return isinstance(found, Endpoint) and found not in self._tried
+
+    def _begin_again(self, cause: str, request_id: bytes) -> None:
+        """Another attempt follows; from here on its time is bounded."""
+        log.info("request %s is %s: %s", request_id.decode("ascii"), _AGAIN, cause)
+        self._balancer.cluster.retry_started()
+        self._retrying = True
+        self._limit = self._arrived + self._balancer.retry_policy.total
+
+    def _release(self, result: Result, error: str = "") -> None:
+        """Give the endpoint's place back; the one way in which an attempt ends."""
+        if self._retrying:
+            self._retrying = False
+            self._balancer.cluster.retry_ended()
+        if result is not _OK:
+            self._forget_response()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            if result is not _OK and pool.endpoint not in self._tried:
+                self._tried += (pool.endpoint,)
+            self._balancer.finish(pool, result, error)
+
+    def _forget_response(self) -> None:
+        """What was kept of the response of an attempt that failed is worth nothing."""
+        raise NotImplementedError

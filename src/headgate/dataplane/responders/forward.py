@@ -1,0 +1,444 @@
+"""A request's way to MLflow and its answer's way back: the phases select, forward, respond.
+
+One ``Forwarding`` may make several attempts at several endpoints.  Whatever happens to it, it
+tells its exchange once: the answer is complete, or there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, Final
+
+from headgate.cluster import Result, Unavailable
+from headgate.dataplane import failures, local_responses
+from headgate.dataplane.balancer import refusal
+from headgate.dataplane.connections.pool import Pool
+from headgate.dataplane.connections.upstream import UpstreamConnection
+from headgate.dataplane.decisions import Forward
+from headgate.dataplane.plane import DataPlane
+from headgate.dataplane.request_body import RequestBody
+from headgate.dataplane.responders.attempts import Attempts
+from headgate.dataplane.responders.static_files import varying
+from headgate.dataplane.responders.static_response import StaticResponse, compressed
+from headgate.dataplane.response_checks import (
+    JSON,
+    Classification,
+    HeldResponse,
+    is_wrong_page,
+    may_be_host_refusal,
+    may_be_sentence,
+)
+from headgate.errors import Refusal
+from headgate.model import Endpoint, Phase, Reason
+from headgate.net.causes import own_words
+from headgate.wire import forward as heads
+from headgate.wire.body import LAST_CHUNK, CountedBody, chunk
+from headgate.wire.errors import ProtocolError
+from headgate.wire.location import location_line
+from headgate.wire.response import Response, missing_lines
+
+if TYPE_CHECKING:
+    from headgate.dataplane.client import ClientConnection
+    from headgate.dataplane.exchange import Exchange
+
+# To look a member up in its class costs as much as ten attributes.
+_SELECT: Final = Phase.SELECT
+_FORWARD: Final = Phase.FORWARD
+_RESPOND: Final = Phase.RESPOND
+_OK: Final = Result.OK
+_ANSWERED: Final = Reason.OK
+
+SKIP_BYTES: Final = 64 * 1024
+"""A body that the client did not ask for is read over up to this size, to keep the connection."""
+
+
+class Forwarding(Attempts):
+    """The upstream half of an exchange."""
+
+    __slots__ = (
+        "_chunked_out",
+        "_client",
+        "_connecting",
+        "_connection",
+        "_exchange",
+        "_head_only",
+        "_held",
+        "_queued",
+        "_result",
+        "_static",
+        "bytes_out",
+        "method",
+        "reason",
+    )
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        plane: DataPlane,
+        client: ClientConnection,
+        forward: Forward,
+        body: RequestBody | None,
+        arrived: float,
+    ) -> None:
+        super().__init__(plane, forward, body, arrived)
+        self._exchange = exchange
+        self._client = client
+        self._connection: UpstreamConnection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._held: HeldResponse | None = None
+        self._result: Result | None = None
+        self._static: StaticResponse | None = None
+        self._queued = False
+        self._chunked_out = False
+        # MLflow takes the query of a GET alone for its message: a HEAD with the same query would be
+        # answered about everything (mlflow/server/handlers.py, _get_request_message).
+        self._head_only = exchange.method == b"HEAD"
+        self.method = b"GET" if self._head_only else exchange.method
+        self.bytes_out = 0
+        self.reason = _ANSWERED
+
+    # --- select ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Choose an endpoint and send the request there, or wait for what that takes."""
+        self._exchange.phase = _SELECT
+        chosen = self._balancer.choose(self._tried)
+        if isinstance(chosen, Unavailable):
+            self._queued = self._may_wait() and self._balancer.queue(self, chosen)
+            if self._queued:
+                self._client.pause_reading()
+            else:
+                self._give_up(refusal(chosen, sent=self._sent))
+            return
+        self._pool = chosen
+        self.endpoint = chosen.name
+        self.attempts += 1
+        connection = chosen.take()
+        if connection is not None:
+            self._send(chosen, connection)
+        else:
+            self._client.pause_reading()
+            self._connecting = chosen.connect(self)
+
+    def on_room(self) -> None:
+        """An endpoint may have room."""
+        self._queued = False
+        try:
+            self.start()
+        except Exception as error:  # noqa: BLE001 - supervisor: whoever made room goes on
+            self.on_defect(error)
+
+    def on_wait_over(self) -> None:
+        """None had room in time."""
+        self._queued = False
+        limit = self._balancer.cluster.policy.queue_timeout
+        self._give_up(failures.waited_in_vain(limit, sent=self._sent))
+
+    def on_connected(self, connection: UpstreamConnection) -> None:
+        """A new connection to MLflow is open."""
+        self._connecting = None
+        pool = self._pool
+        if self._exchange.ended or pool is None:
+            connection.abort()
+            return
+        try:
+            self._send(pool, connection)
+        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
+            self.on_defect(error)
+
+    def on_connect_failed(self, endpoint: Endpoint, error: OSError) -> None:
+        """No connection could be opened."""
+        self._connecting = None
+        failure = failures.cannot_connect(endpoint, error, sent=self._sent)
+        self._release(Result.CONNECT_FAILED, failure.detail)
+        self._try_again(endpoint, failure)
+
+    # --- forward ---------------------------------------------------------------------------
+
+    def _send(self, pool: Pool, connection: UpstreamConnection) -> None:
+        exchange, body, route = self._exchange, self._body, self._forward.route
+        own = self._balancer.own_lines
+        exchange.phase = _FORWARD
+        self._connection = connection
+        self._sent = True
+        now = self.started = self._plane.clock()
+        connection.begin(self, min(now + self._balancer.silence_timeout, self._limit))
+        due = body.start() if body is not None else None
+        head = heads.request_head(
+            exchange.request,
+            self.method,
+            route.path + self._forward.query,
+            pool.host_header,
+            exchange.request_id,
+            body.length if body is not None else 0,
+            own if own is not None else self._forward.own_lines(exchange.request.fields.known),
+        )
+        self._client.resume_reading()  # it was not read while there was nowhere to go
+        connection.write([head, *due] if due else [head])
+        if not self._client.writable:
+            self.on_client_full()
+        if body is not None:
+            if body.is_long:
+                connection.expect_early_answer()
+            exchange.invite_body()
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether the client need not wait for MLflow."""
+        connection = self._connection
+        if connection is not None:
+            return not connection.full
+        return self._pool is None and not self._queued  # not started yet
+
+    def send(self, pieces: list[bytes]) -> None:
+        """Send more of the request's body."""
+        if pieces and self._connection is not None:
+            if self._limit != math.inf:  # while the client still sends, it does not wait yet
+                self._limit = self._plane.clock() + self._balancer.retry_policy.total
+            self._expect()
+            self._connection.write(pieces)
+
+    def on_client_full(self) -> None:
+        """The client reads slowly: MLflow waits."""
+        if self._connection is not None:
+            self._connection.transport.pause_reading()
+            self._expect()
+
+    def on_client_drained(self) -> None:
+        """The client has caught up."""
+        if self._connection is not None:
+            self._connection.transport.resume_reading()
+            self._expect()
+
+    def on_upstream_full(self) -> None:
+        """MLflow takes the body slowly: the client waits."""
+        self._client.pause_reading()
+
+    def on_upstream_drained(self) -> None:
+        """MLflow has caught up."""
+        self._expect()
+        self._client.resume_reading()
+
+    def _expect(self) -> None:
+        """MLflow or the client has moved: count silence from now, unless MLflow has to wait."""
+        if self._connection is not None:
+            silence = self._balancer.silence_timeout if self._client.writable else math.inf
+            deadline = self._plane.clock() + silence
+            if not self.status and deadline != math.inf:
+                deadline = min(deadline, self._limit)
+            self._connection.deadline = deadline
+
+    # --- respond ---------------------------------------------------------------------------
+
+    def on_response(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
+        """Some of the answer is here.
+
+        Args:
+            response: its head, when that came now.
+            pieces: what came of its body.
+            done: whether that completes it.
+        """
+        if response is not None and response.media_type != JSON and self._is_suspect(response):
+            return
+        held = self._held
+        if held is None:
+            if response is not None and self._forward.route.operation.static:
+                self._static = compressed(
+                    response, self._forward, self._plane, self, self._exchange, self._client
+                )
+            if self._static is not None:
+                self._static.collect(pieces)
+                self._expect()
+            else:
+                self._pass_on(response, pieces, done=done)
+            return
+        pool = self._pool
+        opinion = held.take(pieces, done=done)
+        if opinion is Classification.REFUSAL and pool is not None:
+            self._give_up(failures.host_refused(pool.host_header.decode("ascii")))
+        elif opinion is Classification.PAGE:
+            self._give_up(failures.page_instead_of_json(held.response.status, self.endpoint))
+        elif opinion is Classification.SENTENCE:
+            self._held = None
+            self._result = _OK  # MLflow is well, and says what is switched off
+            head, body = held.told()
+            self._pass_on(head, [body], done=True)
+        elif opinion is not Classification.UNKNOWN:
+            self._held = None
+            self._pass_on(held.response, held.pieces, done=done)
+
+    def _is_suspect(self, response: Response) -> bool:
+        """Refuse an answer that is not MLflow's, and hold back one that may not be what it seems.
+
+        Whether it was refused.
+        """
+        own, operation = self._balancer.own_lines, self._forward.route.operation
+        if may_be_host_refusal(response) or may_be_sentence(response, operation):
+            self._held = HeldResponse(response)
+        elif is_wrong_page(response, operation, shown=own is None):
+            self._give_up(
+                failures.page_instead_of_json(response.status, self.endpoint, shown=bool(own))
+            )
+            return True
+        return False
+
+    def _pass_on(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
+        """Send the client what came."""
+        out = [self._head_of(response)] if response is not None else []
+        if self._head_only:
+            self._pass_head(response, out, done=done)
+            return
+        for piece in pieces:
+            self.bytes_out += len(piece)
+            out.append(chunk(piece) if self._chunked_out else piece)
+        if done:
+            if self._chunked_out:
+                out.append(LAST_CHUNK)
+        else:
+            self._expect()
+        if out:
+            self._client.write(b"".join(out) if len(out) > 1 else out[0])
+
+    def _pass_head(self, response: Response | None, out: list[bytes], *, done: bool) -> None:
+        """Answer a HEAD: of MLflow's response to a GET, the client is sent the head alone."""
+        if out:
+            self._client.write(out[0])
+        if response is None or done:
+            return
+        body = response.body
+        if isinstance(body, CountedBody) and body.remaining <= SKIP_BYTES:
+            self._expect()
+        else:
+            self.on_response_end(reusable=False)
+
+    def _head_of(self, response: Response) -> bytes:
+        exchange, route = self._exchange, self._forward.route
+        exchange.phase = _RESPOND
+        if self._body is not None:
+            self._body.forget()
+        lines = response.lines
+        if route.response_lines and response.status < 300:
+            lines += missing_lines(lines, route.response_lines)
+        if response.location is not None:
+            origin = exchange.request.fields.origin
+            balancer = self._balancer
+            lines += location_line(
+                response.location, balancer.authorities, origin, route.prefix, balancer.dialect.base
+            )
+        if route.operation.static:
+            lines = varying(lines, weak=response.status == 304)
+        if route.operation.family == "gate":
+            self.reason = local_responses.reason_of_page(response)
+            lines += local_responses.reason_line(self.reason)
+        if not response.delimited and not self._head_only:
+            if exchange.request.minor:
+                self._chunked_out = True
+                lines += b"Transfer-Encoding: chunked\r\n"
+            else:
+                exchange.close = True
+        lines += exchange.settle_connection(self._client.body_done)
+        head = heads.response_head(response.status, lines, exchange.request_id)
+        self.status = response.status
+        return head
+
+    def on_response_end(self, *, reusable: bool) -> None:
+        """The answer is complete; ``reusable``: so is the connection's part in it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if reusable and (self._body is None or self._body.complete):
+                if not self._client.writable:
+                    connection.transport.resume_reading()
+                connection.give_back()
+            else:
+                connection.abort()
+        if self.status < 500 or self._result is _OK:
+            self._release(_OK)
+        else:
+            self._release(Result.ERROR_STATUS, f"a request was answered {self.status}")
+        static = self._static
+        if static is not None:
+            self._static = None
+            static.finish()
+        else:
+            self._exchange.on_answered(self.reason)
+
+    # --- failures --------------------------------------------------------------------------
+
+    def on_upstream_lost(self, error: Exception | None) -> None:
+        """MLflow ended the connection before its answer was complete."""
+        connection, self._connection = self._connection, None
+        self._held = None
+        cause = own_words(error) if error else "closed"
+        # An aged connection that MLflow closes meanwhile says nothing about MLflow's health.
+        stale = connection is not None and connection.reused and not self.status
+        self._release(Result.CANCELLED if stale else Result.RESET, cause)
+        self._try_again(None, failures.connection_lost(cause, error))
+
+    def on_upstream_silent(self) -> None:
+        """MLflow has not moved for too long."""
+        self._connection = None
+        if not self.status and self._plane.clock() >= self._limit:
+            total = self._balancer.retry_policy.total
+            failure = failures.repeated_in_vain(self.attempts, total)
+        else:
+            failure = failures.silent(self._balancer.silence_timeout)
+        self._release(Result.TIMEOUT, failure.message)
+        self._give_up(failure)
+
+    def on_upstream_invalid(self, error: ProtocolError) -> None:
+        """MLflow's answer cannot be understood."""
+        self._connection = None
+        self._release(Result.ERROR_STATUS, error.message)
+        self._give_up(failures.invalid_answer(error))
+
+    def on_defect(self, error: Exception) -> None:
+        """The gate itself failed."""
+        self._exchange.on_defect(error)
+
+    def on_endpoint_down(self) -> None:
+        """MLflow does not answer its probes there: go elsewhere, unless an answer has begun."""
+        connection = self._connection
+        if connection is None or self._held is not None or not self._decision().again:
+            return
+        self._connection = None
+        connection.abort()
+        cause = "silent, and its probes fail"
+        self._release(Result.TIMEOUT, cause)
+        self._send_again(cause)
+
+    def _try_again(self, unreachable: Endpoint | None, failure: Refusal) -> None:
+        """Make another attempt if the rules allow it, else fail.
+
+        ``unreachable`` is an endpoint that accepts no connection: only another one helps.
+        """
+        decision = self._decision()
+        if decision.again and (unreachable is None or self._has_other()):
+            self._send_again(failure.detail)
+        else:
+            self._give_up(failures.not_repeated(failure, decision))
+
+    def _send_again(self, cause: str) -> None:
+        self._begin_again(cause, self._exchange.request_id)
+        self.start()
+
+    def _give_up(self, failure: Refusal) -> None:
+        self._exchange.on_failed(failure)
+
+    def drop(self, result: Result = Result.CANCELLED) -> None:
+        """Let go of everything that is still held, at once."""
+        if self._queued:
+            self._queued = False
+            self._balancer.leave(self)
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abort()
+        self._release(result)
+
+    def _forget_response(self) -> None:
+        if self._static is not None:
+            self._static.give_up()
+            self._static = None

@@ -1,0 +1,1 @@
+"""What a request may do: its target, route, key, objects and body, decided on in this order."""

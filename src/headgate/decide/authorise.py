@@ -1,0 +1,383 @@
+"""The phase authorise: whether a key may do what its request asks for.
+
+Most keys are answered for at once.  A key that is narrowed to names has to wait until the objects
+that its request names are looked up; where they stand in the body, that is collected first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from mypy_extensions import mypyc_attr
+
+from headgate.config import Shields
+from headgate.contract import Reader, table
+from headgate.contract.get_message import query_of
+from headgate.contract.query import is_empty
+from headgate.dataplane.decisions import (
+    Answered,
+    Forward,
+    Inspect,
+    Pending,
+    Refused,
+    Route,
+    Verdict,
+)
+from headgate.dataplane.failures import RETRY_AFTER
+from headgate.decide.examination import (
+    MAX_PARAMETERS,
+    TOO_MANY_PARAMETERS,
+    Finding,
+    ambiguous,
+    examine,
+    in_body,
+    is_small,
+)
+from headgate.decide.examiner import Examiner
+from headgate.decide.exports import read_export
+from headgate.decide.judgement import Mention, judge_objects
+from headgate.decide.object_names import values_of
+from headgate.decide.resolver import Lookups, Resolver, UnresolvableError
+from headgate.errors import Refusal
+from headgate.model import ObjectField, Operation, Phase, Place, Principal, Reason, SizeClass
+from headgate.policy import Allowed, Denied, NeedsObject, decide
+from headgate.shields import Shield
+from headgate.shields.rules import misplaced_trace
+from headgate.shields.trace_places import TAG
+from headgate.wire.errors import ProtocolError
+from headgate.wire.request import GET_BODY_CURE, Request
+
+_AMPERSAND: Final = ord("&")  # to look for it as bytes costs an exception, within Python
+WORKSPACE: Final = b"x-mlflow-workspace"
+_TRACES: Final = SizeClass.TRACES
+GET_WITH_BODY: Final = Refusal(
+    Reason.REQUEST_AMBIGUOUS,
+    f"Headgate refused the request: it is a GET with a body, {GET_BODY_CURE}.",
+)
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)  # the doubles of the tests are some
+class Authoriser:
+    """Answers for requests whose route and sender are known.
+
+    ``resolver_of`` gives the resolver of an upstream, by its name.  ``shield`` speaks for
+    everybody's requests; by default as strictly as it can.  ``examiner`` reads large bodies;
+    without one they are read on the loop.
+    """
+
+    def __init__(
+        self,
+        resolver_of: Callable[[str], Resolver],
+        shield: Shield | None = None,
+        examiner: Examiner | None = None,
+    ) -> None:
+        self._resolver_of = resolver_of
+        self._shield = shield if shield is not None else Shield(Shields())
+        self._narrow_shield = self._shield.for_narrowed_keys()
+        self._examiner = examiner
+
+    def place(self, operation: Operation, path: bytes) -> Refused | Answered | tuple[bytes, ...]:
+        """What holds for every request with one method and path, whoever sends it.
+
+        That it is refused, what it is answered without MLflow, or the lines that the head of
+        MLflow's answer is to have.
+        """
+        own = self._shield.own_answer(operation)
+        if own is not None:
+            return Answered(own)
+        refusal = self._shield.check_path(operation, path)
+        if refusal is not None:
+            return Refused(refusal, Phase.AUTHORISE)
+        return self._shield.response_lines(operation)
+
+    def authorise(
+        self, request: Request, route: Route, query: bytes, principal: Principal
+    ) -> Verdict:
+        """Let the request pass, refuse it, or say what is needed to tell."""
+        decision = _decide(request, route, principal)
+        if isinstance(decision, Denied):
+            return _denied(decision, principal)
+        if request.fields.length and request.method == b"GET":
+            if not route.reads.is_message_of_get:
+                return Refused(GET_WITH_BODY, Phase.AUTHORISE, principal.name)
+            return Inspect(route, query, principal)
+        return self._weigh(request, route, query, principal, decision)
+
+    def _weigh(
+        self,
+        request: Request,
+        route: Route,
+        query: bytes,
+        principal: Principal,
+        decision: Allowed | NeedsObject,
+    ) -> Verdict:
+        """Weigh a request that is allowed on some objects at least."""
+        shield, operation = self._shield_for(decision), route.operation
+        if query:
+            refusal = self._check_query(route, query, decision)
+            if refusal is not None:
+                return Refused(refusal, Phase.AUTHORISE, principal.name)
+        needs = decision if isinstance(decision, NeedsObject) else None
+        if needs is not None and shield is not self._shield:
+            refusal = shield.check_path(operation, _path(route))
+            if refusal is not None:
+                return Refused(refusal, Phase.AUTHORISE, principal.name)
+        if shield.needs_body(operation) or (needs is not None and _needs_body(needs)):
+            return Inspect(route, query, principal)
+        forward = Forward(route, query, principal)
+        if needs is not None:
+            return Pending(self._judge(request, forward, needs, _NO_BODY), route, principal)
+        return self._scanned(request, forward) if operation.size is _TRACES else forward
+
+    def _shield_for(self, decision: Allowed | NeedsObject) -> Shield:
+        return self._narrow_shield if isinstance(decision, NeedsObject) else self._shield
+
+    def _check_query(
+        self, route: Route, query: bytes, decision: Allowed | NeedsObject
+    ) -> Refusal | None:
+        """What speaks against a query, for every key."""
+        shield = self._shield_for(decision)
+        is_read = False
+        if not _is_lone(query, route.lone_parameters):
+            plain = route.plain_query
+            is_read = plain is not None and plain.fullmatch(query) is None
+        if len(query) > MAX_PARAMETERS and query.count(b"&") >= MAX_PARAMETERS:
+            judged = isinstance(decision, NeedsObject) or shield.needs_query(route.operation)
+            if is_read or judged:
+                return TOO_MANY_PARAMETERS
+        try:
+            if is_read:
+                route.reads.query(query)
+            return shield.check_query(route.operation, query)
+        except ProtocolError as error:
+            return ambiguous(error)
+
+    def authorise_body(self, request: Request, asked: Inspect, body: bytes) -> Verdict:
+        """Decide with the whole body on what ``authorise`` answered ``Inspect`` to."""
+        principal, route = asked.principal, asked.route
+        decision = _decide(request, route, principal)
+        if isinstance(decision, Denied):
+            return _denied(decision, principal)
+        if request.fields.length and request.method == b"GET":
+            return self._weigh_get(request, asked, decision, body)
+        return self._weigh_body(request, Forward(route, asked.query, principal), decision, body)
+
+    def _weigh_body(
+        self, request: Request, forward: Forward, decision: Allowed | NeedsObject, body: bytes
+    ) -> Verdict:
+        """Weigh a request by its body."""
+        route, principal = forward.route, forward.principal
+        if isinstance(decision, NeedsObject) and route.operation.otlp:
+            return Pending(self._judge_export(request, forward, decision, body), route, principal)
+        version, known = _version(route), request.fields.known
+        shield = self._shield_for(decision)
+        if self._examiner is not None and not is_small(route.operation, version, shield, body):
+            verdict = self._examine_elsewhere(self._examiner, request, forward, decision, body)
+            return Pending(verdict, route, principal)
+        finding = examine(
+            route.operation, version, _path(route), _fields(decision), shield, known, body
+        )
+        if finding.refusal is not None:
+            return Refused(finding.refusal, Phase.AUTHORISE, principal.name)
+        if isinstance(decision, Allowed) and not finding.places:
+            return forward
+        return Pending(self._judge(request, forward, decision, finding), route, principal)
+
+    def _weigh_get(
+        self, request: Request, asked: Inspect, decision: Allowed | NeedsObject, body: bytes
+    ) -> Verdict:
+        """Weigh a GET that came with a body, of which the query is all that MLflow will be sent."""
+        route, query, principal = asked.route, asked.query, asked.principal
+        if is_empty(query):  # else MLflow does not look at the body
+            try:
+                query = query_of(body, request.fields.known, route.reads.message)
+            except ProtocolError as error:
+                return Refused(ambiguous(error), Phase.AUTHORISE, principal.name)
+        verdict = self._weigh(request, route, query, principal, decision)
+        if isinstance(verdict, Inspect):  # it would be asked for once more
+            return Refused(GET_WITH_BODY, Phase.AUTHORISE, principal.name)
+        return verdict
+
+    async def _examine_elsewhere(
+        self,
+        examiner: Examiner,
+        request: Request,
+        forward: Forward,
+        decision: Allowed | NeedsObject,
+        body: bytes,
+    ) -> Verdict:
+        """The same as ``authorise_body``, with a body that would hold up the loop."""
+        route = forward.route
+        finding = await examiner.examine(
+            request.method,
+            _path(route),
+            route.operation,
+            _version(route),
+            _fields(decision),
+            self._shield_for(decision).settings,
+            request.fields.known,
+            body,
+        )
+        if finding.refusal is not None:
+            return Refused(finding.refusal, Phase.AUTHORISE, forward.principal.name)
+        return await self._judge(request, forward, decision, finding)
+
+    def _scanned(self, request: Request, forward: Forward) -> Verdict:
+        """Let a request pass whose body may be looked at meanwhile."""
+        route, known = forward.route, request.fields.known
+        try:
+            forward.scan = self._shield.scan(route.operation, known, route.body_limit)
+        except ProtocolError as error:
+            return Refused(ambiguous(error), Phase.AUTHORISE, forward.principal.name)
+        return forward
+
+    async def _judge_export(
+        self, request: Request, forward: Forward, needs: NeedsObject, body: bytes
+    ) -> Verdict:
+        """Judge a trace export by all that it names."""
+        try:
+            route = forward.route
+            named = await read_export(request.fields.known, route.body_limit, body)
+        except ProtocolError as error:
+            return Refused(ambiguous(error), Phase.AUTHORISE, forward.principal.name)
+        if isinstance(named, Refusal):
+            return Refused(named, Phase.AUTHORISE, forward.principal.name)
+        mentions = in_body(route.operation, needs.fields, request.fields.known, named)
+        readers = table().readers(route.operation, _version(route))
+        finding = Finding(None, (mentions,) * len(readers))
+        return await self._judge(request, forward, needs, finding)
+
+    async def _judge(
+        self,
+        request: Request,
+        forward: Forward,
+        decision: Allowed | NeedsObject,
+        finding: Finding,
+    ) -> Verdict:
+        """Weigh what the request names, as each MLflow that this may be reads it.
+
+        Then ask whether the places that its body claims for traces are their own.
+        """
+        route, principal = forward.route, forward.principal
+        lookups = self._resolver_of(route.balancer.cluster.name).lookups(_workspace(request))
+        try:
+            if isinstance(decision, NeedsObject):
+                denied = await _judge_named(request, forward, decision, finding, lookups)
+                if denied is not None:
+                    return _denied(denied, principal)
+            for each in finding.places:
+                if await lookups.trace_place(each.trace_id, each.experiment_id) != each.location:
+                    return Refused(misplaced_trace(TAG), Phase.AUTHORISE, principal.name)
+        except ProtocolError as error:
+            return Refused(ambiguous(error), Phase.AUTHORISE, principal.name)
+        except UnresolvableError as error:
+            return _not_found_out(error, principal)
+        return forward
+
+
+def _needs_body(needs: NeedsObject) -> bool:
+    return any(field.place is Place.BODY for field in needs.fields)
+
+
+async def _judge_named(
+    request: Request,
+    forward: Forward,
+    needs: NeedsObject,
+    finding: Finding,
+    lookups: Lookups,
+) -> Denied | None:
+    """What speaks against the objects that the request names, as each MLflow may read it."""
+    route = forward.route
+    judged: list[list[Mention]] = []
+    for at, reader in enumerate(table().readers(route.operation, _version(route))):
+        mentions = _mentions(request, forward, needs, reader)
+        if finding.readings:
+            mentions += finding.readings[at]
+        if mentions in judged:
+            continue
+        judged.append(mentions)
+        judgement = await judge_objects(needs, mentions, lookups)
+        if isinstance(judgement, Denied):
+            return judgement
+    return None
+
+
+def _mentions(
+    request: Request, forward: Forward, needs: NeedsObject, reader: Reader
+) -> list[Mention]:
+    """Each object that the request names outside its body, as ``reader`` reads it.
+
+    Raises:
+        ProtocolError: MLflow would not read all of the query.
+    """
+    query = reader.query(forward.query, strict=True)
+    return [
+        (field, value)
+        for field in needs.fields
+        if field.place is not Place.BODY
+        for value in values_of(
+            needs.operation,
+            field,
+            path=_path(forward.route),
+            query=query,
+            known=request.fields.known,
+            message={},
+        )
+    ]
+
+
+def _fields(decision: Allowed | NeedsObject) -> Sequence[ObjectField] | None:
+    return decision.fields if isinstance(decision, NeedsObject) else None
+
+
+def _path(route: Route) -> bytes:
+    return route.canonical or route.path
+
+
+def _version(route: Route) -> str:
+    return route.dialect.version if route.dialect is not None else ""
+
+
+def _is_lone(query: bytes, parameters: tuple[bytes, ...]) -> bool:
+    """Whether a query is one of the parameters alone; ``startswith`` costs five times as much."""
+    for parameter in parameters:
+        if query[: len(parameter)] == parameter:
+            return _AMPERSAND not in query
+    return False
+
+
+def _decide(request: Request, route: Route, principal: Principal) -> Allowed | Denied | NeedsObject:
+    return decide(
+        principal.grants,
+        route.operation,
+        route.balancer.cluster.name,
+        _workspace(request),
+    )
+
+
+def _workspace(request: Request) -> str | None:
+    """The workspace that a request names, if it names one."""
+    workspace = request.fields.known.get(WORKSPACE)
+    return workspace.decode("latin-1").strip() if workspace is not None else None
+
+
+def _denied(denied: Denied, principal: Principal) -> Refused:
+    refusal = Refusal(Reason.FORBIDDEN, denied.message, detail=f"lacks {denied.needed}")
+    return Refused(refusal, Phase.AUTHORISE, principal.name)
+
+
+def _not_found_out(error: UnresolvableError, principal: Principal) -> Refused:
+    """MLflow failed, and not the key: to be refused for ever would be the wrong thing to hear."""
+    refusal = Refusal(
+        error.reason or Reason.UPSTREAM_ERROR,
+        "Headgate could not ask MLflow what this request names, and so not tell whether your key "
+        f"may do this: {error}. Nothing was done; send this request again in a moment. "
+        "`headgate doctor` on the gate's machine shows what is wrong.",
+        retry_after=RETRY_AFTER,
+        detail=str(error),
+    )
+    return Refused(refusal, Phase.AUTHORISE, principal.name)
+
+
+_NO_BODY: Final = Finding()

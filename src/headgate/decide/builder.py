@@ -1,0 +1,65 @@
+"""Builds what decides on requests from a configuration, and again from each new one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from headgate.auth import Authenticate
+from headgate.config import AuthMode, Config
+from headgate.dataplane.balancer import Balancer
+from headgate.decide.authorise import Authoriser
+from headgate.decide.examiner import Examiner
+from headgate.decide.lookup import Lookup
+from headgate.decide.pipeline import Pipeline
+from headgate.decide.resolver import Resolver
+from headgate.model import Outcome
+from headgate.shields import Shield
+from headgate.upstreams.live import LiveUpstream
+from headgate.wire.site import Site
+
+
+class PipelineBuilder:
+    """Builds the ``Pipeline`` of a configuration; keeps what outlives one.
+
+    Args:
+        authenticate: answers who sends a request.
+        account: takes each outcome.
+    """
+
+    def __init__(self, authenticate: Authenticate, account: Callable[[Outcome], None]) -> None:
+        self._authenticate = authenticate
+        self._account = account
+        self._examiner = Examiner()
+        self._resolvers: dict[LiveUpstream, Resolver] = {}
+
+    def build(
+        self, config: Config, upstreams: Mapping[str, LiveUpstream], control: Balancer
+    ) -> Pipeline:
+        """What decides as ``config`` says, by the upstreams of that configuration."""
+        kept = self._resolvers
+        self._resolvers = {
+            each: kept.get(each) or Resolver(Lookup(each), time.monotonic)
+            for each in upstreams.values()
+        }
+        # A request is judged by the upstream that it is sent to, whatever is reloaded meanwhile.
+        resolvers = {name: self._resolvers[each] for name, each in upstreams.items()}
+        return Pipeline(
+            self._authenticate,
+            Authoriser(resolvers.__getitem__, Shield(config.shields), self._examiner),
+            {
+                prefix: upstreams[name].balancer
+                for name, settings in config.upstreams.items()
+                for prefix in settings.prefixes
+            },
+            control,
+            config.limits,
+            clock=time.time,
+            account=self._account,
+            site=Site(config.listen.host, config.listen.public_names),
+            guards_host=config.auth.mode is AuthMode.NONE,
+        )
+
+    def close(self) -> None:
+        """End the helper process that reads large bodies."""
+        self._examiner.close()

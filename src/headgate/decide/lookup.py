@@ -1,0 +1,38 @@
+"""How the resolver asks an upstream: as a client would, in its dialect and in its queue."""
+
+from __future__ import annotations
+
+from headgate.contract import classify, translate
+from headgate.dataplane.call import CallError, CallResponse
+from headgate.decide.resolver import UnresolvableError
+from headgate.errors import Refusal
+from headgate.upstreams.live import LiveUpstream
+from headgate.upstreams.remedies import REASONS
+
+
+class Lookup:
+    """Sends the questions of a ``Resolver`` to one upstream."""
+
+    def __init__(self, upstream: LiveUpstream) -> None:
+        self._upstream = upstream
+
+    async def __call__(
+        self, target: str, body: bytes = b"", workspace: str | None = None
+    ) -> CallResponse:
+        """Send one request of the gate's own; ``target`` is canonical.
+
+        Raises:
+            UnresolvableError: the server's version has no such route, or none responds.
+        """
+        method = "POST" if body else "GET"
+        path = target.partition("?")[0].encode("ascii")
+        operation = classify(method.encode("ascii"), path)
+        dialect = self._upstream.balancer.dialect
+        if operation is not None and dialect.version:
+            translated = translate(method.encode("ascii"), operation, path, dialect)
+            if isinstance(translated, Refusal):
+                raise UnresolvableError(translated.message)
+        try:
+            return await self._upstream.ask(method, target, body, workspace=workspace, patient=True)
+        except CallError as error:
+            raise UnresolvableError(error.detail, REASONS[error.failure]) from None

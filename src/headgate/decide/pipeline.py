@@ -1,0 +1,323 @@
+"""The decisions on a request, in the order of its life.
+
+canonicalise, classify, authenticate, authorise.  Canonicalising comes first, because everything
+after it must speak of the path that MLflow will execute.  A stranger who asks for a route that
+does not exist is asked for a key, not told so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from headgate.auth import Authenticate
+from headgate.auth.refusals import for_client, for_exporters
+from headgate.config import Limits
+from headgate.contract import TranslatedRequest, classify, table, translate
+from headgate.contract.former import is_former
+from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.decisions import (
+    Answered,
+    Caller,
+    Forward,
+    Inspect,
+    Redirect,
+    Refused,
+    Route,
+    Verdict,
+)
+from headgate.dataplane.failures import malformed
+from headgate.decide.authorise import GET_WITH_BODY, Authoriser
+from headgate.errors import Refusal
+from headgate.model import Outcome, Phase, Principal, Reason, SizeClass
+from headgate.wire.errors import ProtocolError, ambiguous
+from headgate.wire.request import METHODS, Request
+from headgate.wire.request_fields import Credentials, RequestFields
+from headgate.wire.site import Site, why_foreign
+from headgate.wire.target import Target, canonicalise
+
+_NUMBER_SIGN: Final = ord("#")  # to look for it as bytes costs an exception, within Python
+# Clients that join an address with a final slash and a path; R's does so with file.path().
+_AFTER_SLASH: Final = re.compile(rb"//(?:ajax-)?api/")
+_SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+
+
+REMEMBERED_ROUTES: Final = 4096
+REMEMBERED_PATH: Final = 512
+"""Longest path that is remembered: they are remembered before anybody is asked for a key."""
+NOBODY: Final = Principal(key_id="", name="")
+
+
+class _Known:
+    """Who a connection's last request came from, so that the next one need not be looked up."""
+
+    __slots__ = ("credentials", "generation", "principal")
+
+    def __init__(self, credentials: Credentials, generation: int, principal: Principal) -> None:
+        self.credentials = credentials
+        self.generation = generation
+        self.principal = principal
+
+
+class Pipeline:
+    """Decides on requests; one for each worker.
+
+    Args:
+        authenticate: answers who sends a request.
+        authorise: answers whether that is allowed.
+        balancers: the upstreams by public prefix, each prefix without a final slash.
+        control: the way to the gate's own pages.
+        limits: bounds on bodies.
+        clock: seconds since the epoch.
+        account: takes note of each outcome.
+        site: the names under which clients reach the gate.
+        guards_host: whether every request must name one of them in ``Host``.
+    """
+
+    def __init__(
+        self,
+        authenticate: Authenticate,
+        authorise: Authoriser,
+        balancers: Mapping[str, Balancer],
+        control: Balancer,
+        limits: Limits,
+        *,
+        clock: Callable[[], float],
+        account: Callable[[Outcome], None],
+        site: Site | None = None,
+        guards_host: bool = False,
+    ) -> None:
+        self._site = site if site is not None else Site()
+        self._guards_host = guards_host
+        self._authenticate = authenticate
+        self._authorise = authorise
+        self._clock = clock
+        self._body_limits = {
+            SizeClass.API: limits.body_bytes,
+            SizeClass.TRACES: limits.trace_body_bytes,
+            SizeClass.ARTIFACTS: limits.artifact_body_bytes,
+        }
+        self._control = control
+        # What a method and a path as sent lead to: it depends on nothing else.
+        self._routes: dict[tuple[bytes, bytes], Route] = {}
+        self._balancers = {prefix.encode("ascii"): each for prefix, each in balancers.items()}
+        longest_first = sorted(filter(None, self._balancers), key=len, reverse=True)
+        self._prefix = re.compile(b"(?:%b)(?=/|$)" % b"|".join(map(re.escape, longest_first)))
+        self.account = account
+
+    def decide(self, request: Request, caller: Caller) -> Verdict:
+        """Whether the request may pass, and where to."""
+        path, mark, query = request.target.partition(b"?")
+        place: Route | Redirect | Answered | Refused
+        known = self._routes.get((request.method, path))
+        if self._guards_host and not self._site.is_called(request.fields):
+            place = _OTHER_HOST
+        # It holds as long as the upstream speaks the dialect that it was found for.
+        elif known is None or known.dialect is not known.balancer.dialect or _NUMBER_SIGN in query:
+            place = self._place(request)
+        else:
+            place = known
+        if isinstance(place, Route) and place.operation.public:
+            return self._pass_public(request, place, mark + query, caller)
+        if isinstance(place, Refused) and place.phase is Phase.CANONICALISE:
+            return place
+        principal = self._who(request.fields, caller)
+        if isinstance(principal, Refusal):
+            exports = isinstance(place, Route) and place.operation.otlp
+            told = _for_client(principal, request.fields)
+            return Refused(for_exporters(told) if exports else told, Phase.AUTHENTICATE)
+        if not isinstance(place, Route):
+            return place if isinstance(place, Redirect) else _for(place, principal)
+        if b"origin" in request.fields.known and self._is_foreign_write(request):
+            return Refused(_foreign_write(request, caller), Phase.AUTHORISE, principal.name)
+        return self._authorise.authorise(request, place, mark + query, principal)
+
+    def decide_body(
+        self,
+        request: Request,
+        caller: Caller,  # noqa: ARG002 - the signature is Gate's
+        asked: Inspect,
+        body: bytes,
+    ) -> Verdict:
+        """Decide with the whole body on what ``decide`` answered ``Inspect`` to."""
+        return self._authorise.authorise_body(request, asked, body)
+
+    def is_otlp(self, request: Request) -> bool:
+        """Whether a request is one of the OpenTelemetry protocol."""
+        try:
+            target = canonicalise(request.target, request.fields.host)
+        except ProtocolError:
+            return False
+        _, path = self._split(target.path)
+        operation = classify(request.method, path)
+        return operation is not None and operation.otlp
+
+    def _pass_public(
+        self, request: Request, route: Route, query: bytes, caller: Caller
+    ) -> Forward | Refused:
+        """Let a request pass that anybody may send."""
+        if request.fields.length and request.method == b"GET":
+            return Refused(GET_WITH_BODY, Phase.AUTHORISE)
+        return Forward(route, query, self._somebody(request.fields, caller))
+
+    def _somebody(self, fields: RequestFields, caller: Caller) -> Principal:
+        """Who asks for what anybody may see: a holder of a good key may see more."""
+        if b"authorization" not in fields.known and b"x-api-key" not in fields.known:
+            return NOBODY
+        principal = self._who(fields, caller)
+        return principal if isinstance(principal, Principal) else NOBODY
+
+    def _who(self, fields: RequestFields, caller: Caller) -> Principal | Refusal:
+        generation = self._authenticate.generation
+        known = caller.memo
+        credentials = fields.credentials
+        if (
+            isinstance(known, _Known)
+            and known.credentials is credentials
+            and known.generation == generation
+        ):
+            return known.principal
+        answer = self._authenticate.authenticate(
+            credentials.authorization, credentials.api_key, self._clock()
+        )
+        if isinstance(answer, Principal) and fields.section:
+            caller.memo = _Known(credentials, generation, answer)
+        return answer
+
+    def _place(self, request: Request) -> Route | Redirect | Answered | Refused:
+        """Canonicalise and classify: where the request's method and path lead."""
+        try:
+            target = canonicalise(request.target, request.fields.host)
+        except ProtocolError as error:
+            return _ambiguous(error, request)
+        prefix, path = self._split(target.path)
+        balancer = self._balancers.get(prefix)
+        if not path and balancer is not None:
+            if b"text/html" in request.fields.known.get(b"accept", b""):
+                return Redirect(prefix + b"/" + target.query)
+            path = b"/"
+        operation = classify(request.method, path)
+        if operation is not None and operation.family == "gate":
+            balancer = self._control
+        artifact = operation is not None and operation.ends_in_artifact
+        if operation is None or balancer is None or (target.loose and not artifact):
+            return _nowhere(request, target, path if balancer is not None else b"")
+        lines = self._authorise.place(operation, path)
+        if isinstance(lines, Refused | Answered):
+            return lines
+        dialect = balancer.dialect
+        spoken = TranslatedRequest(path, operation.body)
+        if dialect.version:
+            found = translate(request.method, operation, path, dialect)
+            if isinstance(found, Refusal):
+                return Refused(found, Phase.CLASSIFY)
+            spoken = found
+        reads = table().reader(operation)
+        limit = balancer.body_limits.get(operation.size, self._body_limits[operation.size])
+        route = Route(
+            balancer,
+            spoken.path,
+            prefix,
+            operation,
+            limit,
+            body=spoken.body,
+            dialect=dialect,
+            canonical=path,
+            response_lines=lines,
+            reads=reads,
+            plain_query=reads.plain_query,
+            lone_parameters=reads.lone_parameters,
+        )
+        sent = request.target.partition(b"?")[0]
+        if path != b"/" and sent.startswith(b"/") and len(sent) <= REMEMBERED_PATH:
+            if len(self._routes) >= REMEMBERED_ROUTES:
+                self._routes.clear()
+            self._routes[request.method, sent] = route
+        return route
+
+    def _is_foreign_write(self, request: Request) -> bool:
+        """Whether a page of another site wants to change something (CSRF)."""
+        return request.method not in _SAFE_METHODS and not self._site.is_own_page(request.fields)
+
+    def _split(self, path: bytes) -> tuple[bytes, bytes]:
+        """The public prefix of a path and the rest."""
+        match = self._prefix.match(path)
+        if match is None:
+            return b"", path
+        end = match.end()
+        return path[:end], path[end:]
+
+
+_OTHER_HOST: Final = Refused(
+    Refusal(
+        Reason.FORBIDDEN,
+        "Headgate refused the request: without keys (auth.mode = 'none') it serves requests only "
+        "whose Host is localhost, 127.0.0.1, [::1] or its own address, since a page of any site "
+        "could reach MLflow under a name that leads here. Use such an address; or set "
+        "listen.public_names to the name in Host, or auth.mode to 'keys'.",
+    ),
+    Phase.CANONICALISE,
+)
+
+
+def _foreign_write(request: Request, caller: Caller) -> Refusal:
+    return Refusal(
+        Reason.FORBIDDEN,
+        "Headgate refused the request: a page of another site tried to change something here: "
+        f"{why_foreign(request.fields, caller.address)}. Open MLflow's page under the gate's own "
+        "address.",
+    )
+
+
+def _for(place: Answered | Refused, principal: Principal) -> Answered | Refused:
+    return replace(place, principal=principal.name)
+
+
+def _ambiguous(error: ProtocolError, request: Request) -> Refused:
+    """The target has no single meaning, of which the sender is told without a key."""
+    told = malformed(error)
+    if _AFTER_SLASH.search(request.target):
+        cure = " Remove the slash at the end of MLFLOW_TRACKING_URI."
+        told = replace(told, message=told.message + cure)
+    return Refused(told, Phase.CANONICALISE)
+
+
+def _for_client(refusal: Refusal, fields: RequestFields) -> Refusal:
+    user_agent = fields.known.get(b"user-agent", b"")
+    return for_client(refusal, fields.credentials.authorization, user_agent)
+
+
+def _nowhere(request: Request, target: Target, path: bytes) -> Refused:
+    """The target leads to no route, or has what only the name of an artifact may have."""
+    if target.loose:
+        return _ambiguous(ambiguous(f"the path {target.loose}"), request)
+    return Refused(_unknown_route(request, target, path), Phase.CLASSIFY)
+
+
+def _unknown_route(request: Request, target: Target, path: bytes) -> Refusal:
+    allowed = tuple(method for method in sorted(METHODS) if classify(method, path) is not None)
+    if allowed and request.method not in allowed:
+        methods = b", ".join(allowed).decode("ascii")
+        return Refusal(
+            Reason.ROUTE_UNKNOWN,
+            f"Headgate knows {target.path.decode('ascii')} with {methods} alone, and not with "
+            f"{request.method.decode('ascii')}.",
+            status=405,
+            allow=allowed,
+        )
+    if is_former(path):
+        return Refusal(
+            Reason.ROUTE_UNKNOWN,
+            f"Headgate knows no MLflow route {request.method.decode('ascii')} "
+            f"{target.path.decode('ascii')}: it is one of MLflow 1.x, which MLflow 2.0 removed. "
+            "Upgrade the client: pip install --upgrade mlflow.",
+            phrase="a route of MLflow 1.x, upgrade the client",
+        )
+    return Refusal(
+        Reason.ROUTE_UNKNOWN,
+        f"Headgate knows no MLflow route {request.method.decode('ascii')} "
+        f"{target.path.decode('ascii')}. Check the path, and that MLFLOW_TRACKING_URI names the "
+        "gate as its address was given to you.",
+    )

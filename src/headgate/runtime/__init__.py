@@ -1,0 +1,1 @@
+"""Processes: supervisor, workers, listeners, TLS, reload, and the gate that is in force."""

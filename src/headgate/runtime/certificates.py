@@ -1,0 +1,171 @@
+"""How long the certificates hold that the configuration names."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import calendar
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from headgate.config import Config
+from headgate.config.files import Files
+from headgate.errors import HeadgateError
+from headgate.telemetry.event_log import fields
+
+log = logging.getLogger("headgate.runtime")
+
+DAY: Final = 86400.0
+SOON_DAYS: Final = 30
+_BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+# Tags of DER (X.690 section 8.1.2) that a certificate has (RFC 5280 section 4.1).
+_SEQUENCE, _VERSION, _UTC_TIME, _GENERAL_TIME = 0x30, 0xA0, 0x17, 0x18
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """How long the certificates of one file hold.
+
+    Attributes:
+        setting: the setting that names it.
+        file: the file.
+        ends: when the first of them ends, seconds since the epoch; of authorities, the last one:
+            a bundle may hold some that are of no use any more.
+    """
+
+    setting: str
+    file: str
+    ends: float
+
+    def days_left(self, now: float) -> float:
+        """Days until the end; negative after it."""
+        return (self.ends - now) / DAY
+
+    def tells(self, now: float) -> bool:
+        """Whether somebody should do something about it."""
+        return self.days_left(now) < SOON_DAYS
+
+    def text(self, now: float) -> str:
+        """How long it holds, in words."""
+        date = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self.ends))
+        days = self.days_left(now)
+        if days < 0:
+            return f"ended on {date}"
+        return f"ends on {date}, in {days:.0f} days" if days >= 2 else f"ends on {date}"
+
+
+def validities(config: Config, contents: Mapping[str, bytes] | None = None) -> list[Validity]:
+    """How long each certificate of a configuration holds.
+
+    Args:
+        config: names them.
+        contents: what the files hold, by path; ``None``: they are read from disk.
+
+    One that is not there or cannot be read is left out: others tell of that.
+    """
+    files = Files(contents)
+    found = []
+    for setting, file, is_own in _named(config):
+        try:
+            ends = list(_ends(files.read(file)))
+        except HeadgateError:
+            continue
+        if ends:
+            found.append(Validity(setting, str(file), min(ends) if is_own else max(ends)))
+    return found
+
+
+async def tell_daily(
+    current: Callable[[], Sequence[Validity]],
+    clock: Callable[[], float] = time.time,
+    pause: float = DAY,
+) -> None:
+    """Log each certificate that ends soon or has ended, now and once a day."""
+    while True:
+        now = clock()
+        for each in current():
+            if each.tells(now):
+                days = each.days_left(now)
+                log.log(
+                    logging.ERROR if days < 0 else logging.WARNING,
+                    "the certificate in %s (%s) %s",
+                    *(each.file, each.setting, each.text(now)),
+                    extra=fields(
+                        "certificate_ended" if days < 0 else "certificate_ends_soon",
+                        setting=each.setting,
+                        file=each.file,
+                        days_left=round(days, 1),
+                    ),
+                )
+        await asyncio.sleep(pause)
+
+
+def _named(config: Config) -> Iterator[tuple[str, Path, bool]]:
+    """Each certificate file: its setting, its path, and whether the gate shows it as its own."""
+    if config.listen.tls is not None:
+        yield "listen.tls.certificate", config.listen.tls.certificate, True
+        if config.listen.tls.client_ca is not None:
+            yield "listen.tls.client_ca", config.listen.tls.client_ca, False
+    for name, upstream in config.upstreams.items():
+        if upstream.tls.certificate is not None:
+            yield f"upstreams.{name}.tls.certificate", upstream.tls.certificate, True
+        if upstream.tls.ca is not None:
+            yield f"upstreams.{name}.tls.ca", upstream.tls.ca, False
+
+
+def _ends(content: bytes) -> Iterator[float]:
+    """When each certificate of a PEM file ends; what is no certificate is passed over."""
+    for block in content.split(_BEGIN)[1:]:
+        try:
+            der = base64.b64decode(block.partition(_END)[0])
+            yield _end(der)
+        except (binascii.Error, ValueError, IndexError, OverflowError):
+            continue
+
+
+def _end(der: bytes) -> float:
+    """The field ``notAfter`` of a certificate, seconds since the epoch.
+
+    Raises:
+        ValueError: it is no certificate.
+        IndexError: it is cut short.
+    """
+    _, certificate, _ = _element(der, _SEQUENCE)
+    _, body, _ = _element(certificate, _SEQUENCE)
+    tag, _, rest = _element(body)
+    if tag == _VERSION:
+        _, _, rest = _element(rest)  # the serial number
+    _, _, rest = _element(rest)  # the signature's algorithm
+    _, _, rest = _element(rest)  # the issuer
+    _, validity, _ = _element(rest, _SEQUENCE)
+    _, _, rest = _element(validity)  # notBefore
+    tag, moment, _ = _element(rest)
+    text = moment.decode("ascii")
+    if tag == _UTC_TIME:  # two digits of the year: from 1950 to 2049 (RFC 5280 section 4.1.2.5.1)
+        text = ("19" if text >= "5" else "20") + text
+    elif tag != _GENERAL_TIME:
+        raise ValueError("no time")
+    return float(calendar.timegm(time.strptime(text, "%Y%m%d%H%M%SZ")))
+
+
+def _element(der: bytes, expected: int | None = None) -> tuple[int, bytes, bytes]:
+    """The first element: its tag and content, and what follows it (X.690 section 8.1).
+
+    Raises:
+        ValueError: it is of another kind.
+        IndexError: it is cut short.
+    """
+    tag, size, start = der[0], der[1], 2
+    if expected is not None and tag != expected:
+        raise ValueError("another kind of element")
+    if size & 0x80:
+        start += size & 0x7F
+        size = int.from_bytes(der[2:start], "big")
+    if start + size > len(der):
+        raise IndexError("cut short")
+    return tag, der[start : start + size], der[start + size :]

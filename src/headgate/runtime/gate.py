@@ -1,0 +1,297 @@
+"""The gate of one worker: what the configuration in force comes to, and its upkeep."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Protocol
+
+from pydantic import ByteSize
+
+from headgate.cluster import Cluster, ClusterPolicy, ClusterSnapshot, Found
+from headgate.config import Config, Upstream
+from headgate.config.files import Files
+from headgate.contract import table
+from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.connections.dial import Dial
+from headgate.dataplane.connections.pool import Pool
+from headgate.dataplane.decisions import Gate
+from headgate.dataplane.plane import DataPlane
+from headgate.errors import HeadgateError
+from headgate.model import Endpoint, SizeClass
+from headgate.runtime.certificates import Validity, validities
+from headgate.runtime.handover import InForce
+from headgate.runtime.reload import Reloader
+from headgate.runtime.tls import ListenerTls
+from headgate.tasks import Tasks
+from headgate.telemetry.access_log import AccessLog
+from headgate.telemetry.counters import CounterRow
+from headgate.upstreams.live import LiveUpstream
+
+log = logging.getLogger("headgate.runtime")
+
+FIRST_ANSWER_SECONDS = 5.0
+"""How long a start, or a new upstream, waits for discovery; after that requests are answered 503
+until it answers."""
+
+
+class Builder(Protocol):
+    """Builds what decides on requests from a configuration."""
+
+    def build(
+        self, config: Config, upstreams: Mapping[str, LiveUpstream], control: Balancer
+    ) -> Gate:
+        """What decides as ``config`` says, by the upstreams of that configuration."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+class LiveGate:
+    """Builds the data plane from a ``Config``, and again from each new one.
+
+    Args:
+        config: the configuration to begin with.
+        builder: builds what decides on requests.
+        control: connects to the control application.
+        row: where this worker counts.
+        access_log: where requests are written, if anywhere.
+        tls: the listener's certificates, if it has any.
+        files: reads the certificates and secrets of upstreams at first.
+        keep: called with what is in force after each change of it.
+
+    ``certificates``: how long those in force hold.
+
+    Raises:
+        HeadgateError: a certificate file of an upstream is not fit.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        builder: Builder,
+        control: Dial,
+        *,
+        row: CounterRow,
+        access_log: AccessLog | None,
+        tls: ListenerTls | None,
+        files: Files,
+        keep: Callable[[InForce], None],
+    ) -> None:
+        self._builder = builder
+        self._row = row
+        self._access_log = access_log
+        self._tls = tls
+        self._reloader: Reloader | None = None
+        self._control = _control(config, control)
+        self._config = config
+        self._files = files
+        self._keep = keep
+        self.certificates: list[Validity] = []
+        self._retired: list[LiveUpstream] = []
+        self._upstreams = {
+            name: LiveUpstream(name, settings, config.limits, files)
+            for name, settings in config.upstreams.items()
+        }
+        self._coming: dict[str, LiveUpstream] = {}
+        self._tasks = Tasks()
+        self.plane = DataPlane(
+            self._decider(config),
+            config.limits,
+            time.monotonic,
+            secrets.token_hex(8),
+            config.listen.trusted_proxies,
+        )
+
+    def follow(self, reloader: Reloader) -> None:
+        """Reload through ``reloader`` from now on."""
+        self._reloader = reloader
+
+    def apply(self, config: Config) -> None:
+        """Decide on new requests as ``config`` says; those under way end as they began.
+
+        An upstream whose settings are the same goes on with what is known of its endpoints.  One
+        that is new is taken once its endpoints are known: until then all stays as it was.
+
+        Raises:
+            HeadgateError: a certificate file is not fit; nothing has changed.
+        """
+        upstreams, renewals, files = {}, [], Files()
+        for name, settings in config.upstreams.items():
+            known = self._upstreams.get(name)
+            if known is not None and known.fits(settings, config.limits):
+                upstreams[name] = known
+                renewals.append(known.renew(files))
+            else:
+                upstreams[name] = LiveUpstream(name, settings, config.limits, files)
+        for renew in renewals:
+            renew()
+        self._config, self._files = config, files
+        self.keep()
+        self._give_up_coming()
+        self._coming = {name: each for name, each in upstreams.items() if not self._has(each)}
+        for each in self._coming.values():
+            each.start()
+        if self._coming:
+            self._tasks.start(self._await(config, upstreams), "wait for new upstreams")
+        else:
+            self._put_in_force(config, upstreams)
+
+    def keep(self) -> None:
+        """Leave what is in force to the workers that start later."""
+        in_force = self.in_force()
+        self._keep(in_force)
+        self.certificates = validities(in_force.config, in_force.files)
+
+    def in_force(self) -> InForce:
+        """The configuration in force, with what the files that it names hold."""
+        listener = self._tls.seen if self._tls is not None else {}
+        return InForce(self._config, self._files.seen | listener)
+
+    async def _await(self, config: Config, upstreams: dict[str, LiveUpstream]) -> None:
+        await _are_known(self._coming.values())
+        self._coming = {}
+        self._put_in_force(config, upstreams)
+
+    def _put_in_force(self, config: Config, upstreams: dict[str, LiveUpstream]) -> None:
+        before, self._upstreams = self._upstreams, upstreams
+        for old in before.values():
+            if not self._has(old):
+                is_changed = old.name in upstreams
+                why = "its settings have changed" if is_changed else "no longer configured"
+                log.info("upstream %s is retired: %s", old.name, why)
+                old.retire()
+                self._retired.append(old)
+        self.plane.configure(self._decider(config), config.limits, config.listen.trusted_proxies)
+
+    def _has(self, upstream: LiveUpstream) -> bool:
+        return self._upstreams.get(upstream.name) is upstream
+
+    def _give_up_coming(self) -> None:
+        """Forget a configuration that is not in force yet."""
+        self._tasks.stop()
+        for each in self._coming.values():
+            each.close()
+        self._coming = {}
+
+    async def prepare(self) -> None:
+        """Begin to find endpoints, and wait a moment for the first answer."""
+        table()  # made once; the first request shall not wait for it
+        for upstream in self._upstreams.values():
+            upstream.start()
+        await _are_known(self._upstreams.values())
+
+    @property
+    def upstreams(self) -> Collection[LiveUpstream]:
+        """Those in force."""
+        return self._upstreams.values()
+
+    def snapshots(self) -> list[ClusterSnapshot]:
+        """How each upstream stands."""
+        return [upstream.balancer.snapshot() for upstream in self._upstreams.values()]
+
+    # --- upkeep, for the worker ------------------------------------------------------------
+
+    def tick(self) -> None:
+        """What is due twice a second."""
+        self._retired = [
+            each for each in self._retired if each.balancer.size or self.plane.serves(each.balancer)
+        ]
+        for each in (*self._upstreams.values(), *self._retired):
+            each.balancer.sweep()
+        self._control.sweep()
+        if self._access_log is not None:
+            self._access_log.flush()
+        self._set_gauges()
+        if self._reloader is not None:
+            self._reloader.look()
+        if self._tls is not None:
+            self._refresh(self._tls)
+
+    def reload(self) -> None:
+        """Read the configuration again, where it can be."""
+        if self._reloader is not None:
+            self._reloader.reload()
+
+    def close(self) -> None:
+        """Close every connection to an upstream, and end the helper process."""
+        self._give_up_coming()
+        self._builder.close()
+        for each in (*self._upstreams.values(), *self._retired):
+            each.close()
+        self._control.close()
+        self._set_gauges()
+
+    def _set_gauges(self) -> None:
+        plane = self.plane
+        self._row.set_gauges(
+            connections=len(plane.connections),
+            in_flight=plane.in_flight,
+            draining=plane.draining,
+        )
+
+    def _refresh(self, tls: ListenerTls) -> None:
+        try:
+            if tls.refresh():
+                log.info("certificate reloaded")
+                self.keep()
+        except HeadgateError as error:
+            log.error("certificate not reloaded: %s", error)
+
+    # --- building --------------------------------------------------------------------------
+
+    def _decider(self, config: Config) -> Gate:
+        for name, settings in config.upstreams.items():
+            self._upstreams[name].balancer.body_limits = _own_limits(settings)
+        return self._builder.build(config, self._upstreams, self._control)
+
+
+async def _are_known(upstreams: Iterable[LiveUpstream]) -> None:
+    """Wait a moment for the first answer of discovery for each."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_ANSWER_SECONDS):
+            for upstream in upstreams:
+                await upstream.known()
+
+
+def _own_limits(settings: Upstream) -> dict[SizeClass, ByteSize]:
+    limits = settings.limits
+    given = {
+        SizeClass.API: limits.body_bytes,
+        SizeClass.TRACES: limits.trace_body_bytes,
+        SizeClass.ARTIFACTS: limits.artifact_body_bytes,
+    }
+    return {size: limit for size, limit in given.items() if limit is not None}
+
+
+def _control(config: Config, dial: Dial) -> Balancer:
+    """The way to the control application: an upstream of one endpoint that is always there."""
+    settings = Upstream()
+    endpoint = Endpoint("control", 0)
+    policy = ClusterPolicy(probe_interval=0, max_in_flight=config.limits.connections)
+    cluster = Cluster("control", policy, random.Random(), lambda _event: None)  # noqa: S311
+    cluster.discovered([Found(endpoint)], "itself", None, time.monotonic())
+
+    def make_pool(endpoint: Endpoint) -> Pool:
+        return Pool(
+            endpoint,
+            settings,
+            host_header=b"headgate",
+            authorities=frozenset(),
+            head_bytes=config.limits.head_bytes,
+            max_fields=config.limits.headers,
+            clock=time.monotonic,
+            dial=dial,
+        )
+
+    balancer = Balancer(
+        cluster, make_pool, clock=time.monotonic, silence_timeout=settings.silence_timeout
+    )
+    balancer.own_lines = None  # each request tells who asks
+    return balancer

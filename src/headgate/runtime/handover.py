@@ -1,0 +1,77 @@
+"""What a worker leaves to the one that replaces it: the last configuration that was fit.
+
+A replacement reads the disk first.  Where that holds something that is not fit, or nothing, it
+starts from what is left here, and follows the disk from then on like any other worker.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from headgate.auth import KeyRow
+from headgate.config import Config
+from headgate.runtime.link import Link
+
+_CONFIGURATION: Final = "configuration"
+_KEYS: Final = "keys"
+_Kind = TypeVar("_Kind")
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A configuration, and what the certificates and secrets that it names hold, by path."""
+
+    config: Config
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptKey:
+    """One key, as it was read from the store; see ``KeyRow``."""
+
+    id: str
+    name: str
+    digest: bytes
+    expires_at: float | None
+    revoked_at: float | None
+    roles: Sequence[str]
+
+
+class Handover:
+    """What the workers of one gate leave to each other, in the memory of a link."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._left: InForce | None = None
+
+    def leave(self, in_force: InForce) -> None:
+        """Leave a configuration."""
+        if in_force != self._left:
+            self._left = in_force
+            self._link.keep(_CONFIGURATION, pickle.dumps(in_force))
+
+    def leave_keys(self, rows: Sequence[KeyRow]) -> None:
+        """Leave the keys."""
+        kept = [
+            KeptKey(row.id, row.name, row.digest, row.expires_at, row.revoked_at, tuple(row.roles))
+            for row in rows
+        ]
+        self._link.keep(_KEYS, pickle.dumps(kept))
+
+    def in_force(self) -> InForce | None:
+        """The configuration that was left last."""
+        return _loaded(self._link.kept(_CONFIGURATION), InForce)
+
+    def keys(self) -> list[KeptKey] | None:
+        """The keys that were left last."""
+        return _loaded(self._link.kept(_KEYS), list)
+
+
+def _loaded(content: bytes | None, kind: type[_Kind]) -> _Kind | None:
+    if content is None:
+        return None
+    found = pickle.loads(content)  # noqa: S301 - written by this program, in memory of its own
+    return found if isinstance(found, kind) else None

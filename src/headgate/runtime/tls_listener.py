@@ -1,0 +1,204 @@
+"""Accepts connections and does their TLS handshakes, each counted from its first moment.
+
+asyncio's own servers tell of a connection only once its handshake is done, so that any number of
+them could be held open before anybody counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import logging
+import math
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Final
+
+from headgate.dataplane.admission import TurnedAway
+from headgate.dataplane.client import ClientConnection
+from headgate.dataplane.plane import DataPlane
+from headgate.tasks import Tasks
+from headgate.telemetry.event_log import fields
+
+log = logging.getLogger("headgate.runtime")
+
+ACCEPTS: Final = 64
+"""Connections that are taken in one turn of the loop."""
+PAUSE_SECONDS: Final = 1.0
+"""How long nothing is accepted when no descriptor is left."""
+REPEAT_SECONDS: Final = 10.0
+"""Handshakes that fail for one cause are logged once in this time."""
+MAX_CAUSES: Final = 50
+SHUTDOWN_SECONDS: Final = 86400.0
+"""Longer than the data plane lets any connection take to close; asyncio's own limit does not ask
+whether the client still reads."""
+_HANDSHAKE: Final = b"\x16"
+"""What TLS begins with: the type of its first record (RFC 8446 section 5.1)."""
+_PLAIN: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+    b"Cache-Control: no-store\r\nX-Headgate-Reason: request_malformed\r\n"
+    b"Connection: close\r\n\r\n%b"
+)
+_SPEAKS_TLS: Final = (
+    "Headgate refused the request: this port speaks TLS, and the request came without. Use "
+    "https:// in the address, in MLFLOW_TRACKING_URI as in a browser."
+)
+READ_BYTES: Final = 64 * 1024
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class TlsListener:
+    """The listener of a gate that serves HTTPS.
+
+    Args:
+        listener: the socket, bound and not blocking.
+        backlog: connections that the kernel may hold for it.
+        plane: takes the connections whose handshake is done.
+        context: the TLS context.
+    """
+
+    def __init__(
+        self, listener: socket.socket, backlog: int, plane: DataPlane, context: ssl.SSLContext
+    ) -> None:
+        self._listener = listener
+        self._backlog = backlog
+        self._plane = plane
+        self._context = context
+        self._handshakes = Tasks()
+        self._failures = _Failures()
+        self._paused: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    def open(self) -> None:
+        """Begin to accept."""
+        self._listener.listen(self._backlog)
+        self._resume()
+
+    def _resume(self) -> None:
+        self._paused = None
+        self._loop.add_reader(self._listener.fileno(), self._accept)
+
+    def close(self) -> None:
+        """Accept no more; handshakes under way go on."""
+        if self._paused is not None:
+            self._paused.cancel()
+        self._loop.remove_reader(self._listener.fileno())
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTS):
+            try:
+                connection, peer = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._pause(error)
+                return
+            connection.setblocking(False)
+            entered = self._plane.admission.enter(peer[0])
+            if isinstance(entered, TurnedAway):
+                connection.close()  # a response would take the handshake that is not to be done
+            else:
+                shaking = self._shake_hands(connection, entered, peer[0])
+                self._handshakes.start(shaking, "TLS handshake")
+
+    def _pause(self, error: OSError) -> None:
+        log.error("no connection is accepted for %g s: %s", PAUSE_SECONDS, error.strerror)
+        self._loop.remove_reader(self._listener.fileno())
+        self._paused = self._loop.call_later(PAUSE_SECONDS, self._resume)
+
+    async def _first_byte(self, connection: socket.socket) -> bytes:
+        """What the client begins with, which stays to be read; empty if it leaves instead.
+
+        Raises:
+            TimeoutError: it sends nothing.
+        """
+        readable: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(connection.fileno(), _wake, readable)
+        try:
+            async with asyncio.timeout(self._plane.limits.header_timeout):
+                await readable
+        finally:
+            self._loop.remove_reader(connection.fileno())
+        return connection.recv(1, socket.MSG_PEEK)
+
+    async def _shake_hands(self, connection: socket.socket, stranger: str, peer: str) -> None:
+        client = ClientConnection(self._plane, "https", stranger)
+        first = b""
+        try:
+            first = await self._first_byte(connection)
+            if first != _HANDSHAKE:
+                if first:
+                    self._failures.count("the client speaks without TLS", peer)
+                _refuse_plain(connection, first)
+                return
+            await self._loop.connect_accepted_socket(
+                lambda: client,
+                connection,
+                ssl=self._context,
+                ssl_handshake_timeout=self._plane.limits.header_timeout,
+                ssl_shutdown_timeout=SHUTDOWN_SECONDS,
+            )
+        except OSError as error:  # so are ssl.SSLError and TimeoutError
+            if first:  # a balancer that only looks whether the port is open has not failed
+                self._failures.count(_clause(error), peer)
+        finally:
+            if client.handshaking:
+                self._plane.admission.leave(stranger)
+                connection.close()
+
+
+class _Failures:
+    """Logs handshakes that failed: the first of each cause, then how many there were."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+
+    def count(self, cause: str, client: str) -> None:
+        """Count one, of ``client``; log it unless its cause was logged a moment ago."""
+        if cause not in self._counts and len(self._counts) >= MAX_CAUSES:
+            cause = "other causes"
+        count = self._counts[cause] = self._counts.get(cause, 0) + 1
+        now = self._clock()
+        if now - self._told.get(cause, -math.inf) < REPEAT_SECONDS:
+            return
+        self._told[cause] = now
+        self._counts[cause] = 0
+        log.warning(
+            "TLS handshakes that failed: %d, the last with %s: %s",
+            *(count, client, cause),
+            extra=fields("tls_handshake_failed", client=client, cause=cause, count=count),
+        )
+
+
+def _clause(error: OSError) -> str:
+    """Why a handshake failed, in the words of OpenSSL where it has some."""
+    if isinstance(error, TimeoutError):
+        return "the client did not finish it in time"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.lower().replace("_", " ")
+    return error.strerror or type(error).__name__
+
+
+def _wake(readable: asyncio.Future[None]) -> None:
+    if not readable.done():
+        readable.set_result(None)
+
+
+def _refuse_plain(connection: socket.socket, first: bytes) -> None:
+    """Tell a client that speaks HTTP without TLS; anything else is closed without a word.
+
+    Raises:
+        OSError: the client has left.
+    """
+    if first.isalpha():
+        what = {"error_code": "BAD_REQUEST", "message": _SPEAKS_TLS}
+        body = json.dumps(what).encode()
+        connection.recv(READ_BYTES)  # what is unread would reset the response away
+        connection.send(_PLAIN % (len(body), body))
+        connection.shutdown(socket.SHUT_WR)

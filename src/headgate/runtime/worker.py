@@ -1,0 +1,207 @@
+"""One gate process: its listener, its periodic work, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from headgate.config import Listen
+from headgate.dataplane.client import ClientConnection
+from headgate.dataplane.plane import DataPlane
+from headgate.runtime import listener as listening
+from headgate.runtime.descriptors import Scarcity
+from headgate.runtime.tls_listener import TlsListener
+from headgate.telemetry.event_log import fields
+
+log = logging.getLogger("headgate.runtime")
+
+SWEEP_SECONDS = 0.5
+Companion = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Upkeep(Protocol):
+    """What a worker does now and then for the gate it runs."""
+
+    async def prepare(self) -> None:
+        """What must be done before the first request is served."""
+
+    def tick(self) -> None:
+        """Called twice a second."""
+
+    def reload(self) -> None:
+        """Read the configuration again, if that is possible."""
+
+    def close(self) -> None:
+        """Let go of everything; called once, after the last request."""
+
+
+class Worker:
+    """Runs a ``DataPlane`` on a listening socket until it is told to stop.
+
+    Args:
+        listen: how to listen and how to end.
+        plane: the data plane.
+        upkeep: periodic work and reloading.
+        tls: the TLS context of the listener, if it has one.
+        companions: endless coroutines to run beside, such as the one that follows the key store.
+        reloads: whether there is anything to read again.
+        heart: an endless coroutine that runs from the first turn of the loop to the last.
+
+    ``orphaned``: whether the supervisor is gone.
+    """
+
+    def __init__(
+        self,
+        listen: Listen,
+        plane: DataPlane,
+        upkeep: Upkeep,
+        *,
+        tls: ssl.SSLContext | None = None,
+        companions: Sequence[Companion] = (),
+        reloads: bool = True,
+        heart: Companion | None = None,
+    ) -> None:
+        self._listen = listen
+        self._plane = plane
+        self._upkeep = upkeep
+        self._tls = tls
+        self._companions = companions
+        self._reloads = reloads
+        self._heart = heart
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._lame_duck = 0.0
+        self.orphaned = False
+
+    async def run(
+        self, listener: socket.socket, ready: Callable[[], None], lifeline: int | None = None
+    ) -> None:
+        """Serve on ``listener`` until ``stop`` or a signal; ``ready`` is called once it serves.
+
+        When ``lifeline``, a file descriptor, becomes readable, nobody supervises any longer.
+
+        SIGTERM stops after the lame-duck time, SIGINT at once, a second signal cuts requests off.
+        SIGHUP reloads the configuration; where there is none, a terminal is gone, and it stops.
+        """
+        loop = asyncio.get_running_loop()
+        helpers = [loop.create_task(self._heart(), name="heart")] if self._heart else []
+        handlers = {
+            signal.SIGTERM: lambda: self.stop(self._listen.lame_duck),
+            signal.SIGINT: self.stop,
+            signal.SIGHUP: self._upkeep.reload if self._reloads else self.stop,
+        }
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        if lifeline is not None:
+            loop.add_reader(lifeline, self._on_orphaned, loop, lifeline)
+        try:
+            await self._upkeep.prepare()
+            server = await self._listen_on(listener)
+            helpers += [
+                loop.create_task(self._sweep(), name="sweep"),
+                *(loop.create_task(make(), name=make.__qualname__) for make in self._companions),
+            ]
+            ready()
+            await self._until_stopped(helpers)
+            listening.end(listener)
+            server.close()
+            await self._drain()
+        finally:
+            self._plane.abort()
+            await _cancel(helpers)
+            self._upkeep.close()
+            for number in handlers:
+                loop.remove_signal_handler(number)
+
+    async def _listen_on(self, listener: socket.socket) -> asyncio.Server | TlsListener:
+        if self._tls is None:
+            return await asyncio.get_running_loop().create_server(
+                lambda: ClientConnection(self._plane), sock=listener, backlog=self._listen.backlog
+            )
+        door = TlsListener(listener, self._listen.backlog, self._plane, self._tls)
+        door.open()
+        return door
+
+    def stop(self, lame_duck: float = 0.0) -> None:
+        """Serve on for ``lame_duck`` seconds, let running requests finish, return from ``run``.
+
+        A second call cuts them off.
+        """
+        if self._stop.is_set():
+            self._hurry.set()
+            self._plane.abort()
+        else:
+            self._lame_duck = lame_duck
+            self._plane.turn_away()
+            if lame_duck:
+                log.info(
+                    "not ready any more; new connections are served for %g s more",
+                    *(lame_duck,),
+                    extra=fields("lame_duck", seconds=lame_duck),
+                )
+        self._stop.set()
+
+    def _on_orphaned(self, loop: asyncio.AbstractEventLoop, lifeline: int) -> None:
+        loop.remove_reader(lifeline)
+        log.error("the supervisor is gone; this worker stops too")
+        self.orphaned = True
+        self.stop()
+
+    async def _until_stopped(self, helpers: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for ``stop``; a helper that ends before is a defect and ends the gate."""
+        stopped = asyncio.ensure_future(self._stop.wait())
+        done, _ = await asyncio.wait((stopped, *helpers), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in done:
+            if task is not stopped:
+                task.result()
+                raise RuntimeError(f"{task.get_name()} ended")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._lame_duck):
+                await self._hurry.wait()
+
+    async def _sweep(self) -> None:
+        scarcity = Scarcity()
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                scarcity.look()
+                self._plane.sweep()
+                self._upkeep.tick()
+            except Exception:
+                # Supervisor: what failed now is tried again in a moment; the gate goes on.
+                log.exception("defect in the periodic work")
+
+    async def _drain(self) -> None:
+        """Wait for the requests under way, but not indefinitely."""
+        plane, longest = self._plane, self._listen.drain_timeout
+        log.info(
+            "no new connection is taken; %d requests under way may take %g s more",
+            *(plane.in_flight, longest),
+            extra=fields("draining", requests=plane.in_flight, seconds=longest),
+        )
+        plane.drain()
+        try:
+            async with asyncio.timeout(longest):
+                await plane.emptied.wait()
+        except TimeoutError:
+            log.warning(
+                "%d requests were cut off by the stop",
+                *(len(plane.connections),),
+                extra=fields("cut_off", requests=len(plane.connections)),
+            )
+        else:
+            log.info("every request has ended", extra=fields("drained"))
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)

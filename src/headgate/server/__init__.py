@@ -1,1 +1,0 @@
-"""A running gate: the decisions in their order, the listener, and the end of both."""

@@ -1,0 +1,37 @@
+"""Background tasks that are neither lost nor silent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+log = logging.getLogger("headgate.runtime")
+
+
+class Tasks:
+    """Tasks that belong together: each is kept, and one that fails is logged.
+
+    asyncio itself keeps only weak references to tasks, and tells of an error when one is
+    collected, if ever.
+    """
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run ``work`` in the running loop until it ends or ``stop`` is called."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._on_end)
+
+    def stop(self) -> None:
+        """Cancel all of them."""
+        for task in tuple(self._running):
+            task.cancel()
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the task '%s' failed", task.get_name(), exc_info=error)

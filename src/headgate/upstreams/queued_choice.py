@@ -1,0 +1,65 @@
+"""Waiting for room at an upstream, for requests of the gate's own that a client waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from headgate.cluster import Result, Unavailable
+from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.connections.pool import Pool
+from headgate.model import Endpoint
+
+
+async def choose_in_turn(balancer: Balancer, tried: Collection[Endpoint]) -> Pool | Unavailable:
+    """The pool of an endpoint that may take one more request, after a wait for it if need be.
+
+    The wait is in the queue of clients' requests and ends like theirs.  A pool that is returned
+    must be given to ``Balancer.finish`` once.
+    """
+    chosen = balancer.choose(tried)
+    if not isinstance(chosen, Unavailable):
+        return chosen
+    waiter = _Waiter(balancer, tried, chosen)
+    if not balancer.queue(waiter, chosen):
+        return chosen
+    try:
+        return await waiter.turn
+    except asyncio.CancelledError:
+        waiter.give_up()
+        raise
+
+
+class _Waiter:
+    """One place in the queue."""
+
+    def __init__(self, balancer: Balancer, tried: Collection[Endpoint], full: Unavailable) -> None:
+        self.turn: asyncio.Future[Pool | Unavailable] = asyncio.get_running_loop().create_future()
+        self._balancer = balancer
+        self._tried = tried
+        self._full = full
+
+    def on_room(self) -> None:
+        """See ``Queued``."""
+        chosen = self._balancer.choose(self._tried)
+        if isinstance(chosen, Unavailable) and self._balancer.queue(self, chosen):
+            return
+        if self.turn.done():  # the client has left
+            self._put_back(chosen)
+        else:
+            self.turn.set_result(chosen)
+
+    def on_wait_over(self) -> None:
+        """See ``Queued``."""
+        if not self.turn.done():
+            self.turn.set_result(self._full)
+
+    def give_up(self) -> None:
+        """Nobody waits any longer."""
+        self._balancer.leave(self)
+        if self.turn.done() and not self.turn.cancelled():
+            self._put_back(self.turn.result())
+
+    def _put_back(self, chosen: Pool | Unavailable) -> None:
+        if not isinstance(chosen, Unavailable):
+            self._balancer.finish(chosen, Result.CANCELLED)

@@ -1,0 +1,271 @@
+"""One worker: what it is told, in which order it ends, and what ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+import struct
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from headgate.config import Limits, Listen
+from headgate.dataplane.plane import DataPlane
+from headgate.errors import HeadgateError
+from headgate.runtime import listener, worker
+from headgate.runtime.worker import Companion, Worker
+from headgate.testing.clock import ManualClock
+from headgate.testing.dialogue import Dialogue
+
+WAIT = 10.0  # seconds; only a failing test waits that long
+
+
+class Upkeep:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.ticked = asyncio.Event()
+        self.reloaded = asyncio.Event()
+
+    async def prepare(self) -> None:
+        self.told.append("prepare")
+
+    def tick(self) -> None:
+        self.ticked.set()
+
+    def reload(self) -> None:
+        self.told.append("reload")
+        self.reloaded.set()
+
+    def close(self) -> None:
+        self.told.append("close")
+
+
+class Running:
+    """A worker that runs in the test's own loop."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        settings: Listen,
+        companions: tuple[Companion, ...] = (),
+        *,
+        reloads: bool = True,
+    ) -> None:
+        self.listening = listening
+        self.upkeep = Upkeep()
+        self.plane = DataPlane(Dialogue().gate, Limits(), ManualClock(), "0123456789abcdef")
+        self.worker = Worker(
+            settings, self.plane, self.upkeep, companions=companions, reloads=reloads
+        )
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, lifeline: int | None = None) -> None:
+        self._task = asyncio.get_running_loop().create_task(
+            self.worker.run(self.listening, self._became_ready, lifeline)
+        )
+        async with asyncio.timeout(WAIT):
+            await self._ready.wait()
+
+    async def end(self) -> None:
+        assert self._task is not None
+        async with asyncio.timeout(WAIT):
+            await self._task
+
+    @property
+    def ended(self) -> bool:
+        return self._task is not None and self._task.done()
+
+    def _became_ready(self) -> None:
+        self.upkeep.told.append("ready")
+        self._ready.set()
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    (made,) = listener.bind(Listen(port=0))
+    with made:
+        yield made
+
+
+def run(scene: Coroutine[Any, Any, None]) -> None:
+    """In the loop that asyncio itself has: it tells of what is left behind."""
+    asyncio.run(scene)
+
+
+QUICK = Listen(port=0, lame_duck=0, drain_timeout=0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order(number: signal.Signals, listening: socket.socket) -> None:
+    async def scene() -> None:
+        running = Running(listening, QUICK)
+        await running.start()
+        os.kill(os.getpid(), number)
+        await running.end()
+        assert running.upkeep.told == ["prepare", "ready", "close"]
+        assert running.plane.draining
+
+    run(scene())
+
+
+def test_its_signals_are_given_back(listening: socket.socket) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
+
+    async def scene() -> None:
+        running = Running(listening, QUICK)
+        await running.start()
+        running.worker.stop()
+        await running.end()
+
+    run(scene())
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_sighup_reloads(listening: socket.socket) -> None:
+    async def scene() -> None:
+        running = Running(listening, QUICK)
+        await running.start()
+        os.kill(os.getpid(), signal.SIGHUP)
+        async with asyncio.timeout(WAIT):
+            await running.upkeep.reloaded.wait()
+        assert not running.ended
+        running.worker.stop()
+        await running.end()
+
+    run(scene())
+
+
+def test_where_there_is_nothing_to_reload_sighup_means_that_the_terminal_is_gone(
+    listening: socket.socket,
+) -> None:
+    async def scene() -> None:
+        running = Running(listening, Listen(port=0, lame_duck=60), reloads=False)
+        await running.start()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await running.end()
+        assert "reload" not in running.upkeep.told
+
+    run(scene())
+
+
+def test_upkeep_goes_on_while_it_drains(
+    listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "SWEEP_SECONDS", 0.01)
+
+    async def scene() -> None:
+        running = Running(listening, Listen(port=0, lame_duck=60))
+        await running.start()
+        running.worker.stop(lame_duck=60)
+        running.upkeep.ticked.clear()
+        async with asyncio.timeout(WAIT):
+            await running.upkeep.ticked.wait()
+        running.worker.stop()
+        await running.end()
+
+    run(scene())
+
+
+def test_in_the_lame_duck_time_it_still_listens_and_a_second_stop_ends_it(
+    listening: socket.socket,
+) -> None:
+    async def scene() -> None:
+        running = Running(listening, Listen(port=0, lame_duck=60))
+        await running.start()
+        with listening.dup() as same:
+            running.worker.stop(lame_duck=60)
+            await asyncio.sleep(0)
+            assert running.plane.draining
+            assert same.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            running.worker.stop()
+            await running.end()
+            assert not same.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+
+    run(scene())
+
+
+def test_it_lives_no_longer_than_its_supervisor(
+    listening: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene() -> None:
+        lifeline, held = os.pipe()
+        running = Running(listening, QUICK)
+        await running.start(lifeline)
+        assert not running.ended
+        os.close(held)
+        await running.end()
+        os.close(lifeline)
+
+    run(scene())
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert said == ["the supervisor is gone; this worker stops too"]
+
+
+async def ends_at_once() -> None:
+    """A companion that should have run for ever."""
+
+
+async def fails() -> None:
+    raise HeadgateError("the disk is full")
+
+
+@pytest.mark.parametrize(
+    ("companion", "error", "message"),
+    [(ends_at_once, RuntimeError, "ends_at_once ended"), (fails, HeadgateError, "disk is full")],
+)
+def test_a_companion_that_ends_ends_the_worker(
+    companion: Companion, error: type[Exception], message: str, listening: socket.socket
+) -> None:
+    async def scene() -> None:
+        running = Running(listening, QUICK, (companion,))
+        await running.start()
+        with pytest.raises(error, match=message):
+            await running.end()
+        assert running.upkeep.told[-1] == "close"
+
+    run(scene())
+
+
+def test_the_configured_backlog_is_the_kernels(listening: socket.socket) -> None:
+    """Event loops call ``listen`` once more, with a hundred unless they are told."""
+
+    async def scene() -> None:
+        running = Running(listening, Listen(port=0, backlog=321, lame_duck=0))
+        await running.start()
+        state = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        (backlog,) = struct.unpack_from("I", state, 28)  # tcpi_sacked: of a listener, its backlog
+        assert backlog == 321
+        running.worker.stop()
+        await running.end()
+
+    run(scene())
+
+
+def test_a_client_that_does_not_finish_its_handshake_is_not_waited_for_for_ever(
+    listening: socket.socket,
+) -> None:
+    """It is no connection of the data plane yet, so nothing else would end it."""
+
+    async def scene() -> None:
+        limits = Limits(header_timeout=0.05)
+        plane = DataPlane(Dialogue().gate, limits, ManualClock(), "0123456789abcdef")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ready = asyncio.Event()
+        made = Worker(QUICK, plane, Upkeep(), tls=context)
+        task = asyncio.get_running_loop().create_task(made.run(listening, ready.set))
+        async with asyncio.timeout(WAIT):
+            await ready.wait()
+            reader, writer = await asyncio.open_connection(*listening.getsockname()[:2])
+            assert await reader.read() == b""
+            writer.close()
+            made.stop()
+            await task
+
+    run(scene())
