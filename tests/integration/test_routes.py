@@ -70,7 +70,7 @@ def test_a_path_is_what_mlflow_takes_it_for(prefix: str) -> None:
         pattern, native = route
         operation = operations.get((sample.method, shape(pattern.removeprefix(prefix))))
         body = BodyHandling.STREAM if native else BodyHandling.LENGTH
-        if operation is not sample.operation or sample.translate_target.body is not body:
+        if operation is not sample.operation or sample.spoken.body is not body:
             wrong.append((sample.method, sample.path, sample.operation.name, pattern, native))
     assert wrong == []
     assert answered > len(samples) / 2
@@ -116,9 +116,7 @@ def routes_chosen_by_mlflow(
     samples: Sequence[Sample], prefix: str
 ) -> list[tuple[str, bool] | None]:
     """The pattern of the route that each sample reaches, and whether FastAPI serves it."""
-    asked = "".join(
-        f"{sample.method} {sample.translate_target.path.decode()}\n" for sample in samples
-    )
+    asked = "".join(f"{sample.method} {sample.spoken.path.decode()}\n" for sample in samples)
     answers = subprocess.run(
         [sys.executable, "-m", "tests.support.mlflow_routing"],
         cwd=REPOSITORY,

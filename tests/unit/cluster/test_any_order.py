@@ -6,7 +6,7 @@ import random
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.unit.upstream.replay import Replay
+from tests.unit.cluster.replay import Replay
 
 from headgate.cluster import (
     Cluster,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from tests.unit.upstream.scene import DNS, Scene, endpoint
+from tests.unit.cluster.scene import DNS, Scene, endpoint
 
 from headgate.cluster import Found, Result, Unavailable, Why
 from headgate.events import DiscoveryFailed, DiscoveryRecovered, EndpointForgotten, EndpointLeft

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.unit.upstream.scene import Scene, endpoint
+from tests.unit.cluster.scene import Scene, endpoint
 
 from headgate.cluster import Result
 from headgate.events import EndpointEjected, EndpointReturned

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from tests.unit.upstream.scene import Scene, endpoint
+from tests.unit.cluster.scene import Scene, endpoint
 
 from headgate.cluster import ProbeResult
 from headgate.events import EndpointHealthy, EndpointUnhealthy

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.upstream.scene import Scene, endpoint
+from tests.unit.cluster.scene import Scene, endpoint
 
 from headgate.cluster import RetryDecision, RetryPolicy, decide
 from headgate.model import Retry

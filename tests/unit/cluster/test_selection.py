@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from tests.unit.upstream.scene import Scene, endpoint
+from tests.unit.cluster.scene import Scene, endpoint
 
 from headgate.cluster import Result, Unavailable, Why
 from headgate.model import Endpoint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from tests.unit.upstream.scene import Scene, endpoint
+from tests.unit.cluster.scene import Scene, endpoint
 
 from headgate.cluster import Result
 
