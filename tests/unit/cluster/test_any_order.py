@@ -6,7 +6,6 @@ import random
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.unit.cluster.replay import Replay
 
 from headgate.cluster import (
     Cluster,
@@ -22,6 +21,7 @@ from headgate.cluster.cluster import LEAVE_ZONE_AFTER
 from headgate.events import EndpointForgotten, EndpointReturned, Event
 from headgate.model import Endpoint
 from headgate.testing.clock import ManualClock
+from tests.unit.cluster.replay import Replay
 
 ENDPOINTS = [Endpoint(f"10.0.0.{number}", 5000) for number in range(5)]
 SOURCES = ["one", "two"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from tests.unit.cluster.scene import DNS, Scene, endpoint
-
 from headgate.cluster import Found, Result, Unavailable, Why
 from headgate.events import DiscoveryFailed, DiscoveryRecovered, EndpointForgotten, EndpointLeft
 from headgate.model import Endpoint
+from tests.unit.cluster.scene import DNS, Scene, endpoint
 
 
 def test_a_new_endpoint_is_unprobed_and_may_be_used() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.unit.cluster.scene import Scene, endpoint
 
 from headgate.cluster import Result
 from headgate.events import EndpointEjected, EndpointReturned
+from tests.unit.cluster.scene import Scene, endpoint
 
 EJECTING = [Result.CONNECT_FAILED, Result.RESET]
 

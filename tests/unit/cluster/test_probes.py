@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from tests.unit.cluster.scene import Scene, endpoint
 
 from headgate.cluster import ProbeResult
 from headgate.events import EndpointHealthy, EndpointUnhealthy
+from tests.unit.cluster.scene import Scene, endpoint
 
 
 @pytest.mark.parametrize(("ok", "state"), [(True, "healthy"), (False, "unhealthy")])

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.cluster.scene import Scene, endpoint
 
 from headgate.cluster import RetryDecision, RetryPolicy, decide
 from headgate.model import Retry
+from tests.unit.cluster.scene import Scene, endpoint
 
 POLICY = RetryPolicy(attempts=3, total=110, reserve=10)
 FIRST_FAILURE = {

@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from tests.unit.cluster.scene import Scene, endpoint
 
 from headgate.cluster import Result, Unavailable, Why
 from headgate.model import Endpoint
+from tests.unit.cluster.scene import Scene, endpoint
 
 
 @pytest.mark.parametrize("names", ["ab", "abc", "abcdefgh"])

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from tests.unit.cluster.scene import Scene, endpoint
-
 from headgate.cluster import Result
+from tests.unit.cluster.scene import Scene, endpoint
 
 
 def test_a_snapshot_is_ready_for_json_in_every_state() -> None:
