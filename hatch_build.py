@@ -57,7 +57,7 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def _files(source: Path, name: str) -> list[Path]:
-    """The modules of a package, or the one module ``name``, relative to ``source``."""
+    """The modules of a package, packages within it included, or the one module ``name``."""
     path = source / name
-    found = sorted(path.glob("*.py")) if path.is_dir() else [path]
+    found = sorted(path.rglob("*.py")) if path.is_dir() else [path]
     return [file.relative_to(source) for file in found]
