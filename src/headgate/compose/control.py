@@ -1,0 +1,102 @@
+"""Wires the gate's own pages to what they show."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from headgate import __version__
+from headgate.auth import Refresher
+from headgate.contract.diagnosis import Reply
+from headgate.contract.use import Ask
+from headgate.control.app import ControlFacts, control_app
+from headgate.control.checks import Checks
+from headgate.control.exposition import exposition
+from headgate.control.serving import ControlServer
+from headgate.control.shared_results import SharedResults
+from headgate.dataplane.call import CallError
+from headgate.runtime.gate import LiveGate
+from headgate.runtime.reload import Reloader
+from headgate.telemetry.counters import Counters
+from headgate.upstreams.live import LiveUpstream
+from headgate.upstreams.remedies import ask_error
+
+
+def control_server(
+    gate: LiveGate,
+    counters: Counters,
+    checks: UpstreamChecks,
+    refresher: Refresher | None,
+    reloader: Reloader | None,
+    *,
+    worker: int,
+    workers: int,
+) -> ControlServer:
+    """The server of the gate's own pages within one worker."""
+    return ControlServer(
+        control_app(
+            ControlFacts(
+                draining=lambda: gate.plane.draining,
+                metrics=lambda: exposition(counters),
+                snapshots=gate.snapshots,
+                checks=checks,
+                version=__version__,
+                keys=None if refresher is None else refresher.status,
+                configuration=None if reloader is None else reloader.status,
+                certificates=lambda: _shown_certificates(gate),
+                worker=worker,
+                workers=workers,
+            )
+        )
+    )
+
+
+def _shown_certificates(gate: LiveGate) -> list[dict[str, object]]:
+    """How long the certificates in force are valid, for the health page."""
+    now = time.time()
+    return [
+        {
+            "setting": each.setting,
+            "file": each.file,
+            "ends": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(each.ends)),
+            "days_left": round(each.days_left(now), 1),
+        }
+        for each in gate.certificates
+    ]
+
+
+class UpstreamChecks:
+    """The checks of each upstream in force; one that a reload adds or changes gets new ones."""
+
+    def __init__(self, gate: LiveGate, shared: SharedResults | None) -> None:
+        self._gate = gate
+        self._shared = shared
+        self._made: dict[LiveUpstream, Checks] = {}
+
+    def __call__(self) -> dict[str, Checks]:
+        """The checks, by the name of the upstream."""
+        before = self._made
+        self._made = {each: before.get(each) or self._new(each) for each in self._gate.upstreams}
+        return {each.name: checks for each, checks in self._made.items()}
+
+    def _new(self, upstream: LiveUpstream) -> Checks:
+        return Checks(asker(upstream), board=self._shared, name=upstream.configured)
+
+    async def settle(self) -> None:
+        """Wait until cancelled, and then for the checks that are running."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.gather(*(checks.settle() for checks in self._made.values()))
+
+
+def asker(upstream: LiveUpstream) -> Ask:
+    """How the checks of its APIs reach an upstream."""
+
+    async def ask(method: str, target: str, body: bytes) -> Reply:
+        try:
+            return await upstream.ask(method, target, body)
+        except CallError as error:
+            raise ask_error(error) from None
+
+    return ask

@@ -1,0 +1,171 @@
+"""Wires what one worker process runs."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import uvloop
+
+from headgate.auth import Refresher
+from headgate.compose.authentication import authentication
+from headgate.compose.control import UpstreamChecks, control_server
+from headgate.compose.source import ConfigSource
+from headgate.config import Config
+from headgate.config.files import Files
+from headgate.control.shared_results import SharedResults
+from headgate.dataplane.connections.dial import pair_dial
+from headgate.decide.builder import PipelineBuilder
+from headgate.policy import Roles
+from headgate.runtime import descriptors
+from headgate.runtime.certificates import tell_daily
+from headgate.runtime.gate import LiveGate
+from headgate.runtime.handover import Handover
+from headgate.runtime.heartbeat import Heartbeat
+from headgate.runtime.link import Link
+from headgate.runtime.reload import Reloader
+from headgate.runtime.tls import ListenerTls
+from headgate.runtime.worker import Companion, Worker
+from headgate.telemetry.access_log import AccessLog
+from headgate.telemetry.counters import CounterRow, Counters
+from headgate.telemetry.outcome_sinks import OutcomeSinks
+
+
+def run_worker(
+    config: Config,
+    source: ConfigSource | None,
+    counters: Counters,
+    folder: Path | None,
+    listening: socket.socket,
+    link: Link,
+) -> None:
+    """Serve until the supervisor says to stop, or is gone.
+
+    Raises:
+        HeadgateError: the worker cannot start.
+    """
+    with contextlib.ExitStack() as stack:
+        handover = Handover(link)
+        authenticate, refresher = authentication(config, stack, link, handover)
+        access_log = _access_log(config, counters.row(link.number), stack)
+        outcome_sinks = OutcomeSinks(counters.row(link.number), access_log)
+
+        def make(settings: Config, files: Files, *, fresh: bool) -> _Made:
+            tls = None
+            if settings.listen.tls is not None:
+                tls = ListenerTls(settings.listen.tls, files, fresh=fresh)
+            gate = LiveGate(
+                settings,
+                PipelineBuilder(authenticate, outcome_sinks.account),
+                pair_dial(lambda: control.accept()),  # noqa: PLW0108 - it is made later
+                row=counters.row(link.number),
+                access_log=access_log,
+                tls=tls,
+                files=files,
+                keep=handover.leave,
+            )
+            return _Made(settings, gate, tls)
+
+        made = _last_good(config, link, handover, make)
+        gate = made.gate
+        if refresher is not None:
+            refresher.regrant(Roles(made.config.roles))
+        reloader = _reloader(config, source, made, refresher, replaces=link.replaces)
+        # Where there is but one worker it has nobody to share with.
+        is_shared = config.listen.workers > 1 and folder is not None
+        checks = UpstreamChecks(gate, SharedResults(folder) if is_shared and folder else None)
+        control = control_server(
+            gate,
+            counters,
+            checks,
+            refresher,
+            reloader,
+            worker=link.number,
+            workers=config.listen.workers,
+        )
+        companions: list[Companion] = [control.serve, checks.settle]
+        if refresher is not None:
+            companions.append(refresher.run)
+        if link.number == 0:  # one worker is enough to log it
+            companions.append(lambda: tell_daily(lambda: gate.certificates))
+        heart = Heartbeat(link.beat, link.rest, link.output, config.listen.worker_timeout)
+        worker = Worker(
+            config.listen,
+            gate.plane,
+            gate,
+            tls=made.tls.context if made.tls is not None else None,
+            companions=companions,
+            reloads=source is not None,
+            heart=heart.run,
+        )
+        gate.keep()
+        uvloop.run(worker.run(listening, link.ready, link.lifeline))
+        if worker.orphaned and folder is not None:  # the supervisor can no longer do it
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A gate, what it was made from, and the certificates of its listener."""
+
+    config: Config
+    gate: LiveGate
+    tls: ListenerTls | None
+
+
+class _Make(Protocol):
+    """Makes a gate; ``fresh`` says that ``files`` are those on disk."""
+
+    def __call__(self, settings: Config, files: Files, *, fresh: bool) -> _Made: ...
+
+
+def _last_good(started: Config, link: Link, handover: Handover, make: _Make) -> _Made:
+    """A gate as the configuration has it; a worker that replaces another, as it was in force last.
+
+    What is on disk then may be unfit, or only half written; it is read once the worker serves.
+
+    Raises:
+        HeadgateError: what is on disk is not fit.
+    """
+    left = handover.in_force() if link.replaces else None
+    if left is None:
+        return make(started, Files(), fresh=True)
+    return make(left.config, Files(left.files), fresh=False)
+
+
+def _reloader(
+    started: Config,
+    source: ConfigSource | None,
+    made: _Made,
+    refresher: Refresher | None,
+    *,
+    replaces: bool,
+) -> Reloader | None:
+    """What takes up a changed configuration, where it can be read again."""
+    if source is None:
+        return None
+
+    def apply(new: Config) -> None:
+        made.gate.apply(new)
+        descriptors.make_room(new.limits)
+        if refresher is not None:
+            refresher.regrant(Roles(new.roles))
+
+    reloader = Reloader(started, source.read, apply, source.file, made.config if replaces else None)
+    made.gate.follow(reloader)
+    return reloader
+
+
+def _access_log(
+    config: Config, losses: CounterRow, stack: contextlib.ExitStack
+) -> AccessLog | None:
+    if not config.log.access:
+        return None
+    access_log = AccessLog(sys.stdout.fileno(), losses=losses)
+    stack.callback(access_log.close)
+    return access_log
