@@ -14,6 +14,7 @@ from bench import report
 from docs.reference_pages import (
     command_line,
     configuration,
+    diagrams,
     reason_codes,
     refusals,
     roles,
@@ -23,6 +24,7 @@ from docs.reference_pages import (
 
 DOCS = Path("docs")  # below the folder of the repository, where this runs
 PAGES: Mapping[str, Callable[[], str]] = {
+    "explanation/diagrams.md": diagrams.page,
     "explanation/performance.md": report.page,
     "reference/cli.md": command_line.page,
     "reference/configuration.md": configuration.page,
