@@ -27,7 +27,7 @@ from headgate.config import Config
 from headgate.config.files import Files
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.connections.dial import pair_dial
-from headgate.dataplane.decisions import Caller, Gate, Inspect, Verdict
+from headgate.dataplane.decisions import Caller, Decider, Decision, Inspect
 from headgate.decide.builder import PipelineBuilder
 from headgate.runtime.gate import LiveGate
 from headgate.stores import KeyStore
@@ -160,8 +160,9 @@ def _gate(folder: Path) -> Iterator[LiveGate]:
         row = Counters(1).row(0)
         yield LiveGate(
             config,
-            PipelineBuilder(authenticator, OutcomeSinks(row, access_log).account),
+            PipelineBuilder(authenticator),
             pair_dial(asyncio.Protocol),  # unused
+            account=OutcomeSinks(row, access_log).account,
             row=row,
             access_log=access_log,
             tls=None,
@@ -175,19 +176,20 @@ def _gate(folder: Path) -> Iterator[LiveGate]:
 class _BareGate:
     """Lets everything pass the way that the first request of its method went, undecided."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Decider) -> None:
         self._gate = gate
-        self._known: dict[bytes, Verdict] = {}
-        self.account = gate.account
+        self._known: dict[bytes, Decision] = {}
 
-    def decide(self, request: Request, caller: Caller) -> Verdict:
-        """Give the verdict that the real gate gave first."""
-        verdict = self._known.get(request.method)
-        if verdict is None:
-            verdict = self._known[request.method] = self._gate.decide(request, caller)
-        return verdict
+    def decide(self, request: Request, caller: Caller) -> Decision:
+        """Give the decision that the real gate gave first."""
+        decision = self._known.get(request.method)
+        if decision is None:
+            decision = self._known[request.method] = self._gate.decide(request, caller)
+        return decision
 
-    def decide_body(self, request: Request, caller: Caller, asked: Inspect, body: bytes) -> Verdict:
+    def decide_body(
+        self, request: Request, caller: Caller, asked: Inspect, body: bytes
+    ) -> Decision:
         """Ask the real gate, which none of these requests needs."""
         return self._gate.decide_body(request, caller, asked, body)
 
@@ -203,12 +205,12 @@ async def _measure(repeats: int, gate: LiveGate, key: str) -> dict[str, float]:
     messages = {case: _messages(case, key) for case in CASES}
     upstream = await _first_exchange(client, *messages["alike"][0])
     found: dict[str, float] = {}
-    real = gate.plane.gate
+    real = gate.plane.decider
     bare = _BareGate(real)
     for case, exchanges in messages.items():
-        gate.plane.gate = real
+        gate.plane.decider = real
         found[case] = _time(client, upstream, transport, exchanges, repeats)
-        gate.plane.gate = bare
+        gate.plane.decider = bare
         undecided = _time(client, upstream, transport, exchanges, repeats)
         found[f"deciding-{case}"] = found[case] - undecided
     return found

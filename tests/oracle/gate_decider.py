@@ -11,11 +11,11 @@ from headgate.contract import Dialect
 from headgate.dataplane.decisions import (
     BodyScan,
     Caller,
+    Decision,
     Forward,
     Inspect,
     Pending,
-    Refused,
-    Verdict,
+    Refuse,
 )
 from headgate.decide.authorise import Authoriser
 from headgate.decide.judgement import judge_objects
@@ -110,7 +110,6 @@ class GateDecider:
             Dialogue().balancer,
             Limits(),
             clock=lambda: 0.0,
-            account=lambda _: None,
         )
 
     def decide(self, asked: Sent) -> Decided:
@@ -125,20 +124,20 @@ class GateDecider:
         except ProtocolError as error:
             return Decided(None, None, error.message)
         caller = Caller("192.0.2.1", "https")
-        verdict: Verdict = self._pipeline.decide(request, caller)
-        if isinstance(verdict, Inspect):
-            verdict = self._pipeline.decide_body(request, caller, verdict, asked.body)
-        if isinstance(verdict, Pending):
-            verdict = finished(verdict.verdict)
-        if isinstance(verdict, Refused):
-            return Decided(None, None, verdict.refusal.message)
-        if not isinstance(verdict, Forward):
-            return Decided(None, None, type(verdict).__name__)
+        decision: Decision = self._pipeline.decide(request, caller)
+        if isinstance(decision, Inspect):
+            decision = self._pipeline.decide_body(request, caller, decision, asked.body)
+        if isinstance(decision, Pending):
+            decision = finished(decision.decision)
+        if isinstance(decision, Refuse):
+            return Decided(None, None, decision.refusal.message)
+        if not isinstance(decision, Forward):
+            return Decided(None, None, type(decision).__name__)
         method = "GET" if asked.method == "HEAD" else asked.method
-        target = (verdict.route.path + verdict.query).decode("latin-1")
+        target = (decision.route.path + decision.query).decode("latin-1")
         body = b"" if method == "GET" else asked.body  # the data plane sends none
         sent = Sent(method, target, asked.headers, body)
-        return Decided(sent, verdict.route.operation, scan=verdict.scan)
+        return Decided(sent, decision.route.operation, scan=decision.scan)
 
     def disagrees(self, decided: Decided, told: Told) -> str:
         """What MLflow reads that the gate cannot have judged; empty if there is nothing."""

@@ -57,8 +57,9 @@ class MeasuredGate:
         row = Counters(1).row(0)
         gate = LiveGate(
             config,
-            PipelineBuilder(authenticate, OutcomeSinks(row, None).account),
+            PipelineBuilder(authenticate),
             dial_tcp,
+            account=OutcomeSinks(row, None).account,
             row=row,
             access_log=None,
             tls=None,

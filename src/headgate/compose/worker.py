@@ -61,8 +61,9 @@ def run_worker(
                 tls = ListenerTls(settings.listen.tls, files, fresh=fresh)
             gate = LiveGate(
                 settings,
-                PipelineBuilder(authenticate, outcome_sinks.account),
+                PipelineBuilder(authenticate),
                 pair_dial(lambda: control.accept()),  # noqa: PLW0108 - it is made later
+                account=outcome_sinks.account,
                 row=counters.row(link.number),
                 access_log=access_log,
                 tls=tls,

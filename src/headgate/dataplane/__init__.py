@@ -2,6 +2,6 @@
 
 ``ClientConnection`` reads requests and writes answers, ``UpstreamConnection`` the other way round;
 an ``Exchange`` ties one of each together for one request and ends in one ``Outcome``.  What may
-pass and where it goes is decided by a ``Gate`` (``dataplane/decisions.py``), which
+pass and where it goes is decided by a ``Decider`` (``dataplane/decisions.py``), which
 ``decide`` supplies.
 """

@@ -1,4 +1,4 @@
-"""What the data plane asks of whoever decides: the border to ``server``."""
+"""What the data plane asks of the decider, and what that decides: the border to ``decide``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import ByteSize
 from headgate.contract import Dialect, Reader
 from headgate.dataplane.balancer import Balancer
 from headgate.errors import Refusal
-from headgate.model import BodyHandling, Operation, Outcome, Phase, Principal
+from headgate.model import BodyHandling, Operation, Phase, Principal
 from headgate.wire.request import Request
 
 
@@ -114,16 +114,16 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """The gate itself gives the answer, which is a good one: ``body``, a JSON document."""
+class Respond:
+    """The gate itself responds with 200 and ``body``, a JSON document."""
 
     body: bytes
     principal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The request may not pass; ``principal`` is known once it has authenticated."""
+class Refuse:
+    """The request may not pass; ``principal`` is set once it has been authenticated."""
 
     refusal: Refusal
     phase: Phase
@@ -131,7 +131,7 @@ class Refused:
 
 
 class Inspect:
-    """The decision needs the body: it is collected, and ``Gate.decide_body`` asked with it."""
+    """The decision needs the body: it is collected, and ``Decider.decide_body`` asked with it."""
 
     __slots__ = ("principal", "query", "route")
 
@@ -144,29 +144,31 @@ class Inspect:
 class Pending:
     """The decision needs something that is not here yet, such as an answer of MLflow's.
 
-    ``verdict`` is run once the request has been admitted: what it takes is done in its place.
+    ``decision`` is run once the request has been admitted: what it takes is done in its place.
     """
 
-    __slots__ = ("principal", "route", "verdict")
+    __slots__ = ("decision", "principal", "route")
 
     def __init__(
-        self, verdict: Coroutine[Any, Any, Verdict], route: Route, principal: Principal
+        self, decision: Coroutine[Any, Any, Decision], route: Route, principal: Principal
     ) -> None:
-        self.verdict = verdict
+        self.decision = decision
         self.route = route
         self.principal = principal
 
 
-Verdict = Forward | Redirect | Answered | Refused | Inspect | Pending
+Decision = Forward | Redirect | Respond | Refuse | Inspect | Pending
 
 
-class Gate(Protocol):
-    """Decides on each request and learns how each one ended."""
+class Decider(Protocol):
+    """Decides on each request: the package ``decide`` has the only one."""
 
-    def decide(self, request: Request, caller: Caller) -> Verdict:
+    def decide(self, request: Request, caller: Caller) -> Decision:
         """Take a parsed request through canonicalise, classify, authenticate and authorise."""
 
-    def decide_body(self, request: Request, caller: Caller, asked: Inspect, body: bytes) -> Verdict:
+    def decide_body(
+        self, request: Request, caller: Caller, asked: Inspect, body: bytes
+    ) -> Decision:
         """Decide with the whole body on what ``decide`` answered ``Inspect`` to."""
 
     def is_otlp(self, request: Request) -> bool:
@@ -174,6 +176,3 @@ class Gate(Protocol):
 
         Asked for requests that are refused before their route is known to the data plane.
         """
-
-    def account(self, outcome: Outcome) -> None:
-        """Take note of how a request ended; called exactly once for each."""

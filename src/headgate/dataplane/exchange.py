@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 from headgate.dataplane import failures, local_responses, rpc_status
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import (
-    Answered,
+    Decider,
+    Decision,
     Forward,
-    Gate,
     Inspect,
     Pending,
     Redirect,
+    Respond,
     Route,
-    Verdict,
 )
 from headgate.dataplane.plane import DataPlane, log
 from headgate.dataplane.request_body import RequestBody
@@ -78,8 +78,8 @@ class Exchange:
         self._client = client
         self._started = plane.clock()
         self._body: RequestBody | None = None
-        self._decider: Gate | None = None
-        self._deciding: asyncio.Task[Verdict] | None = None
+        self._decider: Decider | None = None
+        self._deciding: asyncio.Task[Decision] | None = None
         self._inspecting: Inspect | None = None
         self._invited = False
         self._forwarding: Forwarding | None = None
@@ -121,42 +121,44 @@ class Exchange:
             self._body = RequestBody(self.request.fields.length)
             if pieces or done:
                 self._body.take(pieces, done=done)
-        self._obey(self._plane.gate.decide(self.request, self._client.caller))
+        self._obey(self._plane.decider.decide(self.request, self._client.caller))
 
-    def _obey(self, verdict: Verdict) -> None:
-        if isinstance(verdict, Forward):
-            self._forward(verdict)
-        elif isinstance(verdict, Inspect):
+    def _obey(self, decision: Decision) -> None:
+        if isinstance(decision, Forward):
+            self._forward(decision)
+        elif isinstance(decision, Inspect):
             self.phase = Phase.AUTHORISE
-            if self._admit(verdict):
-                self._inspecting = verdict
+            if self._admit(decision):
+                self._inspecting = decision
                 # The configuration may be another one when the body has come.
-                self._decider = self._plane.gate
+                self._decider = self._plane.decider
                 self._collect(self._body)
-        elif isinstance(verdict, Pending):
-            self._await(verdict)
+        elif isinstance(decision, Pending):
+            self._await(decision)
         else:
             self._body = None  # what came of it is not used
-            if isinstance(verdict, Redirect):
-                self._redirect(verdict)
+            if isinstance(decision, Redirect):
+                self._redirect(decision)
                 return
-            self._principal = verdict.principal
-            if verdict.principal:
+            self._principal = decision.principal
+            if decision.principal:
                 self._client.vouch()
-            if isinstance(verdict, Answered):
-                self._answer(verdict)
+            if isinstance(decision, Respond):
+                self._answer(decision)
             else:
-                self._refuse(verdict.refusal, verdict.phase)
+                self._refuse(decision.refusal, decision.phase)
 
-    def _forward(self, verdict: Forward) -> None:
-        if not self._admit(verdict):
+    def _forward(self, decision: Forward) -> None:
+        if not self._admit(decision):
             return
         body = self._body
         if body is not None and self.method == b"GET":
             body = None  # what it says is in the query by now
-        self._forwarding = Forwarding(self, self._plane, self._client, verdict, body, self._started)
-        if verdict.scan is not None and body is not None:
-            self._scanned = scanned = ScannedBody(verdict.scan)
+        self._forwarding = Forwarding(
+            self, self._plane, self._client, decision, body, self._started
+        )
+        if decision.scan is not None and body is not None:
+            self._scanned = scanned = ScannedBody(decision.scan)
             done = body.complete
             scanned.take(body.withdraw(), done=done)
             self._look()
@@ -170,18 +172,18 @@ class Exchange:
         else:
             forwarding.start()
 
-    def _await(self, verdict: Pending) -> None:
+    def _await(self, decision: Pending) -> None:
         """Decide when what the decision needs has come; until then the client waits."""
         self.phase = Phase.AUTHORISE
-        if not self._admit(verdict):
-            verdict.verdict.close()
+        if not self._admit(decision):
+            decision.decision.close()
             return
         self._client.pause_reading()
         loop = asyncio.get_running_loop()
-        self._deciding = loop.create_task(verdict.verdict, name="decide")
+        self._deciding = loop.create_task(decision.decision, name="decide")
         self._deciding.add_done_callback(self._on_decided)
 
-    def _on_decided(self, task: asyncio.Task[Verdict]) -> None:
+    def _on_decided(self, task: asyncio.Task[Decision]) -> None:
         if self.ended:
             if not task.cancelled():
                 task.exception()  # nobody is left to be told of it
@@ -195,10 +197,10 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
             self.on_defect(error)
 
-    def _admit(self, verdict: Forward | Inspect | Pending) -> bool:
+    def _admit(self, decision: Forward | Inspect | Pending) -> bool:
         """Take up capacity, which ``_end`` returns; refuse when there is none."""
-        route = self._route = verdict.route
-        self._principal = verdict.principal.name
+        route = self._route = decision.route
+        self._principal = decision.principal.name
         if self._client.stranger and self._principal:
             self._client.vouch()
         if self._admitted:
@@ -360,16 +362,18 @@ class Exchange:
 
     # --- the end ---------------------------------------------------------------------------
 
-    def _redirect(self, verdict: Redirect) -> None:
+    def _redirect(self, decision: Redirect) -> None:
         connection = self._begin_own_answer(308)
-        self._client.write(local_responses.redirect(verdict.location, self.request_id, connection))
+        self._client.write(local_responses.redirect(decision.location, self.request_id, connection))
         self.on_answered()
 
-    def _answer(self, verdict: Answered) -> None:
+    def _answer(self, decision: Respond) -> None:
         connection = self._begin_own_answer(200)
         head_only = self.method == b"HEAD"
         self._write_own(
-            local_responses.document(verdict.body, self.request_id, connection, head_only=head_only)
+            local_responses.document(
+                decision.body, self.request_id, connection, head_only=head_only
+            )
         )
         self.on_answered()
 
@@ -399,7 +403,7 @@ class Exchange:
     def _refuse(self, refusal: Refusal, phase: Phase) -> None:
         content = None
         route = self._route
-        if route.operation.otlp if route is not None else self._plane.gate.is_otlp(self.request):
+        if route.operation.otlp if route is not None else self._plane.decider.is_otlp(self.request):
             refusal = rpc_status.for_exporters(refusal)
             sent_as = self.request.fields.known.get(b"content-type", b"")
             content = rpc_status.body(refusal, sent_as)
@@ -429,7 +433,7 @@ class Exchange:
             forwarding.drop()
         request, route = self.request, self._route
         now = self._plane.clock()
-        self._plane.gate.account(
+        self._plane.account(
             Outcome(
                 reason,
                 self.phase,

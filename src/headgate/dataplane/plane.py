@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from headgate.config import Limits
 from headgate.dataplane.admission import Admission
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.decisions import Gate
+from headgate.dataplane.decisions import Decider
 from headgate.dataplane.responders.static_files import StaticFiles
+from headgate.model import Outcome
 from headgate.wire.origin import Network
 
 if TYPE_CHECKING:
@@ -29,11 +30,12 @@ class DataPlane:
     """The data plane of one worker: its limits, its clock and its client connections.
 
     Args:
-        gate: decides on requests.
+        decider: decides on requests.
         limits: bounds on heads, bodies and waiting.
         clock: seconds from an arbitrary start, never going back.
         id_seed: 16 hexadecimal digits, unique to this worker; request ids begin with them.
         trusted_proxies: networks whose forwarding fields are believed.
+        account: called with the outcome of each request, exactly once.
 
     ``issued`` is the number of request ids that it has given out; ``unfinished_bytes`` is what the
     request heads hold that are not complete.  ``call_soon`` makes a call in the next turn of the
@@ -42,13 +44,16 @@ class DataPlane:
 
     def __init__(
         self,
-        gate: Gate,
+        decider: Decider,
         limits: Limits,
         clock: Callable[[], float],
         id_seed: str,
         trusted_proxies: Sequence[Network] = (),
+        *,
+        account: Callable[[Outcome], None],
     ) -> None:
         self.clock = clock
+        self.account = account
         # In the order in which they came, so that what a sweep does has one order.
         self.connections: dict[ClientConnection, None] = {}
         self.admission = Admission()
@@ -62,11 +67,13 @@ class DataPlane:
         self._id_seed = id_seed.encode("ascii")
         self._id_start = b""
         self.issued = 0
-        self.configure(gate, limits, trusted_proxies)
+        self.configure(decider, limits, trusted_proxies)
 
-    def configure(self, gate: Gate, limits: Limits, trusted_proxies: Sequence[Network]) -> None:
+    def configure(
+        self, decider: Decider, limits: Limits, trusted_proxies: Sequence[Network]
+    ) -> None:
         """Decide on new requests in this way; those under way keep what they were given."""
-        self.gate = gate
+        self.decider = decider
         self.limits = limits
         # Each request asks for these, and an attribute of a model is dear.
         self.head_bytes = int(limits.head_bytes)

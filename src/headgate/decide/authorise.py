@@ -16,13 +16,13 @@ from headgate.contract import Reader, table
 from headgate.contract.get_message import query_of
 from headgate.contract.query import is_empty
 from headgate.dataplane.decisions import (
-    Answered,
+    Decision,
     Forward,
     Inspect,
     Pending,
-    Refused,
+    Refuse,
+    Respond,
     Route,
-    Verdict,
 )
 from headgate.dataplane.failures import RETRY_AFTER
 from headgate.decide.examination import (
@@ -77,7 +77,7 @@ class Authoriser:
         self._narrow_shield = self._shield.for_narrowed_keys()
         self._examiner = examiner
 
-    def place(self, operation: Operation, path: bytes) -> Refused | Answered | tuple[bytes, ...]:
+    def place(self, operation: Operation, path: bytes) -> Refuse | Respond | tuple[bytes, ...]:
         """What holds for every request with one method and path, whoever sends it.
 
         That it is refused, what it is answered without MLflow, or the lines that the head of
@@ -85,22 +85,22 @@ class Authoriser:
         """
         own = self._shield.own_answer(operation)
         if own is not None:
-            return Answered(own)
+            return Respond(own)
         refusal = self._shield.check_path(operation, path)
         if refusal is not None:
-            return Refused(refusal, Phase.AUTHORISE)
+            return Refuse(refusal, Phase.AUTHORISE)
         return self._shield.response_lines(operation)
 
     def authorise(
         self, request: Request, route: Route, query: bytes, principal: Principal
-    ) -> Verdict:
+    ) -> Decision:
         """Let the request pass, refuse it, or say what is needed to tell."""
         decision = _decide(request, route, principal)
         if isinstance(decision, Denied):
             return _denied(decision, principal)
         if request.fields.length and request.method == b"GET":
             if not route.reads.is_message_of_get:
-                return Refused(GET_WITH_BODY, Phase.AUTHORISE, principal.name)
+                return Refuse(GET_WITH_BODY, Phase.AUTHORISE, principal.name)
             return Inspect(route, query, principal)
         return self._weigh(request, route, query, principal, decision)
 
@@ -111,18 +111,18 @@ class Authoriser:
         query: bytes,
         principal: Principal,
         decision: Allowed | NeedsObject,
-    ) -> Verdict:
+    ) -> Decision:
         """Weigh a request that is allowed on some objects at least."""
         shield, operation = self._shield_for(decision), route.operation
         if query:
             refusal = self._check_query(route, query, decision)
             if refusal is not None:
-                return Refused(refusal, Phase.AUTHORISE, principal.name)
+                return Refuse(refusal, Phase.AUTHORISE, principal.name)
         needs = decision if isinstance(decision, NeedsObject) else None
         if needs is not None and shield is not self._shield:
             refusal = shield.check_path(operation, _path(route))
             if refusal is not None:
-                return Refused(refusal, Phase.AUTHORISE, principal.name)
+                return Refuse(refusal, Phase.AUTHORISE, principal.name)
         if shield.needs_body(operation) or (needs is not None and _needs_body(needs)):
             return Inspect(route, query, principal)
         forward = Forward(route, query, principal)
@@ -153,7 +153,7 @@ class Authoriser:
         except ProtocolError as error:
             return ambiguous(error)
 
-    def authorise_body(self, request: Request, asked: Inspect, body: bytes) -> Verdict:
+    def authorise_body(self, request: Request, asked: Inspect, body: bytes) -> Decision:
         """Decide with the whole body on what ``authorise`` answered ``Inspect`` to."""
         principal, route = asked.principal, asked.route
         decision = _decide(request, route, principal)
@@ -165,7 +165,7 @@ class Authoriser:
 
     def _weigh_body(
         self, request: Request, forward: Forward, decision: Allowed | NeedsObject, body: bytes
-    ) -> Verdict:
+    ) -> Decision:
         """Weigh a request by its body."""
         route, principal = forward.route, forward.principal
         if isinstance(decision, NeedsObject) and route.operation.otlp:
@@ -179,24 +179,24 @@ class Authoriser:
             route.operation, version, _path(route), _fields(decision), shield, known, body
         )
         if finding.refusal is not None:
-            return Refused(finding.refusal, Phase.AUTHORISE, principal.name)
+            return Refuse(finding.refusal, Phase.AUTHORISE, principal.name)
         if isinstance(decision, Allowed) and not finding.places:
             return forward
         return Pending(self._judge(request, forward, decision, finding), route, principal)
 
     def _weigh_get(
         self, request: Request, asked: Inspect, decision: Allowed | NeedsObject, body: bytes
-    ) -> Verdict:
+    ) -> Decision:
         """Weigh a GET that came with a body, of which the query is all that MLflow will be sent."""
         route, query, principal = asked.route, asked.query, asked.principal
         if is_empty(query):  # else MLflow does not look at the body
             try:
                 query = query_of(body, request.fields.known, route.reads.message)
             except ProtocolError as error:
-                return Refused(ambiguous(error), Phase.AUTHORISE, principal.name)
+                return Refuse(ambiguous(error), Phase.AUTHORISE, principal.name)
         verdict = self._weigh(request, route, query, principal, decision)
         if isinstance(verdict, Inspect):  # it would be asked for once more
-            return Refused(GET_WITH_BODY, Phase.AUTHORISE, principal.name)
+            return Refuse(GET_WITH_BODY, Phase.AUTHORISE, principal.name)
         return verdict
 
     async def _examine_elsewhere(
@@ -206,7 +206,7 @@ class Authoriser:
         forward: Forward,
         decision: Allowed | NeedsObject,
         body: bytes,
-    ) -> Verdict:
+    ) -> Decision:
         """The same as ``authorise_body``, with a body that would hold up the loop."""
         route = forward.route
         finding = await examiner.examine(
@@ -220,29 +220,29 @@ class Authoriser:
             body,
         )
         if finding.refusal is not None:
-            return Refused(finding.refusal, Phase.AUTHORISE, forward.principal.name)
+            return Refuse(finding.refusal, Phase.AUTHORISE, forward.principal.name)
         return await self._judge(request, forward, decision, finding)
 
-    def _scanned(self, request: Request, forward: Forward) -> Verdict:
+    def _scanned(self, request: Request, forward: Forward) -> Decision:
         """Let a request pass whose body may be looked at meanwhile."""
         route, known = forward.route, request.fields.known
         try:
             forward.scan = self._shield.scan(route.operation, known, route.body_limit)
         except ProtocolError as error:
-            return Refused(ambiguous(error), Phase.AUTHORISE, forward.principal.name)
+            return Refuse(ambiguous(error), Phase.AUTHORISE, forward.principal.name)
         return forward
 
     async def _judge_export(
         self, request: Request, forward: Forward, needs: NeedsObject, body: bytes
-    ) -> Verdict:
+    ) -> Decision:
         """Judge a trace export by all that it names."""
         try:
             route = forward.route
             named = await read_export(request.fields.known, route.body_limit, body)
         except ProtocolError as error:
-            return Refused(ambiguous(error), Phase.AUTHORISE, forward.principal.name)
+            return Refuse(ambiguous(error), Phase.AUTHORISE, forward.principal.name)
         if isinstance(named, Refusal):
-            return Refused(named, Phase.AUTHORISE, forward.principal.name)
+            return Refuse(named, Phase.AUTHORISE, forward.principal.name)
         mentions = in_body(route.operation, needs.fields, request.fields.known, named)
         readers = table().readers(route.operation, _version(route))
         finding = Finding(None, (mentions,) * len(readers))
@@ -254,7 +254,7 @@ class Authoriser:
         forward: Forward,
         decision: Allowed | NeedsObject,
         finding: Finding,
-    ) -> Verdict:
+    ) -> Decision:
         """Weigh what the request names, as each MLflow that this may be reads it.
 
         Then ask whether the places that its body claims for traces are their own.
@@ -268,9 +268,9 @@ class Authoriser:
                     return _denied(denied, principal)
             for each in finding.places:
                 if await lookups.trace_place(each.trace_id, each.experiment_id) != each.location:
-                    return Refused(misplaced_trace(TAG), Phase.AUTHORISE, principal.name)
+                    return Refuse(misplaced_trace(TAG), Phase.AUTHORISE, principal.name)
         except ProtocolError as error:
-            return Refused(ambiguous(error), Phase.AUTHORISE, principal.name)
+            return Refuse(ambiguous(error), Phase.AUTHORISE, principal.name)
         except UnresolvableError as error:
             return _not_found_out(error, principal)
         return forward
@@ -362,12 +362,12 @@ def _workspace(request: Request) -> str | None:
     return workspace.decode("latin-1").strip() if workspace is not None else None
 
 
-def _denied(denied: Denied, principal: Principal) -> Refused:
+def _denied(denied: Denied, principal: Principal) -> Refuse:
     refusal = Refusal(Reason.FORBIDDEN, denied.message, detail=f"lacks {denied.needed}")
-    return Refused(refusal, Phase.AUTHORISE, principal.name)
+    return Refuse(refusal, Phase.AUTHORISE, principal.name)
 
 
-def _not_found_out(error: UnresolvableError, principal: Principal) -> Refused:
+def _not_found_out(error: UnresolvableError, principal: Principal) -> Refuse:
     """MLflow failed, and not the key: to be refused for ever would be the wrong thing to hear."""
     refusal = Refusal(
         error.reason or Reason.UPSTREAM_ERROR,
@@ -377,7 +377,7 @@ def _not_found_out(error: UnresolvableError, principal: Principal) -> Refused:
         retry_after=RETRY_AFTER,
         detail=str(error),
     )
-    return Refused(refusal, Phase.AUTHORISE, principal.name)
+    return Refuse(refusal, Phase.AUTHORISE, principal.name)
 
 
 _NO_BODY: Final = Finding()

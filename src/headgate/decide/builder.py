@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from headgate.auth import Authenticate
 from headgate.config import AuthMode, Config
@@ -13,7 +13,6 @@ from headgate.decide.examiner import Examiner
 from headgate.decide.lookup import Lookup
 from headgate.decide.pipeline import Pipeline
 from headgate.decide.resolver import Resolver
-from headgate.model import Outcome
 from headgate.shields import Shield
 from headgate.upstreams.live import LiveUpstream
 from headgate.wire.site import Site
@@ -23,13 +22,11 @@ class PipelineBuilder:
     """Builds the ``Pipeline`` of a configuration; keeps what outlives one.
 
     Args:
-        authenticate: answers who sends a request.
-        account: takes each outcome.
+        authenticate: says who sends a request.
     """
 
-    def __init__(self, authenticate: Authenticate, account: Callable[[Outcome], None]) -> None:
+    def __init__(self, authenticate: Authenticate) -> None:
         self._authenticate = authenticate
-        self._account = account
         self._examiner = Examiner()
         self._resolvers: dict[LiveUpstream, Resolver] = {}
 
@@ -55,7 +52,6 @@ class PipelineBuilder:
             control,
             config.limits,
             clock=time.time,
-            account=self._account,
             site=Site(config.listen.host, config.listen.public_names),
             guards_host=config.auth.mode is AuthMode.NONE,
         )

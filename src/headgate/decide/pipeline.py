@@ -19,19 +19,19 @@ from headgate.contract import TranslatedRequest, classify, table, translate
 from headgate.contract.former import is_former
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import (
-    Answered,
     Caller,
+    Decision,
     Forward,
     Inspect,
     Redirect,
-    Refused,
+    Refuse,
+    Respond,
     Route,
-    Verdict,
 )
 from headgate.dataplane.failures import malformed
 from headgate.decide.authorise import GET_WITH_BODY, Authoriser
 from headgate.errors import Refusal
-from headgate.model import Outcome, Phase, Principal, Reason, SizeClass
+from headgate.model import Phase, Principal, Reason, SizeClass
 from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.request import METHODS, Request
 from headgate.wire.request_fields import Credentials, RequestFields
@@ -71,7 +71,6 @@ class Pipeline:
         control: the way to the gate's own pages.
         limits: bounds on bodies.
         clock: seconds since the epoch.
-        account: takes note of each outcome.
         site: the names under which clients reach the gate.
         guards_host: whether every request must name one of them in ``Host``.
     """
@@ -85,7 +84,6 @@ class Pipeline:
         limits: Limits,
         *,
         clock: Callable[[], float],
-        account: Callable[[Outcome], None],
         site: Site | None = None,
         guards_host: bool = False,
     ) -> None:
@@ -105,12 +103,11 @@ class Pipeline:
         self._balancers = {prefix.encode("ascii"): each for prefix, each in balancers.items()}
         longest_first = sorted(filter(None, self._balancers), key=len, reverse=True)
         self._prefix = re.compile(b"(?:%b)(?=/|$)" % b"|".join(map(re.escape, longest_first)))
-        self.account = account
 
-    def decide(self, request: Request, caller: Caller) -> Verdict:
+    def decide(self, request: Request, caller: Caller) -> Decision:
         """Whether the request may pass, and where to."""
         path, mark, query = request.target.partition(b"?")
-        place: Route | Redirect | Answered | Refused
+        place: Route | Redirect | Respond | Refuse
         known = self._routes.get((request.method, path))
         if self._guards_host and not self._site.is_called(request.fields):
             place = _OTHER_HOST
@@ -121,26 +118,26 @@ class Pipeline:
             place = known
         if isinstance(place, Route) and place.operation.public:
             return self._pass_public(request, place, mark + query, caller)
-        if isinstance(place, Refused) and place.phase is Phase.CANONICALISE:
+        if isinstance(place, Refuse) and place.phase is Phase.CANONICALISE:
             return place
         principal = self._who(request.fields, caller)
         if isinstance(principal, Refusal):
             exports = isinstance(place, Route) and place.operation.otlp
             told = _for_client(principal, request.fields)
-            return Refused(for_exporters(told) if exports else told, Phase.AUTHENTICATE)
+            return Refuse(for_exporters(told) if exports else told, Phase.AUTHENTICATE)
         if not isinstance(place, Route):
             return place if isinstance(place, Redirect) else _for(place, principal)
         if b"origin" in request.fields.known and self._is_foreign_write(request):
-            return Refused(_foreign_write(request, caller), Phase.AUTHORISE, principal.name)
+            return Refuse(_foreign_write(request, caller), Phase.AUTHORISE, principal.name)
         return self._authorise.authorise(request, place, mark + query, principal)
 
     def decide_body(
         self,
         request: Request,
-        caller: Caller,  # noqa: ARG002 - the signature is Gate's
+        caller: Caller,  # noqa: ARG002 - the signature is Decider's
         asked: Inspect,
         body: bytes,
-    ) -> Verdict:
+    ) -> Decision:
         """Decide with the whole body on what ``decide`` answered ``Inspect`` to."""
         return self._authorise.authorise_body(request, asked, body)
 
@@ -156,10 +153,10 @@ class Pipeline:
 
     def _pass_public(
         self, request: Request, route: Route, query: bytes, caller: Caller
-    ) -> Forward | Refused:
+    ) -> Forward | Refuse:
         """Let a request pass that anybody may send."""
         if request.fields.length and request.method == b"GET":
-            return Refused(GET_WITH_BODY, Phase.AUTHORISE)
+            return Refuse(GET_WITH_BODY, Phase.AUTHORISE)
         return Forward(route, query, self._somebody(request.fields, caller))
 
     def _somebody(self, fields: RequestFields, caller: Caller) -> Principal:
@@ -186,7 +183,7 @@ class Pipeline:
             caller.memo = _Known(credentials, generation, answer)
         return answer
 
-    def _place(self, request: Request) -> Route | Redirect | Answered | Refused:
+    def _place(self, request: Request) -> Route | Redirect | Respond | Refuse:
         """Canonicalise and classify: where the request's method and path lead."""
         try:
             target = canonicalise(request.target, request.fields.host)
@@ -205,14 +202,14 @@ class Pipeline:
         if operation is None or balancer is None or (target.loose and not artifact):
             return _nowhere(request, target, path if balancer is not None else b"")
         lines = self._authorise.place(operation, path)
-        if isinstance(lines, Refused | Answered):
+        if isinstance(lines, Refuse | Respond):
             return lines
         dialect = balancer.dialect
         spoken = TranslatedRequest(path, operation.body)
         if dialect.version:
             found = translate(request.method, operation, path, dialect)
             if isinstance(found, Refusal):
-                return Refused(found, Phase.CLASSIFY)
+                return Refuse(found, Phase.CLASSIFY)
             spoken = found
         reads = table().reader(operation)
         limit = balancer.body_limits.get(operation.size, self._body_limits[operation.size])
@@ -250,7 +247,7 @@ class Pipeline:
         return path[:end], path[end:]
 
 
-_OTHER_HOST: Final = Refused(
+_OTHER_HOST: Final = Refuse(
     Refusal(
         Reason.FORBIDDEN,
         "Headgate refused the request: without keys (auth.mode = 'none') it serves requests only "
@@ -271,17 +268,17 @@ def _foreign_write(request: Request, caller: Caller) -> Refusal:
     )
 
 
-def _for(place: Answered | Refused, principal: Principal) -> Answered | Refused:
+def _for(place: Respond | Refuse, principal: Principal) -> Respond | Refuse:
     return replace(place, principal=principal.name)
 
 
-def _ambiguous(error: ProtocolError, request: Request) -> Refused:
+def _ambiguous(error: ProtocolError, request: Request) -> Refuse:
     """The target has no single meaning, of which the sender is told without a key."""
     told = malformed(error)
     if _AFTER_SLASH.search(request.target):
         cure = " Remove the slash at the end of MLFLOW_TRACKING_URI."
         told = replace(told, message=told.message + cure)
-    return Refused(told, Phase.CANONICALISE)
+    return Refuse(told, Phase.CANONICALISE)
 
 
 def _for_client(refusal: Refusal, fields: RequestFields) -> Refusal:
@@ -289,11 +286,11 @@ def _for_client(refusal: Refusal, fields: RequestFields) -> Refusal:
     return for_client(refusal, fields.credentials.authorization, user_agent)
 
 
-def _nowhere(request: Request, target: Target, path: bytes) -> Refused:
+def _nowhere(request: Request, target: Target, path: bytes) -> Refuse:
     """The target leads to no route, or has what only the name of an artifact may have."""
     if target.loose:
         return _ambiguous(ambiguous(f"the path {target.loose}"), request)
-    return Refused(_unknown_route(request, target, path), Phase.CLASSIFY)
+    return Refuse(_unknown_route(request, target, path), Phase.CLASSIFY)
 
 
 def _unknown_route(request: Request, target: Target, path: bytes) -> Refusal:

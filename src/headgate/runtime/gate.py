@@ -20,10 +20,10 @@ from headgate.contract import table
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.connections.dial import Dial
 from headgate.dataplane.connections.pool import Pool
-from headgate.dataplane.decisions import Gate
+from headgate.dataplane.decisions import Decider
 from headgate.dataplane.plane import DataPlane
 from headgate.errors import HeadgateError
-from headgate.model import Endpoint, SizeClass
+from headgate.model import Endpoint, Outcome, SizeClass
 from headgate.runtime.certificates import Validity, validities
 from headgate.runtime.handover import InForce
 from headgate.runtime.reload import Reloader
@@ -45,7 +45,7 @@ class Builder(Protocol):
 
     def build(
         self, config: Config, upstreams: Mapping[str, LiveUpstream], control: Balancer
-    ) -> Gate:
+    ) -> Decider:
         """What decides as ``config`` says, by the upstreams of that configuration."""
         ...
 
@@ -60,6 +60,7 @@ class LiveGate:
         config: the configuration to begin with.
         builder: builds what decides on requests.
         control: connects to the control application.
+        account: called with the outcome of each request.
         row: where this worker counts.
         access_log: where requests are written, if anywhere.
         tls: the listener's certificates, if it has any.
@@ -78,6 +79,7 @@ class LiveGate:
         builder: Builder,
         control: Dial,
         *,
+        account: Callable[[Outcome], None],
         row: CounterRow,
         access_log: AccessLog | None,
         tls: ListenerTls | None,
@@ -107,6 +109,7 @@ class LiveGate:
             time.monotonic,
             secrets.token_hex(8),
             config.listen.trusted_proxies,
+            account=account,
         )
 
     def follow(self, reloader: Reloader) -> None:
@@ -246,7 +249,7 @@ class LiveGate:
 
     # --- building --------------------------------------------------------------------------
 
-    def _decider(self, config: Config) -> Gate:
+    def _decider(self, config: Config) -> Decider:
         for name, settings in config.upstreams.items():
             self._upstreams[name].balancer.body_limits = _own_limits(settings)
         return self._builder.build(config, self._upstreams, self._control)

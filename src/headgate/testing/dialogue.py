@@ -42,7 +42,7 @@ class Dialogue:
         self.pool = self.pools[0]
         self.balancer = self._balancer(policy or ClusterPolicy(probe_interval=0, slow_start=0))
         self.gate = ScriptedGate(self.balancer)
-        self.plane = DataPlane(self.gate, self.limits, self.clock, SEED)
+        self.plane = DataPlane(self.gate, self.limits, self.clock, SEED, account=self.gate.account)
         self.plane.call_soon = self.turns.call_soon
         self._clients: list[Peer] = []
         self._told = 0

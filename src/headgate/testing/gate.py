@@ -1,4 +1,4 @@
-"""A gate whose verdicts are written down beforehand."""
+"""A gate whose decisions are written down beforehand."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import (
     NO_LIMIT,
     Caller,
+    Decision,
     Forward,
     Inspect,
     Redirect,
-    Refused,
+    Refuse,
     Route,
-    Verdict,
 )
 from headgate.errors import Refusal
 from headgate.model import BodyHandling, Operation, Outcome, Phase, Principal, Reason, Retry
@@ -26,21 +26,21 @@ STREAM = Operation("artifacts", Retry.NEVER, BodyHandling.STREAM)
 LENGTH = Operation("runs", Retry.NEVER, BodyHandling.LENGTH)
 SAFE = Operation("runs", Retry.SAFE, BodyHandling.LENGTH)
 SAFE_STREAM = Operation("traces", Retry.SAFE, BodyHandling.STREAM)
-REFUSED = Refused(
+REFUSED = Refuse(
     Refusal(Reason.UNAUTHENTICATED, "No key.", challenge=True, detail="no key"),
     Phase.AUTHENTICATE,
 )
 
 
 PRINCIPAL = Principal("k_00000001", "tests")
-Scripted = Operation | Redirect | Refused | Exception | Callable[[Request], Verdict]
+Scripted = Operation | Redirect | Refuse | Exception | Callable[[Request], Decision]
 
 
 @dataclass
 class ScriptedGate:
     """Looks a request up by its path and keeps what came of it.
 
-    What ``script`` holds for the path is the verdict: an operation forwards to ``pool``, an
+    What ``script`` holds for the path is the decision: an operation forwards to ``pool``, an
     exception is raised, a function is called.  A path that is not in it is forwarded as ``STREAM``.
     ``decided`` are the requests, ``inspected`` those that were decided on with their bodies.
     """
@@ -61,8 +61,8 @@ class ScriptedGate:
     inspected: list[tuple[Request, bytes]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
-    def decide(self, request: Request, caller: Caller) -> Verdict:  # noqa: ARG002 - Gate's signature
-        """Give the verdict that the script has for the request's path."""
+    def decide(self, request: Request, caller: Caller) -> Decision:  # noqa: ARG002 - Decider's signature
+        """Give the decision that the script has for the request's path."""
         self.decided.append(request)
         path, mark, query = request.target.partition(b"?")
         answer = self.script.get(path, STREAM)
@@ -81,10 +81,10 @@ class ScriptedGate:
     def decide_body(
         self,
         request: Request,
-        caller: Caller,  # noqa: ARG002 - Gate's signature
+        caller: Caller,  # noqa: ARG002 - Decider's signature
         asked: Inspect,
         body: bytes,
-    ) -> Verdict:
+    ) -> Decision:
         """Let a request pass whose body was wanted, and keep that body."""
         self.inspected.append((request, body))
         return Forward(asked.route, asked.query, asked.principal)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from headgate.config import Limits
 from headgate.dataplane import plane
 from headgate.dataplane.admission import Admission, TurnedAway, neighbourhood
-from headgate.dataplane.decisions import Refused
+from headgate.dataplane.decisions import Refuse
 from headgate.errors import Refusal
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
@@ -133,7 +133,7 @@ def test_what_is_turned_away_is_told_so() -> None:
 @pytest.mark.parametrize("path", ["/stream", "/forbidden", "/inspected"])
 def test_a_connection_with_a_good_key_counts_no_longer(path: str) -> None:
     dialogue = Dialogue(ROOM)
-    dialogue.gate.script[b"/forbidden"] = Refused(
+    dialogue.gate.script[b"/forbidden"] = Refuse(
         Refusal(Reason.FORBIDDEN, "No."), Phase.AUTHORISE, "tests"
     )
     clients = [dialogue.client() for _ in range(5)]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headgate.dataplane.decisions import Inspect, Verdict
+from headgate.dataplane.decisions import Decision, Inspect
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL, ScriptedGate
@@ -240,14 +240,14 @@ class Result(NamedTuple):
     outcomes: list[dict[str, Any]]
 
 
-def inspect(gate: ScriptedGate) -> Callable[[Request], Verdict]:
+def inspect(gate: ScriptedGate) -> Callable[[Request], Decision]:
     """Have bodies shown to the gate first."""
 
-    def verdict(asked: Request) -> Verdict:
+    def decision(asked: Request) -> Decision:
         path, mark, query = asked.target.partition(b"?")
         return Inspect(gate.route(LENGTH, path), mark + query, PRINCIPAL)
 
-    return verdict
+    return decision
 
 
 def play(script: list[Ask], clients: Split, mlflows: Split) -> Result:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ByteSize
 
 from headgate.config import Limits
-from headgate.dataplane.decisions import Forward, Inspect, Pending, Redirect, Verdict
+from headgate.dataplane.decisions import Decision, Forward, Inspect, Pending, Redirect
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL, REFUSED, STREAM
@@ -70,12 +70,12 @@ def test_a_body_to_be_shown_is_invited(inspecting: Dialogue) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "status"), [(REFUSED, b"401"), (Redirect(b"/elsewhere"), b"308")]
+    ("decision", "status"), [(REFUSED, b"401"), (Redirect(b"/elsewhere"), b"308")]
 )
 def test_what_is_shown_may_still_be_refused(
-    verdict: Verdict, status: bytes, inspecting: Dialogue, monkeypatch: pytest.MonkeyPatch
+    decision: Decision, status: bytes, inspecting: Dialogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inspecting.gate, "decide_body", lambda *_: verdict)
+    monkeypatch.setattr(inspecting.gate, "decide_body", lambda *_: decision)
     client = inspecting.client()
     client.sends(request("POST /inspected", body=b"seen"))
     assert Message.of(client.received()).line.split()[1] == status
@@ -86,7 +86,7 @@ def test_what_is_shown_may_still_be_refused(
 def test_a_defect_in_looking_at_a_body(
     inspecting: Dialogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> Verdict:
+    def broken(*_: object) -> Decision:
         raise RuntimeError("defect")
 
     monkeypatch.setattr(inspecting.gate, "decide_body", broken)
@@ -120,14 +120,14 @@ class Later:
 
     def __init__(self, dialogue: Dialogue, runner: asyncio.Runner) -> None:
         self._runner = runner
-        self._made: asyncio.Future[Verdict] = runner.get_loop().create_future()
+        self._made: asyncio.Future[Decision] = runner.get_loop().create_future()
         self.pass_on = Forward(dialogue.gate.route(STREAM, b"/later"), b"?q", PRINCIPAL)
         self.cancelled = False
         dialogue.gate.script[b"/later"] = lambda _: Pending(
             self._decide(), self.pass_on.route, PRINCIPAL
         )
 
-    async def _decide(self) -> Verdict:
+    async def _decide(self) -> Decision:
         try:
             return await self._made
         except asyncio.CancelledError:
@@ -145,12 +145,12 @@ class Later:
 
         self._runner.run(take())
 
-    def is_made(self, verdict: Verdict | Exception) -> None:
+    def is_made(self, decision: Decision | Exception) -> None:
         """The decision comes."""
-        if isinstance(verdict, Exception):
-            self._made.set_exception(verdict)
+        if isinstance(decision, Exception):
+            self._made.set_exception(decision)
         else:
-            self._made.set_result(verdict)
+            self._made.set_result(decision)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from headgate.dataplane.decisions import Answered, Forward
+from headgate.dataplane.decisions import Forward, Respond
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import PRINCIPAL, SAFE
@@ -21,7 +21,7 @@ LINES = (b"X-Content-Type-Options: nosniff\r\n", b"Content-Disposition: attachme
 def test_a_document_is_answered_without_mlflow(
     method: str, body: bytes, dialogue: Dialogue
 ) -> None:
-    dialogue.gate.script[b"/own"] = lambda _: Answered(b'{"a":1}', "alice")
+    dialogue.gate.script[b"/own"] = lambda _: Respond(b'{"a":1}', "alice")
     client = dialogue.client()
     client.sends(request(f"{method} /own", body=b"unread" if method == "POST" else b""))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.dataplane.decisions import Forward, Verdict
+from headgate.dataplane.decisions import Decision, Forward
 from headgate.errors import Refusal
 from headgate.model import Operation, Phase, Reason
 from headgate.testing.dialogue import Dialogue
@@ -45,7 +45,7 @@ class Scan:
 
 
 def scanning(dialogue: Dialogue, scan: Scan, operation: Operation = STREAM) -> None:
-    def decide(request: Request) -> Verdict:
+    def decide(request: Request) -> Decision:
         forward = Forward(dialogue.gate.route(operation, request.target), b"", PRINCIPAL)
         forward.scan = scan
         return forward

@@ -9,7 +9,7 @@ import pytest
 from headgate.config import Limits
 from headgate.contract import Dialect
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.decisions import Caller, Forward, Inspect, Redirect, Refused, Route, Verdict
+from headgate.dataplane.decisions import Caller, Decision, Forward, Inspect, Redirect, Refuse, Route
 from headgate.decide import pipeline as room
 from headgate.decide.authorise import Authoriser
 from headgate.decide.pipeline import NOBODY, Pipeline
@@ -55,12 +55,12 @@ class Lenient(Authoriser):
 
     def authorise(
         self, request: Request, route: Route, query: bytes, principal: Principal
-    ) -> Verdict:
+    ) -> Decision:
         self.asked.append((route, query, principal))
         return Forward(route, query, principal)
 
-    def authorise_body(self, request: Request, asked: Inspect, body: bytes) -> Verdict:
-        return Refused(Refusal(Reason.FORBIDDEN, body.decode()), Phase.AUTHORISE)
+    def authorise_body(self, request: Request, asked: Inspect, body: bytes) -> Decision:
+        return Refuse(Refusal(Reason.FORBIDDEN, body.decode()), Phase.AUTHORISE)
 
 
 def _no_resolver(upstream: str) -> Resolver:
@@ -89,24 +89,23 @@ class Scene:
             self.control,
             Limits(),
             clock=lambda: 0.0,
-            account=lambda _: None,
         )
 
-    def decide(self, line: str, *fields: str, last: Request | None = None) -> Verdict:
-        """The verdict on a request; ``last`` is the one before."""
+    def decide(self, line: str, *fields: str, last: Request | None = None) -> Decision:
+        """The decision on a request; ``last`` is the one before."""
         return self.pipeline.decide(read(line, *fields, last=last), self.caller)
 
     def passes(self, line: str, *fields: str) -> Forward:
-        """The verdict on a request of alice's that must pass."""
-        verdict = self.decide(line, KEY, *fields)
-        assert isinstance(verdict, Forward), verdict
-        return verdict
+        """The decision on a request of alice's that must pass."""
+        decision = self.decide(line, KEY, *fields)
+        assert isinstance(decision, Forward), decision
+        return decision
 
     def is_refused(self, line: str, *fields: str) -> tuple[Reason, Phase, str]:
         """How a request is refused: why, where, and to whom."""
-        verdict = self.decide(line, *fields)
-        assert isinstance(verdict, Refused), verdict
-        return verdict.refusal.reason, verdict.phase, verdict.principal
+        decision = self.decide(line, *fields)
+        assert isinstance(decision, Refuse), decision
+        return decision.refusal.reason, decision.phase, decision.principal
 
 
 def read(line: str, *fields: str, last: Request | None = None) -> Request:
@@ -125,10 +124,10 @@ def scene() -> Scene:
 
 
 def test_a_request_that_passes_goes_where_it_was_decided_on(scene: Scene) -> None:
-    verdict = scene.passes(f"POST {RUNS}?a=1&a=2%2F..")
-    route = verdict.route
+    decision = scene.passes(f"POST {RUNS}?a=1&a=2%2F..")
+    route = decision.route
     assert (route.balancer, route.path, route.prefix) == (scene.main, RUNS.encode(), b"")
-    assert (verdict.query, verdict.principal) == (b"?a=1&a=2%2F..", ALICE)
+    assert (decision.query, decision.principal) == (b"?a=1&a=2%2F..", ALICE)
     assert route.operation.name == "runs/search"
     assert route.body_limit == Limits().body_bytes
     assert [query for _, query, _ in scene.authoriser.asked] == [b"?a=1&a=2%2F.."]
@@ -156,9 +155,9 @@ def test_an_unknown_route_is_told_to_whom_has_a_key(scene: Scene) -> None:
 
 
 def message_of(scene: Scene, line: str, *fields: str) -> str:
-    verdict = scene.decide(line, *fields)
-    assert isinstance(verdict, Refused), verdict
-    return verdict.refusal.message
+    decision = scene.decide(line, *fields)
+    assert isinstance(decision, Refuse), decision
+    return decision.refusal.message
 
 
 @pytest.mark.parametrize("target", ["//api/2.0/x", "/mlflow//ajax-api/2.0/x", "//api/2.0/x?a=1"])
@@ -199,21 +198,21 @@ def test_another_method_is_told_which_there_are(
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
         if method.encode() in allowed:
             continue
-        verdict = scene.decide(f"{method} {prefix}{path}", KEY)
-        assert isinstance(verdict, Refused)
-        assert (verdict.refusal.code, verdict.refusal.allow) == (405, allowed)
+        decision = scene.decide(f"{method} {prefix}{path}", KEY)
+        assert isinstance(decision, Refuse)
+        assert (decision.refusal.code, decision.refusal.allow) == (405, allowed)
         stranger = scene.decide(f"{method} {prefix}{path}")
         nowhere = scene.decide(f"{method} /nothing")
-        assert isinstance(stranger, Refused)
+        assert isinstance(stranger, Refuse)
         assert stranger == nowhere  # who has no key learns of no route
 
 
 def test_a_body_is_for_the_authoriser_to_judge(scene: Scene) -> None:
     asked = Inspect(scene.passes(f"POST {CREATE}").route, b"", ALICE)
     request = read(f"POST {CREATE}", KEY)
-    verdict = scene.pipeline.decide_body(request, scene.caller, asked, b"the body")
-    assert isinstance(verdict, Refused)
-    assert verdict.refusal.message == "the body"
+    decision = scene.pipeline.decide_body(request, scene.caller, asked, b"the body")
+    assert isinstance(decision, Refuse)
+    assert decision.refusal.message == "the body"
 
 
 # --- what anybody may see ----------------------------------------------------------------------
@@ -221,9 +220,9 @@ def test_a_body_is_for_the_authoriser_to_judge(scene: Scene) -> None:
 
 @pytest.mark.parametrize("target", ["/-/livez", "/-/readyz", "/health/mlflow"])
 def test_the_gates_own_pages_need_no_key(target: str, scene: Scene) -> None:
-    verdict = scene.decide(f"GET {target}")
-    assert isinstance(verdict, Forward)
-    assert (verdict.route.balancer, verdict.principal) == (scene.control, NOBODY)
+    decision = scene.decide(f"GET {target}")
+    assert isinstance(decision, Forward)
+    assert (decision.route.balancer, decision.principal) == (scene.control, NOBODY)
     assert scene.doorman.asked == 0
 
 
@@ -233,9 +232,9 @@ def test_the_gates_own_pages_need_no_key(target: str, scene: Scene) -> None:
 def test_the_gates_own_pages_are_told_who_has_a_good_key(
     key: str, principal: Principal, scene: Scene
 ) -> None:
-    verdict = scene.decide("GET /-/health", key)
-    assert isinstance(verdict, Forward)
-    assert verdict.principal is principal
+    decision = scene.decide("GET /-/health", key)
+    assert isinstance(decision, Forward)
+    assert decision.principal is principal
 
 
 # --- prefixes ----------------------------------------------------------------------------------
@@ -271,14 +270,14 @@ def test_the_empty_prefix_alone() -> None:
 
 def test_a_browser_at_a_prefix_is_sent_to_its_page(scene: Scene) -> None:
     """Relative links in MLflow's page need the slash."""
-    verdict = scene.decide("GET /mlflow?a=b", KEY, "Accept: text/html,*/*")
-    assert verdict == Redirect(b"/mlflow/?a=b")
+    decision = scene.decide("GET /mlflow?a=b", KEY, "Accept: text/html,*/*")
+    assert decision == Redirect(b"/mlflow/?a=b")
 
 
 def test_anybody_else_at_a_prefix_gets_what_is_there(scene: Scene) -> None:
     """The SDK must not be sent elsewhere."""
-    verdict = scene.passes("GET /mlflow?a=b", "Accept: */*")
-    assert (verdict.route.path, verdict.query) == (b"/", b"?a=b")
+    decision = scene.passes("GET /mlflow?a=b", "Accept: */*")
+    assert (decision.route.path, decision.query) == (b"/", b"?a=b")
     assert isinstance(scene.decide("GET /mlflow", KEY, "Accept: text/html"), Redirect)
 
 
@@ -306,13 +305,13 @@ def test_only_the_gates_own_pages_may_write(
 ) -> None:
     line = f"POST {CREATE}" if method == "POST" else "GET /api/2.0/mlflow/runs/get"
     for _ in range(2):  # the second time the route is known
-        verdict = scene.decide(line, KEY, f"Origin: {origin}")
+        decision = scene.decide(line, KEY, f"Origin: {origin}")
         if passes or method == "GET":
-            assert isinstance(verdict, Forward)
+            assert isinstance(decision, Forward)
         else:
-            assert isinstance(verdict, Refused)
-            assert (verdict.refusal.reason, verdict.phase) == (Reason.FORBIDDEN, Phase.AUTHORISE)
-            assert verdict.principal == "alice"
+            assert isinstance(decision, Refuse)
+            assert (decision.refusal.reason, decision.phase) == (Reason.FORBIDDEN, Phase.AUTHORISE)
+            assert decision.principal == "alice"
 
 
 # --- what is remembered: who -------------------------------------------------------------------
@@ -324,9 +323,9 @@ def test_a_connection_that_repeats_its_fields_is_known(scene: Scene) -> None:
     for _ in range(3):
         again = read(f"POST {RUNS}", KEY, last=first)
         assert again.fields is first.fields
-        verdict = scene.pipeline.decide(again, scene.caller)
-        assert isinstance(verdict, Forward)
-        assert verdict.principal is ALICE
+        decision = scene.pipeline.decide(again, scene.caller)
+        assert isinstance(decision, Forward)
+        assert decision.principal is ALICE
     assert scene.doorman.asked == 1
 
 
@@ -335,9 +334,9 @@ def test_a_connection_that_says_little_else_is_known(scene: Scene) -> None:
     last: Request | None = None
     for length in range(3):
         request = read(f"POST {RUNS}", KEY, f"Content-Length: {length}", last=last)
-        verdict = scene.pipeline.decide(request, scene.caller)
-        assert isinstance(verdict, Forward)
-        assert verdict.principal is ALICE
+        decision = scene.pipeline.decide(request, scene.caller)
+        assert isinstance(decision, Forward)
+        assert decision.principal is ALICE
         last = request
     assert scene.doorman.asked == 1
 
@@ -345,11 +344,11 @@ def test_a_connection_that_says_little_else_is_known(scene: Scene) -> None:
 def test_other_fields_are_looked_at_again(scene: Scene) -> None:
     first = read(f"POST {RUNS}", KEY)
     scene.pipeline.decide(first, scene.caller)
-    verdict = scene.decide(f"POST {RUNS}", "Authorization: Bearer bob", last=first)
-    assert isinstance(verdict, Forward)
-    assert verdict.principal is BOB
-    verdict = scene.decide(f"POST {RUNS}", last=first)
-    assert isinstance(verdict, Refused)
+    decision = scene.decide(f"POST {RUNS}", "Authorization: Bearer bob", last=first)
+    assert isinstance(decision, Forward)
+    assert decision.principal is BOB
+    decision = scene.decide(f"POST {RUNS}", last=first)
+    assert isinstance(decision, Refuse)
 
 
 def test_a_key_that_is_revoked_is_refused_on_open_connections_too(scene: Scene) -> None:
@@ -357,14 +356,14 @@ def test_a_key_that_is_revoked_is_refused_on_open_connections_too(scene: Scene) 
     scene.pipeline.decide(first, scene.caller)
     scene.doorman.known.clear()
     scene.doorman.generation += 1
-    verdict = scene.pipeline.decide(first, scene.caller)
-    assert isinstance(verdict, Refused)
+    decision = scene.pipeline.decide(first, scene.caller)
+    assert isinstance(decision, Refuse)
 
 
 def test_a_refusal_is_not_remembered(scene: Scene) -> None:
     """The key may be made a moment later, by a process whose generation is not seen yet."""
     first = read(f"POST {RUNS}", "Authorization: Bearer carol")
-    assert isinstance(scene.pipeline.decide(first, scene.caller), Refused)
+    assert isinstance(scene.pipeline.decide(first, scene.caller), Refuse)
     scene.doorman.known[b"Bearer carol"] = Principal("k_00000003", "carol")
     assert isinstance(scene.pipeline.decide(first, scene.caller), Forward)
 
@@ -373,7 +372,7 @@ def test_connections_know_nothing_of_each_other(scene: Scene) -> None:
     first = read(f"POST {RUNS}", KEY)
     scene.pipeline.decide(first, scene.caller)
     scene.doorman.known.clear()
-    assert isinstance(scene.pipeline.decide(first, Caller("192.0.2.2", "https")), Refused)
+    assert isinstance(scene.pipeline.decide(first, Caller("192.0.2.2", "https")), Refuse)
 
 
 # --- what is remembered: where to --------------------------------------------------------------

@@ -59,7 +59,10 @@ class Running:
     ) -> None:
         self.listening = listening
         self.upkeep = Upkeep()
-        self.plane = DataPlane(Dialogue().gate, Limits(), ManualClock(), "0123456789abcdef")
+        gate = Dialogue().gate
+        self.plane = DataPlane(
+            gate, Limits(), ManualClock(), "0123456789abcdef", account=gate.account
+        )
         self.worker = Worker(
             settings, self.plane, self.upkeep, companions=companions, reloads=reloads
         )
@@ -255,7 +258,8 @@ def test_a_client_that_does_not_finish_its_handshake_is_not_waited_for_for_ever(
 
     async def scene() -> None:
         limits = Limits(header_timeout=0.05)
-        plane = DataPlane(Dialogue().gate, limits, ManualClock(), "0123456789abcdef")
+        gate = Dialogue().gate
+        plane = DataPlane(gate, limits, ManualClock(), "0123456789abcdef", account=gate.account)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ready = asyncio.Event()
         made = Worker(QUICK, plane, Upkeep(), tls=context)
