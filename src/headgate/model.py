@@ -178,6 +178,8 @@ class Operation:
         body: how MLflow's newest known version takes the body; ``headgate.contract.body_handling``
             says it for any version.
         static: its responses are files that are the same for everybody, and sent compressed.
+        json_only: MLflow responds to it with JSON or with an empty body, and with nothing else.
+        own: it is one of the gate's own pages, which no MLflow sees.
         name: of the route, such as ``runs/create``; the methods of one route share it.
         also: further families that ``action`` must be allowed on.
         decides_by_body: which objects are acted on cannot be told without the body.
@@ -196,6 +198,8 @@ class Operation:
     size: SizeClass = SizeClass.API
     public: bool = False
     static: bool = False
+    json_only: bool = False
+    own: bool = False
     name: str = ""
     action: Action = Action.ADMINISTER
     also: tuple[str, ...] = ()

@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 from typing import Any, Final, Protocol
 
+from headgate.contract.responses import is_host_refusal
 from headgate.model import Reason
 
 ARTIFACTS: Final = "/api/2.0/mlflow-artifacts/artifacts"
-HOST_REFUSED: Final = b"Invalid Host header"
-"""What MLflow's Host check answers (mlflow/server/fastapi_security.py)."""
 MAX_SAID: Final = 300
 
 PAGE_CURE: Final = (
@@ -94,7 +93,7 @@ def expect(reply: Reply, method: str, target: str) -> None:
 def _diagnose(reply: Reply, path: str) -> tuple[Reason, str]:
     if reply.status == 401:
         return Reason.UPSTREAM_CREDENTIALS, CREDENTIALS_CURE
-    if reply.status == 403 and HOST_REFUSED in reply.body:
+    if reply.status == 403 and is_host_refusal(reply.body):
         return Reason.UPSTREAM_HOST_REFUSED, HOST_CURE
     if is_page(reply):
         return Reason.UPSTREAM_NOT_JSON, PAGE_CURE

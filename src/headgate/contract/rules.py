@@ -10,7 +10,7 @@ from importlib import resources
 from headgate.model import FAMILIES, Action, ObjectField, ObjectKind, Place, Retry, SizeClass
 
 REFUSE = "refuse"
-_SECTION = re.compile(r"\[([a-z-]+)\]")
+_SECTION = re.compile(r"\[([a-z-]+)\]((?: [a-z]+)*)")
 _OBJECT = re.compile(r"([a-z-]+)(\?|\||)=(\{\w+\}|\?\w+|[\w-]+:|[\w.\[\]]+)")
 _VERSION = re.compile(r"(\d\.\d)/(.+)")
 
@@ -34,6 +34,7 @@ class Rule:
     public: bool = False
     otlp: bool = False
     static: bool = False
+    json_only: bool = False
 
     def retry(self, method: str) -> Retry:
         """Whether a second execution may be risked."""
@@ -76,14 +77,14 @@ def parse(text: str) -> Iterator[Rule]:
     Raises:
         ValueError: for a line that is none, with its number.
     """
-    family = ""
+    family, shared = "", ""
     for number, line in enumerate(text.splitlines(), 1):
         section = _SECTION.fullmatch(line)
         if section:
-            family = section[1]
+            family, shared = section[1], section[2]
         elif line and not line.startswith("#"):
             try:
-                yield _rule(family, *line.split())
+                yield _rule(family, *line.split(), *shared.split())
             except (TypeError, ValueError) as error:
                 raise ValueError(f"rules.txt, line {number}: {error}") from error
 
@@ -113,12 +114,13 @@ def _with_detail(rule: Rule, detail: str) -> Rule:
         rule = replace(rule, repeatable=True)
     elif detail == "once":
         rule = replace(rule, once=True)
-    elif detail in ("public", "otlp", "static"):
+    elif detail in ("public", "otlp", "static", "json"):
         rule = replace(
             rule,
             public=rule.public or detail == "public",
             otlp=rule.otlp or detail == "otlp",
             static=rule.static or detail == "static",
+            json_only=rule.json_only or detail == "json",
         )
     elif key == "size":
         rule = replace(rule, size=SizeClass(value))

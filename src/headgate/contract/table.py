@@ -197,6 +197,8 @@ def _operation(
         public=rule.public,
         otlp=rule.otlp,
         static=rule.static,
+        json_only=rule.json_only,
+        own=rule.family == GATE,
         name=rule.name,
         action=rule.action,
         also=rule.also,

@@ -95,14 +95,15 @@ class Forward:
 
         ``known`` are the client's fields by lower-case name.
         """
-        if self.route.operation.family != "gate":
+        if not self.route.operation.own:
             shown = [(name, known.get(name.lower())) for name in (b"Authorization", b"Cookie")]
             return b"".join([b"%b: %b\r\n" % (name, value) for name, value in shown if value])
         name = self.principal.key_id or self.principal.name  # without keys, all are anonymous
         if not name:
             return b""
         # The pages show every upstream: what is granted on one of them alone does not count.
-        may = ",".join(each.value for each in self.principal.grants.everywhere.get("gate", ()))
+        granted = self.principal.grants.everywhere.get(self.route.operation.family, ())
+        may = ",".join(each.value for each in granted)
         return f"X-Headgate-Principal: {name}\r\nX-Headgate-May: {may}\r\n".encode("ascii")
 
 

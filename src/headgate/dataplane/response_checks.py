@@ -1,95 +1,56 @@
-"""Answers that are not what they seem: a page where JSON is due, a refusal of the gate's own Host.
+"""Responses that are not what they seem: a page in place of JSON, a refusal of the gate's own Host.
 
-To the client they would say that its request was wrong, and what is wrong is between the gate and
-MLflow.
+Passed on, they would tell the client that its request was wrong, while the fault lies between the
+gate and MLflow.  What MLflow's own responses look like is known to ``headgate.contract``.
 """
 
 from __future__ import annotations
 
 import enum
-import json
 from typing import Final
 
-from headgate.errors import REASONS
-from headgate.model import Operation, Reason
+from headgate.contract.responses import (
+    MAX_SENTENCE,
+    is_host_refusal,
+    is_sentence,
+    sentence_as_json,
+)
+from headgate.model import Operation
 from headgate.wire.response import Response
 
 JSON: Final = b"application/json"
 _TEXT: Final = b"text/plain"
 _HTML: Final = b"text/html"
-_HOST_REFUSED: Final = b"Invalid Host header"
-"""What MLflow's Host check answers (mlflow/server/fastapi_security.py)."""
 _OF_BODY: Final = frozenset({b"content-type", b"content-length", b"content-encoding"})
-_MARKUP: Final = ("</", "<!", "<?", "/>", "<html", "<head", "<body", "<p>", "<br>", "<h1")
-MAX_HELD: Final = 1024
-"""Bytes of an answer's body that are waited for: that refusal is short, and so are sentences."""
-_JSON_FAMILIES: Final = frozenset(
-    {
-        "experiments",
-        "runs",
-        "metrics",
-        "models",
-        "logged-models",
-        "traces",
-        "datasets",
-        "assessments",
-        "scorers",
-        "prompts",
-        "webhooks",
-        "workspaces",
-    }
-)
-"""Families whose routes answer JSON alone."""
-_JSON_ROUTES: Final = frozenset(
-    {
-        "artifacts/list",
-        "artifacts/list-store",
-        "artifacts/list-of-logged-model",
-        # And those that write: who is answered with a login page would think it is kept.
-        "artifacts/upload",
-        "artifacts/upload-small",
-        "artifacts/delete",
-        "artifacts/mpu/create",
-        "artifacts/mpu/complete",
-        "artifacts/mpu/abort",
-    }
-)
-"""Routes of other families that do, or answer nothing at all."""
+MAX_HELD: Final = MAX_SENTENCE
+"""Bytes of a response's body that are held back: all that is looked for is shorter."""
 
 
 def is_wrong_page(page: Response, operation: Operation, *, shown: bool) -> bool:
-    """Whether it is not what MLflow answers to this operation.
+    """Whether it is not what MLflow responds to this operation.
 
-    Its own authentication asks for credentials wherever it may be, and means the gate's, but for a
-    client whose credentials it was ``shown``.
+    MLflow's own authentication responds 401 to any route.  That is meant for the gate, unless
+    MLflow was ``shown`` the client's own credentials.
     """
     if page.media_type not in (_HTML, _TEXT):
         return False
     if page.status == 401:
         return not shown
-    return page.media_type == _HTML and _wants_json(operation)
-
-
-def _wants_json(operation: Operation) -> bool:
-    return operation.family in _JSON_FAMILIES or operation.name in _JSON_ROUTES
+    return page.media_type == _HTML and operation.json_only
 
 
 def may_be_sentence(response: Response, operation: Operation) -> bool:
-    """Whether it may be MLflow's word for a part of it that is switched off.
-
-    MLflow says so in plain text that it calls ``text/html``, with status 503 (``_disable_if_...``
-    and ``_disable_unless_...`` of mlflow/server/handlers.py, 2.9.2 to 3.17.2).
-    """
-    return response.status == 503 and response.media_type == _HTML and _wants_json(operation)
+    """Whether its body has to be seen: it may say which part of MLflow is switched off."""
+    return response.status == 503 and response.media_type == _HTML and operation.json_only
 
 
 def may_be_host_refusal(response: Response) -> bool:
-    """Whether its body must be seen to tell."""
+    """Whether its body has to be seen: it may be that of MLflow's Host check."""
     return response.status == 403 and response.media_type == _TEXT
 
 
 class Classification(enum.Enum):
-    """What a held answer has turned out to be."""
+    """What a held response has turned out to be."""
 
     UNKNOWN = enum.auto()
     GENUINE = enum.auto()
@@ -99,9 +60,9 @@ class Classification(enum.Enum):
 
 
 class HeldResponse:
-    """The part that has come of an answer that may be MLflow's refusal of the gate's Host.
+    """A response of which the head and a part of the body have come, and which is held back.
 
-    Or that may be a sentence of MLflow's, see ``may_be_sentence``.
+    It may be the Host check's (``may_be_host_refusal``) or a sentence (``may_be_sentence``).
     """
 
     __slots__ = ("pieces", "response")
@@ -117,16 +78,14 @@ class HeldResponse:
         if self.response.media_type == _HTML:
             if not done and len(body) <= MAX_HELD:
                 return Classification.UNKNOWN
-            return Classification.SENTENCE if _is_sentence(body) else Classification.PAGE
-        if done and _HOST_REFUSED in body:
+            return Classification.SENTENCE if is_sentence(body) else Classification.PAGE
+        if done and is_host_refusal(body):
             return Classification.REFUSAL
         return Classification.GENUINE if done or len(body) > MAX_HELD else Classification.UNKNOWN
 
-    def told(self) -> tuple[Response, bytes]:
-        """The sentence in the shape of MLflow's errors, which its clients print: head and body."""
-        sentence = b"".join(self.pieces).decode("utf-8")
-        error_code = REASONS[Reason.NO_ENDPOINT].error_code
-        body = json.dumps({"error_code": error_code, "message": sentence.strip()}).encode()
+    def as_json(self) -> tuple[Response, bytes]:
+        """The head and the body of the response that the client gets in place of a sentence."""
+        body = sentence_as_json(b"".join(self.pieces))
         head = Response(b"", b"GET")
         head.status = self.response.status
         kept = [
@@ -139,15 +98,3 @@ class HeldResponse:
             len(body),
         )
         return head, body
-
-
-def _is_sentence(body: bytes) -> bool:
-    """Whether it is a line of text, and no markup but the patterns of routes (``<path:name>``)."""
-    try:
-        text = body.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        return False
-    if not text or len(body) > MAX_HELD or not text.isprintable():
-        return False
-    lowered = text.lower()
-    return not any(mark in lowered for mark in _MARKUP) and not lowered.startswith("<")

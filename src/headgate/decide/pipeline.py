@@ -196,7 +196,7 @@ class Pipeline:
                 return Redirect(prefix + b"/" + target.query)
             path = b"/"
         operation = classify(request.method, path)
-        if operation is not None and operation.family == "gate":
+        if operation is not None and operation.own:
             balancer = self._control
         artifact = operation is not None and operation.ends_in_artifact
         if operation is None or balancer is None or (target.loose and not artifact):

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from headgate.cluster import Found
 from headgate.config import Limits, Upstream
-from headgate.contract.diagnosis import CREDENTIALS_CURE, HOST_REFUSED, PAGE_CURE, is_page
+from headgate.contract.diagnosis import CREDENTIALS_CURE, PAGE_CURE, is_page
+from headgate.contract.responses import is_host_refusal
 from headgate.contract.use import Ask
 from headgate.dataplane.call import CallError, CallFailure, CallResponse
 from headgate.discovery import Discovery, discovery_for
@@ -156,7 +157,7 @@ def _unauthenticated(endpoint: Endpoint) -> Finding:
 
 def _host_check(endpoint: Endpoint, host: str, answer: CallResponse) -> Finding:
     step = f"pass the Host check of {endpoint}"
-    if answer.status == 403 and HOST_REFUSED in answer.body:
+    if answer.status == 403 and is_host_refusal(answer.body):
         anywhere = f"{host.rpartition(':')[0] or host}:*"
         cure = (
             f"Add '{host}', or '{anywhere}' for any port, to MLflow's --allowed-hosts (the list is "

@@ -23,9 +23,9 @@ from headgate.model import BodyHandling, Operation, Outcome, Phase, Principal, R
 from headgate.wire.request import Request
 
 STREAM = Operation("artifacts", Retry.NEVER, BodyHandling.STREAM)
-LENGTH = Operation("runs", Retry.NEVER, BodyHandling.LENGTH)
-SAFE = Operation("runs", Retry.SAFE, BodyHandling.LENGTH)
-SAFE_STREAM = Operation("traces", Retry.SAFE, BodyHandling.STREAM)
+LENGTH = Operation("runs", Retry.NEVER, BodyHandling.LENGTH, json_only=True)
+SAFE = Operation("runs", Retry.SAFE, BodyHandling.LENGTH, json_only=True)
+SAFE_STREAM = Operation("traces", Retry.SAFE, BodyHandling.STREAM, json_only=True)
 REFUSED = Refuse(
     Refusal(Reason.UNAUTHENTICATED, "No key.", challenge=True, detail="no key"),
     Phase.AUTHENTICATE,

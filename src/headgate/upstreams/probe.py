@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from headgate.cluster import ProbeResult
-from headgate.contract.diagnosis import HOST_REFUSED, AskError, is_page
+from headgate.contract.diagnosis import AskError, is_page
+from headgate.contract.responses import is_host_refusal
 from headgate.contract.snapshots import numbers
 from headgate.contract.use import use
 from headgate.dataplane.call import CallError, CallResponse
@@ -97,7 +98,7 @@ async def _probe(
         with contextlib.suppress(CallError):  # that it is well is known already
             version = _version_in(await ask(base + b"/version"))
             info = await ask(spoken(b"GET", SERVER_INFO))
-            if info.status == 403 and HOST_REFUSED in info.body:
+            if info.status == 403 and is_host_refusal(info.body):
                 return ProbeResult(False, latency, _HOST_REFUSED, version)
 
     async def ask_api(method: str, target: str, body: bytes) -> CallResponse:

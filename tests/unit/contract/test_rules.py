@@ -148,6 +148,14 @@ def test_a_line_that_says_nothing_is_refused(line: str) -> None:
         list(parse(f"[runs]\n{line}\n"))
 
 
+def test_details_of_a_family_hold_for_each_of_its_lines() -> None:
+    lines = "runs/x  read  GET  mlflow/x\nruns/y  read  GET  mlflow/y  once\n"
+    first, second = parse(f"[runs] json\n{lines}")
+    assert (first.json_only, first.once) == (True, False)
+    assert (second.json_only, second.once) == (True, True)
+    assert not any(rule.json_only for rule in parse(f"[runs]\n{lines}"))
+
+
 def test_a_line_of_no_family_is_refused() -> None:
     with pytest.raises(ValueError, match="line 2: 'run' is no family"):
         list(parse("[run]\nrun/x  read  GET  mlflow/x\n"))

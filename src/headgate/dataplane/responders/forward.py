@@ -262,7 +262,7 @@ class Forwarding(Attempts):
         elif opinion is Classification.SENTENCE:
             self._held = None
             self._result = _OK  # MLflow is well, and says what is switched off
-            head, body = held.told()
+            head, body = held.as_json()
             self._pass_on(head, [body], done=True)
         elif opinion is not Classification.UNKNOWN:
             self._held = None
@@ -328,7 +328,7 @@ class Forwarding(Attempts):
             )
         if route.operation.static:
             lines = varying(lines, weak=response.status == 304)
-        if route.operation.family == "gate":
+        if route.operation.own:
             self.reason = local_responses.reason_of_page(response)
             lines += local_responses.reason_line(self.reason)
         if not response.delimited and not self._head_only:
