@@ -28,7 +28,7 @@ class Bulk:
         With ``together`` the server takes no byte before all of them are under way.
 
         Raises:
-            ConnectionError: an answer is not 200, or a connection breaks.
+            ConnectionError: a response is not 200, or a connection breaks.
         """
         count = connections if together else 0
         content = memory()
@@ -79,7 +79,7 @@ def _at_once(task: Callable[[], None], count: int) -> float:
 
 
 def _read_head(connection: socket.socket) -> bytes:
-    """Read an answer's head; returns what came behind it."""
+    """Read a response's head; returns what came behind it."""
     held = b""
     while b"\r\n\r\n" not in held:
         data = connection.recv(65536)
@@ -88,5 +88,5 @@ def _read_head(connection: socket.socket) -> bytes:
         held += data
     head, _, rest = held.partition(b"\r\n\r\n")
     if b" 200 " not in head.partition(b"\r\n")[0]:
-        raise ConnectionError(f"the answer is {head!r}")
+        raise ConnectionError(f"the response is {head!r}")
     return rest

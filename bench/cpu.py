@@ -24,9 +24,9 @@ CASES = {
 def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
     """Load one proxy at a time, for each case and round.
 
-    ``alike`` sends one request again and again and gets the same answer's head each time;
+    ``alike`` sends one request again and again and gets the same response's head each time;
     ``varied`` has another query, trace context and answer field each time, so that nothing about
-    heads can be remembered; ``post`` logs a metric: the body and its length change, the answers'
+    heads can be remembered; ``post`` logs a metric: the body and its length change, the responses'
     heads do not.
     """
     found = []

@@ -238,7 +238,7 @@ def _time(
 
 
 async def _first_exchange(
-    client: ClientConnection, request: bytes, answer: bytes
+    client: ClientConnection, request: bytes, response: bytes
 ) -> asyncio.Protocol:
     """Let the gate open its connection to MLflow; returns that connection."""
     loop = asyncio.get_running_loop()
@@ -248,16 +248,16 @@ async def _first_exchange(
         while True:
             upstream, sent = await loop.asked.get()
             if sent.startswith(request[: request.index(b"?")]):  # else the gate asks for itself
-                upstream.data_received(answer)
+                upstream.data_received(response)
                 return upstream
 
 
 def _pass(
     client: ClientConnection, upstream: asyncio.Protocol, exchanges: Sequence[tuple[bytes, bytes]]
 ) -> None:
-    for request, answer in exchanges:
+    for request, response in exchanges:
         client.data_received(request)
-        upstream.data_received(answer)
+        upstream.data_received(response)
 
 
 def _messages(case: str, key: str) -> list[tuple[bytes, bytes]]:
@@ -265,7 +265,7 @@ def _messages(case: str, key: str) -> list[tuple[bytes, bytes]]:
 
 
 def _exchange(case: str, key: str, number: int) -> tuple[bytes, bytes]:
-    """A request as MLflow's client sends it, and an answer to it."""
+    """A request as MLflow's client sends it, and a response to it."""
     fields = [
         "Host: 127.0.0.1:8080",
         bearer(key),
@@ -274,11 +274,11 @@ def _exchange(case: str, key: str, number: int) -> tuple[bytes, bytes]:
         "Accept-Encoding: gzip, deflate",
         "Accept: */*",
     ]
-    line, body, answer_field = "GET /api/2.0/mlflow/experiments/get?experiment_id=1", "", ""
+    line, body, response_field = "GET /api/2.0/mlflow/experiments/get?experiment_id=1", "", ""
     if case == "varied":
         line = f"GET /api/2.0/mlflow/experiments/get?experiment_id={number}"
         fields.append(f"traceparent: 00-{number:032x}-{number:016x}-01")
-        answer_field = f"X-Answer: {number:032x}\r\n"
+        response_field = f"X-Response: {number:032x}\r\n"
     elif case == "post":
         line = "POST /api/2.0/mlflow/runs/log-metric"
         name = ("loss", "accuracy", "learning_rate")[number % 3]
@@ -289,7 +289,7 @@ def _exchange(case: str, key: str, number: int) -> tuple[bytes, bytes]:
         "HTTP/1.1 200 OK\r\nServer: uvicorn\r\nDate: Tue, 24 Nov 2026 06:00:00 GMT\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(_BODY)}\r\n"
         "X-Content-Type-Options: nosniff\r\nX-Frame-Options: SAMEORIGIN\r\n"
-        f"{answer_field}\r\n"
+        f"{response_field}\r\n"
     )
     return request.encode("ascii"), head.encode("ascii") + _BODY
 

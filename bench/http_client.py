@@ -29,17 +29,17 @@ class KeptConnection:
         ).encode("ascii")
 
     def ask(self) -> None:
-        """Send the request and read its whole answer.
+        """Send the request and read its whole response.
 
         Raises:
-            ConnectionError: the answer is not 200, has no length, or breaks off.
+            ConnectionError: the response is not 200, has no length, or breaks off.
         """
         self._socket.sendall(self._request)
         held = b""
         while True:
             data = self._socket.recv(65536)
             if not data:
-                raise ConnectionError(f"closed within the answer {held!r}")
+                raise ConnectionError(f"closed within the response {held!r}")
             held += data
             head, end, body = held.partition(b"\r\n\r\n")
             if end and len(body) >= _length(head):
@@ -59,7 +59,7 @@ class KeptConnection:
 
 def _length(head: bytes) -> int:
     if not head.startswith(b"HTTP/1.1 200 "):
-        raise ConnectionError(f"the answer is {head!r}")
+        raise ConnectionError(f"the response is {head!r}")
     for line in head.split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":

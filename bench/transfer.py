@@ -27,7 +27,7 @@ class Artifact:
         """PUT the content to ``target`` and return the seconds it took.
 
         Raises:
-            TransferError: when the answer is not 200.
+            TransferError: when the response is not 200.
         """
         started = time.monotonic()
         with RawClient(host, port, WAIT_SECONDS) as client:
@@ -35,15 +35,15 @@ class Artifact:
             client.send(request_head("PUT", target, length, *fields, host=f"{host}:{port}"))
             for start in range(0, self.size, BLOCK):
                 client.send(self._block[: self.size - start])
-            answer = client.answer()
-        if answer.status != 200:
-            raise TransferError(f"the upload was answered with {answer}")
+            response = client.response()
+        if response.status != 200:
+            raise TransferError(f"the upload was answered with {response}")
         return time.monotonic() - started
 
     def download(self, host: str, port: int, target: str, *fields: str, rest: float = 0) -> float:
         """GET ``target``, compare each byte of it, and return the seconds it took.
 
-        After the answer's head the reader rests for ``rest`` seconds: what a program in between
+        After the response's head the reader rests for ``rest`` seconds: what a program in between
         takes in meanwhile, it has to hold.
 
         Raises:
@@ -52,7 +52,7 @@ class Artifact:
         started = time.monotonic()
         with RawClient(host, port, WAIT_SECONDS) as client:
             client.send(request_head("GET", target, *fields, host=f"{host}:{port}"))
-            head = client.answer_head()
+            head = client.response_head()
             if head.status != 200 or head.get("Content-Length") != str(self.size):
                 raise TransferError(f"the download was answered with {head}")
             threading.Event().wait(rest)

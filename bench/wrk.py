@@ -33,7 +33,7 @@ def run(kind: str, port: int, key: str, *, connections: int, seconds: int) -> Lo
     """Send requests of ``kind`` (see ``peers/wrk.lua``) with one thread of wrk.
 
     Raises:
-        CannotMeasureError: there is no wrk, an answer was not 2xx, or a connection failed.
+        CannotMeasureError: there is no wrk, a response was not 2xx, or a connection failed.
     """
     command = [str(PACKAGE.program), "-t1", f"-c{connections}", f"-d{seconds}s"]
     command += ["-s", str(_SCRIPT), f"http://{HOST}:{port}", "--", kind]

@@ -44,9 +44,9 @@ class _Server:
                         return
                     held += data
                 head, _, held = held.partition(b"\r\n\r\n")
-                held = self._answer(connection, head, held)
+                held = self._response(connection, head, held)
 
-    def _answer(self, connection: socket.socket, head: bytes, held: bytes) -> bytes:
+    def _response(self, connection: socket.socket, head: bytes, held: bytes) -> bytes:
         """Serve one request; returns what of ``held`` is not its body."""
         line, *fields = head.split(b"\r\n")
         method, target, _ = line.split(b" ")

@@ -38,7 +38,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Sink:
-    """The server behind the proxies; ``varied`` gives each answer a field of its own."""
+    """The server behind the proxies; ``varied`` gives each response a field of its own."""
 
     alike: int
     varied: int

@@ -61,18 +61,18 @@ class _Proxy:
             headers=self._headers(request, request_id),
             content=request.stream() if has_body else None,
         )
-        answer = await self._client.send(outgoing, stream=True)
+        received = await self._client.send(outgoing, stream=True)
 
         async def done() -> None:
-            await answer.aclose()
-            self._account(request, principal, request_id, answer, time.monotonic() - started)
+            await received.aclose()
+            self._account(request, principal, request_id, received, time.monotonic() - started)
 
         response = StreamingResponse(
-            answer.aiter_raw(), status_code=answer.status_code, background=BackgroundTask(done)
+            received.aiter_raw(), status_code=received.status_code, background=BackgroundTask(done)
         )
         response.raw_headers = [
             (name.lower(), value)
-            for name, value in answer.headers.raw
+            for name, value in received.headers.raw
             if name.lower().decode() not in _HOP_BY_HOP
         ]
         response.headers["x-request-id"] = request_id
@@ -95,12 +95,12 @@ class _Proxy:
         request: Request,
         principal: str,
         request_id: str,
-        answer: httpx.Response,
+        received: httpx.Response,
         seconds: float,
     ) -> None:
         outcome = {
             "time": time.time(),
-            "status": answer.status_code,
+            "status": received.status_code,
             "method": request.method,
             "path": request.url.path,
             "principal": principal,
@@ -109,7 +109,7 @@ class _Proxy:
             "endpoint": self._upstream,
             "duration": round(seconds, 6),
             "bytes_in": int(request.headers.get("content-length", 0)),
-            "bytes_out": answer.num_bytes_downloaded,
+            "bytes_out": received.num_bytes_downloaded,
             "user_agent": request.headers.get("user-agent", ""),
         }
         self._log.write(json.dumps(outcome) + "\n")

@@ -8,7 +8,7 @@ from headgate.errors import REASONS, Fault
 _INTRODUCTION = """# Reason codes
 
 Every request ends with exactly one of these codes. It stands in the access log (`reason`) and, on
-every answer that the gate itself made, in the header `X-Headgate-Reason`; an answer without that
+every response that the gate itself made, in the header `X-Headgate-Reason`; a response without that
 header is MLflow's own. The body of a refusal is JSON in MLflow's shape,
 `{"error_code": …, "message": …}`, so that MLflow's client shows the message to its user. The
 gate's own pages, its redirects and what it answers in MLflow's place bear the header too:
@@ -16,10 +16,10 @@ gate's own pages, its redirects and what it answers in MLflow's place bear the h
 
 """
 _LEGEND = """
-*Status* is what a client is sent in the usual case; the answer to a particular request may be more
-exact. *Try again*: the same request may succeed later; where `Retry-After` is sent, MLflow's client
-waits that long and comes back by itself. 499 is never sent, since nobody is left to read it; it
-stands in the log alone.
+*Status* is what a client is sent in the usual case; the response to a particular request may be
+more exact. *Try again*: the same request may succeed later; where `Retry-After` is sent, MLflow's
+client waits that long and comes back by itself. 499 is never sent, since nobody is left to read
+it; it stands in the log alone.
 """
 _WHO_ACTS = {
     Fault.NOBODY: "nobody",

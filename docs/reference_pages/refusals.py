@@ -156,7 +156,7 @@ def sentences(modules: Sequence[str]) -> list[Sentence]:
     return [
         Sentence(what[:1].upper() + what[1:], cure)
         for what, cure in found
-        if not what.startswith("the answer")  # MLflow's
+        if not what.startswith("the response")  # MLflow's
     ]
 
 

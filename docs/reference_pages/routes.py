@@ -75,11 +75,11 @@ def _translation(upstream: str, method: str, path: str, dialect: Dialect) -> Seq
     operation = classify(method.encode("ascii"), encoded)
     if operation is None:
         raise ValueError(f"{method} {path} is no route any more")
-    answer = translate(method.encode("ascii"), operation, encoded, dialect)
-    if isinstance(answer, Refusal):
-        sent = f"nothing; the client is answered 404: *{answer.message}*"
+    response = translate(method.encode("ascii"), operation, encoded, dialect)
+    if isinstance(response, Refusal):
+        sent = f"nothing; the client is answered 404: *{response.message}*"
     else:
-        sent = f"`{answer.path.decode('ascii').replace('%E2%80%A6', '…')}`"
+        sent = f"`{response.path.decode('ascii').replace('%E2%80%A6', '…')}`"
     return upstream, f"`{method} {path}`", sent
 
 

@@ -42,7 +42,7 @@ REASONS: Final[Mapping[Reason, ReasonRule]] = {
         "OK",
         Fault.NOBODY,
         False,
-        "MLflow answered, with whatever status the answer carries; or the gate, and all is well.",
+        "MLflow answered, with whatever status the response carries; or the gate, and all is well.",
     ),
     Reason.UNAUTHENTICATED: ReasonRule(
         401,
@@ -180,11 +180,11 @@ REASONS: Final[Mapping[Reason, ReasonRule]] = {
         "INTERNAL_ERROR",
         Fault.UPSTREAM,
         False,
-        "MLflow's answer is not valid HTTP, or fails a check of the gate's.",
+        "MLflow's response is not valid HTTP, or fails a check of the gate's.",
         "no valid response from MLflow",
     ),
     Reason.CLIENT_GONE: ReasonRule(
-        499, "CANCELLED", Fault.CLIENT, True, "The client left before the answer was complete."
+        499, "CANCELLED", Fault.CLIENT, True, "The client left before the response was complete."
     ),
     Reason.INTERNAL: ReasonRule(
         500,
@@ -199,7 +199,7 @@ REASONS: Final[Mapping[Reason, ReasonRule]] = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer that the gate itself gives.
+    """A response that the gate itself gives.
 
     ``message`` is one sentence for a person: who refused, why, and what to do.  It never holds
     a credential.  ``retry_after`` is seconds.  ``status``, ``error_code`` and ``phrase``, each a

@@ -1,7 +1,7 @@
 """What each kind of failure means to an operator, and what to do next.  Tables, no code.
 
 Texts may name ``{url}``, ``{address}`` and ``{host}`` (the server under test), and
-``{location}``, ``{server}`` and ``{status}`` (its answer).
+``{location}``, ``{server}`` and ``{status}`` (its response).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ UNKNOWN_REASON = Advice(
     "Do what its message says; its log has the details under the request id.",
 )
 UNEXPLAINED = Advice(
-    "The MLflow client did not accept the last answer.",
+    "The MLflow client did not accept the last response.",
     "Read the message; if it names no cause, compare the versions of client and server.",
 )
 
@@ -79,7 +79,7 @@ FAULTS: Mapping[Fault, Advice] = {
         "this machine, or correct --url.",
     ),
     Fault.READ_TIMEOUT: Advice(
-        "The connection stands, and no answer came in time.",
+        "The connection stands, and no response came in time.",
         "Look at the load and the log of the gate and of MLflow; a firewall between them that "
         "drops packets looks the same.",
     ),
@@ -90,7 +90,7 @@ FAULTS: Mapping[Fault, Advice] = {
         "show a certificate, set MLFLOW_TRACKING_CLIENT_CERT_PATH to a file with it and its key.",
     ),
     Fault.OTHER: Advice(
-        "The request could not be sent, or its answer could not be read.",
+        "The request could not be sent, or its response could not be read.",
         "Read the message; it comes from the HTTP library of the MLflow client.",
     ),
 }
@@ -229,8 +229,8 @@ TEXT_RULES = (
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerRule:
-    """For answers that the gate did not make."""
+class ResponseRule:
+    """For responses that the gate did not make."""
 
     applies: Callable[[Exchange], bool]
     advice: Advice
@@ -248,8 +248,8 @@ def _by_other(*codes: int) -> Callable[[Exchange], bool]:
     return lambda exchange: exchange.status in codes and answerer(exchange) is Answerer.OTHER
 
 
-ANSWER_RULES = (
-    AnswerRule(
+RESPONSE_RULES = (
+    ResponseRule(
         _says(INVALID_HOST),
         Advice(
             "MLflow refuses the Host header it was sent.",
@@ -257,14 +257,14 @@ ANSWER_RULES = (
             "upstreams.default.host_header at the gate.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         _says(CROSS_ORIGIN),
         Advice(
             "MLflow refuses the Origin header it was sent.",
             "Start MLflow with --cors-allowed-origins naming the public address.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         lambda exchange: 300 <= exchange.status < 400,
         Advice(
             "{url} redirects to {location}, and a redirected POST loses its body.",
@@ -272,18 +272,18 @@ ANSWER_RULES = (
             "pass without it.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         lambda exchange: exchange.status < 300 and exchange.content_type == "text/html",
         _NOT_MLFLOW,
     ),
-    AnswerRule(
+    ResponseRule(
         _by_other(401),
         Advice(
             "Something in front of the gate asks for credentials of its own ({server}).",
             "Let API requests pass it, or point --url at the gate itself.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         _status(401),
         Advice(
             "MLflow itself asks for credentials: its own authentication is switched on.",
@@ -291,28 +291,28 @@ ANSWER_RULES = (
             "--auth basic with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         _by_other(403),
         Advice(
             "Something in front of the gate refuses the request ({server}).",
             "Look for a web application firewall or an access rule there.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         _status(403),
         Advice(
             "MLflow's own permissions do not allow this request.",
             "Grant the user this permission in MLflow, or leave authorisation to the gate.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         lambda exchange: exchange.status == 404 and exchange.error_code == "ENDPOINT_NOT_FOUND",
         Advice(
             "This MLflow server does not have the endpoint.",
             "Compare the versions of client and server; the server may be too old.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         lambda exchange: exchange.status == 404 and bool(exchange.error_code),
         Advice(
             "MLflow does not have what an earlier step made.",
@@ -320,15 +320,15 @@ ANSWER_RULES = (
             "that removes things.",
         ),
     ),
-    AnswerRule(_by_other(404), _NOT_MLFLOW),
-    AnswerRule(
+    ResponseRule(_by_other(404), _NOT_MLFLOW),
+    ResponseRule(
         _status(404),
         Advice(
             "MLflow serves no such path: the prefix in --url reached it.",
             "Point --url at the gate, which removes its prefixes, or at MLflow's own root.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         _status(405),
         Advice(
             "The path exists and the method is not allowed there.",
@@ -336,35 +336,35 @@ ANSWER_RULES = (
             "PUT, PATCH or DELETE.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         _status(413),
         Advice(
             "A server on the way limits the size of a body ({server}).",
             "Raise its limit (nginx: client_max_body_size 0), or verify with a smaller --size.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         _status(429),
         Advice(
             "A server on the way limits the rate of requests ({server}).",
             "Raise its limit, or wait and run again.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         _by_other(502, 503, 504),
         Advice(
             "A load balancer or proxy has no healthy gate behind it ({server}).",
             "Look at its target health and at the gate's /-/readyz.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         _status(501),
         Advice(
             "MLflow's artifact store or tracking store cannot do this.",
             "Run MLflow with a database (--backend-store-uri) and with --artifacts-destination.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         lambda exchange: exchange.status >= 500,
         Advice(
             "MLflow failed while it carried the request out.",
@@ -372,7 +372,7 @@ ANSWER_RULES = (
             "are the usual causes.",
         ),
     ),
-    AnswerRule(
+    ResponseRule(
         lambda exchange: 400 <= exchange.status < 500,
         Advice(
             "MLflow does not accept the request (status {status}).",

@@ -1,7 +1,7 @@
 """From a failed step to what an operator should do next.  Pure.
 
 A failure without a failed request is explained by the client's own words; else by what kept the
-request from being answered, by the gate's reason code, or by the answer itself, in this order.
+request from being answered, by the gate's reason code, or by the response itself, in this order.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Symptom:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A failure as it is reported.  ``status`` is 0 where there was no answer."""
+    """A failure as it is reported.  ``status`` is 0 where there was no response."""
 
     request: str
     status: int
@@ -88,5 +88,5 @@ def _explain_exchange(exchange: Exchange) -> Advice:
         return advice.FAULTS[exchange.fault]
     if exchange.failed and exchange.reason:
         return advice.REASONS.get(exchange.reason, advice.UNKNOWN_REASON)
-    rules = (rule.advice for rule in advice.ANSWER_RULES if rule.applies(exchange))
+    rules = (rule.advice for rule in advice.RESPONSE_RULES if rule.applies(exchange))
     return next(rules, advice.UNEXPLAINED)

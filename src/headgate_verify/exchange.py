@@ -29,7 +29,7 @@ _MARKUP = re.compile(
 
 
 class Fault(enum.StrEnum):
-    """Why a request got no answer."""
+    """Why a request got no response."""
 
     REFUSED = "refused"
     UNKNOWN_NAME = "unknown_name"
@@ -43,7 +43,7 @@ class Fault(enum.StrEnum):
 
 
 class Answerer(enum.StrEnum):
-    """Who made the answer."""
+    """Who made the response."""
 
     GATE = "gate"
     MLFLOW = "mlflow"
@@ -53,7 +53,7 @@ class Answerer(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and what came back: an answer (``status``) or none (``fault``).
+    """A request and what came back: a response (``status``) or none (``fault``).
 
     ``path`` has no query: queries can carry credentials.  ``reason`` is the value of
     ``X-Headgate-Reason``, which only answers of the gate itself carry.
@@ -83,7 +83,7 @@ class Exchange:
 def answered(
     method: str, target: str, status: int, headers: Mapping[str, str], body: bytes
 ) -> Exchange:
-    """The exchange of an answer; ``body`` may be empty where nobody needs to read it."""
+    """The exchange of a response; ``body`` may be empty where nobody needs to read it."""
     document = _json_object(body)
     return Exchange(
         method=method,
@@ -100,7 +100,7 @@ def answered(
 
 
 def unanswered(method: str, target: str, error: BaseException) -> Exchange:
-    """The exchange of a request that got no answer."""
+    """The exchange of a request that got no response."""
     return Exchange(
         method=method,
         path=urlsplit(target).path or "/",
@@ -110,7 +110,7 @@ def unanswered(method: str, target: str, error: BaseException) -> Exchange:
 
 
 def answerer(exchange: Exchange | None) -> Answerer | None:
-    """Who made an answer: the gate marks its own; MLflow is known by its shapes."""
+    """Who made a response: the gate marks its own; MLflow is known by its shapes."""
     if exchange is None:
         return None
     if exchange.fault is not None:

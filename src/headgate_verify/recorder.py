@@ -3,8 +3,8 @@
 MLflow turns failures into texts: status, headers and often the body are gone by the time its
 exception arrives.  Two public methods of the libraries under it see every attempt, so they are
 wrapped for as long as the recorder is installed: ``requests.adapters.HTTPAdapter.send`` (the
-answer, or what kept the request from being sent) and ``urllib3.Retry.increment`` (each attempt
-that is to be repeated, and the last one, whose answer urllib3 discards).
+response, or what kept the request from being sent) and ``urllib3.Retry.increment`` (each attempt
+that is to be repeated, and the last one, whose response urllib3 discards).
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _replaced(owner: type, name: str, method: Callable[..., object]) -> Iterator
 
 
 def _final(request: requests.PreparedRequest, response: requests.Response) -> Exchange:
-    """An answer that the client is given; only the body of an error is looked at."""
+    """A response that the client is given; only the body of an error is looked at."""
     body = b""
     if response.status_code >= 400:
         try:
@@ -123,7 +123,7 @@ def _attempt(
     method: str, url: str, response: BaseHTTPResponse | None, error: Exception | None
 ) -> Exchange:
     if response is None:
-        return unanswered(method, url, error or urllib3_exceptions.HTTPError("no answer"))
+        return unanswered(method, url, error or urllib3_exceptions.HTTPError("no response"))
     try:
         body = response.read(_BODY_LIMIT, decode_content=True)
     except (OSError, urllib3_exceptions.HTTPError):

@@ -69,7 +69,7 @@ class Subject:
     """The server under test as the steps see it.
 
     ``size`` is bytes.  ``made`` maps a kind of thing to what it is called; a step enters what
-    it is about to make before it makes it, so that an answer lost on the way leaves no orphan.
+    it is about to make before it makes it, so that a response lost on the way leaves no orphan.
     """
 
     url: str

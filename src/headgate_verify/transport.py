@@ -17,7 +17,7 @@ def send(url: str, path: str, method: str, **options: Any) -> requests.Response:
     """Send one request to the server at ``url``, with MLflow's retries unless ``options`` differ.
 
     Raises:
-        MlflowException: when no answer comes.
+        MlflowException: when no response comes.
     """
     response: requests.Response = _send(_credentials(url), path, method, **options)
     return response

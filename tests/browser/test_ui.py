@@ -91,15 +91,15 @@ def create_run(gate: Gate, key: str, experiment: str, run: str) -> None:
     """Make an experiment with one run, over the REST API behind the gate."""
 
     def call(path: str, message: object) -> dict[str, str]:
-        answer = gate.ask(
+        response = gate.ask(
             "POST",
             f"/mlflow/api/2.0/mlflow/{path}",
             "Content-Type: application/json",
             key=key,
             body=json.dumps(message).encode(),
         )
-        assert answer.status == 200, answer
-        created: dict[str, str] = json.loads(answer.body)
+        assert response.status == 200, response
+        created: dict[str, str] = json.loads(response.body)
         return created
 
     experiment_id = call("experiments/create", {"name": experiment})["experiment_id"]

@@ -61,7 +61,7 @@ def request(data: bytes) -> str:
 
 
 def response(data: bytes) -> str:
-    """An answer, to a method that its first byte chooses."""
+    """A response, to a method that its first byte chooses."""
     method = (b"GET", b"HEAD", b"POST")[data[0] % 3] if data else b"GET"
     block, following = first_head(data[1:])
     for later in (block, first_head(following)[0], block.replace(b"5", b"6")):
@@ -204,7 +204,7 @@ def meaning(block: bytes, last: Request | None) -> tuple[object, ...]:
 
 
 def shown(block: bytes, method: bytes, last: bytes | None) -> tuple[object, ...]:
-    """What an answer's head says when it comes after the head ``last``, for comparison."""
+    """What a response's head says when it comes after the head ``last``, for comparison."""
     before = read_response(last, method, MAX_FIELDS) if last is not None else None
     try:
         found = read_response(block, method, MAX_FIELDS, before)

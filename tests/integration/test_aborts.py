@@ -9,10 +9,10 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from tests.support.byte_stream import ClosedError
-from tests.support.raw import RawAnswer, RawClient, chunk
+from tests.support.raw import RawClient, RawResponse, chunk
 from tests.support.recording_upstream import Exchange, Script
 from tests.support.scene import Scene, running_scene
-from tests.support.scripts import answer_bytes, broken_off, closed, fixed, silent
+from tests.support.scripts import broken_off, closed, fixed, response_bytes, silent
 
 CLIENTS = 25
 PART = b"x" * 10_000
@@ -114,7 +114,7 @@ def fill(client: RawClient, part: bytes) -> None:
             client.send(part)
 
 
-def test_leaving_before_the_answer(scene: Scene, clients: list[RawClient]) -> None:
+def test_leaving_before_the_response(scene: Scene, clients: list[RawClient]) -> None:
     """A reset reaches the upstream at once, however long it would have worked."""
     target = scene.play("no-answer", silent)
     for client in clients:
@@ -159,7 +159,7 @@ def endless(exchange: Exchange) -> None:
 
 
 @by_leave
-def test_leaving_within_the_answer(
+def test_leaving_within_the_response(
     leave: Callable[[RawClient], None], scene: Scene, clients: list[RawClient]
 ) -> None:
     """The upstream is not drained for nobody."""
@@ -167,7 +167,7 @@ def test_leaving_within_the_answer(
     for client in clients:
         client.send(scene.head("GET", target))
     for client in clients:
-        assert client.answer_head().status == 200
+        assert client.response_head().status == 200
         assert client.chunk()
         leave(client)
     requests = scene.wait_for_arrival(target, CLIENTS)
@@ -175,7 +175,7 @@ def test_leaving_within_the_answer(
     assert scene.reasons(target, CLIENTS) == ["client_gone"] * CLIENTS
 
 
-BEFORE_THE_ANSWER: dict[str, tuple[Script, str]] = {
+BEFORE_THE_RESPONSE: dict[str, tuple[Script, str]] = {
     "reset": (broken_off(), "upstream_reset"),
     "close": (closed(), "upstream_reset"),
     "reset-in-head": (broken_off(b"HTTP/1.1 200 OK\r\nContent-Le"), "upstream_reset"),
@@ -190,28 +190,28 @@ BEFORE_THE_ANSWER: dict[str, tuple[Script, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", BEFORE_THE_ANSWER)
-def test_an_upstream_that_breaks_before_its_answer(
+@pytest.mark.parametrize("name", BEFORE_THE_RESPONSE)
+def test_an_upstream_that_breaks_before_its_response(
     name: str, scene: Scene, clients: list[RawClient]
 ) -> None:
     """502 with the reason; a request that may have been executed is not sent again."""
-    script, reason = BEFORE_THE_ANSWER[name]
+    script, reason = BEFORE_THE_RESPONSE[name]
     target = scene.play(f"broken-{name}", script)
     for client in clients:
         client.send(scene.head("PUT", target, "Content-Length: 4") + b"body")
     for client in clients:
-        answer = client.answer()
-        assert (answer.status, answer.get("X-Headgate-Reason")) == (502, reason)
+        response = client.response()
+        assert (response.status, response.get("X-Headgate-Reason")) == (502, reason)
         client.send(scene.head("GET", "/version"))
-        assert client.answer().status == 200  # the client's own connection is as good as before
+        assert client.response().status == 200  # the client's own connection is as good as before
     assert len(scene.arrived(target)) == CLIENTS
     assert scene.reasons(target, CLIENTS) == [reason] * CLIENTS
 
 
-COUNTED = answer_bytes(PART)[:-1]
+COUNTED = response_bytes(PART)[:-1]
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(PART)
 TO_THE_END = b"HTTP/1.1 200 OK\r\n\r\n" + PART
-WITHIN_THE_ANSWER: dict[str, tuple[bytes, bytes, Callable[[Exchange], None]]] = {
+WITHIN_THE_RESPONSE: dict[str, tuple[bytes, bytes, Callable[[Exchange], None]]] = {
     "reset-of-counted": (COUNTED, b"", Exchange.reset),
     "close-of-counted": (COUNTED, b"", Exchange.close),
     "reset-of-chunked": (CHUNKED, b"", Exchange.reset),
@@ -223,8 +223,8 @@ WITHIN_THE_ANSWER: dict[str, tuple[bytes, bytes, Callable[[Exchange], None]]] = 
 
 
 def cut(name: str, go_on: threading.Event) -> Script:
-    """Begin an answer, and break it off when told to."""
-    begun, then, end = WITHIN_THE_ANSWER[name]
+    """Begin a response, and break it off when told to."""
+    begun, then, end = WITHIN_THE_RESPONSE[name]
 
     def script(exchange: Exchange) -> None:
         exchange.read_body()
@@ -236,8 +236,8 @@ def cut(name: str, go_on: threading.Event) -> Script:
     return script
 
 
-@pytest.mark.parametrize("name", WITHIN_THE_ANSWER)
-def test_an_upstream_that_breaks_within_its_answer(
+@pytest.mark.parametrize("name", WITHIN_THE_RESPONSE)
+def test_an_upstream_that_breaks_within_its_response(
     name: str, scene: Scene, clients: list[RawClient]
 ) -> None:
     """The client cannot take the part for the whole: its connection is cut inside the body."""
@@ -245,7 +245,7 @@ def test_an_upstream_that_breaks_within_its_answer(
     target = scene.play(f"cut-{name}", cut(name, go_on))
     for client in clients:
         client.send(scene.head("GET", target))
-    heads = [client.answer_head() for client in clients]
+    heads = [client.response_head() for client in clients]
     go_on.set()
     for client, head in zip(clients, heads, strict=True):
         with pytest.raises((ClosedError, ConnectionError)):
@@ -253,20 +253,20 @@ def test_an_upstream_that_breaks_within_its_answer(
     assert set(scene.reasons(target, CLIENTS)) <= {"upstream_reset", "upstream_error"}
 
 
-@pytest.mark.parametrize("name", WITHIN_THE_ANSWER)
-def test_http_1_0_can_tell_a_broken_answer_from_a_whole_one(name: str, scene: Scene) -> None:
-    """Its answers have no chunks: where the connection ends, there the body does."""
+@pytest.mark.parametrize("name", WITHIN_THE_RESPONSE)
+def test_http_1_0_can_tell_a_broken_response_from_a_whole_one(name: str, scene: Scene) -> None:
+    """Its responses have no chunks: where the connection ends, there the body does."""
     go_on = threading.Event()
     target = scene.play(f"cut-1.0-{name}", cut(name, go_on))
     with scene.gate.connect() as client:
         client.send(scene.head("GET", target).replace(b"HTTP/1.1", b"HTTP/1.0"))
-        assert client.answer_head().status == 200
+        assert client.response_head().status == 200
         go_on.set()
         with pytest.raises(ConnectionResetError):
             client.receive_to_end()
 
 
-def read_rest(client: RawClient, head: RawAnswer) -> None:
+def read_rest(client: RawClient, head: RawResponse) -> None:
     """Read the body to its end by the framing that ``head`` announces."""
     length = head.get("Content-Length")
     if length is not None:
@@ -292,7 +292,7 @@ def test_an_upstream_that_ends_a_resting_connection(
         target = scene.play("rests", then_end)
         with scene.gate.connect() as client:
             client.send(scene.head("GET", target))
-            assert client.answer().status == 200
+            assert client.response().status == 200
             held = scene.resources.sockets
             go_on.set()
             scene.gate.process.wait_until(
@@ -300,7 +300,7 @@ def test_an_upstream_that_ends_a_resting_connection(
             )
             for method in ("POST", "GET"):
                 client.send(scene.head(method, "/graphql", "Content-Length: 0"))
-                assert client.answer().status == 200
+                assert client.response().status == 200
     assert [each.connection for each in scene.upstream.requests] == [0, 1, 1]
 
 
@@ -315,48 +315,48 @@ def test_an_upstream_that_ends_a_kept_connection_on_the_next_request(
         if exchange.request.connection == 0:
             exchange.reset()
         else:
-            exchange.send(answer_bytes(b"again"))
+            exchange.send(response_bytes(b"again"))
 
     with running_scene(tmp_path_factory.mktemp("kept"), {}) as scene:
         target = scene.play("once", on_the_first_connection)
         with scene.gate.connect() as client:
             client.send(scene.head("GET", "/version"))
-            assert client.answer().status == 200
+            assert client.response().status == 200
             client.send(scene.head(method, target, "Content-Length: 0"))
-            answer = client.answer()
+            response = client.response()
         assert len(scene.arrived(target)) == attempts
     if attempts == 2:
-        assert (answer.status, answer.body) == (200, b"again")
+        assert (response.status, response.body) == (200, b"again")
     else:
-        assert (answer.status, answer.get("X-Headgate-Reason")) == (502, "upstream_reset")
+        assert (response.status, response.get("X-Headgate-Reason")) == (502, "upstream_reset")
 
 
-def test_an_early_answer_ends_the_upload(scene: Scene, clients: list[RawClient]) -> None:
-    """The client gets the answer while it sends; the connections to both sides are not used on."""
+def test_an_early_response_ends_the_upload(scene: Scene, clients: list[RawClient]) -> None:
+    """The client gets the response while it sends; neither connection is used on."""
 
     def refuse(exchange: Exchange) -> None:
         exchange.read_some(1)
-        exchange.send(answer_bytes(b"enough", status=413))
+        exchange.send(response_bytes(b"enough", status=413))
         exchange.wait_for_disconnect()
 
     target = scene.play("early", refuse)
     for client in clients:
         client.send(scene.head("PUT", target, f"Content-Length: {10**9}") + PART)
-        answer = client.answer()
-        assert (answer.status, answer.body) == (413, b"enough")
-        assert answer.get("Connection") == "close"
-        client.send(PART)  # what is still on its way does not reset the answer away
+        response = client.response()
+        assert (response.status, response.body) == (413, b"enough")
+        assert response.get("Connection") == "close"
+        client.send(PART)  # what is still on its way does not reset the response away
         client.expect_close()
     requests = scene.wait_for_arrival(target, CLIENTS)
     scene.upstream.wait_until(lambda: all(each.disconnected for each in requests))
 
 
-def test_an_early_answer_outlives_its_connection(scene: Scene, clients: list[RawClient]) -> None:
-    """A server that closes in the middle of a body resets the connection behind its answer."""
+def test_an_early_response_outlives_its_connection(scene: Scene, clients: list[RawClient]) -> None:
+    """A server that closes in the middle of a body resets the connection behind its response."""
 
     def refuse(exchange: Exchange) -> None:
         exchange.read_some(100_000)
-        exchange.send(answer_bytes(b"enough", status=413))
+        exchange.send(response_bytes(b"enough", status=413))
         exchange.close()
 
     def upload(client: RawClient) -> None:
@@ -369,8 +369,8 @@ def test_an_early_answer_outlives_its_connection(scene: Scene, clients: list[Raw
     for client in clients:
         sender = threading.Thread(target=upload, args=(client,))
         sender.start()
-        answer = client.answer()
-        assert (answer.status, answer.body) == (413, b"enough")
+        response = client.response()
+        assert (response.status, response.body) == (413, b"enough")
         client.shut()
         sender.join()
     assert scene.reasons(target, CLIENTS) == ["ok"] * CLIENTS

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.gate import Gate
 from tests.support.mlflow_server import MlflowServer
-from tests.support.raw import RawAnswer
+from tests.support.raw import RawResponse
 from tests.support.world import World
 
 STORE = "/api/2.0/mlflow-artifacts/artifacts"
@@ -88,8 +88,8 @@ def test_what_mlflow_does_with_a_name_it_does_behind_the_gate(
     assert files[0] == files[1]
 
 
-def _content(answer: RawAnswer) -> bytes:
-    return answer.body if answer.status == 200 else b""
+def _content(response: RawResponse) -> bytes:
+    return response.body if response.status == 200 else b""
 
 
 @pytest.mark.parametrize("step", ["create", "complete", "abort"])
@@ -129,5 +129,5 @@ def test_an_upload_in_parts_stays_in_its_folder(
 
 @pytest.mark.parametrize("path", ["/version;a", "/api/2.0/mlflow/runs/get;x", "/get-artifact%5C"])
 def test_elsewhere_a_path_has_none_of_these(path: str, gate: Gate, key: str) -> None:
-    answer = gate.ask("GET", path, key=key)
-    assert (answer.status, answer.get("X-Headgate-Reason")) == (400, "request_ambiguous")
+    response = gate.ask("GET", path, key=key)
+    assert (response.status, response.get("X-Headgate-Reason")) == (400, "request_ambiguous")

@@ -78,12 +78,12 @@ class World:
             return 200, self.mlflow.call("POST", path, message)
         body = json.dumps(message).encode()
         head = "Content-Type: application/json"
-        answer = self.gate.ask("POST", f"/api/{path}", head, key=self.key, body=body)
-        return answer.status, json.loads(answer.body)
+        response = self.gate.ask("POST", f"/api/{path}", head, key=self.key, body=body)
+        return response.status, json.loads(response.body)
 
     def assessments(self, trace: str) -> list[dict[str, Any]]:
-        answer = self.mlflow.ask("GET", f"/api/3.0/mlflow/traces/{trace}")
-        found: dict[str, Any] = json.loads(answer.body)["trace"]["trace_info"]
+        response = self.mlflow.ask("GET", f"/api/3.0/mlflow/traces/{trace}")
+        found: dict[str, Any] = json.loads(response.body)["trace"]["trace_info"]
         return list(found.get("assessments", ()))
 
 
@@ -132,8 +132,8 @@ def test_a_trace_may_be_sent_again_with_its_assessments(world: World) -> None:
     """As a client repeats it after a lost response: without ids."""
     trace = new_trace()
     for _ in range(2):
-        status, answer = world.start(trace, world.own, feedback(trace_id=trace))
-        assert status == 200, answer
+        status, response = world.start(trace, world.own, feedback(trace_id=trace))
+        assert status == 200, response
     assert {each["assessment_name"] for each in world.assessments(trace)} == {"good"}
 
 
@@ -143,9 +143,9 @@ def test_an_assessment_of_another_team_is_not_touched(field: str, world: World) 
     world.start(victim, world.other, feedback())
     (before,) = world.assessments(victim)
     assert world.start(own, world.own)[0] == 200
-    status, answer = world.start(own, world.own, feedback(**{field: before["assessment_id"]}))
-    assert (status, answer["error_code"]) == (403, "PERMISSION_DENIED")
-    assert "assessment" in answer["message"]
+    status, response = world.start(own, world.own, feedback(**{field: before["assessment_id"]}))
+    assert (status, response["error_code"]) == (403, "PERMISSION_DENIED")
+    assert "assessment" in response["message"]
     assert world.assessments(victim) == [before]
 
 

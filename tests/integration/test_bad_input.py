@@ -16,7 +16,7 @@ import pytest
 from tests.support.client import credential, run_client
 from tests.support.gate import Gate, bearer, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
-from tests.support.raw import RawAnswer, RawClient, chunk, request_head
+from tests.support.raw import RawClient, RawResponse, chunk, request_head
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed
 from tests.support.world import World
@@ -48,11 +48,11 @@ def basic(text: bytes) -> str:
     return f"Authorization: Basic {base64.b64encode(text).decode()}"
 
 
-def assert_refused(answer: RawAnswer, status: int, reason: str, error_code: str) -> str:
-    """The answer is the gate's own and has MLflow's shape; returns its message."""
-    assert (answer.status, answer.get("X-Headgate-Reason")) == (status, reason)
-    assert answer.get("Content-Type") == "application/json"
-    body = json.loads(answer.body)
+def assert_refused(response: RawResponse, status: int, reason: str, error_code: str) -> str:
+    """The response is the gate's own and has MLflow's shape; returns its message."""
+    assert (response.status, response.get("X-Headgate-Reason")) == (status, reason)
+    assert response.get("Content-Type") == "application/json"
+    body = json.loads(response.body)
     assert body["error_code"] == error_code
     message = body["message"]
     assert isinstance(message, str)
@@ -95,11 +95,11 @@ def test_without_a_good_key_nothing_reaches_mlflow(
         (f"Authorization: Bearer {stranger} {stranger}",),
     ]
     for fields in presented:
-        answer = watched_gate.ask("GET", f"{prefix}/api/2.0/mlflow/experiments/search", *fields)
-        message = assert_refused(answer, 401, "unauthenticated", "UNAUTHENTICATED")
+        response = watched_gate.ask("GET", f"{prefix}/api/2.0/mlflow/experiments/search", *fields)
+        message = assert_refused(response, 401, "unauthenticated", "UNAUTHENTICATED")
         assert "MLFLOW_TRACKING_TOKEN" in message, fields
-        assert (answer.get("WWW-Authenticate") or "").startswith("Basic "), fields
-        assert stranger.encode() not in answer.head + answer.body
+        assert (response.get("WWW-Authenticate") or "").startswith("Basic "), fields
+        assert stranger.encode() not in response.head + response.body
     assert upstream.requests == []
 
 
@@ -113,9 +113,9 @@ def test_a_good_key_in_the_wrong_place_is_told_and_not_accepted(
         (f"X-API-Key: Bearer {watched_key}", "'Bearer'"),
         (basic(f"u:Bearer {watched_key}".encode()), "'Bearer'"),
     ):
-        answer = watched_gate.ask("GET", "/version", field)
-        assert told in assert_refused(answer, 401, "unauthenticated", "UNAUTHENTICATED")
-        assert watched_key.encode() not in answer.head + answer.body
+        response = watched_gate.ask("GET", "/version", field)
+        assert told in assert_refused(response, 401, "unauthenticated", "UNAUTHENTICATED")
+        assert watched_key.encode() not in response.head + response.body
     assert upstream.requests == []
 
 
@@ -181,13 +181,13 @@ def test_a_new_key_works_and_a_revoked_one_stops_within_two_seconds(
 
         def status() -> int:
             kept.send(request)
-            return kept.answer().status
+            return kept.response().status
 
         assert seconds_until(lambda: status() == 200) <= REVOCATION_SECONDS
         watched_gate.revoke_key("short-lived")
         assert seconds_until(lambda: status() == 401) <= REVOCATION_SECONDS
         kept.send(request)
-        message = assert_refused(kept.answer(), 401, "unauthenticated", "UNAUTHENTICATED")
+        message = assert_refused(kept.response(), 401, "unauthenticated", "UNAUTHENTICATED")
     assert "was revoked" in message
     assert watched_gate.ask("GET", "/version", key=key).status == 401
 
@@ -206,7 +206,7 @@ def test_a_revoked_key_stops_in_every_worker(upstream: RecordingUpstream, tmp_pa
         def statuses() -> set[int]:
             for client in clients:
                 client.send(request)
-            return {client.answer().status for client in clients}
+            return {client.response().status for client in clients}
 
         assert statuses() == {200}
         gate.revoke_key("shared")
@@ -222,18 +222,18 @@ def seconds_until(condition: Callable[[], bool]) -> float:
 
 
 def test_mlflow_not_running(tmp_path: Path) -> None:
-    """503 with ``Retry-After``, so that the SDK waits; the answer names what was tried."""
+    """503 with ``Retry-After``, so that the SDK waits; the response names what was tried."""
     key = create_key(tmp_path / "data", "early")
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         address = f"127.0.0.1:{reserved.getsockname()[1]}"
         with running_gate(tmp_path, f"http://{address}") as gate:
-            answer = gate.ask("POST", "/mlflow/api/2.0/mlflow/runs/search", key=key, body=b"{}")
-            message = assert_refused(answer, 503, "upstream_connect", "TEMPORARILY_UNAVAILABLE")
+            response = gate.ask("POST", "/mlflow/api/2.0/mlflow/runs/search", key=key, body=b"{}")
+            message = assert_refused(response, 503, "upstream_connect", "TEMPORARILY_UNAVAILABLE")
             assert "could not reach the MLflow server" in message
-            assert int(answer.get("Retry-After") or "0") >= 1
+            assert int(response.get("Retry-After") or "0") >= 1
             assert address in message
-            outcome = gate.outcome(lambda o: o["request_id"] == answer.get("X-Request-ID"))
+            outcome = gate.outcome(lambda o: o["request_id"] == response.get("X-Request-ID"))
     assert outcome["fault"] == "upstream"
     assert address in outcome["detail"]
 

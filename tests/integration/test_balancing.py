@@ -161,7 +161,7 @@ def test_the_age_and_the_ttl_of_discovery_are_told_while_it_fails(start: Start) 
     assert good["age_seconds"] < SECONDS
     scene.dns.set(NAME, "A")
     scene.until(lambda: source()["failing_seconds"] is not None, "it fails")
-    scene.until(lambda: source()["age_seconds"] > 2.5, "its answer is older than its TTL")
+    scene.until(lambda: source()["age_seconds"] > 2.5, "its response is older than its TTL")
     failing = source()
     assert (failing["endpoints"], failing["ttl"]) == (2, 1.0)
     assert "NXDOMAIN" in failing["last_error"]
@@ -194,9 +194,9 @@ def test_what_finds_no_room_is_shed_with_the_time_to_come_back(start: Start) -> 
         shed = scene.gate.ask("GET", READ, key=scene.key)
         assert (shed.status, shed.get("X-Headgate-Reason")) == (429, "overloaded")
         assert shed.get("Retry-After") == "1"
-        late = waiting.answer()
+        late = waiting.response()
         assert (late.status, late.get("X-Headgate-Reason")) == (429, "overloaded")
         assert late.get("Retry-After") is not None
         go_on.set()
-        assert [client.answer().status for client in under_way] == [200, 200]
+        assert [client.response().status for client in under_way] == [200, 200]
     assert sum(len(upstream.requests) for upstream in scene.upstreams) == 2

@@ -21,7 +21,7 @@ from tests.support.mlflow_server import MlflowServer, running_mlflow
 from tests.support.postgres import running_postgres
 from tests.support.processes import clean_environment
 from tests.support.recording_upstream import Exchange, RecordingUpstream, Script
-from tests.support.scripts import answer_bytes, fixed, raw, routed
+from tests.support.scripts import fixed, raw, response_bytes, routed
 
 SECONDS = 20.0
 OF_DATABASE = ("experiments", "models", "traces")
@@ -40,17 +40,17 @@ class Watched:
 
     def page(self, path: str) -> tuple[int, str | None, Any]:
         """What a key holder sees; a stranger sees the same word, and nothing more."""
-        before = answer = self.gate.ask("GET", path, key=self.key)
+        before = response = self.gate.ask("GET", path, key=self.key)
         if "?" not in path:
             strange = self.gate.ask("GET", path)
-            answer = self.gate.ask("GET", path, key=self.key)
+            response = self.gate.ask("GET", path, key=self.key)
             # What is seen may have changed before or after the stranger asked.
-            seen = [(each.status, json.loads(each.body)["status"]) for each in (before, answer)]
+            seen = [(each.status, json.loads(each.body)["status"]) for each in (before, response)]
             said = json.loads(strange.body)
             assert (strange.status, said.pop("status"), said) in [(*each, {}) for each in seen]
             inside = f"{urlsplit(self.url).port}"
             assert inside not in (strange.head + strange.body).decode("latin-1")
-        return answer.status, answer.get("X-Headgate-Reason"), json.loads(answer.body)
+        return response.status, response.get("X-Headgate-Reason"), json.loads(response.body)
 
     def check(self, page: str) -> tuple[int, str | None, Any]:
         """What the check of an API says, once it is no longer what it said before."""
@@ -127,7 +127,7 @@ def test_a_database_that_is_lost(stack: ExitStack, tmp_path: Path) -> None:
 
     proxy.set(Fault.BLACKHOLE)  # as when a security group drops what MLflow sends
     told = watched.until_check("models", "upstream_timeout")
-    assert told["detail"].startswith(f"{server.host}:{server.port}: no answer")
+    assert told["detail"].startswith(f"{server.host}:{server.port}: no response")
     assert "database" in told["cure"]
     assert watched.is_alive_and_ready()
     code, step = watched.doctor()
@@ -174,7 +174,7 @@ def test_a_host_check_that_refuses_the_gate_shows_on_every_page(
         assert "upstreams.default.host_header" in told["cure"]
     for path in DETAILED:
         assert watched.page(path)[:2] == (503, "upstream_host_refused")
-    assert watched.is_alive_and_ready()  # clients are told why by each answer
+    assert watched.is_alive_and_ready()  # clients are told why by each response
     code, step = watched.doctor()
     assert (code, "'127.0.0.1:*'" in step["cure"]) == (1, True)
     named = {f"{UPSTREAM}HOST_HEADER": "mlflow.corp:5000"}
@@ -185,7 +185,7 @@ def test_a_host_check_that_refuses_the_gate_shows_on_every_page(
 def test_an_authentication_of_mlflows_own(exempt: bool, stack: ExitStack, tmp_path: Path) -> None:
     """It asks even for /version, in plain text on some routes and as HTML on others."""
     asks = b"You are not authenticated. Please see https://www.mlflow.org/docs"
-    script = raw(answer_bytes(asks, status=401, content_type="text/plain"))
+    script = raw(response_bytes(asks, status=401, content_type="text/plain"))
     routes: dict[bytes, Script] = {b"/health": fixed(b"OK")} if exempt else {}
     upstream = stack.enter_context(RecordingUpstream(routed(routes, script)))
     watched = stack.enter_context(watching(tmp_path, upstream.url))
@@ -194,9 +194,9 @@ def test_an_authentication_of_mlflows_own(exempt: bool, stack: ExitStack, tmp_pa
         assert (status, reason) == (503, "upstream_credentials")
         assert "upstreams.default.credentials" in told["cure"]
     for target in ("/version", "/api/2.0/mlflow-artifacts/artifacts/1/a.txt"):
-        answer = watched.gate.ask("GET", target, key=watched.key)
-        assert (answer.status, answer.get("X-Headgate-Reason")) == (502, "upstream_credentials")
-        assert "Your key is fine" in json.loads(answer.body)["message"]
+        response = watched.gate.ask("GET", target, key=watched.key)
+        assert (response.status, response.get("X-Headgate-Reason")) == (502, "upstream_credentials")
+        assert "Your key is fine" in json.loads(response.body)["message"]
     code, step = watched.doctor()
     assert code == 1
     if exempt:
@@ -221,13 +221,13 @@ def test_an_upload_that_a_login_page_answers_is_no_success(
     stack: ExitStack, tmp_path: Path
 ) -> None:
     """Or else its client would take it for stored."""
-    login = raw(answer_bytes(b"<!doctype html><h1>Log in</h1>", content_type="text/html"))
+    login = raw(response_bytes(b"<!doctype html><h1>Log in</h1>", content_type="text/html"))
     upstream = stack.enter_context(RecordingUpstream(login))
     watched = stack.enter_context(watching(tmp_path, upstream.url))
     target = "/api/2.0/mlflow-artifacts/artifacts/1/run/artifacts/model.bin"
     for method, body in (("PUT", b"weights"), ("DELETE", b"")):
-        answer = watched.gate.ask(method, target, key=watched.key, body=body)
-        assert (answer.status, answer.get("X-Headgate-Reason")) == (502, "upstream_not_json")
+        response = watched.gate.ask(method, target, key=watched.key, body=body)
+        assert (response.status, response.get("X-Headgate-Reason")) == (502, "upstream_not_json")
 
 
 def test_the_last_error_of_an_endpoint_says_what_it_was(stack: ExitStack, tmp_path: Path) -> None:

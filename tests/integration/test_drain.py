@@ -51,7 +51,7 @@ def hurry(scene: Scene) -> None:
 
 def is_cut(client: RawClient) -> bool:
     try:
-        client.answer()
+        client.response()
     except (ClosedError, ConnectionError):
         return True
     return False
@@ -59,28 +59,28 @@ def is_cut(client: RawClient) -> bool:
 
 def test_readiness_is_false_while_all_else_goes_on(scene: Scene) -> None:
     become_lame_duck(scene)
-    answer = scene.gate.ask("GET", "/-/readyz")
-    assert (answer.status, answer.body) == (503, b"draining\n")
-    assert int(answer.get("Retry-After") or "0") > 0
+    response = scene.gate.ask("GET", "/-/readyz")
+    assert (response.status, response.body) == (503, b"draining\n")
+    assert int(response.get("Retry-After") or "0") > 0
     assert scene.gate.ask("GET", "/-/livez").status == 200
     for _ in range(10):
-        answer = scene.gate.ask("GET", "/version", key=scene.key)
-        assert (answer.status, answer.get("Connection")) == (200, "close")
+        response = scene.gate.ask("GET", "/version", key=scene.key)
+        assert (response.status, response.get("Connection")) == (200, "close")
     hurry(scene)
 
 
 def test_connections_from_before_are_served_once_more_and_closed(scene: Scene) -> None:
-    """Also by the gate's own answers; the client then connects anew, to another gate."""
+    """Also by the gate's own responses; the client then connects anew, to another gate."""
     with scene.gate.connect() as asking, scene.gate.connect() as refused:
         for client in (asking, refused):
             client.send(scene.head("GET", "/version"))
-            assert client.answer().get("Connection") is None
+            assert client.response().get("Connection") is None
         become_lame_duck(scene)
         asking.send(scene.head("GET", "/version"))
         refused.send(scene.head("GET", "/no/such/route"))
         for client, status in ((asking, 200), (refused, 404)):
-            answer = client.answer()
-            assert (answer.status, answer.get("Connection")) == (status, "close")
+            response = client.response()
+            assert (response.status, response.get("Connection")) == (status, "close")
             client.expect_close()
     hurry(scene)
 
@@ -101,7 +101,7 @@ def test_what_is_under_way_when_it_ends_still_finishes(tmp_path: Path) -> None:
             scene.gate.connect() as uploading,
         ):
             downloading.send(scene.head("GET", down))
-            downloading.answer_head()
+            downloading.response_head()
             assert downloading.chunk() == b"first"
             waiting.send(scene.head("GET", waits))
             uploading.send(scene.head("PUT", up, f"Content-Length: {2 * len(PART)}") + PART)
@@ -114,8 +114,8 @@ def test_what_is_under_way_when_it_ends_still_finishes(tmp_path: Path) -> None:
             go_on.set()
             uploading.send(PART)
             assert (downloading.chunk(), downloading.chunk()) == (b"second", b"")
-            assert waiting.answer().body == b"late"
-            assert uploading.answer().body == b"taken"
+            assert waiting.response().body == b"late"
+            assert uploading.response().body == b"taken"
             for client in (downloading, waiting, uploading):
                 client.expect_close()
         assert scene.gate.process.wait(SECONDS) == 0
@@ -163,7 +163,7 @@ def test_every_worker_is_a_lame_duck_and_every_worker_stops(tmp_path: Path) -> N
             lambda: is_refused(scene) or None, "the listeners to close", SECONDS
         )
         go_on.set()
-        assert [client.answer().body for client in clients] == [b"late"] * 20
+        assert [client.response().body for client in clients] == [b"late"] * 20
         for client in clients:
             client.close()
         assert scene.gate.process.wait(SECONDS) == 0

@@ -81,7 +81,7 @@ def connect(scene: Scene, target: str, count: int) -> None:
 
     def ask(client: RawClient, sent: bytes, end: Callable[[RawClient], None]) -> None:
         client.send(sent)
-        assert client.answer().body == b"again"
+        assert client.response().body == b"again"
         end(client)
 
     ways: list[Callable[[RawClient], None]] = [

@@ -26,7 +26,7 @@ from tests.support.mlflow_server import MlflowServer
 from tests.support.processes import ServerProcess, clean_environment
 from tests.support.recording_upstream import Exchange, RecordingUpstream
 from tests.support.scripted_dns import ScriptedDns
-from tests.support.scripts import answer_bytes, fixed, held, raw, routed, silent
+from tests.support.scripts import fixed, held, raw, response_bytes, routed, silent
 
 UPSTREAM = "HEADGATE_UPSTREAMS__DEFAULT__"
 NAME = "mlflow.internal.test"
@@ -69,7 +69,7 @@ def reset(stack: ExitStack, _folder: Path) -> Settings:
     return {f"{UPSTREAM}URL": f"http://127.0.0.1:{proxy.port}"}
 
 
-def no_answer(stack: ExitStack, _folder: Path) -> Settings:
+def no_response(stack: ExitStack, _folder: Path) -> Settings:
     upstream = stack.enter_context(RecordingUpstream(silent))
     return {
         f"{UPSTREAM}URL": upstream.url,
@@ -148,17 +148,17 @@ def complain(listener: socket.socket) -> None:
 
 def host_refused(stack: ExitStack, _folder: Path) -> Settings:
     routes = {
-        b"/health": raw(answer_bytes(b"OK", content_type="text/plain")),
-        b"/version": raw(answer_bytes(b"3.17.2", content_type="text/plain")),
+        b"/health": raw(response_bytes(b"OK", content_type="text/plain")),
+        b"/version": raw(response_bytes(b"3.17.2", content_type="text/plain")),
     }
-    refusal = raw(answer_bytes(HOST_REFUSED, status=403, content_type="text/plain"))
+    refusal = raw(response_bytes(HOST_REFUSED, status=403, content_type="text/plain"))
     upstream = stack.enter_context(RecordingUpstream(routed(routes, refusal)))
     return {f"{UPSTREAM}URL": upstream.url}
 
 
 def redirects(stack: ExitStack, _folder: Path) -> Settings:
     """As a balancer does that wants https."""
-    moved = answer_bytes(
+    moved = response_bytes(
         b"<html>301", "Location: https://mlflow.corp/", status=301, content_type="text/html"
     )
     upstream = stack.enter_context(RecordingUpstream(raw(moved)))
@@ -166,20 +166,20 @@ def redirects(stack: ExitStack, _folder: Path) -> Settings:
 
 
 def unauthenticated(stack: ExitStack, _folder: Path) -> Settings:
-    asks = raw(answer_bytes(b"You are not authenticated.", status=401, content_type="text/html"))
+    asks = raw(response_bytes(b"You are not authenticated.", status=401, content_type="text/html"))
     upstream = stack.enter_context(RecordingUpstream(routed({b"/health": fixed(b"OK")}, asks)))
     return {f"{UPSTREAM}URL": upstream.url}
 
 
 def page(stack: ExitStack, _folder: Path) -> Settings:
-    login = raw(answer_bytes(b"<!doctype html><h1>Log in</h1>", content_type="text/html"))
+    login = raw(response_bytes(b"<!doctype html><h1>Log in</h1>", content_type="text/html"))
     upstream = stack.enter_context(RecordingUpstream(login))
     return {f"{UPSTREAM}URL": upstream.url}
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One of them: the gate's answer, and the doctor's finding and cure."""
+    """One of them: the gate's response, and the doctor's finding and cure."""
 
     make: Make
     status: int
@@ -216,8 +216,8 @@ FAILURES = {
         *("find MLflow", "169.254.169.254", "allow_link_local"),
     ),
     "time-out": Failure(
-        *(no_answer, 504, "upstream_timeout", ("stayed silent for 0.5 s", "MLflow's log")),
-        *("connect to", "no answer within", "hangs"),
+        *(no_response, 504, "upstream_timeout", ("stayed silent for 0.5 s", "MLflow's log")),
+        *("connect to", "no response within", "hangs"),
     ),
     "reset": Failure(
         *(reset, 502, "upstream_reset", ("ended the connection", "MLflow's log")),
@@ -290,9 +290,9 @@ def test_a_client_is_told_why_and_what_helps(name: str, stack: ExitStack, tmp_pa
     key = create_key(tmp_path / "data", "client")
     gate = stack.enter_context(running_gate(tmp_path, None, settings))
     create = "/api/2.0/mlflow/experiments/create"
-    answer = gate.ask("POST", create, "Content-Type: application/json", key=key, body=b"{}")
-    assert (answer.status, answer.get("X-Headgate-Reason")) == (failure.status, failure.reason)
-    told = json.loads(answer.body)["message"]
+    response = gate.ask("POST", create, "Content-Type: application/json", key=key, body=b"{}")
+    assert (response.status, response.get("X-Headgate-Reason")) == (failure.status, failure.reason)
+    told = json.loads(response.body)["message"]
     for part in (*failure.said, "`headgate doctor`"):
         assert part in told
     assert gate.outcome(lambda outcome: outcome["reason"] == failure.reason)
@@ -335,10 +335,10 @@ def test_the_doctor_walks_the_whole_way_to_a_real_mlflow(
 
 
 def test_the_doctor_finds_an_mlflow_below_a_path_of_its_own(tmp_path: Path) -> None:
-    nowhere = raw(answer_bytes(b"<html>404", status=404, content_type="text/html"))
+    nowhere = raw(response_bytes(b"<html>404", status=404, content_type="text/html"))
     routes = {
-        b"/ml/health": raw(answer_bytes(b"OK", content_type="text/plain")),
-        b"/ml/version": raw(answer_bytes(b"3.17.2", content_type="text/plain")),
+        b"/ml/health": raw(response_bytes(b"OK", content_type="text/plain")),
+        b"/ml/version": raw(response_bytes(b"3.17.2", content_type="text/plain")),
         b"/ml/api/2.0/mlflow/experiments/get?experiment_id=0": fixed(),
         b"/ml/api/2.0/mlflow/experiments/search": fixed(),
     }
@@ -373,7 +373,7 @@ def test_the_doctor_speaks_to_mlflow_by_its_name_as_the_gate_does(
 def test_the_doctor_tells_upstreams_and_endpoints_apart(stack: ExitStack, tmp_path: Path) -> None:
     """Each endpoint is used: one may have lost a store that the other has."""
     models = b"/api/2.0/mlflow/registered-models/search?max_results=1"
-    version = {b"/version": raw(answer_bytes(b"3.17.2", content_type="text/plain"))}
+    version = {b"/version": raw(response_bytes(b"3.17.2", content_type="text/plain"))}
     broken = version | {models: fixed(b'{"message": "no store"}', status=500)}
     well, ill = (
         stack.enter_context(RecordingUpstream(routed(routes, fixed())))
@@ -407,8 +407,8 @@ def test_a_doctor_that_is_interrupted_leaves_no_artifact_behind(
 
     def script(exchange: Exchange) -> None:
         line = exchange.request.request_line
-        answer = fixed(b"3.17.2" if b" /version " in line else b"{}")
-        (held(go_on, answer) if line.startswith(b"PUT ") else answer)(exchange)
+        response = fixed(b"3.17.2" if b" /version " in line else b"{}")
+        (held(go_on, response) if line.startswith(b"PUT ") else response)(exchange)
 
     upstream = stack.enter_context(RecordingUpstream(script))
     settings = {"MLFLOW_SERVER_URL": upstream.url, "HEADGATE_DATA": str(tmp_path / "data")}

@@ -1,7 +1,7 @@
 """Clients notice nothing while MLflow servers come, go, hang and vanish.
 
 Two MLflow servers on one PostgreSQL stand behind a name in a real DNS: PowerDNS, and unbound that
-caches its answers.  The standard client, with its standard settings, logs runs without a pause.
+caches its responses.  The standard client, with its standard settings, logs runs without a pause.
 `make chaos` tells the same stories longer, and of HAProxy too, of which nothing is asserted.
 """
 

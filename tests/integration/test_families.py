@@ -12,9 +12,9 @@ import pytest
 
 from tests.support.gate import Gate, bearer, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
-from tests.support.raw import RawAnswer, chunked, request_head
+from tests.support.raw import RawResponse, chunked, request_head
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.scripts import answer_bytes, gated_chunks, raw
+from tests.support.scripts import gated_chunks, raw, response_bytes
 from tests.support.world import World
 
 PREFIXES = ("", "/mlflow", "/api/mlflow")
@@ -79,7 +79,7 @@ CASES = [
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.method} {case.target}")
-def test_the_answer_is_mlflows_own(
+def test_the_response_is_mlflows_own(
     prefix: str, case: Case, world: World, mlflow_server: MlflowServer, gate: Gate, admin_key: str
 ) -> None:
     """Status, headers and body are those that MLflow gives to the same request."""
@@ -108,13 +108,13 @@ def filled(template: str, world: World) -> str:
     )
 
 
-def kept_headers(answer: RawAnswer) -> list[tuple[str, str]]:
+def kept_headers(response: RawResponse) -> list[tuple[str, str]]:
     """The headers, in order, but those of the moment and of one hop; the gate hides ``Server``."""
     passing = {"date", "connection", "server", "x-mlflow-gateway-duration-ms", "x-request-id"}
     passing.add("content-security-policy")  # the gate's own, on artifacts: tests of the shields
     framing = {"content-length", "transfer-encoding"}  # written anew, so the place may differ
     skipped = passing | framing
-    return [(name, value) for name, value in answer.headers if name.lower() not in skipped]
+    return [(name, value) for name, value in response.headers if name.lower() not in skipped]
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -135,7 +135,7 @@ def test_the_life_of_an_artifact(
             "PUT", f"{url}/{folder}/chunked.bin", bearer(key), "Transfer-Encoding: chunked"
         )
         client.send(head + chunked(*halves))
-        assert client.answer().status == 200
+        assert client.response().status == 200
     stored = mlflow_server.artifacts / folder
     assert (stored / "counted ü.bin").read_bytes() == content
     assert (stored / "chunked.bin").read_bytes() == content
@@ -170,8 +170,8 @@ def test_a_chunked_message_reaches_flask_whole(
     )
     with gate.connect() as client:
         client.send(head + chunked(message[:5], message[5:]))
-        answer = client.answer()
-    assert [run["info"]["run_id"] for run in json.loads(answer.body)["runs"]] == [world.run_id]
+        response = client.response()
+    assert [run["info"]["run_id"] for run in json.loads(response.body)["runs"]] == [world.run_id]
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -184,7 +184,7 @@ def test_an_otlp_trace(prefix: str, world: World, gate: Gate, key: str) -> None:
         "endTimeUnixNano": "2",
     }
     message = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
-    answer = gate.ask(
+    response = gate.ask(
         "POST",
         f"{prefix}/v1/traces",
         JSON,
@@ -192,18 +192,18 @@ def test_an_otlp_trace(prefix: str, world: World, gate: Gate, key: str) -> None:
         key=key,
         body=json.dumps(message).encode(),
     )
-    assert answer.status == 200, answer
+    assert response.status == 200, response
 
 
 @pytest.mark.parametrize("path", ["/no/such/path", "/api/4.0/mlflow/runs/get", "/mlflow/mlflow/"])
 def test_a_path_that_is_none_of_mlflows_stops_at_the_gate(path: str, gate: Gate, key: str) -> None:
-    answer = gate.ask("GET", path, key=key)
-    assert (answer.status, answer.get("X-Headgate-Reason")) == (404, "route_unknown")
-    assert json.loads(answer.body)["error_code"] == "ENDPOINT_NOT_FOUND"
+    response = gate.ask("GET", path, key=key)
+    assert (response.status, response.get("X-Headgate-Reason")) == (404, "route_unknown")
+    assert json.loads(response.body)["error_code"] == "ENDPOINT_NOT_FOUND"
 
 
 def test_server_sent_events_pass_one_by_one(tmp_path: Path) -> None:
-    """Each event of a model's answer reaches the client before the next one exists."""
+    """Each event of a model's response reaches the client before the next one exists."""
     first, second = threading.Event(), threading.Event()
     events = gated_chunks(
         [(first, b"data: 1\n\n"), (second, b"data: 2\n\n")], "Content-Type: text/event-stream"
@@ -218,7 +218,7 @@ def test_server_sent_events_pass_one_by_one(tmp_path: Path) -> None:
     ):
         client.send(request)
         first.set()
-        assert client.answer_head().get("Content-Type") == "text/event-stream"
+        assert client.response_head().get("Content-Type") == "text/event-stream"
         assert client.chunk() == b"data: 1\n\n"
         second.set()
         assert client.chunk() == b"data: 2\n\n"
@@ -230,8 +230,8 @@ def test_a_redirect_never_shows_the_internal_address(prefix: str, tmp_path: Path
     """A ``Location`` at the upstream names the gate and the prefix the client came by."""
     key = create_key(tmp_path / "data", "redirects")
     with RecordingUpstream() as upstream, running_gate(tmp_path, upstream.url) as gate:
-        inside = answer_bytes(b"", f"Location: {upstream.url}/version?a=1", status=302)
+        inside = response_bytes(b"", f"Location: {upstream.url}/version?a=1", status=302)
         upstream.scripts.append(raw(inside))
-        answer = gate.ask("GET", f"{prefix}/", key=key)
-    assert answer.get("Location") in {f"{gate.url}{prefix}/version?a=1", f"{prefix}/version?a=1"}
-    assert str(upstream.port).encode() not in answer.head + answer.body
+        response = gate.ask("GET", f"{prefix}/", key=key)
+    assert response.get("Location") in {f"{gate.url}{prefix}/version?a=1", f"{prefix}/version?a=1"}
+    assert str(upstream.port).encode() not in response.head + response.body

@@ -18,9 +18,9 @@ from headgate.contract.use import PROBE_FOLDER
 from headgate.testing.fault_proxy import Fault, FaultProxy
 from tests.support.gate import Gate, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
-from tests.support.raw import RawAnswer
+from tests.support.raw import RawResponse
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.scripts import answer_bytes, fixed, held, raw, routed
+from tests.support.scripts import fixed, held, raw, response_bytes, routed
 
 SECONDS = 20.0
 APIS = ("experiments", "models", "artifacts", "traces")
@@ -49,7 +49,7 @@ class Watched:
         """What a page says to a key holder, or to a stranger."""
         return json.loads(self.ask(path, known=known).body)
 
-    def ask(self, path: str, *, known: bool = True) -> RawAnswer:
+    def ask(self, path: str, *, known: bool = True) -> RawResponse:
         return self.gate.ask("GET", path, key=self.key if known else None)
 
     def events(self) -> list[dict[str, Any]]:
@@ -196,11 +196,11 @@ def test_a_stranger_sees_no_name_of_the_inside(
         inside = (str(proxy.port), "127.0.0.1", "unknown-team", "secret", "3.1", "uvicorn")
         for path in PAGES:
             for fields in ((), ("X-Headgate-Principal: k_1",), ("x_headgate_principal: k_1",)):
-                answer = watched.gate.ask("GET", path, *fields)
-                text = (answer.head + answer.body).decode("latin-1").lower()
+                response = watched.gate.ask("GET", path, *fields)
+                text = (response.head + response.body).decode("latin-1").lower()
                 assert not [word for word in inside if word in text], text
                 if path not in ("/-/livez", "/-/readyz"):
-                    assert set(json.loads(answer.body)) == {"status"}
+                    assert set(json.loads(response.body)) == {"status"}
         assert watched.ask("/-/metrics", known=False).status == 401
 
 
@@ -250,7 +250,7 @@ def test_liveness_never_depends_on_mlflow_and_the_rest_tells_the_truth(
 def test_by_default_a_slow_server_stays_and_a_silent_one_is_noticed_soon(
     start: Start, one: RecordingUpstream, other: RecordingUpstream
 ) -> None:
-    version = raw(answer_bytes(b"3.17.2", content_type="text/plain"))
+    version = raw(response_bytes(b"3.17.2", content_type="text/plain"))
     one.scripts[:] = [routed({b"/version": version}, fixed())]
     with FaultProxy("127.0.0.1", 0, (one.host, one.port)) as proxy:
         usual = f'[upstreams.usual]\nurl = "http://127.0.0.1:{proxy.port}"\nprefixes = ["/usual"]\n'
@@ -329,7 +329,7 @@ def test_questions_at_the_same_time_cause_one_probe(start: Start, one: Recording
             lambda: under_way.encode() in watched.ask("/-/metrics").body, "all of them under way"
         )
         go_on.set()
-        assert {client.answer().status for client in clients} == {200}
+        assert {client.response().status for client in clients} == {200}
     assert asked(one, b"/experiments/search") == 1
 
 
@@ -340,8 +340,8 @@ def test_each_api_of_a_real_mlflow_is_used_and_nothing_stays(
     gate: Gate, admin_key: str, mlflow_server: MlflowServer
 ) -> None:
     for page in (*APIS, "artifacts?deep=1"):
-        answer = gate.ask("GET", f"/-/health/{page}", key=admin_key)
-        assert (answer.status, json.loads(answer.body)["status"]) == (200, "ok"), answer
+        response = gate.ask("GET", f"/-/health/{page}", key=admin_key)
+        assert (response.status, json.loads(response.body)["status"]) == (200, "ok"), response
     kept = mlflow_server.artifacts / PROBE_FOLDER
     assert list(kept.iterdir()) == []
 
@@ -366,16 +366,16 @@ def test_details_are_for_keys_that_may_read_the_gate(
     inside = one.url.removeprefix("http://")
     for role, shown in roles.items():
         for path in ("/-/health", "/health/mlflow/detailed", "/mlflow/health/mlflow"):
-            answer = gate.ask("GET", path, key=keys[role])
-            assert answer.status == 200
-            assert (inside.encode() in answer.body) is shown, (role, path)
-        answer = gate.ask("GET", "/-/health/models", key=keys[role])
-        assert (set(json.loads(answer.body)) == {"status"}) is not shown
+            response = gate.ask("GET", path, key=keys[role])
+            assert response.status == 200
+            assert (inside.encode() in response.body) is shown, (role, path)
+        response = gate.ask("GET", "/-/health/models", key=keys[role])
+        assert (set(json.loads(response.body)) == {"status"}) is not shown
     before = len(one.requests)
     for role in roles:
-        answer = gate.ask("GET", "/-/health/artifacts?deep=1", key=keys[role])
+        response = gate.ask("GET", "/-/health/artifacts?deep=1", key=keys[role])
         if role != "admin":
-            assert (answer.status, answer.get("X-Headgate-Reason")) == (403, "forbidden")
+            assert (response.status, response.get("X-Headgate-Reason")) == (403, "forbidden")
             assert len(one.requests) == before
     assert len(one.requests) > before
 

@@ -27,7 +27,7 @@ PROMISE = 2.0  # seconds until every gate has followed
 
 
 class Gate:
-    """What a worker of the gate does about keys, with a way to wait for an answer."""
+    """What a worker of the gate does about keys, with a way to wait for a response."""
 
     def __init__(self, store: KeyStore, interval: float) -> None:
         self._authenticator = Authenticator()
@@ -36,7 +36,7 @@ class Gate:
             store, self._install, interval=interval, clock=time.time, report=self._fail
         )
 
-    def answer(self, key: str) -> Principal | Refusal:
+    def response(self, key: str) -> Principal | Refusal:
         return self._authenticator.authenticate(b"Bearer " + key.encode(), None, time.time())
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -86,14 +86,14 @@ def test_a_running_gate_follows_another_process(tmp_path: Path) -> None:
         data = tmp_path / "data"
         async with gate_on(data) as gate:
             key = await keys_command(data, "create", "ci")
-            await gate.until(lambda: isinstance(gate.answer(key), Principal))
+            await gate.until(lambda: isinstance(gate.response(key), Principal))
             other = await keys_command(data, "create", "other")
             await keys_command(data, "revoke", "ci")
-            await gate.until(lambda: isinstance(gate.answer(key), Refusal))
-            refusal = gate.answer(key)
+            await gate.until(lambda: isinstance(gate.response(key), Refusal))
+            refusal = gate.response(key)
             assert isinstance(refusal, Refusal)
             assert "was revoked" in refusal.message
-            assert isinstance(gate.answer(other), Principal)
+            assert isinstance(gate.response(other), Principal)
 
     asyncio.run(scene())
 

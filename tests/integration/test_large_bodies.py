@@ -68,8 +68,8 @@ def helpers(gate: Gate) -> list[int]:
 
 
 def post(gate: Gate, key: str, body: bytes) -> tuple[int, str]:
-    answer = gate.ask("POST", INPUTS, "Content-Type: application/json", key=key, body=body)
-    return answer.status, json.loads(answer.body).get("message", "")
+    response = gate.ask("POST", INPUTS, "Content-Type: application/json", key=key, body=body)
+    return response.status, json.loads(response.body).get("message", "")
 
 
 def test_a_large_body_is_judged_by_what_it_names(

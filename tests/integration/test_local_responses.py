@@ -1,4 +1,4 @@
-"""Every answer that the gate itself made says in `X-Headgate-Reason` why it is as it is."""
+"""Every response that the gate itself made says in `X-Headgate-Reason` why it is as it is."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import pytest
 
 from headgate.model import Reason
 from tests.support.gate import Gate, bearer, create_key, running_gate
-from tests.support.raw import RawAnswer
+from tests.support.raw import RawResponse
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.scripts import answer_bytes, fixed, raw, routed
+from tests.support.scripts import fixed, raw, response_bytes, routed
 
 REASONS = {reason.value for reason in Reason}
 HTML = "Accept: text/html"
 MODELS = b"/api/2.0/mlflow/registered-models/search?max_results=1"
 
 
-def reason_of(answer: RawAnswer) -> str | None:
-    """The one reason that the answer bears."""
-    found = answer.all("X-Headgate-Reason")
+def reason_of(response: RawResponse) -> str | None:
+    """The one reason that the response bears."""
+    found = response.all("X-Headgate-Reason")
     assert len(found) <= 1
     return found[0] if found else None
 
@@ -38,7 +38,7 @@ def stack() -> Iterator[ExitStack]:
 def well(stack: ExitStack, tmp_path: Path) -> tuple[Gate, str]:
     """A gate in front of an upstream that answers everything, but for models."""
     routes = {
-        MODELS: raw(answer_bytes(b'{"message": "no store"}', status=500)),
+        MODELS: raw(response_bytes(b'{"message": "no store"}', status=500)),
         b"/version": fixed(b"3.17.2", "X-Headgate-Reason: internal"),
     }
     upstream = stack.enter_context(RecordingUpstream(routed(routes, fixed())))
@@ -73,15 +73,15 @@ def well(stack: ExitStack, tmp_path: Path) -> tuple[Gate, str]:
         ("//api", True, 400, "request_ambiguous"),
     ],
 )
-def test_answers_of_a_gate_that_is_well(
+def test_responses_of_a_gate_that_is_well(
     well: tuple[Gate, str], method: str, target: str, known: bool, status: int, reason: str
 ) -> None:
     gate, key = well
-    answer = gate.ask(method, target, HTML, key=key if known else None)
-    assert (answer.status, reason_of(answer)) == (status, reason)
+    response = gate.ask(method, target, HTML, key=key if known else None)
+    assert (response.status, reason_of(response)) == (status, reason)
     outcome = gate.outcome(lambda each: each["path"] == target.partition("?")[0])
     assert (outcome["status"], outcome["reason"]) == (status, reason)
-    assert (answer.get("WWW-Authenticate") is not None) == (status == 401)
+    assert (response.get("WWW-Authenticate") is not None) == (status == 401)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
@@ -90,12 +90,12 @@ def test_pages_are_only_read(well: tuple[Gate, str], method: str) -> None:
     for path in ("/-/livez", "/-/health", "/-/health/artifacts", "/health/mlflow", "/-/other"):
         known_path = path != "/-/other"
         for known, status in ((True, 405 if known_path else 404), (False, 401)):
-            answer = gate.ask(method, path, key=key if known else None)
-            assert (answer.status, reason_of(answer) in REASONS) == (status, True)
-            assert answer.get("Allow") == ("GET, HEAD" if status == 405 else None)
+            response = gate.ask(method, path, key=key if known else None)
+            assert (response.status, reason_of(response) in REASONS) == (status, True)
+            assert response.get("Allow") == ("GET, HEAD" if status == 405 else None)
 
 
-def test_an_answer_of_mlflow_bears_none(well: tuple[Gate, str]) -> None:
+def test_a_response_of_mlflow_bears_none(well: tuple[Gate, str]) -> None:
     """Not even one that it claims."""
     gate, key = well
     assert reason_of(gate.ask("GET", "/version", key=key)) is None
@@ -105,10 +105,10 @@ def test_health_says_as_mlflow_does_that_the_gate_lives(stack: ExitStack, tmp_pa
     """Whatever becomes of MLflow: a balancer that asked for more would take every gate away."""
     gate = stack.enter_context(running_gate(tmp_path, "http://mlflow.lost.invalid:5000"))
     for path in ("/health", "/mlflow/health", "/api/mlflow/health"):
-        answer = gate.ask("GET", path)
-        assert (answer.status, answer.body) == (200, b"OK")
-        assert answer.get("Content-Type") == "text/plain; charset=utf-8"
-        assert answer.get("Cache-Control") == "no-store"
+        response = gate.ask("GET", path)
+        assert (response.status, response.body) == (200, b"OK")
+        assert response.get("Content-Type") == "text/plain; charset=utf-8"
+        assert response.get("Cache-Control") == "no-store"
         assert gate.ask("GET", f"{path}/", key=None).status == 401
         assert gate.ask("POST", path, key=None).status == 401
 
@@ -116,9 +116,9 @@ def test_health_says_as_mlflow_does_that_the_gate_lives(stack: ExitStack, tmp_pa
 def test_a_gate_without_an_endpoint_says_so(stack: ExitStack, tmp_path: Path) -> None:
     gate = stack.enter_context(running_gate(tmp_path, "http://mlflow.lost.invalid:5000"))
     for path in ("/-/readyz", "/-/health", "/-/health/traces", "/health/mlflow/detailed"):
-        answer = gate.ask("GET", path)
-        assert (answer.status, reason_of(answer)) == (503, "no_endpoint")
-        assert answer.get("Retry-After") is not None
+        response = gate.ask("GET", path)
+        assert (response.status, reason_of(response)) == (503, "no_endpoint")
+        assert response.get("Retry-After") is not None
     assert reason_of(gate.ask("GET", "/-/livez")) == "ok"
 
 
@@ -131,8 +131,8 @@ def test_a_check_that_fails_bears_the_reason_of_the_failure(
         running_gate(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}")
     )
     for path in ("/-/health/models", "/mlflow/health/mlflow/detailed"):
-        answer = gate.ask("GET", path)
-        assert (answer.status, reason_of(answer)) == (503, "upstream_connect")
+        response = gate.ask("GET", path)
+        assert (response.status, reason_of(response)) == (503, "upstream_connect")
 
 
 def test_a_draining_gate_says_so(stack: ExitStack, tmp_path: Path) -> None:
@@ -155,4 +155,4 @@ def test_bytes_that_are_no_request_are_answered_with_a_reason(well: tuple[Gate, 
     ):
         with gate.connect() as client:
             client.send(sent)
-            assert reason_of(client.answer()) in REASONS
+            assert reason_of(client.response()) in REASONS

@@ -18,7 +18,7 @@ from headgate.decide.resolver import BATCH, MAX_OBJECTS
 from headgate.stores import KeyStore
 from tests.support.gate import Gate, bearer, running_gate
 from tests.support.named_objects import NamedObjects, asked_of
-from tests.support.raw import RawAnswer, request_head
+from tests.support.raw import RawResponse, request_head
 from tests.support.recording_upstream import Exchange, RecordingUpstream, Script
 from tests.support.scripts import held
 
@@ -51,7 +51,7 @@ class Scene:
     objects: NamedObjects
     key: str
 
-    def post(self, path: str, message: object) -> RawAnswer:
+    def post(self, path: str, message: object) -> RawResponse:
         body = json.dumps(message).encode()
         return self.gate.ask(
             "POST", path, "Content-Type: application/json", key=self.key, body=body
@@ -94,9 +94,9 @@ def test_more_objects_than_are_looked_up_are_refused_with_the_limit(start: Start
     runs = [run_id(number) for number in range(3000)]
     scene.objects.runs.update(dict.fromkeys(runs, OWN))
     metrics = [{"key": "m", "value": 1, "timestamp": 1, "run_id": each} for each in runs]
-    answer = scene.post(LOG, {"run_id": runs[0], "metrics": metrics})
-    message = json.loads(answer.body)["message"]
-    assert answer.status == 403
+    response = scene.post(LOG, {"run_id": runs[0], "metrics": metrics})
+    message = json.loads(response.body)["message"]
+    assert response.status == 403
     assert str(MAX_OBJECTS) in message
     assert "in parts" in message
     # While the server's version is not known, an old one that reads the run alone is thought of.
@@ -135,9 +135,9 @@ def test_a_data_set_of_many_experiments_is_bounded_too(start: Start) -> None:
     many = [str(number) for number in range(100, 100 + 2 * MAX_OBJECTS)]
     scene.objects.experiments.update(dict.fromkeys(many, "team-a/x"))
     scene.objects.datasets[data_set] = many
-    answer = scene.gate.ask("GET", f"/api/3.0/mlflow/datasets/{data_set}", key=scene.key)
-    assert answer.status == 403
-    assert str(MAX_OBJECTS) in json.loads(answer.body)["message"]
+    response = scene.gate.ask("GET", f"/api/3.0/mlflow/datasets/{data_set}", key=scene.key)
+    assert response.status == 403
+    assert str(MAX_OBJECTS) in json.loads(response.body)["message"]
     assert asked_of(scene.upstream)[EXPERIMENT] <= MAX_OBJECTS
 
 
@@ -183,10 +183,10 @@ def test_lookups_wait_for_room_and_never_for_each_other(start: Start) -> None:
     scene.objects.runs.update(dict.fromkeys(runs, OWN))
     with ThreadPoolExecutor(len(runs)) as pool:
         metric = {"key": "m", "value": 1, "timestamp": 1}
-        answers = pool.map(
+        responses = pool.map(
             lambda each: scene.post(LOG, {"run_id": each, "metrics": [metric]}), runs
         )
-        assert [answer.status for answer in answers] == [200] * len(runs)
+        assert [response.status for response in responses] == [200] * len(runs)
 
 
 def test_one_place_at_the_gate_is_enough(start: Start) -> None:

@@ -334,15 +334,15 @@ def gate() -> Iterator[MeasuredGate]:
 
 
 def send(gate: MeasuredGate, key: str, entry: Entry) -> tuple[int, str]:
-    """The status and the reason of the answer."""
+    """The status and the reason of the response."""
     fields = [bearer(key)]
     if entry.body:
         fields += [f"Content-Type: {entry.content_type}", f"Content-Length: {len(entry.body)}"]
     with gate.connect() as client:
         client.send(request_head(entry.method, entry.target, *fields))
         client.send(entry.body)
-        answer = client.answer(entry.method)
-    return answer.status, answer.get("X-Headgate-Reason") or ""
+        response = client.response(entry.method)
+    return response.status, response.get("X-Headgate-Reason") or ""
 
 
 def test_no_turn_of_the_loop_is_long(

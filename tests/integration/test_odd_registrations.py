@@ -98,7 +98,7 @@ def test_ill_instances_are_left_out_unless_all_are(service: CloudMapService, url
     assert first_report(url) == {"10.0.0.1:5000", "10.0.0.2:5000", "10.0.0.3:5000"}
 
 
-def test_more_instances_than_one_answer_holds_by_default(
+def test_more_instances_than_one_response_holds_by_default(
     service: CloudMapService, url: str
 ) -> None:
     """Of which there are 100; ECS registers up to 1,000 tasks of a service."""
@@ -169,10 +169,10 @@ def test_an_api_that_cannot_be_reached_is_told_to_clients(
     key = create_key(tmp_path / "data", "client")
     settings = cloud_map.environment | {ENDPOINT: f"http://127.0.0.1:{port}"}
     with running_gate(tmp_path, "cloudmap://ml/mlflow", settings) as gate:
-        answer = gate.ask("GET", READ, key=key)
-        assert (answer.status, answer.get("X-Headgate-Reason")) == (503, "no_endpoint")
-        assert answer.get("Retry-After") == "2"
-        message = json.loads(answer.body)["message"]
+        response = gate.ask("GET", READ, key=key)
+        assert (response.status, response.get("X-Headgate-Reason")) == (503, "no_endpoint")
+        assert response.get("Retry-After") == "2"
+        message = json.loads(response.body)["message"]
         assert "Cloud Map ml/mlflow: Could not connect to the endpoint URL" in message
 
 

@@ -15,7 +15,7 @@ from headgate.cli.keys import issue
 from headgate.stores import KeyStore
 from tests.support.gate import Gate, bearer, running_gate
 from tests.support.mlflow_server import MlflowServer
-from tests.support.raw import RawAnswer, request_head
+from tests.support.raw import RawResponse, request_head
 
 JSON = "Content-Type: application/json"
 SETTINGS = """
@@ -54,20 +54,20 @@ class World:
         """Ask with the narrowed key, or another one; the status and the JSON that came."""
         body = b"" if message is None else json.dumps(message).encode()
         given = (JSON, *fields) if message is not None else fields
-        answer = self.gate.ask(method, path, *given, key=key or self.narrowed, body=body)
+        response = self.gate.ask(method, path, *given, key=key or self.narrowed, body=body)
         try:
-            return answer.status, json.loads(answer.body or b"{}")
+            return response.status, json.loads(response.body or b"{}")
         except ValueError:
-            return answer.status, {}
+            return response.status, {}
 
 
 def made(world: World, prefix: str) -> Team:
     """Make one of everything, as the administrator."""
 
     def create(path: str, message: object) -> Any:
-        status, answer = world.ask("POST", path, message, key=world.admin)
-        assert status == 200, answer
-        return answer
+        status, response = world.ask("POST", path, message, key=world.admin)
+        assert status == 200, response
+        return response
 
     unique = secrets.token_hex(4)
     name = f"{prefix}/{unique}"
@@ -172,16 +172,16 @@ def requests_about(team: Team, unique: str) -> Iterator[tuple[str, str, object, 
 
 def test_what_is_the_own_teams_is_open(world: World) -> None:
     for method, path, message, fields in requests_about(world.own, "own"):
-        status, answer = world.ask(method, path, message, *fields)
-        assert status == 200, (method, path, answer)
+        status, response = world.ask(method, path, message, *fields)
+        assert status == 200, (method, path, response)
 
 
 def test_what_is_another_teams_is_closed(world: World) -> None:
     for method, path, message, fields in requests_about(world.other, "other"):
-        status, answer = world.ask(method, path, message, *fields)
-        assert (status, answer.get("error_code")) == (403, "PERMISSION_DENIED"), (method, path)
-        status, answer = world.ask(method, path, message, *fields, key=world.admin)
-        assert status == 200, (method, path, answer)  # it was the key, and not the request
+        status, response = world.ask(method, path, message, *fields)
+        assert (status, response.get("error_code")) == (403, "PERMISSION_DENIED"), (method, path)
+        status, response = world.ask(method, path, message, *fields, key=world.admin)
+        assert status == 200, (method, path, response)  # it was the key, and not the request
 
 
 def test_no_experiment_writes_among_the_files_of_another_team(world: World) -> None:
@@ -192,8 +192,8 @@ def test_no_experiment_writes_among_the_files_of_another_team(world: World) -> N
         location = f"mlflow-artifacts:/{team.experiment}/{team.run}/artifacts"
         name = f"team-a/{secrets.token_hex(4)}"
         message = {"name": name, "artifact_location": location}
-        status, answer = world.ask("POST", create, message, key=world.open)
-        assert status == expected, answer
+        status, response = world.ask("POST", create, message, key=world.open)
+        assert status == expected, response
 
 
 def test_a_prompt_can_be_registered_by_its_own_team(world: World) -> None:
@@ -251,8 +251,8 @@ def test_an_own_object_opens_no_other(world: World) -> None:
 def test_what_names_nothing_of_its_own_is_closed(
     world: World, method: str, path: str, message: object
 ) -> None:
-    status, answer = world.ask(method, path, message)
-    assert (status, answer["error_code"]) == (403, "PERMISSION_DENIED")
+    status, response = world.ask(method, path, message)
+    assert (status, response["error_code"]) == (403, "PERMISSION_DENIED")
 
 
 def test_an_upload_in_parts_is_judged_by_its_folder(world: World) -> None:
@@ -362,12 +362,12 @@ def test_after_a_head_the_connection_holds_no_rest_of_a_body(world: World) -> No
                 fields = (bearer(world.narrowed),)
                 host = f"{world.gate.host}:{world.gate.port}"
                 client.send(request_head(method, path, *fields, host=host))
-                assert client.answer(method).status in (200, 403), path
+                assert client.response(method).status in (200, 403), path
 
 
-def stable(answer: RawAnswer) -> tuple[int, dict[str, str]]:
+def stable(response: RawResponse) -> tuple[int, dict[str, str]]:
     """A response's head without what differs from one request to the next."""
-    fields = {name.lower(): value for name, value in answer.headers}
+    fields = {name.lower(): value for name, value in response.headers}
     for name in ("date", "x-request-id"):
         fields.pop(name, None)
-    return answer.status, fields
+    return response.status, fields

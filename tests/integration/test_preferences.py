@@ -51,7 +51,7 @@ class Scene:
         with self.gate.connect() as client:
             for _ in range(count):
                 client.send(request_head("GET", READ, bearer(self.key)))
-                assert client.answer().status == 200
+                assert client.response().status == 200
         return {host: now - before[host] for host, now in self._reads().items()}
 
     def _reads(self) -> dict[str, int]:

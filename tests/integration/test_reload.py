@@ -50,7 +50,7 @@ class Followed:
     def answered_by(self) -> set[bytes]:
         """Which upstream answers new connections; enough of them to meet every worker."""
         asked = (self.gate.ask("GET", "/version", key=self.key) for _ in range(20))
-        return {answer.body for answer in asked}
+        return {response.body for response in asked}
 
     def head(self, method: str = "GET", target: str = "/version", *fields: str) -> bytes:
         return request_head(method, target, bearer(self.key), *fields)
@@ -95,7 +95,7 @@ def test_another_upstream_serves_the_next_requests(how: str, start: Start) -> No
     followed.one.scripts[:0] = [first]
     with followed.gate.connect() as kept, followed.gate.connect() as waiting:
         kept.send(followed.head())
-        assert kept.answer().body == b"one"
+        assert kept.response().body == b"one"
         waiting.send(followed.head())
         followed.one.wait_until(lambda: len(followed.one.requests) == 2)
         followed.write(followed.other)
@@ -104,11 +104,11 @@ def test_another_upstream_serves_the_next_requests(how: str, start: Start) -> No
         followed.wait_for("configuration reloaded")
         for _ in range(3):
             kept.send(followed.head())
-            assert kept.answer().body == b"other"
+            assert kept.response().body == b"other"
         go_on.set()
-        assert waiting.answer().body == b"one"
+        assert waiting.response().body == b"one"
         waiting.send(followed.head())
-        assert waiting.answer().body == b"other"
+        assert waiting.response().body == b"other"
     assert len(followed.one.requests) == 2
     assert followed.other.connections >= 1
 
@@ -120,9 +120,9 @@ def test_no_request_is_refused_while_the_upstream_changes(start: Start) -> None:
 
         def serves(name: bytes) -> bool | None:
             client.send(followed.head())
-            answer = client.answer()
-            assert answer.status == 200
-            return answer.body == name or None
+            response = client.response()
+            assert response.status == 200
+            return response.body == name or None
 
         for upstream, name in ((followed.other, b"other"), (followed.one, b"one")):
             followed.write(upstream)
@@ -138,7 +138,7 @@ def test_an_upstream_that_stays_is_left_alone(start: Start) -> None:
             followed.write(followed.one, f"[limits]\nin_flight = {limit}")
             followed.gate.process.signal(signal.SIGHUP)
             client.send(followed.head())
-            assert client.answer().status == 200
+            assert client.response().status == 200
     followed.wait_for("configuration reloaded")
     assert followed.one.connections == 1
 
@@ -151,7 +151,7 @@ def test_an_upload_under_way_ends_where_it_began(start: Start) -> None:
         followed.write(followed.other)
         followed.wait_for("configuration reloaded")
         client.send(b"67890")
-        assert client.answer().body == b"one"
+        assert client.response().body == b"one"
     assert followed.one.request(0).body == b"1234567890"
     assert followed.other.requests == []
 
@@ -201,12 +201,12 @@ def test_limits_hold_for_new_requests(start: Start) -> None:
     request = followed.head("POST", "/api/2.0/mlflow/runs/create", "Content-Length: 100")
     with followed.gate.connect() as client:
         client.send(request + b"x" * 100)
-        assert client.answer().status == 200
+        assert client.response().status == 200
         followed.write(followed.one, "[limits]\nbody_bytes = 99")
         followed.wait_for("configuration reloaded")
         client.send(request + b"x" * 100)
-        answer = client.answer()
-        assert (answer.status, answer.get("X-Headgate-Reason")) == (413, "body_too_large")
+        response = client.response()
+        assert (response.status, response.get("X-Headgate-Reason")) == (413, "body_too_large")
 
 
 def test_every_worker_takes_it_up_also_one_that_comes_later(start: Start) -> None:

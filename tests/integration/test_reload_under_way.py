@@ -16,7 +16,7 @@ from headgate.cli.keys import issue
 from headgate.stores import KeyStore
 from tests.support.gate import Gate, bearer, running_gate
 from tests.support.named_objects import NamedObjects, asked_of
-from tests.support.raw import RawAnswer, RawClient, request_head
+from tests.support.raw import RawClient, RawResponse, request_head
 from tests.support.recording_upstream import Exchange, RecordingUpstream
 from tests.support.scripts import held
 
@@ -55,7 +55,7 @@ class Scene:
         )
         with self.gate.connect() as client:
             client.send(request_head("POST", target, bearer(self.key), *fields))
-            assert client.answer_head().status == 100
+            assert client.response_head().status == 100
             yield client
 
     def wait_for_connections(self, number: int) -> None:
@@ -66,13 +66,13 @@ class Scene:
             def counted() -> bool | None:
                 client.send(head)
                 line = f"headgate_connections {number + 1}"
-                return line in client.answer().body.decode().splitlines() or None
+                return line in client.response().body.decode().splitlines() or None
 
             self.gate.process.wait_until(counted, f"{number} connections", SECONDS)
 
-    def ended(self, client: RawClient) -> RawAnswer:
+    def ended(self, client: RawClient) -> RawResponse:
         client.send(BODY)
-        return client.answer()
+        return client.response()
 
 
 def write(file: Path, *tables: str) -> None:
@@ -140,7 +140,7 @@ def test_a_lookup_under_way_across_a_reload_decides(tmp_path: Path) -> None:
             one.wait_until(lambda: len(one.requests) == 1)
             scene.configure(table(other))
             released.set()
-            assert client.answer().status == 200
+            assert client.response().status == 200
         assert asked_of(one) == {GET: 1, CREATE: 1}
 
 
@@ -165,5 +165,5 @@ def test_a_retired_upstream_that_stays_silent_is_given_up(tmp_path: Path) -> Non
                 for _ in range(3):
                     others.enter_context(scene.gate.connect())
                 scene.wait_for_connections(4)
-            answer = scene.ended(client)
-            assert answer.get("X-Headgate-Reason") == "upstream_timeout"
+            response = scene.ended(client)
+            assert response.get("X-Headgate-Reason") == "upstream_timeout"

@@ -36,10 +36,10 @@ def endpoints() -> Iterator[Endpoints]:
 def refused_then_served(gate: Gate, key: str) -> float:
     """Clients come back until they are served; the seconds from the first refusal on."""
     began = time.monotonic()
-    answer = gate.ask("POST", CREATE, JSON, key=key, body=b"{}")
-    assert (answer.status, answer.get("X-Headgate-Reason")) == (503, "upstream_connect")
-    assert answer.get("Retry-After") == "2"
-    message = json.loads(answer.body)["message"]
+    response = gate.ask("POST", CREATE, JSON, key=key, body=b"{}")
+    assert (response.status, response.get("X-Headgate-Reason")) == (503, "upstream_connect")
+    assert response.get("Retry-After") == "2"
+    message = json.loads(response.body)["message"]
     assert "could not reach the MLflow server" in message
     assert "Nothing was sent" in message
     gate.process.wait_until(
@@ -64,7 +64,7 @@ def test_dns_is_asked_before_the_ttl_is_over(endpoints: Endpoints, tmp_path: Pat
 
 
 def test_it_is_asked_no_more_than_once_a_second(endpoints: Endpoints, tmp_path: Path) -> None:
-    """However many clients come back, and though its answer stays what it was."""
+    """However many clients come back, and though its response stays what it was."""
     key = create_key(tmp_path / "data", "client")
     with ScriptedDns() as names:
         names.set(NAME, "A", *OLD, ttl=TTL)

@@ -42,7 +42,7 @@ class Place:
         context = client_context(self.authority)
         with TlsClient(self.gate.host, self.gate.port, context) as client:
             client.send(request_head("GET", "/version", bearer(key)))
-            return client.answer().status, client.serial
+            return client.response().status, client.serial
 
     def replace_all(self) -> None:
         """Kill every worker, one after the other, and wait until others serve."""
@@ -185,7 +185,7 @@ def test_what_was_taken_up_last_counts_and_not_the_start(place: Place) -> None:
     with TlsClient(place.gate.host, place.gate.port, context) as client:
         path = "/api/2.0/mlflow/runs/create"
         client.send(request_head("POST", path, bearer(key), "Content-Length: 100"))
-        assert client.answer().status == 413
+        assert client.response().status == 413
 
 
 def test_a_certificate_that_has_ended_keeps_no_worker_from_starting(place: Place) -> None:

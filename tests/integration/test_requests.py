@@ -11,7 +11,7 @@ from tests.support.gate import Gate, bearer
 from tests.support.mlflow_server import MlflowServer
 from tests.support.raw import RawClient, chunk, chunked, request_head
 from tests.support.scene import FOLDER, Scene, running_scene
-from tests.support.scripts import answer_bytes, early, fixed
+from tests.support.scripts import early, fixed, response_bytes
 from tests.support.world import World
 
 KIB = 1024
@@ -42,7 +42,7 @@ def test_an_upload_streams(framing: str, scene: Scene, client: RawClient) -> Non
     request = scene.wait_for_arrival(target)[0]
     scene.upstream.wait_until(lambda: request.body == b"part")
     client.send(part + end)
-    assert client.answer().status == 200
+    assert client.response().status == 200
     assert request.body == b"partpart"
 
 
@@ -52,27 +52,27 @@ def test_an_invitation_comes_only_after_authentication(scene: Scene, client: Raw
     fields = ("Expect: 100-continue", "Content-Length: 4")
     with scene.gate.connect() as stranger:
         stranger.send(request_head("PUT", target, *fields))
-        head = stranger.answer_head()
+        head = stranger.response_head()
         assert (head.status, head.get("Connection")) == (401, "close")
     client.send(scene.head("PUT", target, *fields))
-    assert client.answer_head().status == 100
+    assert client.response_head().status == 100
     client.send(b"body")
-    assert client.answer().body == b"taken"
+    assert client.response().body == b"taken"
     assert [bytes(request.body) for request in scene.arrived(target)] == [b"body"]
 
 
 def test_nobody_is_invited_who_sends_already(scene: Scene, client: RawClient) -> None:
     target = scene.play("uninvited", fixed(b"taken"))
     client.send(scene.head("PUT", target, "Expect: 100-continue", "Content-Length: 4") + b"body")
-    assert client.answer_head().status == 200
+    assert client.response_head().status == 200
 
 
-def test_an_early_answer_to_an_upload_that_goes_on(scene: Scene, client: RawClient) -> None:
+def test_an_early_response_to_an_upload_that_goes_on(scene: Scene, client: RawClient) -> None:
     """It passes at once; then the connection ends, for nobody knows what the rest is worth."""
-    target = scene.play("early", early(answer_bytes(b"no", status=403)))
+    target = scene.play("early", early(response_bytes(b"no", status=403)))
     client.send(scene.head("PUT", target, "Content-Length: 1000000") + b"x")
-    answer = client.answer()
-    assert (answer.status, answer.body, answer.get("Connection")) == (403, b"no", "close")
+    response = client.response()
+    assert (response.status, response.body, response.get("Connection")) == (403, b"no", "close")
     client.send(b"x" * 1000)
     client.expect_close()
 
@@ -90,7 +90,7 @@ def padded(scene: Scene, size: int, *, in_target: bool) -> bytes:
 def test_heads_up_to_128_kib_pass(in_target: bool, scene: Scene, client: RawClient) -> None:
     sent = padded(scene, HEAD_LIMIT, in_target=in_target)
     client.send(sent)
-    assert client.answer().status == 200
+    assert client.response().status == 200
     longest = max(len(request.head) for request in scene.upstream.requests)
     assert longest > HEAD_LIMIT - KIB
 
@@ -101,9 +101,9 @@ def test_longer_heads_are_refused(
     more: int, in_target: bool, scene: Scene, client: RawClient
 ) -> None:
     client.send(padded(scene, HEAD_LIMIT + more, in_target=in_target))
-    answer = client.answer()
-    assert answer.status == (414 if in_target else 431)
-    assert (answer.get("X-Headgate-Reason"), answer.get("Connection")) == (
+    response = client.response()
+    assert response.status == (414 if in_target else 431)
+    assert (response.get("X-Headgate-Reason"), response.get("Connection")) == (
         "request_malformed",
         "close",
     )
@@ -120,7 +120,7 @@ def test_an_empty_file_uploads_in_chunks(
             "PUT", f"{FOLDER}/{folder}/none.txt", bearer(key), "Transfer-Encoding: chunked"
         )
         client.send(head + chunked())
-        assert client.answer().status == 200
+        assert client.response().status == 200
     assert (mlflow_server.artifacts / folder / "none.txt").read_bytes() == b""
 
 
@@ -141,10 +141,10 @@ def test_a_message_in_chunks_of_any_size_reaches_flask(
             "Expect: 100-continue",
         )
         client.send(head)
-        assert client.answer_head().status == 100
+        assert client.response_head().status == 100
         client.send(chunked(*parts))
-        answer = client.answer()
-    assert [run["info"]["experiment_id"] for run in json.loads(answer.body)["runs"]] == [
+        response = client.response()
+    assert [run["info"]["experiment_id"] for run in json.loads(response.body)["runs"]] == [
         world.experiment_id
     ]
 
@@ -155,7 +155,7 @@ def test_a_chunked_message_reaches_flask_under_its_length(scene: Scene, client: 
         "POST", "/api/2.0/mlflow/runs/search", JSON, "Transfer-Encoding: chunked", "Trailer: X-A"
     )
     client.send(head + chunked(*(message[at : at + 1] for at in range(len(message)))))
-    assert client.answer().status == 200
+    assert client.response().status == 200
     request = scene.upstream.requests[-1]
     assert request.all(b"Content-Length") == [b"%d" % len(message)]
     assert request.all(b"Transfer-Encoding") == []

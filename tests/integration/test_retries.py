@@ -11,7 +11,7 @@ from typing import Any
 
 from headgate.testing.fault_proxy import Fault, FaultProxy
 from tests.support.gate import bearer, create_key, running_gate
-from tests.support.raw import RawAnswer, request_head
+from tests.support.raw import RawResponse, request_head
 from tests.support.recording_upstream import Exchange, RecordingUpstream, Script
 from tests.support.scripts import broken_off, fixed, held, routed, silent
 
@@ -24,10 +24,10 @@ SHARE, MINIMUM = 0.2, 3  # the defaults
 SECONDS = 30.0
 
 
-def told(answer: RawAnswer) -> tuple[int, str | None, str]:
+def told(response: RawResponse) -> tuple[int, str | None, str]:
     """Status, reason code and message of a refusal."""
-    message: str = json.loads(answer.body)["message"]
-    return answer.status, answer.get("X-Headgate-Reason"), message
+    message: str = json.loads(response.body)["message"]
+    return response.status, response.get("X-Headgate-Reason"), message
 
 
 def test_when_everything_fails_the_repeats_stay_within_the_budget(tmp_path: Path) -> None:
@@ -58,15 +58,15 @@ def test_when_everything_fails_the_repeats_stay_within_the_budget(tmp_path: Path
         page = json.loads(gate.ask("GET", "/-/health", key=key).body)
         assert page["upstreams"][0]["retries"] == repeats
         go_on.set()
-        answers = [client.answer() for client in clients]
-        assert sorted(answer.status for answer in answers) == [200] * repeats + [502] * (
+        responses = [client.response() for client in clients]
+        assert sorted(response.status for response in responses) == [200] * repeats + [502] * (
             CLIENTS - repeats
         )
-        for answer in answers:
-            if answer.status == 200:
+        for response in responses:
+            if response.status == 200:
                 continue
-            status, reason, message = told(answer)
-            assert (status, reason, answer.get("Retry-After")) == (502, "upstream_reset", "2")
+            status, reason, message = told(response)
+            assert (status, reason, response.get("Retry-After")) == (502, "upstream_reset", "2")
             assert "ended the connection before it answered" in message
             assert "too many requests fail and are sent again already" in message
         assert len(upstream.requests) == CLIENTS + repeats
@@ -95,11 +95,11 @@ def test_an_attempt_after_the_first_has_only_the_rest_of_the_time(tmp_path: Path
         status, reason, message = told(gate.ask("GET", READ, key=key))
         took = time.monotonic() - attempts[0]
         assert (status, reason) == (504, "upstream_timeout")
-        assert "2 attempts have brought no answer within 2 s" in message
+        assert "2 attempts have brought no response within 2 s" in message
         assert 1.5 < took < SECONDS
         assert len(attempts) == 2
         go_on.set()
-        assert patient.answer().status == 200  # it is older than that
+        assert patient.response().status == 200  # it is older than that
 
 
 def test_a_request_that_may_have_been_carried_out_is_sent_once(tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_a_request_that_may_have_been_carried_out_is_sent_once(tmp_path: Path) -
             return sum(len(each.requests) for each in upstreams)
 
         for count in range(1, 6):
-            answer = gate.ask("POST", CREATE, JSON, key=key, body=b"{}")
-            assert told(answer)[:2] == (502, "upstream_reset")
+            response = gate.ask("POST", CREATE, JSON, key=key, body=b"{}")
+            assert told(response)[:2] == (502, "upstream_reset")
             assert arrived() == count
         proxies[0].set(Fault.REFUSE)
         for upstream in upstreams:

@@ -117,7 +117,7 @@ def routes_chosen_by_mlflow(
 ) -> list[tuple[str, bool] | None]:
     """The pattern of the route that each sample reaches, and whether FastAPI serves it."""
     asked = "".join(f"{sample.method} {sample.spoken.path.decode()}\n" for sample in samples)
-    answers = subprocess.run(
+    responses = subprocess.run(
         [sys.executable, "-m", "tests.support.mlflow_routing"],
         cwd=REPOSITORY,
         env=os.environ
@@ -127,4 +127,4 @@ def routes_chosen_by_mlflow(
         check=True,
         text=True,
     )
-    return [json.loads(line) for line in answers.stdout.splitlines()]
+    return [json.loads(line) for line in responses.stdout.splitlines()]

@@ -13,14 +13,14 @@ import pytest
 
 from tests.support.gate import Gate, bearer, create_key, running_gate
 from tests.support.recording_upstream import RecordedRequest, RecordingUpstream
-from tests.support.scripts import answer_bytes, fixed, raw, routed
+from tests.support.scripts import fixed, raw, response_bytes, routed
 
 NAMES = ("default", "shown", "passed")
 ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/model.bin"
 SEARCH = "/api/2.0/mlflow/experiments/search"
 JSON = "Content-Type: application/json"
 SECONDS = 20.0
-LOGIN = answer_bytes(
+LOGIN = response_bytes(
     b"You are not authenticated.",
     'WWW-Authenticate: Basic realm="mlflow"',
     status=401,
@@ -140,8 +140,8 @@ def test_an_mlflow_that_asks_for_credentials_is_explained(scene: Scene) -> None:
     for name in NAMES:
         scene.upstreams[name].scripts[:] = [routed({}, raw(LOGIN))]
     for prefix in ("", "/shown"):
-        answer = scene.gate.ask("POST", f"{prefix}{SEARCH}", JSON, key=scene.key, body=b"{}")
-        assert (answer.status, answer.get("X-Headgate-Reason")) == (502, "upstream_credentials")
-        assert "Your key is fine" in json.loads(answer.body)["message"]
-    answer = scene.gate.ask("POST", f"/passed{SEARCH}", JSON, key=scene.key, body=b"{}")
-    assert (answer.status, answer.get("WWW-Authenticate")) == (401, 'Basic realm="mlflow"')
+        response = scene.gate.ask("POST", f"{prefix}{SEARCH}", JSON, key=scene.key, body=b"{}")
+        assert (response.status, response.get("X-Headgate-Reason")) == (502, "upstream_credentials")
+        assert "Your key is fine" in json.loads(response.body)["message"]
+    response = scene.gate.ask("POST", f"/passed{SEARCH}", JSON, key=scene.key, body=b"{}")
+    assert (response.status, response.get("WWW-Authenticate")) == (401, 'Basic realm="mlflow"')

@@ -17,7 +17,7 @@ import pytest
 
 from headgate.contract.diagnosis import ARTIFACTS
 from tests.support.gate import Gate, bearer, create_key, running_gate
-from tests.support.raw import RawAnswer, RawClient, request_head
+from tests.support.raw import RawClient, RawResponse, request_head
 from tests.support.recording_upstream import Exchange, RecordingUpstream, Script
 from tests.support.scripts import closed, fixed, held, routed
 from tests.support.workers import SECONDS, kill_worker, worker_pids
@@ -59,7 +59,7 @@ class Watched:
 
     def ask(self, client: RawClient, path: str) -> Any:
         self.send(client, path)
-        return json.loads(client.answer().body)
+        return json.loads(client.response().body)
 
     def asked(self, start: bytes) -> int:
         """How often the upstream was asked for what begins like this."""
@@ -86,7 +86,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 
 
 def statuses(clients: list[RawClient]) -> set[int]:
-    return {client.answer().status for client in clients}
+    return {client.response().status for client in clients}
 
 
 def test_a_thousand_questions_to_several_workers_cause_one_check(watched: Watched) -> None:
@@ -129,7 +129,7 @@ def test_a_worker_that_dies_while_it_checks_leaves_the_check_to_another(
     kill_worker(watched.gate.process, watched.pids[killed], signal.SIGKILL)
     watched.upstream.wait_until(lambda: watched.asked(SEARCH) == 1 + dies)
     go_on.set()
-    assert watched.clients[left].answer().status == 200
+    assert watched.clients[left].response().status == 200
     watched.meet()
     assert watched.pids[killed] in worker_pids(watched.gate.process)
     for client in watched.clients.values():  # the one in the place of the other reads it, too
@@ -181,13 +181,13 @@ def _artifact(go_on: threading.Event) -> Script:
 
 def test_a_failure_is_shared_with_its_reason(watched: Watched) -> None:
     watched.routes[SEARCH] = closed()
-    found: list[RawAnswer] = []
+    found: list[RawResponse] = []
     for client in watched.clients.values():
         watched.send(client, EXPERIMENTS)
-        found.append(client.answer())
-    assert {answer.status for answer in found} == {503}
-    assert {answer.get("X-Headgate-Reason") for answer in found} == {"upstream_reset"}
-    told = [json.loads(answer.body)["upstreams"]["default"] for answer in found]
+        found.append(client.response())
+    assert {response.status for response in found} == {503}
+    assert {response.get("X-Headgate-Reason") for response in found} == {"upstream_reset"}
+    told = [json.loads(response.body)["upstreams"]["default"] for response in found]
     assert told[0] == told[1]
     assert "MLflow's log" in told[0]["cure"]
     assert ARTIFACTS not in told[0]["detail"]

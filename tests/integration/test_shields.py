@@ -24,7 +24,7 @@ from headgate.stores import KeyStore
 from tests.support.client import credential, run_client
 from tests.support.gate import Gate, running_gate
 from tests.support.mlflow_server import MlflowServer
-from tests.support.raw import RawAnswer
+from tests.support.raw import RawResponse
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed
 from tests.support.world import World
@@ -227,7 +227,7 @@ class Watched:
     shielded_key: str
     bare_key: str
 
-    def ask(self, pair: Pair, *, bad: bool, shielded: bool) -> tuple[RawAnswer, bytes]:
+    def ask(self, pair: Pair, *, bad: bool, shielded: bool) -> tuple[RawResponse, bytes]:
         """Send one of a pair; what was answered, and which body was sent."""
         gate, key = (self.shielded, self.shielded_key) if shielded else (self.bare, self.bare_key)
         message = pair.bad_message if bad else pair.good_message
@@ -273,20 +273,20 @@ def test_an_exploit_is_stopped_and_its_twin_is_not(name: str, watched: Watched) 
     pair = PAIRS[name]
     for bad, shielded in ((True, False), (False, False), (False, True)):
         before = len(watched.upstream.requests)
-        answer, body = watched.ask(pair, bad=bad, shielded=shielded)
-        assert answer.status == 200, answer
+        response, body = watched.ask(pair, bad=bad, shielded=shielded)
+        assert response.status == 200, response
         arrived = watched.upstream.request(before)
         target = pair.bad if bad else pair.good
         assert arrived.request_line == f"{pair.method} {target} HTTP/1.1".encode()
         assert bytes(arrived.body) == body
 
     before = len(watched.upstream.requests)
-    answer, _ = watched.ask(pair, bad=True, shielded=True)
+    response, _ = watched.ask(pair, bad=True, shielded=True)
     assert len(watched.upstream.requests) == before
-    assert answer.status in (400, 403)
-    assert answer.get("X-Headgate-Reason") in ("request_ambiguous", "forbidden")
-    assert f"(shield {pair.rule})" in json.loads(answer.body)["message"]
-    line = watched.shielded.outcome(lambda line: line["request_id"] == answer.get("X-Request-ID"))
+    assert response.status in (400, 403)
+    assert response.get("X-Headgate-Reason") in ("request_ambiguous", "forbidden")
+    assert f"(shield {pair.rule})" in json.loads(response.body)["message"]
+    line = watched.shielded.outcome(lambda line: line["request_id"] == response.get("X-Request-ID"))
     assert line["detail"] == f"shield {pair.rule}"
 
 
@@ -350,12 +350,12 @@ def test_scorers_of_the_real_client_are_registered(admin: tuple[Gate, str]) -> N
 
 
 def test_no_query_holds_a_worker_still(admin: tuple[Gate, str]) -> None:
-    """With a pattern that reads each parameter in two ways the answer would take 2**40 steps."""
+    """With a pattern that reads each parameter in two ways the response would take 2**40 steps."""
     gate, key = admin
     for path in ("mlflow/artifacts/list", "mlflow-artifacts/artifacts"):
         query = "path=a&" * 40 + "path=!"
-        answer = gate.ask("GET", f"/api/2.0/{path}?{query}", key=key)
-        assert answer.status < 500, answer
+        response = gate.ask("GET", f"/api/2.0/{path}?{query}", key=key)
+        assert response.status < 500, response
 
 
 def test_a_compressed_body_is_refused_and_not_read_as_empty(admin: tuple[Gate, str]) -> None:
@@ -365,9 +365,9 @@ def test_a_compressed_body_is_refused_and_not_read_as_empty(admin: tuple[Gate, s
     for coding in ("gzip", "deflate", "Gzip", "br", "identity, gzip", "x"):
         field = f"Content-Encoding: {coding}"
         for path in ("experiments/create", "registered-models/create"):
-            answer = gate.ask("POST", f"/api/2.0/mlflow/{path}", JSON, field, key=key, body=body)
-            assert answer.status == 400, (coding, answer)
-            assert "compressed" in json.loads(answer.body)["message"]
+            response = gate.ask("POST", f"/api/2.0/mlflow/{path}", JSON, field, key=key, body=body)
+            assert response.status == 400, (coding, response)
+            assert "compressed" in json.loads(response.body)["message"]
     plain = json.dumps({"name": "not compressed"}).encode()
     path = "/api/2.0/mlflow/experiments/create"
     passed = gate.ask("POST", path, JSON, "Content-Encoding: Identity", key=key, body=plain)
@@ -420,11 +420,11 @@ def test_an_artifact_is_no_page_of_mlflows(
         f"/get-artifact?run_uuid={world.run_id}&path=notes/page.html",
         f"/model-versions/get-artifact?name={world.model}&version=1&path=page.html",
     ):
-        answer = gate.ask("GET", target, key=key)
-        assert (answer.status, answer.body) == (200, page)
-        assert answer.all("X-Content-Type-Options") == ["nosniff"]
-        assert answer.all("Content-Security-Policy") == ["sandbox; default-src 'none'"]
-        disposition = answer.all("Content-Disposition")
+        response = gate.ask("GET", target, key=key)
+        assert (response.status, response.body) == (200, page)
+        assert response.all("X-Content-Type-Options") == ["nosniff"]
+        assert response.all("Content-Security-Policy") == ["sandbox; default-src 'none'"]
+        disposition = response.all("Content-Disposition")
         assert [each.partition(";")[0] for each in disposition] == ["attachment"]
         assert disposition == (mlflow_server.ask("GET", target).all("Content-Disposition"))
 
@@ -436,9 +436,9 @@ def test_a_server_that_says_nothing_about_its_artifacts(tmp_path: Path) -> None:
         RecordingUpstream(fixed(b"<script>", "X-Content-Type-Options: nosniff")) as upstream,
         running_gate(tmp_path, upstream.url) as gate,
     ):
-        answer = gate.ask("GET", "/get-artifact?run_uuid=a&path=x.html", key=key)
-        assert answer.all("Content-Disposition") == ["attachment"]
-        assert answer.all("X-Content-Type-Options") == ["nosniff"]
+        response = gate.ask("GET", "/get-artifact?run_uuid=a&path=x.html", key=key)
+        assert response.all("Content-Disposition") == ["attachment"]
+        assert response.all("X-Content-Type-Options") == ["nosniff"]
         assert gate.ask("GET", "/version", key=key).all("Content-Security-Policy") == []
 
 

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support.raw import RawAnswer, RawClient, request_head
+from tests.support.raw import RawClient, RawResponse, request_head
 from tests.support.recording_upstream import Exchange
 from tests.support.scene import SHORT_PATIENCE, Scene, running_scene
-from tests.support.scripts import answer_bytes, fixed, held, raw, silent
+from tests.support.scripts import fixed, held, raw, response_bytes, silent
 
 PACE_SECONDS = 0.1
 DROPS = 100
@@ -41,24 +41,24 @@ def scene(running: Scene) -> Iterator[Scene]:
     running.rest()
 
 
-def drip(scene: Scene, begun: bytes, drop: bytes) -> RawAnswer:
+def drip(scene: Scene, begun: bytes, drop: bytes) -> RawResponse:
     """Send ``begun``, then ``drop`` again and again until the gate answers."""
     with RawClient(scene.gate.host, scene.gate.port, PACE_SECONDS) as client:
         client.send(begun)
         for _ in range(DROPS):
             try:
-                return client.answer()
+                return client.response()
             except TimeoutError:
                 client.send(drop)
-        raise AssertionError(f"no answer after {DROPS * PACE_SECONDS:g} s")
+        raise AssertionError(f"no response after {DROPS * PACE_SECONDS:g} s")
 
 
 @pytest.mark.parametrize("drop", [b"", b"x"], ids=["stands", "drips"])
 def test_a_head_must_be_whole_in_time(drop: bytes, scene: Scene) -> None:
     """However often another byte of it comes."""
-    answer = drip(scene, b"GET /version HTTP/1.1\r\nX-Slow: ", drop)
-    assert (answer.status, answer.get("X-Headgate-Reason")) == (408, "request_malformed")
-    assert answer.get("Connection") == "close"
+    response = drip(scene, b"GET /version HTTP/1.1\r\nX-Slow: ", drop)
+    assert (response.status, response.get("X-Headgate-Reason")) == (408, "request_malformed")
+    assert response.get("Connection") == "close"
 
 
 @pytest.mark.parametrize("drop", [b"", b"x"], ids=["stands", "drips"])
@@ -66,8 +66,8 @@ def test_a_head_must_be_whole_in_time(drop: bytes, scene: Scene) -> None:
 def test_a_body_must_move(begun: bytes, drop: bytes, scene: Scene) -> None:
     """The upstream sees that it will not get the rest."""
     target = scene.play(f"body-{len(begun)}-{len(drop)}", silent)
-    answer = drip(scene, scene.head("PUT", target, ENDLESS) + begun, drop)
-    assert (answer.status, answer.get("X-Headgate-Reason")) == (408, "request_malformed")
+    response = drip(scene, scene.head("PUT", target, ENDLESS) + begun, drop)
+    assert (response.status, response.get("X-Headgate-Reason")) == (408, "request_malformed")
     request = scene.wait_for_arrival(target)[0]
     scene.upstream.wait_until(lambda: request.disconnected)
     assert not request.complete
@@ -84,14 +84,14 @@ def test_a_body_that_waits_for_its_invitation_waits_no_longer_than_others(scene:
     target = scene.play("invited", silent)
     with scene.gate.connect() as client:
         client.send(scene.head("PUT", target, ENDLESS, "Expect: 100-continue"))
-        assert client.answer_head().status == 100
-        assert client.answer().status == 408
+        assert client.response_head().status == 100
+        assert client.response().status == 408
 
 
 def test_a_resting_connection_is_closed_without_a_word(scene: Scene) -> None:
     with scene.gate.connect() as silent_one, scene.gate.connect() as client:
         client.send(scene.head("GET", "/version"))
-        assert client.answer().status == 200
+        assert client.response().status == 200
         client.expect_close()
         silent_one.expect_close()
 
@@ -99,7 +99,7 @@ def test_a_resting_connection_is_closed_without_a_word(scene: Scene) -> None:
 def test_who_does_not_read_is_cut_off(scene: Scene) -> None:
     """And the upstream, held back until then, learns of it."""
     size = 256 * 1024 * 1024
-    target = scene.play("unread", raw(answer_bytes(b"x" * size)))
+    target = scene.play("unread", raw(response_bytes(b"x" * size)))
     scene.resources.forget_peak()
     before = scene.resources.peak
     with scene.gate.connect() as client:
@@ -111,16 +111,16 @@ def test_who_does_not_read_is_cut_off(scene: Scene) -> None:
 
 
 def test_who_reads_slowly_gets_all(scene: Scene) -> None:
-    """An answer may take longer than every timeout, as long as it moves.
+    """A response may take longer than every timeout, as long as it moves.
 
     The kernel takes new bytes only when much of its buffer is free; that is not standing still.
     """
     content = bytes(range(256)) * 100_000
-    target = scene.play("slowly", raw(answer_bytes(content)))
+    target = scene.play("slowly", raw(response_bytes(content)))
     got = bytearray()
     with scene.gate.connect() as client:
         client.send(scene.head("GET", target))
-        client.answer_head()
+        client.response_head()
         while piece := client.receive_some(READ_SIZE):
             got += piece
             if len(got) < READ_SLOWLY:
@@ -140,7 +140,7 @@ def test_a_slow_upstream_is_not_the_clients_fault(size: int, scene: Scene) -> No
         scene.wait_for_arrival(target)
         other.expect_close()  # a client's whole patience has passed
         go_on.set()
-        assert client.answer().body == b"late"
+        assert client.response().body == b"late"
 
 
 def test_an_upstream_that_takes_nothing_holds_the_client_back(scene: Scene) -> None:
@@ -150,7 +150,7 @@ def test_an_upstream_that_takes_nothing_holds_the_client_back(scene: Scene) -> N
     def takes_nothing(exchange: Exchange) -> None:
         exchange.wait_for(go_on)
         exchange.read_body()
-        exchange.send(answer_bytes(b"taken"))
+        exchange.send(response_bytes(b"taken"))
 
     body = b"x" * (64 * 1024 * 1024)
     target = scene.play("takes-nothing", takes_nothing)
@@ -163,7 +163,7 @@ def test_an_upstream_that_takes_nothing_holds_the_client_back(scene: Scene) -> N
         scene.wait_for_arrival(target)
         other.expect_close()  # a client's whole patience has passed
         go_on.set()
-        assert client.answer().body == b"taken"
+        assert client.response().body == b"taken"
         sender.join()
     assert scene.resources.peak - before < 16 * 1024 * 1024
 

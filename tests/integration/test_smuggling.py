@@ -24,7 +24,7 @@ from tests.support.conversation import Conversation, End, converse
 from tests.support.corpus import CORPUS
 from tests.support.corpus.case import Case, Reading, Refused, Server
 from tests.support.corpus_run import (
-    ANSWER_SECONDS,
+    RESPONSE_SECONDS,
     Result,
     Slicing,
     dribbled,
@@ -90,7 +90,7 @@ def test_the_gate_makes_of_each_case_what_it_must(recorded: Recorded) -> None:
     assert {name: result.readings for name, result in recorded.results.items()} == {
         case.name: expected_readings(case, number) for number, case in enumerate(CORPUS)
     }
-    assert {name: answers(result) for name, result in recorded.results.items()} == {
+    assert {name: responses(result) for name, result in recorded.results.items()} == {
         case.name: [
             (200, "") if isinstance(each, Reading) else (each.status, each.reason)
             for each in expected(case, number)
@@ -99,9 +99,9 @@ def test_the_gate_makes_of_each_case_what_it_must(recorded: Recorded) -> None:
     }
 
 
-def answers(result: Result) -> list[tuple[int, str]]:
+def responses(result: Result) -> list[tuple[int, str]]:
     return [
-        (each.status, each.get("X-Headgate-Reason") or "") for each in result.conversation.answers
+        (each.status, each.get("X-Headgate-Reason") or "") for each in result.conversation.responses
     ]
 
 
@@ -110,10 +110,10 @@ def expected(case: Case, number: int) -> list[Reading | Refused]:
     return [*case.made, *expected_readings(case, number)[len(case.readings) :]]
 
 
-def test_nobody_gets_the_answer_to_another_request(recorded: Recorded) -> None:
+def test_nobody_gets_the_response_to_another_request(recorded: Recorded) -> None:
     for number, case in enumerate(CORPUS):
         made = expected(case, number)
-        bodies = [answer.body for answer in recorded.results[case.name].conversation.answers]
+        bodies = [response.body for response in recorded.results[case.name].conversation.responses]
         for at, (each, body) in enumerate(zip(made, bodies, strict=True)):
             if isinstance(each, Reading):
                 head_only = case.asks_head and at == 0
@@ -121,16 +121,16 @@ def test_nobody_gets_the_answer_to_another_request(recorded: Recorded) -> None:
 
 
 def test_the_connection_ends_where_nobody_can_know_what_follows(recorded: Recorded) -> None:
-    """The last answer says so, and it arrives: no reset takes it away.
+    """The last response says so, and it arrives: no reset takes it away.
 
-    Who asked for the close in a whole request, and starts another only after the answer, may
+    Who asked for the close in a whole request, and starts another only after the response, may
     meet a reset then, as at nginx: nothing was under way when the connection was closed.
     """
     for case in CORPUS:
         conversation = recorded.results[case.name].conversation
         late = case.closes and recorded.dribbled
         assert conversation.end in ([End.CLOSED, End.RESET] if late else [End.CLOSED]), case.name
-        closing = [answer.get("Connection") == "close" for answer in conversation.answers]
+        closing = [response.get("Connection") == "close" for response in conversation.responses]
         assert closing[:-1] == [False] * (len(closing) - 1), case.name
         assert closing[-1:] == [True] * (not case.unfinished), case.name
 
@@ -183,7 +183,7 @@ def test_nginx_finds_the_same_requests_in_what_is_forwarded(
     with RecordingUpstream(echo) as upstream, running_nginx(tmp_path, upstream.url) as nginx:
         for stream, requests in zip(recorded.streams, recorded.requests, strict=True):
             before = len(upstream.requests)
-            converse(nginx.connect(), [stream], leaves=True, seconds=ANSWER_SECONDS)
+            converse(nginx.connect(), [stream], leaves=True, seconds=RESPONSE_SECONDS)
             assert [reading_of(each) for each in upstream.requests[before:]] == [
                 reading_of(each) for each in requests if each.complete
             ]
@@ -222,10 +222,10 @@ def plain(reading: Reading) -> Reading:
     return reading._replace(target=unquote_to_bytes(reading.target))
 
 
-class Answers(NamedTuple):
+class Responses(NamedTuple):
     """What a client is answered, and what MLflow has stored then."""
 
-    answers: Sequence[tuple[int, bytes]]
+    responses: Sequence[tuple[int, bytes]]
     stored: bytes | None
 
 
@@ -233,8 +233,8 @@ class Answered(NamedTuple):
     """The corpus at one MLflow: straight, and through a gate."""
 
     server: Server
-    straight: Mapping[str, Answers]
-    through: Mapping[str, Answers]
+    straight: Mapping[str, Responses]
+    through: Mapping[str, Responses]
     refused: Mapping[str, Conversation]
 
 
@@ -266,14 +266,14 @@ def _converse(case: Case, key: str, to: Gate | MlflowServer, seconds: float) -> 
     return converse(connection, sent, leaves=False, seconds=seconds)
 
 
-def _say(case: Case, key: str, to: Gate | MlflowServer, server: MlflowServer) -> Answers:
-    seconds = SILENCE_SECONDS if case.apart else ANSWER_SECONDS
+def _say(case: Case, key: str, to: Gate | MlflowServer, server: MlflowServer) -> Responses:
+    seconds = SILENCE_SECONDS if case.apart else RESPONSE_SECONDS
     conversation = _converse(case, key, to, seconds)
     assert conversation.end is not End.OPEN or case.apart
     file = server.artifacts / "corpus" / "file.bin"
     stored = file.read_bytes() if file.exists() else None
     file.unlink(missing_ok=True)
-    return Answers([(each.status, each.body) for each in conversation.answers], stored)
+    return Responses([(each.status, each.body) for each in conversation.responses], stored)
 
 
 def test_mlflow_answers_what_it_answers_without_the_gate(answered: Answered) -> None:
@@ -282,7 +282,7 @@ def test_mlflow_answers_what_it_answers_without_the_gate(answered: Answered) -> 
         straight, through = answered.straight[case.name], answered.through[case.name]
         if answered.server in case.apart:
             assert straight != through, case.name
-            assert len(straight.answers) <= len(through.answers), case.name
+            assert len(straight.responses) <= len(through.responses), case.name
         else:
             assert straight == through, case.name
 

@@ -77,7 +77,7 @@ def test_clients_are_served_and_the_gate_stops_while_nobody_reads(
             with RawClient("127.0.0.1", port) as client:
                 for _ in range(REQUESTS // 4):
                     client.send(request_head("GET", "/version", bearer(key)))
-                    assert client.answer().status == 200
+                    assert client.response().status == 200
                 process.send_signal(signal.SIGHUP)  # which is logged, on standard error
         began = time.monotonic()
         process.terminate()

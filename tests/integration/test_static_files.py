@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.gate import Gate, bearer, create_key, running_gate
-from tests.support.raw import RawAnswer, request_head
+from tests.support.raw import RawResponse, request_head
 from tests.support.recording_upstream import RecordingUpstream, Script
-from tests.support.scripts import answer_bytes, closed, fixed, raw, routed
+from tests.support.scripts import closed, fixed, raw, response_bytes, routed
 
 SCRIPT = b"function f(x) { return x + 1; }\n" * 20_000
 ASSET = "/static-files/static/js/main.c2f5f8d4.js"
@@ -24,7 +24,7 @@ BOTH = "Accept-Encoding: gzip, deflate, br, zstd"
 
 
 def sent(body: bytes = SCRIPT, *fields: str, kind: str = TYPE, status: int = 200) -> Script:
-    return raw(answer_bytes(body, *(fields or FIELDS), content_type=kind, status=status))
+    return raw(response_bytes(body, *(fields or FIELDS), content_type=kind, status=status))
 
 
 class Scene:
@@ -37,10 +37,10 @@ class Scene:
         self.routes: dict[bytes, Script] = {ASSET.encode(): sent()}
         upstream.scripts[:] = [routed(self.routes, fixed())]
 
-    def ask(self, *fields: str, path: str = ASSET, method: str = "GET") -> RawAnswer:
+    def ask(self, *fields: str, path: str = ASSET, method: str = "GET") -> RawResponse:
         with self.gate.connect() as client:
             client.send(request_head(method, path, bearer(self.key), *fields))
-            return client.answer(method)
+            return client.response(method)
 
 
 @pytest.fixture
@@ -50,13 +50,13 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         yield Scene(gate, upstream, key)
 
 
-def unpacked(answer: RawAnswer) -> bytes:
-    coding = answer.get("Content-Encoding")
+def unpacked(response: RawResponse) -> bytes:
+    coding = response.get("Content-Encoding")
     if coding == "br":
         brotli = pytest.importorskip("brotli")
-        whole: bytes = brotli.decompress(answer.body)
+        whole: bytes = brotli.decompress(response.body)
         return whole
-    return gzip.decompress(answer.body) if coding == "gzip" else answer.body
+    return gzip.decompress(response.body) if coding == "gzip" else response.body
 
 
 @pytest.mark.parametrize(
@@ -77,15 +77,15 @@ def unpacked(answer: RawAnswer) -> bytes:
 def test_the_client_chooses_the_coding(accepts: str, coding: str | None, scene: Scene) -> None:
     pytest.importorskip("brotli")
     for _ in range(2):  # compressed now, and kept
-        answer = scene.ask(accepts)
-        assert (answer.status, answer.get("Content-Encoding")) == (200, coding)
-        assert unpacked(answer) == SCRIPT
-        assert answer.get("Vary") == "Accept-Encoding"
-        assert answer.get("Cache-Control") == "public, max-age=3600"
-        assert answer.get("Content-Type") == TYPE
-        assert answer.get("Content-Length") == str(len(answer.body))
-        assert answer.get("ETag") == (f"W/{ETAG}" if coding else ETAG)
-        assert answer.get("Accept-Ranges") == (None if coding else "bytes")
+        response = scene.ask(accepts)
+        assert (response.status, response.get("Content-Encoding")) == (200, coding)
+        assert unpacked(response) == SCRIPT
+        assert response.get("Vary") == "Accept-Encoding"
+        assert response.get("Cache-Control") == "public, max-age=3600"
+        assert response.get("Content-Type") == TYPE
+        assert response.get("Content-Length") == str(len(response.body))
+        assert response.get("ETag") == (f"W/{ETAG}" if coding else ETAG)
+        assert response.get("Accept-Ranges") == (None if coding else "bytes")
 
 
 def test_a_file_that_has_changed_is_another_one(scene: Scene) -> None:
@@ -100,14 +100,14 @@ def test_a_file_that_has_changed_is_another_one(scene: Scene) -> None:
 def test_what_mlflow_says_of_a_file_holds(scene: Scene) -> None:
     """A file that is kept is asked for all the same: it may be gone."""
     scene.ask(BOTH)
-    scene.routes[ASSET.encode()] = raw(answer_bytes(b"{}", status=404))
+    scene.routes[ASSET.encode()] = raw(response_bytes(b"{}", status=404))
     assert scene.ask(BOTH).status == 404
     scene.routes[ASSET.encode()] = raw(
         f"HTTP/1.1 304 Not Modified\r\nETag: {ETAG}\r\n\r\n".encode()
     )
-    answer = scene.ask(BOTH, f"If-None-Match: W/{ETAG}")
-    assert (answer.status, answer.get("ETag")) == (304, f"W/{ETAG}")
-    assert answer.get("Vary") == "Accept-Encoding"
+    response = scene.ask(BOTH, f"If-None-Match: W/{ETAG}")
+    assert (response.status, response.get("ETag")) == (304, f"W/{ETAG}")
+    assert response.get("Vary") == "Accept-Encoding"
     assert scene.upstream.requests[-1].all(b"if-none-match") == [f"W/{ETAG}".encode()]
 
 
@@ -126,18 +126,18 @@ def test_what_is_no_such_file_is_passed_on_as_it_is(script: Script, scene: Scene
     scene.routes[ASSET.encode()] = script
     plain = scene.ask("Accept-Encoding: identity")
     for _ in range(2):
-        answer = scene.ask(BOTH)
-        assert answer.body == plain.body
-        assert answer.get("Content-Encoding") == plain.get("Content-Encoding")
+        response = scene.ask(BOTH)
+        assert response.body == plain.body
+        assert response.get("Content-Encoding") == plain.get("Content-Encoding")
 
 
 def test_other_routes_are_never_compressed(scene: Scene) -> None:
     """What a client may have chosen in part, beside what is secret, must not be."""
     path = "/api/2.0/mlflow-artifacts/artifacts/1/a.js"
     scene.routes[path.encode()] = sent()
-    answer = scene.ask(BOTH, path=path)
-    assert (answer.body, answer.get("Content-Encoding")) == (SCRIPT, None)
-    assert answer.get("ETag") == ETAG
+    response = scene.ask(BOTH, path=path)
+    assert (response.body, response.get("Content-Encoding")) == (SCRIPT, None)
+    assert response.get("ETag") == ETAG
 
 
 def test_a_range_is_of_the_file_itself(scene: Scene) -> None:
@@ -145,11 +145,11 @@ def test_a_range_is_of_the_file_itself(scene: Scene) -> None:
     scene.routes[ASSET.encode()] = sent(
         SCRIPT[:100], f"ETag: {ETAG}", f"Content-Range: bytes 0-99/{len(SCRIPT)}", status=206
     )
-    answer = scene.ask(BOTH, "Range: bytes=0-99")
-    assert (answer.status, answer.body, answer.get("ETag")) == (206, SCRIPT[:100], ETAG)
+    response = scene.ask(BOTH, "Range: bytes=0-99")
+    assert (response.status, response.body, response.get("ETag")) == (206, SCRIPT[:100], ETAG)
     scene.routes[ASSET.encode()] = sent()  # a server may ignore it
-    answer = scene.ask(BOTH, "Range: bytes=0-99")
-    assert (answer.body, answer.get("Content-Encoding")) == (SCRIPT, None)
+    response = scene.ask(BOTH, "Range: bytes=0-99")
+    assert (response.body, response.get("Content-Encoding")) == (SCRIPT, None)
 
 
 def test_head_is_as_get(scene: Scene) -> None:
@@ -188,13 +188,13 @@ def test_a_kept_connection_goes_on(scene: Scene) -> None:
     with scene.gate.connect() as client:
         for _ in range(3):
             client.send(request_head("GET", ASSET, bearer(scene.key), BOTH))
-            assert unpacked(client.answer()) == SCRIPT
+            assert unpacked(client.response()) == SCRIPT
             client.send(request_head("GET", "/version", bearer(scene.key)))
-            assert client.answer().status == 200
+            assert client.response().status == 200
 
 
 def test_a_file_that_breaks_off_is_not_kept(scene: Scene) -> None:
-    whole = answer_bytes(SCRIPT, *FIELDS, content_type=TYPE)
+    whole = response_bytes(SCRIPT, *FIELDS, content_type=TYPE)
     scene.routes[ASSET.encode()] = closed(whole[: len(whole) // 2])
     assert scene.ask(BOTH).status == 502
     scene.routes[ASSET.encode()] = sent()

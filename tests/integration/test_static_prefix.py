@@ -59,8 +59,8 @@ def test_routes_of_every_family(
     scene: Scene, prefix: str, method: str, path: str, message: object
 ) -> None:
     body = b"" if message is None else json.dumps(message).encode()
-    answer = scene.gate.ask(method, prefix + path, JSON, key=scene.key, body=body)
-    assert answer.status == 200, answer
+    response = scene.gate.ask(method, prefix + path, JSON, key=scene.key, body=body)
+    assert response.status == 200, response
 
 
 def test_artifacts_come_back_as_they_went(scene: Scene) -> None:
@@ -72,10 +72,10 @@ def test_artifacts_come_back_as_they_went(scene: Scene) -> None:
 
 
 def test_the_gate_itself_uses_each_api(scene: Scene) -> None:
-    answer = scene.gate.ask("GET", "/health/mlflow/detailed", key=scene.key)
-    assert json.loads(answer.body)["status"] == "ok", answer
+    response = scene.gate.ask("GET", "/health/mlflow/detailed", key=scene.key)
+    assert json.loads(response.body)["status"] == "ok", response
 
 
-def test_no_answer_shows_the_path(scene: Scene) -> None:
-    answer = scene.gate.ask("GET", "/api/2.0/mlflow//experiments", key=scene.key)
-    assert PREFIX.encode() not in answer.head + answer.body
+def test_no_response_shows_the_path(scene: Scene) -> None:
+    response = scene.gate.ask("GET", "/api/2.0/mlflow//experiments", key=scene.key)
+    assert PREFIX.encode() not in response.head + response.body

@@ -43,7 +43,7 @@ def begin_stopping(scene: Scene, number: signal.Signals = signal.SIGTERM) -> Non
 
 
 def test_requests_under_way_finish(scene: Scene) -> None:
-    """An upload, an answer that is awaited and one that is half delivered; then exit code 0."""
+    """An upload, a response that is awaited and one that is half delivered; then exit code 0."""
     go_on, first = threading.Event(), threading.Event()
     first.set()
     up = scene.play("up", fixed(b"taken"))
@@ -57,7 +57,7 @@ def test_requests_under_way_finish(scene: Scene) -> None:
         uploading.send(scene.head("PUT", up, f"Content-Length: {2 * len(PART)}") + PART)
         waiting.send(scene.head("GET", waits))
         downloading.send(scene.head("GET", down))
-        downloading.answer_head()
+        downloading.response_head()
         assert downloading.chunk() == b"first"
         scene.wait_for_arrival(up)
         scene.wait_for_arrival(waits)
@@ -66,8 +66,8 @@ def test_requests_under_way_finish(scene: Scene) -> None:
         go_on.set()
         uploading.send(PART)
         for client, body in ((uploading, b"taken"), (waiting, b"late")):
-            answer = client.answer()
-            assert (answer.body, answer.get("Connection")) == (body, "close")
+            response = client.response()
+            assert (response.body, response.get("Connection")) == (body, "close")
             client.expect_close()
         assert (downloading.chunk(), downloading.chunk()) == (b"second", b"")
         downloading.expect_close()
@@ -82,19 +82,19 @@ def test_connections_without_a_request_end(begun: bytes, scene: Scene) -> None:
     """Nobody waits for the next request of a client that rests, nor for ever for a head."""
     with scene.gate.connect() as client:
         client.send(scene.head("GET", "/version"))
-        assert client.answer().status == 200
+        assert client.response().status == 200
         client.send(begun)
         begin_stopping(scene)
         if begun:
             client.send(b"TP/1.1\r\nHost: localhost\r\n\r\n")
-            answer = client.answer()
-            assert (answer.status, answer.get("Connection")) == (401, "close")
+            response = client.response()
+            assert (response.status, response.get("Connection")) == (401, "close")
         client.expect_close()
     assert scene.gate.process.wait(STOP_SECONDS) == 0
 
 
 def test_a_pipelined_request_is_not_begun(scene: Scene) -> None:
-    """The client is told with the answer before it that the connection ends there."""
+    """The client is told with the response before it that the connection ends there."""
     go_on = threading.Event()
     first = scene.play("first", held(go_on, fixed(b"first")))
     second = scene.play("second", fixed(b"second"))
@@ -103,8 +103,8 @@ def test_a_pipelined_request_is_not_begun(scene: Scene) -> None:
         scene.wait_for_arrival(first)
         begin_stopping(scene)
         go_on.set()
-        answer = client.answer()
-        assert (answer.body, answer.get("Connection")) == (b"first", "close")
+        response = client.response()
+        assert (response.body, response.get("Connection")) == (b"first", "close")
         client.expect_close()
     assert scene.gate.process.wait(STOP_SECONDS) == 0
     assert scene.arrived(second) == []
@@ -129,9 +129,9 @@ def test_what_does_not_finish_is_cut_off(tmp_path: Path) -> None:
 
 
 def is_cut(client: RawClient) -> bool:
-    """Whether the connection ends without an answer."""
+    """Whether the connection ends without a response."""
     try:
-        client.answer()
+        client.response()
     except (ClosedError, ConnectionError):
         return True
     return False

@@ -98,7 +98,7 @@ def test_who_has_shown_a_good_key_may_have_more_than_half(scene: Scene) -> None:
         for _ in range(CONNECTIONS - 2):
             client = stack.enter_context(gate.connect())
             client.send(request_head("GET", "/version", bearer(scene.key)))
-            assert client.answer().status == 200
+            assert client.response().status == 200
         assert not is_turned_away(scene.connects(gate))
 
 
@@ -144,7 +144,7 @@ def test_tls_handshakes_count_from_their_beginning(
     )
     with TlsClient(secured.host, secured.port, client_context(authority)) as client:
         client.send(request_head("GET", "/version", bearer(scene.key)))
-        assert client.answer().status == 200
+        assert client.response().status == 200
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,12 @@ def test_plain_http_on_the_port_of_tls_is_told_so(scene: Scene, secured: Gate) -
     for _ in range(2 * CONNECTIONS):
         with RawClient(secured.host, secured.port) as client:
             client.send(request_head("GET", "/version", bearer(scene.key)))
-            answer = client.answer()
-            assert (answer.status, answer.get("X-Headgate-Reason")) == (400, "request_malformed")
-            assert "https://" in json.loads(answer.body)["message"]
+            response = client.response()
+            assert (response.status, response.get("X-Headgate-Reason")) == (
+                400,
+                "request_malformed",
+            )
+            assert "https://" in json.loads(response.body)["message"]
             client.expect_close()
 
 
@@ -190,8 +193,8 @@ def test_unfinished_heads_are_bounded_together(scene: Scene) -> None:
     held = [scene.connects(gate) for _ in range(1_000)]
     for connection in held:
         connection.sendall(part)
-    answers = gate.process.wait_until(lambda: _answered(held, 1_000 - 559), "answers", SECONDS)
-    assert set(answers) == {b"HTTP/1.1 429"}
+    responses = gate.process.wait_until(lambda: _answered(held, 1_000 - 559), "answers", SECONDS)
+    assert set(responses) == {b"HTTP/1.1 429"}
     assert version(gate, scene.key, "127.0.0.1") == 200
 
 
@@ -215,7 +218,7 @@ def test_a_path_is_bounded_and_a_query_is_not(scene: Scene, known: bool) -> None
     artifact = "/api/2.0/mlflow-artifacts/artifacts/"
     fits = artifact + "a" * (8192 - len(artifact))
     assert gate.ask("GET", fits, key=key).status == (200 if known else 401)
-    answer = gate.ask("GET", fits + "a", key=key)
-    assert (answer.status, answer.get("X-Headgate-Reason")) == (414, "request_malformed")
-    assert "8192 bytes" in json.loads(answer.body)["message"]
+    response = gate.ask("GET", fits + "a", key=key)
+    assert (response.status, response.get("X-Headgate-Reason")) == (414, "request_malformed")
+    assert "8192 bytes" in json.loads(response.body)["message"]
     assert gate.ask("GET", "/version?" + "a" * 100_000, key=key).status == (200 if known else 401)

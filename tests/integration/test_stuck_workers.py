@@ -36,9 +36,9 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
 def pid_of(scene: Scene, client: RawClient) -> int:
     """The process that serves a connection."""
     client.send(scene.head("GET", "/-/health"))
-    answer = client.answer()
-    assert answer.status == 200
-    found = json.loads(answer.body)["worker"]["pid"]
+    response = client.response()
+    assert response.status == 200
+    found = json.loads(response.body)["worker"]["pid"]
     assert isinstance(found, int)
     return found
 
@@ -72,8 +72,8 @@ def test_it_is_killed_replaced_and_counted(how: Defect | signal.Signals, scene: 
         assert "in _stand_still" in event["stack"]
     assert scene.gate.event("worker_ended")["worker_pid"] == stuck
     # Connections that were waiting for it are served by the one in its place.
-    answers = [scene.gate.ask("GET", "/version", key=scene.key).status for _ in range(20)]
-    assert answers == [200] * 20
+    responses = [scene.gate.ask("GET", "/version", key=scene.key).status for _ in range(20)]
+    assert responses == [200] * 20
     now = worker_pids(scene.gate.process)
     assert len(now) == len(pids)
     assert stuck not in now
@@ -116,8 +116,8 @@ def test_a_machine_that_was_suspended_kills_nobody(scene: Scene) -> None:
         threading.Event().wait(2 * TIMEOUT)
         for pid in order:
             os.kill(pid, signal.SIGCONT)
-        answers = [scene.gate.ask("GET", "/version", key=scene.key).status for _ in range(20)]
-        assert answers == [200] * 20
+        responses = [scene.gate.ask("GET", "/version", key=scene.key).status for _ in range(20)]
+        assert responses == [200] * 20
     scene.gate.event("worker_stalled")  # the supervisor has looked since
     assert worker_pids(scene.gate.process) == pids
     assert restarts(scene) == {"stuck": 0, "signal": 0, "exit": 0}

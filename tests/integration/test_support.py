@@ -9,10 +9,9 @@ import pytest
 from headgate.testing.fault_proxy import Fault, FaultProxy
 from tests.support.byte_stream import ClosedError
 from tests.support.cloud_map import running_cloud_map
-from tests.support.raw import AnswerError, RawClient, chunked, request_head
+from tests.support.raw import RawClient, ResponseError, chunked, request_head
 from tests.support.recording_upstream import Exchange, RecordingUpstream
 from tests.support.scripts import (
-    answer_bytes,
     broken_off,
     chunks,
     closed,
@@ -21,6 +20,7 @@ from tests.support.scripts import (
     gated_chunks,
     held,
     raw,
+    response_bytes,
     silent,
 )
 
@@ -34,7 +34,7 @@ def test_records_exact_bytes_and_keeps_the_connection() -> None:
     with RecordingUpstream(fixed(b"one"), fixed(b"two", status=404)) as upstream:
         with client_of(upstream) as client:
             client.send(post + b"abc" + request_head("GET", "/b"))
-            first, second = client.answer(), client.answer()
+            first, second = client.response(), client.response()
         assert (first.status, first.body) == (200, b"one")
         assert (second.status, second.body) == (404, b"two")
         assert upstream.request(0).head == post
@@ -47,7 +47,7 @@ def test_records_exact_bytes_and_keeps_the_connection() -> None:
 def test_records_a_chunked_body_with_and_without_its_framing() -> None:
     with RecordingUpstream(fixed()) as upstream, client_of(upstream) as client:
         client.send(request_head("PUT", "/", "Transfer-Encoding: chunked") + chunked(b"ab", b"c"))
-        client.answer()
+        client.response()
         assert upstream.request(0).body == b"abc"
         assert upstream.request(0).raw_body == b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
 
@@ -56,7 +56,7 @@ def test_keeps_the_bytes_that_are_no_request() -> None:
     get = request_head("GET", "/")
     with RecordingUpstream(fixed()) as upstream, client_of(upstream) as client:
         client.send(get + b"stray")
-        client.answer()
+        client.response()
         client.finish_sending()
         client.expect_close()
         assert upstream.received == [get + b"stray"]
@@ -72,7 +72,7 @@ def test_a_request_cut_off_by_its_sender_is_never_complete() -> None:
         assert not request.complete
 
 
-def test_events_hold_answers_and_chunks_back() -> None:
+def test_events_hold_responses_and_chunks_back() -> None:
     before, between = threading.Event(), threading.Event()
     scripts = (
         held(before, fixed(b"late")),
@@ -82,22 +82,22 @@ def test_events_hold_answers_and_chunks_back() -> None:
         client.send(request_head("GET", "/"))
         assert not upstream.request(0).disconnected
         before.set()
-        assert client.answer().body == b"late"
+        assert client.response().body == b"late"
         client.send(request_head("GET", "/"))
-        assert client.answer_head().get("transfer-encoding") == "chunked"
+        assert client.response_head().get("transfer-encoding") == "chunked"
         assert client.chunk() == b"data: 1\n\n"
         between.set()
         assert client.chunk() == b"data: 2\n\n"
         assert client.chunk() == b""
 
 
-def test_answers_early_and_in_chunks() -> None:
-    scripts = (early(answer_bytes(b"no", status=413)), chunks([b"a", b"bc"]))
+def test_responses_early_and_in_chunks() -> None:
+    scripts = (early(response_bytes(b"no", status=413)), chunks([b"a", b"bc"]))
     with RecordingUpstream(*scripts) as upstream, client_of(upstream) as client:
         client.send(request_head("PUT", "/", "Content-Length: 4"))
-        assert client.answer().status == 413
+        assert client.response().status == 413
         client.send(b"body" + request_head("GET", "/"))
-        assert client.answer().body == b"abc"
+        assert client.response().body == b"abc"
 
 
 def test_breaks_off_and_closes_as_told() -> None:
@@ -106,7 +106,7 @@ def test_breaks_off_and_closes_as_told() -> None:
             with client_of(upstream) as client:
                 client.send(request_head("GET", "/"))
                 with pytest.raises(expected):
-                    client.answer()
+                    client.response()
 
 
 def test_stopping_ends_scripts_that_wait() -> None:
@@ -130,7 +130,7 @@ def test_a_body_left_unread_holds_its_sender_back() -> None:
         exchange.read_some(1)
         exchange.wait_for(go_on)
         exchange.read_body()
-        exchange.send(answer_bytes())
+        exchange.send(response_bytes())
 
     size = 64 * 1024 * 1024  # far over what the kernel's buffers of a connection hold
     request = request_head("PUT", "/", f"Content-Length: {size}") + bytes(size)
@@ -142,7 +142,7 @@ def test_a_body_left_unread_holds_its_sender_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"HTTP/1.0 200 OK\r\n\r\n",
         b"HTTP/1.1 OK\r\n\r\n",
@@ -154,15 +154,15 @@ def test_a_body_left_unread_holds_its_sender_back() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
     ],
 )
-def test_the_client_is_strict(answer: bytes) -> None:
+def test_the_client_is_strict(response: bytes) -> None:
     """What is not plain HTTP/1.1 fails the test that reads it."""
-    with RecordingUpstream(raw(answer)) as upstream, client_of(upstream) as client:
+    with RecordingUpstream(raw(response)) as upstream, client_of(upstream) as client:
         client.send(request_head("GET", "/"))
-        with pytest.raises(AnswerError):
-            client.answer()
+        with pytest.raises(ResponseError):
+            client.response()
 
 
-def test_the_client_knows_answers_without_a_body() -> None:
+def test_the_client_knows_responses_without_a_body() -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\n\r\n"
     scripts = (
         raw(interim + b"HTTP/1.1 204 No Content\r\n\r\n"),
@@ -171,9 +171,9 @@ def test_the_client_knows_answers_without_a_body() -> None:
     )
     with RecordingUpstream(*scripts) as upstream, client_of(upstream) as client:
         client.send(request_head("GET", "/"))
-        assert client.answer().status == 204
+        assert client.response().status == 204
         client.send(request_head("HEAD", "/"))
-        assert client.answer("HEAD").get("Content-Length") == "5"
+        assert client.response("HEAD").get("Content-Length") == "5"
 
 
 def test_a_fault_proxy_notes_the_requests_that_it_passes_on() -> None:
@@ -184,9 +184,9 @@ def test_a_fault_proxy_notes_the_requests_that_it_passes_on() -> None:
         RawClient(proxy.host, proxy.port) as client,
     ):
         client.send(post + b"abc" + post + b"ab")
-        client.answer()
+        client.response()
         client.send(b"c")
-        client.answer()
+        client.response()
         first, second = proxy.requests.arrivals
         assert (first.method, first.path, first.request_id) == ("POST", "/a", "one")
         assert first == second
@@ -201,7 +201,7 @@ def test_a_fault_proxy_that_leaves_finishes_what_is_under_way() -> None:
         RawClient(proxy.host, proxy.port) as busy,
     ):
         idle.send(request_head("GET", "/"))
-        idle.answer()
+        idle.response()
         busy.send(request_head("GET", "/"))
         upstream.request(1)
         proxy.set(Fault.LEAVE)
@@ -209,7 +209,7 @@ def test_a_fault_proxy_that_leaves_finishes_what_is_under_way() -> None:
         with pytest.raises(ConnectionRefusedError):
             RawClient(proxy.host, proxy.port)
         finish.set()
-        assert busy.answer().status == 200
+        assert busy.response().status == 200
         busy.expect_close()
 
 

@@ -12,15 +12,15 @@ from headgate.cli.keys import issue
 from headgate.stores import KeyStore
 from tests.support.gate import Gate, running_gate
 from tests.support.mlflow_server import MlflowServer, running_mlflow
-from tests.support.raw import RawAnswer
+from tests.support.raw import RawResponse
 
 JSON = "Content-Type: application/json"
 SEARCH = "/api/2.0/mlflow/experiments/search"
 
 
-def message(answer: RawAnswer) -> str:
-    told = json.loads(answer.body)
-    assert answer.get("Content-Type") == "application/json"
+def message(response: RawResponse) -> str:
+    told = json.loads(response.body)
+    assert response.get("Content-Type") == "application/json"
     assert told["error_code"] == "TEMPORARILY_UNAVAILABLE"
     text: str = told["message"]
     return text

@@ -84,7 +84,7 @@ def connect(gate: Gate, context: ssl.SSLContext) -> TlsClient:
 
 def is_served(client: RawClient, key: str) -> bool:
     client.send(request_head("GET", "/version", bearer(key)))
-    return client.answer().status == 200
+    return client.response().status == 200
 
 
 def test_a_client_that_verifies_is_served(
@@ -94,10 +94,10 @@ def test_a_client_that_verifies_is_served(
     gate = start(upstream.url)
     assert gate.url.startswith("https://")
     headers = {"Authorization": f"Bearer {key}", "Connection": "close"}
-    answer = requests.get(
+    response = requests.get(
         f"{gate.url}/version", headers=headers, verify=str(authority.certificate), timeout=SECONDS
     )
-    assert (answer.status_code, answer.content) == (200, b"answered")
+    assert (response.status_code, response.content) == (200, b"answered")
     assert upstream.request(0).all(b"x-forwarded-proto") == [b"https"]
     stranger = Authority(tmp_path, "stranger").certificate
     with pytest.raises(requests.exceptions.SSLError):
@@ -129,11 +129,11 @@ def test_what_is_no_handshake_harms_nobody(
         with connect(gate, client_context(authority)) as other:
             assert is_served(other, key)
         try:
-            answer = client.receive_to_end()
+            response = client.receive_to_end()
         except ConnectionResetError:
-            answer = b""
+            response = b""
         # Who speaks plain HTTP is told to use https, and served nothing.
-        assert answer.startswith(b"HTTP/1.1 400 ") if sent[:1] == b"G" else answer == b""
+        assert response.startswith(b"HTTP/1.1 400 ") if sent[:1] == b"G" else response == b""
     if sent:
         event = gate.event("tls_handshake_failed")
         assert (event["level"], event["client"]) == ("warning", "127.0.0.1")
@@ -152,7 +152,7 @@ def test_a_certificate_that_ends_soon_is_told(
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with connect(gate, context) as client:
         client.send(request_head("GET", "/-/health", bearer(key)))
-        (shown,) = json.loads(client.answer().body)["certificates"]
+        (shown,) = json.loads(client.response().body)["certificates"]
     assert shown["file"] == str(certificate.certificate)
     assert 0 < shown["days_left"] < 2
     environment = clean_environment() | {
@@ -242,7 +242,7 @@ def test_clients_may_have_to_show_a_certificate(
         assert is_served(client, key)
     with connect(gate, known) as client:
         client.send(request_head("GET", "/version"))
-        assert client.answer().status == 401
+        assert client.response().status == 401
     for context in (client_context(authority), stranger):
         assert is_refused(gate, context, key)
     shutil.copy(others.certificate, trusted)
@@ -287,8 +287,8 @@ def test_large_bodies_arrive_whole_through_tls_on_both_sides(
                     for at in range(0, LARGE, 100_000):
                         client.send(chunk(body[at : at + 100_000]))
                     client.send(chunk(b""))
-                answer = client.answer()
-            assert hashlib.sha256(answer.body).digest() == digest
+                response = client.response()
+            assert hashlib.sha256(response.body).digest() == digest
             assert hashlib.sha256(upstream.request(index).body).digest() == digest
 
 

@@ -18,7 +18,7 @@ from tests.support.gate import Gate, running_gate
 from tests.support.mlflow_server import MlflowServer
 from tests.support.mlflow_versions import python_with
 from tests.support.otlp import PROTOBUF, Way, new_trace, protobuf, ways
-from tests.support.raw import RawAnswer, RawClient
+from tests.support.raw import RawClient, RawResponse
 
 EXPORT = "/v1/traces"
 SETTINGS = """
@@ -47,7 +47,7 @@ class World:
 
     def export(
         self, way: Way, key: str = "narrowed", experiment: str = "", *fields: str
-    ) -> RawAnswer:
+    ) -> RawResponse:
         head = (*way.fields, f"x-mlflow-experiment-id: {experiment or self.own}", *fields)
         return self.gate.ask("POST", EXPORT, *head, key=self.keys[key], body=way.body)
 
@@ -60,10 +60,10 @@ class World:
 
     def info(self, trace: str) -> dict[str, Any] | None:
         """What MLflow knows of a trace, if it has it."""
-        answer = self.mlflow.ask("GET", f"/api/3.0/mlflow/traces/tr-{trace}")
-        if answer.status == 404:
+        response = self.mlflow.ask("GET", f"/api/3.0/mlflow/traces/tr-{trace}")
+        if response.status == 404:
             return None
-        found: dict[str, Any] = json.loads(answer.body)["trace"]["trace_info"]
+        found: dict[str, Any] = json.loads(response.body)["trace"]["trace_info"]
         return found
 
     def spans(self, trace: str) -> int:
@@ -112,8 +112,8 @@ def test_an_export_arrives_in_every_form(at: int, key: str, world: World) -> Non
     }
     trace = new_trace()
     way = ways(trace, harmless)[at]
-    answer = world.export(way, key)
-    assert answer.status == 200, (way.name, answer)
+    response = world.export(way, key)
+    assert response.status == 200, (way.name, response)
     info = world.info(trace)
     assert info is not None
     assert info["tags"]["reviewed"] == "yes"
@@ -135,9 +135,9 @@ def test_no_export_says_where_a_trace_lies(
 ) -> None:
     trace = new_trace()
     way = ways(trace, attributes)[at]
-    answer = world.export(way, key)
-    assert answer.status == 403, (way.name, answer)
-    assert b"stored-location" in answer.body
+    response = world.export(way, key)
+    assert response.status == 403, (way.name, response)
+    assert b"stored-location" in response.body
     assert world.info(trace) is None
 
 
@@ -155,8 +155,8 @@ def test_nobody_adds_to_anothers_trace(at: int, world: World) -> None:
     """MLflow adds spans to a trace by its id, whatever experiment the head names."""
     trace = world.seed(world.other)
     way = ways(trace, {})[at]
-    answer = world.export(way, "narrowed")
-    assert answer.status == 403, way.name
+    response = world.export(way, "narrowed")
+    assert response.status == 403, way.name
     assert world.spans(trace) == 1
     assert world.export(way, "admin").status == 200
     assert world.spans(trace) == 2
@@ -176,9 +176,9 @@ def test_one_export_names_at_most_100_traces(world: World) -> None:
     own = world.seed(world.own)
     many = protobuf(*traces[:97], own)
     assert world.export(Way("", (PROTOBUF,), many), "narrowed").status == 200
-    answer = world.export(Way("", (PROTOBUF,), protobuf(*traces, own)), "narrowed")
-    assert answer.status == 403
-    assert b"100" in answer.body
+    response = world.export(Way("", (PROTOBUF,), protobuf(*traces, own)), "narrowed")
+    assert response.status == 403
+    assert b"100" in response.body
     hidden = protobuf(*traces[:50], world.seed(world.other), *traces[50:97])
     assert world.export(Way("", (PROTOBUF,), hidden), "narrowed").status == 403
 
@@ -231,10 +231,10 @@ def test_a_location_that_comes_late_is_never_executed(
             client.send(chunk(piece) if chunked else piece)
         if chunked:
             client.send(b"0\r\n\r\n")
-        answer = client.answer("POST")
-    assert answer.status == 403, answer
+        response = client.response("POST")
+    assert response.status == 403, response
     assert world.info(trace) is None
-    outcome = world.gate.outcome(lambda each: each["request_id"] == answer.get("X-Request-ID"))
+    outcome = world.gate.outcome(lambda each: each["request_id"] == response.get("X-Request-ID"))
     assert outcome["reason"] == "forbidden"
 
 
@@ -242,8 +242,8 @@ def test_a_long_export_still_streams(world: World) -> None:
     """It passes before its end has come: more than the gate would collect."""
     trace = new_trace()
     body = protobuf(trace, padding=20 * 1024 * 1024)
-    answer = world.export(Way("", (PROTOBUF,), body), "admin")
-    assert answer.status == 200, answer
+    response = world.export(Way("", (PROTOBUF,), body), "admin")
+    assert response.status == 200, response
     assert world.spans(trace) == 2
 
 
@@ -312,16 +312,16 @@ def test_opentelemetrys_exporter_works(compression: str, key: str, world: World)
 
 @pytest.mark.parametrize("target", [EXPORT, f"/mlflow{EXPORT}", f"{EXPORT}?x=1"])
 def test_a_refusal_is_a_status_in_the_encoding_of_the_request(target: str, world: World) -> None:
-    answer = world.gate.ask("POST", target, PROTOBUF, body=protobuf(new_trace()))
-    assert (answer.status, answer.get("Content-Type")) == (401, "application/x-protobuf")
-    status = status_pb2.Status.FromString(answer.body)
+    response = world.gate.ask("POST", target, PROTOBUF, body=protobuf(new_trace()))
+    assert (response.status, response.get("Content-Type")) == (401, "application/x-protobuf")
+    status = status_pb2.Status.FromString(response.body)
     assert status.code == code_pb2.UNAUTHENTICATED
     assert "OTEL_EXPORTER_OTLP_HEADERS" in status.message
-    assert answer.get("WWW-Authenticate")
+    assert response.get("WWW-Authenticate")
     json_type = "Content-Type: application/json"
-    answer = world.gate.ask("POST", target, json_type, body=b"{}")
-    assert (answer.status, answer.get("Content-Type")) == (401, "application/json")
-    told = json.loads(answer.body)
+    response = world.gate.ask("POST", target, json_type, body=b"{}")
+    assert (response.status, response.get("Content-Type")) == (401, "application/json")
+    told = json.loads(response.body)
     assert told["code"] == code_pb2.UNAUTHENTICATED
     assert "OTEL_EXPORTER_OTLP_HEADERS" in told["message"]
     denied = world.export(Way("", (PROTOBUF,), protobuf(new_trace())), "narrowed", world.other)

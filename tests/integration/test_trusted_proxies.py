@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.gate import Gate, bearer, create_key, running_gate
-from tests.support.raw import RawAnswer
+from tests.support.raw import RawResponse
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed
 
@@ -61,12 +61,12 @@ def test_nobody_else_is_believed(
     networks: str, start: Start, upstream: RecordingUpstream, key: str
 ) -> None:
     gate = start(networks)
-    answer = gate.ask("GET", "/version", *FORWARDED, key=key)
+    response = gate.ask("GET", "/version", *FORWARDED, key=key)
     request = upstream.request(0)
     assert request.all(b"x-forwarded-for") == [b"127.0.0.1"]
     assert request.all(b"x-forwarded-proto") == [b"http"]
     assert request.all(b"x-forwarded-host") == [f"{gate.host}:{gate.port}".encode()]
-    assert client_in_log(gate, answer.get("X-Request-ID")) == "127.0.0.1"
+    assert client_in_log(gate, response.get("X-Request-ID")) == "127.0.0.1"
 
 
 @pytest.mark.parametrize("networks", ["127.0.0.0/8", "10.0.0.0/8, 127.0.0.1"])
@@ -75,24 +75,24 @@ def test_a_trusted_proxy_is_believed(
 ) -> None:
     """The client is the last address that no trusted proxy has; what is before it may be a lie."""
     gate = start(networks)
-    answer = gate.ask("GET", "/version", *FORWARDED, key=key)
+    response = gate.ask("GET", "/version", *FORWARDED, key=key)
     request = upstream.request(0)
     assert request.all(b"x-forwarded-for") == [b"203.0.113.7, 127.0.0.1"]
     assert request.all(b"x-forwarded-proto") == [b"https"]
     assert request.all(b"x-forwarded-host") == [b"mlflow.example.com"]
-    assert client_in_log(gate, answer.get("X-Request-ID")) == "203.0.113.7"
+    assert client_in_log(gate, response.get("X-Request-ID")) == "203.0.113.7"
 
 
 def test_a_chain_of_trusted_proxies_is_walked_to_its_beginning(
     start: Start, upstream: RecordingUpstream, key: str
 ) -> None:
     gate = start("127.0.0.0/8,10.0.0.0/8,203.0.113.7")
-    answer = gate.ask(
+    response = gate.ask(
         "GET", "/version", "X-Forwarded-For: bad, 198.51.100.9, 203.0.113.7, 10.1.2.3", key=key
     )
     chain = b"198.51.100.9, 203.0.113.7, 10.1.2.3, 127.0.0.1"
     assert upstream.request(0).all(b"x-forwarded-for") == [chain]
-    assert client_in_log(gate, answer.get("X-Request-ID")) == "198.51.100.9"
+    assert client_in_log(gate, response.get("X-Request-ID")) == "198.51.100.9"
 
 
 @pytest.mark.parametrize("networks", ["", "127.0.0.1"])
@@ -101,9 +101,9 @@ def test_mlflows_own_address_becomes_the_one_that_the_client_used(
 ) -> None:
     gate = start(networks)
     upstream.scripts[:] = [fixed(b"", f"Location: {upstream.url}/elsewhere?a=b", status=307)]
-    answer = gate.ask("GET", "/mlflow/version", *FORWARDED, key=key)
+    response = gate.ask("GET", "/mlflow/version", *FORWARDED, key=key)
     base = "https://mlflow.example.com" if networks else gate.url
-    assert answer.get("Location") == f"{base}/mlflow/elsewhere?a=b"
+    assert response.get("Location") == f"{base}/mlflow/elsewhere?a=b"
 
 
 @pytest.mark.parametrize(
@@ -127,18 +127,18 @@ def test_a_page_may_write_where_it_came_from(
     """As the browser sees it, which is how a trusted proxy says it was asked."""
     gate = start(networks)
     own = f"{gate.host}:{gate.port}"
-    answer = write(gate, key, own, *FORWARDED, f"Origin: {origin.format(host=own)}")
-    assert answer.status == (200 if passes else 403)
+    response = write(gate, key, own, *FORWARDED, f"Origin: {origin.format(host=own)}")
+    assert response.status == (200 if passes else 403)
     assert len(upstream.requests) == int(passes)
 
 
-def write(gate: Gate, key: str | None, host: str, *fields: str) -> RawAnswer:
+def write(gate: Gate, key: str | None, host: str, *fields: str) -> RawResponse:
     """Send a write under a ``Host``."""
     with gate.connect() as client:
         lines = (*fields, bearer(key)) if key is not None else fields
         head = "".join(f"{each}\r\n" for each in (f"Host: {host}", *lines, "Content-Length: 2"))
         client.send(f"POST {WRITE} HTTP/1.1\r\n{head}\r\n{{}}".encode())
-        return client.answer()
+        return client.response()
 
 
 PAGE = "Origin: https://mlflow.example.com:8443"
@@ -190,9 +190,9 @@ def test_without_keys_a_page_that_was_made_to_lead_here_reaches_nothing(
     for host in ("evil.example", "localhost.evil.example", "10.0.0.1"):
         with open_gate.connect() as client:
             client.send(f"GET {path} HTTP/1.1\r\nHost: {host}:{open_gate.port}\r\n\r\n".encode())
-            answer = client.answer()
-        assert answer.status == 403
-        assert "listen.public_names" in json.loads(answer.body)["message"]
+            response = client.response()
+        assert response.status == 403
+        assert "listen.public_names" in json.loads(response.body)["message"]
     assert not upstream.requests
 
 
@@ -207,4 +207,4 @@ def test_without_keys_loopback_and_public_names_are_served(
     assert write(open_gate, None, "mlflow.example.com:8443").status == 200
     with open_gate.connect() as client:  # a balancer's probe; no browser sends such a thing
         client.send(b"GET /version HTTP/1.0\r\n\r\n")
-        assert client.answer().status == 200
+        assert client.response().status == 200

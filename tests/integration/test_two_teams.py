@@ -22,7 +22,7 @@ from tests.support.foreign_requests import Probe, probes, sampled
 from tests.support.gate import Gate, bearer, running_gate
 from tests.support.mlflow_server import running_mlflow
 from tests.support.mlflow_versions import CURRENT, python_with
-from tests.support.raw import RawAnswer, request_head
+from tests.support.raw import RawResponse, request_head
 from tests.support.two_teams import Handover, Team, damage, make_team
 
 ROLES = """
@@ -62,7 +62,7 @@ class Trial:
         self.other = make_team(self.as_admin, "b", self.version)
         self.first = self.estate.of(self.other)
 
-    def as_admin(self, method: str, target: str, message: Any = None) -> RawAnswer:
+    def as_admin(self, method: str, target: str, message: Any = None) -> RawResponse:
         body = message if isinstance(message, bytes) else json.dumps(message).encode()
         fields = () if isinstance(message, bytes) else ("Content-Type: application/json",)
         return self.gate.ask(
@@ -81,15 +81,15 @@ class Trial:
         before = self.estate.of(self.other)
         passed = False
         for probe in sampled(every, most, seed=len(self.samples)):
-            answer = self._send(probe, key or self.narrowed)
-            if answer is not None:
+            response = self._send(probe, key or self.narrowed)
+            if response is not None:
                 passed = True
-                before = self._judge(probe, answer, before)
+                before = self._judge(probe, response, before)
         if passed and row.operation.action is not Action.READ:
             self.renew()
 
-    def _send(self, probe: Probe, key: str) -> RawAnswer | None:
-        """The answer, if it was MLflow's."""
+    def _send(self, probe: Probe, key: str) -> RawResponse | None:
+        """The response, if it was MLflow's."""
         fields = [bearer(key), "Connection: close"]
         if probe.body is not None:
             fields += [f"Content-Type: {probe.content_type}", f"Content-Length: {len(probe.body)}"]
@@ -97,21 +97,21 @@ class Trial:
         self.samples[probe.sample] += 1
         with self.gate.connect() as client:
             client.send(request_head(probe.method, probe.target, *fields) + (probe.body or b""))
-            answer = client.answer(probe.method)
-        if answer.get("X-Headgate-Reason") not in (None, "ok"):
+            response = client.response(probe.method)
+        if response.get("X-Headgate-Reason") not in (None, "ok"):
             return None
-        return answer
+        return response
 
-    def _judge(self, probe: Probe, answer: RawAnswer, before: frozenset[str]) -> frozenset[str]:
+    def _judge(self, probe: Probe, response: RawResponse, before: frozenset[str]) -> frozenset[str]:
         self.passed += 1
-        self.owned += probe.control and answer.status < 400
-        said = answer.head + answer.body
+        self.owned += probe.control and response.status < 400
+        said = response.head + response.body
         if self.other.canary.encode() in said:
             self.found.append(f"{probe}: shows {said[:200]!r}")
         if (
             probe.method == "HEAD"
-            and answer.status == 200
-            and int(answer.get("Content-Length") or 0)
+            and response.status == 200
+            and int(response.get("Content-Length") or 0)
         ):
             read = self._send(replace(probe, method="GET"), self.narrowed)
             if read is None or self.other.canary.encode() in read.body:

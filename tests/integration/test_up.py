@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import ServerProcess
-from tests.support.raw import RawAnswer, RawClient, request_head
+from tests.support.raw import RawClient, RawResponse, request_head
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed
 
@@ -95,14 +95,14 @@ def running(data: Path, *options: str, stand_in: str | None = None) -> Iterator[
         yield Up(process, data)
 
 
-def ask(url: str, method: str, target: str, key: str | None, body: bytes = b"") -> RawAnswer:
+def ask(url: str, method: str, target: str, key: str | None, body: bytes = b"") -> RawResponse:
     host, port = url.removeprefix("http://").split(":")
     fields = ["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []
     if key is not None:
         fields.append(f"Authorization: Bearer {key}")
     with RawClient(host, int(port)) as connection:
         connection.send(request_head(method, target, *fields, host=f"{host}:{port}") + body)
-        return connection.answer(method)
+        return connection.response(method)
 
 
 def exported(welcome: str, name: str) -> str:

@@ -61,9 +61,9 @@ def test_the_body_behind_an_offer_arrives_whole(
     body = MESSAGE if framing is LENGTH else chunked(MESSAGE[:9], MESSAGE[9:])
     before = len(scene.upstream.requests)
     client.send(scene.head("POST", SEARCH, JSON, framing, *offer) + body)
-    assert client.answer().status == 200
+    assert client.response().status == 200
     client.send(scene.head("GET", "/version", *offer))
-    assert client.answer().status == 200
+    assert client.response().status == 200
     posted, asked = scene.upstream.requests[before:]
     assert (bytes(posted.body), posted.complete) == (MESSAGE, True)
     assert asked.request_line == b"GET /version HTTP/1.1"
@@ -75,12 +75,12 @@ def test_an_upload_that_offers_streams(scene: Scene, client: RawClient) -> None:
     target = scene.play("offered", fixed(b"taken"))
     fields = ("Content-Length: 8", "Expect: 100-continue", "Connection: Upgrade", *H2C)
     client.send(scene.head("PUT", target, *fields))
-    assert client.answer_head().status == 100
+    assert client.response_head().status == 100
     client.send(b"part")
     request = scene.wait_for_arrival(target)[0]
     scene.upstream.wait_until(lambda: request.body == b"part")
     client.send(b"part")
-    assert client.answer().body == b"taken"
+    assert client.response().body == b"taken"
     assert bytes(request.body) == b"partpart"
 
 

@@ -20,7 +20,7 @@ from headgate.testing.fault_proxy import Fault, FaultProxy
 from headgate.upstreams.live import LiveUpstream
 from tests.support.gate import running_gate
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.scripts import answer_bytes, fixed, raw, routed
+from tests.support.scripts import fixed, raw, response_bytes, routed
 
 SECONDS = 20.0
 
@@ -44,7 +44,7 @@ def live(*urls: str, **more: object) -> LiveUpstream:
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.RESET, Fault.HALF_CLOSE])
-def test_another_endpoint_is_asked_where_one_gives_no_answer(
+def test_another_endpoint_is_asked_where_one_gives_no_response(
     fault: Fault, well: RecordingUpstream, broken: FaultProxy
 ) -> None:
     broken.set(fault)
@@ -95,7 +95,7 @@ def test_a_web_page_is_no_mlflow() -> None:
         finally:
             upstream.close()
 
-    login = raw(answer_bytes(b"<html>Log in", content_type="text/html"))
+    login = raw(response_bytes(b"<html>Log in", content_type="text/html"))
     with RecordingUpstream(login) as page:
         found = asyncio.run(story(live(page.url, probes={"interval": 5})))
     assert found == ("unhealthy", "GET /health answered a web page (200): is that MLflow?")
@@ -120,7 +120,7 @@ def test_a_server_that_has_left_no_longer_decides_on_the_version() -> None:
         return spoken
 
     def version(text: bytes) -> RecordingUpstream:
-        routes = {b"/version": raw(answer_bytes(text, content_type="text/plain"))}
+        routes = {b"/version": raw(response_bytes(text, content_type="text/plain"))}
         return RecordingUpstream(routed(routes, fixed(b"OK")))
 
     with version(b"2.22.5") as old, version(b"3.17.2") as new:
@@ -144,13 +144,15 @@ def test_a_narrowed_key_is_not_refused_because_mlflow_is_away(tmp_path: Path) ->
         ) as gate,
     ):
         proxy.set(Fault.REFUSE)
-        answer = gate.ask("GET", asked.decode(), key=key)
-        assert (answer.status, answer.get("X-Headgate-Reason")) == (503, "upstream_connect")
-        assert answer.get("Retry-After") == "2"
-        assert "could not ask MLflow what this request names" in json.loads(answer.body)["message"]
+        response = gate.ask("GET", asked.decode(), key=key)
+        assert (response.status, response.get("X-Headgate-Reason")) == (503, "upstream_connect")
+        assert response.get("Retry-After") == "2"
+        assert (
+            "could not ask MLflow what this request names" in json.loads(response.body)["message"]
+        )
         proxy.set()
         routes[asked] = fixed(b"{}", status=500)
-        answer = gate.ask("GET", asked.decode(), key=key)
-        assert (answer.status, answer.get("X-Headgate-Reason")) == (502, "upstream_error")
+        response = gate.ask("GET", asked.decode(), key=key)
+        assert (response.status, response.get("X-Headgate-Reason")) == (502, "upstream_error")
         routes[asked] = fixed(experiment)
         assert gate.ask("GET", asked.decode(), key=key).status == 200

@@ -63,10 +63,10 @@ def key(tmp_path: Path) -> str:
 
 def assert_not_reached(gate: Gate, upstream: RecordingUpstream, key: str) -> Mapping[str, Any]:
     """The client is told to come again, the operator why; returns the outcome."""
-    answer = gate.ask("GET", "/version", key=key)
-    assert (answer.status, answer.get("X-Headgate-Reason")) == (503, "upstream_tls")
+    response = gate.ask("GET", "/version", key=key)
+    assert (response.status, response.get("X-Headgate-Reason")) == (503, "upstream_tls")
     assert upstream.requests == []
-    outcome = gate.outcome(lambda o: o["request_id"] == answer.get("X-Request-ID"))
+    outcome = gate.outcome(lambda o: o["request_id"] == response.get("X-Request-ID"))
     assert outcome["fault"] == "upstream"
     assert upstream.url.removeprefix("https://") in outcome["detail"]
     return outcome
@@ -88,12 +88,12 @@ def test_named_authorities_are_trusted(start: Start, authority: Authority, key: 
             client.send(
                 b"GET /version HTTP/1.1\r\nHost: gate\r\nX-API-Key: %b\r\n\r\n" % key.encode()
             )
-            assert client.answer().body == b"answered"
+            assert client.response().body == b"answered"
     assert upstream.connections == 1  # it is kept, as a plain one is
 
 
 @pytest.mark.parametrize("says_so", [True, False])
-def test_an_answer_to_the_end_of_its_connection_ends_with_a_word(
+def test_a_response_to_the_end_of_its_connection_ends_with_a_word(
     says_so: bool, start: Start, authority: Authority, key: str
 ) -> None:
     """Without TLS's own notice of the end, anybody on the way may have cut it short."""
@@ -110,10 +110,10 @@ def test_an_answer_to_the_end_of_its_connection_ends_with_a_word(
     with gate.connect() as client:
         client.send(request_head("GET", "/version", f"X-API-Key: {key}"))
         if says_so:
-            assert client.answer().body == b"so far"
+            assert client.response().body == b"so far"
         else:
             with pytest.raises((ClosedError, ConnectionError)):
-                client.answer()
+                client.response()
     reason = gate.outcome(lambda _: True)["reason"]
     assert reason == ("ok" if says_so else "upstream_reset")
 
@@ -157,10 +157,10 @@ def test_an_upstream_that_misses_a_certificate_is_said_to(
     gates = Authority(tmp_path, "gates")
     shown = authority.issue("mlflow", "127.0.0.1")
     gate, upstream = start(shown, gates, ca=authority.certificate)
-    answer = gate.ask("GET", "/version", key=key)
-    assert (answer.status, answer.get("X-Headgate-Reason")) == (503, "upstream_tls")
-    assert b"tls.certificate" in answer.body or b"tls.ca" in answer.body
-    outcome = gate.outcome(lambda o: o["request_id"] == answer.get("X-Request-ID"))
+    response = gate.ask("GET", "/version", key=key)
+    assert (response.status, response.get("X-Headgate-Reason")) == (503, "upstream_tls")
+    assert b"tls.certificate" in response.body or b"tls.ca" in response.body
+    outcome = gate.outcome(lambda o: o["request_id"] == response.get("X-Request-ID"))
     assert "certificate required" in outcome["detail"]
     assert upstream.requests == []
 
@@ -170,9 +170,9 @@ def test_an_upstream_without_tls_is_said_to(tmp_path: Path, key: str) -> None:
         thread = threading.Thread(target=complain, args=(plain,))
         thread.start()
         with running_gate(tmp_path, f"https://127.0.0.1:{plain.getsockname()[1]}") as gate:
-            answer = gate.ask("GET", "/version", key=key)
-            assert (answer.status, answer.get("X-Headgate-Reason")) == (503, "upstream_tls")
-            outcome = gate.outcome(lambda o: o["request_id"] == answer.get("X-Request-ID"))
+            response = gate.ask("GET", "/version", key=key)
+            assert (response.status, response.get("X-Headgate-Reason")) == (503, "upstream_tls")
+            outcome = gate.outcome(lambda o: o["request_id"] == response.get("X-Request-ID"))
         thread.join()
     assert "wrong version number" in outcome["detail"]
 

@@ -21,7 +21,7 @@ from tests.support.gate import Gate, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer
 from tests.support.processes import clean_environment
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.scripts import answer_bytes, fixed, raw
+from tests.support.scripts import fixed, raw, response_bytes
 
 VERIFY_SECONDS = 180
 SMALL = ("--size", "1MiB")
@@ -328,7 +328,7 @@ def test_nothing_listens(closed_port: int) -> None:
 
 
 def test_a_web_site_is_not_mlflow() -> None:
-    page = answer_bytes(b"<title>Log in</title>", "Server: nginx", content_type="text/html")
+    page = response_bytes(b"<title>Log in</title>", "Server: nginx", content_type="text/html")
     with RecordingUpstream(raw(page)) as site:
         run = verify(site.url, {"HEADGATE_API_KEY": "a-key"}, *SMALL)
     failure = run.failures()["server version"]
@@ -337,7 +337,7 @@ def test_a_web_site_is_not_mlflow() -> None:
 
 
 def test_a_refusal_that_the_client_retries_is_still_explained() -> None:
-    """urllib3 discards the answers it repeats; the report has the last one nevertheless."""
+    """urllib3 discards the responses it repeats; the report has the last one nevertheless."""
     refusal = fixed(
         b'{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "No MLflow server."}',
         "X-Headgate-Reason: no_endpoint",

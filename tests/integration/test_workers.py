@@ -43,9 +43,9 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 def worker_of(scene: Scene) -> str:
     """Which worker answers a new connection."""
-    answer = scene.gate.ask("GET", "/version", key=scene.key)
-    assert answer.status == 200
-    return (answer.get("X-Request-ID") or "")[:SEED]
+    response = scene.gate.ask("GET", "/version", key=scene.key)
+    assert response.status == 200
+    return (response.get("X-Request-ID") or "")[:SEED]
 
 
 def workers_seen(scene: Scene, count: int = 60) -> set[str]:
@@ -53,9 +53,9 @@ def workers_seen(scene: Scene, count: int = 60) -> set[str]:
 
 
 def metrics(gate: Gate, key: str) -> Mapping[str, Family]:
-    answer = gate.ask("GET", "/-/metrics", key=key)
-    assert answer.status == 200
-    return parse(answer.body.decode())
+    response = gate.ask("GET", "/-/metrics", key=key)
+    assert response.status == 200
+    return parse(response.body.decode())
 
 
 def holding(scene: Scene, target: str, count: int) -> list[RawClient]:
@@ -69,7 +69,7 @@ def holding(scene: Scene, target: str, count: int) -> list[RawClient]:
 
 def is_answered(client: RawClient) -> bool:
     try:
-        return client.answer().status == 200
+        return client.response().status == 200
     except (ClosedError, ConnectionError):
         return False
 
@@ -158,7 +158,7 @@ def test_connections_that_wait_for_a_killed_worker_wait_for_the_next(scene: Scen
         client.send(scene.head("GET", "/version"))
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    assert [client.answer().status for client in clients] == [200] * 20
+    assert [client.response().status for client in clients] == [200] * 20
     close(clients)
 
 
@@ -192,7 +192,7 @@ def test_a_revoked_key_stops_in_every_worker_also_in_a_new_one(scene: Scene) -> 
     def statuses() -> set[int]:
         for client in kept:
             client.send(request)
-        return {client.answer().status for client in kept}
+        return {client.response().status for client in kept}
 
     scene.gate.process.wait_until(lambda: statuses() == {200} or None, "the key", SECONDS)
     scene.gate.revoke_key("short-lived")
@@ -200,8 +200,8 @@ def test_a_revoked_key_stops_in_every_worker_also_in_a_new_one(scene: Scene) -> 
     scene.gate.process.wait_until(lambda: statuses() == {401} or None, "its end", SECONDS)
     assert time.monotonic() - revoked <= REVOCATION_SECONDS
     kill_worker(scene.gate.process, worker_pids(scene.gate.process)[0], signal.SIGKILL)
-    answers = [scene.gate.ask("GET", "/version", key=key).status for _ in range(20)]
-    assert answers == [401] * 20
+    responses = [scene.gate.ask("GET", "/version", key=key).status for _ in range(20)]
+    assert responses == [401] * 20
     close(kept)
 
 

@@ -57,9 +57,9 @@ class MlflowReader:
         assert from_worker is not None
         to_worker.write(line + "\n")
         to_worker.flush()
-        answer = from_worker.readline()
-        assert answer, f"the worker ended with {self._process.wait()}"
-        return json.loads(answer)
+        response = from_worker.readline()
+        assert response, f"the worker ended with {self._process.wait()}"
+        return json.loads(response)
 
 
 @contextmanager

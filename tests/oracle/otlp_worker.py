@@ -50,7 +50,7 @@ class Store:
 def main() -> int:
     """Serve until the input ends."""
     out = os.fdopen(os.dup(1), "w", encoding="ascii")
-    os.dup2(2, 1)  # MLflow's own chatter is no answer
+    os.dup2(2, 1)  # MLflow's own chatter is no response
     app = _app()
     out.write(json.dumps({"version": importlib.import_module("mlflow").__version__}) + "\n")
     out.flush()

@@ -87,7 +87,7 @@ def main() -> int:
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"] = "*"
     out = os.fdopen(os.dup(1), "w", encoding="ascii")
-    os.dup2(2, 1)  # MLflow's own chatter is no answer
+    os.dup2(2, 1)  # MLflow's own chatter is no response
     app = importlib.import_module("mlflow.server").app
     app.request_class = _request_class()
     _instrument(importlib.import_module("mlflow.server.handlers"))

@@ -125,10 +125,10 @@ class Story:
             mlflow.sklearn.log_model(model, "model", registered_model_name=model_name)
         self.client.set_registered_model_alias(model_name, "champion", "1")
         loaded = mlflow.pyfunc.load_model(f"models:/{model_name}@champion")
-        answer = [round(float(each), 6) for each in loaded.predict([[2.0]])]
+        response = [round(float(each), 6) for each in loaded.predict([[2.0]])]
         found = len(self.client.search_model_versions(f"name='{model_name}'"))
         self.client.delete_registered_model(model_name)
-        return [answer, found]
+        return [response, found]
 
     def traces(self) -> object:
         """A trace with two spans, found again, as of 2.14."""

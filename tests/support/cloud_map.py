@@ -38,7 +38,7 @@ _LOCATION = {
 class CloudMap:
     """``throttled``: the error code that discovery is answered with, ``None`` for the truth.
 
-    ``refused`` counts those answers.
+    ``refused`` counts those responses.
     """
 
     url: str = ""
@@ -61,7 +61,7 @@ class CloudMap:
         return CloudMapService(client, service)
 
     def refuse(self, action: str) -> bytes | None:
-        """The answer to a call that is throttled."""
+        """The response to a call that is throttled."""
         with self._lock:
             if self.throttled is None or not action.startswith("Discover"):
                 return None
@@ -69,7 +69,7 @@ class CloudMap:
             return json.dumps({"__type": self.throttled, "message": "Rate exceeded"}).encode()
 
     def revise(self, action: str, status: int, body: bytes) -> bytes:
-        """Moto's answer, with AWS's revision."""
+        """Moto's response, with AWS's revision."""
         with self._lock:
             if action in _CHANGES and status == 200:
                 self.revision += 1
@@ -118,10 +118,10 @@ def _handler(cloud_map: CloudMap, moto: tuple[str, int]) -> type[BaseHTTPRequest
             action = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
             refusal = cloud_map.refuse(action)
             if refusal is not None:
-                self._answer(400, refusal)
+                self._response(400, refusal)
                 return
-            status, answer = self._forward(body)
-            self._answer(status, cloud_map.revise(action, status, answer))
+            status, response = self._forward(body)
+            self._response(status, cloud_map.revise(action, status, response))
 
         def _forward(self, body: bytes) -> tuple[int, bytes]:
             connection = http.client.HTTPConnection(*moto, timeout=30)
@@ -132,7 +132,7 @@ def _handler(cloud_map: CloudMap, moto: tuple[str, int]) -> type[BaseHTTPRequest
             finally:
                 connection.close()
 
-        def _answer(self, status: int, body: bytes) -> None:
+        def _response(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/x-amz-json-1.1")
             self.send_header("Content-Length", str(len(body)))

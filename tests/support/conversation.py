@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tests.support.raw import AnswerError, RawAnswer, head_of
+from tests.support.raw import RawResponse, ResponseError, head_of
 
 _READ_SIZE = 65536
 
@@ -30,18 +30,18 @@ class Conversation:
     end: End
 
     @property
-    def answers(self) -> Sequence[RawAnswer]:
-        """The final answers, in order.
+    def responses(self) -> Sequence[RawResponse]:
+        """The final responses, in order.
 
         Raises:
             AnswerError: when what came back is not HTTP/1.1.
         """
-        return list(_answers(self.received))
+        return list(_responses(self.received))
 
     @property
     def statuses(self) -> list[int]:
-        """The status of each answer."""
-        return [answer.status for answer in self.answers]
+        """The status of each response."""
+        return [response.status for response in self.responses]
 
 
 def converse(
@@ -86,27 +86,27 @@ def _receive(connection: socket.socket) -> tuple[bytes, End]:
     return bytes(received), End.CLOSED
 
 
-def _answers(received: bytes) -> Iterator[RawAnswer]:
+def _responses(received: bytes) -> Iterator[RawResponse]:
     while received:
         head, mark, received = received.partition(b"\r\n\r\n")
-        answer = head_of(head + mark)
-        if answer.status < 200:
+        response = head_of(head + mark)
+        if response.status < 200:
             continue
-        body, received = _body(answer, received)
-        yield replace(answer, body=body)
+        body, received = _body(response, received)
+        yield replace(response, body=body)
 
 
-def _body(answer: RawAnswer, rest: bytes) -> tuple[bytes, bytes]:
-    """The body and what follows it; no body of these tests begins as an answer does."""
-    if not rest or rest.startswith(b"HTTP/1.") or answer.status in (204, 304):
+def _body(response: RawResponse, rest: bytes) -> tuple[bytes, bytes]:
+    """The body and what follows it; no body of these tests begins as a response does."""
+    if not rest or rest.startswith(b"HTTP/1.") or response.status in (204, 304):
         return b"", rest
-    length = answer.get("content-length")
-    if answer.get("transfer-encoding") is not None:
+    length = response.get("content-length")
+    if response.get("transfer-encoding") is not None:
         return _chunked(rest)
     if length is None:
         return rest, b""
     if len(rest) < int(length):
-        raise AnswerError(f"cut short: {answer.head + rest!r}")
+        raise ResponseError(f"cut short: {response.head + rest!r}")
     return rest[: int(length)], rest[int(length) :]
 
 

@@ -12,9 +12,9 @@ from tests.support.conversation import Conversation, converse
 from tests.support.corpus.case import Case, Reading, message
 from tests.support.gate import Gate
 from tests.support.recording_upstream import Exchange, RecordedRequest, RecordingUpstream
-from tests.support.scripts import answer_bytes
+from tests.support.scripts import response_bytes
 
-ANSWER_SECONDS = 10.0
+RESPONSE_SECONDS = 10.0
 PIECES = 600
 """Into how many pieces a case is broken at most."""
 
@@ -47,12 +47,12 @@ class Result:
 
 
 def echo(exchange: Exchange) -> None:
-    """Answer with the method and the target, so that no answer can be taken for another."""
+    """Answer with the method and the target, so that no response can be taken for another."""
     exchange.read_body()
     method, target, _ = exchange.request.request_line.split(b" ", 2)
-    answer = answer_bytes(method + b" " + target, content_type="text/plain")
-    head, mark, _ = answer.partition(b"\r\n\r\n")
-    exchange.send(head + mark if method == b"HEAD" else answer)
+    response = response_bytes(method + b" " + target, content_type="text/plain")
+    head, mark, _ = response.partition(b"\r\n\r\n")
+    exchange.send(head + mark if method == b"HEAD" else response)
 
 
 def sent_bytes(case: Case, key: str, number: int) -> bytes:
@@ -97,7 +97,7 @@ def run(
         connection = socket.create_connection((gate.host, gate.port))
         pieces = slicing(sent_bytes(case, key, number))
         conversations.append(
-            converse(connection, pieces, leaves=case.unfinished, seconds=ANSWER_SECONDS)
+            converse(connection, pieces, leaves=case.unfinished, seconds=RESPONSE_SECONDS)
         )
         assert gate.ask("GET", mark, key=key).status == 200
     gate.outcome(lambda outcome: outcome["path"] == marks[-1])

@@ -15,7 +15,7 @@ from headgate.cli.keys import issue
 from headgate.policy.roles import DEFAULT_ROLES
 from headgate.stores import KeyStore
 from tests.support.processes import ServerProcess
-from tests.support.raw import RawAnswer, RawClient, ask
+from tests.support.raw import RawClient, RawResponse, ask
 
 START_SECONDS = 60.0
 LOG_SECONDS = 10.0
@@ -55,7 +55,7 @@ class Gate:
 
     def ask(
         self, method: str, target: str, *fields: str, key: str | None = None, body: bytes = b""
-    ) -> RawAnswer:
+    ) -> RawResponse:
         """Send one request on a connection of its own, ``key`` as its Bearer token if given."""
         if key is not None:
             fields = (*fields, bearer(key))

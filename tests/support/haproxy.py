@@ -18,7 +18,7 @@ from tests.support.ports import free_port
 from tests.support.processes import ServerProcess
 
 START_SECONDS = 20.0
-# What it keeps of DNS is as fresh as what the gate keeps; the times for answers that fail are
+# What it keeps of DNS is as fresh as what the gate keeps; the times for responses that fail are
 # those of the manual's example.
 _CONFIGURATION = """
 global
@@ -74,8 +74,8 @@ class HaProxy:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(self._socket))
             connection.sendall(b"show stat mlflow 4 -1\n")
-            with connection.makefile(encoding="ascii") as answer:
-                rows = list(csv.DictReader(answer))
+            with connection.makefile(encoding="ascii") as response:
+                rows = list(csv.DictReader(response))
         return {row["addr"] for row in rows if row["status"].startswith("UP")}
 
 

@@ -16,7 +16,7 @@ from tests.support.processes import ServerProcess
 
 OPERATIONS_PER_RUN = 9
 RUN_SECONDS = 150.0
-"""How long one run may take: the client waits 120 s for an answer."""
+"""How long one run may take: the client waits 120 s for a response."""
 
 
 @dataclass(frozen=True)

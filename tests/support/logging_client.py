@@ -31,7 +31,7 @@ class Log:
         self.slowest = ""
 
     def do(self, name: str, work: Callable[[], Any]) -> Any:
-        """Do one; the answer, or nothing if it failed."""
+        """Do one; the response, or nothing if it failed."""
         started = time.monotonic()
         try:
             return work()

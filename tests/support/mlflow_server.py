@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.processes import ServerProcess
-from tests.support.raw import RawAnswer, ask
+from tests.support.raw import RawResponse, ask
 
 START_SECONDS = 180.0  # the first start creates the tables; a busy machine is slow at it
 _ENVIRONMENT = {
@@ -36,20 +36,20 @@ class MlflowServer:
         """The server's own address, which no client of the gate should ever see."""
         return f"http://{self.host}:{self.port}"
 
-    def ask(self, method: str, target: str, *fields: str, body: bytes = b"") -> RawAnswer:
+    def ask(self, method: str, target: str, *fields: str, body: bytes = b"") -> RawResponse:
         """Send one request straight to the server, as no client of the gate can."""
         return ask(self.host, self.port, method, target, *fields, body=body)
 
     def call(self, method: str, path: str, message: Mapping[str, Any]) -> Any:
-        """Send one JSON message to MLflow's REST API below ``/api`` and return its answer.
+        """Send one JSON message to MLflow's REST API below ``/api`` and return its response.
 
         Raises:
-            AssertionError: when the answer is no success.
+            AssertionError: when the response is no success.
         """
         body = json.dumps(message).encode()
-        answer = self.ask(method, f"/api/{path}", "Content-Type: application/json", body=body)
-        assert answer.status == 200, answer
-        return json.loads(answer.body)
+        response = self.ask(method, f"/api/{path}", "Content-Type: application/json", body=body)
+        assert response.status == 200, response
+        return json.loads(response.body)
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def running_mlflow(
         host, port = announced[1], int(announced[2])
         process.wait_until(
             lambda: _is_healthy(host, port, static_prefix) or None,
-            "an answer of /health",
+            "a response of /health",
             START_SECONDS,
         )
         yield MlflowServer(host, port, artifacts, process)

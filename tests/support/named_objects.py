@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from tests.support.recording_upstream import Exchange, RecordingUpstream
-from tests.support.scripts import answer_bytes
+from tests.support.scripts import response_bytes
 
 MISSING = (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "none such"})
 
@@ -34,13 +34,13 @@ class NamedObjects:
         body = exchange.read_body()
         method, target, _ = exchange.request.request_line.decode().split(" ")
         path, _, query = target.partition("?")
-        status, answer = self._answer(method, path, parse_qs(query), body)
-        exchange.send(answer_bytes(json.dumps(answer).encode(), status=status))
+        status, response = self._response(method, path, parse_qs(query), body)
+        exchange.send(response_bytes(json.dumps(response).encode(), status=status))
 
-    def _answer(
+    def _response(
         self, method: str, path: str, query: Mapping[str, list[str]], body: bytes
     ) -> tuple[int, Any]:
-        """The status and the JSON of an answer; a look-up's is None where there is no such."""
+        """The status and the JSON of a response; a look-up's is None where there is no such."""
         found: Any = {}
         if path == "/version":
             found = "3.17.2"

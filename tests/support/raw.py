@@ -1,7 +1,7 @@
 """A small blocking HTTP/1.1 client that sends exactly the bytes it is given.
 
 It shares no code with the gate, so that a mistake of the gate's parser cannot hide itself, and
-it is strict: an answer that is not plain HTTP/1.1 fails the test.
+it is strict: a response that is not plain HTTP/1.1 fails the test.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from tests.support.byte_stream import WAIT_SECONDS, ByteStream
 
 
-class AnswerError(AssertionError):
-    """The peer's bytes are not an HTTP/1.1 answer."""
+class ResponseError(AssertionError):
+    """The peer's bytes are not an HTTP/1.1 response."""
 
 
 @dataclass(frozen=True)
-class RawAnswer:
-    """One answer: its head exactly as received, and its body without chunk framing."""
+class RawResponse:
+    """One response: its head exactly as received, and its body without chunk framing."""
 
     status: int
     head: bytes
@@ -37,7 +37,7 @@ class RawAnswer:
         """
         values = self.all(name)
         if len(values) > 1:
-            raise AnswerError(f"{name} stands {len(values)} times in {self.head!r}")
+            raise ResponseError(f"{name} stands {len(values)} times in {self.head!r}")
         return values[0] if values else None
 
 
@@ -47,21 +47,21 @@ class RawClient(ByteStream):
     def __init__(self, host: str, port: int, seconds: float = WAIT_SECONDS) -> None:
         super().__init__(socket.create_connection((host, port), timeout=seconds))
 
-    def answer(self, method: str = "GET") -> RawAnswer:
-        """Read one whole answer to a request of ``method``; interim (1xx) ones are passed over.
+    def response(self, method: str = "GET") -> RawResponse:
+        """Read one whole response to a request of ``method``; interim (1xx) ones are passed over.
 
         Raises:
             AnswerError: when it is not HTTP/1.1.
             ClosedError: when the connection closes inside it.
         """
-        while (answer := self.answer_head()).status < 200:
+        while (response := self.response_head()).status < 200:
             continue
-        if method == "HEAD" or answer.status in (204, 304):
-            return answer
-        return replace(answer, body=self._body(answer))
+        if method == "HEAD" or response.status in (204, 304):
+            return response
+        return replace(response, body=self._body(response))
 
-    def answer_head(self) -> RawAnswer:
-        """Read one answer's head, interim or final, and leave its body unread.
+    def response_head(self) -> RawResponse:
+        """Read one response's head, interim or final, and leave its body unread.
 
         Raises:
             AnswerError: when it is not HTTP/1.1.
@@ -79,14 +79,14 @@ class RawClient(ByteStream):
         try:
             size = int(line.split(b";")[0], 16)
         except ValueError:
-            raise AnswerError(f"not a chunk size: {line!r}") from None
+            raise ResponseError(f"not a chunk size: {line!r}") from None
         if size == 0:
             while self.receive_until(b"\r\n") != b"\r\n":
                 continue  # a trailer field
             return b""
         data = self.receive(size)
         if self.receive(2) != b"\r\n":
-            raise AnswerError("a chunk does not end where its size says")
+            raise ResponseError("a chunk does not end where its size says")
         return data
 
     def expect_close(self) -> None:
@@ -100,12 +100,12 @@ class RawClient(ByteStream):
         except ConnectionError:
             return
         if data:
-            raise AnswerError(f"more bytes instead of the end: {data!r}")
+            raise ResponseError(f"more bytes instead of the end: {data!r}")
 
-    def _body(self, answer: RawAnswer) -> bytes:
-        coding, length = answer.get("transfer-encoding"), answer.get("content-length")
+    def _body(self, response: RawResponse) -> bytes:
+        coding, length = response.get("transfer-encoding"), response.get("content-length")
         if coding is not None and length is not None:
-            raise AnswerError(f"both framings in one answer: {answer.head!r}")
+            raise ResponseError(f"both framings in one response: {response.head!r}")
         if coding is not None:
             return b"".join(iter(self.chunk, b""))
         return self.receive(int(length)) if length is not None else self.receive_to_end()
@@ -113,8 +113,8 @@ class RawClient(ByteStream):
 
 def ask(
     host: str, port: int, method: str, target: str, *fields: str, body: bytes = b""
-) -> RawAnswer:
-    """Send one request on a connection of its own and return the answer.
+) -> RawResponse:
+    """Send one request on a connection of its own and return the response.
 
     ``fields`` are ``"Name: value"``; a ``body`` goes with its length.
     """
@@ -122,11 +122,11 @@ def ask(
         fields = (*fields, f"Content-Length: {len(body)}")
     with RawClient(host, port) as client:
         client.send(request_head(method, target, *fields, host=f"{host}:{port}") + body)
-        return client.answer(method)
+        return client.response(method)
 
 
-def head_of(head: bytes) -> RawAnswer:
-    """Read an answer's head, up to and including its empty line.
+def head_of(head: bytes) -> RawResponse:
+    """Read a response's head, up to and including its empty line.
 
     Raises:
         AnswerError: when it is not HTTP/1.1.
@@ -134,8 +134,8 @@ def head_of(head: bytes) -> RawAnswer:
     status_line, *fields = head[:-4].decode("latin-1").split("\r\n")
     version, _, rest = status_line.partition(" ")
     if version != "HTTP/1.1" or not rest[:3].isdigit():
-        raise AnswerError(f"not the head of an HTTP/1.1 answer: {head!r}")
-    return RawAnswer(int(rest[:3]), head, tuple(_field(line) for line in fields))
+        raise ResponseError(f"not the head of an HTTP/1.1 response: {head!r}")
+    return RawResponse(int(rest[:3]), head, tuple(_field(line) for line in fields))
 
 
 def request_head(method: str, target: str, *fields: str, host: str = "gate.example") -> bytes:
@@ -157,5 +157,5 @@ def chunked(*parts: bytes) -> bytes:
 def _field(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon or not name or name != name.strip():
-        raise AnswerError(f"not a header field: {line!r}")
+        raise ResponseError(f"not a header field: {line!r}")
     return name, value.strip(" \t")

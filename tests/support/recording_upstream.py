@@ -193,9 +193,9 @@ class RecordingUpstream:
                     head = stream.receive_until(b"\r\n\r\n")
                 except (OSError, ClosedError):
                     return  # the peer keeps the connection no longer
-                self._answer(stream, RecordedRequest(number, head))
+                self._response(stream, RecordedRequest(number, head))
 
-    def _answer(self, stream: ByteStream, request: RecordedRequest) -> None:
+    def _response(self, stream: ByteStream, request: RecordedRequest) -> None:
         with self._changed:
             script = self.scripts[min(len(self.requests), len(self.scripts) - 1)]
             self.requests.append(request)
@@ -208,7 +208,7 @@ class RecordingUpstream:
 
 
 class Exchange:
-    """One request and its answer, for a script to carry out step by step."""
+    """One request and its response, for a script to carry out step by step."""
 
     def __init__(
         self, upstream: RecordingUpstream, stream: ByteStream, request: RecordedRequest

@@ -38,7 +38,7 @@ class Scene:
     routes: dict[bytes, Script]
 
     def play(self, name: str, script: Script) -> str:
-        """Let the upstream answer the target ``name`` by ``script``; return the whole target."""
+        """Let the upstream response the target ``name`` by ``script``; return the whole target."""
         target = f"{FOLDER}/{name}"
         self.routes[target.encode()] = script
         return target
@@ -77,7 +77,7 @@ class Scene:
 
             def is_there() -> bool:
                 client.send(self.head("GET", "/-/metrics"))
-                return line in client.answer().body.decode().splitlines()
+                return line in client.response().body.decode().splitlines()
 
             self.gate.process.wait_until(lambda: is_there() or None, line, REST_SECONDS)
 

@@ -1,4 +1,4 @@
-"""The common answers of a ``RecordingUpstream``, as scripts to name in a test."""
+"""The common responses of a ``RecordingUpstream``, as scripts to name in a test."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tests.support.raw import chunk
 from tests.support.recording_upstream import Exchange, Script
 
 
-def answer_bytes(
+def response_bytes(
     body: bytes = b"", *fields: str, status: int = 200, content_type: str = "application/json"
 ) -> bytes:
-    """Build a whole answer with ``Content-Length`` and the given ``"Name: value"`` fields."""
+    """Build a whole response with ``Content-Length`` and the given ``"Name: value"`` fields."""
     return (
         _head(status, f"Content-Type: {content_type}", f"Content-Length: {len(body)}", *fields)
         + body
@@ -20,16 +20,16 @@ def answer_bytes(
 
 
 def fixed(body: bytes = b"{}", *fields: str, status: int = 200) -> Script:
-    """Read the whole request, then give one fixed answer."""
-    return raw(answer_bytes(body, *fields, status=status))
+    """Read the whole request, then give one fixed response."""
+    return raw(response_bytes(body, *fields, status=status))
 
 
-def raw(answer: bytes) -> Script:
-    """Read the whole request, then send ``answer`` as it is, right or wrong."""
+def raw(response: bytes) -> Script:
+    """Read the whole request, then send ``response`` as it is, right or wrong."""
 
     def script(exchange: Exchange) -> None:
         exchange.read_body()
-        exchange.send(answer)
+        exchange.send(response)
 
     return script
 
@@ -45,11 +45,11 @@ def held(event: threading.Event, script: Script) -> Script:
     return hold
 
 
-def early(answer: bytes) -> Script:
-    """Send ``answer`` before a byte of the body is read, then read the body."""
+def early(response: bytes) -> Script:
+    """Send ``response`` before a byte of the body is read, then read the body."""
 
     def script(exchange: Exchange) -> None:
-        exchange.send(answer)
+        exchange.send(response)
         exchange.read_body()
 
     return script

@@ -58,8 +58,8 @@ def gate_entrance(gate: Gate, key: str) -> Entrance:
 
 def health(gate: Gate, key: str) -> dict[str, Any]:
     """What the gate says of its one upstream to who has a key."""
-    answer = gate.ask("GET", "/-/health", bearer(key))
-    (upstream,) = json.loads(answer.body)["upstreams"]
+    response = gate.ask("GET", "/-/health", bearer(key))
+    (upstream,) = json.loads(response.body)["upstreams"]
     found: dict[str, Any] = upstream
     return found
 

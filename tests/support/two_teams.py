@@ -1,8 +1,8 @@
 """Two teams in one real MLflow, and whether the one can touch what is the other's.
 
 The judge is what MLflow executes: after each request of team A, whatever mentions an object of team
-B in the database must be as it was, and the files of B too; and no answer may hold a canary, a word
-that stands in every object of B.
+B in the database must be as it was, and the files of B too; and no response may hold a canary, a
+word that stands in every object of B.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from headgate.model import ObjectKind
-from tests.support.raw import RawAnswer
+from tests.support.raw import RawResponse
 
-Ask = Callable[..., RawAnswer]
+Ask = Callable[..., RawResponse]
 """Sends a request: method, target, JSON message or bytes."""
 
 
@@ -59,9 +59,9 @@ def make_team(ask: Ask, letter: str, version: str) -> Team:
     tags = [{"key": f"{canary}k", "value": canary}]
 
     def create(method: str, path: str, message: Any) -> Any:
-        answer = ask(method, path, message)
-        assert answer.status == 200, (method, path, answer)
-        return json.loads(answer.body or b"{}")
+        response = ask(method, path, message)
+        assert response.status == 200, (method, path, response)
+        return json.loads(response.body or b"{}")
 
     name = f"team-{letter}/{word}"
     made = create("POST", f"{api}/experiments/create", {"name": name, "tags": tags})
@@ -77,8 +77,10 @@ def make_team(ask: Ask, letter: str, version: str) -> Team:
     batch = {"run_id": run, "metrics": [metric], "params": tags, "tags": tags}
     create("POST", f"{api}/runs/log-batch", batch)
     folder = f"{experiment}/{run}/artifacts"
-    answer = ask("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{folder}/{word}.txt", canary.encode())
-    assert answer.status == 200, answer
+    response = ask(
+        "PUT", f"/api/2.0/mlflow-artifacts/artifacts/{folder}/{word}.txt", canary.encode()
+    )
+    assert response.status == 200, response
     values[ObjectKind.ARTIFACT] = f"{folder}/{word}.txt"
     values[ObjectKind.LOCATION] = f"mlflow-artifacts:/{folder}"
     model = values[ObjectKind.MODEL] = f"team-{letter}.{word}"

@@ -66,7 +66,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail([str(error)], as_json)
     except typer.TyperException as error:  # unknown option or command, missing argument
         return _fail([_usage_problem(error)], as_json)
-    except typer.Abort:  # a prompt was left without an answer
+    except typer.Abort:  # a prompt was left without a response
         return _fail(["aborted"], as_json)
     return result if isinstance(result, int) else 0
 

@@ -26,7 +26,7 @@ from headgate.shields.vulnerabilities import (
     read_vulnerabilities,
 )
 
-ANSWER_SECONDS = 10.0
+RESPONSE_SECONDS = 10.0
 MAX_VERSION_BYTES = 64
 
 app = typer.Typer(
@@ -89,30 +89,30 @@ def ask_version(url: str, key: str) -> str:
     """The version of the MLflow that is reached under ``url``.
 
     Raises:
-        HeadgateError: there is no answer, or another one.
+        HeadgateError: there is no response, or another one.
     """
     parts = urlsplit(url)
     if parts.scheme == "https":
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            parts.netloc, timeout=ANSWER_SECONDS, context=client_tls.context(os.environ)
+            parts.netloc, timeout=RESPONSE_SECONDS, context=client_tls.context(os.environ)
         )
     else:
-        connection = http.client.HTTPConnection(parts.netloc, timeout=ANSWER_SECONDS)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=RESPONSE_SECONDS)
     try:
         connection.request(
             "GET", f"{parts.path}/version", headers={"Authorization": f"Bearer {key}"}
         )
-        answer = connection.getresponse()
-        text = answer.read(MAX_VERSION_BYTES).decode("ascii", "replace").strip()
+        response = connection.getresponse()
+        text = response.read(MAX_VERSION_BYTES).decode("ascii", "replace").strip()
     except (OSError, http.client.HTTPException) as error:
         why = client_tls.explained(error, url, os.environ)
         raise HeadgateError(f"{url} does not answer: {why}; is the gate running there?") from None
     finally:
         connection.close()
-    if answer.status in (401, 403):
-        raise HeadgateError(f"{url} refuses the key ({answer.status}); check HEADGATE_API_KEY")
-    if answer.status != 200 or not numbers(text):
-        raise HeadgateError(f"{url}/version does not tell a version ({answer.status})")
+    if response.status in (401, 403):
+        raise HeadgateError(f"{url} refuses the key ({response.status}); check HEADGATE_API_KEY")
+    if response.status != 200 or not numbers(text):
+        raise HeadgateError(f"{url}/version does not tell a version ({response.status})")
     return text
 
 

@@ -75,18 +75,18 @@ def probe_health(host: str, port: int, timeout: float) -> str | None:
     connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
         connection.request("GET", "/health")
-        answer = connection.getresponse()
-        body = answer.read(256)
+        response = connection.getresponse()
+        body = response.read(256)
     except TimeoutError:
-        return f"no answer within {timeout:g} s"
+        return f"no response within {timeout:g} s"
     except OSError as error:
         return (error.strerror or str(error)).lower()
     except http.client.HTTPException:
-        return "the answer is not HTTP"
+        return "the response is not HTTP"
     finally:
         connection.close()
-    if answer.status != http.client.OK or body.strip() != b"OK":
-        return f"/health answered {answer.status}, which is not what MLflow says"
+    if response.status != http.client.OK or body.strip() != b"OK":
+        return f"/health answered {response.status}, which is not what MLflow says"
     return None
 
 

@@ -25,7 +25,7 @@ from types import FrameType
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command until it ends or the leash closes; its exit code is the answer."""
+    """Run the command until it ends or the leash closes; its exit code is the response."""
     grace, command = float(arguments[0]), arguments[1:]
     wake = _wake_on_child_exit()
     # The SIGTERM for the group must not end the one that is to send the SIGKILL.

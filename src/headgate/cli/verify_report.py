@@ -198,7 +198,7 @@ def _note(step: StepResult) -> str:
 def _explanation(failure: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The lines about a failed step."""
     if failure["request"]:
-        yield "request", f"{failure['request']}: {failure['status'] or 'no answer'}"
+        yield "request", f"{failure['request']}: {failure['status'] or 'no response'}"
         yield "answered", _answered(failure)
     yield "message", failure["message"]
     yield "cause", failure["cause"]

@@ -44,15 +44,15 @@ class Result(enum.StrEnum):
     """How a request ended, as far as it says something about the endpoint."""
 
     OK = "ok"
-    """A whole answer with a status below 500."""
+    """A whole response with a status below 500."""
     ERROR_STATUS = "error_status"
-    """An answer with a status of 500 or above: the endpoint is there."""
+    """A response with a status of 500 or above: the endpoint is there."""
     CONNECT_FAILED = "connect_failed"
     """No connection: refused, timed out, unreachable, or no TLS."""
     RESET = "reset"
-    """The connection ended before the answer did.
+    """The connection ended before the response did.
 
-    Not the loss of a kept connection before any byte of an answer: MLflow closes those after
+    Not the loss of a kept connection before any byte of a response: MLflow closes those after
     five seconds, and that says nothing (report it as ``CANCELLED``).
     """
     TIMEOUT = "timeout"

@@ -21,7 +21,7 @@ class RetryPolicy:
     attempts: int = 3
     """Altogether, the first included."""
     total: float = 105
-    """From the arrival of a request that is repeated to its answer, or the end of the wait for it.
+    """From the arrival of a request that is repeated to its response, or to the end of the wait.
 
     MLflow's client gives up after 120, and waits are looked at once a second.
     """
@@ -33,7 +33,7 @@ class RetryDecision(enum.Enum):
     """Send it again, or why not: a clause that fits behind "not sent again:"."""
 
     AGAIN = "sent again, to another endpoint where there is one"
-    ANSWER_BEGUN = "the client has part of an answer"
+    RESPONSE_BEGUN = "the client has part of a response"
     MAY_BE_DONE = "MLflow may have carried it out already"
     BODY_GONE = "its body was not kept"
     ATTEMPTS_SPENT = "enough attempts were made"
@@ -62,7 +62,7 @@ def decide(
     Args:
         operation: what the contract says of repeating it.
         sent: whether any attempt may have brought a byte of the request to MLflow.
-        answered: whether the client has been sent any byte of an answer.
+        answered: whether the client has been sent any byte of a response.
         repeatable: whether the request's body, as far as it was sent, is still at hand.
         attempts: how many were made.
         elapsed: seconds since the request came.
@@ -70,7 +70,7 @@ def decide(
         policy: the bounds.
     """
     if answered:
-        return RetryDecision.ANSWER_BEGUN
+        return RetryDecision.RESPONSE_BEGUN
     if sent and operation is not Retry.SAFE:
         return RetryDecision.MAY_BE_DONE
     if sent and not repeatable:

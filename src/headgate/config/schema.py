@@ -163,10 +163,10 @@ class Limits(Section):
         ByteSize(128 * 1024),
         ge=1024,
         description="Longest request target, whose path may have 8 KiB; and all header fields of a "
-        "request, or of an answer with its status line.",
+        "request, or of a response with its status line.",
     )
     headers: int = Field(
-        200, ge=10, le=10_000, description="Header fields in a request or an answer."
+        200, ge=10, le=10_000, description="Header fields in a request or a response."
     )
     buffered_body_bytes: ByteSize = Field(
         ByteSize(16 * 1024 * 1024),
@@ -196,7 +196,7 @@ class Limits(Section):
     in_flight: int = Field(
         1_000,
         ge=1,
-        description="Requests under way in each worker; above it the answer is 429 at once.",
+        description="Requests under way in each worker; above it the response is 429 at once.",
     )
     header_timeout: Seconds = Field(30, description="Seconds to send a whole request head.")
     keepalive_timeout: Seconds = Field(
@@ -205,12 +205,12 @@ class Limits(Section):
     body_timeout: Seconds = Field(
         60,
         description="Seconds over which a client's progress is judged while it sends a body or "
-        "reads an answer; one that stands still for so long is given up.",
+        "reads a response; one that stands still for so long is given up.",
     )
     min_body_rate: int = Field(
         128,
         ge=0,
-        description="Bytes per second that a client must send of a body, or take of an answer "
+        description="Bytes per second that a client must send of a body, or take of a response "
         "that waits for it, over `body_timeout`; time in which MLflow takes nothing does not "
         "count.",
     )

@@ -103,8 +103,8 @@ class Probes(Section):
     )
     timeout: Seconds = Field(
         2,
-        description="Seconds for a probe's answer. More for an MLflow 2 with few workers: each of "
-        "them answers nothing while it has a request.",
+        description="Seconds for a probe's response. More for an MLflow 2 with few workers: each "
+        "of them answers nothing while it has a request.",
     )
     unhealthy_after: int = Field(3, ge=1, description="Failed probes in a row.")
     healthy_after: int = Field(1, ge=1, description="Successful probes in a row.")
@@ -160,9 +160,9 @@ class Retries(Section):
         gt=0,
         le=110,
         description="Seconds from a request's arrival within which one that is repeated has its "
-        "answer, or a 504 that explains why not; MLflow's client waits 120. No attempt begins with "
-        "less left than `connect_timeout`, or than a tenth of these seconds. A request that was "
-        "never repeated may wait for its answer as long as `silence_timeout` says.",
+        "response, or a 504 that explains why not; MLflow's client waits 120. No attempt begins "
+        "with less left than `connect_timeout`, or than a tenth of these seconds. A request that "
+        "was never repeated may wait for its response as long as `silence_timeout` says.",
     )
     share: float = Field(
         0.2,
@@ -240,7 +240,7 @@ class Upstream(Section):
     )
     silence_timeout: Seconds = Field(
         3600,
-        description="Seconds MLflow may stay silent before or within an answer. Long on "
+        description="Seconds MLflow may stay silent before or within a response. Long on "
         "purpose: from a remote artifact store the first byte comes only after MLflow has "
         "fetched the whole object.",
     )

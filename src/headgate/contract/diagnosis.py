@@ -1,4 +1,4 @@
-"""What an answer of MLflow's to the gate itself says is wrong, and what helps against it.
+"""What a response of MLflow's to the gate itself says is wrong, and what helps against it.
 
 For operators: the texts name what is inside.
 """
@@ -59,7 +59,7 @@ class Reply(Protocol):
 
 
 class AskError(Exception):
-    """MLflow gave no good answer.
+    """MLflow gave no good response.
 
     The text is a clause for a person; ``cure`` is what helps, empty if that is not known.
     """
@@ -75,7 +75,7 @@ class NoSuchRouteError(AskError):
 
 
 def expect(reply: Reply, method: str, target: str) -> None:
-    """Take an answer for a good one.
+    """Take a response for a good one.
 
     Raises:
         AskError: it is none.

@@ -156,31 +156,31 @@ class _Pages:
         status = _of_all(states)
         if status is Status.OK and keys is not None and keys.failing is not None:
             status = Status.DEGRADED  # those that are known go on to work
-        answer: dict[str, Any] = {"status": status}
+        response: dict[str, Any] = {"status": status}
         if _may(request, Action.READ):
-            answer["version"] = self._facts.version
-            answer["worker"] = self._worker()
-            answer["draining"] = self._facts.draining()
-            answer["upstreams"] = [
+            response["version"] = self._facts.version
+            response["worker"] = self._worker()
+            response["draining"] = self._facts.draining()
+            response["upstreams"] = [
                 {"status": state, **dataclasses.asdict(snapshot)}
                 for state, snapshot in zip(states, snapshots, strict=True)
             ]
             if keys is not None:
-                answer["keys"] = dataclasses.asdict(keys)
+                response["keys"] = dataclasses.asdict(keys)
             if self._facts.configuration is not None:
-                answer["configuration"] = dataclasses.asdict(self._facts.configuration())
+                response["configuration"] = dataclasses.asdict(self._facts.configuration())
             if certificates := self._facts.certificates():
-                answer["certificates"] = certificates
+                response["certificates"] = certificates
             if results:
-                answer["apis"] = {
+                response["apis"] = {
                     name: [_told(name, result) for result in each] for name, each in results.items()
                 }
             if status is not Status.OK:
-                answer["next"] = NEXT_STEP
+                response["next"] = NEXT_STEP
         if status is not Status.DOWN:
-            return _json(answer, Reason.OK)
+            return _json(response, Reason.OK)
         failed = [result for each in results.values() for result in each if not result.ok]
-        return _json(answer, failed[0].reason if failed else Reason.NO_ENDPOINT, 503)
+        return _json(response, failed[0].reason if failed else Reason.NO_ENDPOINT, 503)
 
     def _worker(self) -> dict[str, int]:
         """Whose view it is: each watches the endpoints and counts requests for itself."""
@@ -200,12 +200,12 @@ class _Pages:
             return _json({"status": "forbidden", "message": DEEP_REFUSED}, Reason.FORBIDDEN)
         results = await self._each(lambda checks: checks.check(api, deep=deep))
         failed = [result for result in results.values() if not result.ok]
-        answer: dict[str, Any] = {"status": "failing" if failed else "ok"}
+        response: dict[str, Any] = {"status": "failing" if failed else "ok"}
         if _may(request, Action.READ):
-            answer["upstreams"] = {name: _told(name, result) for name, result in results.items()}
+            response["upstreams"] = {name: _told(name, result) for name, result in results.items()}
             if failed:
-                answer["next"] = NEXT_STEP
-        return _json(answer, failed[0].reason, 503) if failed else _json(answer, Reason.OK)
+                response["next"] = NEXT_STEP
+        return _json(response, failed[0].reason, 503) if failed else _json(response, Reason.OK)
 
     async def _each(self, check: Callable[[Checks], Awaitable[T]]) -> dict[str, T]:
         """Check every upstream at the same time: one that hangs holds up no other."""
@@ -249,9 +249,9 @@ def _can_serve(snapshot: ClusterSnapshot) -> bool:
     return snapshot.in_service > 0 or snapshot.failing_open
 
 
-def _json(answer: Mapping[str, Any], reason: Reason, code: int | None = None) -> Response:
+def _json(response: Mapping[str, Any], reason: Reason, code: int | None = None) -> Response:
     code = code or REASONS[reason].status
-    return JSONResponse(_rounded(answer), status_code=code, headers=_fields(reason))
+    return JSONResponse(_rounded(response), status_code=code, headers=_fields(reason))
 
 
 def _rounded(value: object) -> object:

@@ -68,7 +68,7 @@ class Checks:
             running = asyncio.get_running_loop().create_task(work, name=f"check {api}")
             self._running[key] = running
             running.add_done_callback(lambda _task: self._running.pop(key, None))
-        # Whoever asked first may leave; the others still want the answer.
+        # Whoever asked first may leave; the others still want the response.
         return await asyncio.shield(running)
 
     async def all(self) -> list[CheckResult]:
@@ -130,7 +130,7 @@ class Checks:
         target = f"{ARTIFACTS}/{folder}/probe.txt"
         content = b"written by Headgate's health check\n"
         try:
-            # Without an answer it may have been written, or be so in a moment.
+            # Without a response it may have been written, or be so in a moment.
             expect(await self._ask("PUT", target, content), "PUT", target)
             reply = await self._ask("GET", target, b"")
             expect(reply, "GET", target)

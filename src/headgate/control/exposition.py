@@ -15,11 +15,11 @@ NO_FAMILY = "none"
 METRICS = {
     "headgate_requests_total": (
         "counter",
-        "Requests by family of route, reason code and class of status (`none`: no answer).",
+        "Requests by family of route, reason code and class of status (`none`: no response).",
     ),
     "headgate_request_duration_seconds": (
         "histogram",
-        "Seconds from a request's head to the end of its answer, by family of route.",
+        "Seconds from a request's head to the end of its response, by family of route.",
     ),
     "headgate_request_bytes_total": ("counter", "Body bytes received from clients, by family."),
     "headgate_response_bytes_total": ("counter", "Body bytes sent to clients, by family."),

@@ -17,7 +17,7 @@ from headgate.wire.response import Response
 
 
 class CallFailure(enum.StrEnum):
-    """How a call can fail without an answer."""
+    """How a call can fail without a response."""
 
     NO_ENDPOINT = "no_endpoint"
     """There is nobody to ask."""
@@ -37,7 +37,7 @@ class CallFailure(enum.StrEnum):
 
 
 class CallError(Exception):
-    """There is no answer; ``detail`` says why, for the log and for operators."""
+    """There is no response; ``detail`` says why, for the log and for operators."""
 
     def __init__(self, failure: CallFailure, detail: str) -> None:
         super().__init__(f"{failure}: {detail}")
@@ -63,7 +63,7 @@ async def call(
     within: float = 5.0,
     max_bytes: int = 1024 * 1024,
 ) -> CallResponse:
-    """Send one request and wait for its whole answer.
+    """Send one request and wait for its whole response.
 
     Args:
         pool: the way to the endpoint.
@@ -75,14 +75,14 @@ async def call(
         max_bytes: the longest body that is taken.
 
     Raises:
-        CallError: when there is no whole answer.
+        CallError: when there is no whole response.
     """
     caller = _Call(pool, method, _head(pool, method, target, body, fields or {}) + body, max_bytes)
     try:
         async with asyncio.timeout(within):
             return await caller.run()
     except TimeoutError:
-        raise CallError(CallFailure.TIMEOUT, f"no answer within {within:g} s") from None
+        raise CallError(CallFailure.TIMEOUT, f"no response within {within:g} s") from None
     finally:
         caller.close()
 
@@ -106,7 +106,7 @@ class _Call:
         self._pool = pool
         self._request = request
         self._max_bytes = max_bytes
-        self._answer: asyncio.Future[CallResponse] = asyncio.get_running_loop().create_future()
+        self._result: asyncio.Future[CallResponse] = asyncio.get_running_loop().create_future()
         self._connecting: asyncio.Task[None] | None = None
         self._connection: UpstreamConnection | None = None
         self._response: Response | None = None
@@ -118,27 +118,27 @@ class _Call:
             self.on_connected(connection)
         else:
             self._connecting = self._pool.connect(self)
-        return await self._answer
+        return await self._result
 
     def close(self) -> None:
-        """Let go of whatever is still held; the answer is no longer wanted."""
+        """Let go of whatever is still held; the response is no longer wanted."""
         if self._connecting is not None:
             self._connecting.cancel()
         if self._connection is not None:
             self._connection.abort()
             self._connection = None
-        self._answer.cancel()
+        self._result.cancel()
 
     def _fail(self, failure: CallFailure, detail: str) -> None:
         self._connection = None
-        if not self._answer.done():
-            self._answer.set_exception(CallError(failure, detail))
+        if not self._result.done():
+            self._result.set_exception(CallError(failure, detail))
 
     # --- from the pool ---------------------------------------------------------------------
 
     def on_connected(self, connection: UpstreamConnection) -> None:
         self._connecting = None
-        if self._answer.done():
+        if self._result.done():
             connection.abort()
             return
         self._connection = connection
@@ -171,7 +171,7 @@ class _Call:
             self._body += piece
         if len(self._body) > self._max_bytes:
             connection = self._connection
-            self._fail(CallFailure.TOO_LONG, f"the answer is over {self._max_bytes} bytes")
+            self._fail(CallFailure.TOO_LONG, f"the response is over {self._max_bytes} bytes")
             if connection is not None:
                 connection.abort()
 
@@ -182,9 +182,9 @@ class _Call:
                 connection.give_back()
             else:
                 connection.abort()
-        if not self._answer.done() and self._response is not None:
+        if not self._result.done() and self._response is not None:
             response = self._response
-            self._answer.set_result(
+            self._result.set_result(
                 CallResponse(response.status, response.lines, bytes(self._body))
             )
 
@@ -196,14 +196,14 @@ class _Call:
             return
         failure = CallFailure.TLS if isinstance(error, ssl.SSLError) else CallFailure.RESET
         begun = self._response is not None
-        closed = "the answer broke off" if begun else "closed without an answer"
+        closed = "the response broke off" if begun else "closed without a response"
         self._fail(failure, own_words(error) if error else closed)
 
     def on_upstream_silent(self) -> None:
         self._fail(CallFailure.TIMEOUT, "silent")
 
     def on_endpoint_down(self) -> None:
-        """Wait on: the answer says more than the probes."""
+        """Wait on: the response says more than the probes."""
 
     def on_upstream_invalid(self, error: ProtocolError) -> None:
         self._fail(CallFailure.INVALID, error.message)
@@ -216,5 +216,5 @@ class _Call:
 
     def on_defect(self, error: Exception) -> None:
         self._connection = None
-        if not self._answer.done():
-            self._answer.set_exception(error)
+        if not self._result.done():
+            self._result.set_exception(error)

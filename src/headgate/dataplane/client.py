@@ -1,4 +1,4 @@
-"""One connection from a client: reads requests in order, writes their answers.
+"""One connection from a client: reads requests in order, writes their responses.
 
 While a request is under way, what the client sends after it waits; while nothing can take a
 body, the socket is not read.  So memory per connection is bounded whatever the client does.
@@ -36,7 +36,7 @@ PIPELINE_BYTES: Final = 64 * 1024
 DISCARD_BYTES: Final = 64 * 1024
 """A refused request's body is read over up to this size, so that the connection can be kept."""
 LINGER_SECONDS: Final = 5.0
-"""How long a closing connection still reads: an unread byte would reset the answer away."""
+"""How long a closing connection still reads: an unread byte would reset the response away."""
 
 _NO_BODY: Final = CountedBody(0)
 
@@ -129,7 +129,7 @@ class ClientConnection(asyncio.Protocol):
             self._receiving = False
 
     def eof_received(self) -> bool:
-        """The client sends no more; an answer under way is still delivered (half-close).
+        """The client sends no more; a response under way is still delivered (half-close).
 
         TLS connections cannot be half closed in asyncio: there the client has left.
         """
@@ -197,7 +197,7 @@ class ClientConnection(asyncio.Protocol):
         )
 
     def write(self, data: bytes) -> None:
-        """Send part of an answer."""
+        """Send part of a response."""
         if not self.transport.is_closing():
             self.transport.write(data)
 
@@ -218,7 +218,7 @@ class ClientConnection(asyncio.Protocol):
                 self._expect_body()
 
     def on_exchange_end(self, *, keep: bool) -> None:
-        """The answer is written; ``keep`` says whether another request may follow."""
+        """The response is written; ``keep`` says whether another request may follow."""
         if not self._body.done and not self.can_discard():
             keep = False
         if not keep or self._plane.draining:
@@ -232,9 +232,9 @@ class ClientConnection(asyncio.Protocol):
         self._next()
 
     def abort(self) -> None:
-        """Cut the connection, so that the client cannot take a broken answer for a whole one.
+        """Cut the connection, so that the client cannot take a broken response for a whole one.
 
-        To HTTP/1.0 a connection that ends in order may be the end of an answer.
+        To HTTP/1.0 a connection that ends in order may be the end of a response.
         """
         reset_at_close(self.transport)
         self.transport.abort()
@@ -281,7 +281,7 @@ class ClientConnection(asyncio.Protocol):
         exchange = self._exchange
         waiting = self.transport.get_write_buffer_size()
         resting = exchange is None and not self._held
-        if waiting and (resting or not self.writable):  # the client has yet to read an answer
+        if waiting and (resting or not self.writable):  # the client has yet to read a response
             unsent = float(waiting + unacknowledged(self.transport))
             if self._unsent - unsent >= _least(limits):  # slow, but it moves
                 self._unsent = unsent
@@ -322,7 +322,7 @@ class ClientConnection(asyncio.Protocol):
                 data = self._read_body(exchange, data)
             elif exchange is None and self.writable:
                 data = self._read_head(data)
-            else:  # the answer before comes first; a client that does not read gets no other
+            else:  # the response before comes first; a client that does not read gets no other
                 self._held += data
                 if len(self._held) > PIPELINE_BYTES:
                     self.pause_reading()
@@ -443,7 +443,7 @@ class ClientConnection(asyncio.Protocol):
     # --- closing ---------------------------------------------------------------------------
 
     def _close_gently(self) -> None:
-        """Close so that the last answer arrives even when the client is still sending."""
+        """Close so that the last response arrives even when the client is still sending."""
         sending = not self._body.done or bool(self._held)
         self._lingering = True  # what still comes is no request
         self._held = bytearray()

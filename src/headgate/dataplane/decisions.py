@@ -42,7 +42,7 @@ class Route:
     is the public prefix taken off it.
     ``body_limit`` is in bytes, 0: none.  ``body`` is how the server's version takes bodies, where
     that is known; ``dialect`` is what path and body were chosen for.  ``response_lines`` go into
-    the heads of good answers, each where MLflow's own has no field of its name.
+    the heads of good responses, each where MLflow's own has no field of its name.
     """
 
     balancer: Balancer
@@ -143,7 +143,7 @@ class Inspect:
 
 
 class Pending:
-    """The decision needs something that is not here yet, such as an answer of MLflow's.
+    """The decision needs something that is not here yet, such as a response of MLflow's.
 
     ``decision`` is run once the request has been admitted: what it takes is done in its place.
     """

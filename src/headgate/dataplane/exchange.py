@@ -41,10 +41,10 @@ _PARSE: Final = Phase.PARSE
 
 
 class Exchange:
-    """What happens between one request and its answer.
+    """What happens between one request and its response.
 
     ``ended``: the outcome is made; what the connections still report changes nothing.  ``close``:
-    the client's connection ends with this answer.  ``phase``: how far the request has come.
+    the client's connection ends with this response.  ``phase``: how far the request has come.
     """
 
     __slots__ = (
@@ -144,7 +144,7 @@ class Exchange:
             if decision.principal:
                 self._client.vouch()
             if isinstance(decision, Respond):
-                self._answer(decision)
+                self._response(decision)
             else:
                 self._refuse(decision.refusal, decision.phase)
 
@@ -310,7 +310,7 @@ class Exchange:
             self._end(Reason.CLIENT_GONE)
 
     def on_stopped(self) -> None:
-        """The worker stops before there was an answer, or a whole one."""
+        """The worker stops before there was a response, or a whole one."""
         if not self.ended:
             self._detail = "the worker's time to finish was over"
             self._end(Reason.DRAINING)
@@ -337,12 +337,12 @@ class Exchange:
     # --- from the forwarding ---------------------------------------------------------------
 
     def on_answered(self, reason: Reason = _OK) -> None:
-        """The answer is complete; ``reason``: what it says of itself, if it is the gate's own."""
+        """The response is complete; ``reason``: what it says of itself, if it is the gate's own."""
         self._end(reason)
         self._client.on_exchange_end(keep=not self.close)
 
     def on_failed(self, failure: Refusal) -> None:
-        """There is no answer, or only a part of one."""
+        """There is no response, or only a part of one."""
         self._fail(failure, self.phase)
 
     def on_defect(self, error: Exception) -> None:
@@ -352,7 +352,7 @@ class Exchange:
         self._fail(failures.defect(name, error), self.phase)
 
     def settle_connection(self, request_done: bool) -> bytes:
-        """Decide whether the client's connection outlives the answer that begins now.
+        """Decide whether the client's connection outlives the response that begins now.
 
         Returns the field that says so, where that does not go without saying.
         """
@@ -363,12 +363,12 @@ class Exchange:
     # --- the end ---------------------------------------------------------------------------
 
     def _redirect(self, decision: Redirect) -> None:
-        connection = self._begin_own_answer(308)
+        connection = self._begin_own_response(308)
         self._client.write(local_responses.redirect(decision.location, self.request_id, connection))
         self.on_answered()
 
-    def _answer(self, decision: Respond) -> None:
-        connection = self._begin_own_answer(200)
+    def _response(self, decision: Respond) -> None:
+        connection = self._begin_own_response(200)
         head_only = self.method == b"HEAD"
         self._write_own(
             local_responses.document(
@@ -377,8 +377,8 @@ class Exchange:
         )
         self.on_answered()
 
-    def _begin_own_answer(self, status: int) -> bytes:
-        """Begin an answer that is not MLflow's; the line about the connection, or empty."""
+    def _begin_own_response(self, status: int) -> bytes:
+        """Begin a response that is not MLflow's; the line about the connection, or empty."""
         self._status = status
         self.phase = Phase.RESPOND
         client = self._client
@@ -390,7 +390,7 @@ class Exchange:
         self._client.write(message)
 
     def _fail(self, refusal: Refusal, phase: Phase) -> None:
-        """Refuse, or cut the connection when part of an answer has been sent already."""
+        """Refuse, or cut the connection when part of a response has been sent already."""
         if self.ended:
             self._client.abort()
         elif self._forwarding is not None and self._forwarding.status:

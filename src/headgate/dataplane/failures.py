@@ -122,13 +122,13 @@ def silent(limit: float) -> Refusal:
 
 
 def repeated_in_vain(attempts: int, total: float) -> Refusal:
-    """A request that was repeated has no answer when its client would give up."""
+    """A request that was repeated has no response when its client would give up."""
     return Refusal(
         Reason.UPSTREAM_TIMEOUT,
-        f"Headgate gave up on the MLflow server: {attempts} attempts have brought no answer within "
-        f"{total:g} s, and MLflow's client waits little longer. Look into MLflow's log for what "
-        f"hangs; whether it carried out the request is not known. {_NOW}.",
-        detail=f"no answer within {total:g} s, attempt {attempts}",
+        f"Headgate gave up on the MLflow server: {attempts} attempts have brought no response "
+        f"within {total:g} s, and MLflow's client waits little longer. Look into MLflow's log for "
+        f"what hangs; whether it carried out the request is not known. {_NOW}.",
+        detail=f"no response within {total:g} s, attempt {attempts}",
     )
 
 
@@ -172,8 +172,8 @@ def page_instead_of_json(status: int, endpoint: str, *, shown: bool = False) -> 
     )
 
 
-def invalid_answer(error: ProtocolError) -> Refusal:
-    """MLflow's answer cannot be understood."""
+def invalid_response(error: ProtocolError) -> Refusal:
+    """MLflow's response cannot be understood."""
     return Refusal(
         Reason.UPSTREAM_ERROR,
         f"Headgate does not understand the MLflow server: {error.message}. Something else than "

@@ -1,4 +1,4 @@
-"""The answers that the gate gives itself, as bytes."""
+"""The responses that the gate gives itself, as bytes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def redirect(location: bytes, request_id: bytes, connection: bytes) -> bytes:
 
 
 def reason_line(reason: Reason) -> bytes:
-    """The field that an answer of the gate's own bears, and no other."""
+    """The field that a response of the gate's own bears, and no other."""
     return b"X-Headgate-Reason: %b\r\n" % reason.value.encode("ascii")
 
 

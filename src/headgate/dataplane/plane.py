@@ -146,7 +146,7 @@ class DataPlane:
             self.unfinished_bytes -= self._unfinished.pop(connection, 0)
 
     def turn_away(self) -> None:
-        """Keep no connection after its next answer, but still take new ones."""
+        """Keep no connection after its next response, but still take new ones."""
         self.draining = True
 
     def drain(self) -> None:

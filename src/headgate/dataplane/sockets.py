@@ -68,8 +68,8 @@ def unacknowledged(transport: asyncio.BaseTransport) -> int:
     if connection is None:
         return 0
     with contextlib.suppress(OSError, ValueError):  # it is closed, or the system does not tell
-        answer = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
-        return int.from_bytes(answer, sys.byteorder)
+        queued = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(queued, sys.byteorder)
     return 0
 
 

@@ -81,9 +81,9 @@ class Authoriser:
         """What holds for every request with one method and path, whoever sends it.
 
         That it is refused, what it is answered without MLflow, or the lines that the head of
-        MLflow's answer is to have.
+        MLflow's response is to have.
         """
-        own = self._shield.own_answer(operation)
+        own = self._shield.own_response(operation)
         if own is not None:
             return Respond(own)
         refusal = self._shield.check_path(operation, path)

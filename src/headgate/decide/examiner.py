@@ -89,10 +89,10 @@ class Examiner:
         self._waiting += 1
         try:
             async with self._turn:
-                answer = await self._ask(json.dumps(question).encode("ascii"), body)
+                response = await self._ask(json.dumps(question).encode("ascii"), body)
         finally:
             self._waiting -= 1
-        return Finding(_FAILED) if answer is None else _finding(answer, operation)
+        return Finding(_FAILED) if response is None else _finding(response, operation)
 
     def close(self) -> None:
         """End the process, if there is one."""
@@ -104,14 +104,14 @@ class Examiner:
             process.close()
 
     async def _ask(self, question: bytes, body: bytes) -> dict[str, Any] | None:
-        """The answer of the process, or None when it fails or takes too long."""
+        """The response of the process, or None when it fails or takes too long."""
         if self._ending is not None:
             self._ending.cancel()
         try:
             async with asyncio.timeout(MOST_SECONDS):
                 if self._process is None:
                     self._process = await _Process.start()
-                answer = await self._process.ask(question, body)
+                response = await self._process.ask(question, body)
         except (TimeoutError, OSError, EOFError, ValueError) as error:
             log.warning("the process that reads large bodies has failed: %r", error)
             self.close()
@@ -120,7 +120,7 @@ class Examiner:
             self.close()
             raise
         self._ending = asyncio.get_running_loop().call_later(IDLE_SECONDS, self.close)
-        return answer
+        return response
 
 
 class _Process:
@@ -149,7 +149,7 @@ class _Process:
         return cls(process, *await asyncio.open_connection(sock=own))
 
     async def ask(self, question: bytes, body: bytes) -> dict[str, Any]:
-        """Send a question and a body; the answer.
+        """Send a question and a body; the response.
 
         Raises:
             EOFError: the process has ended.
@@ -161,10 +161,10 @@ class _Process:
             self._writer.write(part)
         await self._writer.drain()
         size = int.from_bytes(await self._reader.readexactly(4), "big")
-        answer = json.loads(await self._reader.readexactly(size))
-        if not isinstance(answer, dict):
-            raise ValueError(f"a {type(answer).__name__} came")
-        return answer
+        response = json.loads(await self._reader.readexactly(size))
+        if not isinstance(response, dict):
+            raise ValueError(f"a {type(response).__name__} came")
+        return response
 
     def close(self) -> None:
         """Kill it."""
@@ -185,17 +185,17 @@ def _popen(connection: socket.socket) -> subprocess.Popen[bytes]:
     )
 
 
-def _finding(answer: Mapping[str, Any], operation: Operation) -> Finding:
-    refusal = answer.get("refusal")
+def _finding(response: Mapping[str, Any], operation: Operation) -> Finding:
+    refusal = response.get("refusal")
     if refusal is not None:
         return Finding(Refusal(**{**refusal, "reason": Reason(refusal["reason"])}))
     return Finding(
         None,
         tuple(
             tuple((operation.objects[at], value) for at, value in reading)
-            for reading in answer["readings"]
+            for reading in response["readings"]
         ),
-        tuple(TracePlace(*each) for each in answer["places"]),
+        tuple(TracePlace(*each) for each in response["places"]),
     )
 
 

@@ -39,8 +39,8 @@ def main() -> None:
         body = _read(sys.stdin.buffer)
         if body is None:
             return
-        answer = json.dumps(_answer(json.loads(question), body)).encode("ascii")
-        sys.stdout.buffer.write(len(answer).to_bytes(4, "big") + answer)
+        response = json.dumps(_response(json.loads(question), body)).encode("ascii")
+        sys.stdout.buffer.write(len(response).to_bytes(4, "big") + response)
         sys.stdout.buffer.flush()
 
 
@@ -54,7 +54,7 @@ def _read(stream: BinaryIO) -> bytes | None:
     return part if len(part) == size else None
 
 
-def _answer(question: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+def _response(question: Mapping[str, Any], body: bytes) -> dict[str, Any]:
     operation = classify(question["method"].encode("ascii"), question["path"].encode("ascii"))
     if operation is None:
         raise ValueError(question["path"])

@@ -176,12 +176,12 @@ class Pipeline:
             and known.generation == generation
         ):
             return known.principal
-        answer = self._authenticate.authenticate(
+        identified = self._authenticate.authenticate(
             credentials.authorization, credentials.api_key, self._clock()
         )
-        if isinstance(answer, Principal) and fields.section:
-            caller.memo = _Known(credentials, generation, answer)
-        return answer
+        if isinstance(identified, Principal) and fields.section:
+            caller.memo = _Known(credentials, generation, identified)
+        return identified
 
     def _place(self, request: Request) -> Route | Redirect | Respond | Refuse:
         """Canonicalise and classify: where the request's method and path lead."""

@@ -20,7 +20,7 @@ from headgate.model import ObjectKind, Reason
 from headgate.wire.escapes import trouble
 
 FRESH_SECONDS = 30.0
-"""How long an answer is good for: a renamed experiment is known by its new name after that."""
+"""How long a response is good for: a renamed experiment is known by its new name after that."""
 MAX_KEPT = 8192
 MAX_OBJECTS: Final = 100
 """Objects that one request may name, and experiments that these may lie in: each of them may cost
@@ -50,7 +50,7 @@ MAX_STEPS: Final = 3
 """Locations that a location may lead to: a version of a model stands for its own source."""
 
 
-class Answer(Protocol):
+class Response(Protocol):
     """What MLflow answered."""
 
     @property
@@ -63,7 +63,7 @@ class Answer(Protocol):
 
 
 class UnresolvableError(Exception):
-    """MLflow gave no usable answer.
+    """MLflow gave no usable response.
 
     ``reason``: why it could not, where it may be able to in a moment.
     """
@@ -82,13 +82,13 @@ class Ask(Protocol):
 
     async def __call__(
         self, target: str, body: bytes = b"", workspace: str | None = None
-    ) -> Answer:
+    ) -> Response:
         """Send a GET for a path with its query, or a POST with a JSON ``body``.
 
         ``workspace`` is the one that the request names, in which it will be executed.
 
         Raises:
-            UnresolvableError: there is no answer, or the server's version has no such route.
+            UnresolvableError: there is no response, or the server's version has no such route.
         """
 
 
@@ -220,7 +220,7 @@ class Lookups:
             The location; empty if there is none.
 
         Raises:
-            UnresolvableError: MLflow gave no usable answer.
+            UnresolvableError: MLflow gave no usable response.
         """
         if experiment_id:
             if _EXPERIMENT_ID.fullmatch(experiment_id) is None:
@@ -247,24 +247,24 @@ class Lookups:
         found = await self._get(target, body)
         infos = None if found is None else found.get("trace_infos", [])
         if not isinstance(infos, list):
-            raise UnresolvableError("the answer holds no trace_infos")
+            raise UnresolvableError("the response holds no trace_infos")
         return {_text(info, "trace_id"): _text(info, *_TRACE_EXPERIMENT) for info in infos}
 
     async def _get(self, target: str, body: bytes = b"") -> dict[str, Any] | None:
-        """MLflow's JSON answer, or None when it says that there is no such object."""
-        answer = await self._resolver.ask(target, body, self._workspace)
+        """MLflow's JSON response, or None when it says that there is no such object."""
+        response = await self._resolver.ask(target, body, self._workspace)
         try:
-            parsed = json.loads(answer.body)
+            parsed = json.loads(response.body)
         except (ValueError, RecursionError):
             parsed = None
         if isinstance(parsed, dict):
-            if answer.status == 200:
+            if response.status == 200:
                 return parsed
             # That of a route which the server does not have is in HTML.
-            if answer.status == 404 and parsed.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
+            if response.status == 404 and parsed.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
                 return None
-        failed = Reason.UPSTREAM_ERROR if answer.status >= 500 else None
-        raise UnresolvableError(f"{target.partition('?')[0]} answered {answer.status}", failed)
+        failed = Reason.UPSTREAM_ERROR if response.status >= 500 else None
+        raise UnresolvableError(f"{target.partition('?')[0]} answered {response.status}", failed)
 
     async def _experiment(self, value: str) -> Names:
         if _EXPERIMENT_ID.fullmatch(value) is None:
@@ -276,7 +276,7 @@ class Lookups:
         return ABSENT if found is None else Names((_text(found, "experiment", "name"),))
 
     async def _in_experiment(self, found: dict[str, Any] | None, *path: str) -> Names:
-        """The name of the experiment whose id stands at ``path`` of an answer."""
+        """The name of the experiment whose id stands at ``path`` of a response."""
         if found is None:
             return ABSENT
         return await self.names(ObjectKind.EXPERIMENT, _text(found, *path))
@@ -371,7 +371,7 @@ _TRACE_EXPERIMENT: Final = ("trace_location", "mlflow_experiment", "experiment_i
 
 
 def _text(found: Any, *path: str) -> str:
-    """The text at ``path`` of an answer.
+    """The text at ``path`` of a response.
 
     Raises:
         UnresolvableError: there is none.
@@ -380,5 +380,5 @@ def _text(found: Any, *path: str) -> str:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     if not isinstance(value, str) or not value:
-        raise UnresolvableError(f"the answer holds no {'.'.join(path)}")
+        raise UnresolvableError(f"the response holds no {'.'.join(path)}")
     return value

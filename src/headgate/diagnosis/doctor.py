@@ -99,7 +99,7 @@ async def _discover(adapter: Discovery, settings: Upstream) -> tuple[Finding, _F
         async with asyncio.timeout(DISCOVERY_SECONDS):
             await report.said.wait()
     except TimeoutError:
-        report.error = f"no answer within {DISCOVERY_SECONDS:g} s"
+        report.error = f"no response within {DISCOVERY_SECONDS:g} s"
         report.source = report.source or "discovery"
     finally:
         running.cancel()
@@ -114,40 +114,42 @@ async def _discover(adapter: Discovery, settings: Upstream) -> tuple[Finding, _F
 async def _examine_endpoint(upstream: LiveUpstream, endpoint: Endpoint) -> AsyncIterator[Finding]:
     step = f"connect to {endpoint}"
     try:
-        answer = await _ask(upstream, endpoint, b"/health")
+        response = await _ask(upstream, endpoint, b"/health")
     except CallError as error:
         yield Finding(step, False, error.detail, call_cure(error))
         return
-    yield _health(step, answer)
-    if answer.status != 200 or is_page(answer):
+    yield _health(step, response)
+    if response.status != 200 or is_page(response):
         return
     step = f"ask {endpoint} for its version"
     try:
-        answer = await _ask(upstream, endpoint, b"/version")
-        finding = _version(step, endpoint, answer)
+        response = await _ask(upstream, endpoint, b"/version")
+        finding = _version(step, endpoint, response)
         yield finding
         if not finding.ok:
             return
         step = f"pass the Host check of {endpoint}"
-        answer = await _ask(upstream, endpoint, b"/api/2.0/mlflow/experiments/get?experiment_id=0")
+        response = await _ask(
+            upstream, endpoint, b"/api/2.0/mlflow/experiments/get?experiment_id=0"
+        )
     except CallError as error:
         hangs = error.failure is CallFailure.TIMEOUT and step.startswith("pass")
         yield Finding(step, False, error.detail, _HANGS_CURE if hangs else call_cure(error))
         return
     host = upstream.balancer.pool(endpoint).host_header.decode("ascii")
-    yield _host_check(endpoint, host, answer)
+    yield _host_check(endpoint, host, response)
 
 
-def _version(step: str, endpoint: Endpoint, answer: CallResponse) -> Finding:
-    text = answer.body[:40].decode("ascii", "replace").strip()
-    if answer.status == 200 and text[:1].isdigit():
+def _version(step: str, endpoint: Endpoint, response: CallResponse) -> Finding:
+    text = response.body[:40].decode("ascii", "replace").strip()
+    if response.status == 200 and text[:1].isdigit():
         return Finding(step, True, f"MLflow {text}")
-    if answer.status == 401:
+    if response.status == 401:
         return _unauthenticated(endpoint)
-    if is_page(answer):
-        return Finding(step, False, f"a web page (status {answer.status})", PAGE_CURE)
+    if is_page(response):
+        return Finding(step, False, f"a web page (status {response.status})", PAGE_CURE)
     cure = "Something else than MLflow listens there; correct the URL."
-    return Finding(step, False, f"GET /version answered {answer.status}: {text!r}", cure)
+    return Finding(step, False, f"GET /version answered {response.status}: {text!r}", cure)
 
 
 def _unauthenticated(endpoint: Endpoint) -> Finding:
@@ -155,9 +157,9 @@ def _unauthenticated(endpoint: Endpoint) -> Finding:
     return Finding(step, False, "MLflow asks for credentials (401)", CREDENTIALS_CURE)
 
 
-def _host_check(endpoint: Endpoint, host: str, answer: CallResponse) -> Finding:
+def _host_check(endpoint: Endpoint, host: str, response: CallResponse) -> Finding:
     step = f"pass the Host check of {endpoint}"
-    if answer.status == 403 and is_host_refusal(answer.body):
+    if response.status == 403 and is_host_refusal(response.body):
         anywhere = f"{host.rpartition(':')[0] or host}:*"
         cure = (
             f"Add '{host}', or '{anywhere}' for any port, to MLflow's --allowed-hosts (the list is "
@@ -165,22 +167,22 @@ def _host_check(endpoint: Endpoint, host: str, answer: CallResponse) -> Finding:
             "upstreams.NAME.host_header to a name that MLflow accepts."
         )
         return Finding(step, False, f"MLflow refuses the Host '{host}'", cure)
-    if answer.status == 401:
+    if response.status == 401:
         return _unauthenticated(endpoint)
-    if is_page(answer):
-        return Finding(step, False, f"a web page (status {answer.status}), not JSON", PAGE_CURE)
+    if is_page(response):
+        return Finding(step, False, f"a web page (status {response.status}), not JSON", PAGE_CURE)
     return Finding(step, True, f"Host '{host}' is accepted")
 
 
-def _health(step: str, answer: CallResponse) -> Finding:
-    status = answer.status
+def _health(step: str, response: CallResponse) -> Finding:
+    status = response.status
     seen = f"GET /health answered {status}"
     if status == 404:  # a web page too, where it is MLflow's
         cure = "Correct the URL, or set upstreams.NAME.static_prefix to the path MLflow runs under."
         return Finding(step, False, seen, cure)
     if 300 <= status < 400:
         return Finding(step, False, f"{seen}, a redirect", _REDIRECT_CURE)
-    if is_page(answer):
+    if is_page(response):
         return Finding(step, False, f"a web page (status {status})", PAGE_CURE)
     if status == 200:
         return Finding(step, True, seen)

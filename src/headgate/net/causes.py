@@ -46,7 +46,7 @@ _SYSTEM: Final = {
     errno.ECONNREFUSED: "the connection was refused",
     errno.ECONNRESET: "the connection was reset",
     errno.EPIPE: "the connection was closed",
-    errno.ETIMEDOUT: "no answer came in time",
+    errno.ETIMEDOUT: "no response came in time",
     errno.EHOSTUNREACH: "there is no route to it",
     errno.ENETUNREACH: "there is no route to it",
 }
@@ -80,9 +80,9 @@ def _about_system(error: OSError) -> str:
     if error.strerror:  # the system's own words, and those of name look-ups
         return _plain(error.strerror)
     if isinstance(error, TimeoutError):
-        return "no answer came in time"
+        return "no response came in time"
     return (
-        "the connection was closed without an answer" if isinstance(error, ConnectionError) else ""
+        "the connection was closed without a response" if isinstance(error, ConnectionError) else ""
     )
 
 

@@ -35,7 +35,7 @@ from headgate.upstreams.live import LiveUpstream
 
 log = logging.getLogger("headgate.runtime")
 
-FIRST_ANSWER_SECONDS = 5.0
+FIRST_RESPONSE_SECONDS = 5.0
 """How long a start, or a new upstream, waits for discovery; after that requests are answered 503
 until it answers."""
 
@@ -184,7 +184,7 @@ class LiveGate:
         self._coming = {}
 
     async def prepare(self) -> None:
-        """Begin to find endpoints, and wait a moment for the first answer."""
+        """Begin to find endpoints, and wait a moment for the first report of each."""
         table()  # made once; the first request shall not wait for it
         for upstream in self._upstreams.values():
             upstream.start()
@@ -256,9 +256,9 @@ class LiveGate:
 
 
 async def _are_known(upstreams: Iterable[LiveUpstream]) -> None:
-    """Wait a moment for the first answer of discovery for each."""
+    """Wait a moment for the first report of discovery for each."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(FIRST_ANSWER_SECONDS):
+        async with asyncio.timeout(FIRST_RESPONSE_SECONDS):
             for upstream in upstreams:
                 await upstream.known()
 

@@ -64,7 +64,7 @@ class Plan:
         body_query: the body is a GraphQL query.
         body_scorers: the body holds serialized scorers.
         export: the body is an OTLP message, whose attributes become tags of traces.
-        artifact: the answer is an artifact.
+        artifact: the response is an artifact.
     """
 
     off: bool = False

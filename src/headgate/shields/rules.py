@@ -19,7 +19,7 @@ class Rule:
     Attributes:
         blocks: the class of vulnerability, for the documentation.
         looks_at: the requests it concerns.
-        reason: of its refusals; none where it changes answers and refuses nothing.
+        reason: of its refusals; none where it changes responses and refuses nothing.
         sentence: what a person is told; ``{field}`` is where the trouble stands.
         cure: what to do about it.
         settings: what of the configuration changes what passes, but for ``shields.disabled``.

@@ -102,11 +102,11 @@ class Shield:
         return plan.of_body and not plan.body_tags
 
     def response_lines(self, operation: Operation) -> tuple[bytes, ...]:
-        """Lines for the head of an answer, each unless MLflow's own has a field of that name."""
+        """Lines for the head of a response, each unless MLflow's own has a field of that name."""
         return ARTIFACT_LINES if self._plan(operation).artifact else ()
 
-    def own_answer(self, operation: Operation) -> bytes | None:
-        """The JSON document that stands for MLflow's answer, where there is one.
+    def own_response(self, operation: Operation) -> bytes | None:
+        """The JSON document that stands for MLflow's response, where there is one.
 
         MLflow's page asks for these when it opens, whoever looks at it; a refusal would show among
         its errors.

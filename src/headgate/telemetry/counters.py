@@ -35,7 +35,7 @@ BOUNDS: Final[Sequence[float]] = (
 _REASONS: Final = tuple(Reason)
 _OK: Final = Reason.OK  # to look a member up in its class costs as much as ten attributes
 _FAMILIES: Final = ("", *FAMILIES)  # "": refused before the route was known
-_CLASSES: Final = 6  # 0: no answer, 1xx to 5xx
+_CLASSES: Final = 6  # 0: no response, 1xx to 5xx
 _REASON_AT: Final = {reason: at * _CLASSES for at, reason in enumerate(_REASONS)}
 _PER_FAMILY: Final = len(_REASONS) * _CLASSES + len(BOUNDS) + 1 + 3
 _HISTOGRAM: Final = len(_REASONS) * _CLASSES
@@ -58,7 +58,7 @@ RESTART_CAUSES: Final = ("stuck", "signal", "exit")
 class FamilyCounts(NamedTuple):
     """What was counted for one family of routes, over all workers.
 
-    ``requests``: by reason and class of status (2 for 2xx, 0 for no answer), without zeros.
+    ``requests``: by reason and class of status (2 for 2xx, 0 for no response), without zeros.
     ``buckets``: requests by duration, each bucket by itself, in the order of ``BOUNDS``.
     """
 

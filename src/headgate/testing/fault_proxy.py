@@ -29,11 +29,11 @@ class Fault(enum.Enum):
     RESET = "reset"
     """Connections are cut as soon as they are taken, those that are open at once."""
     RESET_AFTER = "reset after"
-    """A connection is cut once ``bytes_until_reset`` of an answer have passed."""
+    """A connection is cut once ``bytes_until_reset`` of a response have passed."""
     HALF_CLOSE = "half-close"
-    """The server's side is closed once a request has passed: no answer comes."""
+    """The server's side is closed once a request has passed: no response comes."""
     LEAVE = "leave"
-    """New connections are refused, and those that are open end with the answer under way, if any:
+    """New connections are refused, and those that are open end with the response under way, if any:
     as uvicorn ends when it is told to."""
 
 
@@ -48,7 +48,7 @@ class _Settings:
 class FaultProxy:
     """Listens on ``host`` and passes everything on to ``target`` until told otherwise.
 
-    ``delay`` (seconds) is added before each piece of an answer, ``bytes_per_second`` bounds them;
+    ``delay`` (seconds) is added before each piece of a response, ``bytes_per_second`` bounds them;
     0 for neither.  What is passed on is noted in ``requests``, which several may share.
     """
 
@@ -156,8 +156,8 @@ class FaultProxy:
         self._open[up_writer] = passing
         try:
             await asyncio.gather(
-                self._pump(reader, up_writer, passing, answers=False),
-                self._pump(up_reader, writer, passing, answers=True),
+                self._pump(reader, up_writer, passing, responses=False),
+                self._pump(up_reader, writer, passing, responses=True),
             )
         except OSError:
             writer.transport.abort()
@@ -172,15 +172,15 @@ class FaultProxy:
         writer: asyncio.StreamWriter,
         passing: Passing,
         *,
-        answers: bool,
+        responses: bool,
     ) -> None:
         passed = 0
-        note = passing.answered if answers else passing.asked
+        note = passing.answered if responses else passing.asked
         while data := await reader.read(READ):
             settings = self._settings
             if settings.fault is Fault.BLACKHOLE:
                 await asyncio.Event().wait()
-            if answers:
+            if responses:
                 if settings.delay:
                     await asyncio.sleep(settings.delay)
                 if settings.bytes_per_second:

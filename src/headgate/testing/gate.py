@@ -65,12 +65,12 @@ class ScriptedGate:
         """Give the decision that the script has for the request's path."""
         self.decided.append(request)
         path, mark, query = request.target.partition(b"?")
-        answer = self.script.get(path, STREAM)
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(answer, Operation):
-            return Forward(self.route(answer, path), mark + query, PRINCIPAL)
-        return answer(request) if callable(answer) else answer
+        response = self.script.get(path, STREAM)
+        if isinstance(response, Exception):
+            raise response
+        if isinstance(response, Operation):
+            return Forward(self.route(response, path), mark + query, PRINCIPAL)
+        return response(request) if callable(response) else response
 
     def route(
         self, operation: Operation, path: bytes = b"/", body_limit: ByteSize = NO_LIMIT

@@ -13,8 +13,8 @@ def request(line: str, *fields: str, body: bytes = b"", minor: int = 1) -> bytes
     return _message(lines, body)
 
 
-def answer(status: int, *fields: str, body: bytes = b"", minor: int = 1) -> bytes:
-    """An answer with ``fields``; gets a Content-Length unless a field frames it."""
+def response(status: int, *fields: str, body: bytes = b"", minor: int = 1) -> bytes:
+    """A response with ``fields``; gets a Content-Length unless a field frames it."""
     lines = [f"HTTP/1.{minor} {status} Any", *fields]
     if not body and not _framed(lines):
         lines.append("Content-Length: 0")

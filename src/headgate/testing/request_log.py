@@ -35,15 +35,15 @@ class Passing:
     def __init__(self, log: RequestLog) -> None:
         self._log = log
         self._requests = _Requests(log)
-        self._answers = _Messages()
+        self._responses = _Messages()
         self._asking = httptools.HttpRequestParser(self._requests)
         self._requests.parser = self._asking
-        self._answering = httptools.HttpResponseParser(self._answers)
+        self._answering = httptools.HttpResponseParser(self._responses)
 
     @property
     def idle(self) -> bool:
         """Whether every request that has begun is answered."""
-        return self._requests.begun == self._answers.complete
+        return self._requests.begun == self._responses.complete
 
     def asked(self, data: bytes) -> None:
         """The client sent these bytes."""

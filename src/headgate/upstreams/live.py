@@ -70,7 +70,7 @@ class LiveUpstream:
     Args:
         name: as in the configuration.
         settings: its settings.
-        limits: bounds on answers.
+        limits: bounds on responses.
         files: reads certificates and secrets; by default from disk.
 
     Raises:
@@ -174,7 +174,7 @@ class LiveUpstream:
         workspace: str | None = None,
         patient: bool = False,
     ) -> CallResponse:
-        """Send MLflow a request of the gate's own, such as is safe to repeat; return the answer.
+        """Send MLflow a request of the gate's own, such as is safe to repeat; return the response.
 
         Where an endpoint gives none, another one is asked, as clients' requests are sent on.
 
@@ -219,15 +219,15 @@ class LiveUpstream:
         if workspace is not None:
             fields["X-MLFLOW-WORKSPACE"] = workspace
         try:
-            answer = await call(pool, method, target, body=body, fields=fields)
-            result = Result.OK if answer.status < 500 else Result.ERROR_STATUS
-            error = f"{target.partition(b'?')[0].decode('ascii')} answered {answer.status}"
+            response = await call(pool, method, target, body=body, fields=fields)
+            result = Result.OK if response.status < 500 else Result.ERROR_STATUS
+            error = f"{target.partition(b'?')[0].decode('ascii')} answered {response.status}"
         except CallError as failure:
             result, error = _RESULTS[failure.failure], failure.detail
             raise
         finally:
             self.balancer.finish(pool, result, error)
-        return answer
+        return response
 
     async def call(
         self,
@@ -241,7 +241,7 @@ class LiveUpstream:
         """Ask one endpoint, chosen or not; ``target`` is as the server wants it.
 
         Raises:
-            CallError: when it gives no answer.
+            CallError: when it gives no response.
         """
         pool = self.balancer.pool(endpoint)
         fields = self._fields(body)

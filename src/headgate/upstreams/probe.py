@@ -31,7 +31,7 @@ class AskEndpoint(Protocol):
     async def __call__(
         self, target: bytes, *, method: bytes = b"GET", body: bytes = b""
     ) -> CallResponse:
-        """Its answer; ``target`` is as the server wants it.
+        """Its response; ``target`` is as the server wants it.
 
         Raises:
             CallError: it gives none in time.
@@ -126,14 +126,14 @@ async def _probe(
     )
 
 
-def _is_well(answer: CallResponse) -> tuple[bool, str]:
-    """Whether that is MLflow's answer to ``/health``, and what came, for a person."""
-    if is_page(answer):
-        return False, f"GET /health answered a web page ({answer.status}): is that MLflow?"
-    return answer.status == 200, f"GET /health answered {answer.status}"
+def _is_well(response: CallResponse) -> tuple[bool, str]:
+    """Whether that is MLflow's response to ``/health``, and what came, for a person."""
+    if is_page(response):
+        return False, f"GET /health answered a web page ({response.status}): is that MLflow?"
+    return response.status == 200, f"GET /health answered {response.status}"
 
 
-def _version_in(answer: CallResponse) -> str | None:
+def _version_in(response: CallResponse) -> str | None:
     """The version that ``/version`` answered, if it is one."""
-    text = answer.body[:32].decode("ascii", "replace").strip()
-    return text if answer.status == 200 and numbers(text) else None
+    text = response.body[:32].decode("ascii", "replace").strip()
+    return text if response.status == 200 and numbers(text) else None

@@ -97,7 +97,7 @@ REASONS = {
     CallFailure.INVALID: Reason.UPSTREAM_ERROR,
     CallFailure.TOO_LONG: Reason.UPSTREAM_ERROR,
 }
-"""The reason code of each way in which a request of the gate's own has no answer."""
+"""The reason code of each way in which a request of the gate's own has no response."""
 
 
 def ask_error(error: CallError) -> AskError:
@@ -106,7 +106,7 @@ def ask_error(error: CallError) -> AskError:
 
 
 def call_cure(error: CallError) -> str:
-    """Against a request of the gate's own that had no answer."""
+    """Against a request of the gate's own that had no response."""
     if error.failure is CallFailure.TLS:
         return next((cure for sign, cure in _TLS_CURES if sign in error.detail), _TLS_CURE)
     return _CURES[error.failure]

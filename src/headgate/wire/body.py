@@ -66,7 +66,7 @@ class CountedBody:
 
 
 class UntilClose:
-    """An answer that ends with its connection (section 6.3, rule 8)."""
+    """A response that ends with its connection (section 6.3, rule 8)."""
 
     __slots__ = ("done",)
 

@@ -130,20 +130,20 @@ def parse_response(block: bytes, sink: FieldSink) -> tuple[int, int]:
         ProtocolError: when it is no HTTP/1.0 or HTTP/1.1 response head.
     """
     if not block.startswith(b"HTTP/"):  # llhttp would skip empty lines, and reads RTSP and ICE
-        raise ProtocolError("the answer is neither HTTP/1.0 nor HTTP/1.1")
+        raise ProtocolError("the response is neither HTTP/1.0 nor HTTP/1.1")
     parser = httptools.HttpResponseParser(sink)
     try:
         parser.feed_data(block)
     except httptools.HttpParserUpgrade:
-        raise ProtocolError("the answer switches protocols, which was not asked for") from None
+        raise ProtocolError("the response switches protocols, which was not asked for") from None
     except httptools.HttpParserError as error:
-        raise ProtocolError(f"the answer's head is not HTTP/1.1 ({_cause(error)})") from None
+        raise ProtocolError(f"the response's head is not HTTP/1.1 ({_cause(error)})") from None
     status: int = parser.get_status_code()
     version = parser.get_http_version()
     if version not in ("1.0", "1.1"):
-        raise ProtocolError("the answer is neither HTTP/1.0 nor HTTP/1.1")
+        raise ProtocolError("the response is neither HTTP/1.0 nor HTTP/1.1")
     if not 100 <= status <= 599 or status == 101:
-        raise ProtocolError("the answer's status is none that was asked for")
+        raise ProtocolError("the response's status is none that was asked for")
     return status, int(version[2])
 
 

@@ -1,4 +1,4 @@
-"""Where an answer's ``Location`` points for the client: never at MLflow itself."""
+"""Where a response's ``Location`` points for the client: never at MLflow itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an answer's head means, and which of its fields the client is shown."""
+"""What a response's head means, and which of its fields the client is shown."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ _MEDIA_TYPE: Final = re.compile(rb"\ncontent-type:[ \t]*([^;\s]+)", re.IGNORECAS
 
 
 class Response:
-    """One answer as the gate understands it.
+    """One response as the gate understands it.
 
     ``lines``: the fields the client may see, as they stand in a head.  ``length``: body bytes as
     announced, or None.  ``body``: finds the body's end.  ``delimited``: the client can see that
-    end by itself, from the length or from the status.  ``location``: where the answer points, as
+    end by itself, from the length or from the status.  ``location``: where the response points, as
     MLflow wrote it.  ``media_type``: of the body, lower case, without parameters.  ``reason``: the
     reason code that it bears, whoever wrote it.  ``close``: MLflow will close the connection after
     it.
@@ -97,7 +97,7 @@ class Response:
         self.body: BodyReader
 
     def renew(self, block: bytes, method: bytes) -> bool:
-        """Stand for the answer whose head is ``block``; whether that can be done.
+        """Stand for the response whose head is ``block``; whether that can be done.
 
         It can when the head is the same, or differs in nothing that much depends on: in the
         length of the body, and in fields that are shown without a look.
@@ -200,10 +200,10 @@ class _Collector:
 def read_response(
     block: bytes, method: bytes, max_fields: int, last: Response | None = None
 ) -> Response:
-    """Understand a whole head of an answer to a request with ``method``.
+    """Understand a whole head of a response to a request with ``method``.
 
-    ``last`` is the answer before it on the same connection, which is over: when the head is nearly
-    the same (MLflow's are, but for the date and the length) it is understood already.
+    ``last`` is the response before it on the same connection, which is over: when the head is
+    nearly the same (MLflow's are, but for the date and the length) it is understood already.
 
     Raises:
         ProtocolError: when it is no response head of HTTP/1.0 or HTTP/1.1, has more than
@@ -215,7 +215,7 @@ def read_response(
     status, minor = parse_response(block, found)
     lines, read = found.lines, found.read
     if len(lines) > max_fields:
-        raise ProtocolError(f"the answer has more than {max_fields} header fields")
+        raise ProtocolError(f"the response has more than {max_fields} header fields")
     response = Response(block, method)
     response.status = status
     response.length = found.length
@@ -253,7 +253,7 @@ def _settle_framing(response: Response, minor: int, method: bytes, coding: bytes
         response.body = CountedBody(0)
     elif coding is not None:
         if coding.lower() != b"chunked" or minor == 0:
-            raise ProtocolError("the answer's transfer coding is not plain chunked")
+            raise ProtocolError("the response's transfer coding is not plain chunked")
         response.delimited = False
         response.body = ChunkedBody()
     elif response.length is not None:

@@ -1,6 +1,6 @@
 """Takes away what the other steps made, and looks whether it is gone.
 
-Each of these may run after a step whose answer was lost, so it looks for the thing by name and
+Each of these may run after a step whose response was lost, so it looks for the thing by name and
 is content when it is not there.  Over its REST API MLflow only marks experiments, runs and
 logged models as deleted; ``mlflow gc`` on the server's side purges them.  Their files are deleted
 here: nobody runs ``mlflow gc`` for the sake of a test, and the large file would stay.

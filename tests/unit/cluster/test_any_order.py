@@ -205,14 +205,14 @@ class AnyOrder(RuleBasedStateMachine):
         leaves = len(avoid) >= LEAVE_ZONE_AFTER
         return seen.state == "unprobed", seen.priority, is_remote is not leaves
 
-    def _is_truly_unavailable(self, answer: Unavailable) -> None:
-        assert 1 <= answer.retry_after <= 30
-        assert answer.text
+    def _is_truly_unavailable(self, response: Unavailable) -> None:
+        assert 1 <= response.retry_after <= 30
+        assert response.text
         present = self.replay.present()
         in_service = [facts for facts in present if facts.in_service]
-        if answer.why is Why.NONE_KNOWN:
+        if response.why is Why.NONE_KNOWN:
             assert not present
-        elif answer.why is Why.FULL:
+        elif response.why is Why.FULL:
             assert in_service or self.policy.fail_open
             for endpoint, facts in self.replay.known.items():
                 if facts.in_service or (facts.present and not in_service):
@@ -222,7 +222,7 @@ class AnyOrder(RuleBasedStateMachine):
             assert not in_service
             assert not self.policy.fail_open
             is_unhealthy = any(facts.state == "unhealthy" for facts in present)
-            assert answer.why is (Why.UNHEALTHY if is_unhealthy else Why.EJECTED)
+            assert response.why is (Why.UNHEALTHY if is_unhealthy else Why.EJECTED)
 
     @invariant()
     def the_events_tell_every_state(self) -> None:

@@ -32,7 +32,7 @@ def test_failures_in_a_row_eject() -> None:
 
 @pytest.mark.parametrize("kind", EJECTING)
 @pytest.mark.parametrize("between", [Result.OK, Result.ERROR_STATUS])
-def test_an_answer_between_failures_ends_the_row(kind: Result, between: Result) -> None:
+def test_a_response_between_failures_ends_the_row(kind: Result, between: Result) -> None:
     scene = Scene("ab")
     for result in (kind, kind, between, kind, kind):
         scene.request("a", result)

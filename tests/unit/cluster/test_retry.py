@@ -33,7 +33,7 @@ def _decide(operation: Retry, **changes: Any) -> RetryDecision:
     [
         ({}, RetryDecision.AGAIN),
         ({"attempts": 2, "elapsed": 100}, RetryDecision.AGAIN),
-        ({"answered": True}, RetryDecision.ANSWER_BEGUN),
+        ({"answered": True}, RetryDecision.RESPONSE_BEGUN),
         ({"repeatable": False}, RetryDecision.BODY_GONE),
         ({"repeatable": False, "sent": False}, RetryDecision.AGAIN),
         ({"attempts": 3}, RetryDecision.ATTEMPTS_SPENT),

@@ -139,9 +139,9 @@ def test_even_then_a_full_one_is_not() -> None:
     scene.fill("a")
     assert scene.selected() == "b"
     scene.fill("b")
-    answer = scene.cluster.select(scene.clock())
-    assert isinstance(answer, Unavailable)
-    assert answer.why is Why.FULL
+    response = scene.cluster.select(scene.clock())
+    assert isinstance(response, Unavailable)
+    assert response.why is Why.FULL
 
 
 def test_a_policy_that_does_not_fail_open_says_who_is_out_and_why() -> None:
@@ -165,18 +165,18 @@ def test_when_all_that_is_left_is_ejected_it_says_when_the_first_returns() -> No
     scene.clock.advance(2.5)
     scene.requests_fail("b")
     scene.finds("ab")
-    answer = scene.cluster.select(scene.clock())
-    assert isinstance(answer, Unavailable)
-    assert (answer.why, answer.retry_after) == (Why.EJECTED, 8)
+    response = scene.cluster.select(scene.clock())
+    assert isinstance(response, Unavailable)
+    assert (response.why, response.retry_after) == (Why.EJECTED, 8)
 
 
 def test_nobody_is_asked_to_wait_longer_than_a_client_would() -> None:
     scene = Scene("abc", fail_open=False, base_ejection=200)
     scene.requests_fail("a")
     scene.finds("a")
-    answer = scene.cluster.select(scene.clock())
-    assert isinstance(answer, Unavailable)
-    assert answer.retry_after == 30
+    response = scene.cluster.select(scene.clock())
+    assert isinstance(response, Unavailable)
+    assert response.retry_after == 30
 
 
 @pytest.mark.parametrize(
@@ -185,10 +185,10 @@ def test_nobody_is_asked_to_wait_longer_than_a_client_would() -> None:
 def test_a_long_list_is_cut_short(names: str, more: str) -> None:
     scene = Scene(names, fail_open=False)
     scene.falls_ill(names)
-    answer = scene.cluster.select(scene.clock())
-    assert isinstance(answer, Unavailable)
-    assert answer.text.count("unhealthy") == 4
-    assert answer.text.endswith(f"d:5000 is unhealthy for 0 s: 503{more}")
+    response = scene.cluster.select(scene.clock())
+    assert isinstance(response, Unavailable)
+    assert response.text.count("unhealthy") == 4
+    assert response.text.endswith(f"d:5000 is unhealthy for 0 s: 503{more}")
 
 
 def test_after_two_failures_a_request_leaves_the_zone() -> None:

@@ -42,9 +42,9 @@ def translated(method: str, path: str, dialect: Dialect) -> TranslatedRequest | 
 )
 @pytest.mark.parametrize("base", [b"", b"/mlflow", b"/a/b"])
 def test_below_the_base_all_stays_as_it_is(method: str, path: str, base: bytes) -> None:
-    answer = translated(method, path, Dialect("3.17.2", base))
-    assert isinstance(answer, TranslatedRequest)
-    assert answer.path == base + path.encode()
+    response = translated(method, path, Dialect("3.17.2", base))
+    assert isinstance(response, TranslatedRequest)
+    assert response.path == base + path.encode()
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_a_body_travels_as_the_version_takes_it(
 ) -> None:
     """Flask, which served all of 2.x, loses chunked bodies behind uvicorn."""
     assert body_handling(operation(method, path), version) is body
-    answer = translated(method, path, Dialect(version))
-    assert isinstance(answer, TranslatedRequest)
-    assert answer.body is body
+    response = translated(method, path, Dialect(version))
+    assert isinstance(response, TranslatedRequest)
+    assert response.body is body
 
 
 def test_a_head_is_sent_as_the_get_that_it_asks_about() -> None:
@@ -108,9 +108,9 @@ def test_a_head_is_sent_as_the_get_that_it_asks_about() -> None:
 def test_a_static_prefix_moves_what_the_version_moves(
     version: str, method: str, path: str, moved: bool
 ) -> None:
-    answer = translated(method, path, with_static_prefix(version, b"/p"))
-    assert isinstance(answer, TranslatedRequest)
-    assert answer.path.decode() == (f"/p{path}" if moved else path)
+    response = translated(method, path, with_static_prefix(version, b"/p"))
+    assert isinstance(response, TranslatedRequest)
+    assert response.path.decode() == (f"/p{path}" if moved else path)
 
 
 def test_below_any_other_base_are_all_routes() -> None:
@@ -132,23 +132,25 @@ def test_below_any_other_base_are_all_routes() -> None:
     ],
 )
 def test_the_api_that_is_answered_is_asked(apis: set[bytes], path: str, sent: bytes) -> None:
-    answer = translated("GET", path, Dialect("3.17.2", b"/p", apis=frozenset(apis)))
-    assert isinstance(answer, TranslatedRequest)
-    assert answer.path == b"/p" + sent
+    response = translated("GET", path, Dialect("3.17.2", b"/p", apis=frozenset(apis)))
+    assert isinstance(response, TranslatedRequest)
+    assert response.path == b"/p" + sent
 
 
 def test_what_only_the_page_has_is_not_asked_of_the_api() -> None:
-    answer = translated("GET", "/ajax-api/3.0/jobs/1", Dialect("3.17.2", apis=frozenset({b"api"})))
-    assert isinstance(answer, Refusal)
-    assert answer.reason is Reason.ROUTE_UNKNOWN
-    assert "jobs/get" in answer.message
-    assert "/ajax-api" in answer.message
+    response = translated(
+        "GET", "/ajax-api/3.0/jobs/1", Dialect("3.17.2", apis=frozenset({b"api"}))
+    )
+    assert isinstance(response, Refusal)
+    assert response.reason is Reason.ROUTE_UNKNOWN
+    assert "jobs/get" in response.message
+    assert "/ajax-api" in response.message
 
 
 @pytest.mark.parametrize("version", ["2.22.1", "2.22.5", "2.9.0", "2.22.6rc1"])
 def test_what_a_server_of_2_lacks_is_refused_with_both_versions(version: str) -> None:
-    answer = translated("POST", "/api/3.0/mlflow/traces", Dialect(version))
-    assert answer == Refusal(
+    response = translated("POST", "/api/3.0/mlflow/traces", Dialect(version))
+    assert response == Refusal(
         Reason.ROUTE_UNKNOWN,
         "Headgate did not forward the request: this route (traces/start) needs MLflow 3.x; the "
         f"server runs {version}.",
@@ -176,9 +178,9 @@ def test_what_nobody_has_as_3_0_is_no_route() -> None:
 
 
 def test_what_a_server_of_3_lacks_is_refused_with_both_versions() -> None:
-    answer = translated("GET", "/api/3.0/mlflow/skills", Dialect("3.17.0"))
-    assert isinstance(answer, Refusal)
-    assert answer.message.endswith(
+    response = translated("GET", "/api/3.0/mlflow/skills", Dialect("3.17.0"))
+    assert isinstance(response, Refusal)
+    assert response.message.endswith(
         "(skills/search) needs an MLflow newer than 3.17.2; the server runs 3.17.0."
     )
 
@@ -196,5 +198,5 @@ def test_what_a_server_of_3_lacks_is_refused_with_both_versions() -> None:
     ],
 )
 def test_only_what_is_known_to_be_missing_is_missed(path: str, version: str, lacking: bool) -> None:
-    """MLflow's own 404 is as good an answer where nothing is known."""
+    """MLflow's own 404 is as good a response where nothing is known."""
     assert lacks(operation("GET", path), version) is lacking

@@ -117,7 +117,7 @@ def test_whether_the_objects_show_in_the_body(method: str, path: str, by_body: b
     assert any(field.place is Place.BODY for field in operation.objects) is by_body
 
 
-# Repeated by MLflow's own client after an answer was lost: mlflow.utils.rest_utils of 3.18.0
+# Repeated by MLflow's own client after a response was lost: mlflow.utils.rest_utils of 3.18.0
 # (_RETRY_SAFE_POST_RESPONSES), and experiments/search-datasets, a read of the page.
 SAFE_POSTS = {
     "/2.0/mlflow/experiments/search",
@@ -238,7 +238,7 @@ def test_a_route_without_a_rule_is_refused() -> None:
 
 
 def test_a_rule_without_a_route_lets_nobody_in() -> None:
-    """No MLflow that was looked at answers it, so whatever does is something else."""
+    """No MLflow that was looked at responses it, so whatever does is something else."""
     rules = tuple(parse("[runs]\nruns/get  read  GET  mlflow/runs/get\n"))
     assert Table(rules, {"9.0": []}).classify(b"GET", b"/api/2.0/mlflow/runs/get") is None
 

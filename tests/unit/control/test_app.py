@@ -16,15 +16,15 @@ from tests.unit.control.stand import cluster
 
 
 @dataclass
-class Answer:
-    """One answer of the application."""
+class Response:
+    """One response of the application."""
 
     status: int
     headers: dict[bytes, bytes]
     body: bytes
 
 
-def ask(path: str, method: str = "GET", *, draining: bool = False) -> Answer:
+def ask(path: str, method: str = "GET", *, draining: bool = False) -> Response:
     """One request to an application whose metrics are two lines."""
     facts = ControlFacts(
         draining=lambda: draining,
@@ -51,13 +51,13 @@ def ask(path: str, method: str = "GET", *, draining: bool = False) -> Answer:
     }
     asyncio.run(app(scope, receive, send))
     head, *rest = sent
-    return Answer(head["status"], dict(head["headers"]), b"".join(part["body"] for part in rest))
+    return Response(head["status"], dict(head["headers"]), b"".join(part["body"] for part in rest))
 
 
 def test_alive() -> None:
     for draining in (False, True):  # a gate that stops is alive until it has stopped
-        answer = ask("/-/livez", draining=draining)
-        assert (answer.status, answer.body) == (200, b"ok\n")
+        response = ask("/-/livez", draining=draining)
+        assert (response.status, response.body) == (200, b"ok\n")
 
 
 def test_ready_until_it_drains() -> None:
@@ -68,16 +68,16 @@ def test_ready_until_it_drains() -> None:
 
 
 def test_health_is_as_mlflow_says_it_until_the_gate_drains() -> None:
-    answer = ask("/health")
-    assert (answer.status, answer.body) == (200, b"OK")
-    answer = ask("/health", draining=True)
-    assert (answer.status, answer.body) == (503, b"draining\n")
+    response = ask("/health")
+    assert (response.status, response.body) == (200, b"OK")
+    response = ask("/health", draining=True)
+    assert (response.status, response.body) == (503, b"draining\n")
 
 
 def test_metrics() -> None:
-    answer = ask("/-/metrics")
-    assert (answer.status, answer.body) == (200, b"one\ntwo\n")
-    assert answer.headers[b"content-type"] == CONTENT_TYPE.encode()
+    response = ask("/-/metrics")
+    assert (response.status, response.body) == (200, b"one\ntwo\n")
+    assert response.headers[b"content-type"] == CONTENT_TYPE.encode()
 
 
 @pytest.mark.parametrize("path", ["/-/livez", "/-/readyz", "/-/metrics"])

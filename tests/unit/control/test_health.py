@@ -56,7 +56,7 @@ class MLflow:
         self.stored: dict[str, bytes] = {}
         self.unremovable = False
         self.lost: set[str] = set()
-        """Methods whose answers are lost on the way."""
+        """Methods whose responses are lost on the way."""
 
     async def ask(self, method: str, target: str, body: bytes) -> Said:
         self.asked.append((method, target))
@@ -72,7 +72,7 @@ class MLflow:
         if "?path=" in target:
             return Said(200, json.dumps({"files": self.listed()}).encode())
         if method in self.lost:
-            raise AskError("no answer within 5 s")  # it has been done all the same
+            raise AskError("no response within 5 s")  # it has been done all the same
         return Said(200, self.stored.get(target, b"{}"))
 
     def listed(self) -> list[dict[str, object]]:
@@ -123,9 +123,9 @@ def test_without_the_grant_there_are_status_words_only(
     client_of: Callable[[bool], Page], headers: dict[str, str], path: str
 ) -> None:
     for well in (True, False):
-        answer = client_of(well).get(path, headers)
-        assert set(answer.json()) == {"status"}
-        assert ADDRESS not in answer.text
+        response = client_of(well).get(path, headers)
+        assert set(response.json()) == {"status"}
+        assert ADDRESS not in response.text
 
 
 def test_a_key_holder_sees_each_endpoint(client_of: Callable[[bool], Page]) -> None:
@@ -140,8 +140,8 @@ def test_a_key_holder_sees_each_endpoint(client_of: Callable[[bool], Page]) -> N
 
 @pytest.mark.parametrize("api", ["experiments", "models", "artifacts", "traces"])
 def test_an_api_is_used(client_of: Callable[[bool], Page], mlflow: MLflow, api: str) -> None:
-    answer = client_of(True).get(f"/-/health/{api}", headers=KNOWN)
-    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    response = client_of(True).get(f"/-/health/{api}", headers=KNOWN)
+    assert (response.status_code, response.json()["status"]) == (200, "ok")
     assert len(mlflow.asked) == 1
 
 
@@ -149,12 +149,12 @@ def test_a_failing_api_is_explained_to_key_holders(
     client_of: Callable[[bool], Page], mlflow: MLflow
 ) -> None:
     mlflow.broken = "registered-models"
-    answer = client_of(True).get("/-/health/models", headers=KNOWN)
-    assert (answer.status_code, answer.json()["status"]) == (503, "failing")
-    told = answer.json()["upstreams"]["default"]
+    response = client_of(True).get("/-/health/models", headers=KNOWN)
+    assert (response.status_code, response.json()["status"]) == (503, "failing")
+    told = response.json()["upstreams"]["default"]
     assert "Connection refused" in told["detail"]
-    assert told["reason"] == answer.headers["X-Headgate-Reason"] == "upstream_error"
-    assert "headgate doctor" in answer.json()["next"]
+    assert told["reason"] == response.headers["X-Headgate-Reason"] == "upstream_error"
+    assert "headgate doctor" in response.json()["next"]
     assert client_of(True).get("/-/readyz").status_code == 200  # it flips no readiness
 
 
@@ -168,8 +168,8 @@ def test_many_questions_cause_one_check(client_of: Callable[[bool], Page], mlflo
 def test_a_deep_check_writes_reads_and_deletes(
     client_of: Callable[[bool], Page], mlflow: MLflow
 ) -> None:
-    answer = client_of(True).get("/-/health/artifacts?deep=1", headers=KNOWN)
-    assert answer.status_code == 200
+    response = client_of(True).get("/-/health/artifacts?deep=1", headers=KNOWN)
+    assert response.status_code == 200
     assert [method for method, _ in mlflow.asked] == ["GET", "PUT", "GET", "DELETE"]
     assert mlflow.stored == {}
 
@@ -178,11 +178,11 @@ def test_a_deep_check_writes_reads_and_deletes(
 def test_a_deep_check_that_fails_leaves_nothing_behind(
     client_of: Callable[[bool], Page], mlflow: MLflow, lost: str
 ) -> None:
-    """Not even where the answer to its writing was lost."""
+    """Not even where the response to its writing was lost."""
     mlflow.lost = {lost}
-    answer = client_of(True).get("/-/health/artifacts?deep=1", headers=KNOWN)
-    assert answer.status_code == 503
-    assert "no answer within 5 s" in answer.text
+    response = client_of(True).get("/-/health/artifacts?deep=1", headers=KNOWN)
+    assert response.status_code == 503
+    assert "no response within 5 s" in response.text
     assert mlflow.stored == {}
 
 
@@ -194,7 +194,7 @@ def test_the_first_failure_is_told_and_what_stays_is_named(mlflow: MLflow) -> No
         return await checks.check(Api.ARTIFACTS, deep=True)
 
     result = asyncio.run(story())
-    assert result.detail.startswith("no answer within 5 s; headgate-health/100-")
+    assert result.detail.startswith("no response within 5 s; headgate-health/100-")
     assert "is removed by a later check" in result.detail
 
 
@@ -270,36 +270,36 @@ def test_a_deep_check_is_for_administrators(
     page = client_of(True)
     assert page.get("/-/health/artifacts?deep=1").status_code == 401
     for headers in (READER, NOT_GRANTED):
-        answer = page.get("/-/health/artifacts?deep=1", headers)
-        assert (answer.status_code, answer.headers["X-Headgate-Reason"]) == (403, "forbidden")
-        assert "administer:gate" in answer.json()["message"]
+        response = page.get("/-/health/artifacts?deep=1", headers)
+        assert (response.status_code, response.headers["X-Headgate-Reason"]) == (403, "forbidden")
+        assert "administer:gate" in response.json()["message"]
     assert mlflow.asked == []
     assert page.get("/-/health/artifacts", READER).json()["upstreams"]
 
 
 def test_everything_at_once(client_of: Callable[[bool], Page], mlflow: MLflow) -> None:
     page = client_of(True)
-    answer: dict[str, Any] = page.get("/health/mlflow/detailed", headers=KNOWN).json()
-    assert answer["status"] == "ok"
-    assert [each["api"] for each in answer["apis"]["default"]] == [
+    response: dict[str, Any] = page.get("/health/mlflow/detailed", headers=KNOWN).json()
+    assert response["status"] == "ok"
+    assert [each["api"] for each in response["apis"]["default"]] == [
         "experiments",
         "models",
         "artifacts",
         "traces",
     ]
     mlflow.broken = "traces"
-    answer = page.get("/health/mlflow/detailed", headers=KNOWN).json()
-    assert answer["status"] == "ok"  # what was found a moment ago still counts
-    answer = client_of(True).get("/health/mlflow/detailed", headers=KNOWN).json()
-    assert answer["status"] == "degraded"
+    response = page.get("/health/mlflow/detailed", headers=KNOWN).json()
+    assert response["status"] == "ok"  # what was found a moment ago still counts
+    response = client_of(True).get("/health/mlflow/detailed", headers=KNOWN).json()
+    assert response["status"] == "degraded"
 
 
 def test_where_every_api_fails_nothing_works(
     client_of: Callable[[bool], Page], mlflow: MLflow
 ) -> None:
     mlflow.broken = "/"
-    answer = client_of(True).get("/health/mlflow/detailed")
-    assert (answer.status_code, answer.json()) == (503, {"status": "down"})
+    response = client_of(True).get("/health/mlflow/detailed")
+    assert (response.status_code, response.json()) == (503, {"status": "down"})
 
 
 @pytest.mark.parametrize(
@@ -313,14 +313,14 @@ def test_how_a_deep_check_is_asked_for(
     query: str, deep: bool, client_of: Callable[[bool], Page], mlflow: MLflow
 ) -> None:
     """What looks like wanting one is one, or else it would seem to have gone well."""
-    answer = client_of(True).get(f"/-/health/artifacts{query}", headers=KNOWN)
-    assert answer.status_code == 200
+    response = client_of(True).get(f"/-/health/artifacts{query}", headers=KNOWN)
+    assert response.status_code == 200
     assert ("PUT" in {method for method, _ in mlflow.asked}) == deep
 
 
 def test_no_such_api(client_of: Callable[[bool], Page]) -> None:
-    answer = client_of(True).get("/-/health/nothing")
-    assert (answer.status_code, json.loads(answer.text)) == (404, {"status": "unknown"})
+    response = client_of(True).get("/-/health/nothing")
+    assert (response.status_code, json.loads(response.text)) == (404, {"status": "unknown"})
 
 
 # --- the one word -------------------------------------------------------------------------------
@@ -343,8 +343,8 @@ def test_what_is_said_in_one_word(
 ) -> None:
     """Readiness goes only when no request can be served; what is merely unwell shows elsewhere."""
     page = page_of(*snapshots)
-    answer = page.get("/-/health")
-    assert (answer.status_code, answer.json()) == (code, {"status": word})
+    response = page.get("/-/health")
+    assert (response.status_code, response.json()) == (code, {"status": word})
     assert page.get("/-/readyz").status_code == ready
     assert page.get("/-/livez").status_code == 200
 
@@ -382,8 +382,8 @@ def test_upstreams_are_checked_at_the_same_time() -> None:
         checks = {name: Checks(ask) for name in ("default", "other")}
         transport = httpx.ASGITransport(page_of(cluster(well=True), checks=lambda: checks).app)
         async with httpx.AsyncClient(transport=transport, base_url="http://gate") as client:
-            answer = await client.get("/-/health/models")
-            return [answer.status_code]
+            response = await client.get("/-/health/models")
+            return [response.status_code]
 
     assert asyncio.run(story()) == [200]
 

@@ -17,7 +17,7 @@ from headgate.dataplane.decisions import Inspect
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL
-from headgate.testing.messages import answer, chunked, request
+from headgate.testing.messages import chunked, request, response
 from headgate.testing.transport import Peer
 
 LARGE = b"x" * 150_000
@@ -49,24 +49,24 @@ REQUESTS = {
     "nonsense": b"no request\r\n\r\n",
     "empty line": b"\r\n",
 }
-ANSWERS = {
-    "small": answer(200, body=b"small"),
-    "large": answer(200, body=LARGE),
-    "chunked": answer(200, CHUNKED, body=chunked(b"a", LARGE)),
-    "close": answer(200, "Connection: close", body=b"last"),
-    "204": answer(204),
-    "304": answer(304, "Content-Length: 10"),
-    "100": answer(100),
-    "500": answer(500, body=b"sorry"),
-    "two": answer(200, body=b"one") + answer(200, body=b"too many"),
+RESPONSES = {
+    "small": response(200, body=b"small"),
+    "large": response(200, body=LARGE),
+    "chunked": response(200, CHUNKED, body=chunked(b"a", LARGE)),
+    "close": response(200, "Connection: close", body=b"last"),
+    "204": response(204),
+    "304": response(304, "Content-Length: 10"),
+    "100": response(100),
+    "500": response(500, body=b"sorry"),
+    "two": response(200, body=b"one") + response(200, body=b"too many"),
     "until close": b"HTTP/1.1 200 OK\r\n\r\nuntil close",
     "until close, empty": b"HTTP/1.0 200 OK\r\n\r\n",
-    "page": answer(500, "Content-Type: text/html", body=b"<html>"),
-    "text": answer(403, "Content-Type: text/plain", body=b"refused"),
-    "broken": answer(200, CHUNKED, body=b"no chunk\r\n"),
-    "nonsense": b"no answer\r\n\r\n",
+    "page": response(500, "Content-Type: text/html", body=b"<html>"),
+    "text": response(403, "Content-Type: text/plain", body=b"refused"),
+    "broken": response(200, CHUNKED, body=b"no chunk\r\n"),
+    "nonsense": b"no response\r\n\r\n",
 }
-MOST_WAITING = WRITE_HIGH_WATER + 2 * max(map(len, (*REQUESTS.values(), *ANSWERS.values())))
+MOST_WAITING = WRITE_HIGH_WATER + 2 * max(map(len, (*REQUESTS.values(), *RESPONSES.values())))
 STEPS = 60
 READ = 256 * 1024  # what uvloop reads at most at once
 T = TypeVar("T")
@@ -189,8 +189,8 @@ class World:
         return [peer for peer in self._open() if peer.transport.arrived]
 
     def _sends(self, peer: Peer) -> None:
-        """An answer, or the beginning of one."""
-        data = ANSWERS[self._pick(sorted(ANSWERS))]
+        """A response, or the beginning of one."""
+        data = RESPONSES[self._pick(sorted(RESPONSES))]
         size = len(data) // self._parts() + 1
         peer.sends(*(data[at : at + size] for at in range(0, min(len(data), 20 * size), size)))
 

@@ -18,7 +18,7 @@ from headgate.dataplane.decisions import Decision, Inspect
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL, ScriptedGate
-from headgate.testing.messages import answer, chunked, request
+from headgate.testing.messages import chunked, request, response
 from headgate.testing.transport import End, Peer
 from headgate.wire.request import Request
 from tests.support.outcomes import told_by
@@ -28,7 +28,7 @@ PATHS = ["/stream", "/length", "/safe", "/safe-stream", "/inspected", "/refused"
 
 
 class Ask(NamedTuple):
-    """One request and the answer that MLflow is to give to it."""
+    """One request and the response that MLflow is to give to it."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ class Ask(NamedTuple):
     close: bool
     expects: bool
     status: int
-    answer: bytes
+    response: bytes
     framing: str
 
     def written(self, number: int) -> bytes:
@@ -57,18 +57,22 @@ class Ask(NamedTuple):
         return request(f"{self.method} {self.path}?{number}", *fields, body=body, minor=self.minor)
 
     def answered(self) -> bytes:
-        """The answer as MLflow writes it."""
+        """The response as MLflow writes it."""
         if self.empty:
-            return answer(self.status, f"Content-Length: {len(self.answer)}")
+            return response(self.status, f"Content-Length: {len(self.response)}")
         if self.framing == "chunked":
-            return answer(self.status, "Transfer-Encoding: chunked", body=in_chunks(self.answer, 3))
+            return response(
+                self.status, "Transfer-Encoding: chunked", body=in_chunks(self.response, 3)
+            )
         if self.framing == "length":
-            return answer(self.status, f"Content-Length: {len(self.answer)}", body=self.answer)
-        return b"HTTP/1.1 %d Any\r\n\r\n%b" % (self.status, self.answer)
+            return response(
+                self.status, f"Content-Length: {len(self.response)}", body=self.response
+            )
+        return b"HTTP/1.1 %d Any\r\n\r\n%b" % (self.status, self.response)
 
     @property
     def empty(self) -> bool:
-        """Whether MLflow's answer ends with its head, whatever stands in it."""
+        """Whether MLflow's response ends with its head, whatever stands in it."""
         return self.status in (204, 304)
 
     @property
@@ -79,11 +83,11 @@ class Ask(NamedTuple):
     @property
     def visible(self) -> bytes:
         """The body that the client is to see."""
-        return b"" if self.bodiless else self.answer
+        return b"" if self.bodiless else self.response
 
     @property
     def ends_mlflows_connection(self) -> bool:
-        """Whether MLflow's answer ends with its connection."""
+        """Whether MLflow's response ends with its connection."""
         return self.framing == "until close" and not self.bodiless
 
     @property
@@ -107,7 +111,7 @@ def in_chunks(body: bytes, count: int) -> bytes:
 
 @st.composite
 def asks(draw: st.DrawFn) -> Ask:
-    """Any request that the gate serves, with any answer."""
+    """Any request that the gate serves, with any response."""
     method = draw(st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE"]))
     path = draw(st.sampled_from(PATHS))
     minor = draw(st.sampled_from([1, 1, 1, 0]))
@@ -265,21 +269,21 @@ def play(script: list[Ask], clients: Split, mlflows: Split) -> Result:
     assert dialogue.pool.busy == 0
     dialogue.ends()
     assert dialogue.outcomes() == []
-    return Result(mlflow.got, read_answers(script, received), outcomes)
+    return Result(mlflow.got, read_responses(script, received), outcomes)
 
 
-def read_answers(script: list[Ask], received: bytes) -> list[tuple[bytes, bytes]]:
-    """Heads and contents of the answers in ``received``."""
-    answers = []
+def read_responses(script: list[Ask], received: bytes) -> list[tuple[bytes, bytes]]:
+    """Heads and contents of the responses in ``received``."""
+    responses = []
     for ask in script:
         bodiless = ask.method == "HEAD" or (ask.status in (204, 304) and ask.path != "/refused")
         taken = take_message(received, bodiless=bodiless) if received else None
         if taken is None:
             break
         head, content, received = taken
-        answers.append((head, content))
+        responses.append((head, content))
     assert received == b""
-    return answers
+    return responses
 
 
 @given(st.lists(asks(), min_size=1, max_size=5), splits, splits)

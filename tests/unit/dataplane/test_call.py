@@ -11,7 +11,7 @@ import pytest
 from headgate.config import Limits, Upstream
 from headgate.dataplane.call import CallError, CallFailure, CallResponse, call
 from headgate.testing.clock import ManualClock
-from headgate.testing.messages import Message, answer, chunked
+from headgate.testing.messages import Message, chunked, response
 from headgate.testing.pool import ScriptedPool
 from headgate.testing.transport import End, Peer, Turns
 
@@ -75,14 +75,14 @@ def calling() -> Iterator[Calling]:
     assert calling.pool.busy == 0
 
 
-def test_the_answer_comes_whole(calling: Calling) -> None:
-    reply = answer(200, CHUNKED, body=chunked(b"al", b"ive"))
+def test_the_response_comes_whole(calling: Calling) -> None:
+    reply = response(200, CHUNKED, body=chunked(b"al", b"ive"))
 
-    def answers() -> None:
+    def responses() -> None:
         (mlflow,) = calling.pool.peers
         mlflow.sends(reply[:30], reply[30:-3], reply[-3:])
 
-    got = calling.made(calling.accepts, answers)
+    got = calling.made(calling.accepts, responses)
     assert (got.status, got.body) == (200, b"alive")
     assert calling.pool.idle == 1
 
@@ -91,7 +91,7 @@ def test_the_request_is_one_that_mlflow_takes(calling: Calling) -> None:
     """With forwarding fields: without them MLflow takes it for the operator's own."""
     mlflow = calling.pool.open_idle()
     calling.made(
-        lambda: mlflow.sends(answer(200)), method=b"POST", target=b"/api?x", body=b"search"
+        lambda: mlflow.sends(response(200)), method=b"POST", target=b"/api?x", body=b"search"
     )
     asked = Message.of(mlflow.received())
     assert (asked.line, asked.rest) == (b"POST /api?x HTTP/1.1", b"search")
@@ -133,24 +133,24 @@ def test_a_connection_that_was_kept_too_long_says_nothing(
     kept = calling.pool.open_idle()
     got = calling.made(
         lambda: leave(kept),
-        lambda: calling.accepts().sends(answer(200, body=b"well")),
+        lambda: calling.accepts().sends(response(200, body=b"well")),
     )
     assert got.body == b"well"
 
 
-def test_mlflow_leaves_within_an_answer_on_a_kept_connection(calling: Calling) -> None:
+def test_mlflow_leaves_within_a_response_on_a_kept_connection(calling: Calling) -> None:
     mlflow = calling.pool.open_idle()
     begun = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
     assert calling.fails(lambda: mlflow.sends(begun), mlflow.resets) is CallFailure.RESET
 
 
-def test_an_answer_may_end_with_its_connection(calling: Calling) -> None:
+def test_a_response_may_end_with_its_connection(calling: Calling) -> None:
     mlflow = calling.pool.open_idle()
     got = calling.made(lambda: mlflow.sends(b"HTTP/1.0 200 OK\r\n\r\nall"), mlflow.finishes)
     assert got.body == b"all"
 
 
-def test_no_answer_in_time(calling: Calling) -> None:
+def test_no_response_in_time(calling: Calling) -> None:
     mlflow = calling.pool.open_idle()
     assert calling.fails(within=1e-9) is CallFailure.TIMEOUT
     assert mlflow.end() is End.CUT
@@ -161,30 +161,30 @@ def test_no_connection_in_time(calling: Calling) -> None:
     assert calling.pool.pending == []
 
 
-def test_an_answer_that_is_none(calling: Calling) -> None:
+def test_a_response_that_is_none(calling: Calling) -> None:
     mlflow = calling.pool.open_idle()
     assert calling.fails(lambda: mlflow.sends(b"nonsense\r\n\r\n")) is CallFailure.INVALID
 
 
 @pytest.mark.parametrize("reads", [1, 3])
 @pytest.mark.parametrize("fields", [("Content-Length: 1001",), (CHUNKED,)])
-def test_an_answer_that_is_too_long(fields: tuple[str, ...], reads: int, calling: Calling) -> None:
+def test_a_response_that_is_too_long(fields: tuple[str, ...], reads: int, calling: Calling) -> None:
     mlflow = calling.pool.open_idle()
     body = chunked(b"x" * 1001) if fields == (CHUNKED,) else b"x" * 1001
-    whole = answer(200, *fields, body=body)
+    whole = response(200, *fields, body=body)
     step = len(whole) // reads + 1
     parts = [whole[at : at + step] for at in range(0, len(whole), step)]
     assert calling.fails(lambda: mlflow.sends(*parts)) is CallFailure.TOO_LONG
 
 
-def test_an_answer_of_just_the_limit(calling: Calling) -> None:
+def test_a_response_of_just_the_limit(calling: Calling) -> None:
     mlflow = calling.pool.open_idle()
-    got = calling.made(lambda: mlflow.sends(answer(200, body=b"x" * 1000)))
+    got = calling.made(lambda: mlflow.sends(response(200, body=b"x" * 1000)))
     assert len(got.body) == 1000
 
 
-def test_an_answer_with_more_behind_it_ends_its_connection(calling: Calling) -> None:
+def test_a_response_with_more_behind_it_ends_its_connection(calling: Calling) -> None:
     mlflow = calling.pool.open_idle()
-    got = calling.made(lambda: mlflow.sends(answer(200, body=b"mine") + b"HTTP/1.1"))
+    got = calling.made(lambda: mlflow.sends(response(200, body=b"mine") + b"HTTP/1.1"))
     assert got.body == b"mine"
     assert (mlflow.closed(), calling.pool.size) == (True, 0)

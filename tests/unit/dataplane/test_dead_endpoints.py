@@ -9,7 +9,7 @@ import pytest
 from headgate.cluster import ProbeResult
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import answer, request
+from headgate.testing.messages import request, response
 from headgate.testing.pool import ScriptedPool
 from headgate.testing.transport import End, Peer
 
@@ -24,7 +24,7 @@ def dialogue() -> Iterator[Dialogue]:
 
 def probes_fail(dialogue: Dialogue, pool: ScriptedPool) -> None:
     """The probes of one endpoint say that it does not answer; then the worker sweeps."""
-    failed = ProbeResult(ok=False, latency=2.0, reason="no answer within 2 s")
+    failed = ProbeResult(ok=False, latency=2.0, reason="no response within 2 s")
     dialogue.balancer.cluster.probed(pool.endpoint, failed, dialogue.clock())
     dialogue.passes(1)
 
@@ -44,7 +44,7 @@ def test_a_safe_request_goes_elsewhere(dialogue: Dialogue) -> None:
     assert silent.end() is End.CUT
     other = dialogue.mlflow_accepts()
     assert other.received().replace(b":5001", b":5000") == sent.replace(b":5001", b":5000")
-    other.sends(answer(200))
+    other.sends(response(200))
     assert client.received().startswith(b"HTTP/1.1 200 ")
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.attempts) == (Reason.OK, 2)
@@ -54,15 +54,15 @@ def test_an_unsafe_request_waits_on(dialogue: Dialogue) -> None:
     client, pool, slow = waiting(dialogue, "POST /length")
     probes_fail(dialogue, pool)
     assert (slow.end(), dialogue.pending) == (End.OPEN, [])
-    slow.sends(answer(200))
+    slow.sends(response(200))
     assert client.received().startswith(b"HTTP/1.1 200 ")
     assert dialogue.outcome().attempts == 1
 
 
 @pytest.mark.parametrize("status", [200, 403])
-def test_an_answer_that_has_begun_is_waited_for(dialogue: Dialogue, status: int) -> None:
+def test_a_response_that_has_begun_is_waited_for(dialogue: Dialogue, status: int) -> None:
     client, pool, slow = waiting(dialogue, "POST /safe")
-    slow.sends(answer(status, "Content-Length: 4", "Content-Type: text/plain"), b"so")
+    slow.sends(response(status, "Content-Length: 4", "Content-Type: text/plain"), b"so")
     probes_fail(dialogue, pool)
     assert slow.end() is End.OPEN
     slow.sends(b"me")
@@ -78,7 +78,7 @@ def test_nothing_is_moved_where_all_probes_fail(dialogue: Dialogue) -> None:
             probes_fail(dialogue, each)
     probes_fail(dialogue, pool)
     assert (slow.end(), dialogue.pending) == (End.OPEN, [])
-    slow.sends(answer(200))
+    slow.sends(response(200))
     assert dialogue.outcome().attempts == 1
 
 

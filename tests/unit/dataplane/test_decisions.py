@@ -14,7 +14,7 @@ from headgate.dataplane.decisions import Decision, Forward, Inspect, Pending, Re
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL, REFUSED, STREAM
-from headgate.testing.messages import Message, answer, chunked, request
+from headgate.testing.messages import Message, chunked, request, response
 from headgate.testing.transport import End
 
 CHUNKED = "Transfer-Encoding: chunked"
@@ -47,7 +47,7 @@ def test_a_body_is_shown_to_the_gate_before_mlflow_hears_of_it(
     got = Message.of(mlflow.received())
     assert (got.line, got.rest) == (b"POST /inspected?q HTTP/1.1", b"seen")
     assert got.fields[b"content-length"] == b"4"
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     outcome = inspecting.outcome()
     assert (outcome.reason, outcome.bytes_in) == (Reason.OK, 4)
 
@@ -56,7 +56,7 @@ def test_a_request_without_a_body_is_shown_too(inspecting: Dialogue) -> None:
     client = inspecting.client()
     client.sends(request("GET /inspected"))
     assert [body for _, body in inspecting.gate.inspected] == [b""]
-    inspecting.mlflow_accepts().sends(answer(200))
+    inspecting.mlflow_accepts().sends(response(200))
     assert inspecting.outcome().reason is Reason.OK
 
 
@@ -65,7 +65,7 @@ def test_a_body_to_be_shown_is_invited(inspecting: Dialogue) -> None:
     client.sends(request("POST /inspected", "Content-Length: 4", "Expect: 100-continue"))
     assert client.received() == CONTINUE
     client.sends(b"seen")
-    inspecting.mlflow_accepts().sends(answer(200))
+    inspecting.mlflow_accepts().sends(response(200))
     assert client.received().startswith(b"HTTP/1.1 200 ")
 
 
@@ -176,7 +176,7 @@ def test_a_client_waits_for_a_decision_that_takes_time(dialogue: Dialogue, later
     mlflow = dialogue.mlflow_accepts()
     got = Message.of(mlflow.received())
     assert (got.line, got.rest) == (b"PUT /later?q HTTP/1.1", body * 3)
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.principal) == (Reason.OK, "tests")
 
@@ -190,7 +190,7 @@ def test_a_body_is_not_invited_before_it_is_decided_on(dialogue: Dialogue, later
     later.within_the_loop(lambda: later.is_made(later.pass_on))
     assert client.received() == CONTINUE
     client.sends(b"body")
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert dialogue.outcome().bytes_in == 4
 
 
@@ -284,7 +284,7 @@ def test_no_more_requests_than_so_many_are_under_way() -> None:
     assert refused.line == b"HTTP/1.1 429 Too Many Requests: the gate is at its limit"
     assert refused.fields[b"retry-after"] == b"2"
 
-    dialogue.mlflow_accepts().sends(answer(200))
+    dialogue.mlflow_accepts().sends(response(200))
     second.sends(request("POST /length", body=b"x"))
     first.resets()
     assert dialogue.plane.in_flight == 1

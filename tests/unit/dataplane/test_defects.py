@@ -9,7 +9,7 @@ from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.responders.forward import Forwarding
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import Message, answer, request
+from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import End
 from headgate.wire import forward
 
@@ -98,14 +98,14 @@ def test_a_defect_in_sending_a_body_on(dialogue: Dialogue, monkeypatch: pytest.M
 
 
 @pytest.mark.patches
-def test_a_defect_before_the_answers_head_is_answered_500(
+def test_a_defect_before_the_responses_head_is_answered_500(
     dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = dialogue.client()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
     monkeypatch.setattr(Forwarding, "_head_of", broken)
-    mlflow.sends(answer(302, "Location: /elsewhere"))
+    mlflow.sends(response(302, "Location: /elsewhere"))
 
     assert client.received().startswith(b"HTTP/1.1 500 ")
     outcome = dialogue.outcome()
@@ -114,13 +114,13 @@ def test_a_defect_before_the_answers_head_is_answered_500(
 
 
 @pytest.mark.patches
-def test_a_defect_within_an_answer_cuts_it(
+def test_a_defect_within_a_response_cuts_it(
     dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = dialogue.client()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, "Content-Length: 6"), b"abc")
+    mlflow.sends(response(200, "Content-Length: 6"), b"abc")
     monkeypatch.setattr(Forwarding, "on_response", broken)
     mlflow.sends(b"def")
 

@@ -6,7 +6,7 @@ import pytest
 
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import Message, answer, request
+from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import End
 
 
@@ -33,7 +33,7 @@ def test_a_running_request_ends_and_its_connection_with_it(dialogue: Dialogue) -
     dialogue.drains()
     client.sends(b"def")
     assert mlflow.received().endswith(b"abcdef")
-    mlflow.sends(answer(200, body=b"done"))
+    mlflow.sends(response(200, body=b"done"))
 
     got = Message.of(client.received())
     assert (got.fields[b"connection"], got.rest) == (b"close", b"done")
@@ -42,11 +42,11 @@ def test_a_running_request_ends_and_its_connection_with_it(dialogue: Dialogue) -
     assert dialogue.plane.emptied.is_set()
 
 
-def test_an_answer_under_way_ends_and_its_connection_with_it(dialogue: Dialogue) -> None:
+def test_a_response_under_way_ends_and_its_connection_with_it(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, "Content-Length: 4"), b"do")
+    mlflow.sends(response(200, "Content-Length: 4"), b"do")
     dialogue.drains()
     mlflow.sends(b"ne")
 
@@ -60,7 +60,7 @@ def test_requests_behind_the_one_under_way_are_not_begun(dialogue: Dialogue) -> 
     client.sends(request("GET /stream/1") + request("GET /stream/2") * 3)
     mlflow = dialogue.mlflow_accepts()
     dialogue.drains()
-    mlflow.sends(answer(200, body=b"one"))
+    mlflow.sends(response(200, body=b"one"))
 
     assert client.received().endswith(b"one")
     assert client.end() is End.FINISHED
@@ -77,14 +77,14 @@ def test_a_head_that_has_begun_is_still_served(dialogue: Dialogue) -> None:
     dialogue.drains()
     assert client.end() is End.OPEN
     client.sends(whole[20:])
-    dialogue.mlflow_accepts().sends(answer(200, body=b"last"))
+    dialogue.mlflow_accepts().sends(response(200, body=b"last"))
     got = Message.of(client.received())
     assert (got.fields[b"connection"], got.rest) == (b"close", b"last")
     assert client.end() is End.FINISHED
 
 
 @pytest.mark.parametrize("path", ["/refused", "/redirect"])
-def test_answers_of_the_gate_itself_say_that_the_connection_ends(
+def test_responses_of_the_gate_itself_say_that_the_connection_ends(
     path: str, dialogue: Dialogue
 ) -> None:
     client = dialogue.client()
@@ -97,7 +97,7 @@ def test_answers_of_the_gate_itself_say_that_the_connection_ends(
 
 
 def test_the_rest_of_a_refused_body_does_not_hold_the_worker_up(dialogue: Dialogue) -> None:
-    """The client may still be sending: its answer is delivered nevertheless."""
+    """The client may still be sending: its response is delivered nevertheless."""
     client = dialogue.client()
     client.sends(request("POST /refused", "Content-Length: 100"), b"some")
     assert client.end() is End.OPEN
@@ -122,7 +122,7 @@ def test_a_slow_reader_is_waited_for(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.stops_reading()
     client.sends(request("GET /stream"))
-    dialogue.mlflow_accepts().sends(answer(200, body=b"x" * 300_000))
+    dialogue.mlflow_accepts().sends(response(200, body=b"x" * 300_000))
     dialogue.drains()
     assert client.end() is End.OPEN
     client.reads()
@@ -144,11 +144,11 @@ def test_what_does_not_end_is_cut(dialogue: Dialogue) -> None:
     assert (outcome.reason, outcome.status) == (Reason.DRAINING, 0)
 
 
-def test_an_answer_that_does_not_end_is_cut(dialogue: Dialogue) -> None:
+def test_a_response_that_does_not_end_is_cut(dialogue: Dialogue) -> None:
     """The client sees it: the length it was told has not come."""
     client = dialogue.client()
     client.sends(request("GET /stream"))
-    dialogue.mlflow_accepts().sends(answer(200, "Content-Length: 6"), b"abc")
+    dialogue.mlflow_accepts().sends(response(200, "Content-Length: 6"), b"abc")
     dialogue.drains()
     dialogue.plane.abort()
     dialogue.turns.run()
@@ -165,10 +165,10 @@ def test_a_worker_that_only_turns_away_takes_new_connections(dialogue: Dialogue)
     dialogue.plane.turn_away()
     resting.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     late = dialogue.client()
     late.sends(request("GET /stream"))
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
 
     assert (resting.end(), late.end()) == (End.FINISHED, End.FINISHED)
     assert late.received().count(b"Connection: close\r\n") == 1
@@ -185,6 +185,6 @@ def test_a_worker_that_was_empty_for_a_moment_still_waits(dialogue: Dialogue) ->
     dialogue.drains()
     assert not dialogue.plane.emptied.is_set()
 
-    mlflow.sends(answer(200, body=b"done"))
+    mlflow.sends(response(200, body=b"done"))
     assert late.received().endswith(b"done")
     assert dialogue.plane.emptied.is_set()

@@ -10,7 +10,7 @@ import pytest
 from headgate.dataplane.response_checks import MAX_HELD
 from headgate.model import BodyHandling, Operation, Reason, Retry
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import Message, answer, request
+from headgate.testing.messages import Message, request, response
 
 RUNS = Operation("runs", Retry.NEVER, BodyHandling.LENGTH, json_only=True)
 ARTIFACTS = Operation("artifacts", Retry.NEVER, BodyHandling.STREAM)
@@ -105,7 +105,7 @@ def test_the_host_check_of_mlflow_is_explained(dialogue: Dialogue, split: int) -
     client = dialogue.client()
     client.sends(request("GET /safe"))
     mlflow = dialogue.mlflow_accepts()
-    head = answer(403, "Content-Type: text/plain", f"Content-Length: {len(REFUSED)}")
+    head = response(403, "Content-Type: text/plain", f"Content-Length: {len(REFUSED)}")
     mlflow.sends(head, REFUSED[:split])
     mlflow.sends(REFUSED[split:])
 
@@ -138,7 +138,7 @@ def test_a_sentence_of_mlflows_is_passed_on_as_json(
         "chunked": "Transfer-Encoding: chunked",
         "close": "Connection: close",
     }
-    head = answer(503, "Content-Type: text/html; charset=utf-8", "X-A: b", field[framed])
+    head = response(503, "Content-Type: text/html; charset=utf-8", "X-A: b", field[framed])
     mlflow.sends(head.replace(b"Content-Length: 0\r\n", b""))
     for piece in filter(None, (SENTENCE[:split], SENTENCE[split:])):
         mlflow.sends(b"%x\r\n%b\r\n" % (len(piece), piece) if framed == "chunked" else piece)
@@ -180,7 +180,7 @@ def test_a_page_with_status_503_stays_a_page(dialogue: Dialogue, page: bytes) ->
     client = dialogue.client()
     client.sends(request("GET /safe"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(503, "Content-Type: text/html", f"Content-Length: {len(page)}"), page)
+    mlflow.sends(response(503, "Content-Type: text/html", f"Content-Length: {len(page)}"), page)
     received = client.received()
     assert received.startswith(b"HTTP/1.1 503 ")
     assert "a web page (status 503)" in said(received)
@@ -192,7 +192,7 @@ def test_another_403_is_passed_on(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("GET /safe"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(403, "Content-Type: text/plain", "Content-Length: 4"), b"no")
+    mlflow.sends(response(403, "Content-Type: text/plain", "Content-Length: 4"), b"no")
     mlflow.sends(b"pe")
     received = client.received()
     assert received.startswith(b"HTTP/1.1 403 ")
@@ -208,7 +208,7 @@ def test_a_page_where_json_is_due_is_explained(dialogue: Dialogue, status: int, 
     client.sends(request("POST /runs", body=b"{}"))
     mlflow = dialogue.mlflow_accepts()
     page = ("Content-Type: text/html; charset=utf-8", "Content-Length: 6")
-    mlflow.sends(answer(status, *page), b"<html>")
+    mlflow.sends(response(status, *page), b"<html>")
 
     received = client.received()
     assert received.startswith(b"HTTP/1.1 %d " % told)
@@ -230,7 +230,7 @@ def test_an_mlflow_that_asks_for_credentials_means_the_gate(
     client = dialogue.client()
     client.sends(request("GET /asked"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(401, f"Content-Type: {media_type}", "Content-Length: 2"), b"no")
+    mlflow.sends(response(401, f"Content-Type: {media_type}", "Content-Length: 2"), b"no")
     received = client.received()
     assert received.startswith(b"HTTP/1.1 502 " if explained else b"HTTP/1.1 401 ")
     expected = Reason.UPSTREAM_CREDENTIALS if explained else Reason.OK
@@ -254,7 +254,9 @@ def test_an_mlflow_that_forbids_something_to_the_gates_user(
     client = dialogue.client()
     client.sends(request("POST /runs", body=b"{}"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(403, "Content-Type: text/html", "Content-Length: 17"), b"Permission denied")
+    mlflow.sends(
+        response(403, "Content-Type: text/html", "Content-Length: 17"), b"Permission denied"
+    )
     received = client.received()
     assert received.startswith(b"HTTP/1.1 502 ")
     assert ("Your key is fine" in said(received)) == bool(lines)
@@ -267,7 +269,7 @@ def test_a_page_is_passed_on_where_pages_are_due(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("GET /artifact"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, "Content-Type: text/html", "Content-Length: 6"), b"<html>")
+    mlflow.sends(response(200, "Content-Type: text/html", "Content-Length: 6"), b"<html>")
     assert client.received().endswith(b"<html>")
     dialogue.ends()
 
@@ -278,9 +280,9 @@ def test_a_403_that_broke_off_is_forgotten_when_its_request_is_sent_again(
     client = dialogue.client()
     client.sends(request("GET /safe"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(403, "Content-Type: text/plain", "Content-Length: 4"), b"no")
+    mlflow.sends(response(403, "Content-Type: text/plain", "Content-Length: 4"), b"no")
     mlflow.resets()
-    dialogue.mlflow_accepts().sends(answer(200, body=b"yes"))
+    dialogue.mlflow_accepts().sends(response(200, body=b"yes"))
     received = client.received()
     assert received.startswith(b"HTTP/1.1 200 ")
     assert received.endswith(b"\r\n\r\nyes")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import answer, request
+from headgate.testing.messages import request, response
 
 
 @contextmanager
@@ -43,13 +43,13 @@ def test_an_exchange_leaves_no_garbage(sent: str, dialogue: Dialogue) -> None:
         for _ in range(3):
             client.sends(request(sent, f"Content-Length: {len(body)}"), body)
             if "refused" not in sent:
-                mlflow.sends(answer(200, "Content-Length: 2"), b"{}")
+                mlflow.sends(response(200, "Content-Length: 2"), b"{}")
             assert client.received()
         dialogue.outcomes()
     assert found == []
 
 
-def test_a_lost_answer_leaves_no_garbage(dialogue: Dialogue) -> None:
+def test_a_lost_response_leaves_no_garbage(dialogue: Dialogue) -> None:
     with unreachable() as found:
         client = dialogue.client()
         client.sends(request("POST /stream", body=b"abc"))

@@ -8,7 +8,7 @@ from headgate.dataplane import client as room
 from headgate.dataplane.sockets import Left
 from headgate.model import Outcome, Phase, Reason
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import Message, answer, request
+from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import End, Peer
 
 CHUNKED = "Transfer-Encoding: chunked"
@@ -78,7 +78,7 @@ def test_the_end_of_a_client_that_is_not_read_from_is_looked_for(
     else:
         mlflow = dialogue.mlflow_accepts()
         assert Message.of(mlflow.received()).rest == sent
-        mlflow.sends(answer(200))
+        mlflow.sends(response(200))
         assert dialogue.outcome().reason is Reason.OK
 
 
@@ -119,7 +119,7 @@ def test_a_reset_is_noticed_however_much_has_come_before_it(
     assert gone(dialogue.outcome(), Phase.FORWARD)
 
 
-def test_leaving_within_a_body_is_noticed_behind_an_unread_answer(dialogue: Dialogue) -> None:
+def test_leaving_within_a_body_is_noticed_behind_an_unread_response(dialogue: Dialogue) -> None:
     """The connection closes only when what was written has left, which may be never."""
     client = dialogue.client()
     client.stops_reading()
@@ -164,13 +164,13 @@ def test_leaving_while_mlflow_works(dialogue: Dialogue) -> None:
 
 
 @pytest.mark.parametrize("behind", [False, True])
-def test_leaving_within_an_answer(behind: bool, dialogue: Dialogue) -> None:
+def test_leaving_within_a_response(behind: bool, dialogue: Dialogue) -> None:
     client = dialogue.client()
     if behind:
         client.stops_reading()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, "Content-Length: 400000"), LARGE)
+    mlflow.sends(response(200, "Content-Length: 400000"), LARGE)
     client.resets()
 
     assert mlflow.end() is End.CUT
@@ -179,12 +179,12 @@ def test_leaving_within_an_answer(behind: bool, dialogue: Dialogue) -> None:
     assert outcome.bytes_out == len(LARGE)
 
 
-def test_leaving_after_an_answer_that_was_not_read(dialogue: Dialogue) -> None:
+def test_leaving_after_a_response_that_was_not_read(dialogue: Dialogue) -> None:
     """The request has ended well for the gate: MLflow's part is done."""
     client = dialogue.client()
     client.stops_reading()
     client.sends(request("GET /stream") + request("GET /stream/2"))
-    dialogue.mlflow_accepts().sends(answer(200, body=LARGE))
+    dialogue.mlflow_accepts().sends(response(200, body=LARGE))
     client.resets()
 
     assert dialogue.outcome().reason is Reason.OK
@@ -205,7 +205,7 @@ def test_what_mlflow_sends_in_the_moment_of_leaving_changes_nothing(dialogue: Di
     client.sends(request("PUT /stream", "Content-Length: 100000", body=b"abc"))
     mlflow = dialogue.mlflow_accepts()
     client.transport.abort()
-    mlflow.transport.deliver(answer(400, body=b"no"))
+    mlflow.transport.deliver(response(400, body=b"no"))
     dialogue.turns.run()
 
     assert client.received() == b""
@@ -228,7 +228,7 @@ def test_a_request_that_waited_is_not_begun_for_a_connection_that_is_cut(
     client = dialogue.client()
     client.stops_reading()
     client.sends(request("GET /stream") + request("POST /length", body=b"x"))
-    dialogue.mlflow_accepts().sends(answer(200, body=LARGE))
+    dialogue.mlflow_accepts().sends(response(200, body=LARGE))
     client.transport.abort()
     client.transport.get_protocol().resume_writing()
     dialogue.turns.run()
@@ -243,7 +243,7 @@ def test_a_client_that_has_sent_everything_is_still_answered(dialogue: Dialogue)
     client.sends(request("POST /length", body=b"last"))
     client.finishes()
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, "Content-Length: 4"), b"an")
+    mlflow.sends(response(200, "Content-Length: 4"), b"an")
     assert client.end() is End.OPEN
     mlflow.sends(b"sw")
 
@@ -261,9 +261,9 @@ def test_all_requests_that_were_sent_before_the_end_are_answered(dialogue: Dialo
     client.sends(request("GET /redirect"))
     client.finishes()
     assert len(dialogue.gate.decided) == 1
-    mlflow.sends(answer(200, body=b"one"))
+    mlflow.sends(response(200, body=b"one"))
     assert client.end() is End.OPEN
-    mlflow.sends(answer(200, body=b"three"))
+    mlflow.sends(response(200, body=b"three"))
 
     got = client.received()
     assert [outcome.status for outcome in dialogue.outcomes()] == [200, 401, 200, 308]
@@ -276,7 +276,7 @@ def test_requests_before_the_end_are_answered_to_a_slow_reader_too(dialogue: Dia
     client = dialogue.client()
     client.stops_reading()
     client.sends(request("GET /stream/1") + request("GET /refused"))
-    mlflow.sends(answer(200, body=LARGE))
+    mlflow.sends(response(200, body=LARGE))
     client.finishes()
     assert client.end() is End.OPEN
     client.reads()
@@ -290,7 +290,7 @@ def test_a_request_cut_off_by_the_end_is_none(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("GET /stream/1") + b"GET /stream/2 HT")
     client.finishes()
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
 
     assert client.closed()
     assert dialogue.outcome().target == b"/stream/1"
@@ -306,7 +306,7 @@ def test_a_stale_connection_does_not_lose_a_client_that_has_sent_everything(
     client.finishes()
     stale.resets()
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, body=b"got it"))
+    mlflow.sends(response(200, body=b"got it"))
 
     assert client.received().endswith(b"got it")
     assert client.end() is End.FINISHED

@@ -1,4 +1,4 @@
-"""Documents that the gate answers itself, and lines that it adds to MLflow's answers."""
+"""Documents that the gate answers itself, and lines that it adds to MLflow's responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from headgate.dataplane.decisions import Forward, Respond
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import PRINCIPAL, SAFE
-from headgate.testing.messages import Message, answer, request
+from headgate.testing.messages import Message, request, response
 
 LINES = (b"X-Content-Type-Options: nosniff\r\n", b"Content-Disposition: attachment\r\n")
 
@@ -51,7 +51,7 @@ def test_who_uses_a_method_that_is_not_served_is_told_which_are(
 
 @pytest.fixture
 def marked(dialogue: Dialogue) -> Dialogue:
-    """A dialogue in which lines are added to answers."""
+    """A dialogue in which lines are added to responses."""
     route = replace(dialogue.gate.route(SAFE, b"/marked"), response_lines=LINES)
     dialogue.gate.script[b"/marked"] = lambda _: Forward(route, b"", PRINCIPAL)
     return dialogue
@@ -71,7 +71,7 @@ def test_lines_are_added_where_mlflow_has_none(
 ) -> None:
     client = marked.client()
     client.sends(request("GET /marked"))
-    marked.mlflow_accepts().sends(answer(status, *own))
+    marked.mlflow_accepts().sends(response(status, *own))
     got = Message.of(client.received()).fields
     found = (got.get(b"content-disposition"), got.get(b"x-content-type-options"))
     assert found == shown

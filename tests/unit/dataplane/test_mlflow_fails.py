@@ -11,14 +11,14 @@ from headgate.dataplane.connections.upstream import MAX_INTERIM
 from headgate.dataplane.request_body import REPLAY_BYTES
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import Message, answer, chunked, request
+from headgate.testing.messages import Message, chunked, request, response
 from headgate.testing.transport import End, Peer
 
 CHUNKED = "Transfer-Encoding: chunked"
 
 
 def asks(dialogue: Dialogue, line: str = "GET /stream") -> tuple[Peer, Peer]:
-    """A client that waits for its answer, and MLflow on a new connection."""
+    """A client that waits for its response, and MLflow on a new connection."""
     client = dialogue.client()
     client.sends(request(line))
     return client, dialogue.mlflow_accepts()
@@ -42,13 +42,13 @@ def test_mlflow_that_does_not_accept_is_said_to_be_unreachable(dialogue: Dialogu
     assert client.end() is End.OPEN
 
     client.sends(request("GET /stream"))
-    dialogue.mlflow_accepts().sends(answer(200, body=b"back"))
+    dialogue.mlflow_accepts().sends(response(200, body=b"back"))
     assert client.received().endswith(b"back")
 
 
 @pytest.mark.parametrize("die", [Peer.resets, Peer.finishes])
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 O", b"HTTP/1.1 100 Continue\r\n\r\n"])
-def test_mlflow_that_leaves_before_its_answer(
+def test_mlflow_that_leaves_before_its_response(
     begun: bytes, die: object, dialogue: Dialogue
 ) -> None:
     client, mlflow = asks(dialogue)
@@ -66,14 +66,14 @@ def test_mlflow_that_leaves_before_its_answer(
 @pytest.mark.parametrize("die", [Peer.resets, Peer.finishes])
 @pytest.mark.parametrize("fields", [("Content-Length: 10",), (CHUNKED,)])
 @pytest.mark.parametrize("minor", [0, 1])
-def test_mlflow_that_leaves_within_its_answer(
+def test_mlflow_that_leaves_within_its_response(
     fields: tuple[str, ...], minor: int, die: object, dialogue: Dialogue
 ) -> None:
     """The client must not take what it has for the whole: its connection is cut."""
     client = dialogue.client()
     client.sends(request("GET /stream", minor=minor))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, *fields), b"3\r\nabc\r\n")
+    mlflow.sends(response(200, *fields), b"3\r\nabc\r\n")
     assert callable(die)
     die(mlflow)
 
@@ -88,15 +88,15 @@ def test_mlflow_that_leaves_within_its_answer(
 
 
 @pytest.mark.parametrize("die", [Peer.resets, Peer.finishes])
-def test_mlflow_that_leaves_after_its_answer(die: object, dialogue: Dialogue) -> None:
+def test_mlflow_that_leaves_after_its_response(die: object, dialogue: Dialogue) -> None:
     client, mlflow = asks(dialogue)
-    mlflow.sends(answer(200, body=b"whole"))
+    mlflow.sends(response(200, body=b"whole"))
     assert callable(die)
     die(mlflow)
     assert dialogue.pool.size == 0
     assert client.end() is End.OPEN
     client.sends(request("POST /length", body=b"x"))
-    dialogue.mlflow_accepts().sends(answer(200))
+    dialogue.mlflow_accepts().sends(response(200))
     assert [outcome.status for outcome in dialogue.outcomes()] == [200, 200]
 
 
@@ -120,7 +120,7 @@ def test_mlflow_that_leaves_after_its_answer(die: object, dialogue: Dialogue) ->
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\n",
     ],
 )
-def test_an_answer_that_is_none(junk: bytes, dialogue: Dialogue) -> None:
+def test_a_response_that_is_none(junk: bytes, dialogue: Dialogue) -> None:
     client, mlflow = asks(dialogue)
     mlflow.sends(junk)
     refused = Message.of(client.received())
@@ -131,16 +131,16 @@ def test_an_answer_that_is_none(junk: bytes, dialogue: Dialogue) -> None:
     assert (mlflow.end(), client.end()) == (End.CUT, End.OPEN)
 
 
-def test_a_broken_chunk_cuts_the_answer(dialogue: Dialogue) -> None:
+def test_a_broken_chunk_cuts_the_response(dialogue: Dialogue) -> None:
     client, mlflow = asks(dialogue)
-    mlflow.sends(answer(200, CHUNKED), b"3\r\nabc\r\n", b"zz\r\n")
+    mlflow.sends(response(200, CHUNKED), b"3\r\nabc\r\n", b"zz\r\n")
     assert (mlflow.end(), client.end()) == (End.CUT, End.CUT)
     assert dialogue.outcome().reason is Reason.UPSTREAM_ERROR
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2, 3])
 @pytest.mark.parametrize(("size", "passes"), [(2000, True), (2001, False)])
-def test_the_length_of_an_answers_head_is_bounded(size: int, passes: bool, missing: int) -> None:
+def test_the_length_of_a_responses_head_is_bounded(size: int, passes: bool, missing: int) -> None:
     """Whether it passes does not depend on how it arrives."""
     dialogue = Dialogue(Limits(head_bytes=ByteSize(2000)))
     client, mlflow = asks(dialogue)
@@ -186,7 +186,7 @@ def test_a_safe_request_on_a_stale_connection_is_sent_again(
 
     assert first
     assert mlflow.received() == first
-    mlflow.sends(answer(200, body=b"found"))
+    mlflow.sends(response(200, body=b"found"))
     assert client.received().endswith(b"found")
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.attempts) == (Reason.OK, 2)
@@ -197,10 +197,10 @@ def test_a_safe_request_on_a_stale_connection_is_sent_again(
 def test_a_connection_that_has_served_may_be_stale(dialogue: Dialogue) -> None:
     """That MLflow closes what rests is not held against it."""
     client, stale = asks(dialogue, "GET /safe")
-    stale.sends(answer(200))
+    stale.sends(response(200))
     client.sends(request("GET /safe"))
     stale.finishes()
-    dialogue.mlflow_accepts().sends(answer(200))
+    dialogue.mlflow_accepts().sends(response(200))
     assert [outcome.attempts for outcome in dialogue.outcomes()] == [1, 2]
     (endpoint,) = dialogue.balancer.snapshot().endpoints
     counted = {result: count for result, count in endpoint.results.items() if count}
@@ -217,7 +217,7 @@ def test_what_is_still_to_come_of_a_body_follows_what_is_sent_again(dialogue: Di
     mlflow = dialogue.mlflow_accepts()
 
     assert Message.of(mlflow.received()).rest == b"search"
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert dialogue.outcome().bytes_in == 6
 
 
@@ -245,11 +245,11 @@ def test_what_may_be_executed_twice_is_sent_again_until_attempts_are_spent(
     assert (dialogue.pool.pending, dialogue.outcome().attempts) == ([], attempts)
 
 
-def test_an_answer_that_has_begun_is_no_reason_to_send_again(dialogue: Dialogue) -> None:
+def test_a_response_that_has_begun_is_no_reason_to_send_again(dialogue: Dialogue) -> None:
     stale = dialogue.mlflow_is_idle()
     client = dialogue.client()
     client.sends(request("GET /safe"))
-    stale.sends(answer(200, "Content-Length: 5"), b"ab")
+    stale.sends(response(200, "Content-Length: 5"), b"ab")
     stale.resets()
     assert client.end() is End.CUT
     assert dialogue.outcome().attempts == 1
@@ -305,7 +305,7 @@ def test_an_invitation_is_not_repeated(dialogue: Dialogue) -> None:
     assert client.received().count(b"100 Continue") == 1
     client.sends(b"body")
     assert Message.of(mlflow.received()).rest == b"body"
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert client.received().startswith(b"HTTP/1.1 200 ")
 
 
@@ -319,13 +319,13 @@ def test_a_second_connection_that_is_refused_ends_the_request(dialogue: Dialogue
     assert (dialogue.outcome().attempts, client.end()) == (2, End.OPEN)
 
 
-# --- interim answers -----------------------------------------------------------------------------
+# --- interim responses ---------------------------------------------------------------------------
 
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_interim_answers_are_bounded_in_number(at_once: bool, dialogue: Dialogue) -> None:
+def test_interim_responses_are_bounded_in_number(at_once: bool, dialogue: Dialogue) -> None:
     client, mlflow = asks(dialogue)
     mlflow.sends(*([INTERIM * MAX_INTERIM] if at_once else [INTERIM] * MAX_INTERIM))
     assert client.received() == b""
@@ -337,13 +337,13 @@ def test_interim_answers_are_bounded_in_number(at_once: bool, dialogue: Dialogue
 def test_each_request_may_have_some(dialogue: Dialogue) -> None:
     client, mlflow = asks(dialogue)
     for _ in range(3):
-        mlflow.sends(INTERIM * MAX_INTERIM, answer(200, body=b"whole"))
+        mlflow.sends(INTERIM * MAX_INTERIM, response(200, body=b"whole"))
         assert client.received().endswith(b"whole")
         client.sends(request("GET /stream"))
     dialogue.outcomes()
 
 
-def test_an_interim_answer_is_no_sign_of_life() -> None:
+def test_an_interim_response_is_no_sign_of_life() -> None:
     """One a minute would keep a client waiting for hours."""
     dialogue = Dialogue(settings=Upstream(silence_timeout=100))
     client, mlflow = asks(dialogue)

@@ -8,7 +8,7 @@ import pytest
 
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import Message, answer, request
+from headgate.testing.messages import Message, request, response
 from headgate.testing.pool import ScriptedPool
 from headgate.testing.transport import End, Peer
 from headgate.wire.forward import CONTINUE
@@ -43,7 +43,7 @@ def test_nothing_was_sent_so_any_request_goes_elsewhere(
     assert client.is_read()
     client.sends(b"def")
     assert Message.of(mlflow.received()).rest == b"abcdef"
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.attempts) == (Reason.OK, 2)
     assert outcome.endpoint == elsewhere.name
@@ -58,7 +58,7 @@ def test_a_body_is_invited_by_the_first_endpoint_that_accepts(dialogue: Dialogue
 
     client.sends(b"body")
     assert Message.of(mlflow.received()).rest == b"body"
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert dialogue.outcome().attempts == 2
 
 
@@ -74,7 +74,7 @@ def test_a_body_is_invited_once(dialogue: Dialogue) -> None:
     assert client.received() == b""
     client.sends(b"body")
     assert Message.of(second.received()).rest == b"body"
-    second.sends(answer(200))
+    second.sends(response(200))
     assert dialogue.outcome().attempts == 2
 
 
@@ -112,7 +112,7 @@ def test_a_safe_request_goes_elsewhere_when_it_is_lost(die: object, dialogue: Di
     second = dialogue.mlflow_accepts()
     assert second.received().replace(b":5001", b":5000") == sent.replace(b":5001", b":5000")
     assert second.received() == b""
-    second.sends(answer(200))
+    second.sends(response(200))
     assert dialogue.outcome().reason is Reason.OK
 
 
@@ -124,7 +124,7 @@ def test_a_sweep_may_send_the_next_request_to_an_endpoint_that_is_new(dialogue: 
     dialogue.passes(dialogue.settings.silence_timeout + 1)
     assert client.received().startswith(b"HTTP/1.1 504 ")
     assert [pool.pending != [] for pool in dialogue.pools].count(True) == 1
-    dialogue.mlflow_accepts().sends(answer(200))
+    dialogue.mlflow_accepts().sends(response(200))
     assert [outcome.status for outcome in dialogue.outcomes()] == [504, 200]
 
 

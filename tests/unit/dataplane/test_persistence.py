@@ -10,7 +10,7 @@ from pydantic import ByteSize
 from headgate.config import Limits
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import Message, answer, request
+from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import End
 
 LARGE = b"x" * 300_000  # more than what may wait for a client
@@ -20,9 +20,9 @@ def test_both_connections_serve_request_after_request(dialogue: Dialogue) -> Non
     client = dialogue.client()
     client.sends(request("GET /stream/1"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, body=b"one"))
+    mlflow.sends(response(200, body=b"one"))
     client.sends(request("GET /stream/2"))
-    mlflow.sends(answer(200, body=b"two"))
+    mlflow.sends(response(200, body=b"two"))
 
     assert mlflow.received().count(b"GET /stream/") == 2
     assert client.received().count(b"HTTP/1.1 200 OK") == 2
@@ -44,16 +44,16 @@ def test_pipelined_requests_are_answered_in_order(dialogue: Dialogue) -> None:
     assert Message.of(mlflow.received()).line == b"GET /stream/1 HTTP/1.1"
     assert client.received() == b""
 
-    mlflow.sends(answer(200, body=b"one"))
-    answers = client.received()
-    assert answers.index(b"\r\n\r\none") < answers.index(b"401 Unauthorized")
+    mlflow.sends(response(200, body=b"one"))
+    responses = client.received()
+    assert responses.index(b"\r\n\r\none") < responses.index(b"401 Unauthorized")
     third = Message.of(mlflow.received())
     assert (third.line, third.rest) == (b"POST /length/3 HTTP/1.1", b"three")
 
-    mlflow.sends(answer(200, body=b"three"))
+    mlflow.sends(response(200, body=b"three"))
     assert client.received().endswith(b"three")
     assert Message.of(mlflow.received()).line == b"GET /stream/4 HTTP/1.1"
-    mlflow.sends(answer(204))
+    mlflow.sends(response(204))
     assert client.received().startswith(b"HTTP/1.1 204 ")
     assert [outcome.status for outcome in dialogue.outcomes()] == [200, 401, 200, 204]
 
@@ -99,7 +99,7 @@ def test_connection_close_is_obeyed_and_announced(dialogue: Dialogue) -> None:
     client.sends(request("GET /stream", "Connection: close"))
     mlflow = dialogue.mlflow_accepts()
     assert b"connection" not in Message.of(mlflow.received()).fields
-    mlflow.sends(answer(200, body=b"last"))
+    mlflow.sends(response(200, body=b"last"))
 
     last = Message.of(client.received())
     assert (last.fields[b"connection"], last.rest) == (b"close", b"last")
@@ -116,7 +116,7 @@ def test_nothing_is_done_about_a_request_after_one_that_closes(
     client = dialogue.client()
     client.sends(request(f"GET {path}", "Connection: close") + request("POST /length", body=b"x"))
     if path == "/stream":
-        mlflow.sends(answer(200))
+        mlflow.sends(response(200))
 
     assert b"POST" not in mlflow.received()
     assert len(dialogue.gate.decided) == 1
@@ -133,7 +133,7 @@ def test_the_version_decides_what_silence_about_the_connection_means(
     client = dialogue.client()
     fields = [f"Connection: {connection}"] if connection else []
     client.sends(request("GET /stream", *fields, minor=minor))
-    dialogue.mlflow_accepts().sends(answer(200, body=b"here"))
+    dialogue.mlflow_accepts().sends(response(200, body=b"here"))
     got = Message.of(client.received())
 
     keeps = "close" not in connection and (minor == 1 or bool(connection))
@@ -150,7 +150,7 @@ def test_a_request_in_many_reads_is_one_request(dialogue: Dialogue) -> None:
     client.sends(*(whole[at : at + 1] for at in range(len(whole))))
     mlflow = dialogue.mlflow_accepts()
     assert mlflow.received().endswith(b"\r\nContent-Length: 4\r\n\r\nbody")
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     dialogue.outcome()
 
 
@@ -194,7 +194,7 @@ def test_a_kept_connection_is_believed_as_the_configuration_in_force_says(
         dialogue.plane.configure(dialogue.gate, dialogue.limits, trusted)
         client.sends(request("GET /stream", "X-Forwarded-For: 198.51.100.7"))
         chains.append(Message.of(mlflow.received()).fields[b"x-forwarded-for"])
-        mlflow.sends(answer(200))
+        mlflow.sends(response(200))
     assert chains == [b"192.0.2.1", b"198.51.100.7, 192.0.2.1", b"192.0.2.1"]
 
 
@@ -232,7 +232,7 @@ def test_a_bare_lf_and_too_long_a_head(size: int, status: int) -> None:
 
 
 def test_what_is_no_request_is_answered_although_more_of_it_comes(dialogue: Dialogue) -> None:
-    """An unread byte would reset the answer away."""
+    """An unread byte would reset the response away."""
     client = dialogue.client()
     client.sends(b"nonsense\r\n\r\n")
     assert client.received().startswith(b"HTTP/1.1 400 ")
@@ -243,13 +243,13 @@ def test_what_is_no_request_is_answered_although_more_of_it_comes(dialogue: Dial
     assert dialogue.outcome().reason is Reason.REQUEST_MALFORMED
 
 
-def test_an_answer_that_is_not_read_holds_the_requests_behind_it(dialogue: Dialogue) -> None:
-    """Else a client that never reads would fill memory with answers."""
+def test_a_response_that_is_not_read_holds_the_requests_behind_it(dialogue: Dialogue) -> None:
+    """Else a client that never reads would fill memory with responses."""
     mlflow = dialogue.mlflow_is_idle()
     client = dialogue.client()
     client.stops_reading()
     client.sends(request("GET /stream/1"))
-    mlflow.sends(answer(200, body=LARGE))
+    mlflow.sends(response(200, body=LARGE))
     for _ in range(4):
         client.sends(request("GET /refused") * 1000)
     assert len(dialogue.gate.decided) == 1
@@ -260,7 +260,7 @@ def test_an_answer_that_is_not_read_holds_the_requests_behind_it(dialogue: Dialo
     assert client.received().count(b"401 Unauthorized") == 4000
 
 
-def test_answers_of_the_gate_itself_do_not_pile_up_either(dialogue: Dialogue) -> None:
+def test_responses_of_the_gate_itself_do_not_pile_up_either(dialogue: Dialogue) -> None:
     """A stranger sends without an end and never reads."""
     client = dialogue.client()
     client.stops_reading()
@@ -273,32 +273,32 @@ def test_answers_of_the_gate_itself_do_not_pile_up_either(dialogue: Dialogue) ->
     assert client.end() is End.CUT
 
 
-def test_a_kept_connection_is_closed_when_its_answer_said_so(dialogue: Dialogue) -> None:
+def test_a_kept_connection_is_closed_when_its_response_said_so(dialogue: Dialogue) -> None:
     """MLflow's `Connection: close` ends its own connection, not the client's."""
     client = dialogue.client()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, "Connection: close", body=b"bye"))
+    mlflow.sends(response(200, "Connection: close", body=b"bye"))
 
     assert b"connection" not in Message.of(client.received()).fields
     assert (client.end(), mlflow.closed(), dialogue.pool.idle) == (End.OPEN, True, 0)
 
 
-def test_an_answer_with_more_behind_it_does_not_leave_its_connection_for_others(
+def test_a_response_with_more_behind_it_does_not_leave_its_connection_for_others(
     dialogue: Dialogue,
 ) -> None:
-    """What follows would be taken for the answer to the next request."""
+    """What follows would be taken for the response to the next request."""
     client = dialogue.client()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, body=b"mine") + answer(200, body=b"not mine"))
+    mlflow.sends(response(200, body=b"mine") + response(200, body=b"not mine"))
 
     assert client.received().endswith(b"\r\n\r\nmine")
     assert (mlflow.closed(), dialogue.pool.size) == (True, 0)
 
 
-def test_an_answer_to_nothing_ends_an_idle_connection(dialogue: Dialogue) -> None:
+def test_a_response_to_nothing_ends_an_idle_connection(dialogue: Dialogue) -> None:
     mlflow = dialogue.mlflow_is_idle()
-    mlflow.sends(answer(408, "Connection: close"))
+    mlflow.sends(response(408, "Connection: close"))
 
     assert (mlflow.closed(), dialogue.pool.size) == (True, 0)

@@ -9,7 +9,7 @@ from headgate.config import Limits
 from headgate.dataplane.request_body import REPLAY_BYTES, RequestBody
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import Message, answer, chunked, request
+from headgate.testing.messages import Message, chunked, request, response
 from headgate.testing.transport import End
 from headgate.wire.request_fields import CHUNKED as CHUNKED_LENGTH
 
@@ -31,7 +31,7 @@ def test_a_body_of_known_length_is_streamed_with_it(path: str, dialogue: Dialogu
 
     client.sends(b"def")
     assert mlflow.received() == b"def"
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert dialogue.outcome().bytes_in == 6
 
 
@@ -43,7 +43,7 @@ def test_an_absent_body_is_framed_where_mlflow_expects_one(
     client.sends(request(f"{method} /length"))
     mlflow = dialogue.mlflow_accepts()
     assert (b"content-length" in Message.of(mlflow.received()).fields) is framed
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
 
 
 def test_a_chunked_body_is_chunked_again_where_mlflow_streams(dialogue: Dialogue) -> None:
@@ -58,7 +58,7 @@ def test_a_chunked_body_is_chunked_again_where_mlflow_streams(dialogue: Dialogue
 
     client.sends(b"e\r\n0\r\nX-Trailer: dropped\r\n\r\n")
     assert mlflow.received() == b"1\r\ne\r\n0\r\n\r\n"
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert dialogue.outcome().bytes_in == 5
     assert dialogue.pool.idle == 1
 
@@ -68,7 +68,7 @@ def test_a_whole_chunked_body_is_sent_on_when_mlflow_accepts(dialogue: Dialogue)
     client.sends(request("PUT /stream", CHUNKED, body=chunked(b"abc", b"de")))
     mlflow = dialogue.mlflow_accepts()
     assert mlflow.received().endswith(b"\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert dialogue.pool.idle == 1
 
 
@@ -77,11 +77,11 @@ def test_an_empty_chunked_body_is_one(dialogue: Dialogue) -> None:
     client.sends(request("PUT /stream", CHUNKED), chunked(), request("POST /length", CHUNKED))
     mlflow = dialogue.mlflow_accepts()
     assert Message.of(mlflow.received()).rest == b"0\r\n\r\n"
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     client.sends(chunked())
     got = Message.of(mlflow.received())
     assert (got.fields[b"content-length"], got.rest) == (b"0", b"")
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert [outcome.status for outcome in dialogue.outcomes()] == [200, 200]
 
 
@@ -94,7 +94,7 @@ def test_a_chunked_body_is_collected_where_mlflow_would_drop_it(dialogue: Dialog
     got = Message.of(mlflow.received())
     assert b"transfer-encoding" not in got.fields
     assert (got.fields[b"content-length"], got.rest) == (b"5", b"abcde")
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert dialogue.outcome().bytes_in == 5
     assert client.end() is End.OPEN
 
@@ -122,7 +122,7 @@ def test_a_collected_body_of_just_the_limit_passes() -> None:
     client.sends(request("POST /length", CHUNKED, body=chunked(b"x" * 500, b"x" * 500)))
     mlflow = dialogue.mlflow_accepts()
     assert Message.of(mlflow.received()).fields[b"content-length"] == b"1000"
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     dialogue.ends()
 
 
@@ -144,11 +144,11 @@ def test_a_body_that_breaks_its_framing_never_ends_well_at_mlflow(
     assert client.end() is End.FINISHED
 
 
-def test_a_body_that_breaks_its_framing_cuts_an_answer_under_way(dialogue: Dialogue) -> None:
+def test_a_body_that_breaks_its_framing_cuts_a_response_under_way(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("PUT /stream", CHUNKED), b"3\r\nabc\r\n")
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, "Content-Length: 10"), b"12345")
+    mlflow.sends(response(200, "Content-Length: 10"), b"12345")
     client.sends(b"no chunk\r\n")
 
     assert (client.end(), mlflow.end()) == (End.CUT, End.CUT)
@@ -173,7 +173,7 @@ def test_a_body_is_invited_when_mlflow_can_take_it(
 
     client.sends(b"body" if fields != (CHUNKED,) else chunked(b"body"))
     assert b"body" in mlflow.received()
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert client.received().startswith(b"HTTP/1.1 200 ")
     assert client.end() is End.OPEN
 
@@ -183,7 +183,7 @@ def test_a_body_to_be_collected_is_invited_at_once(dialogue: Dialogue) -> None:
     client.sends(request("POST /length", CHUNKED, EXPECT))
     assert client.received() == CONTINUE
     client.sends(chunked(b"body"))
-    dialogue.mlflow_accepts().sends(answer(200))
+    dialogue.mlflow_accepts().sends(response(200))
     assert client.received().startswith(b"HTTP/1.1 200 ")
 
 
@@ -214,7 +214,7 @@ def test_a_body_that_comes_uninvited_needs_no_invitation(body: bytes, dialogue: 
     client.sends(request("PUT /stream", "Content-Length: 4", EXPECT) + body)
     mlflow = dialogue.mlflow_accepts()
     assert client.received() == b""
-    mlflow.sends(answer(100), answer(200))
+    mlflow.sends(response(100), response(200))
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_refused_body_that_is_short_is_read_over(size: int, dialogue: Dialogue
     client.sends(b"x" * (size - 1), b"x" + request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
     assert Message.of(mlflow.received()).line == b"GET /stream HTTP/1.1"
-    mlflow.sends(answer(200, body=b"fine"))
+    mlflow.sends(response(200, body=b"fine"))
     assert client.received().endswith(b"fine")
     refused_outcome, _ = dialogue.outcomes()
     assert (refused_outcome.reason, refused_outcome.status) == (Reason.UNAUTHENTICATED, 401)
@@ -255,7 +255,7 @@ def test_a_refused_body_that_is_short_is_read_over(size: int, dialogue: Dialogue
 def test_a_refused_body_that_is_long_ends_the_connection_gently(
     body: str, path: str, dialogue: Dialogue
 ) -> None:
-    """The answer is delivered although the client is still sending; its body is no request."""
+    """The response is delivered although the client is still sending; its body is no request."""
     client = dialogue.client()
     client.sends(request(f"POST {path}", body))
     assert Message.of(client.received()).fields[b"connection"] == b"close"
@@ -270,11 +270,11 @@ def test_a_refused_body_that_is_long_ends_the_connection_gently(
     dialogue.outcome()
 
 
-def test_an_early_answer_is_delivered_while_the_body_still_comes(dialogue: Dialogue) -> None:
+def test_an_early_response_is_delivered_while_the_body_still_comes(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("PUT /stream", "Content-Length: 1000000"), b"x" * 1000)
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(400, "Content-Length: 6"), b"too")
+    mlflow.sends(response(400, "Content-Length: 6"), b"too")
     got = Message.of(client.received())
     assert (got.fields[b"connection"], got.rest) == (b"close", b"too")
 
@@ -292,14 +292,14 @@ def test_an_early_answer_is_delivered_while_the_body_still_comes(dialogue: Dialo
     assert (outcome.reason, outcome.status, outcome.bytes_in) == (Reason.OK, 400, 2000)
 
 
-def test_an_early_answer_is_delivered_to_a_client_that_had_to_wait(dialogue: Dialogue) -> None:
+def test_an_early_response_is_delivered_to_a_client_that_had_to_wait(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("PUT /stream", "Content-Length: 1000000"))
     mlflow = dialogue.mlflow_accepts()
     mlflow.stops_reading()
     client.sends(b"x" * 400_000)
     assert not client.is_read()
-    mlflow.sends(answer(400, body=b"no"))
+    mlflow.sends(response(400, body=b"no"))
 
     assert client.received().endswith(b"no")
     assert client.end() is End.FINISHED
@@ -308,13 +308,13 @@ def test_an_early_answer_is_delivered_to_a_client_that_had_to_wait(dialogue: Dia
     assert client.closed()
 
 
-def test_a_body_that_ends_before_its_answer_does_saves_mlflows_connection(
+def test_a_body_that_ends_before_its_response_does_saves_mlflows_connection(
     dialogue: Dialogue,
 ) -> None:
     client = dialogue.client()
     client.sends(request("PUT /stream", "Content-Length: 6"), b"abc")
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, "Content-Length: 6"), b"123")
+    mlflow.sends(response(200, "Content-Length: 6"), b"123")
     client.sends(b"def")
     mlflow.sends(b"456")
     assert dialogue.pool.idle == 1

@@ -1,4 +1,4 @@
-"""Answers on their way to the client: framing, what has no body, interim answers."""
+"""Answers on their way to the client: framing, what has no body, interim responses."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import Message, answer, chunked, request
+from headgate.testing.messages import Message, chunked, request, response
 from headgate.testing.transport import End, Peer
 
 CHUNKED = "Transfer-Encoding: chunked"
 
 
 def exchange(dialogue: Dialogue, line: str = "GET /stream", *, minor: int = 1) -> tuple[Peer, Peer]:
-    """A client that waits for its answer, and MLflow that is to give it."""
+    """A client that waits for its response, and MLflow that is to give it."""
     client = dialogue.client()
     fields = () if minor else ("Connection: keep-alive",)
     client.sends(request(line, *fields, minor=minor))
@@ -25,7 +25,7 @@ def exchange(dialogue: Dialogue, line: str = "GET /stream", *, minor: int = 1) -
 @pytest.mark.parametrize("minor", [0, 1])
 def test_a_length_stays_a_length(minor: int, dialogue: Dialogue) -> None:
     client, mlflow = exchange(dialogue, minor=minor)
-    mlflow.sends(answer(200, body=b"body"))
+    mlflow.sends(response(200, body=b"body"))
     got = Message.of(client.received())
 
     assert (got.fields[b"content-length"], got.rest) == (b"4", b"body")
@@ -36,7 +36,7 @@ def test_a_length_stays_a_length(minor: int, dialogue: Dialogue) -> None:
 
 def test_chunks_stay_chunks(dialogue: Dialogue) -> None:
     client, mlflow = exchange(dialogue)
-    mlflow.sends(answer(200, CHUNKED), b"3;ext\r\nabc\r\n")
+    mlflow.sends(response(200, CHUNKED), b"3;ext\r\nabc\r\n")
     got = Message.of(client.received())
     assert (got.fields[b"transfer-encoding"], got.rest) == (b"chunked", b"3\r\nabc\r\n")
 
@@ -49,7 +49,7 @@ def test_chunks_stay_chunks(dialogue: Dialogue) -> None:
 
 def test_server_sent_events_are_passed_on_one_by_one(dialogue: Dialogue) -> None:
     client, mlflow = exchange(dialogue)
-    mlflow.sends(answer(200, "Content-Type: text/event-stream", CHUNKED))
+    mlflow.sends(response(200, "Content-Type: text/event-stream", CHUNKED))
     client.received()
     for number in range(3):
         event = b"data: %d\n\n" % number
@@ -62,7 +62,7 @@ def test_server_sent_events_are_passed_on_one_by_one(dialogue: Dialogue) -> None
 
 def test_http_1_0_is_sent_no_chunks(dialogue: Dialogue) -> None:
     client, mlflow = exchange(dialogue, minor=0)
-    mlflow.sends(answer(200, CHUNKED), chunked(b"abc", b"de"))
+    mlflow.sends(response(200, CHUNKED), chunked(b"abc", b"de"))
     got = Message.of(client.received())
 
     assert b"transfer-encoding" not in got.fields
@@ -73,7 +73,7 @@ def test_http_1_0_is_sent_no_chunks(dialogue: Dialogue) -> None:
 
 @pytest.mark.parametrize("minor", [0, 1])
 @pytest.mark.parametrize("mlflows_minor", [0, 1])
-def test_an_answer_that_ends_with_its_connection(
+def test_a_response_that_ends_with_its_connection(
     minor: int, mlflows_minor: int, dialogue: Dialogue
 ) -> None:
     client, mlflow = exchange(dialogue, minor=minor)
@@ -91,7 +91,7 @@ def test_an_answer_that_ends_with_its_connection(
 
 @pytest.mark.parametrize("breaks", [Peer.resets, Peer.vanishes])
 @pytest.mark.parametrize("minor", [0, 1])
-def test_an_answer_that_ends_with_its_connection_breaking_is_no_whole_one(
+def test_a_response_that_ends_with_its_connection_breaking_is_no_whole_one(
     minor: int, breaks: Callable[[Peer], None], dialogue: Dialogue
 ) -> None:
     client, mlflow = exchange(dialogue, minor=minor)
@@ -137,7 +137,7 @@ def test_a_head_is_asked_of_mlflow_as_a_get(status: int, minor: int, dialogue: D
     """Its query would be ignored otherwise; a short body is read over."""
     client, mlflow = exchange(dialogue, "HEAD /stream?a=1", minor=minor)
     assert mlflow.received().startswith(b"GET /stream?a=1 HTTP/1.1\r\n")
-    mlflow.sends(answer(status, body=b"body")[:-2])
+    mlflow.sends(response(status, body=b"body")[:-2])
     assert dialogue.outcomes() == []
     mlflow.sends(b"dy")
     got = Message.of(client.received())
@@ -167,12 +167,12 @@ def test_of_a_long_body_nothing_is_read(
     assert dialogue.outcome().reason is Reason.OK
 
 
-def test_interim_answers_stay_here(dialogue: Dialogue) -> None:
+def test_interim_responses_stay_here(dialogue: Dialogue) -> None:
     """They answer what the gate asked, and it asked for none (RFC 9110 section 15.2)."""
     client, mlflow = exchange(dialogue)
     mlflow.sends(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
     assert client.received() == b""
-    mlflow.sends(b"HTTP/1.1 100 Continue\r\n\r\n" + answer(200, body=b"final"))
+    mlflow.sends(b"HTTP/1.1 100 Continue\r\n\r\n" + response(200, body=b"final"))
     assert client.received().startswith(b"HTTP/1.1 200 OK\r\n")
     assert dialogue.outcome().status == 200
 
@@ -202,20 +202,20 @@ def test_a_refusal_tells_http_1_0_that_its_connection_is_kept(
 
 
 def test_one_body_in_one_read_is_one_write(dialogue: Dialogue) -> None:
-    """Head and body of a small answer leave together: a second packet would wait for an ack."""
+    """Head and body of a small response leave together: a second packet would wait for an ack."""
     client, mlflow = exchange(dialogue)
-    mlflow.sends(answer(200, CHUNKED, body=chunked(b"abc")))
+    mlflow.sends(response(200, CHUNKED, body=chunked(b"abc")))
     assert Message.of(client.received()).rest == chunked(b"abc")
 
 
 def test_a_redirect_of_mlflows_own_points_at_the_gate(dialogue: Dialogue) -> None:
     client, mlflow = exchange(dialogue)
-    mlflow.sends(answer(308, "Location: http://127.0.0.1:5000/elsewhere?x"))
+    mlflow.sends(response(308, "Location: http://127.0.0.1:5000/elsewhere?x"))
     got = Message.of(client.received())
     assert got.fields[b"location"] == b"http://gate.example/elsewhere?x"
 
 
 def test_repeated_fields_keep_their_order(dialogue: Dialogue) -> None:
     client, mlflow = exchange(dialogue)
-    mlflow.sends(answer(200, "Vary: b", "X-A: 1", "Vary: a", body=b"x"))
+    mlflow.sends(response(200, "Vary: b", "X-A: 1", "Vary: a", body=b"x"))
     assert b"Vary: b\r\nX-A: 1\r\nVary: a\r\n" in client.received()

@@ -11,7 +11,7 @@ from headgate.errors import Refusal
 from headgate.model import Operation, Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL, STREAM
-from headgate.testing.messages import Message, answer, request
+from headgate.testing.messages import Message, request, response
 from headgate.wire.request import Request
 
 BAD = b"!"
@@ -62,7 +62,7 @@ def test_a_good_body_passes_as_it_comes(dialogue: Dialogue) -> None:
     assert (got.fields[b"content-length"], got.rest) == (b"6", b"abc")
     client.sends(b"def")
     assert mlflow.received() == b"def"
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert dialogue.outcome().bytes_in == 6
     client.sends(request("GET /stream"))
     assert client.received()
@@ -109,7 +109,7 @@ def test_what_takes_long_is_done_in_turns_and_the_client_waits(dialogue: Dialogu
     assert scan.steps >= 999 // Scan.STEP
     client.sends(body[999:])
     assert mlflow.received() == body[999:]
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert dialogue.outcome().status == 200
 
 
@@ -148,7 +148,7 @@ def test_a_chunked_body_that_is_collected_is_looked_at_too(bad: bool, dialogue: 
         mlflow = dialogue.mlflow_accepts()
         got = Message.of(mlflow.received())
         assert (got.fields[b"content-length"], got.rest) == (b"4", b"abcd")
-        mlflow.sends(answer(200))
+        mlflow.sends(response(200))
     dialogue.outcome()
 
 
@@ -193,7 +193,7 @@ def test_however_it_is_cut_all_of_a_good_body_arrives_and_no_whole_bad_one(
         assert len(rest) < len(body) if framed else not rest.endswith(LAST)
     else:
         assert unchunked(rest) == body if not framed else rest == body
-        mlflow.sends(answer(200))
+        mlflow.sends(response(200))
     dialogue.outcome()
     dialogue.ends()
 

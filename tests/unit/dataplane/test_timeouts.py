@@ -7,7 +7,7 @@ import pytest
 from headgate.config import Limits, Upstream
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import Message, answer, request
+from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import End, Peer
 
 LARGE = b"x" * 300_000  # more than what may wait for a client
@@ -16,12 +16,12 @@ PART = b"x" * 10_000  # enough of a body to be served on
 
 @pytest.fixture
 def download(dialogue: Dialogue) -> tuple[Peer, Peer]:
-    """A client that has stopped to read its answer, of which a part is still missing."""
+    """A client that has stopped to read its response, of which a part is still missing."""
     client = dialogue.client()
     client.stops_reading()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, "Content-Length: 400000"), LARGE)
+    mlflow.sends(response(200, "Content-Length: 400000"), LARGE)
     return client, mlflow
 
 
@@ -73,7 +73,7 @@ def test_a_kept_connection_may_rest_for_a_while(dialogue: Dialogue) -> None:
 
 
 @pytest.mark.parametrize("size", [300_000, 30_000_000])
-def test_a_connection_rests_no_longer_because_its_answer_was_large(
+def test_a_connection_rests_no_longer_because_its_response_was_large(
     size: int, dialogue: Dialogue
 ) -> None:
     """The waits for a slow reader and for its next request do not disturb each other."""
@@ -81,7 +81,7 @@ def test_a_connection_rests_no_longer_because_its_answer_was_large(
     client.stops_reading()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, f"Content-Length: {size}"))
+    mlflow.sends(response(200, f"Content-Length: {size}"))
     sent = 0
     while sent < size:
         mlflow.sends(b"x" * 300_000)
@@ -126,12 +126,12 @@ def test_a_body_that_trickles_is_given_up(dialogue: Dialogue) -> None:
 
 
 def test_a_client_that_reads_slowly_must_still_send(dialogue: Dialogue) -> None:
-    """Its answer began before its body was complete."""
+    """Its response began before its body was complete."""
     client = dialogue.client()
     client.stops_reading()
     client.sends(request("PUT /stream", "Content-Length: 100000"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, "Content-Length: 300001"), LARGE)
+    mlflow.sends(response(200, "Content-Length: 300001"), LARGE)
     client.reads()
     dialogue.passes(dialogue.limits.body_timeout + 1)
     assert (client.end(), mlflow.end()) == (End.CUT, End.CUT)
@@ -148,7 +148,7 @@ def test_a_client_that_reads_slowly_need_not_send_what_mlflow_does_not_take(
     mlflow.stops_reading()
     client.sends(LARGE)
     assert not client.is_read()
-    mlflow.sends(answer(200, "Content-Length: 300001"), LARGE)
+    mlflow.sends(response(200, "Content-Length: 300001"), LARGE)
     client.reads()
     dialogue.passes(dialogue.limits.body_timeout * 3)
     assert client.end() is End.OPEN
@@ -212,7 +212,7 @@ def test_a_reader_that_does_not_move_is_cut_off(
 def test_a_reader_that_hardly_moves_is_cut_off(
     dialogue: Dialogue, download: tuple[Peer, Peer]
 ) -> None:
-    """A byte now and then would hold an answer, and MLflow's connection, for days."""
+    """A byte now and then would hold a response, and MLflow's connection, for days."""
     client, _ = download
     for _ in range(3):
         dialogue.passes(dialogue.limits.body_timeout - 1)
@@ -224,13 +224,13 @@ def test_a_reader_that_hardly_moves_is_cut_off(
 
 @pytest.mark.parametrize("fields", [(), ("Connection: close",)])
 @pytest.mark.parametrize("size", [200_000, 300_000])
-def test_a_whole_answer_that_nobody_reads_does_not_hold_its_connection_for_ever(
+def test_a_whole_response_that_nobody_reads_does_not_hold_its_connection_for_ever(
     size: int, fields: tuple[str, ...], dialogue: Dialogue
 ) -> None:
     client = dialogue.client()
     client.stops_reading()
     client.sends(request("GET /stream", *fields))
-    dialogue.mlflow_accepts().sends(answer(200, body=b"x" * size))
+    dialogue.mlflow_accepts().sends(response(200, body=b"x" * size))
     assert dialogue.outcome().reason is Reason.OK
     dialogue.passes(dialogue.limits.keepalive_timeout + dialogue.limits.body_timeout + 3)
 
@@ -240,14 +240,14 @@ def test_a_whole_answer_that_nobody_reads_does_not_hold_its_connection_for_ever(
 
 @pytest.mark.parametrize("fields", [(), ("Connection: close",)])
 @pytest.mark.parametrize("size", [200_000, 300_000])
-def test_a_whole_answer_is_delivered_however_long_it_takes(
+def test_a_whole_response_is_delivered_however_long_it_takes(
     size: int, fields: tuple[str, ...], dialogue: Dialogue
 ) -> None:
-    """The wait for the next request begins when the answer has been taken."""
+    """The wait for the next request begins when the response has been taken."""
     client = dialogue.client()
     client.stops_reading()
     client.sends(request("GET /stream", *fields))
-    dialogue.mlflow_accepts().sends(answer(200, body=b"x" * size))
+    dialogue.mlflow_accepts().sends(response(200, body=b"x" * size))
     for _ in range(10):
         dialogue.passes(dialogue.limits.body_timeout - 1)
         client.reads(20_000)
@@ -272,12 +272,12 @@ def test_mlflow_may_take_its_time_but_not_for_ever() -> None:
     dialogue.ends()
 
 
-def test_every_piece_of_an_answer_gives_mlflow_new_time() -> None:
+def test_every_piece_of_a_response_gives_mlflow_new_time() -> None:
     dialogue = Dialogue(settings=Upstream(silence_timeout=100))
     client = dialogue.client()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, "Transfer-Encoding: chunked"))
+    mlflow.sends(response(200, "Transfer-Encoding: chunked"))
     for _ in range(5):
         dialogue.passes(99)
         mlflow.sends(b"1\r\nx\r\n")
@@ -299,7 +299,7 @@ def test_every_piece_of_a_body_gives_mlflow_new_time() -> None:
         dialogue.passes(40)
         client.sends(PART)
     dialogue.passes(40)
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert dialogue.outcome().reason is Reason.OK
     dialogue.ends()
 
@@ -314,7 +314,7 @@ def test_mlflow_has_new_time_when_it_takes_a_body_again() -> None:
     dialogue.passes(40)
     mlflow.reads()
     dialogue.passes(40)
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert dialogue.outcome().reason is Reason.OK
     dialogue.ends()
 
@@ -326,7 +326,7 @@ def test_mlflow_is_not_blamed_for_a_slow_client() -> None:
     client.stops_reading()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    mlflow.sends(answer(200, "Content-Length: 300001"), LARGE)
+    mlflow.sends(response(200, "Content-Length: 300001"), LARGE)
     for _ in range(10):
         dialogue.passes(50)
         client.reads(10_000)
@@ -362,13 +362,13 @@ def test_a_closing_connection_that_was_not_read_lingers_no_longer(dialogue: Dial
     assert client.closed()
 
 
-def test_a_closing_connection_whose_answer_is_read_late_lingers_no_longer(
+def test_a_closing_connection_whose_response_is_read_late_lingers_no_longer(
     dialogue: Dialogue,
 ) -> None:
     client = dialogue.client()
     client.stops_reading()
     client.sends(request("PUT /stream", "Content-Length: 1000000"))
-    dialogue.mlflow_accepts().sends(answer(400, body=LARGE))
+    dialogue.mlflow_accepts().sends(response(400, body=LARGE))
     assert not client.closed()
     dialogue.passes(10)
     client.reads()

@@ -6,7 +6,7 @@ import pytest
 
 from headgate.model import Reason
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import Message, answer, request
+from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import End
 
 
@@ -15,12 +15,12 @@ def test_mlflow_is_told_the_scheme(dialogue: Dialogue) -> None:
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
     assert Message.of(mlflow.received()).fields[b"x-forwarded-proto"] == b"https"
-    mlflow.sends(answer(307, "Location: http://127.0.0.1:5000/elsewhere"))
+    mlflow.sends(response(307, "Location: http://127.0.0.1:5000/elsewhere"))
     location = Message.of(client.received()).fields[b"location"]
     assert location == b"https://gate.example/elsewhere"
 
 
-@pytest.mark.parametrize("answered", [b"", answer(200, "Content-Length: 10") + b"12345"])
+@pytest.mark.parametrize("answered", [b"", response(200, "Content-Length: 10") + b"12345"])
 def test_a_client_that_ends_what_it_sends_has_left(answered: bytes, dialogue: Dialogue) -> None:
     client = dialogue.client(tls=True)
     client.sends(request("GET /stream") + request("GET /stream/2"))
@@ -36,7 +36,7 @@ def test_a_client_that_ends_what_it_sends_is_not_answered_further(dialogue: Dial
     client = dialogue.client(tls=True)
     client.stops_reading()
     client.sends(request("GET /stream") + request("POST /length", body=b"x"))
-    dialogue.mlflow_accepts().sends(answer(200, body=b"x" * 300_000))
+    dialogue.mlflow_accepts().sends(response(200, body=b"x" * 300_000))
     client.finishes()
     client.reads()
     assert client.end() is End.FINISHED
@@ -47,7 +47,7 @@ def test_a_client_that_ends_what_it_sends_is_not_answered_further(dialogue: Dial
 def test_a_refused_client_that_is_still_sending_is_read_for_a_while(
     fields: str, dialogue: Dialogue
 ) -> None:
-    """Closing at once would reset the answer away; the client closes once it has read it."""
+    """Closing at once would reset the response away; the client closes once it has read it."""
     client = dialogue.client(tls=True)
     client.sends(request("PUT /refused", fields))
     assert Message.of(client.received()).fields[b"connection"] == b"close"
@@ -72,6 +72,6 @@ def test_a_refused_client_that_goes_on_sending_is_cut_off(dialogue: Dialogue) ->
 def test_a_client_that_says_close_is_closed(dialogue: Dialogue) -> None:
     client = dialogue.client(tls=True)
     client.sends(request("GET /stream", "Connection: close"))
-    dialogue.mlflow_accepts().sends(answer(200, body=b"last"))
+    dialogue.mlflow_accepts().sends(response(200, body=b"last"))
     assert client.received().endswith(b"last")
     assert client.end() is End.FINISHED

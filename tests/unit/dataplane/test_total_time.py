@@ -1,4 +1,4 @@
-"""A request that was repeated has its answer, or an explained end, before its client gives up."""
+"""A request that was repeated has its response, or an explained end, before its client gives up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from headgate.cluster import ClusterPolicy, RetryPolicy
 from headgate.config import Limits, Upstream
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import answer, request
+from headgate.testing.messages import request, response
 from headgate.testing.transport import End
 
 POLICY = RetryPolicy(attempts=3, total=105, reserve=10)
@@ -39,7 +39,7 @@ def dialogue() -> Iterator[Dialogue]:
 
 
 def message_of(told: bytes) -> str:
-    """What an answer tells a person."""
+    """What a response tells a person."""
     message: str = json.loads(told.rpartition(b"\r\n\r\n")[2])["message"]
     return message
 
@@ -69,7 +69,7 @@ def test_the_client_is_told_how_often_and_how_long_it_was_tried(dialogue: Dialog
     dialogue.mlflow_accepts().resets()
     dialogue.mlflow_accepts()
     dialogue.passes(105)
-    assert "2 attempts have brought no answer within 105 s" in message_of(client.received())
+    assert "2 attempts have brought no response within 105 s" in message_of(client.received())
 
 
 def test_a_request_that_was_never_repeated_waits_on(dialogue: Dialogue) -> None:
@@ -78,7 +78,7 @@ def test_a_request_that_was_never_repeated_waits_on(dialogue: Dialogue) -> None:
     client.sends(request("GET /stream"))
     slow = dialogue.mlflow_accepts()
     dialogue.passes(3000)
-    slow.sends(answer(200))
+    slow.sends(response(200))
     assert client.received().startswith(b"HTTP/1.1 200 ")
 
 
@@ -92,12 +92,12 @@ def test_one_that_found_no_connection_at_first_counts_as_repeated(dialogue: Dial
     assert dialogue.outcome().attempts == 2
 
 
-def test_an_answer_that_has_begun_may_last(dialogue: Dialogue) -> None:
+def test_a_response_that_has_begun_may_last(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("GET /safe"))
     dialogue.mlflow_accepts().resets()
     second = dialogue.mlflow_accepts()
-    second.sends(answer(200, "Content-Length: 2"), b"a")
+    second.sends(response(200, "Content-Length: 2"), b"a")
     dialogue.passes(3000)
     second.sends(b"b")
     assert client.received().endswith(b"ab")
@@ -115,7 +115,7 @@ def test_while_the_client_sends_its_wait_has_not_begun(dialogue: Dialogue) -> No
         client.sends(b"x")
     dialogue.passes(104)
     assert dialogue.outcomes() == []
-    slow.sends(answer(200))
+    slow.sends(response(200))
     assert dialogue.outcome().reason is Reason.OK
 
 

@@ -14,7 +14,7 @@ from headgate.dataplane.decisions import Forward, Route
 from headgate.model import Phase, Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL
-from headgate.testing.messages import Message, answer, request
+from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import Peer
 from headgate.wire import forward
 
@@ -46,12 +46,12 @@ def test_a_request_waits_for_room_and_is_then_served(dialogue: Dialogue, mlflow:
     assert not client.is_read()
     assert (mlflow.received(), dialogue.pool.pending) == (b"", [])
 
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert client.is_read()
     client.sends(PART, PART)
     got = Message.of(mlflow.received())
     assert (got.line, len(got.rest)) == (b"PUT /stream HTTP/1.1", 300_000)
-    mlflow.sends(answer(201))
+    mlflow.sends(response(201))
     assert client.received().startswith(b"HTTP/1.1 201 ")
     assert [outcome.status for outcome in dialogue.outcomes()] == [200, 201]
 
@@ -60,19 +60,19 @@ def test_a_body_is_invited_when_there_is_room(dialogue: Dialogue, mlflow: Peer) 
     client = dialogue.client()
     client.sends(request("PUT /stream", "Content-Length: 4", "Expect: 100-continue"))
     assert client.received() == b""
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert client.received() == b"HTTP/1.1 100 Continue\r\n\r\n"
     client.sends(b"body")
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
 
 
 def test_first_come_first_served(dialogue: Dialogue, mlflow: Peer) -> None:
     for number in range(2):
         dialogue.client().sends(request(f"GET /stream/{number}"))
     for number in range(2):
-        mlflow.sends(answer(200))
+        mlflow.sends(response(200))
         assert mlflow.received().startswith(b"GET /stream/%d " % number)
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
 
 
 def test_no_more_than_so_many_wait(dialogue: Dialogue, mlflow: Peer) -> None:
@@ -94,7 +94,7 @@ def test_nobody_waits_for_ever(dialogue: Dialogue, mlflow: Peer) -> None:
     assert client.received().startswith(b"HTTP/1.1 429 ")
     assert dialogue.outcome().reason is Reason.OVERLOADED
     assert client.is_read()
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
 
 
 def test_nobody_waits_where_there_is_nothing_to_wait_for(dialogue: Dialogue) -> None:
@@ -113,7 +113,7 @@ def test_nobody_waits_where_there_is_nothing_to_wait_for(dialogue: Dialogue) -> 
     assert (outcome.reason, outcome.endpoint) == (Reason.NO_ENDPOINT, "")
 
     client.sends(request("GET /stream"))
-    dialogue.mlflow_accepts().sends(answer(200))
+    dialogue.mlflow_accepts().sends(response(200))
     assert client.received().startswith(b"HTTP/1.1 200 ")
 
 
@@ -123,9 +123,9 @@ def test_who_leaves_waits_no_longer(dialogue: Dialogue, mlflow: Peer) -> None:
     staying.sends(request("GET /stream/staying"))
     leaving.resets()
     assert dialogue.outcome().reason is Reason.CLIENT_GONE
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
     assert mlflow.received().startswith(b"GET /stream/staying ")
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
 
 
 def test_room_that_a_leaving_client_makes_is_used(dialogue: Dialogue) -> None:
@@ -135,7 +135,7 @@ def test_room_that_a_leaving_client_makes_is_used(dialogue: Dialogue) -> None:
     first.resets()
     mlflow = dialogue.mlflow_accepts()
     assert mlflow.received().startswith(b"GET /stream/2 ")
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
 
 
 # --- room that nobody makes by leaving ---------------------------------------------------------
@@ -166,9 +166,9 @@ def test_room_at_a_new_endpoint_is_used(growing: Dialogue) -> None:
     assert growing.pending == []
     names(growing, 0, 1)
     growing.passes(1)
-    growing.mlflow_accepts().sends(answer(200))
+    growing.mlflow_accepts().sends(response(200))
     assert client.received().startswith(b"HTTP/1.1 200 ")
-    hung.sends(answer(200))
+    hung.sends(response(200))
 
 
 def test_a_newcomer_does_not_overtake(growing: Dialogue) -> None:
@@ -181,10 +181,10 @@ def test_a_newcomer_does_not_overtake(growing: Dialogue) -> None:
     new = growing.mlflow_accepts()
     assert new.received().startswith(b"GET /stream/waits ")
     assert growing.balancer.snapshot().waiting == 1
-    new.sends(answer(200))
+    new.sends(response(200))
     assert new.received().startswith(b"GET /stream/new ")
-    new.sends(answer(200))
-    hung.sends(answer(200))
+    new.sends(response(200))
+    hung.sends(response(200))
 
 
 def test_who_waits_keeps_its_place_and_its_time(growing: Dialogue) -> None:
@@ -200,14 +200,14 @@ def test_who_waits_keeps_its_place_and_its_time(growing: Dialogue) -> None:
     growing.passes(9)
     left_number = next(n for n, pool in enumerate(growing.pools) if left in pool.peers)
     names(growing, 1 - left_number)
-    left.sends(answer(200))
+    left.sends(response(200))
     assert growing.balancer.snapshot().waiting == 2
     stays.received()
-    stays.sends(answer(200))
+    stays.sends(response(200))
     assert stays.received().startswith(b"GET /stream/0 ")
     growing.passes(1)
     assert clients[1].received().startswith(b"HTTP/1.1 429 ")
-    stays.sends(answer(200))
+    stays.sends(response(200))
 
 
 def test_a_long_line_is_served_in_one_go() -> None:
@@ -238,7 +238,7 @@ def test_a_defect_of_one_that_waited_is_its_own(
     waiting = dialogue.client()
     waiting.sends(request("GET /stream"))
     monkeypatch.setattr(forward, "request_head", broken)
-    mlflow.sends(answer(200))
+    mlflow.sends(response(200))
 
     assert waiting.received().startswith(b"HTTP/1.1 500 ")
     reasons = {outcome.target: outcome.reason for outcome in dialogue.outcomes()}

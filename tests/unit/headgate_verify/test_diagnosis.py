@@ -16,7 +16,7 @@ URL = "https://gate.example:8443/mlflow"
 NGINX = "nginx/1.27"
 
 
-def answer(status: int, **fields: Any) -> Exchange:
+def response(status: int, **fields: Any) -> Exchange:
     exchange = Exchange("POST", "/mlflow/api/2.0/mlflow/runs/create", status)
     return dataclasses.replace(exchange, **fields)
 
@@ -29,180 +29,180 @@ def diagnosis(exchange: Exchange | None, text: str = "", *, mismatch: bool = Fal
     ("exchange", "by", "cause", "action"),
     [
         pytest.param(
-            answer(401, reason="unauthenticated"),
+            response(401, reason="unauthenticated"),
             Answerer.GATE,
             "does not know the key",
             "HEADGATE_API_KEY",
             id="gate: key",
         ),
         pytest.param(
-            answer(403, reason="forbidden"), Answerer.GATE, "role", "role", id="gate: role"
+            response(403, reason="forbidden"), Answerer.GATE, "role", "role", id="gate: role"
         ),
         pytest.param(
-            answer(404, reason="route_unknown"),
+            response(404, reason="route_unknown"),
             Answerer.GATE,
             "prefix",
             "/api/mlflow",
             id="gate: path",
         ),
         pytest.param(
-            answer(503, reason="upstream_connect"),
+            response(503, reason="upstream_connect"),
             Answerer.GATE,
             "does not accept connections",
             "Start MLflow",
             id="gate: MLflow down",
         ),
         pytest.param(
-            answer(503, reason="no_endpoint"),
+            response(503, reason="no_endpoint"),
             Answerer.GATE,
             "no MLflow server",
             "headgate doctor",
             id="gate: no MLflow",
         ),
         pytest.param(
-            answer(413, reason="body_too_large"),
+            response(413, reason="body_too_large"),
             Answerer.GATE,
             "limit the gate",
             "--size",
             id="gate: size",
         ),
         pytest.param(
-            answer(418, reason="brand_new"),
+            response(418, reason="brand_new"),
             Answerer.GATE,
             "refused",
             "message",
             id="gate: unknown reason",
         ),
         pytest.param(
-            answer(401, error_code="UNAUTHENTICATED"),
+            response(401, error_code="UNAUTHENTICATED"),
             Answerer.MLFLOW,
             "its own authentication",
             "basic-auth",
             id="mlflow: login",
         ),
         pytest.param(
-            answer(401, server=NGINX),
+            response(401, server=NGINX),
             Answerer.OTHER,
             "credentials of its own (nginx/1.27)",
             "gate itself",
             id="other: login",
         ),
         pytest.param(
-            answer(403, message="Invalid Host header - possible DNS rebinding attack detected"),
+            response(403, message="Invalid Host header - possible DNS rebinding attack detected"),
             Answerer.MLFLOW,
             "Host header",
             "--allowed-hosts",
             id="mlflow: host",
         ),
         pytest.param(
-            answer(403, message="Cross-origin request blocked"),
+            response(403, message="Cross-origin request blocked"),
             Answerer.MLFLOW,
             "Origin header",
             "--cors-allowed-origins",
             id="mlflow: origin",
         ),
         pytest.param(
-            answer(403, error_code="PERMISSION_DENIED"),
+            response(403, error_code="PERMISSION_DENIED"),
             Answerer.MLFLOW,
             "permissions",
             "Grant",
             id="mlflow: permission",
         ),
         pytest.param(
-            answer(403, server=NGINX),
+            response(403, server=NGINX),
             Answerer.OTHER,
             "in front of the gate",
             "firewall",
             id="other: 403",
         ),
         pytest.param(
-            answer(404, content_type="text/html", server=NGINX),
+            response(404, content_type="text/html", server=NGINX),
             Answerer.OTHER,
             "neither Headgate nor MLflow (nginx/1.27)",
             "--url",
             id="other: 404",
         ),
         pytest.param(
-            answer(404, content_type="text/html"),
+            response(404, content_type="text/html"),
             Answerer.OTHER,
             "neither Headgate nor MLflow (no Server header)",
             "--url",
             id="other: 404 of a nameless server",
         ),
         pytest.param(
-            answer(404, content_type="text/html", server="uvicorn"),
+            response(404, content_type="text/html", server="uvicorn"),
             Answerer.MLFLOW,
             "no such path",
             "removes its prefixes",
             id="mlflow: prefix not removed",
         ),
         pytest.param(
-            answer(404, error_code="ENDPOINT_NOT_FOUND"),
+            response(404, error_code="ENDPOINT_NOT_FOUND"),
             Answerer.MLFLOW,
             "does not have the endpoint",
             "versions",
             id="mlflow: too old",
         ),
         pytest.param(
-            answer(404, error_code="RESOURCE_DOES_NOT_EXIST"),
+            response(404, error_code="RESOURCE_DOES_NOT_EXIST"),
             Answerer.MLFLOW,
             "an earlier step made",
             "share one database",
             id="mlflow: two databases",
         ),
-        pytest.param(answer(405), Answerer.OTHER, "method", "PUT, PATCH or DELETE", id="405"),
+        pytest.param(response(405), Answerer.OTHER, "method", "PUT, PATCH or DELETE", id="405"),
         pytest.param(
-            answer(413, server=NGINX),
+            response(413, server=NGINX),
             Answerer.OTHER,
             "size of a body",
             "client_max_body_size",
             id="413",
         ),
-        pytest.param(answer(429, server=NGINX), Answerer.OTHER, "rate", "wait", id="429"),
+        pytest.param(response(429, server=NGINX), Answerer.OTHER, "rate", "wait", id="429"),
         pytest.param(
-            answer(502, server="awselb/2.0"),
+            response(502, server="awselb/2.0"),
             Answerer.OTHER,
             "no healthy gate behind it (awselb/2.0)",
             "/-/readyz",
             id="load balancer",
         ),
         pytest.param(
-            answer(503, error_code="TEMPORARILY_UNAVAILABLE"),
+            response(503, error_code="TEMPORARILY_UNAVAILABLE"),
             Answerer.MLFLOW,
             "MLflow failed",
             "log",
             id="mlflow: 503",
         ),
         pytest.param(
-            answer(501, error_code="NOT_IMPLEMENTED"),
+            response(501, error_code="NOT_IMPLEMENTED"),
             Answerer.MLFLOW,
             "cannot do this",
             "--artifacts-destination",
             id="mlflow: 501",
         ),
         pytest.param(
-            answer(500, error_code="INTERNAL_ERROR"),
+            response(500, error_code="INTERNAL_ERROR"),
             Answerer.MLFLOW,
             "MLflow failed",
             "disk space",
             id="mlflow: 500",
         ),
         pytest.param(
-            answer(400, error_code="INVALID_PARAMETER_VALUE"),
+            response(400, error_code="INVALID_PARAMETER_VALUE"),
             Answerer.MLFLOW,
             "does not accept the request (status 400)",
             "request bodies",
             id="mlflow: 400",
         ),
         pytest.param(
-            answer(302, location="https://login.example/"),
+            response(302, location="https://login.example/"),
             Answerer.OTHER,
             "redirects to https://login.example/",
             "--url",
             id="redirect",
         ),
         pytest.param(
-            answer(200, content_type="text/html", server=NGINX),
+            response(200, content_type="text/html", server=NGINX),
             Answerer.OTHER,
             "neither Headgate nor MLflow",
             "login page",
@@ -254,7 +254,7 @@ def test_the_failed_request_explains_the_failure(
         ("interrupted", "was stopped"),
     ],
 )
-@pytest.mark.parametrize("exchange", [None, answer(200, content_type="application/json")])
+@pytest.mark.parametrize("exchange", [None, response(200, content_type="application/json")])
 def test_without_a_failed_request_the_words_explain(
     exchange: Exchange | None, text: str, cause: str
 ) -> None:
@@ -264,19 +264,19 @@ def test_without_a_failed_request_the_words_explain(
 
 
 def test_a_failed_request_explains_more_than_words() -> None:
-    """MLflow quotes the answer in its exception, which may contain any word at all."""
-    result = diagnosis(answer(413, reason="body_too_large"), "Connection broken")
+    """MLflow quotes the response in its exception, which may contain any word at all."""
+    result = diagnosis(response(413, reason="body_too_large"), "Connection broken")
     assert "limit the gate" in result.cause
 
 
 def test_a_mismatch_blames_what_lies_between() -> None:
-    result = diagnosis(answer(200), "params: read back {}, expected {'a': '1'}", mismatch=True)
+    result = diagnosis(response(200), "params: read back {}, expected {'a': '1'}", mismatch=True)
     assert "read back is not what was sent" in result.cause
     assert result.message == "params: read back {}, expected {'a': '1'}"
 
 
 def test_a_mismatch_caused_by_a_refusal_is_explained_by_the_refusal() -> None:
-    exchange = answer(401, reason="unauthenticated")
+    exchange = response(401, reason="unauthenticated")
     assert "does not know the key" in diagnosis(exchange, "version", mismatch=True).cause
 
 
@@ -287,9 +287,9 @@ def test_a_failure_before_any_request_is_a_local_one() -> None:
     assert "this machine" in result.cause
 
 
-def test_the_report_names_request_and_answer() -> None:
+def test_the_report_names_request_and_response() -> None:
     """What the operator needs to find the request in the gate's log."""
-    exchange = answer(503, reason="no_endpoint", request_id="r-1", message="No MLflow server.")
+    exchange = response(503, reason="no_endpoint", request_id="r-1", message="No MLflow server.")
     result = diagnosis(exchange, "MlflowException: too many 503 error responses")
     assert result.request == "POST /mlflow/api/2.0/mlflow/runs/create"
     assert (result.status, result.reason, result.request_id) == (503, "no_endpoint", "r-1")

@@ -1,4 +1,4 @@
-"""What is kept of a request and its answer."""
+"""What is kept of a request and its response."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def given_up(reason: Exception) -> Exception:
         (requests.exceptions.InvalidURL("no host"), Fault.OTHER),
     ],
 )
-def test_a_missing_answer_is_classified_by_what_lies_beneath(
+def test_a_missing_response_is_classified_by_what_lies_beneath(
     error: Exception, fault: Fault
 ) -> None:
     assert fault_of(error) is fault
@@ -104,7 +104,7 @@ def test_queries_are_not_kept() -> None:
         assert answered("GET", target, 200, {}, b"").path == "/a/b"
 
 
-def test_an_answer_of_the_gate_is_kept_with_its_marks() -> None:
+def test_a_response_of_the_gate_is_kept_with_its_marks() -> None:
     headers = CaseInsensitiveDict(
         {
             "x-headgate-reason": "draining",
@@ -146,5 +146,5 @@ def test_what_counts_as_failed(status: int, failed: bool) -> None:
     assert answered("GET", "/x", status, {}, b"").failed is failed
 
 
-def test_no_answer_counts_as_failed() -> None:
+def test_no_response_counts_as_failed() -> None:
     assert unanswered("GET", "/x", OSError()).failed

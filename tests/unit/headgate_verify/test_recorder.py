@@ -1,4 +1,4 @@
-"""The recorder sees every attempt, also those whose answers urllib3 discards."""
+"""The recorder sees every attempt, also those whose responses urllib3 discards."""
 
 from __future__ import annotations
 
@@ -45,24 +45,24 @@ def send(
         return HTTPAdapter().send(REQUEST)
 
 
-def test_an_error_answer_is_kept_and_stays_readable(
+def test_an_error_response_is_kept_and_stays_readable(
     monkeypatch: pytest.MonkeyPatch, recorder: Recorder
 ) -> None:
     refusal = response(401, b'{"message": "no key"}', **{"X-Headgate-Reason": "unauthenticated"})
-    answer = send(monkeypatch, recorder, refusal)
+    given = send(monkeypatch, recorder, refusal)
     assert recorder.last is not None
     assert (recorder.last.status, recorder.last.message) == (401, "no key")
     assert recorder.last.reason == "unauthenticated"
     assert str(recorder.last) == "POST /api/x"
-    assert answer.json() == {"message": "no key"}
+    assert given.json() == {"message": "no key"}
 
 
-def test_the_body_of_a_good_answer_is_left_to_the_client(
+def test_the_body_of_a_good_response_is_left_to_the_client(
     monkeypatch: pytest.MonkeyPatch, recorder: Recorder
 ) -> None:
     """It may be a download of many gigabytes."""
-    answer = send(monkeypatch, recorder, response(200, b"data"))
-    assert answer.raw.read() == b"data"
+    given = send(monkeypatch, recorder, response(200, b"data"))
+    assert given.raw.read() == b"data"
 
 
 def test_what_kept_a_request_from_being_sent_is_kept(
@@ -74,7 +74,7 @@ def test_what_kept_a_request_from_being_sent_is_kept(
     assert recorder.last.fault is Fault.OTHER
 
 
-def test_an_answer_that_urllib3_discards_is_kept(recorder: Recorder) -> None:
+def test_a_response_that_urllib3_discards_is_kept(recorder: Recorder) -> None:
     """After its last attempt it raises an error that names the status alone."""
     discarded = HTTPResponse(
         io.BytesIO(b'{"message": "MLflow is down"}'),

@@ -43,8 +43,8 @@ def in_a_process(work: Callable[[], object]) -> str:
         finally:
             os._exit(0)
     os.close(writer)
-    with os.fdopen(reader) as answer:
-        text = answer.read()
+    with os.fdopen(reader) as response:
+        text = response.read()
     os.waitpid(pid, 0)
     return text
 

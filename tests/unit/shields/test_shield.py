@@ -232,20 +232,20 @@ def test_queries_of_graphql() -> None:
 def test_the_assistant_is_off_unless_it_is_switched_on() -> None:
     """Its two questions of MLflow's page are answered as a server without one would."""
     rows = [row.operation for row in table().rows if row.operation.family == "assistant"]
-    answered = {each.name for each in rows if SHIELD.own_answer(each) is not None}
+    answered = {each.name for each in rows if SHIELD.own_response(each) is not None}
     assert answered == {"assistant/get-config", "assistant/providers"}
     assert rows
     on = Shield(Shields(assistant=True))
     for each in rows:
         assert rule_of(SHIELD.check_path(each, b"/")) == "assistant"
         assert on.check_path(each, b"/") is None
-        assert on.own_answer(each) is None
+        assert on.own_response(each) is None
     models = operation("GET /ajax-api/3.0/mlflow/assistant/providers/ollama/models")
     assert rule_of(on.check_query(models, b"?base_url=http://169.254.169.254")) == "private-target"
     assert on.check_query(models, b"?base_url=https://api.example.com") is None
 
 
-def test_answers_that_carry_an_artifact() -> None:
+def test_responses_that_carry_an_artifact() -> None:
     lines = SHIELD.response_lines(operation("GET /get-artifact"))
     assert b"X-Content-Type-Options: nosniff\r\n" in lines
     assert all(line.endswith(b"\r\n") for line in lines)

@@ -23,7 +23,7 @@ from headgate.model import FAMILIES, Outcome, Phase, Reason
 from headgate.telemetry import access_log, line_sink
 from headgate.telemetry.access_log import AccessLog
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.messages import answer, request
+from headgate.testing.messages import request, response
 from tests.support.outcomes import OUTCOME, an_outcome
 
 NOON = 1767268800.25  # 2026-01-01 12:00:00.250 UTC
@@ -192,7 +192,7 @@ def logged(dialogue: Dialogue, head: bytes) -> bytes:
     client = dialogue.client()
     client.sends(head)
     if dialogue.pool.pending:
-        dialogue.mlflow_accepts().sends(answer(200, body=b"done"))
+        dialogue.mlflow_accepts().sends(response(200, body=b"done"))
     client.resets()
     lines = written(*dialogue.outcomes())
     assert lines

@@ -95,7 +95,7 @@ def test_no_attempt_begins_that_might_outlast_the_client(connect_timeout: float,
     assert not again(last + 1)
 
 
-def test_an_answer_that_names_nobody_takes_no_name_away() -> None:
+def test_a_response_that_names_nobody_takes_no_name_away() -> None:
     """Or the endpoints that are kept would be spoken to by another name than before."""
     settings = Upstream(url="http://mlflow:5000", resolver="127.0.0.1:5353", host_header="name")
     upstream = LiveUpstream("default", settings, Limits())

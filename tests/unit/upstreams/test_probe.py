@@ -1,4 +1,4 @@
-"""What a probe asks MLflow for, how often, and what it makes of the answers."""
+"""What a probe asks MLflow for, how often, and what it makes of the responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MLflow:
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []
-        self.answers: dict[bytes, CallResponse | None] = {
+        self.responses: dict[bytes, CallResponse | None] = {
             VERSION: CallResponse(200, b"", b"3.17.2\n")
         }
         self.clock = ManualClock()
@@ -34,10 +34,10 @@ class MLflow:
         self, target: bytes, *, method: bytes = b"GET", body: bytes = b""
     ) -> CallResponse:
         self.asked.append(target)
-        answer = self.answers.get(target, CallResponse(200, b"", b"{}"))
-        if answer is None:
-            raise CallError(CallFailure.TIMEOUT, "no answer within 2 s")
-        return answer
+        response = self.responses.get(target, CallResponse(200, b"", b"{}"))
+        if response is None:
+            raise CallError(CallFailure.TIMEOUT, "no response within 2 s")
+        return response
 
     def probed(self) -> tuple[ProbeResult, Sequence[bytes]]:
         """One probe, and what was asked for it."""
@@ -64,32 +64,32 @@ def test_what_stays_is_looked_at_now_and_then(mlflow: MLflow) -> None:
 def test_after_a_failure_everything_is_looked_at(mlflow: MLflow) -> None:
     """Another server may have taken its place."""
     mlflow.probed()
-    mlflow.answers[HEALTH] = None
+    mlflow.responses[HEALTH] = None
     result, asked = mlflow.probed()
-    assert (result.ok, result.reason) == (False, "GET /health: no answer within 2 s")
+    assert (result.ok, result.reason) == (False, "GET /health: no response within 2 s")
     assert asked == [HEALTH]
-    del mlflow.answers[HEALTH]
+    del mlflow.responses[HEALTH]
     assert mlflow.probed()[1] == WHOLE
 
 
 def test_a_host_that_is_refused_is_no_health(mlflow: MLflow) -> None:
-    mlflow.answers[SERVER_INFO] = REFUSED
+    mlflow.responses[SERVER_INFO] = REFUSED
     for _ in range(3):  # it is not forgotten in between
         result, asked = mlflow.probed()
         assert (result.ok, asked) == (False, WHOLE)
         assert "Host check" in result.reason
-    del mlflow.answers[SERVER_INFO]
+    del mlflow.responses[SERVER_INFO]
     assert mlflow.probed()[0].ok
 
 
 @pytest.mark.parametrize(
-    "answer", [None, CallResponse(404, b"", b"<html>"), CallResponse(401, b"", b"")]
+    "response", [None, CallResponse(404, b"", b"<html>"), CallResponse(401, b"", b"")]
 )
 @pytest.mark.parametrize("target", [VERSION, SERVER_INFO])
 def test_what_an_older_mlflow_does_not_tell_is_no_failure(
-    target: bytes, answer: CallResponse | None, mlflow: MLflow
+    target: bytes, response: CallResponse | None, mlflow: MLflow
 ) -> None:
-    mlflow.answers[target] = answer
+    mlflow.responses[target] = response
     assert mlflow.probed()[0].ok
 
 

@@ -187,5 +187,5 @@ def test_response_head() -> None:
     assert (read.status, read.lines) == (404, lines)
 
 
-def test_interim_answer() -> None:
+def test_interim_response() -> None:
     assert CONTINUE == b"HTTP/1.1 100 Continue\r\n\r\n"

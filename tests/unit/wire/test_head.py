@@ -129,7 +129,7 @@ def test_a_request_that_is_accepted_reads_plainly(block: bytes) -> None:
 
 @given(odd(responses))
 @example(b"HTTP/1.1 200 OK\nContent-Length: 5\n\r\n\r\n")
-def test_an_answer_that_is_accepted_reads_plainly(block: bytes) -> None:
+def test_a_response_that_is_accepted_reads_plainly(block: bytes) -> None:
     sink = Sink()
     try:
         status, minor = parse_response(block, sink)

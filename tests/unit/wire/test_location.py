@@ -87,7 +87,7 @@ def test_as_a_line_of_a_head(host: bytes, line: bytes) -> None:
         ),
         *("http://mlflow.default.svc/", "http://mlflow.ns.svc.cluster.local/", "http://nas.lan/"),
         *("http://nas.home.arpa/", "http://user@mlflow/"),
-        # nowhere that an answer may lead
+        # nowhere that a response may lead
         *("javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "http:///a", "http:a"),
         *("http://[::1", "http://a:b/", "http://a.example:99999/"),
         # a path to this library, another host to a browser
@@ -132,7 +132,7 @@ pieces = st.sampled_from(
 @given(st.lists(pieces, max_size=8).map("".join), st.sampled_from(["", "/mlflow"]))
 @example("http://127.0.0.1:5000//other.example", "")
 def test_a_client_without_redirect_to_elsewhere_stays(location: str, prefix: str) -> None:
-    """Read as a browser reads it, an answer leads to the gate or to a host that MLflow named."""
+    """Read as a browser reads it, a response leads to the gate or to a host that MLflow named."""
     public = shown(location, prefix)
     if public is None:
         return

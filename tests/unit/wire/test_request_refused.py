@@ -58,7 +58,7 @@ REQUEST_LINES = [
     Refused("9112-3 tab as separator", head(b"GET\t/x HTTP/1.1", HOST)),
     Refused("9110-9.1 NUL in the method", head(b"G\x00ET /x HTTP/1.1", HOST)),
     Refused("9110-9.1 raw octet in the method", head(b"G\xcbT /x HTTP/1.1", HOST)),
-    Refused("9112-3 an answer", head(b"HTTP/1.1 200 OK", HOST)),
+    Refused("9112-3 a response", head(b"HTTP/1.1 200 OK", HOST)),
     Refused("9112-3 tab before the version", head(b"GET /x\tHTTP/1.1", HOST)),
     Refused("9112-3 vertical tab as separator", head(b"GET /x\x0bHTTP/1.1", HOST)),
     Refused("9112-3 space after the version", head(b"GET /x HTTP/1.1 ", HOST)),

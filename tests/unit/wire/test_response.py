@@ -99,7 +99,7 @@ def test_the_reason_phrase_may_be_anything(line: bytes) -> None:
         ("GET", 200, ["Content-Length: 0"]),
     ],
 )
-def test_answers_without_a_body(method: str, status: int, fields: list[str]) -> None:
+def test_responses_without_a_body(method: str, status: int, fields: list[str]) -> None:
     """RFC 9112 section 6.3, rules 1 and 2: whatever its fields announce."""
     line = f"HTTP/1.1 {status} X".encode()
     response = read(line, *[field.encode() for field in fields], method=method.encode())
@@ -166,7 +166,7 @@ def test_the_length_of_what_is_not_sent_is_shown(method: bytes, status: bytes) -
 
 
 def test_connection_cannot_take_the_framing_off() -> None:
-    """RFC 9110 section 7.6.1; the client would not find the end of the answer."""
+    """RFC 9110 section 7.6.1; the client would not find the end of the response."""
     response = read(OK, b"Connection: Content-Length, x-hop", b"Content-Length: 5", b"X-Hop: 1")
     assert response.lines == b"Content-Length: 5\r\n"
 
@@ -251,7 +251,7 @@ def seen(response: Response) -> tuple[object, ...]:
 def test_what_came_before_changes_nothing(
     before: bytes, its_method: bytes, block: bytes, method: bytes
 ) -> None:
-    """An answer is understood alike on a fresh connection and after any other, read to its end."""
+    """A response is understood alike on a fresh connection and after any other, read to its end."""
     try:
         last = read_response(before, its_method, MAX_FIELDS)
         expected = seen(read_response(block, method, MAX_FIELDS))

@@ -1,4 +1,4 @@
-"""An answer's head that resembles the one before it means what it would have meant alone."""
+"""A response's head that resembles the one before it means what it would have meant alone."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def head(status_line: bytes, chosen: list[Field]) -> bytes:
 
 
 def outcome(block: bytes, method: bytes, last: Response | None) -> Seen:
-    """Everything an answer says about itself, and what becomes of a body."""
+    """Everything a response says about itself, and what becomes of a body."""
     try:
         found = read_response(block, method, MAX_FIELDS, last)
     except ProtocolError as error:

@@ -1,4 +1,4 @@
-"""One connection to MLflow: writes requests, reads answers, one exchange at a time."""
+"""One connection to MLflow: writes requests, reads responses, one exchange at a time."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _BEGIN: Final = b"HTTP/1."
 """Whoever begins in another way may speak first and then wait, as SSH and databases do."""
 
 MAX_INTERIM: Final = 32
-"""Interim answers (1xx) that one request may get; MLflow's servers send one at most."""
+"""Interim responses (1xx) that one request may get; MLflow's servers send one at most."""
 
 LATE_BYTES: Final = 1024 * 1024
-"""What is still taken of an answer whose connection has broken: early answers are short."""
+"""What is still taken of a response whose connection has broken: early responses are short."""
 
 JOIN_BYTES: Final = 64 * 1024
 """Parts up to this size are copied together: that is cheaper than a second system call."""
 
 
 class ExchangeSide(Protocol):
-    """What an upstream connection tells of its answer."""
+    """What an upstream connection tells of its response."""
 
     method: bytes
 
     def on_response(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
-        """Some of the answer is here: its head when that came now, and pieces of its body."""
+        """Some of the response is here: its head when that came now, and pieces of its body."""
 
     def on_response_end(self, *, reusable: bool) -> None:
         """It is complete."""
 
     def on_upstream_lost(self, error: Exception | None) -> None:
-        """The connection ended before the answer did."""
+        """The connection ended before the response did."""
 
     def on_upstream_silent(self) -> None:
         """Nothing moved for longer than is allowed."""
@@ -53,7 +53,7 @@ class ExchangeSide(Protocol):
         """The endpoint's probes have come to fail, while others are well."""
 
     def on_upstream_invalid(self, error: ProtocolError) -> None:
-        """The answer is not HTTP/1.1."""
+        """The response is not HTTP/1.1."""
 
     def on_upstream_full(self) -> None:
         """The request must pause."""
@@ -62,7 +62,7 @@ class ExchangeSide(Protocol):
         """The request may go on."""
 
     def on_defect(self, error: Exception) -> None:
-        """The gate itself failed while it handled the answer."""
+        """The gate itself failed while it handled the response."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -120,8 +120,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange = exchange
         self.deadline = deadline
 
-    def expect_early_answer(self) -> None:
-        """Lose no answer that comes before the request is whole, whatever becomes of the rest."""
+    def expect_early_response(self) -> None:
+        """Lose no response that comes before the request is whole, whatever becomes of the rest."""
         if self._hold == NO_HOLD:
             self._hold = hold(self.transport)
 
@@ -160,7 +160,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
-        if exchange is None:  # an answer to nothing
+        if exchange is None:  # a response to nothing
             self.abort()
             return
         try:
@@ -252,15 +252,15 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.on_response_end(reusable=not (response.close or data or self._full))
 
     def _read_head(self, data: bytes, method: bytes) -> tuple[Response | None, bytes]:
-        """The final answer's head and what follows it; interim answers are read over."""
+        """The final response's head and what follows it; interim responses are read over."""
         while True:
             end = data.find(END)
             if end < 0 or end > self._head_bytes:
                 if not data.startswith(_BEGIN[: len(data)]):
-                    raise ProtocolError("the answer is neither HTTP/1.0 nor HTTP/1.1")
+                    raise ProtocolError("the response is neither HTTP/1.0 nor HTTP/1.1")
                 refuse_bare_lf(data, 0, self._head_bytes)
                 if len(data) - len(END) >= self._head_bytes:
-                    raise ProtocolError("the answer's head is too long")
+                    raise ProtocolError("the response's head is too long")
                 self._buffer = data
                 return None, b""
             response = read_response(data[: end + 4], method, self._max_fields, self._last)
@@ -269,4 +269,4 @@ class UpstreamConnection(asyncio.Protocol):
                 return response, data
             self._interim += 1
             if self._interim > MAX_INTERIM:
-                raise ProtocolError(f"it is more than {MAX_INTERIM} interim answers")
+                raise ProtocolError(f"it is more than {MAX_INTERIM} interim responses")

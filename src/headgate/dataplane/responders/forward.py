@@ -1,7 +1,7 @@
-"""A request's way to MLflow and its answer's way back: the phases select, forward, respond.
+"""A request's way to MLflow and its response's way back: the phases select, forward, respond.
 
 One ``Forwarding`` may make several attempts at several endpoints.  Whatever happens to it, it
-tells its exchange once: the answer is complete, or there is none.
+tells its exchange once: the response is complete, or there is none.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class Forwarding(Attempts):
             self.on_client_full()
         if body is not None:
             if body.is_long:
-                connection.expect_early_answer()
+                connection.expect_early_response()
             exchange.invite_body()
 
     @property
@@ -232,7 +232,7 @@ class Forwarding(Attempts):
     # --- respond ---------------------------------------------------------------------------
 
     def on_response(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
-        """Some of the answer is here.
+        """Some of the response is here.
 
         Args:
             response: its head, when that came now.
@@ -269,7 +269,7 @@ class Forwarding(Attempts):
             self._pass_on(held.response, held.pieces, done=done)
 
     def _is_suspect(self, response: Response) -> bool:
-        """Refuse an answer that is not MLflow's, and hold back one that may not be what it seems.
+        """Refuse a response that is not MLflow's, and hold back one that may not be what it seems.
 
         Whether it was refused.
         """
@@ -343,7 +343,7 @@ class Forwarding(Attempts):
         return head
 
     def on_response_end(self, *, reusable: bool) -> None:
-        """The answer is complete; ``reusable``: so is the connection's part in it."""
+        """The response is complete; ``reusable``: so is the connection's part in it."""
         connection, self._connection = self._connection, None
         if connection is not None:
             if reusable and (self._body is None or self._body.complete):
@@ -366,7 +366,7 @@ class Forwarding(Attempts):
     # --- failures --------------------------------------------------------------------------
 
     def on_upstream_lost(self, error: Exception | None) -> None:
-        """MLflow ended the connection before its answer was complete."""
+        """MLflow ended the connection before its response was complete."""
         connection, self._connection = self._connection, None
         self._held = None
         cause = own_words(error) if error else "closed"
@@ -387,17 +387,17 @@ class Forwarding(Attempts):
         self._give_up(failure)
 
     def on_upstream_invalid(self, error: ProtocolError) -> None:
-        """MLflow's answer cannot be understood."""
+        """MLflow's response cannot be understood."""
         self._connection = None
         self._release(Result.ERROR_STATUS, error.message)
-        self._give_up(failures.invalid_answer(error))
+        self._give_up(failures.invalid_response(error))
 
     def on_defect(self, error: Exception) -> None:
         """The gate itself failed."""
         self._exchange.on_defect(error)
 
     def on_endpoint_down(self) -> None:
-        """MLflow does not answer its probes there: go elsewhere, unless an answer has begun."""
+        """MLflow does not answer its probes there: go elsewhere, unless a response has begun."""
         connection = self._connection
         if connection is None or self._held is not None or not self._decision().again:
             return
