@@ -1,4 +1,4 @@
-"""Moves large bodies over one or many connections at once, with little CPU of its own."""
+"""Transfers large bodies over one or many connections, with little CPU time of its own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Bulk:
         self._key = key
 
     def upload(self, size: int, connections: int, *, together: bool = False) -> float:
-        """PUT ``size`` bytes on each connection and return the seconds until all are answered.
+        """PUT ``size`` bytes on each connection and return the seconds until all have a response.
 
         With ``together`` the server takes no byte before all of them are under way.
 

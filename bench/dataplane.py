@@ -128,7 +128,7 @@ class _Transport(asyncio.Transport):
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Opens no connection: each is a fake, and is there at once.
+    """Opens no connection: each is a fake, and is there immediately.
 
     ``asked`` has the protocol of each connection on which something was sent, and what was first.
     """
@@ -233,7 +233,7 @@ def _time(
     spent = time.process_time() - started
     answered = transport.writes - before
     if answered != repeats * len(exchanges):
-        raise CannotMeasureError(f"{answered} answers to {repeats * len(exchanges)}")
+        raise CannotMeasureError(f"{answered} responses to {repeats * len(exchanges)} requests")
     return spent / answered * 1e6
 
 

@@ -1,4 +1,4 @@
-"""How much later a response comes through a proxy than straight from the server, at low load."""
+"""How much later a response arrives through a proxy than directly from the server, at low load."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
 
 
 def _ask_in_turn(ways: dict[str, KeptConnection], requests: int) -> dict[str, list[float]]:
-    """Microseconds until each response, by way."""
+    """Microseconds until each response, for each subject."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for connection in ways.values():
         _ask(connection, _WARM_UP)

@@ -1,4 +1,4 @@
-"""Tells people what a run found: tables on a terminal, and a page of the documentation.
+"""Shows the results of a run: tables on a terminal, and a page of the documentation.
 
 The page is a template, ``performance.md`` beside this file, with the tables of one kept run: the
 same run always gives the same page.
@@ -63,10 +63,10 @@ def show(document: Document, console: Console) -> None:
     for series in document.series:
         _print(console, f"{series.title} ({series.unit})", _SERIES_HEADER, _series_rows(series))
     for line in document.skipped:
-        console.print(f"left out: {line}", highlight=False)
+        console.print(f"skipped: {line}", highlight=False)
     if not document.verdicts():
         return
-    title = "Targets" + (" (a quick run: the figures say little)" if document.quick else "")
+    title = "Targets" + (" (a quick run: the figures are not meaningful)" if document.quick else "")
     _print(console, title, _VERDICT_HEADER, map(_verdict_row, document.verdicts()))
 
 
@@ -169,8 +169,8 @@ def _machine(document: Document) -> str:
     busy = ""
     if document.load > BUSY:
         busy = (
-            f" Others kept the machine busy (a load of {number(document.load)} when it began), so "
-            "the figures are rough."
+            f" Other programs used the machine (load {number(document.load)} at the start), so the "
+            "figures are rough."
         )
     return (
         f"{document.processor}, {cores}, {document.system}, on {document.taken}; "
@@ -180,8 +180,8 @@ def _machine(document: Document) -> str:
 
 def _skipped(document: Document) -> str:
     if not document.skipped:
-        return "Nothing was left out."
-    return "\n".join(f"- Left out: {line}." for line in document.skipped)
+        return "Nothing was skipped."
+    return "\n".join(f"- Skipped: {line}." for line in document.skipped)
 
 
 def _results(document: Document) -> str:

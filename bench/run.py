@@ -1,4 +1,4 @@
-"""Runs the benchmarks in turn, and puts together what they found."""
+"""Runs the benchmarks one after the other and collects their results."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ COMPARISONS: Mapping[str, tuple[Measure, Sequence[Program]]] = {
 
 
 def main(arguments: Sequence[str], own: Own) -> int:
-    """Run what the command line asks for; ``own`` are the benchmarks that are no comparison.
+    """Run the selected benchmarks; ``own`` are those that compare no other programs.
 
-    The exit code is 1 when a target was missed, unless the run was a quick one.
+    The exit code is 1 if a target was missed, unless the run was a quick one.
     """
     options = _parse(arguments, own)
     load = machine.load()
@@ -70,7 +70,9 @@ def main(arguments: Sequence[str], own: Own) -> int:
     skipped = install()
     with _setting(options) as setting:
         if load > report.BUSY:
-            setting.say(f"others keep this machine busy (load {load:.1f}): figures will be off")
+            setting.say(
+                f"other programs use this machine (load {load:.1f}): the figures will be rough"
+            )
         chosen = options.only or [*COMPARISONS, *own]
         for name in chosen:
             if name in own:
@@ -87,15 +89,15 @@ def main(arguments: Sequence[str], own: Own) -> int:
 def _parse(arguments: Sequence[str], own: Own) -> argparse.Namespace:
     names = [*COMPARISONS, *own]
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description="Measures the gate beside other programs."
+        prog="python -m bench", description="Compare the gate with other programs."
     )
     add = parser.add_argument
     add(
         "--only", action="append", choices=names, metavar="NAME", help=f"one of: {', '.join(names)}"
     )
     add("--rounds", type=int, help=f"of each measurement ({ROUNDS}; {QUICK_ROUNDS} with --quick)")
-    add("--quick", action="store_true", help="smaller amounts, to see that all of it works")
-    add("--write", type=Path, metavar="FILE", help="keep every value, as JSON")
+    add("--quick", action="store_true", help="smaller amounts, to check that every benchmark works")
+    add("--write", type=Path, metavar="FILE", help="write all values as JSON")
     return parser.parse_args(arguments)
 
 
@@ -126,7 +128,7 @@ def _own(
 
 
 def _compare(name: str, setting: Setting, skipped: list[str]) -> list[Series]:
-    """Measure the programs that are here; notes in ``skipped`` what had to be left out."""
+    """Measure the installed programs; add to ``skipped`` what cannot be measured, and why."""
     measure, wanted = COMPARISONS[name]
     skipped += [f"{program.name}: {program.missing}" for program in wanted if program.missing]
     present = [program for program in wanted if not program.missing]
@@ -134,7 +136,7 @@ def _compare(name: str, setting: Setting, skipped: list[str]) -> list[Series]:
     try:
         found = measure(setting.within(name), present)
     except CannotMeasureError as error:
-        setting.say(f"{name}: LEFT OUT: {error}")
+        setting.say(f"{name}: SKIPPED: {error}")
         skipped.append(f"{name}: {error}")
         return []
     setting.say(f"{name}: done in {time.monotonic() - started:.0f} s")

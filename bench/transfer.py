@@ -37,7 +37,7 @@ class Artifact:
                 client.send(self._block[: self.size - start])
             response = client.response()
         if response.status != 200:
-            raise TransferError(f"the upload was answered with {response}")
+            raise TransferError(f"the upload got the response {response}")
         return time.monotonic() - started
 
     def download(self, host: str, port: int, target: str, *fields: str, rest: float = 0) -> float:
@@ -54,7 +54,7 @@ class Artifact:
             client.send(request_head("GET", target, *fields, host=f"{host}:{port}"))
             head = client.response_head()
             if head.status != 200 or head.get("Content-Length") != str(self.size):
-                raise TransferError(f"the download was answered with {head}")
+                raise TransferError(f"the download got the response {head}")
             threading.Event().wait(rest)
             for start in range(0, self.size, BLOCK):
                 expected = self._block[: self.size - start]

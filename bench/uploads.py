@@ -1,4 +1,4 @@
-"""Peak memory of a proxy with many large uploads at once."""
+"""Peak memory of a proxy with many concurrent large uploads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUNDS = 2
 
 
 def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
-    """Upload 256 MiB on each of 64 connections at once, through a new process for each round.
+    """Upload 256 MiB on each of 64 concurrent connections, through a new process for each round.
 
     The server takes no byte before all 64 are under way and every buffer is full.
     """

@@ -1,7 +1,7 @@
-"""Writes pages from the code and from measurements, so that they cannot say anything else.
+"""Generates the pages that are made from the code and from measurements.
 
-``python -m docs.generate`` writes them; with ``--check`` it writes nothing and ends with exit
-code 1 when a page is not what it would be now.
+``python -m docs.generate`` writes them.  With ``--check`` it writes nothing, and exits with 1 if a
+page is out of date.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 ``python -m bench.peers.bulk_server PORT``.  The last part of a request's path says what happens:
 
-- ``GET …/SIZE`` is answered with SIZE bytes, sent from memory without a copy (sendfile).
-- ``PUT …/COUNT`` is answered when its body has been read, and thrown away within the kernel
+- ``GET …/SIZE`` responds with SIZE bytes, sent from memory without a copy (sendfile).
+- ``PUT …/COUNT`` responds when its body has been read, and thrown away within the kernel
   (MSG_TRUNC).  A COUNT above 0 makes it wait until COUNT uploads are under way and then a moment
   longer, so that every buffer on the way is full before the first byte is taken.
 

@@ -38,7 +38,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Sink:
-    """The server behind the proxies; ``varied`` gives each response a field of its own."""
+    """The upstream server of the proxies; ``varied`` adds a unique field to each response."""
 
     alike: int
     varied: int
@@ -46,7 +46,7 @@ class Sink:
 
 @contextmanager
 def sink(setting: Setting) -> Iterator[Sink]:
-    """Run the server that answers small requests.
+    """Run the upstream server for small requests.
 
     Raises:
         CannotMeasureError: there is no nginx to do it.

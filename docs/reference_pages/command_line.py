@@ -15,21 +15,21 @@ from headgate.cli import main
 WIDTH = 80  # columns
 _INTRODUCTION = """# Command line
 
-`python -m headgate` is the same program as `headgate`. A problem is told in one line on standard
-error that begins with `headgate:`, with exit code 2. `headgate --install-completion` lets bash, zsh
-or fish complete commands and options.
+`python -m headgate` is the same program as `headgate`. If a command fails, it prints one line for
+each problem on standard error, starting with `headgate:`, and exits with code 2. `headgate
+--install-completion` installs completion of commands and options for bash, zsh or fish.
 
-With `--json` a command prints one JSON object on standard output, whatever happens, and exits as it
-would without:
+With `--json` a command prints one JSON object on standard output, also if it fails. The exit code
+is the same as without:
 
 | Member | Meaning |
 | --- | --- |
 | `ok` | whether the exit code is 0 |
-| `errors` | with exit code 2, the lines of standard error; else empty |
-| others | the command's own: `keys`, `key`, `routes`, `steps`, `vulnerabilities`, … |
+| `errors` | with exit code 2, the lines of standard error; otherwise empty |
+| others | specific to the command: `keys`, `key`, `routes`, `steps`, `vulnerabilities`, … |
 
-`headgate up --json` prints its object once the gate is ready. `headgate serve` has no such option:
-all it writes once it runs are JSON objects, one a line.
+`headgate up --json` prints its object when the gate is ready. `headgate serve` does not have this
+option: once it runs, everything that it writes is JSON, one object per line.
 """
 _COMMAND = re.compile(r"^  ([a-z][a-z-]*)  ", re.MULTILINE)
 

@@ -21,9 +21,11 @@ from headgate.config.shields import Location, PrivateTarget
 
 _INTRODUCTION = """# Configuration
 
-Headgate reads one TOML file, named by `--config` or `HEADGATE_CONFIG`, then the environment, then
-its command line; the later one wins. None of them is needed: `MLFLOW_SERVER_URL`, which stands for
-`upstreams.default.url`, is enough. `headgate check` lists every problem at once.
+Headgate reads settings from a TOML file (named by `--config` or `HEADGATE_CONFIG`), from
+environment variables, and from command-line options. Environment variables override the file, and
+options override both. All settings have defaults; usually you set at least `MLFLOW_SERVER_URL`, a
+short name for `upstreams.default.url`. `headgate check` lists all problems of a configuration in
+one run.
 
 ```toml
 [listen]
@@ -33,9 +35,9 @@ host = "0.0.0.0"
 url = "http://mlflow.internal:5000"
 ```
 
-A size is a number of bytes, or a number with a unit, such as `16MiB`. `NAME` is the name of an
-upstream or of a role; in an environment variable it is lower-cased. How grants are written is told
-with the [roles](roles.md).
+A size is a number of bytes, or a number with a unit, such as `16MiB`. `NAME` stands for the name
+of an upstream or of a role; in an environment variable it is converted to lower case. The page on
+[roles](roles.md#grants) has the syntax of grants.
 """
 
 
@@ -103,10 +105,10 @@ def _row(path: tuple[str, ...], field: FieldInfo, restart: bool) -> tuple[str, .
 
 
 def _type(setting: str, annotation: Any) -> str:
-    """A type in words.
+    """The text for a type.
 
     Raises:
-        TypeError: for a type that has none yet; they are to be added here.
+        TypeError: the type has no text yet; add one to ``_TYPES``.
     """
     if annotation is float and setting.endswith("share"):
         return "number"
@@ -121,7 +123,7 @@ def _type(setting: str, annotation: Any) -> str:
         return _type(setting, arguments[0])
     if len(arguments) == 1 and get_origin(annotation) is tuple:
         return f"list: {_type(setting, arguments[0])}"
-    raise TypeError(f"{setting}: no words for the type {annotation}")
+    raise TypeError(f"{setting}: no text for the type {annotation}")
 
 
 _TYPES: dict[Any, str] = {

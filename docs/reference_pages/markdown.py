@@ -1,4 +1,4 @@
-"""The few pieces of Markdown that the pages are made of."""
+"""Markdown helpers for the generated pages."""
 
 from __future__ import annotations
 

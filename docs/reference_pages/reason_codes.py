@@ -7,19 +7,19 @@ from headgate.errors import REASONS, Fault
 
 _INTRODUCTION = """# Reason codes
 
-Every request ends with exactly one of these codes. It stands in the access log (`reason`) and, on
-every response that the gate itself made, in the header `X-Headgate-Reason`; a response without that
-header is MLflow's own. The body of a refusal is JSON in MLflow's shape,
-`{"error_code": …, "message": …}`, so that MLflow's client shows the message to its user. The
-gate's own pages, its redirects and what it answers in MLflow's place bear the header too:
-`/-/readyz` with `no_endpoint` or `draining`, a health page with the code of what fails first.
+Every request ends with exactly one of these codes. The access log has it as `reason`. Every
+response that the gate itself made has it in the header `X-Headgate-Reason`; a response without
+this header is MLflow's own. The body of a refusal is JSON in MLflow's form, `{"error_code": …,
+"message": …}`, so that MLflow's client shows the message to its user. The header is also set on
+the gate's own pages, its redirects, and the responses that it makes on behalf of MLflow:
+`/-/readyz` has `no_endpoint` or `draining`, a health page has the code of the first failed check.
 
 """
 _LEGEND = """
-*Status* is what a client is sent in the usual case; the response to a particular request may be
-more exact. *Try again*: the same request may succeed later; where `Retry-After` is sent, MLflow's
-client waits that long and comes back by itself. 499 is never sent, since nobody is left to read
-it; it stands in the log alone.
+*Status* is the usual status of the response; a particular response may have a more specific one.
+*Try again*: the same request may succeed later. If the response has `Retry-After`, MLflow's client
+waits that long and retries by itself. 499 appears only in the log, because the client has
+disconnected.
 """
 _WHO_ACTS = {
     Fault.NOBODY: "nobody",

@@ -1,6 +1,6 @@
-"""The page of what is refused and why: the sentences as they stand in the code, with their cures.
+"""The page of refusals: the messages in the code, with the reason and what to do.
 
-The sentences of the parsers are read from the sources, so that none can be left out.
+The messages of the parsers are read from the source, so that none can be missing.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ SOURCE: Final = Path(__file__).parents[2] / "src" / "headgate"
 
 _INTRODUCTION = """# What Headgate refuses, and why
 
-Headgate refuses what it cannot read in one way only, what a key may not do, and the shapes of
-MLflow's published vulnerabilities. Each refusal says what was refused, why, and what to do;
-MLflow's client prints that sentence. Search this page for a part of the sentence.
+Headgate refuses requests that two programs could read differently, requests that the key may not
+send, and the shapes of MLflow's published vulnerabilities. The message of each refusal says what
+was refused, why, and what to do; MLflow's client prints it. Search this page for a part of the
+message.
 
-Every refusal of the gate bears its [reason code](reason-codes.md) in `X-Headgate-Reason` and an
-`X-Request-ID`, under which the access log has it (`reason`, `phase`, `detail`). A response without
-`X-Headgate-Reason` is MLflow's own. Words in capitals stand for what depends on the request.
+Every refusal has its [reason code](reason-codes.md) in `X-Headgate-Reason`, and an `X-Request-ID`.
+Search the access log for this id: its line has `reason`, `phase` and `detail`. A response without
+`X-Headgate-Reason` is MLflow's own. On this page, words in capitals stand for values of the
+request.
 
-Two tools show the same decision without a client: `headgate explain METHOD PATH` says where a
-request leads and which grant it needs, and `headgate doctor` what is wrong between the gate and
-MLflow.
+Two commands help without sending a request: `headgate explain METHOD PATH` shows where a request
+would be forwarded and which grant it needs. `headgate doctor` tests the connection between the
+gate and MLflow.
 """
 
 
@@ -62,41 +64,44 @@ class Group(NamedTuple):
 
 GROUPS: Final = (
     Group(
-        "Requests that are not HTTP/1.1, or not clearly so",
-        "Where two programs on the path disagree about where a request ends, one client can put a "
-        "request of its own before another's (request smuggling, RFC 9112 sections 9.3 and 11.2). "
-        "So the gate takes exactly RFC 9112 and nothing that some servers tolerate.",
-        "Send the request with an HTTP library; look for a proxy before the gate that changes it.",
-        "`limits.head_bytes` and `limits.headers` bound the head; nothing switches the rules off.",
+        "Requests that are not valid HTTP/1.1, or are ambiguous",
+        "If two programs on the request path disagree about where a request ends, a client can "
+        "insert a request before another client's (request smuggling, RFC 9112 sections 9.3 and "
+        "11.2). So the gate accepts exactly RFC 9112, without the deviations that some servers "
+        "tolerate.",
+        "Send the request with an HTTP library. Look for a proxy in front of the gate that "
+        "changes it.",
+        "`limits.head_bytes` and `limits.headers` limit the head. The rules cannot be switched "
+        "off.",
         ("wire/head.py", "wire/request.py", "wire/request_fields.py", "wire/body.py"),
     ),
     Group(
         "Paths that two programs read differently",
-        "MLflow answers `//api/…`, `/%2Fapi/…` and `%67et` as if they were the plain route, and "
-        "decodes the paths of artifacts again (`mlflow.utils.uri.validate_path_is_safe`). A gate "
-        "that judged one spelling would let MLflow execute another: CVE-2023-6831, CVE-2023-6909, "
+        "MLflow treats `//api/…`, `/%2Fapi/…` and `%67et` like the plain route, and decodes the "
+        "paths of artifacts again (`mlflow.utils.uri.validate_path_is_safe`). If the gate decided "
+        "on one spelling, MLflow could execute another: CVE-2023-6831, CVE-2023-6909, "
         "CVE-2024-1560.",
-        "Write the path without it. Names of artifacts may hold spaces, `#`, `%` and letters of "
-        "any alphabet, percent-encoded once, as MLflow's client does it.",
+        "Write the path without it. Names of artifacts may contain spaces, `#`, `%` and letters of "
+        "any alphabet, percent-encoded once, as MLflow's client encodes them.",
         "None.",
         ("wire/target.py", "wire/escapes.py", "decide/pipeline.py"),
     ),
     Group(
         "Queries that MLflow reads differently",
-        "MLflow ignores a parameter in another spelling than its own and goes on without it, so "
-        "that a filter by experiment becomes none.",
-        "Write the parameter exactly as MLflow's documentation does, percent-encoded as UTF-8.",
+        "MLflow ignores a parameter whose spelling differs from its own, so that a filter by "
+        "experiment has no effect.",
+        "Spell the parameter exactly as in MLflow's documentation, percent-encoded as UTF-8.",
         "None.",
         ("contract/query.py", "contract/reader.py"),
     ),
     Group(
         "Bodies that MLflow reads differently",
-        "Of a field given twice MLflow takes the last, `experimentId` and `experiment_id` are one "
-        "field to it, and compressed JSON is none at all (`mlflow.server.handlers."
-        "_get_request_message`). What is decided on has to be what MLflow acts on. Only bodies "
-        "that a shield or a narrowed grant has to see are read; all others stream through unread.",
-        "Send the body as MLflow's client does: one JSON object in UTF-8, uncompressed, each field "
-        "once, as `Content-Type: application/json`.",
+        "MLflow uses the last of two fields with the same name, treats `experimentId` and "
+        "`experiment_id` as one field, and does not read compressed JSON (`mlflow.server.handlers."
+        "_get_request_message`). The gate has to decide on exactly what MLflow acts on. It reads "
+        "only bodies that a shield or a narrowed grant needs; it streams all others unread.",
+        "Send the body as MLflow's client does: one JSON object in UTF-8, uncompressed, with each "
+        "field once, as `Content-Type: application/json`.",
         "None.",
         (
             "contract/body.py",
@@ -108,10 +113,10 @@ GROUPS: Final = (
     ),
     Group(
         "Trace exports",
-        "MLflow files a span under the trace and the experiment that the export names, and follows "
-        "the locations that it sets. An export that two parsers read differently would be judged "
-        "for one trace and filed under another.",
-        "Send it with an OpenTelemetry exporter, plain or compressed with gzip or deflate.",
+        "MLflow stores a span under the trace and the experiment that the export names, and opens "
+        "the locations that it sets. If two parsers read an export differently, the gate could "
+        "decide on one trace and MLflow store the spans under another.",
+        "Send the export with an OpenTelemetry exporter, uncompressed or with gzip or deflate.",
         "None.",
         (
             "contract/inflate.py",
@@ -122,14 +127,14 @@ GROUPS: Final = (
         ),
     ),
 )
-# What these modules refuse is what MLflow sends, and it is told as a failure of the upstream.
+# These modules refuse responses of MLflow, which are reported as failures of the upstream.
 OF_RESPONSES: Final = frozenset({"wire/response.py", "dataplane/connections/upstream.py"})
-# What they refuse is timing and capacity: the table of reason codes has it.
+# These refuse because of timing and capacity: the table of reason codes has them.
 OF_CAPACITY: Final = frozenset({"dataplane/client.py"})
 _ACTS: Final = {
     Fault.CLIENT: "change the request",
-    Fault.GATE: "the gate's operator finds the cause in the sentence or the log",
-    Fault.UPSTREAM: "MLflow's operator finds the cause in the sentence",
+    Fault.GATE: "the gate's operator: the message or the log has the cause",
+    Fault.UPSTREAM: "MLflow's operator: the message has the cause",
     Fault.NOBODY: "nothing",
 }
 
@@ -226,22 +231,21 @@ def _shields() -> str:
         rows.append((f"`{rule}`", said[:1].upper() + said[1:], why, about.cure, settings))
     header = ("Shield", "Refused", "Why", "What to do", "Settings")
     return (
-        "\n## The shapes of published vulnerabilities\n\n"
-        "For every key, an administrator's too, and whatever MLflow's version: "
-        "[the shields](shields.md), and [what they cannot do](../explanation/shields.md).\n\n"
-        + table(header, rows)
+        "\n## The shapes of published vulnerabilities\n\nThe [shields](shields.md) apply to every "
+        "key, including an administrator's, and to every version of MLflow. [What they cannot "
+        "do](../explanation/shields.md) lists their limits.\n\n" + table(header, rows)
     )
 
 
 _PERMISSIONS = """
 ## What a key may not do
 
-- **Refused**: a request without a good key ({unauthenticated}), one that no grant of the key allows
-  ({forbidden}), and a path that is no route of MLflow's ({unknown}).
-- **Why**: MLflow itself asks nobody who they are. What is not known to be allowed is refused; an
-  object whose name cannot be found out belongs to no grant that is narrowed to names.
-- **What to do**: the sentence names the grant that the request needs. `headgate keys list` shows
-  what a key has, [Grant permissions](../how-to/grant-permissions.md) how to give it more.
+- **Refused**: a request without a valid key ({unauthenticated}), a request that no grant of the key
+  allows ({forbidden}), and a request for a path that is not an MLflow route ({unknown}).
+- **Why**: MLflow itself does not authenticate its users. The gate refuses what no grant allows. A
+  grant that is narrowed to names does not cover an object whose name the gate cannot look up.
+- **What to do**: the message names the grant that the request needs. `headgate keys list` shows the
+  roles of a key; [Grant permissions](../how-to/grant-permissions.md) explains how to change them.
 - **Settings**: the [roles](roles.md).
 """
 
@@ -266,9 +270,9 @@ def _codes() -> str:
         if rule.status >= 400 and rule.status != 499
     ]
     return (
-        "\n## Every code\n\nLimits, and failures between the gate and MLflow, are refused with "
-        "one of these; the sentence has the figures and names the setting.\n\n"
-        + table(("Code", "Status", "Meaning", "What to do"), rows)
+        "\n## All codes\n\nThe gate refuses requests over a limit, and requests that fail between "
+        "the gate and MLflow, with one of these codes; the message has the values and names the "
+        "setting.\n\n" + table(("Code", "Status", "Meaning", "What to do"), rows)
     )
 
 

@@ -12,16 +12,16 @@ from headgate.policy.scopes import NARROWED_BY, OF_NO_UPSTREAM, OF_NO_WORKSPACE
 
 _INTRODUCTION = """# Roles
 
-A key has roles, a role is a set of grants, and each operation needs one of them. What no grant
-allows is denied. [Permissions](../explanation/permissions.md) explains how that is decided, and
-[grant permissions](../how-to/grant-permissions.md) is about doing it.
+A key has roles, a role is a set of grants, and each operation needs a grant. What no grant allows
+is denied. [Permissions](../explanation/permissions.md) explains how the gate decides; [grant
+permissions](../how-to/grant-permissions.md) has step-by-step instructions.
 
 ## Built-in roles
 
 """
 _DEFAULT = """
-A new key has the roles {default} unless others are named. A built-in role cannot be
-changed; a role of your own may include it.
+A new key has the roles {default} unless you name others. A built-in role cannot be changed; a role
+of your own can include it.
 """
 _GRANTS = """
 ## Grants
@@ -36,27 +36,27 @@ _PARTS = (
         "`ACTION`",
         "`read`, `write`, `delete`, `administer`, or `*` for all four. None includes another.",
     ),
-    ("`FAMILY`", "A family of the table below, or `*` for all."),
-    ("`on experiment PATTERN`", "Only on what lies in experiments of such names."),
-    ("`on model PATTERN`", "Only on registered models of such names, prompts among them."),
-    ("`in upstream NAME`", "Only on this upstream, `[upstreams.NAME]` of the configuration."),
+    ("`FAMILY`", "A family from the table below, or `*` for all."),
+    ("`on experiment PATTERN`", "Only for objects in experiments whose names match."),
+    ("`on model PATTERN`", "Only for registered models, including prompts, whose names match."),
+    ("`in upstream NAME`", "Only on this upstream, `[upstreams.NAME]` in the configuration."),
     (
         "`in workspace NAME`",
-        "Only in requests that name this workspace of MLflow's (`X-MLFLOW-WORKSPACE`).",
+        "Only in requests that name this MLflow workspace (`X-MLFLOW-WORKSPACE`).",
     ),
 )
 _PATTERNS = """
-In a pattern `*` stands for any text, `/` included, and `?` for one character; there are no other
-special characters. The whole name has to fit, its case included; names are compared in Unicode's
-composed form (NFC). A pattern or name with a space in it stands in double quotes, and none has a
-double quote in it.
+In a pattern `*` matches any text, including `/`, and `?` matches one character; there are no other
+special characters. The whole name has to match, case-sensitive; names are compared in Unicode's
+composed form (NFC). Write a pattern or name that contains a space in double quotes. It cannot
+contain a double quote.
 
 ## Families
 
-For each action on a family, the least of the built-in roles that allows it; *own* where only a
-role of your own can, or `admin`, which allows everything; empty where MLflow has no such operation.
-*Narrowed by* says which `on` a grant for the family may have. What belongs to no workspace cannot
-be granted in one.
+For each action on a family, the least of the built-in roles that allows it; *own* if only a role
+of your own can allow it, or `admin`, which allows everything; empty if MLflow has no such
+operation. *Narrowed by* lists the `on` conditions that a grant for the family can have.
+*Workspace* says whether the family can be granted in a workspace.
 
 """
 

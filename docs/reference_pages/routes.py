@@ -12,23 +12,25 @@ from headgate.model import FAMILIES, ObjectField, Place
 
 _INTRODUCTION = """# Routes
 
-The gate knows every route of MLflow and refuses what it does not know, with 404 and
-`route_unknown`. It decides on the operation, not on the spelling: what stands below `/api` is the
-same below `/ajax-api`, `2.0` the same as `3.0` where MLflow means one thing by both, and `HEAD`
-the same as `GET`. Prefixes that the gate is reached under, such as `/mlflow`, are taken off before.
-`headgate routes` prints this table, `headgate routes --json` all that the gate knows of it.
+The gate knows every MLflow route. It refuses requests for other paths with 404 and
+`route_unknown`. It decides on the operation, not on the spelling: routes below `/api` and
+`/ajax-api` are the same, `2.0` and `3.0` are the same where MLflow treats them alike, and `HEAD`
+is the same as `GET`. The gate removes its public prefixes, such as `/mlflow`, before it looks up
+the route. `headgate routes` prints this table; `headgate routes --json` prints everything that the
+gate knows about each route.
 
-A key needs the *action* for the family: `read`, `write`, `delete` or `administer`. *Since* names
-the oldest version that has the route, of those whose packages it was read from:
+A key needs a grant for the *action* on the family: `read`, `write`, `delete` or `administer`.
+*Since* is the oldest MLflow version that has the route, of the versions that the table was
+generated from:
 {versions}.
-*Objects* are what a key can be narrowed to, and where the request names them: a `{{parameter}}` of
-the path, a `?field` of the query string, a `header:`, or a field of the JSON body; `[]` follows a
-field that holds several.
+*Objects* are what grants can be narrowed to, and where the request names them: a `{{parameter}}`
+of the path, a `?field` of the query string, a `header:`, or a field of the JSON body; `[]` marks a
+list.
 """
 _TRANSLATION = """
-## What an upstream is sent
+## What the gate sends to an upstream
 
-The path that was decided on is put as the upstream at hand wants it.
+The gate translates the path into the form that the version and the prefix of the upstream need.
 
 """
 _PREFIXED = Dialect("3.17.2", b"/tracking")
@@ -38,15 +40,15 @@ _EXAMPLES = (
     ("MLflow 3.17.2", "GET", "/api/2.0/mlflow/runs/get", Dialect("3.17.2")),
     ("one below `/tracking`", "GET", "/api/2.0/mlflow/runs/get", _PREFIXED),
     ("one with `--static-prefix /tracking`", "GET", "/get-artifact", _STATIC_PREFIX),
-    ("the same, whose FastAPI knows of no prefix", "PUT", _ARTIFACT, _STATIC_PREFIX),
+    ("the same, for a route of FastAPI, which has no prefix", "PUT", _ARTIFACT, _STATIC_PREFIX),
     (
-        "one that answers `/api` alone",
+        "one that serves only `/api`",
         "GET",
         "/ajax-api/2.0/mlflow/runs/get",
         Dialect("3.17.2", apis=frozenset({b"api"})),
     ),
     (
-        "one that answers `/api` alone",
+        "one that serves only `/api`",
         "GET",
         "/ajax-api/3.0/mlflow/ui-telemetry",
         Dialect("3.17.2", apis=frozenset({b"api"})),
@@ -66,7 +68,7 @@ def page() -> str:
 
 
 def _translations() -> str:
-    header = ("Upstream", "Decided on", "Sent")
+    header = ("Upstream", "Request", "Sent")
     return table(header, (_translation(*example) for example in _EXAMPLES))
 
 
@@ -74,12 +76,12 @@ def _translation(upstream: str, method: str, path: str, dialect: Dialect) -> Seq
     encoded = path.replace("…", "%E2%80%A6").encode("ascii")
     operation = classify(method.encode("ascii"), encoded)
     if operation is None:
-        raise ValueError(f"{method} {path} is no route any more")
-    response = translate(method.encode("ascii"), operation, encoded, dialect)
-    if isinstance(response, Refusal):
-        sent = f"nothing; the client is answered 404: *{response.message}*"
+        raise ValueError(f"{method} {path} is no longer a route")
+    translated = translate(method.encode("ascii"), operation, encoded, dialect)
+    if isinstance(translated, Refusal):
+        sent = f"nothing; the client gets a 404: *{translated.message}*"
     else:
-        sent = f"`{response.path.decode('ascii').replace('%E2%80%A6', '…')}`"
+        sent = f"`{translated.path.decode('ascii').replace('%E2%80%A6', '…')}`"
     return upstream, f"`{method} {path}`", sent
 
 

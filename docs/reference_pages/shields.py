@@ -12,27 +12,27 @@ from headgate.shields.vulnerabilities import Vulnerability, known_up_to, read_vu
 
 _INTRODUCTION = """# Shields
 
-Rules that stop requests of the shape of MLflow's published vulnerabilities, whoever sends them and
-whatever version of MLflow is behind the gate. All of them are on unless `shields.disabled` names
-them; [the page about them](../explanation/shields.md) says what they cannot do.
+Shields block requests that have the shape of MLflow's published vulnerabilities, for every key and
+every version of MLflow. All of them are on unless you list them in `shields.disabled`.
+[Shields](../explanation/shields.md) explains how they work and what they cannot do.
 
-A refusal names its shield, as does `detail` in the access log.
+The message of a refusal names the shield, and so does `detail` in the access log.
 
 """
 _VULNERABILITIES = f"""
 ## Published vulnerabilities
 
-What `headgate doctor cve --url URL` knows: what was published up to {known_up_to()}. *Free of it*
-are releases that sources name; where they differ, the later one stands here, and where they name
-none, nothing does.
+`headgate doctor cve --url URL` knows the vulnerabilities that were published up to
+{known_up_to()}. *Fixed in* has the releases that the sources name; if they differ, the later one;
+if they name none, nothing.
 
 """
 _EXAMPLE = "3.4.0"
 _REPORT = f"""
 ## The report
 
-What it prints for MLflow {_EXAMPLE}; `--json` has the same for programs. The exit code is 1 if an
-upgrade is needed.
+The output of `headgate doctor cve` for MLflow {_EXAMPLE}. `--json` prints the same for programs.
+The exit code is 1 if the server needs an upgrade.
 
 ```text
 """
@@ -41,7 +41,7 @@ upgrade is needed.
 def page() -> str:
     """The whole page."""
     found = read_vulnerabilities()
-    header = ("Id", "Free of it", "What it allows", "Blocked by", "Note")
+    header = ("Id", "Fixed in", "What it allows", "Blocked by", "Note")
     rows = (_row(each) for each in found)
     return (
         GENERATED
@@ -63,12 +63,12 @@ def _section(rule: ShieldRule) -> str:
 def _lines(rule: ShieldRule, reason: str | None) -> Iterator[str]:
     about = RULES[rule]
     yield f"**Blocks**: {about.blocks}"
-    yield f"**Looks at**: {about.looks_at}"
+    yield f"**Checks**: {about.looks_at}"
     if reason is not None:
         said = about.sentence.format(field="FIELD", allowed="PREFIXES", excess="EXCEEDS A BOUND")
-        yield f"**Answers** `{reason}`: “{said}. {about.cure}”"
+        yield f"**Refuses with** `{reason}`: “{said}. {about.cure}”"
     ids = [each.id for each in read_vulnerabilities() if each.by is rule]
-    yield f"**Known as**: {', '.join(ids)}"
+    yield f"**Blocks the vulnerabilities**: {', '.join(ids)}"
 
 
 def _row(each: Vulnerability) -> tuple[str, ...]:

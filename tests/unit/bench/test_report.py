@@ -79,7 +79,7 @@ def test_the_page_says_where_it_was_measured_and_what_was_left_out() -> None:
     page = render("{{ machine }}\n{{ skipped }}\n{{ results }}", DOCUMENT)
     assert "Some CPU, 2 cores, Linux 6.1, on 2026-01-02; 3 rounds" in page
     assert "nginx 1.22.1" in page
-    assert "Left out: caddy: needs /usr/bin/caddy." in page
+    assert "Skipped: caddy: needs /usr/bin/caddy." in page
     assert "An artifact: peak below 100 MB: met." in page
 
 
@@ -103,13 +103,13 @@ def test_the_kept_template_has_only_places_that_exist() -> None:
 
 def test_the_terminal_shows_every_figure_the_relation_and_the_verdicts() -> None:
     text = shown(DOCUMENT)
-    for part in ("31.0", "30.0 to 32.0", "1.55 times", "MISSED", "left out: caddy"):
+    for part in ("31.0", "30.0 to 32.0", "1.55 times", "MISSED", "skipped: caddy"):
         assert part in text
-    assert "say little" not in text
+    assert "not meaningful" not in text
 
 
 def test_a_quick_run_is_marked() -> None:
-    assert "say little" in shown(replace(DOCUMENT, quick=True))
+    assert "not meaningful" in shown(replace(DOCUMENT, quick=True))
 
 
 @pytest.mark.parametrize(
