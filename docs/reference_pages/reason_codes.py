@@ -1,9 +1,9 @@
-"""The page of reason codes, from ``headgate.errors.REASONS``."""
+"""The page of reason codes, from ``headgate.reasons``."""
 
 from __future__ import annotations
 
 from docs.reference_pages.markdown import GENERATED, table
-from headgate.errors import REASONS, Fault
+from headgate.reasons import Fault, Reason
 
 _INTRODUCTION = """# Reason codes
 
@@ -34,13 +34,13 @@ def page() -> str:
     rows = (
         (
             f"`{reason}`",
-            str(rule.status),
-            f"`{rule.error_code}`",
-            _WHO_ACTS[rule.fault],
-            "yes" if rule.retryable else "no",
-            rule.meaning,
+            str(reason.status),
+            f"`{reason.error_code}`",
+            _WHO_ACTS[reason.fault],
+            "yes" if reason.retryable else "no",
+            reason.meaning,
         )
-        for reason, rule in REASONS.items()
+        for reason in Reason
     )
     header = ("Code", "Status", "MLflow's `error_code`", "Who has to act", "Try again", "Meaning")
     return GENERATED + _INTRODUCTION + table(header, rows) + _LEGEND

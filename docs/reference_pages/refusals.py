@@ -12,8 +12,7 @@ from typing import Final, NamedTuple
 
 from docs.reference_pages.markdown import GENERATED, table
 from headgate.config import ShieldRule
-from headgate.errors import REASONS, Fault
-from headgate.model import Reason
+from headgate.reasons import Fault, Reason
 from headgate.shields import RULES
 from headgate.shields.vulnerabilities import read_vulnerabilities
 
@@ -262,12 +261,12 @@ def _codes() -> str:
     rows = [
         (
             f"`{reason}`",
-            str(rule.status),
-            rule.meaning,
-            ("try again; " if rule.retryable else "") + _ACTS[rule.fault],
+            str(reason.status),
+            reason.meaning,
+            ("try again; " if reason.retryable else "") + _ACTS[reason.fault],
         )
-        for reason, rule in REASONS.items()
-        if rule.status >= 400 and rule.status != 499
+        for reason in Reason
+        if reason.status >= 400 and reason.status != 499
     ]
     return (
         "\n## All codes\n\nThe gate refuses requests over a limit, and requests that fail between "
@@ -277,4 +276,4 @@ def _codes() -> str:
 
 
 def _code(reason: Reason) -> str:
-    return f"`{reason}`, {REASONS[reason].status}"
+    return f"`{reason}`, {reason.status}"

@@ -7,31 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-
-class Reason(enum.StrEnum):
-    """Why a request ended as it did: one closed set for logs, metrics, header and docs."""
-
-    OK = "ok"
-    UNAUTHENTICATED = "unauthenticated"
-    FORBIDDEN = "forbidden"
-    ROUTE_UNKNOWN = "route_unknown"
-    REQUEST_AMBIGUOUS = "request_ambiguous"
-    REQUEST_MALFORMED = "request_malformed"
-    BODY_TOO_LARGE = "body_too_large"
-    RATE_LIMITED = "rate_limited"
-    OVERLOADED = "overloaded"
-    DRAINING = "draining"
-    NO_ENDPOINT = "no_endpoint"
-    UPSTREAM_CONNECT = "upstream_connect"
-    UPSTREAM_TLS = "upstream_tls"
-    UPSTREAM_HOST_REFUSED = "upstream_host_refused"
-    UPSTREAM_CREDENTIALS = "upstream_credentials"
-    UPSTREAM_NOT_JSON = "upstream_not_json"
-    UPSTREAM_TIMEOUT = "upstream_timeout"
-    UPSTREAM_RESET = "upstream_reset"
-    UPSTREAM_ERROR = "upstream_error"
-    CLIENT_GONE = "client_gone"
-    INTERNAL = "internal"
+from headgate.reasons import Reason
 
 
 class Api(enum.StrEnum):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.model import Reason
+from headgate.reasons import Reason
 from tests.support.gate import Gate, bearer, create_key, running_gate
 from tests.support.raw import RawResponse
 from tests.support.recording_upstream import RecordingUpstream

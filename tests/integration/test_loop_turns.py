@@ -11,8 +11,9 @@ import pytest
 
 from headgate.config import Config
 from headgate.errors import Refusal
-from headgate.model import Principal, Reason
+from headgate.model import Principal
 from headgate.policy import Role, Roles
+from headgate.reasons import Reason
 from tests.support.gate import bearer
 from tests.support.loop_turns import MeasuredGate, measured_gate
 from tests.support.named_objects import NamedObjects

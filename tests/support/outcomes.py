@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from headgate.model import Outcome, Phase, Reason
+from headgate.model import Outcome, Phase
+from headgate.reasons import Reason
 
 _USUAL: dict[str, Any] = {
     "reason": Reason.OK,

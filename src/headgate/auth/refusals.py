@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 from headgate.errors import Refusal
-from headgate.model import Principal, Reason
+from headgate.model import Principal
+from headgate.reasons import Reason
 
 _MLFLOW_CLIENT: Final = re.compile(rb"mlflow-python-client/([0-9]{1,4})\.([0-9]{1,4})")
 _KNOWS_UNAUTHENTICATED: Final = (2, 3)

@@ -9,7 +9,7 @@ import json
 from typing import Any, Final, Protocol
 
 from headgate.contract.responses import is_host_refusal
-from headgate.model import Reason
+from headgate.reasons import Reason
 
 ARTIFACTS: Final = "/api/2.0/mlflow-artifacts/artifacts"
 MAX_SAID: Final = 300

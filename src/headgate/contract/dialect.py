@@ -13,7 +13,8 @@ from typing import NamedTuple
 from headgate.contract.snapshots import numbers
 from headgate.contract.table import Mounted, shape, table
 from headgate.errors import Refusal
-from headgate.model import BodyHandling, Operation, Reason
+from headgate.model import BodyHandling, Operation
+from headgate.reasons import Reason
 
 APIS = frozenset({b"api", b"ajax-api"})
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError
 
 STEP: Final = 256 * 1024

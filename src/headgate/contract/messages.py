@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from headgate.contract.scalars import SCALARS, is_of
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError, ambiguous
 
 INVALID: Final = "INVALID_PARAMETER_VALUE"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from headgate.contract.body import read_json
 from headgate.contract.otlp import JSON, LONGEST_VALUE, Export
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError
 
 MOST_BYTES: Final = 512 * 1024

@@ -14,7 +14,7 @@ from typing import Any, Final
 from headgate.contract.messages import INVALID, Field, Message, fold, refuse_spelling
 from headgate.contract.query import parameters
 from headgate.contract.scalars import is_of
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError
 
 _NOTHING: Final = Message("")

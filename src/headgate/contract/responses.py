@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from headgate.errors import REASONS
-from headgate.model import Reason
+from headgate.reasons import Reason
 
 HOST_REFUSED: Final = b"Invalid Host header"
 """How the response of MLflow's Host check begins (mlflow/server/fastapi_security.py)."""
@@ -43,5 +42,5 @@ def is_sentence(body: bytes) -> bool:
 def sentence_as_json(body: bytes) -> bytes:
     """The same sentence in the shape of MLflow's errors, which MLflow's clients print."""
     message = body.decode("utf-8").strip()
-    error_code = REASONS[Reason.NO_ENDPOINT].error_code
+    error_code = Reason.NO_ENDPOINT.error_code
     return json.dumps({"error_code": error_code, "message": message}).encode()

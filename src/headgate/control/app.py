@@ -24,8 +24,8 @@ from headgate.contract.diagnosis import cure_for
 from headgate.control.checks import Checks
 from headgate.control.exposition import CONTENT_TYPE
 from headgate.control.shared_results import CheckResult
-from headgate.errors import REASONS
-from headgate.model import Action, Api, Reason
+from headgate.model import Action, Api
+from headgate.reasons import Reason
 
 T = TypeVar("T")
 PRINCIPAL_HEADER = "x-headgate-principal"
@@ -250,7 +250,7 @@ def _can_serve(snapshot: ClusterSnapshot) -> bool:
 
 
 def _json(response: Mapping[str, Any], reason: Reason, code: int | None = None) -> Response:
-    code = code or REASONS[reason].status
+    code = code or reason.status
     return JSONResponse(_rounded(response), status_code=code, headers=_fields(reason))
 
 
@@ -268,7 +268,7 @@ def _rounded(value: object) -> object:
 
 
 def _text(word: str, reason: Reason) -> Response:
-    code = REASONS[reason].status
+    code = reason.status
     return PlainTextResponse(f"{word}\n", status_code=code, headers=_fields(reason))
 
 
@@ -277,6 +277,6 @@ def _fields(reason: Reason) -> dict[str, str]:
     fields = {REASON_HEADER: reason.value, "Cache-Control": "no-store"}
     if reason is Reason.UNAUTHENTICATED:
         fields["WWW-Authenticate"] = CHALLENGE
-    if REASONS[reason].retryable:
+    if reason.retryable:
         fields["Retry-After"] = "2"
     return fields

@@ -16,7 +16,8 @@ from typing import Any
 from headgate.contract.diagnosis import ARTIFACTS, STORE_CURE, AskError, expect, parse
 from headgate.contract.use import PROBE_FOLDER, Ask, unserved, use
 from headgate.control.shared_results import CheckResult, SharedResults
-from headgate.model import Api, Reason
+from headgate.model import Api
+from headgate.reasons import Reason
 
 FRESH_SECONDS = 2.0
 """How long a result is good for."""

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from headgate.model import Reason
+from headgate.reasons import BY_CODE, Reason
 
 _MODE = 0o600
 
@@ -69,7 +69,7 @@ class SharedResults:
         """The last result, if there is one."""
         try:
             found: dict[str, Any] = json.loads(self._path(what, "json").read_bytes())
-            return CheckResult(**found | {"reason": Reason(found["reason"])})
+            return CheckResult(**found | {"reason": BY_CODE[found["reason"]]})
         except (OSError, ValueError, TypeError, KeyError):
             return None
 

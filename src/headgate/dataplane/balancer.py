@@ -20,7 +20,8 @@ from headgate.contract import Dialect
 from headgate.dataplane import failures
 from headgate.dataplane.connections.pool import Pool
 from headgate.errors import Refusal
-from headgate.model import Endpoint, Reason, SizeClass
+from headgate.model import Endpoint, SizeClass
+from headgate.reasons import Reason
 
 # To look a member up in its class costs as much as ten attributes.
 _CONNECT_FAILED: Final = Result.CONNECT_FAILED

@@ -18,8 +18,8 @@ from headgate.dataplane.decisions import Caller
 from headgate.dataplane.exchange import Exchange
 from headgate.dataplane.plane import DataPlane
 from headgate.dataplane.sockets import Left, left, reset_at_close, unacknowledged
-from headgate.model import Reason
 from headgate.net.addresses import plain_peer
+from headgate.reasons import Reason
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END, empty_lines, request_end

@@ -26,7 +26,8 @@ from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.responders.forward import Forwarding
 from headgate.dataplane.scanned_body import ScannedBody
 from headgate.errors import Refusal
-from headgate.model import Outcome, Phase, Reason
+from headgate.model import Outcome, Phase
+from headgate.reasons import Reason
 from headgate.wire import forward as heads
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request, request_id

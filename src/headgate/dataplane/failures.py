@@ -11,8 +11,9 @@ from typing import Final
 
 from headgate.cluster import RetryDecision
 from headgate.errors import Refusal
-from headgate.model import Endpoint, Reason
+from headgate.model import Endpoint
 from headgate.net.causes import own_words
+from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError
 
 RETRY_AFTER: Final = 2

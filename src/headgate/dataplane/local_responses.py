@@ -6,8 +6,8 @@ import json
 from http import HTTPStatus
 from typing import Final
 
-from headgate.errors import REASONS, Refusal
-from headgate.model import Reason
+from headgate.errors import Refusal
+from headgate.reasons import Reason
 from headgate.wire.forward import status_line
 from headgate.wire.request import METHODS
 from headgate.wire.response import Response
@@ -25,7 +25,7 @@ def body_of(what: Refusal) -> tuple[bytes, bytes]:
     MLflow's SDK prints it (mlflow/utils/rest_utils.py).
     """
     message = {
-        "error_code": what.error_code or REASONS[what.reason].error_code,
+        "error_code": what.error_code or what.reason.error_code,
         "message": what.message,
     }
     return b"application/json", json.dumps(message).encode()
@@ -50,7 +50,7 @@ def refusal(
     """
     media_type, body = content or body_of(what)
     lines = [
-        status_line(what.code, what.phrase or REASONS[what.reason].phrase),
+        status_line(what.code, what.phrase or what.reason.phrase),
         b"Content-Type: %b\r\n" % media_type,
         b"Content-Length: %d\r\n" % len(body),
         b"Cache-Control: no-store\r\n",

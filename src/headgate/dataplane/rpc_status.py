@@ -11,7 +11,7 @@ import json
 from dataclasses import replace
 from typing import Final
 
-from headgate.errors import REASONS, Refusal
+from headgate.errors import Refusal
 
 _JSON: Final = b"application/json"
 _PROTOBUF: Final = b"application/x-protobuf"
@@ -39,7 +39,7 @@ _MESSAGE_FIELD: Final = b"\x12"
 
 def for_exporters(what: Refusal) -> Refusal:
     """A refusal with a status at which nobody sends again what would be refused again."""
-    worth_it = REASONS[what.reason].retryable or what.retry_after is not None
+    worth_it = what.reason.retryable or what.retry_after is not None
     if worth_it or what.code not in _SENT_AGAIN:
         return what
     return replace(what, status=_INTERNAL)

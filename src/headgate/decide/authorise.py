@@ -40,8 +40,9 @@ from headgate.decide.judgement import Mention, judge_objects
 from headgate.decide.object_names import values_of
 from headgate.decide.resolver import Lookups, Resolver, UnresolvableError
 from headgate.errors import Refusal
-from headgate.model import ObjectField, Operation, Phase, Place, Principal, Reason, SizeClass
+from headgate.model import ObjectField, Operation, Phase, Place, Principal, SizeClass
 from headgate.policy import Allowed, Denied, NeedsObject, decide
+from headgate.reasons import Reason
 from headgate.shields import Shield
 from headgate.shields.rules import misplaced_trace
 from headgate.shields.trace_places import TAG

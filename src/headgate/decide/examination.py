@@ -17,7 +17,8 @@ from headgate.contract.body import read_json
 from headgate.decide.judgement import MAX_MENTIONS, Mention
 from headgate.decide.object_names import values_of
 from headgate.errors import Refusal
-from headgate.model import ObjectField, ObjectKind, Operation, Place, Reason
+from headgate.model import ObjectField, ObjectKind, Operation, Place
+from headgate.reasons import Reason
 from headgate.shields import Shield
 from headgate.shields.locations import is_of_prompt
 from headgate.shields.plan import sets_trace_tags

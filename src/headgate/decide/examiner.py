@@ -24,7 +24,8 @@ from headgate.config import Shields
 from headgate.dataplane.failures import RETRY_AFTER
 from headgate.decide.examination import Finding
 from headgate.errors import Refusal
-from headgate.model import ObjectField, Operation, Reason
+from headgate.model import ObjectField, Operation
+from headgate.reasons import BY_CODE, Reason
 from headgate.shields.trace_places import TracePlace
 
 log = logging.getLogger("headgate.runtime")
@@ -188,7 +189,7 @@ def _popen(connection: socket.socket) -> subprocess.Popen[bytes]:
 def _finding(response: Mapping[str, Any], operation: Operation) -> Finding:
     refusal = response.get("refusal")
     if refusal is not None:
-        return Finding(Refusal(**{**refusal, "reason": Reason(refusal["reason"])}))
+        return Finding(Refusal(**{**refusal, "reason": BY_CODE[refusal["reason"]]}))
     return Finding(
         None,
         tuple(

@@ -31,7 +31,8 @@ from headgate.dataplane.decisions import (
 from headgate.dataplane.failures import malformed
 from headgate.decide.authorise import GET_WITH_BODY, Authoriser
 from headgate.errors import Refusal
-from headgate.model import Phase, Principal, Reason, SizeClass
+from headgate.model import Phase, Principal, SizeClass
+from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.request import METHODS, Request
 from headgate.wire.request_fields import Credentials, RequestFields

@@ -16,7 +16,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import quote
 
-from headgate.model import ObjectKind, Reason
+from headgate.model import ObjectKind
+from headgate.reasons import Reason
 from headgate.wire.escapes import trouble
 
 FRESH_SECONDS = 30.0

@@ -9,7 +9,7 @@ from typing import Final
 from headgate.config.shields import ShieldRule
 from headgate.contract.messages import INVALID
 from headgate.errors import Refusal
-from headgate.model import Reason
+from headgate.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from json.encoder import encode_basestring_ascii as quote
 from typing import Final
 
-from headgate.errors import REASONS
-from headgate.model import Outcome, Phase, Reason
+from headgate.model import Outcome, Phase
+from headgate.reasons import Reason
 from headgate.telemetry.line_sink import PIPE_BATCH, LineSink, Losses, NoLosses
 from headgate.telemetry.redact import without_keys
 
@@ -117,7 +117,7 @@ class AccessLog:
         extra = ""
         if reason is not _OK:
             shown = without_keys(quote(outcome.detail[: MAX_DETAIL // cut]))
-            extra = f',"fault":"{REASONS[reason].fault}","detail":{shown}'
+            extra = f',"fault":"{reason.fault}","detail":{shown}'
         if self._dropped:
             extra += f',"lines_dropped":{self._dropped}'
         return (

@@ -12,7 +12,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from headgate.model import FAMILIES, Outcome, Reason
+from headgate.model import FAMILIES, Outcome
+from headgate.reasons import Reason
 
 BOUNDS: Final[Sequence[float]] = (
     0.001,

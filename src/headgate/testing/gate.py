@@ -19,7 +19,8 @@ from headgate.dataplane.decisions import (
     Route,
 )
 from headgate.errors import Refusal
-from headgate.model import BodyHandling, Operation, Outcome, Phase, Principal, Reason, Retry
+from headgate.model import BodyHandling, Operation, Outcome, Phase, Principal, Retry
+from headgate.reasons import Reason
 from headgate.wire.request import Request
 
 STREAM = Operation("artifacts", Retry.NEVER, BodyHandling.STREAM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from headgate.config import Upstream
 from headgate.contract.diagnosis import AskError
 from headgate.dataplane.call import CallError, CallFailure
-from headgate.model import Reason
+from headgate.reasons import Reason
 
 
 def discovery_cure(error: str, settings: Upstream) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.model import Reason
+from headgate.reasons import Reason
 
 
 class ProtocolError(Exception):

@@ -9,7 +9,8 @@ import pytest
 from headgate.auth import refusals
 from headgate.auth.refusals import for_client
 from headgate.errors import Refusal
-from headgate.model import Principal, Reason
+from headgate.model import Principal
+from headgate.reasons import Reason
 
 EVERY = {name: value for name, value in vars(refusals).items() if isinstance(value, Refusal)} | {
     "revoked": refusals.revoked(Principal("k_1", "ci")),

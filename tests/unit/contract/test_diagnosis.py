@@ -20,7 +20,7 @@ from headgate.contract.diagnosis import (
     expect,
     parse,
 )
-from headgate.model import Reason
+from headgate.reasons import Reason
 
 SEARCH = "/api/2.0/mlflow/experiments/search"
 PAGE = b"<!doctype html><title>500</title>"

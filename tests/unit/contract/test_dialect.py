@@ -14,7 +14,8 @@ from headgate.contract import (
     with_static_prefix,
 )
 from headgate.errors import Refusal
-from headgate.model import BodyHandling, Operation, Reason
+from headgate.model import BodyHandling, Operation
+from headgate.reasons import Reason
 
 LENGTH, STREAM = BodyHandling.LENGTH, BodyHandling.STREAM
 FILE = "/api/2.0/mlflow-artifacts/artifacts/1/r/artifacts/a"

@@ -25,7 +25,7 @@ from headgate.contract.otlp import Export, NamesMisplacedError, media_type
 from headgate.contract.otlp_json import MOST_BYTES, JsonReader, JsonScan
 from headgate.contract.otlp_protobuf import ProtobufReader
 from headgate.contract.trace_tags import LOCATION_TAGS
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError
 
 ID = bytes(range(16))

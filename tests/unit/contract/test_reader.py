@@ -13,7 +13,7 @@ from werkzeug.sansio.request import Request as FlaskRequest
 from headgate.contract import Reader, classify, table
 from headgate.contract.messages import fold
 from headgate.contract.query import is_empty, parameters
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError
 
 READERS = {f"{row.method} {row.operation.name}": row.operation for row in table().rows}

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.control.exposition import METRICS, exposition
-from headgate.model import FAMILIES, Outcome, Reason
+from headgate.model import FAMILIES, Outcome
+from headgate.reasons import Reason
 from headgate.telemetry.counters import BOUNDS, Counters
 from tests.support.outcomes import an_outcome
 from tests.support.prometheus import Family, parse

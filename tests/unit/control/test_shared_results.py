@@ -14,7 +14,8 @@ from headgate.contract.diagnosis import AskError
 from headgate.control import checks as module
 from headgate.control.checks import Checks
 from headgate.control.shared_results import CheckResult, SharedResults
-from headgate.model import Api, Reason
+from headgate.model import Api
+from headgate.reasons import Reason
 
 RESULT = CheckResult("models", False, "said „no“", 0.5, 100.0, Reason.UPSTREAM_TIMEOUT, "wait")
 

@@ -13,7 +13,8 @@ from headgate.dataplane import plane
 from headgate.dataplane.admission import Admission, TurnedAway, neighbourhood
 from headgate.dataplane.decisions import Refuse
 from headgate.errors import Refusal
-from headgate.model import Phase, Reason
+from headgate.model import Phase
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, request
 from headgate.testing.transport import End, Peer

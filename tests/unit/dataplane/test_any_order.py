@@ -14,7 +14,7 @@ from headgate.config import Limits, Upstream
 from headgate.dataplane.client import PIPELINE_BYTES
 from headgate.dataplane.connections.upstream import WRITE_HIGH_WATER
 from headgate.dataplane.decisions import Inspect
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL
 from headgate.testing.messages import chunked, request, response

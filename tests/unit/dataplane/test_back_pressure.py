@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headgate.dataplane.client import PIPELINE_BYTES, WRITE_HIGH_WATER
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, chunked, request, response
 from headgate.testing.transport import End

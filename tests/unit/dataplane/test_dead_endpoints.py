@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from headgate.cluster import ProbeResult
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import request, response
 from headgate.testing.pool import ScriptedPool

@@ -11,7 +11,8 @@ from pydantic import ByteSize
 
 from headgate.config import Limits
 from headgate.dataplane.decisions import Decision, Forward, Inspect, Pending, Redirect
-from headgate.model import Phase, Reason
+from headgate.model import Phase
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL, REFUSED, STREAM
 from headgate.testing.messages import Message, chunked, request, response

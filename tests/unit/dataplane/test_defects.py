@@ -7,7 +7,8 @@ import pytest
 from headgate.dataplane import client as client_room
 from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.responders.forward import Forwarding
-from headgate.model import Phase, Reason
+from headgate.model import Phase
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import End
@@ -26,7 +27,7 @@ def test_a_defect_in_the_gate_is_answered_500(
     client.sends(request("GET /defect", "X-Request-ID: id-of-the-client"))
     got = Message.of(client.received())
 
-    assert got.line == b"HTTP/1.1 500 Internal Server Error: the gate failed"
+    assert got.line == b"HTTP/1.1 500 Internal Server Error: internal error in Headgate"
     assert got.fields[b"x-headgate-reason"] == b"internal"
     assert b"id-of-the-client" in got.rest
     assert b"RuntimeError" not in got.rest

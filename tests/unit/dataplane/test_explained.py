@@ -8,7 +8,8 @@ import ssl
 import pytest
 
 from headgate.dataplane.response_checks import MAX_HELD
-from headgate.model import BodyHandling, Operation, Reason, Retry
+from headgate.model import BodyHandling, Operation, Retry
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, request, response
 

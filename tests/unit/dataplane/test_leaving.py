@@ -6,7 +6,8 @@ import pytest
 
 from headgate.dataplane import client as room
 from headgate.dataplane.sockets import Left
-from headgate.model import Outcome, Phase, Reason
+from headgate.model import Outcome, Phase
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import End, Peer

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from headgate.dataplane.decisions import Forward, Respond
-from headgate.model import Phase, Reason
+from headgate.model import Phase
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import PRINCIPAL, SAFE
 from headgate.testing.messages import Message, request, response

@@ -9,7 +9,8 @@ from headgate.cluster import RetryPolicy
 from headgate.config import Limits, Upstream
 from headgate.dataplane.connections.upstream import MAX_INTERIM
 from headgate.dataplane.request_body import REPLAY_BYTES
-from headgate.model import Phase, Reason
+from headgate.model import Phase
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, chunked, request, response
 from headgate.testing.transport import End, Peer

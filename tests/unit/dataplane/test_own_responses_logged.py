@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.model import Reason
 from headgate.net.addresses import plain_peer
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 
 

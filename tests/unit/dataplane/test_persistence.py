@@ -8,7 +8,7 @@ import pytest
 from pydantic import ByteSize
 
 from headgate.config import Limits
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import End

@@ -7,7 +7,8 @@ from pydantic import ByteSize
 
 from headgate.config import Limits
 from headgate.dataplane.request_body import REPLAY_BYTES, RequestBody
-from headgate.model import Phase, Reason
+from headgate.model import Phase
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, chunked, request, response
 from headgate.testing.transport import End

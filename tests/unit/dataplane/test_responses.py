@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, chunked, request, response
 from headgate.testing.transport import End, Peer

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.dataplane import rpc_status
-from headgate.errors import REASONS, Refusal
-from headgate.model import BodyHandling, Operation, Phase, Reason, Retry
+from headgate.errors import Refusal
+from headgate.model import BodyHandling, Operation, Phase, Retry
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, request
 
@@ -39,9 +40,9 @@ def test_the_message_arrives_in_both_encodings(reason: Reason, message: str) -> 
 @pytest.mark.parametrize("reason", REFUSED)
 def test_what_would_be_refused_again_is_not_sent_again(reason: Reason) -> None:
     what = rpc_status.for_exporters(Refusal(reason, "x"))
-    assert (what.code in SENT_AGAIN) <= REASONS[reason].retryable
+    assert (what.code in SENT_AGAIN) <= reason.retryable
     told = rpc_status.for_exporters(Refusal(reason, "x", retry_after=1))
-    assert told.code == REASONS[reason].status
+    assert told.code == reason.status
 
 
 @pytest.mark.parametrize("content_type", [PROTOBUF, JSON])

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from headgate.dataplane.decisions import Decision, Forward
 from headgate.errors import Refusal
-from headgate.model import Operation, Phase, Reason
+from headgate.model import Operation, Phase
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL, STREAM
 from headgate.testing.messages import Message, request, response

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headgate.config import Limits, Upstream
-from headgate.model import Phase, Reason
+from headgate.model import Phase
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import End, Peer

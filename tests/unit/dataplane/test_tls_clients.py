@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import End

@@ -9,7 +9,8 @@ import pytest
 
 from headgate.cluster import ClusterPolicy, RetryPolicy
 from headgate.config import Limits, Upstream
-from headgate.model import Phase, Reason
+from headgate.model import Phase
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import request, response
 from headgate.testing.transport import End

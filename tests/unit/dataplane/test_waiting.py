@@ -11,7 +11,8 @@ from headgate.cluster import Cluster, ClusterPolicy, Found
 from headgate.config import Limits
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import Forward, Route
-from headgate.model import Phase, Reason
+from headgate.model import Phase
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL
 from headgate.testing.messages import Message, request, response

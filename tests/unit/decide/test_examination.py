@@ -15,7 +15,8 @@ from headgate.contract import table
 from headgate.decide import examination as room
 from headgate.decide.examination import examine, is_small, too_large
 from headgate.decide.judgement import MAX_MENTIONS
-from headgate.model import Operation, Reason
+from headgate.model import Operation
+from headgate.reasons import Reason
 from headgate.shields import Shield
 
 OPERATIONS = {row.operation.name: row.operation for row in table().rows}

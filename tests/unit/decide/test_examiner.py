@@ -17,7 +17,8 @@ from headgate.contract import table
 from headgate.decide import examiner as room
 from headgate.decide.examination import Finding, examine
 from headgate.decide.examiner import Examiner
-from headgate.model import Operation, Reason
+from headgate.model import Operation
+from headgate.reasons import Reason
 from headgate.shields import Shield
 
 PATHS = {

@@ -15,7 +15,8 @@ from headgate.decide.authorise import Authoriser
 from headgate.decide.pipeline import NOBODY, Pipeline
 from headgate.decide.resolver import Resolver
 from headgate.errors import Refusal
-from headgate.model import BodyHandling, Phase, Principal, Reason
+from headgate.model import BodyHandling, Phase, Principal
+from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.wire.request import Request, read_request
 from headgate.wire.target import canonicalise

@@ -16,7 +16,7 @@ from docs.generate import PAGES, main
 from docs.reference_pages import command_line, configuration, reason_codes
 from headgate.cli import COMMANDS
 from headgate.config import Config
-from headgate.model import Reason
+from headgate.reasons import Reason
 
 ROOT = Path(__file__).parents[3]
 

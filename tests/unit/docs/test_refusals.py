@@ -15,7 +15,7 @@ from docs.reference_pages.refusals import (
     sentences,
 )
 from headgate.config import ShieldRule
-from headgate.errors import REASONS
+from headgate.reasons import Reason
 from headgate.shields import RULES
 
 SETTING = re.compile(r"`((?:limits|shields|auth)\.[a-z_]+)`")
@@ -46,8 +46,8 @@ def test_every_shield_and_every_code_is_there() -> None:
     for rule in ShieldRule:
         about = RULES[rule]
         assert about.reason is None or (f"| `{rule}` |" in text and about.cure in text)
-    for reason, rule_of_reason in REASONS.items():
-        if rule_of_reason.status >= 400 and rule_of_reason.status != 499:
+    for reason in Reason:
+        if reason.status >= 400 and reason.status != 499:
             assert f"| `{reason}` |" in text
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate_verify.advice import FAULTS, REASONS
 from headgate_verify.diagnosis import Diagnosis, Symptom, diagnose
 from headgate_verify.exchange import Answerer, Exchange, Fault

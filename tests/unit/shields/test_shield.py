@@ -11,7 +11,8 @@ import pytest
 from headgate.config import ShieldRule, Shields
 from headgate.contract import classify, table
 from headgate.errors import Refusal
-from headgate.model import ObjectKind, Operation, Place, Reason, SizeClass
+from headgate.model import ObjectKind, Operation, Place, SizeClass
+from headgate.reasons import Reason
 from headgate.shields import RULES, Shield
 from headgate.shields.rules import refusal
 

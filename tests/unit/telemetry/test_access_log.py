@@ -18,8 +18,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headgate.auth.key import mint
-from headgate.errors import REASONS
-from headgate.model import FAMILIES, Outcome, Phase, Reason
+from headgate.model import FAMILIES, Outcome, Phase
+from headgate.reasons import Reason
 from headgate.telemetry import access_log, line_sink
 from headgate.telemetry.access_log import AccessLog
 from headgate.testing.dialogue import Dialogue
@@ -138,7 +138,7 @@ def test_the_line_of_a_request() -> None:
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.OK])
 def test_what_went_wrong_names_whose_fault_it_was(reason: Reason) -> None:
     line = record(an_outcome(reason=reason, detail="10.0.0.7:5000: refused"))
-    assert line["fault"] == REASONS[reason].fault
+    assert line["fault"] == reason.fault
     assert line["detail"] == "10.0.0.7:5000: refused"
 
 

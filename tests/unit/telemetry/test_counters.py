@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.model import FAMILIES, Outcome, Reason
+from headgate.model import FAMILIES, Outcome
+from headgate.reasons import Reason
 from headgate.telemetry.counters import BOUNDS, CounterRow, Counters, FamilyCounts
 from tests.support.outcomes import OUTCOME, an_outcome
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import read_request
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from headgate.model import Reason
+from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError
 from headgate.wire.escapes import MAX_DECODINGS
 from headgate.wire.target import Target, canonical_path, canonicalise

@@ -30,8 +30,9 @@ from headgate.dataplane.response_checks import (
     may_be_sentence,
 )
 from headgate.errors import Refusal
-from headgate.model import Endpoint, Phase, Reason
+from headgate.model import Endpoint, Phase
 from headgate.net.causes import own_words
+from headgate.reasons import Reason
 from headgate.wire import forward as heads
 from headgate.wire.body import LAST_CHUNK, CountedBody, chunk
 from headgate.wire.errors import ProtocolError
