@@ -74,7 +74,7 @@ def page() -> str:
             _GRANTS,
             table(("Part", "Meaning"), _PARTS),
             _PATTERNS,
-            table(("Family", *actions, "Narrowed by", "Workspace"), _families()),
+            table(("Family", "Covers", *actions, "Narrowed by", "Workspace"), _families()),
         )
     )
 
@@ -92,12 +92,12 @@ def _roles() -> Iterator[tuple[str, ...]]:
 def _families() -> Iterator[tuple[str, ...]]:
     least = Roles().grants_for("", []).ask_for
     there_is = {(row.operation.action, row.operation.family) for row in routes().rows}
-    for family in FAMILIES:
+    for family, described in FAMILIES.items():
         cells = []
         for action in Action:
             role = f"`{least[action, family]}`" if (action, family) in least else "own"
             cells.append(role if (action, family) in there_is else "")
-        yield f"`{family}`", *cells, _narrowed_by(family), _workspace(family)
+        yield f"`{family}`", described.covers, *cells, _narrowed_by(family), _workspace(family)
 
 
 def _narrowed_by(family: str) -> str:

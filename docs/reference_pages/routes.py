@@ -61,9 +61,9 @@ def page() -> str:
     """The whole page."""
     versions = ", ".join(routes().versions)
     parts = [GENERATED, _INTRODUCTION.format(versions=versions), _TRANSLATION, _translations()]
-    for family in FAMILIES:
-        rows = [row for row in routes().rows if row.operation.family == family]
-        parts.append(f"\n## `{family}`\n\n{_family(rows)}")
+    for name, family in FAMILIES.items():
+        rows = [row for row in routes().rows if row.operation.family == name]
+        parts.append(f"\n## `{name}`\n\n{family.covers}\n\n{_family(rows)}")
     return "".join(parts)
 
 

@@ -60,7 +60,7 @@ workspaces = st.none() | st.sampled_from(WORKSPACES)
 @st.composite
 def grants(draw: st.DrawFn) -> Grant:
     """Any grant that the grammar takes."""
-    family = draw(st.none() | st.sampled_from(FAMILIES))
+    family = draw(st.none() | st.sampled_from(list(FAMILIES)))
     kinds = [kind for kind, families in NARROWED_BY.items() if family in (None, *families)]
     on = None
     if draw(st.booleans()) and kinds:

@@ -157,7 +157,7 @@ def _read(
             f"{method} {rest} is none of MLflow's routes, nor the gate's own: it is refused, "
             "whoever sends it"
         )
-    if operation.own:
+    if operation.gate_page:
         found = ""
     return Asked(method, rest, operation, found, workspace)
 

@@ -37,9 +37,10 @@ def select(rows: Sequence[Row], family: str | None) -> list[Row]:
     if family is not None and family not in FAMILIES:
         raise HeadgateError(f"there is no family {family!r}; there are {', '.join(FAMILIES)}")
     chosen = [row for row in rows if family in {None, row.operation.family}]
+    order = list(FAMILIES)
     return sorted(
         chosen,
-        key=lambda row: (FAMILIES.index(row.operation.family), row.operation.path, row.method),
+        key=lambda row: (order.index(row.operation.family), row.operation.path, row.method),
     )
 
 

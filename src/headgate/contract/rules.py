@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import resources
+from typing import Any
 
 from headgate.model import FAMILIES, Action, ObjectField, ObjectKind, Place, Retry, SizeClass
 
@@ -13,6 +14,16 @@ REFUSE = "refuse"
 _SECTION = re.compile(r"\[([a-z-]+)\]((?: [a-z]+)*)")
 _OBJECT = re.compile(r"([a-z-]+)(\?|\||)=(\{\w+\}|\?\w+|[\w-]+:|[\w.\[\]]+)")
 _VERSION = re.compile(r"(\d\.\d)/(.+)")
+_FLAGS = {
+    "body": "by_body",
+    "repeatable": "repeatable",
+    "once": "once",
+    "public": "public",
+    "otlp": "otlp",
+    "static": "static",
+    "json": "json_only",
+}
+"""The details that are a word alone, and the field of ``Rule`` that each sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +119,9 @@ def _rule(family: str, name: str, action: str, methods: str, path: str, *details
 
 def _with_detail(rule: Rule, detail: str) -> Rule:
     key, _, value = detail.partition("=")
-    if detail == "body":
-        rule = replace(rule, by_body=True)
-    elif detail == "repeatable":
-        rule = replace(rule, repeatable=True)
-    elif detail == "once":
-        rule = replace(rule, once=True)
-    elif detail in ("public", "otlp", "static", "json"):
-        rule = replace(
-            rule,
-            public=rule.public or detail == "public",
-            otlp=rule.otlp or detail == "otlp",
-            static=rule.static or detail == "static",
-            json_only=rule.json_only or detail == "json",
-        )
+    if detail in _FLAGS:
+        flag: dict[str, Any] = {_FLAGS[detail]: True}
+        rule = replace(rule, **flag)
     elif key == "size":
         rule = replace(rule, size=SizeClass(value))
     elif key == "also" and value in FAMILIES:

@@ -16,13 +16,17 @@ from headgate.contract.patterns import Patterns
 from headgate.contract.reader import Reader
 from headgate.contract.rules import Rule, read_rules
 from headgate.contract.snapshots import KnownRoute, messages_of, numbers, read_known
-from headgate.model import BodyHandling, ObjectKind, Operation, Place
+from headgate.model import (
+    FAMILIES,
+    BodyHandling,
+    ObjectKind,
+    Operation,
+    Place,
+)
+from headgate.model.operation import GATE_RESPONSES, MLFLOW_RESPONSES
 
 PLACES = ("/api/2.0", "/api/3.0", "/ajax-api/2.0", "/ajax-api/3.0")
 """Where the paths are mounted that do not begin with ``/``: the four mean one route."""
-
-GATE = "gate"
-"""The family of the gate's own pages, which no MLflow knows."""
 
 _PARAMETER = re.compile(r"{\w+(:path)?}")
 
@@ -77,9 +81,10 @@ class Table:
                     for route in by_shape.get((method, shape(rule.path)), ())
                     if route.place.endswith(rule.api)
                 ]
-                if rule.family == GATE:
-                    found = []  # the gate answers it, whatever an MLflow has at the path
-                if found or rule.family == GATE:
+                is_gate_page = rule.action is not None and FAMILIES[rule.family].gate_pages
+                if is_gate_page:
+                    found = []  # Headgate serves it, whatever an MLflow has at the path
+                if found or is_gate_page:
                     operation = _operation(rule, method, found, self.versions)
                     mounted = {f"{route.place}/" for route in found if route.place}
                     self._add(rank, rule, method, operation, tuple(mounted))
@@ -185,6 +190,7 @@ def _operation(
     """What a method of a rule is, given the known routes it is about; none if it is refused."""
     if rule.action is None:
         return None
+    is_gate_page = FAMILIES[rule.family].gate_pages
     fields = frozenset(name for route in found for name in route.fields)
     objects = rule.objects_of(method, fields)
     since = found[0].version if found else ""
@@ -198,7 +204,6 @@ def _operation(
         otlp=rule.otlp,
         static=rule.static,
         json_only=rule.json_only,
-        own=rule.family == GATE,
         name=rule.name,
         action=rule.action,
         also=rule.also,
@@ -212,6 +217,8 @@ def _operation(
         ends_in_artifact=any(
             field.kind is ObjectKind.ARTIFACT and field.place is Place.PATH for field in objects
         ),
+        gate_page=is_gate_page,
+        response_policy=GATE_RESPONSES if is_gate_page else MLFLOW_RESPONSES,
     )
 
 

@@ -95,7 +95,8 @@ class Forward:
 
         ``known`` are the client's fields by lower-case name.
         """
-        if not self.route.operation.own:
+        operation = self.route.operation
+        if not operation.gate_page:
             shown = [(name, known.get(name.lower())) for name in (b"Authorization", b"Cookie")]
             return b"".join([b"%b: %b\r\n" % (name, value) for name, value in shown if value])
         name = self.principal.key_id or self.principal.name  # without keys, all are anonymous

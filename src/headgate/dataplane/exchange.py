@@ -209,7 +209,7 @@ class Exchange:
         plane, limit = self._plane, route.body_limit
         if self._body is not None and limit and self._body.known_length > limit:
             self._refuse(failures.too_large(limit.human_readable()), Phase.ADMIT)
-        elif plane.in_flight >= plane.max_in_flight and not route.operation.own:
+        elif plane.in_flight >= plane.max_in_flight and not route.operation.gate_page:
             self._refuse(failures.overloaded(plane.max_in_flight), Phase.ADMIT)
         else:
             plane.in_flight += 1

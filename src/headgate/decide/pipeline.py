@@ -197,7 +197,7 @@ class Pipeline:
                 return Redirect(prefix + b"/" + target.query)
             path = b"/"
         operation = classify(request.method, path)
-        if operation is not None and operation.own:
+        if operation is not None and operation.gate_page:
             balancer = self._control
         artifact = operation is not None and operation.ends_in_artifact
         if operation is None or balancer is None or (target.loose and not artifact):

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from headgate.errors import Problem
-from headgate.model import FAMILIES, Action, Grant, GrantFromRole, Grants, ObjectKind
+from headgate.model import FAMILIES, Action, Area, Grant, GrantFromRole, Grants
 from headgate.policy.grammar import GrantError, parse_grant
-from headgate.policy.scopes import LIES_IN, NARROWED_BY, counts_for
+from headgate.policy.scopes import LIES_IN, counts_for
 
 ADMIN: Final = "admin"
 LLM_USER: Final = "llm-user"
@@ -19,11 +19,14 @@ DEFAULT_ROLES: Final = ("writer", "publisher")
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 
-_TRACKED: Final = tuple(
-    family for family in FAMILIES if family in NARROWED_BY[ObjectKind.EXPERIMENT]
-)
-_REGISTERED: Final = ("models", "prompts")
-_SHARED: Final = ("ai-gateway", "workspaces", "ui", "meta", "gate")
+
+def _families(area: Area) -> tuple[str, ...]:
+    return tuple(name for name, family in FAMILIES.items() if family.area is area)
+
+
+_TRACKED: Final = _families(Area.TRACKING)
+_REGISTERED: Final = _families(Area.REGISTRY)
+_SHARED: Final = _families(Area.SHARED)
 
 
 class RoleText(Protocol):

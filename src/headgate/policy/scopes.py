@@ -5,36 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from headgate.model import Grant, ObjectKind
+from headgate.model import FAMILIES, Grant, ObjectKind
 
 NARROWED_BY: Final[Mapping[ObjectKind, frozenset[str]]] = {
-    ObjectKind.EXPERIMENT: frozenset(
-        {
-            "experiments",
-            "runs",
-            "metrics",
-            "artifacts",
-            "logged-models",
-            "traces",
-            "assessments",
-            "datasets",
-            "scorers",
-        }
-    ),
-    ObjectKind.MODEL: frozenset({"models", "artifacts"}),
+    kind: frozenset(name for name, family in FAMILIES.items() if kind in family.narrowed_by)
+    for kind in (ObjectKind.EXPERIMENT, ObjectKind.MODEL)
 }
-"""The families whose objects lie in an experiment, or belong to a registered model.
-
-Others may name one beside what they act on: an endpoint of the AI gateway says to which experiment
-it reports.  Whoever may do as they like in that experiment may not therefore make endpoints.
-"""
+"""The families whose objects lie in an experiment, or belong to a registered model."""
 
 OF_NO_WORKSPACE: Final = frozenset(
-    {"jobs", "assistant", "workspaces", "auth-admin", "ui", "meta", "gate"}
+    name for name, family in FAMILIES.items() if not family.per_workspace
 )
 """The families that act on a whole server, whatever workspace a request names."""
 
-OF_NO_UPSTREAM: Final = frozenset({"gate"})
+OF_NO_UPSTREAM: Final = frozenset(
+    name for name, family in FAMILIES.items() if not family.per_upstream
+)
 
 LIES_IN: Final[Mapping[ObjectKind, tuple[ObjectKind, str]]] = {
     ObjectKind.EXPERIMENT: (ObjectKind.EXPERIMENT, "experiments"),

@@ -9,23 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from headgate.model import Action, Grant, Grants, ObjectField, ObjectKind, Operation
+from headgate.model import FAMILIES, Action, Grant, Grants, ObjectField, ObjectKind, Operation
 from headgate.policy.decision import Denied, NeedsObject, Requirement, ResolvedObject
 from headgate.policy.grammar import needed
 from headgate.policy.phrases import joined
-
-_OTHER_NOUNS: Final = {
-    "logged-models": "logged models",
-    "ai-gateway": "the AI gateway",
-    "assistant": "the assistant",
-    "auth-admin": "MLflow's users and permissions",
-    "ui": "MLflow's pages",
-    "meta": "the server's version and health",
-    "gate": "the gate's own pages",
-}
-"""What a family is called where its own name is not a plain plural."""
-
-_SINGULAR: Final = frozenset({"ai-gateway", "assistant"})
 
 _OBJECTS: Final = {
     ObjectKind.EXPERIMENT: "experiment",
@@ -59,7 +46,7 @@ def not_granted(
         if workspace is None and any(grant.upstream in (None, upstream) for grant in elsewhere):
             why += ", and the request names no workspace, which MLFLOW_WORKSPACE does"
     elif others:
-        pronoun = "it" if family in _SINGULAR else "them"
+        pronoun = "it" if FAMILIES[family].is_singular else "them"
         can = joined([each.value for each in others], "and")
         why = f"may {can} {noun(family)} but not {action.value} {pronoun}"
     else:
@@ -139,7 +126,7 @@ def describe(requirement: Requirement) -> str:
 
 def noun(family: str) -> str:
     """What people call a family."""
-    return _OTHER_NOUNS.get(family, family)
+    return FAMILIES[family].noun or family
 
 
 def _denied(grants: Grants, action: Action, family: str, why: str, cure: str = "") -> Denied:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headgate.config.shields import ShieldRule
-from headgate.model import Action, ObjectKind, Operation, Place
+from headgate.model import FAMILIES, Action, ObjectKind, Operation, Place
 
 _PATHS: Final = frozenset({ObjectKind.PATH, ObjectKind.ARTIFACT})
 _FILES: Final = frozenset({ObjectKind.LOCAL_FILE})
@@ -24,10 +24,9 @@ _GRAPHQL: Final = "graphql"
 _PROXY: Final = frozenset({"gateway/deployments-proxy", "gateway/deployments-proxy-read"})
 PROXY_PATH: Final = "gateway_path"
 _PROVIDER_MODELS, _PROVIDER_URL = "assistant/providers/models", "base_url"
-_CALLING: Final = frozenset({"webhooks", "ai-gateway"})
-"""The families whose objects hold addresses that the server calls."""
 _SETTING_UP: Final = ("/create", "/update", "/attach-model", "/update-config")
-"""How the operations of those families end whose bodies may hold such an address."""
+"""How the operations end whose bodies may hold an address that the server calls, in the families
+that have such addresses."""
 _SCORERS: Final = frozenset(
     {"scorers/register", "scorers/invoke", "scorers/evaluate", "jobs/submit"}
 )
@@ -132,7 +131,7 @@ def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
         body_name=_NAMING.get(name, "") if ShieldRule.ESCAPED_NAME in rules else "",
         names_model=operation.family == "models",
         body_urls=targets
-        and operation.family in _CALLING
+        and FAMILIES[operation.family].calls_out
         and operation.action is Action.ADMINISTER
         and name.endswith(_SETTING_UP),
         body_tags=stored and sets_trace_tags(operation),

@@ -24,7 +24,7 @@ def test_every_route_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_families_follow_one_another_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:
     main(["routes"])
     families = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
-    assert families == sorted(families, key=FAMILIES.index)
+    assert families == sorted(families, key=list(FAMILIES).index)
     assert set(families) == set(FAMILIES)
 
 

@@ -41,7 +41,7 @@ def test_which_routes_respond_with_json_alone(method: bytes, path: bytes, json_o
     operation = classify(method, path)
     assert operation is not None
     assert operation.json_only is json_only
-    assert operation.own is path.startswith(b"/-/")
+    assert operation.gate_page is path.startswith(b"/-/")
 
 
 def test_a_sentence_is_told_from_a_page() -> None:

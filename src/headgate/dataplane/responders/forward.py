@@ -329,7 +329,7 @@ class Forwarding(Attempts):
             )
         if route.operation.static:
             lines = varying(lines, weak=response.status == 304)
-        if route.operation.own:
+        if route.operation.response_policy.states_reason:
             self.reason = local_responses.reason_of_page(response)
             lines += local_responses.reason_line(self.reason)
         if not response.delimited and not self._head_only:

@@ -1,0 +1,25 @@
+"""What serves an upstream."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+
+class Api(enum.StrEnum):
+    """MLflow's APIs, as far as health is told of them."""
+
+    EXPERIMENTS = "experiments"
+    MODELS = "models"
+    ARTIFACTS = "artifacts"
+    TRACES = "traces"
+
+
+class Endpoint(NamedTuple):
+    """One address that serves an upstream."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -1,0 +1,73 @@
+"""Who sends a request, and what they were granted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from headgate.model.operation import Action, ObjectKind
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """The objects that a grant is held to: those whose names fit ``pattern``.
+
+    ``kind`` is ``EXPERIMENT``, which stands for all that lies in one too, or ``MODEL``.
+    """
+
+    kind: ObjectKind
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One thing that is allowed; ``None`` in a field stands for any."""
+
+    action: Action | None
+    family: str | None
+    on: Narrowing | None = None
+    upstream: str | None = None
+    workspace: str | None = None
+
+
+class GrantFromRole(NamedTuple):
+    """A grant and the role that it comes from."""
+
+    role: str
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What the holder of a key may do, in the form in which ``headgate.policy`` is asked.
+
+    Attributes:
+        holder: what people call the key.
+        roles: the roles it was given.
+        missing: those of them that the configuration does not have.
+        by_family: the grants that count for a family.
+        everywhere: the actions that are allowed on all of a family, on every upstream.
+        reads_all: whether everything that an operation can name may be read everywhere.
+        ask_for: the role to ask for, by action and family, where there is one.
+    """
+
+    holder: str = ""
+    roles: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    by_family: Mapping[str, tuple[GrantFromRole, ...]] = field(default_factory=dict, repr=False)
+    everywhere: Mapping[str, tuple[Action, ...]] = field(default_factory=dict, repr=False)
+    reads_all: bool = False
+    ask_for: Mapping[tuple[Action, str], str] = field(default_factory=dict, repr=False)
+
+
+NO_GRANTS: Final = Grants()
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who sends a request: the holder of one key.  The key tells one from another."""
+
+    key_id: str
+    name: str
+    grants: Grants = field(default=NO_GRANTS, compare=False, repr=False)
