@@ -396,7 +396,7 @@ def test_the_doctor_tells_upstreams_and_endpoints_apart(stack: ExitStack, tmp_pa
     assert ("default", f"use models at {well.url.removeprefix('http://')}") not in failed
     assert ("locked", "read its settings") in failed
     assert ("six", "connect to [fd00::1]:1") in failed
-    for part in ("upstream locked", "odd.pem holds no certificate", "connect to [fd00::1]:1"):
+    for part in ("upstream locked", "odd.pem contains no certificate", "connect to [fd00::1]:1"):
         assert part in text
 
 

@@ -216,7 +216,7 @@ def test_a_broken_certificate_is_logged_and_the_old_one_stays(
     context = client_context(authority)
     certificate.key.write_text("no key")
     gate.process.wait_for_line(
-        r"certificate not reloaded: \S*gate\.key holds no private key in PEM form", SECONDS
+        r"certificate not reloaded: \S*gate\.key contains no private key in PEM format", SECONDS
     )
     with connect(gate, context) as client:
         assert client.serial == certificate.serial

@@ -291,7 +291,7 @@ def test_a_gate_that_cannot_start_says_so_in_one_line(workers: str, tmp_path: Pa
     }
     for settings, message in (
         ({}, "is not an SQLite database"),
-        (with_key, f"{unfit.key} holds no private key in PEM form"),
+        (with_key, f"{unfit.key} contains no private key in PEM format"),
     ):
         done = subprocess.run(
             [sys.executable, "-m", "headgate", "serve", "--workers", workers],

@@ -1,4 +1,4 @@
-"""How the address of a name server is written in the configuration."""
+"""The address of a DNS server in the configuration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def name_server(value: str) -> tuple[str, int]:
     """The address and port of a DNS server: ``10.0.0.2``, ``10.0.0.2:5353``, ``[fd00::2]:5353``.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the value is not such an address.
     """
     if is_address(value):
         return value, DNS_PORT

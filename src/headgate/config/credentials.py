@@ -1,4 +1,4 @@
-"""What MLflow is shown of who asks, where it runs with an authentication of its own."""
+"""The credentials that the gate sends to an MLflow with its own authentication."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from headgate.config.section import Section
 
 
 class CredentialPolicy(enum.StrEnum):
-    """What becomes of the client's ``Authorization`` on its way to MLflow."""
+    """What the gate does with the client's ``Authorization``."""
 
     STRIP = "strip"
     REPLACE = "replace"
@@ -20,18 +20,18 @@ class CredentialPolicy(enum.StrEnum):
 
 
 class Credentials(Section):
-    """What MLflow is shown, where it asks for credentials itself; a reload reads the files."""
+    """Credentials that the gate sends to MLflow. A reload reads the files again."""
 
     policy: CredentialPolicy = Field(
         CredentialPolicy.STRIP,
-        description="`strip`: MLflow is shown no credential. `replace`: the gate's own, "
-        "by `token_file`, or by `username` and `password_file`. `pass`: it is shown the client's "
-        "`Authorization` and `Cookie` as they came. With `auth.mode` `keys` that is a key of this "
-        "gate, and whoever can read MLflow's log can use it: only for what may know it, such as a "
-        "gate behind this one.",
+        description="`strip`: send no credentials. `replace`: send the gate's own, from "
+        "`token_file`, or from `username` and `password_file`. `pass`: forward the client's "
+        "`Authorization` and `Cookie` unchanged. With `auth.mode` `keys` this forwards a key of "
+        "this gate, which everybody who can read the upstream's log can use: only for an upstream "
+        "that may know the keys, such as another gate.",
     )
-    username: str | None = Field(None, description="User name of the gate at MLflow.")
-    password_file: Path | None = Field(None, description="File with the password of that user.")
+    username: str | None = Field(None, description="The gate's user name at MLflow.")
+    password_file: Path | None = Field(None, description="File with the password of this user.")
     token_file: Path | None = Field(None, description="File with a token, sent as `Bearer`.")
 
     @model_validator(mode="after")
@@ -39,9 +39,12 @@ class Credentials(Section):
         basic = (self.username is not None, self.password_file is not None)
         if self.policy is not CredentialPolicy.REPLACE:
             if any(basic) or self.token_file is not None:
-                raise ValueError("user, password and token are of use with policy 'replace' alone")
+                raise ValueError(
+                    "username, password_file and token_file have an effect only with policy "
+                    "'replace'"
+                )
         elif basic not in ((True, True), (False, False)) or any(basic) == bool(self.token_file):
             raise ValueError("'replace' needs token_file, or username and password_file")
         if self.username is not None and (":" in self.username or not self.username.isprintable()):
-            raise ValueError("username may hold neither ':' nor control characters")
+            raise ValueError("username must not contain ':' or control characters")
         return self

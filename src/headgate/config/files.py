@@ -1,4 +1,4 @@
-"""The files that a configuration names: read from disk, or as another worker has found them."""
+"""The files that a configuration names: read from disk, or from a worker's snapshot."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ class Files:
     """Reads files and remembers what they held.
 
     Args:
-        kept: what the files held when they were last fit, by path; where it is given nothing is
-            read from disk.
+        kept: the last valid contents of the files, by path; if given, nothing is read from disk.
 
-    ``seen``: what each file held that was read here, by path.
+    ``seen``: the contents of each file that was read, by path.
     """
 
     def __init__(self, kept: Mapping[str, bytes] | None = None) -> None:
@@ -27,10 +26,10 @@ class Files:
         self.seen: dict[str, bytes] = {}
 
     def read(self, file: Path) -> bytes:
-        """What a file holds.
+        """The contents of a file.
 
         Raises:
-            HeadgateError: it cannot be read.
+            HeadgateError: the file cannot be read.
         """
         if self._kept is None:
             try:
@@ -48,8 +47,8 @@ class Files:
 
 @contextlib.contextmanager
 def as_path(content: bytes, file: Path) -> Iterator[Path]:
-    """A path that holds ``content``, which was read from ``file``, for what only opens paths."""
-    if not _DESCRIPTORS.is_dir():  # no /proc is mounted
+    """A path with ``content``, which was read from ``file``, for functions that only take paths."""
+    if not _DESCRIPTORS.is_dir():  # /proc is not mounted
         yield file
         return
     memory = os.memfd_create("headgate-file", os.MFD_CLOEXEC)

@@ -1,4 +1,4 @@
-"""Reads a TOML file and the environment into a ``Config``, or reports every problem at once."""
+"""Reads a TOML file and the environment into a ``Config``, or reports all problems."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from headgate.config.messages import message_of
 from headgate.config.schema import Config
-from headgate.config.words import in_words
 from headgate.errors import ConfigError, Problem
 
 ENVIRONMENT_PREFIX = "HEADGATE_"
-# Read elsewhere: the file's own place, and the key that `headgate verify` uses.
+# Read elsewhere: the path of the file, and the key that `headgate verify` uses.
 NOT_SETTINGS = frozenset({"HEADGATE_CONFIG", "HEADGATE_API_KEY"})
 _SHORTHAND = {"MLFLOW_SERVER_URL": ("upstreams", "default", "url")}
 # What Kubernetes sets in each container beside a Service that is called headgate:
@@ -31,11 +31,11 @@ def load(
     """Build the configuration: file, then environment, then command-line ``overrides``.
 
     ``overrides`` maps dotted paths (``listen.port``) to values; ``None`` values are skipped.
-    A setting ``a.b`` is ``HEADGATE_A__B`` in the environment; ``MLFLOW_SERVER_URL`` stands
-    for ``upstreams.default.url`` where that is not in the environment by its own name.
+    A setting ``a.b`` is ``HEADGATE_A__B`` in the environment; ``MLFLOW_SERVER_URL`` is a short
+    name for ``upstreams.default.url``, which overrides it.
 
     Raises:
-        ConfigError: with every problem found, each with its path.
+        ConfigError: there are problems; it has all of them, each with its path.
     """
     tree = _read(file) if file is not None else {}
     origin: dict[str, str] = {}
@@ -60,15 +60,15 @@ def load(
 def _read(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
-        # More likely cut off or not mounted than meant: all defaults would be in force.
+        # More likely truncated or not mounted than intended: all defaults would apply.
         if not text.strip():
-            problem = "is empty; write a setting or a comment into it, or name no file"
+            problem = "is empty; add a setting or a comment, or do not name a file"
             raise ConfigError([Problem(str(file), problem)])
         return tomllib.loads(text)
     except OSError as error:
         raise ConfigError([Problem(str(file), error.strerror or "cannot be read")]) from None
     except UnicodeDecodeError:
-        raise ConfigError([Problem(str(file), "is not TOML: it is no text in UTF-8")]) from None
+        raise ConfigError([Problem(str(file), "is not TOML: it is not UTF-8 text")]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([Problem(str(file), f"is not TOML: {error}")]) from None
 
@@ -87,7 +87,7 @@ def _put(tree: dict[str, Any], path: tuple[str, ...], value: object) -> None:
     for key in path[:-1]:
         branch = tree.setdefault(key, {})
         if not isinstance(branch, dict):
-            return  # the validation of `branch` itself reports what is wrong there
+            return  # the validation of `branch` reports the problem
         tree = branch
     tree[path[-1]] = value
 
@@ -95,4 +95,4 @@ def _put(tree: dict[str, Any], path: tuple[str, ...], value: object) -> None:
 def _problem(item: Any, origin: Mapping[str, str]) -> Problem:
     dotted = ".".join(str(part) for part in item["loc"]) or "configuration"
     where = f"{dotted} (from {origin[dotted]})" if dotted in origin else dotted
-    return Problem(where, in_words(item))
+    return Problem(where, message_of(item))

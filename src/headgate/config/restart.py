@@ -1,4 +1,4 @@
-"""Which settings a running gate takes up, as ``schema.py`` marks them."""
+"""Which settings a reload applies and which need a restart, as ``schema.py`` marks them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 
 RESTART: dict[str, JsonValue] = {"restart": True}
-"""Marks a setting, or a whole table, that only a restart changes."""
+"""Marks a setting, or a whole table, that needs a restart."""
 RELOADED: dict[str, JsonValue] = {"restart": False}
-"""Marks a setting in such a table that a running gate takes up all the same."""
+"""Marks a setting in such a table that a reload applies."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def needs_restart(field: FieldInfo, *, inherited: bool) -> bool:
-    """Whether only a restart changes a setting; ``inherited``: what its table says."""
+    """Whether a setting needs a restart; ``inherited``: the mark of its table."""
     marks = field.json_schema_extra
     if isinstance(marks, dict) and "restart" in marks:
         return bool(marks["restart"])
@@ -25,7 +25,7 @@ def needs_restart(field: FieldInfo, *, inherited: bool) -> bool:
 
 
 def merged(started: _Model, wanted: _Model, *, restart: bool = False) -> _Model:
-    """The settings ``wanted``, but those that need a restart as they are in ``started``."""
+    """The settings ``wanted``, with those that need a restart as in ``started``."""
     changes: dict[str, Any] = {}
     for name, field in type(wanted).model_fields.items():
         stays = needs_restart(field, inherited=restart)
@@ -42,7 +42,7 @@ def merged(started: _Model, wanted: _Model, *, restart: bool = False) -> _Model:
 def waiting(
     started: BaseModel, wanted: BaseModel, *, restart: bool = False, path: str = ""
 ) -> Iterator[tuple[str, object, object]]:
-    """Each setting that waits for a restart: its path, how it is now, and how it is to be."""
+    """Each setting that waits for a restart: its path, its value in force, and the new value."""
     for name, field in type(wanted).model_fields.items():
         stays = needs_restart(field, inherited=restart)
         before, after = getattr(started, name), getattr(wanted, name)

@@ -11,7 +11,7 @@ from headgate.policy import parse_grant
 
 
 def _checked(text: str) -> str:
-    parse_grant(text)  # raises a ValueError that says where the text goes wrong
+    parse_grant(text)  # raises a ValueError with the column of the mistake
     return text
 
 
@@ -19,11 +19,11 @@ GrantText = Annotated[str, AfterValidator(_checked)]
 
 
 class Role(Section):
-    """A role of your own, besides those built in."""
+    """A role of your own, in addition to the built-in ones."""
 
     grants: Annotated[tuple[GrantText, ...], BeforeValidator(listed)] = Field(
-        (), description="What the keys that have it may do, such as `read:runs`."
+        (), description="Grants of the role, such as `read:runs`."
     )
     includes: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
-        (), description="Roles, built in or your own, all of whose grants this one has too."
+        (), description="Roles, built in or your own, whose grants this role also has."
     )

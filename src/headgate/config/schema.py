@@ -1,4 +1,4 @@
-"""Every setting, with its unit, its default and the reason for the default.
+"""All settings, with unit, default and the reason for the default.
 
 ``docs/reference/configuration.md`` is generated from this file.
 """
@@ -55,8 +55,8 @@ def _names(value: object) -> object:
         for each in value:
             if not isinstance(each, str) or not _is_name(each.lower()):
                 raise ValueError(
-                    f"{each!r} is no name with or without a port, such as 'mlflow.example.com'; "
-                    "it has no scheme and no path"
+                    f"{each!r} is not a host name with an optional port, such as "
+                    "'mlflow.example.com'; write it without a scheme and without a path"
                 )
     return value
 
@@ -73,56 +73,64 @@ def _is_name(text: str) -> bool:
 
 
 class ListenTls(Section):
-    """Certificates of the listener; files that change are read again within seconds."""
+    """Certificates of the listener. The gate reads changed files again within seconds."""
 
     certificate: Path = Field(description="PEM file: the certificate and its chain.")
     key: Path = Field(description="PEM file: the private key, not encrypted.")
     client_ca: Path | None = Field(
-        None, description="PEM file: clients must show a certificate that these authorities signed."
+        None,
+        description="PEM file: require a client certificate that one of these certificate "
+        "authorities has signed.",
     )
 
 
 class Listen(Section):
     """Where and how the gate listens."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on; a name or an IP address.")
-    port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 takes any free one.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on: a host name or an IP address."
+    )
+    port: int = Field(8080, ge=0, le=65535, description="TCP port; 0: any free port.")
     workers: int = Field(1, ge=1, le=256, description="Worker processes that share the port.")
     worker_timeout: float = Field(
         15,
         ge=2,
         allow_inf_nan=False,
-        description="Seconds for which the event loop of a worker may stand still; then the worker "
-        "is killed and replaced.",
+        description="Seconds for which the event loop of a worker may hang before the supervisor "
+        "kills and replaces the worker.",
     )
     backlog: int = Field(
-        2048, ge=1, le=65_535, description="Connections the kernel may hold for accept."
+        2048,
+        ge=1,
+        le=65_535,
+        description="Connections that the kernel may queue until the gate accepts them.",
     )
-    tls: ListenTls | None = Field(None, description="Serve HTTPS; without it, HTTP.")
+    tls: ListenTls | None = Field(None, description="Serve HTTPS. Without this table: HTTP.")
     trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(
         (),
         json_schema_extra=RELOADED,
-        description="Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, such "
-        "as a load balancer's subnets. Default: nobody's.",
+        description="Networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` the gate "
+        "trusts, such as a load balancer's subnets. Default: none.",
     )
     public_names: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
         (),
         json_schema_extra=RELOADED,
-        description="Names under which browsers reach the gate, each with its port where the "
-        "address bar shows one, such as `mlflow.example.com` or `tools.example.com:8443`. Their "
-        "pages may write, whatever `Host` a proxy in front sends; and without keys requests may "
-        "name them in `Host`.",
+        description="Host names under which browsers reach the gate, each with its port if the "
+        "address bar shows one, such as `mlflow.example.com` or `tools.example.com:8443`. Pages "
+        "of these names may send writes, whatever `Host` a proxy in front of the gate sends; "
+        "without keys, requests may have these names in `Host`.",
     )
     lame_duck: float = Field(
         5,
         ge=0,
         le=LONGEST_SECONDS,
         allow_inf_nan=False,
-        description="Seconds after SIGTERM in which readiness is false but new connections are "
-        "still served, so that balancers can turn away first. SIGINT skips it.",
+        description="Seconds after SIGTERM in which the gate reports that it is not ready but "
+        "still serves new connections, so that load balancers can stop sending to it. SIGINT "
+        "skips it.",
     )
     drain_timeout: Seconds = Field(
-        60, description="Seconds that requests under way may take to finish after that."
+        60, description="Seconds that requests in progress have to finish after that."
     )
 
     @property
@@ -137,121 +145,128 @@ class Listen(Section):
 
 
 class AuthMode(enum.StrEnum):
-    """How clients show who they are."""
+    """How clients authenticate."""
 
     KEYS = "keys"
     NONE = "none"
 
 
 class Auth(Section):
-    """Who may pass."""
+    """Authentication of clients."""
 
     mode: AuthMode = Field(
         AuthMode.KEYS,
-        description="`keys`: every client needs an API key. `none`: everybody passes; refused "
-        "unless the gate listens on a loopback address.",
+        description="`keys`: every client needs an API key. `none`: no authentication; allowed "
+        "only on a loopback address.",
     )
     refresh_interval: Seconds = Field(
-        0.5, le=1.5, description="Seconds between looks for new and revoked keys, in each worker."
+        0.5, le=1.5, description="Seconds between checks for new and revoked keys, in each worker."
     )
 
 
 class Limits(Section):
-    """Bounds that keep one client from harming the others."""
+    """Limits that protect the gate and its clients from a single client."""
 
     head_bytes: ByteSize = Field(
         ByteSize(128 * 1024),
         ge=1024,
-        description="Longest request target, whose path may have 8 KiB; and all header fields of a "
-        "request, or of a response with its status line.",
+        description="Maximum size of a request target, whose path may have 8 KiB; and, "
+        "separately, of all header fields of a request, or of a response with its status line.",
     )
     headers: int = Field(
-        200, ge=10, le=10_000, description="Header fields in a request or a response."
+        200,
+        ge=10,
+        le=10_000,
+        description="Maximum number of header fields of a request or a response.",
     )
     buffered_body_bytes: ByteSize = Field(
         ByteSize(16 * 1024 * 1024),
         ge=1,
-        description="Largest chunked body collected for a route that needs Content-Length.",
+        description="Maximum size of a chunked body that the gate buffers for a route that needs "
+        "Content-Length.",
     )
     body_bytes: ByteSize = Field(
         ByteSize(64 * 1024 * 1024),
         ge=1,
-        description="Largest body of an API request. MLflow holds such a body in memory several "
-        "times over.",
+        description="Maximum size of the body of an API request. MLflow holds several copies of "
+        "such a body in memory.",
     )
     trace_body_bytes: ByteSize = Field(
-        ByteSize(128 * 1024 * 1024), ge=1, description="Largest body of a trace export."
+        ByteSize(128 * 1024 * 1024), ge=1, description="Maximum size of the body of a trace export."
     )
     artifact_body_bytes: ByteSize = Field(
-        ByteSize(0), description="Largest artifact that may be uploaded; 0: any."
+        ByteSize(0), description="Maximum size of an artifact upload; 0: unlimited."
     )
     connections: int = Field(
         10_000,
         ge=1,
         le=1_000_000,
-        description="Client connections in each worker, TLS handshakes "
-        "included. One address (IPv6: one /64 network) may have half of them while they have not "
-        "shown a good key; trusted proxies may have all.",
+        description="Maximum number of client connections in each worker, including TLS "
+        "handshakes. One address (IPv6: one /64 network) may have half of them until a connection "
+        "sends a valid key; trusted proxies may have all.",
     )
     in_flight: int = Field(
         1_000,
         ge=1,
-        description="Requests under way in each worker; above it the response is 429 at once.",
+        description="Concurrency limit: requests in progress in each worker. Above it the gate "
+        "responds with 429 immediately.",
     )
-    header_timeout: Seconds = Field(30, description="Seconds to send a whole request head.")
+    header_timeout: Seconds = Field(
+        30, description="Seconds for a client to send the whole request head."
+    )
     keepalive_timeout: Seconds = Field(
-        75, description="Seconds a client connection may rest between two requests."
+        75, description="Seconds that a client connection may be idle between two requests."
     )
     body_timeout: Seconds = Field(
         60,
-        description="Seconds over which a client's progress is judged while it sends a body or "
-        "reads a response; one that stands still for so long is given up.",
+        description="Interval in seconds over which `min_body_rate` applies while a client sends "
+        "a body or reads a response. The gate closes a connection that makes no progress for this "
+        "time.",
     )
     min_body_rate: int = Field(
         128,
         ge=0,
-        description="Bytes per second that a client must send of a body, or take of a response "
-        "that waits for it, over `body_timeout`; time in which MLflow takes nothing does not "
-        "count.",
+        description="Minimum rate in bytes per second at which a client must send a body or read a "
+        "response, over `body_timeout`. Time in which MLflow reads nothing does not count.",
     )
 
 
 class Log(Section):
-    """What is written about requests and events."""
+    """Logs."""
 
-    access: bool = Field(True, description="One JSON line for each request, on standard output.")
+    access: bool = Field(
+        True, description="Write the access log: one JSON line per request, on standard output."
+    )
 
 
 class Config(Section):
-    """The whole configuration of a gate."""
+    """Settings without a table of their own."""
 
     data: Path = Field(
         Path("headgate-data"),
         json_schema_extra=RESTART,
-        description="Folder of the key store and of `headgate up`.",
+        description="Data folder: the key store, and the data of `headgate up`.",
     )
     listen: Listen = Field(Listen(), json_schema_extra=RESTART)
     auth: Auth = Field(Auth(), json_schema_extra=RESTART)
     upstreams: dict[str, Upstream] = Field(
         default_factory=lambda: {"default": Upstream()},
-        description="Named MLflow services; `default` must be among them.",
+        description="MLflow services by name; one must be called `default`.",
     )
-    roles: dict[str, Role] = Field(
-        default_factory=dict, description="What keys may do, under names of your own."
-    )
+    roles: dict[str, Role] = Field(default_factory=dict, description="Your own roles, by name.")
     shields: Shields = Shields()
     limits: Limits = Limits()
     log: Log = Field(Log(), json_schema_extra=RESTART)
 
     @property
     def key_database(self) -> Path:
-        """The SQLite file that holds the keys."""
+        """The SQLite file of the key store."""
         return self.data / "keys.sqlite"
 
     def conflicts(self) -> list[Problem]:
-        """Problems that show only when settings are seen together."""
+        """Problems of settings that contradict each other."""
         return [
-            *_open_door(self),
+            *_unauthenticated_network(self),
             *_listener_files(self.listen),
             *_prefixes_used_twice(self.upstreams),
             *(each for name, one in self.upstreams.items() for each in _upstream_files(name, one)),
@@ -265,12 +280,12 @@ class Config(Section):
         return self
 
 
-def _open_door(config: Config) -> Iterator[Problem]:
+def _unauthenticated_network(config: Config) -> Iterator[Problem]:
     if config.auth.mode is AuthMode.NONE and not config.listen.is_loopback:
         yield Problem(
             "auth.mode",
-            f"'none' with listen.host '{config.listen.host}' would let the whole network in; "
-            "use auth.mode = 'keys' or listen on 127.0.0.1",
+            f"'none' with listen.host '{config.listen.host}' would give the whole network access "
+            "without a key; use auth.mode = 'keys' or listen on 127.0.0.1",
         )
 
 
@@ -280,7 +295,7 @@ def _prefixes_used_twice(upstreams: Mapping[str, Upstream]) -> Iterator[Problem]
         for prefix in dict.fromkeys(upstream.prefixes):
             owner = owners.setdefault(prefix, name)
             if owner != name:
-                taken = f"'{prefix or '/'}' leads to upstreams.{owner} already"
+                taken = f"'{prefix or '/'}' already belongs to upstreams.{owner}"
                 yield Problem(f"upstreams.{name}.prefixes", taken)
 
 
@@ -295,7 +310,7 @@ def _listener_files(listen: Listen) -> Iterator[Problem]:
 def _upstream_files(name: str, upstream: Upstream) -> Iterator[Problem]:
     path, tls = f"upstreams.{name}.tls", upstream.tls
     if not upstream.is_https and tls.model_fields_set:
-        yield Problem(path, f"is of no use to the plain {upstream.url}; use an https:// URL")
+        yield Problem(path, f"has no effect for the plain HTTP {upstream.url}; use an https:// URL")
     yield from _unreadable(f"{path}.ca", tls.ca)
     yield from _unreadable(f"{path}.certificate", tls.certificate)
     yield from _unreadable(f"{path}.key", tls.key)

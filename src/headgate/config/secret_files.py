@@ -1,4 +1,4 @@
-"""Files with secrets that more users of the machine may read than must."""
+"""Files with secrets that every user of the machine may read or write."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from headgate.errors import Problem
 def exposed_secrets(config: Config) -> list[Problem]:
     """Each secret file of the configuration that every user may read or write, with its setting.
 
-    No reason not to start: in a container, where secrets are mounted like that by default, there
-    may be no other user.
+    Only a warning: containers mount secrets like this by default, and may have no other user.
     """
     found = []
     for setting, file in _secret_files(config):
         try:
             mode = file.stat().st_mode
         except OSError:
-            continue  # told with the problems of the configuration
+            continue  # reported with the problems of the configuration
         may = [
             word
             for bit, word in ((stat.S_IROTH, "read"), (stat.S_IWOTH, "written"))

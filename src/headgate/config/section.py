@@ -1,4 +1,4 @@
-"""What the tables of the configuration have in common."""
+"""The base class of all tables of the configuration."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 LONGEST_SECONDS = 10 * 365 * 86_400.0
 LARGEST_NUMBER = 2**50
-"""More than any number of bytes or of things that a machine has."""
+"""More than any number of bytes or objects that a machine has."""
 Seconds = Annotated[float, Field(gt=0, le=LONGEST_SECONDS, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
-    """A table of settings: never changed, and none in it that is not known."""
+    """A table of settings: immutable, and without unknown settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     @field_validator("*", mode="before")
     @classmethod
     def _plain_numbers(cls, value: Any, info: ValidationInfo) -> Any:
-        """Take no value of TOML's for another kind of number than it is."""
+        """Reject a boolean or a float where the setting is another kind of number."""
         annotation = cls.model_fields[info.field_name or ""].annotation
         kinds = [each for each in (annotation, *get_args(annotation)) if isinstance(each, type)]
         if any(issubclass(kind, int | float) and kind is not bool for kind in kinds):
@@ -33,14 +33,14 @@ class Section(BaseModel):
 
     @field_validator("*", mode="after")
     @classmethod
-    def _numbers_of_this_world(cls, value: Any) -> Any:
+    def _limit_numbers(cls, value: Any) -> Any:
         if isinstance(value, int | float) and abs(value) > LARGEST_NUMBER:
             raise ValueError("is too large")
         return value
 
 
 def listed(value: object) -> object:
-    """A list in an environment variable: its items, separated by commas."""
+    """Split a comma-separated list from an environment variable."""
     if isinstance(value, str):
         return [item.strip() for item in value.split(",")] if value.strip() else []
     return value

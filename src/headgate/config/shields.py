@@ -11,15 +11,15 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from headgate.config.section import Section, listed
 
-# A scheme, or the root of a file system, with at least a bucket, a host or a folder behind it,
-# except for what MLflow resolves within its own store.
+# A scheme, or the root of a file system, with at least a bucket, a host or a folder after it,
+# except for schemes that MLflow resolves within its own store.
 _WHOLE_SCHEMES = ("mlflow-artifacts:", "runs:/", "models:/")
 _LOCATION = re.compile(r"(?:[a-z][a-z0-9+.\-]+:/{0,3}|/)[A-Za-z0-9][^\s#?;%\\]*")
 _HOST_NAME = re.compile(r"[a-z0-9_\-]+(?:\.[a-z0-9_\-]+)*")
 
 
 class ShieldRule(enum.StrEnum):
-    """The ids of the shields, as they stand in refusals, in the log and in `shields.disabled`."""
+    """The ids of the shields, as in refusals, in the log and in `shields.disabled`."""
 
     TRAVERSAL = "traversal"
     STORED_LOCATION = "stored-location"
@@ -35,7 +35,7 @@ def _checked_location(text: str) -> str:
     unsafe = any(segment in (".", "..") for segment in text.split("/"))
     if text not in _WHOLE_SCHEMES and (unsafe or _LOCATION.fullmatch(text) is None):
         raise ValueError(
-            f"{text!r} is no prefix of locations: use a scheme with a bucket or folder, such as "
+            f"{text!r} is not a prefix of locations: use a scheme with a bucket or folder, such as "
             "s3://my-bucket/, without any of # ? ; % .."
         )
     return text
@@ -55,39 +55,45 @@ PrivateTarget = Annotated[str, AfterValidator(_checked_target)]
 
 
 class Shields(Section):
-    """Rules that block the shapes of MLflow's published vulnerabilities, whoever sends them."""
+    """Rules that block the shapes of MLflow's published vulnerabilities, for every key."""
 
     locations: Annotated[tuple[Location, ...], BeforeValidator(listed)] = Field(
         _WHOLE_SCHEMES,
-        description="Where artifacts of experiments, model versions and workspaces may be said to "
-        "lie: what a location begins with. Add your own bucket if MLflow's clients reach it "
-        "themselves, such as `s3://my-bucket/`.",
+        description="Allowed prefixes of the artifact locations of experiments, model versions and "
+        "workspaces. Add your own bucket, such as `s3://my-bucket/`, if MLflow's clients access it "
+        "directly.",
     )
     targets: Annotated[tuple[PrivateTarget, ...], BeforeValidator(listed)] = Field(
         (),
-        description="Hosts and networks that webhooks and AI gateway endpoints may name although "
-        "they are private, such as `10.1.0.0/16` or `localhost`.",
+        description="Private hosts and networks that webhooks and AI gateway endpoints may use, "
+        "such as `10.1.0.0/16` or `localhost`.",
     )
     graphql_depth: int = Field(
-        10, ge=1, le=60, description="How deep a GraphQL query may be nested, fragments included."
+        10, ge=1, le=60, description="Maximum nesting of a GraphQL query, including fragments."
     )
     graphql_selections: int = Field(
-        1000, ge=1, le=100_000, description="How many fields a GraphQL query may select."
+        1000,
+        ge=1,
+        le=100_000,
+        description="Maximum number of fields that a GraphQL query may select.",
     )
     graphql_aliases: int = Field(
-        10, ge=0, le=1000, description="How many aliases a GraphQL query may have."
+        10, ge=0, le=1000, description="Maximum number of aliases in a GraphQL query."
     )
     graphql_root_fields: int = Field(
-        10, ge=1, le=1000, description="How many things a GraphQL query may ask for at once."
+        10, ge=1, le=1000, description="Maximum number of root fields of a GraphQL query."
     )
     graphql_length: int = Field(
-        65_536, ge=256, le=1_000_000, description="How long a GraphQL query may be, in characters."
+        65_536,
+        ge=256,
+        le=1_000_000,
+        description="Maximum length of a GraphQL query, in characters.",
     )
     disabled: Annotated[tuple[ShieldRule, ...], BeforeValidator(listed)] = Field(
-        (), description="Shields to leave out; the page on shields says what each one blocks."
+        (), description="Shields to switch off; the page on shields says what each one blocks."
     )
     assistant: bool = Field(
         False,
-        description="Let administrators reach MLflow's assistant, a program with tools on the "
+        description="Allow administrators to use MLflow's assistant, which runs tools on the "
         "server's own machine.",
     )

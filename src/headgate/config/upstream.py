@@ -1,4 +1,4 @@
-"""The settings of one upstream: where MLflow is found, how it is watched and balanced over."""
+"""The settings of one upstream: discovery, TLS, health checks, balancing, retries, limits."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from headgate.net.hosts import address_of, is_metadata_name
 
 DEVELOPMENT_URL = "http://127.0.0.1:5000"
 OWN_SEGMENTS = frozenset({"-", "health"})
-"""First segments of the gate's own pages: ``/-/health``, ``/health/mlflow``."""
+"""First path segments of the gate's own pages: ``/-/health``, ``/health/mlflow``."""
 SCHEMES = ("http", "https", "srv+http", "srv+https", "cloudmap")
 
-# A host as it may stand in a URL, in a Host field and in a certificate; no zone, no user.
+# A host that is valid in a URL, in a Host field and in a certificate; no zone, no user.
 _LABEL = r"[A-Za-z0-9_\-]{1,63}"
 _NAME = rf"(?=[^:]{{1,253}}(?::|$)){_LABEL}(?:\.{_LABEL})*\.?"
 _HOST = re.compile(rf"{_NAME}|[0-9A-Fa-f:.]+")
@@ -31,17 +31,17 @@ _PREFIX = re.compile(r"(?:/[A-Za-z0-9_~\-][A-Za-z0-9_~\-.]*)*/?")
 
 
 def _checked_url(value: str) -> str:
-    """One URL of an upstream in its plain form.
+    """One URL of an upstream, normalised.
 
     Raises:
-        ValueError: with what is wrong with it.
+        ValueError: the URL is invalid; the message says why.
     """
     parts = urlsplit(value)
     if parts.scheme not in SCHEMES:
         found = f"is {parts.scheme!r}" if parts.scheme else "is missing"
         raise ValueError(f"the scheme {found}; use http://host:port")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("credentials do not belong in the URL")
+        raise ValueError("the URL must not contain credentials")
     if not parts.hostname:
         raise ValueError("the host is missing; use http://host:port")
     if parts.scheme == "cloudmap":
@@ -51,11 +51,11 @@ def _checked_url(value: str) -> str:
             raise ValueError("the port must be between 1 and 65535")
         return value
     if parts.path not in ("", "/") or "?" in value or "#" in value:
-        raise ValueError("a path does not belong in the URL: see static_prefix")
+        raise ValueError("the URL must not have a path: see static_prefix")
     url = f"{parts.scheme}://{parts.netloc}"
     if _AUTHORITY.fullmatch(parts.netloc) is None or url.lower() != value.lower().rstrip("/"):
-        raise ValueError("the host is malformed; use http://host:port, a name in ASCII")
-    if parts.port == 0:  # and ValueError for one that is no number, or too large
+        raise ValueError("the host is malformed; use http://host:port, with a name in ASCII")
+    if parts.port == 0:  # raises ValueError for one that is not a number, or too large
         raise ValueError("port 0 cannot be connected to")
     if parts.scheme.startswith("srv+") and parts.port is not None:
         raise ValueError("SRV records name the port; leave it out")
@@ -63,15 +63,19 @@ def _checked_url(value: str) -> str:
 
 
 class UpstreamTls(Section):
-    """How MLflow's certificate is checked, and which one it is shown; a reload reads the files."""
+    """TLS of the connections to MLflow. A reload reads the files again."""
 
     ca: Path | None = Field(
-        None, description="PEM file of the authorities to trust; without it, the system's."
+        None,
+        description="PEM file with the certificate authorities to trust. Default: the system's.",
     )
     server_name: str | None = Field(
-        None, description="Name the certificate must bear; without it, the URL's host."
+        None,
+        description="Host name that MLflow's certificate must have. Default: the host of the URL.",
     )
-    certificate: Path | None = Field(None, description="PEM file: the gate's own certificate.")
+    certificate: Path | None = Field(
+        None, description="PEM file: the client certificate that the gate sends."
+    )
     key: Path | None = Field(
         None, description="PEM file: the private key of `certificate`, not encrypted."
     )
@@ -80,111 +84,125 @@ class UpstreamTls(Section):
     @classmethod
     def _server_name(cls, value: str | None) -> str | None:
         if value is not None and _HOST.fullmatch(value) is None:
-            raise ValueError("is no host name or address")
+            raise ValueError("is not a host name or an address")
         return value
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
         if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key go together")
+            raise ValueError("certificate and key must be set together")
         return self
 
 
 class Probes(Section):
-    """How MLflow's endpoints are watched, in each worker."""
+    """Health checks of MLflow's endpoints, in each worker."""
 
-    # HAProxy's numbers; docs/explanation/upstreams.md says why they suit MLflow.
+    # HAProxy's defaults; docs/explanation/upstreams.md says why they suit MLflow.
     interval: float = Field(
         2,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds between two probes of an endpoint, `timeout` at least; 0: it is not "
-        "probed.",
+        description="Seconds between two health checks of an endpoint, at least `timeout`; 0: no "
+        "health checks.",
     )
     timeout: Seconds = Field(
         2,
-        description="Seconds for a probe's response. More for an MLflow 2 with few workers: each "
-        "of them answers nothing while it has a request.",
+        description="Seconds that a health check waits for its response. Set more for MLflow 2 "
+        "with few workers: each worker responds to nothing else while it handles a request.",
     )
-    unhealthy_after: int = Field(3, ge=1, description="Failed probes in a row.")
-    healthy_after: int = Field(1, ge=1, description="Successful probes in a row.")
+    unhealthy_after: int = Field(
+        3, ge=1, description="Failed health checks in a row that make an endpoint unhealthy."
+    )
+    healthy_after: int = Field(
+        1, ge=1, description="Successful health checks in a row that make an endpoint healthy."
+    )
     apis: Annotated[tuple[Api, ...], BeforeValidator(listed)] = Field(
         (),
-        description="APIs that each probe uses as well, beside `/health`; an endpoint where one "
-        "does not work is unhealthy. They cost MLflow a query of its database each.",
+        description="MLflow APIs that each health check also requests, in addition to `/health`. "
+        "An endpoint where one of them does not work is unhealthy. Each costs MLflow a database "
+        "query.",
     )
 
 
 class Balance(Section):
-    """How requests are spread over an upstream's endpoints."""
+    """Load balancing over the endpoints of an upstream."""
 
     max_in_flight: int = Field(
-        256, ge=1, description="Requests under way at one endpoint, in each worker."
+        256,
+        ge=1,
+        description="Concurrency limit: requests in progress at one endpoint, in each worker.",
     )
     queue_size: int = Field(
-        256, ge=0, description="Requests that may wait while every endpoint is full."
+        256,
+        ge=0,
+        description="Requests that may wait in the queue while every endpoint is at its limit.",
     )
-    queue_timeout: Seconds = Field(10, description="Seconds such a request waits at most.")
+    queue_timeout: Seconds = Field(
+        10, description="Maximum seconds that a request waits in the queue."
+    )
     ejection_after: int = Field(
-        3, ge=1, description="Connect errors and resets in a row that eject an endpoint."
+        3, ge=1, description="Connection errors and resets in a row that eject an endpoint."
     )
     ejection_time: Seconds = Field(
-        10, description="Seconds of a first ejection; each further one lasts twice as long."
+        10, description="Seconds of the first ejection; each further one lasts twice as long."
     )
-    max_ejection_time: Seconds = Field(300, description="Seconds that an ejection lasts at most.")
+    max_ejection_time: Seconds = Field(300, description="Maximum seconds of an ejection.")
     max_ejected_share: float = Field(
-        0.5, ge=0, le=1, description="Share of the endpoints that may be ejected at once; 0: none."
+        0.5,
+        ge=0,
+        le=1,
+        description="Maximum share of the endpoints that may be ejected at the same time; 0: none.",
     )
     slow_start: float = Field(
         10,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds in which an endpoint new in service comes to its full share.",
+        description="Seconds over which a new or recovered endpoint ramps up to its full share.",
     )
     zone: str | None = Field(
         None,
-        description="The gate's own availability zone, such as `eu-central-1a`: endpoints there "
-        "are preferred as long as one of them is available. The gate does not find its zone out by "
-        "itself, and only Cloud Map tells those of the endpoints (`AVAILABILITY_ZONE`).",
+        description="The gate's own availability zone, such as `eu-central-1a`. The gate prefers "
+        "endpoints in this zone as long as one of them is available. It does not detect its own "
+        "zone, and only Cloud Map reports those of endpoints (`AVAILABILITY_ZONE`).",
     )
 
 
 class Retries(Section):
-    """When a failed request is sent to MLflow again, as far as that changes nothing twice."""
+    """Retries of failed requests, where a retry cannot apply a change twice."""
 
     attempts: int = Field(
-        3, ge=1, description="Attempts for one request, the first included; 1: none is repeated."
+        3, ge=1, description="Maximum attempts for one request, including the first; 1: no retries."
     )
     total: float = Field(
         105,
         gt=0,
         le=110,
-        description="Seconds from a request's arrival within which one that is repeated has its "
-        "response, or a 504 that explains why not; MLflow's client waits 120. No attempt begins "
-        "with less left than `connect_timeout`, or than a tenth of these seconds. A request that "
-        "was never repeated may wait for its response as long as `silence_timeout` says.",
+        description="Seconds from its arrival within which a retried request gets its response, "
+        "or a 504 that explains why not; MLflow's client waits 120. No attempt starts with less "
+        "time left than `connect_timeout`, or than a tenth of these seconds. For a request "
+        "without retries only `silence_timeout` applies.",
     )
     share: float = Field(
         0.2,
         ge=0,
         le=1,
-        description="The budget: repeats under way as a share of all requests under way, in each "
-        "worker.",
+        description="Retry budget: retries in progress as a share of all requests in progress, in "
+        "each worker.",
     )
     minimum: int = Field(
-        3, ge=0, description="Repeats that may be under way however few the requests are."
+        3, ge=0, description="Retries that may be in progress however few requests there are."
     )
 
 
 class BodyLimits(Section):
-    """Bounds on bodies that differ for this upstream; without one, that of `limits` holds."""
+    """Limits on bodies for this upstream. Default: the value in `limits`."""
 
-    body_bytes: ByteSize | None = Field(None, ge=1, description="Largest body of an API request.")
+    body_bytes: ByteSize | None = Field(None, ge=1, description="Maximum body of an API request.")
     trace_body_bytes: ByteSize | None = Field(
-        None, ge=1, description="Largest body of a trace export."
+        None, ge=1, description="Maximum body of a trace export."
     )
     artifact_body_bytes: ByteSize | None = Field(
-        None, description="Largest artifact that may be uploaded; 0: any."
+        None, description="Maximum size of an artifact upload; 0: unlimited."
     )
 
 
@@ -193,61 +211,66 @@ class Upstream(Section):
 
     url: str = Field(
         DEVELOPMENT_URL,
-        description="Where MLflow is found. `http://host:port` or `https://…`: the host's "
-        "addresses, asked for again by their TTL; several, separated by commas, are one upstream. "
-        "`srv+http://_mlflow._tcp.name`: SRV records. `cloudmap://namespace/service`: AWS Cloud "
-        "Map. Without a path: MLflow is to run unprefixed, since a prefix sends its artifacts "
-        "down a buffering path.",
+        description="The address of MLflow. `http://host:port` or `https://…`: the addresses of "
+        "the host, resolved again when their TTL ends; several URLs, separated by commas, are one "
+        "upstream. `srv+http://_mlflow._tcp.name`: SRV records. `cloudmap://namespace/service`: "
+        "AWS Cloud Map. The URL has no path: run MLflow without a prefix, since with one it "
+        "buffers whole artifacts.",
     )
-    tls: UpstreamTls = Field(UpstreamTls(), description="For `https`; verification is always on.")
+    tls: UpstreamTls = Field(
+        UpstreamTls(), description="For `https`; certificates are always verified."
+    )
     credentials: Credentials = Credentials()
     limits: BodyLimits = BodyLimits()
     probes: Probes = Probes()
     balance: Balance = Balance()
     retries: Retries = Retries()
     resolver: str | None = Field(
-        None, description="DNS server to ask, as `address` or `address:port`; else the system's."
+        None,
+        description="DNS server, as `address` or `address:port`. Default: the system's.",
     )
     allow_link_local: bool = Field(
         False,
-        description="Use link-local addresses and those of cloud metadata services, whether "
-        "discovery names them or `url`. MLflow has none of them.",
+        description="Allow link-local addresses and those of cloud metadata services as "
+        "endpoints, from discovery and in `url`. MLflow never has such an address.",
     )
     prefixes: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         ("/", "/mlflow", "/api/mlflow"),
         min_length=1,
-        description="Public path prefixes that lead here; each is removed before forwarding.",
+        description="Public path prefixes of this upstream. The gate removes them before it "
+        "forwards a request.",
     )
     static_prefix: str = Field(
         "",
-        description="The path that MLflow itself runs under (`--static-prefix`), such as "
-        "`/mlflow`. Better none: below it MLflow keeps whole artifacts in memory.",
+        description="The path prefix that MLflow itself runs under (`--static-prefix`), such as "
+        "`/mlflow`. Avoid it: with a prefix MLflow keeps whole artifacts in memory.",
     )
     host_header: str = Field(
         "auto",
-        description="`Host` sent to MLflow: `auto` (the address where MLflow's default Host "
-        "check accepts it, else the name), `name`, `address`, or a literal value.",
+        description="The `Host` that the gate sends to MLflow: `auto` (the address if MLflow's "
+        "default Host check accepts it, otherwise the name), `name`, `address`, or a literal "
+        "value.",
     )
     connect_timeout: Seconds = Field(5, description="Seconds to open a connection to MLflow.")
     idle_timeout: Seconds = Field(
         4,
         lt=5,
-        description="Seconds an unused connection to MLflow is kept; MLflow closes its own "
-        "side after 5.",
+        description="Seconds that the gate keeps an idle connection to MLflow; MLflow closes it "
+        "after 5.",
     )
     idle_connections: int = Field(
-        128, ge=0, description="Unused connections kept for each endpoint and worker."
+        128, ge=0, description="Maximum idle connections per endpoint and worker."
     )
     silence_timeout: Seconds = Field(
         3600,
-        description="Seconds MLflow may stay silent before or within a response. Long on "
-        "purpose: from a remote artifact store the first byte comes only after MLflow has "
-        "fetched the whole object.",
+        description="Seconds for which MLflow may send nothing before or within a response. Long, "
+        "because MLflow fetches a whole object from a remote artifact store before it sends the "
+        "first byte.",
     )
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """The URLs one by one."""
+        """The URLs, one by one."""
         return tuple(self.url.split(","))
 
     @property
@@ -262,7 +285,7 @@ class Upstream(Section):
         urls = [_checked_url(each.strip(" ") if len(parts) > 1 else each) for each in parts]
         schemes = {url.partition(":")[0] for url in urls}
         if len(urls) > 1 and not schemes <= {"http", "https"}:
-            raise ValueError("only http and https URLs can stand in a list")
+            raise ValueError("only http and https URLs can be listed")
         if len(schemes) > 1:
             raise ValueError("the URLs of a list must be all http or all https")
         return ",".join(urls)
@@ -277,12 +300,12 @@ class Upstream(Section):
     @model_validator(mode="after")
     def _metadata(self) -> Self:
         hosts = [urlsplit(url).hostname or "" for url in self.urls]
-        # MLflow's log says that it listens at 0.0.0.0, and people write that.
+        # MLflow's log says that it listens on 0.0.0.0, and people copy that.
         found = [host for host in hosts if not is_unspecified(host) and _is_never_mlflow(host)]
         if found and not self.allow_link_local:
             raise ValueError(
-                f"url: {found[0]} is link-local or a cloud's metadata service, where no MLflow "
-                "is; set allow_link_local if it is meant"
+                f"url: {found[0]} is a link-local address or a cloud metadata service, not an "
+                "MLflow server; set allow_link_local if you mean it"
             )
         return self
 
@@ -290,14 +313,14 @@ class Upstream(Section):
     @classmethod
     def _static_prefix(cls, value: str) -> str:
         if _PREFIX.fullmatch(value) is None:
-            raise ValueError("must be a path such as '/mlflow', of plain letters and digits")
+            raise ValueError("must be a path such as '/mlflow', of letters and digits")
         return value.rstrip("/")
 
     @field_validator("host_header")
     @classmethod
     def _host_header(cls, value: str) -> str:
         if _AUTHORITY.fullmatch(value) is None:
-            raise ValueError("is no host name or address, with or without a port")
+            raise ValueError("is not a host name or an address, with or without a port")
         return value
 
     @field_validator("prefixes")
@@ -306,7 +329,7 @@ class Upstream(Section):
         for prefix in value:
             if not prefix.startswith("/") or _PREFIX.fullmatch(prefix) is None:
                 raise ValueError(
-                    f"{prefix!r} must be a path such as '/team-a', of plain letters and digits"
+                    f"{prefix!r} must be a path such as '/team-a', of letters and digits"
                 )
             first = prefix.split("/")[1]
             if first in OWN_SEGMENTS:
@@ -317,6 +340,6 @@ class Upstream(Section):
 
 
 def _is_never_mlflow(host: str) -> bool:
-    """Whether a host, in any spelling, is link-local or a cloud's metadata service."""
+    """Whether a host, in any spelling, is link-local or a cloud metadata service."""
     address = address_of(host)
     return is_metadata_name(host) if address is None else is_forbidden(str(address))

@@ -59,7 +59,7 @@ def test_nor_may_the_configuration_name_such_an_address(address: str) -> None:
             load(None, {"MLFLOW_SERVER_URL": url})
         (problem,) = caught.value.problems
         assert problem.path == "upstreams.default"
-        assert "set allow_link_local if it is meant" in problem.message
+        assert "set allow_link_local if you mean it" in problem.message
         allowed = {"HEADGATE_UPSTREAMS__DEFAULT__ALLOW_LINK_LOCAL": "true"}
         load(None, {"MLFLOW_SERVER_URL": url} | allowed)
 

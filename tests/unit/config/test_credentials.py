@@ -1,4 +1,4 @@
-"""What MLflow is shown of who asks: which settings go together, and what the files may hold."""
+"""The credentials that the gate sends to MLflow: valid combinations and file contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each setting may be, and which settings do not go together."""
+"""Valid values of each setting, and settings that contradict each other."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def test_where_mlflow_is(url: str, kept: str) -> None:
         ("http://user:canary@mlflow", "credentials"),
         ("http://:canary@mlflow", "credentials"),
         ("http://@mlflow", "credentials"),
-        ("http://mlflow/prefix", "a path does not belong in the URL"),
-        ("http://mlflow//", "a path does not belong in the URL"),
-        ("http://mlflow?", "a path does not belong in the URL"),
-        ("http://mlflow?a=b", "a path does not belong in the URL"),
-        ("http://mlflow#", "a path does not belong in the URL"),
+        ("http://mlflow/prefix", "the URL must not have a path"),
+        ("http://mlflow//", "the URL must not have a path"),
+        ("http://mlflow?", "the URL must not have a path"),
+        ("http://mlflow?a=b", "the URL must not have a path"),
+        ("http://mlflow#", "the URL must not have a path"),
         ("http://mlflow:0", "port 0"),
         ("http://mlflow:65536", "Port out of range"),
         ("http://mlflow:http", "malformed"),
@@ -107,7 +107,7 @@ def test_no_host_header(value: str) -> None:
 @pytest.mark.parametrize("value", ["mlflow", "*.mlflow", "127.0.0.1", "::1", ""])
 def test_the_name_in_the_certificate(value: str) -> None:
     if value in ("*.mlflow", ""):
-        with pytest.raises(ValidationError, match="no host name"):
+        with pytest.raises(ValidationError, match="not a host name"):
             UpstreamTls(server_name=value)
     else:
         assert UpstreamTls(server_name=value).server_name == value
@@ -244,7 +244,7 @@ def test_a_certificate_needs_its_key(pem: Path) -> None:
         found = problems(
             {"upstreams.default.url": "https://mlflow", f"upstreams.default.tls.{given}": pem}
         )
-        assert found == {"upstreams.default.tls": "certificate and key go together"}
+        assert found == {"upstreams.default.tls": "certificate and key must be set together"}
 
 
 def test_tls_settings_for_a_plain_url_would_be_passed_over_in_silence(pem: Path) -> None:
@@ -253,7 +253,7 @@ def test_tls_settings_for_a_plain_url_would_be_passed_over_in_silence(pem: Path)
     )
     assert found == {
         "upstreams.default.tls": (
-            "is of no use to the plain http://mlflow:5000; use an https:// URL"
+            "has no effect for the plain HTTP http://mlflow:5000; use an https:// URL"
         )
     }
 
@@ -263,7 +263,7 @@ def test_a_prefix_leads_to_one_upstream() -> None:
     with pytest.raises(ConfigError) as caught:
         load(None, {}, names)
     assert [str(problem) for problem in caught.value.problems] == [
-        f"upstreams.other.prefixes: '{prefix}' leads to upstreams.default already"
+        f"upstreams.other.prefixes: '{prefix}' already belongs to upstreams.default"
         for prefix in ("/", "/mlflow", "/api/mlflow")
     ]
     config = load(None, {}, {**names, "upstreams.other.prefixes": ["/other"]})
@@ -307,5 +307,5 @@ def test_a_public_name_has_a_port_or_none(name: str) -> None:
     ["https://mlflow.example", "mlflow.example/", "", "*", "a b", "[::zz]", "a:99999", "a:", 7],
 )
 def test_anything_else_is_no_public_name(name: object) -> None:
-    with pytest.raises(ValidationError, match="is no name with or without a port"):
+    with pytest.raises(ValidationError, match="is not a host name with an optional port"):
         Config.model_validate({"listen": {"public_names": [name]}})

@@ -56,7 +56,7 @@ def test_prefixes_of_locations(location: str) -> None:
     ["", "/", "file:", "file:///", "s3:", "s3://", "bucket", "s3://b/../c", "s3://b#", "s3://b%2f"],
 )
 def test_what_would_open_the_whole_server_is_no_prefix(location: str) -> None:
-    assert "is no prefix of locations" in problem("locations", [location])
+    assert "is not a prefix of locations" in problem("locations", [location])
 
 
 def test_what_is_no_target_and_no_shield() -> None:

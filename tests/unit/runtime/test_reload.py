@@ -189,10 +189,10 @@ def test_one_that_began_with_what_was_in_force_reads_all_again(followed: Followe
 
 
 def test_what_cannot_be_applied_is_tried_again(followed: Followed, said: Said) -> None:
-    followed.unfit = "ca.pem holds no certificate"
+    followed.unfit = "ca.pem contains no certificate"
     followed.write("[limits]\nin_flight = 7")
     followed.look()
-    assert said() == ["ERROR: configuration not reloaded: ca.pem holds no certificate"]
+    assert said() == ["ERROR: configuration not reloaded: ca.pem contains no certificate"]
     followed.unfit = ""
     followed.reloader.reload()
     assert [config.limits.in_flight for config in followed.applied] == [7]

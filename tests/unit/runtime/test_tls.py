@@ -127,7 +127,7 @@ def test_a_certificate_without_its_new_key_is_not_taken(
     renewed = authority.issue("gate", "gate.example")
     new_key = gate.key.read_bytes()
     gate.key.write_bytes(old_key)
-    with pytest.raises(HeadgateError, match="is not that of"):
+    with pytest.raises(HeadgateError, match="does not belong to"):
         refreshed(tls)
     assert serial_shown(handshake(tls.context, client)) == gate.serial
     assert not refreshed(tls)  # it is told once
@@ -229,9 +229,12 @@ BROKEN: list[tuple[Break, str]] = [
     (remove_certificate, "{certificate} cannot be read: No such file or directory"),
     (remove_key, "{key} cannot be read: No such file or directory"),
     (folder_for_key, "{key} cannot be read: Is a directory"),
-    (empty_certificate, "{certificate} holds no certificate in PEM form"),
-    (empty_key, "{key} holds no private key in PEM form"),
-    (key_of_another, "the key in {key} is not that of {certificate}"),
+    (empty_certificate, "{certificate} contains no certificate in PEM format"),
+    (empty_key, "{key} contains no private key in PEM format"),
+    (
+        key_of_another,
+        "the private key in {key} does not belong to the certificate in {certificate}",
+    ),
 ]
 
 

@@ -1,11 +1,11 @@
-"""What is wrong with a value, in words: pydantic's kinds of errors, each with its sentence."""
+"""Messages for invalid values: one for each of pydantic's kinds of errors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-_SENTENCES: Final = {
+_MESSAGES: Final = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "dict_type": "must be a table of settings",
@@ -28,32 +28,32 @@ _SENTENCES: Final = {
     "model_attributes_type": "must be a table of settings",
     "model_type": "must be a table of settings",
     "path_type": "must be the path of a file, in quotes",
-    "string_type": "must be a text, in quotes",
+    "string_type": "must be a string, in quotes",
     "too_short": "must have {min_length} or more",
     "tuple_type": "must be a list",
     "byte_size": "must be a number of bytes, such as 64KiB or 2GiB",
     "byte_size_unit": "must be a number of bytes, such as 64KiB or 2GiB",
 }
-_LONGEST: Final = 60  # characters of a value that is shown
+_LONGEST: Final = 60  # characters of a value that the message repeats
 _SHOWN: Final = frozenset(
-    kind for kind in _SENTENCES if kind.endswith(("_parsing", "_type", "_float")) or kind == "enum"
+    kind for kind in _MESSAGES if kind.endswith(("_parsing", "_type", "_float")) or kind == "enum"
 )
-"""What is said of a value is clearer beside the value; of a table, it is not."""
+"""The kinds whose message repeats the value; not for tables."""
 
 
-def in_words(item: Mapping[str, Any]) -> str:
-    """The sentence about one of the errors that a ``ValidationError`` lists."""
+def message_of(item: Mapping[str, Any]) -> str:
+    """The message for one of the errors that a ``ValidationError`` lists."""
     kind = str(item["type"])
-    sentence = _SENTENCES.get(kind)
-    if sentence is None:  # a rule of our own, or a kind that no setting has yet
+    message = _MESSAGES.get(kind)
+    if message is None:  # from a validator of ours, or a kind that no setting has yet
         return str(item["msg"]).removeprefix("Value error, ")
-    said = sentence.format_map(item.get("ctx", {}))
+    text = message.format_map(item.get("ctx", {}))
     value = item.get("input")
     if kind in _SHOWN and isinstance(value, str | int | float):
         shown = _as_toml(value)
         if len(shown) <= _LONGEST and shown.isprintable():
-            said += f", not {shown}"
-    return said
+            text += f", not {shown}"
+    return text
 
 
 def _as_toml(value: str | float) -> str:
