@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from headgate.dataplane.connections.pool import Pool
-from headgate.dataplane.connections.upstream import UpstreamConnection
+from headgate.dataplane.connections.upstream import ResponseReceiver, UpstreamConnection
 from headgate.model import Endpoint
 from headgate.net.causes import own_words
 from headgate.wire.errors import ProtocolError
@@ -98,11 +98,11 @@ def _head(
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (method, target, pool.host_header, lines)
 
 
-class _Call:
+class _Call(ResponseReceiver):
     """The exchange of one call."""
 
     def __init__(self, pool: Pool, method: bytes, request: bytes, max_bytes: int) -> None:
-        self.method = method
+        self._method = method
         self._pool = pool
         self._request = request
         self._max_bytes = max_bytes
@@ -142,7 +142,7 @@ class _Call:
             connection.abort()
             return
         self._connection = connection
-        connection.begin(self, float("inf"))  # the caller's own timeout ends it
+        connection.begin(self, self._method, float("inf"))  # the caller's own timeout ends it
         connection.write([self._request])
 
     def on_connect_failed(self, endpoint: Endpoint, error: OSError) -> None:
@@ -164,7 +164,7 @@ class _Call:
         response: Response | None,
         pieces: list[bytes],
         *,
-        done: bool,  # noqa: ARG002 - the signature is ExchangeSide's
+        done: bool,  # noqa: ARG002 - the signature is ResponseReceiver's
     ) -> None:
         self._response = response or self._response
         for piece in pieces:

@@ -6,12 +6,10 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from headgate.dataplane.connections.upstream import UpstreamConnection
 from headgate.model import Endpoint
-
-if TYPE_CHECKING:
-    from headgate.dataplane.connections.upstream import UpstreamConnection
 
 
 class Dial(Protocol):

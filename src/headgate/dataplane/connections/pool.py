@@ -12,7 +12,7 @@ from mypy_extensions import mypyc_attr
 
 from headgate.config import Upstream
 from headgate.dataplane.connections.dial import Dial, dial_tcp
-from headgate.dataplane.connections.upstream import UpstreamConnection
+from headgate.dataplane.connections.upstream import ConnectionOwner, UpstreamConnection
 from headgate.model import Endpoint
 
 LOOK_SECONDS: Final = 5.0
@@ -30,7 +30,7 @@ class Waiter(Protocol):
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)  # the doubles of the tests are some
-class Pool:
+class Pool(ConnectionOwner):
     """The connections to one endpoint.
 
     ``host_header`` is the ``Host`` that MLflow accepts there; ``authorities`` are the names
@@ -136,7 +136,7 @@ class Pool:
     def forget(self, connection: UpstreamConnection) -> None:
         """Drop a connection that is closed."""
         self._busy.pop(connection, None)
-        if not connection.exchange and connection in self._idle:
+        if not connection.receiver and connection in self._idle:
             self._idle.remove(connection)
 
     def sweep(self) -> None:
@@ -156,8 +156,8 @@ class Pool:
     def desert(self) -> None:
         """The endpoint's probes fail, while others are well: who can do better goes elsewhere."""
         for connection in tuple(self._busy):
-            if connection.exchange is not None:
-                connection.exchange.on_endpoint_down()
+            if connection.receiver is not None:
+                connection.receiver.on_endpoint_down()
 
     def retire(self) -> None:
         """Keep no connection longer than the exchange it serves: nothing new will come."""

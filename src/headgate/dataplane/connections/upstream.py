@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from abc import abstractmethod
+from typing import Final, cast
+
+from mypy_extensions import mypyc_attr, trait
 
 from headgate.dataplane.sockets import NO_HOLD, hold, is_dead, keep_alive, let_go, unread
 from headgate.wire.body import UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END, refuse_bare_lf
 from headgate.wire.response import Response, read_response
-
-if TYPE_CHECKING:
-    from headgate.dataplane.connections.pool import Pool
 
 WRITE_HIGH_WATER: Final = 64 * 1024
 """Bytes waiting to be sent before the other side is asked to pause."""
@@ -32,37 +32,63 @@ JOIN_BYTES: Final = 64 * 1024
 """Parts up to this size are copied together: that is cheaper than a second system call."""
 
 
-class ExchangeSide(Protocol):
-    """What an upstream connection tells of its response."""
+@trait
+class ResponseReceiver:
+    """What an upstream connection tells of the response to the request that it was given."""
 
-    method: bytes
+    __slots__ = ()
 
+    @abstractmethod
     def on_response(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
-        """Some of the response is here: its head when that came now, and pieces of its body."""
+        """Take a part of the response: its head when that came now, and pieces of its body."""
 
+    @abstractmethod
     def on_response_end(self, *, reusable: bool) -> None:
-        """It is complete."""
+        """The response is complete."""
 
+    @abstractmethod
     def on_upstream_lost(self, error: Exception | None) -> None:
         """The connection ended before the response did."""
 
+    @abstractmethod
     def on_upstream_silent(self) -> None:
         """Nothing moved for longer than is allowed."""
 
+    @abstractmethod
     def on_endpoint_down(self) -> None:
-        """The endpoint's probes have come to fail, while others are well."""
+        """The endpoint's health checks have come to fail, while others pass."""
 
+    @abstractmethod
     def on_upstream_invalid(self, error: ProtocolError) -> None:
         """The response is not HTTP/1.1."""
 
+    @abstractmethod
     def on_upstream_full(self) -> None:
         """The request must pause."""
 
+    @abstractmethod
     def on_upstream_drained(self) -> None:
         """The request may go on."""
 
+    @abstractmethod
     def on_defect(self, error: Exception) -> None:
         """The gate itself failed while it handled the response."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+@trait
+class ConnectionOwner:
+    """What an upstream connection tells the pool that it belongs to."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def give_back(self, connection: UpstreamConnection) -> None:
+        """Keep a connection whose exchange is complete on both sides."""
+
+    @abstractmethod
+    def forget(self, connection: UpstreamConnection) -> None:
+        """Drop a connection that is closed."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -77,16 +103,17 @@ class UpstreamConnection(asyncio.Protocol):
         "_interim",
         "_last",
         "_max_fields",
+        "_method",
         "_pool",
         "_response",
         "deadline",
-        "exchange",
         "idle_since",
+        "receiver",
         "reused",
         "transport",
     )
 
-    def __init__(self, pool: Pool, head_bytes: int, max_fields: int) -> None:
+    def __init__(self, pool: ConnectionOwner, head_bytes: int, max_fields: int) -> None:
         self._pool = pool
         self._head_bytes = head_bytes
         self._max_fields = max_fields
@@ -95,9 +122,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._full = False
         self._hold = NO_HOLD
         self._interim = 0
+        self._method = b""
         self._response: Response | None = None
         self._last: Response | None = None
-        self.exchange: ExchangeSide | None = None
+        self.receiver: ResponseReceiver | None = None
         self.deadline = 0.0
         self.idle_since = 0.0
         self.reused = False
@@ -115,9 +143,16 @@ class UpstreamConnection(asyncio.Protocol):
 
     # --- called by the exchange ------------------------------------------------------------
 
-    def begin(self, exchange: ExchangeSide, deadline: float) -> None:
-        """Serve one exchange; ``deadline`` is when silence becomes an error."""
-        self.exchange = exchange
+    def begin(self, receiver: ResponseReceiver, method: bytes, deadline: float) -> None:
+        """Serve one exchange.
+
+        Args:
+            receiver: is told of the response.
+            method: of the request.
+            deadline: when silence becomes an error.
+        """
+        self.receiver = receiver
+        self._method = method
         self.deadline = deadline
 
     def expect_early_response(self) -> None:
@@ -145,7 +180,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once; whoever had the connection no longer hears of it."""
-        self.exchange = None
+        self.receiver = None
         self._let_go()
         if hasattr(self, "transport"):
             self.transport.abort()
@@ -159,18 +194,18 @@ class UpstreamConnection(asyncio.Protocol):
         keep_alive(transport)
 
     def data_received(self, data: bytes) -> None:
-        exchange = self.exchange
-        if exchange is None:  # a response to nothing
+        receiver = self.receiver
+        if receiver is None:  # a response to nothing
             self.abort()
             return
         try:
-            self._receive(exchange, data)
+            self._receive(receiver, data)
         except ProtocolError as error:
             self.abort()
-            exchange.on_upstream_invalid(error)
+            receiver.on_upstream_invalid(error)
         except Exception as defect:  # noqa: BLE001 - supervisor: a defect ends one exchange only
             self.abort()
-            exchange.on_defect(defect)  # a name of its own: to mypyc, ``error`` has one type
+            receiver.on_defect(defect)  # a name of its own: to mypyc, ``error`` has one type
 
     def eof_received(self) -> None:
         """MLflow has ended what it sends, in order: TLS may end without a word (RFC 9112 9.8)."""
@@ -179,21 +214,21 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._hold != NO_HOLD:
             self._take_late()
-        exchange, self.exchange = self.exchange, None
+        receiver, self.receiver = self.receiver, None
         self._pool.forget(self)
-        if exchange is None:
+        if receiver is None:
             return
         response = self._response
         is_whole = self._finished and exc is None
         if is_whole and response is not None and isinstance(response.body, UntilClose):
-            exchange.on_response(None, [], done=True)
-            exchange.on_response_end(reusable=False)
+            receiver.on_response(None, [], done=True)
+            receiver.on_response_end(reusable=False)
         else:
-            exchange.on_upstream_lost(exc)
+            receiver.on_upstream_lost(exc)
 
     def _take_late(self) -> None:
         """Take what came before a write failed, and was not read any more."""
-        late = unread(self._hold, LATE_BYTES) if self.exchange is not None else b""
+        late = unread(self._hold, LATE_BYTES) if self.receiver is not None else b""
         self._let_go()
         if late:
             self._full = True  # it is of no use to another exchange
@@ -201,37 +236,37 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._full = True
-        if self.exchange is not None:
-            self.exchange.on_upstream_full()
+        if self.receiver is not None:
+            self.receiver.on_upstream_full()
 
     def resume_writing(self) -> None:
         self._full = False
-        if self.exchange is not None:
-            self.exchange.on_upstream_drained()
+        if self.receiver is not None:
+            self.receiver.on_upstream_drained()
 
     def on_silence(self) -> None:
         """End the exchange: its deadline has passed."""
-        exchange = self.exchange
+        receiver = self.receiver
         self.abort()
-        if exchange is not None:
-            exchange.on_upstream_silent()
+        if receiver is not None:
+            receiver.on_upstream_silent()
 
     def look(self) -> None:
         """End the exchange if MLflow's machine, or the way there, is gone."""
-        exchange = self.exchange
-        if exchange is not None and is_dead(self.transport):
+        receiver = self.receiver
+        if receiver is not None and is_dead(self.transport):
             self.abort()
-            exchange.on_upstream_lost(TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
+            receiver.on_upstream_lost(TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
 
     # --- reading ---------------------------------------------------------------------------
 
-    def _receive(self, exchange: ExchangeSide, data: bytes) -> None:
+    def _receive(self, receiver: ResponseReceiver, data: bytes) -> None:
         response, fresh = self._response, None
         if response is None:
             if self._buffer:
                 data = self._buffer + data
                 self._buffer = b""
-            response, data = self._read_head(data, exchange.method)
+            response, data = self._read_head(data, self._method)
             if response is None:
                 return
             self._response = fresh = response
@@ -245,11 +280,11 @@ class UpstreamConnection(asyncio.Protocol):
         if done:
             self._response = None
             self._last = response
-        exchange.on_response(fresh, pieces, done=done)
-        if done and self.exchange is exchange:
-            self.exchange = None
+        receiver.on_response(fresh, pieces, done=done)
+        if done and self.receiver is receiver:
+            self.receiver = None
             self.reused = True
-            exchange.on_response_end(reusable=not (response.close or data or self._full))
+            receiver.on_response_end(reusable=not (response.close or data or self._full))
 
     def _read_head(self, data: bytes, method: bytes) -> tuple[Response | None, bytes]:
         """The final response's head and what follows it; interim responses are read over."""

@@ -14,7 +14,7 @@ from headgate.cluster import Result, Unavailable
 from headgate.dataplane import failures, local_responses
 from headgate.dataplane.balancer import refusal
 from headgate.dataplane.connections.pool import Pool
-from headgate.dataplane.connections.upstream import UpstreamConnection
+from headgate.dataplane.connections.upstream import ResponseReceiver, UpstreamConnection
 from headgate.dataplane.decisions import Forward
 from headgate.dataplane.plane import DataPlane
 from headgate.dataplane.request_body import RequestBody
@@ -54,7 +54,7 @@ SKIP_BYTES: Final = 64 * 1024
 """A body that the client did not ask for is read over up to this size, to keep the connection."""
 
 
-class Forwarding(Attempts):
+class Forwarding(Attempts, ResponseReceiver):
     """The upstream half of an exchange."""
 
     __slots__ = (
@@ -164,7 +164,7 @@ class Forwarding(Attempts):
         self._connection = connection
         self._sent = True
         now = self.started = self._plane.clock()
-        connection.begin(self, min(now + self._balancer.silence_timeout, self._limit))
+        connection.begin(self, self.method, min(now + self._balancer.silence_timeout, self._limit))
         due = body.start() if body is not None else None
         head = heads.request_head(
             exchange.request,
