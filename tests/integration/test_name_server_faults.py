@@ -185,7 +185,7 @@ def ask_each(url: str, count: int, resolver: str, authority: Authority) -> None:
                     await asyncio.sleep(0.01)  # nobody tells of it
             for each in live.balancer.snapshot().endpoints:
                 host, _, port = each.endpoint.rpartition(":")
-                answer = await live.call(Endpoint(host, int(port)), b"/version", within=10)
+                answer = await live.caller.call(Endpoint(host, int(port)), b"/version", within=10)
                 assert answer.status == 200
         finally:
             live.close()

@@ -52,9 +52,9 @@ def test_another_endpoint_is_asked_where_one_gives_no_response(
     async def story() -> set[int]:
         upstream = live(well.url, f"http://127.0.0.1:{broken.port}")
         upstream.start()
-        await upstream.known()
+        await upstream.finder.known()
         try:
-            return {(await upstream.ask("GET", "/version")).status for _ in range(12)}
+            return {(await upstream.caller.ask("GET", "/version")).status for _ in range(12)}
         finally:
             upstream.close()
 
@@ -67,10 +67,10 @@ def test_without_another_one_the_failure_is_told(broken: FaultProxy) -> None:
     async def story() -> tuple[str, int]:
         upstream = live(f"http://127.0.0.1:{broken.port}")
         upstream.start()
-        await upstream.known()
+        await upstream.finder.known()
         try:
             with pytest.raises(CallError) as caught:
-                await upstream.ask("GET", "/version")
+                await upstream.caller.ask("GET", "/version")
             return caught.value.detail, upstream.balancer.snapshot().in_flight
         finally:
             upstream.close()
@@ -111,10 +111,12 @@ def test_a_server_that_has_left_no_longer_decides_on_the_version() -> None:
         try:
             async with asyncio.timeout(SECONDS):
                 for expected in ("2.22.5", "3.17.2"):
-                    while upstream.balancer.dialect.version != expected:  # noqa: ASYNC110
+                    while upstream.balancer.terms.dialect.version != expected:  # noqa: ASYNC110
                         await asyncio.sleep(0.01)  # nobody tells of it
                     spoken.append(expected)
-                    upstream.found([Found(Endpoint(new.host, new.port))], "configuration", None)
+                    upstream.finder.found(
+                        [Found(Endpoint(new.host, new.port))], "configuration", None
+                    )
         finally:
             upstream.close()
         return spoken

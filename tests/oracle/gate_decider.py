@@ -24,6 +24,7 @@ from headgate.decide.resolver import ABSENT, UNRESOLVED, Names
 from headgate.model import ObjectField, ObjectKind, Operation, Place, Principal
 from headgate.policy import Denied, NeedsObject, Role, Roles, decide
 from headgate.testing.dialogue import Dialogue
+from headgate.testing.policies import terms
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import read_request
 from tests.oracle.mlflow_reader import Sent, Told
@@ -101,7 +102,7 @@ class GateDecider:
         self.grants = Roles({"team-a": Role("", grants)}).grants_for("team-a", ["team-a"])
         principal = Principal("k_1", "team-a", self.grants)
         balancer = Dialogue().balancer
-        balancer.dialect = Dialect(version)
+        balancer.terms = terms(dialect=Dialect(version))
         self.version = version
         self._pipeline = Pipeline(
             _Doorman(principal),

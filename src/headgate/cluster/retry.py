@@ -18,14 +18,14 @@ from headgate.model import Retry
 class RetryPolicy:
     """The bounds for one request; times in seconds."""
 
-    attempts: int = 3
+    attempts: int
     """Altogether, the first included."""
-    total: float = 105
+    total: float
     """From the arrival of a request that is repeated to its response, or to the end of the wait.
 
     MLflow's client gives up after 120, and waits are looked at once a second.
     """
-    reserve: float = 10
+    reserve: float
     """What an attempt needs to connect and be answered: none begins with less left."""
 
 

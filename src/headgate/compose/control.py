@@ -95,7 +95,7 @@ def asker(upstream: LiveUpstream) -> Ask:
 
     async def ask(method: str, target: str, body: bytes) -> Reply:
         try:
-            return await upstream.ask(method, target, body)
+            return await upstream.caller.ask(method, target, body)
         except CallError as error:
             raise ask_error(error) from None
 

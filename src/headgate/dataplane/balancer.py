@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Final, Protocol
-
-from pydantic import ByteSize
 
 from headgate.cluster import (
     Cluster,
     ClusterSnapshot,
     Result,
-    RetryPolicy,
     Unavailable,
     WaitQueue,
     Why,
 )
-from headgate.contract import Dialect
 from headgate.dataplane import failures
 from headgate.dataplane.connections.pool import Pool
+from headgate.dataplane.terms import UpstreamTerms
 from headgate.errors import Refusal
-from headgate.model import Endpoint, SizeClass
+from headgate.model import Endpoint
 from headgate.reasons import Reason
 
 # To look a member up in its class costs as much as ten attributes.
@@ -44,17 +41,13 @@ class Queued(Protocol):
 class Balancer:
     """Chooses an endpoint for each request, and keeps a pool of connections for each endpoint.
 
-    ``dialect`` is how the upstream wants to be spoken to, as far as that has been found out;
-    ``own_lines`` are what it is shown of credentials, the same for all requests, and ``None`` where
-    each has its own; ``body_limits`` are those that are its own.  ``on_lost`` is called when a
-    request has failed and no endpoint is known to answer any more.
-
     Args:
-        cluster: decides.
+        cluster: decides which endpoint takes a request.
         make_pool: makes the pool for an endpoint.
+        terms: on which the upstream is spoken to; ``terms`` is replaced when they change.
         clock: seconds from an arbitrary start.
-        silence_timeout: seconds MLflow may stay silent.
         names: further names (``host:port``, lower case) by which the upstream is known inside.
+        on_lost: called when a request has failed and no known endpoint responds any more.
     """
 
     def __init__(
@@ -62,25 +55,22 @@ class Balancer:
         cluster: Cluster,
         make_pool: Callable[[Endpoint], Pool],
         *,
+        terms: UpstreamTerms,
         clock: Callable[[], float],
-        silence_timeout: float,
         names: frozenset[str] = frozenset(),
+        on_lost: Callable[[], None] | None = None,
     ) -> None:
-        self.cluster = cluster
-        self.silence_timeout = silence_timeout
-        self.dialect = Dialect()
-        self.own_lines: bytes | None = b""
-        self.body_limits: Mapping[SizeClass, ByteSize] = {}
-        self.retry_policy = RetryPolicy()
-        self.on_lost: Callable[[], None] | None = None
+        self.terms = terms
+        self.name = cluster.name
+        self.queue_timeout = cluster.policy.queue_timeout
+        self._cluster = cluster
+        self._on_lost = on_lost
         self._make_pool = make_pool
         self._clock = clock
         self._names = names
         self._pools: dict[Endpoint, Pool] = {}
         self._serving = False
-        self._queue: WaitQueue[Queued] = WaitQueue(
-            cluster.policy.queue_size, cluster.policy.queue_timeout
-        )
+        self._queue: WaitQueue[Queued] = WaitQueue(cluster.policy.queue_size, self.queue_timeout)
 
     @property
     def authorities(self) -> frozenset[str]:
@@ -95,7 +85,7 @@ class Balancer:
         """
         if self._queue:
             self._serve_queue()  # there may be room at an endpoint that is new or well again
-        cluster = self.cluster
+        cluster = self._cluster
         found = cluster.select(self._clock(), tried)
         if isinstance(found, Unavailable):
             return found
@@ -112,7 +102,7 @@ class Balancer:
     def finish(self, pool: Pool, result: Result, error: str = "") -> None:
         """Say how a request ended at an endpoint; ``error`` is a clause for a person."""
         now = self._clock()
-        self.cluster.release(pool.endpoint, result, now, error)
+        self._cluster.release(pool.endpoint, result, now, error)
         if result is _CONNECT_FAILED or result is _RESET:
             self._look_again(now)
         if self._queue:
@@ -124,7 +114,7 @@ class Balancer:
             return
         self._serving = True
         try:
-            while not isinstance(self.cluster.select(self._clock()), Unavailable):
+            while not isinstance(self._cluster.select(self._clock()), Unavailable):
                 waiter = self._queue.pop()
                 if waiter is None:
                     return
@@ -133,8 +123,25 @@ class Balancer:
             self._serving = False
 
     def _look_again(self, now: float) -> None:
-        if self.on_lost is not None and self.cluster.is_lost(now):
-            self.on_lost()
+        if self._on_lost is not None and self._cluster.is_lost(now):
+            self._on_lost()
+
+    def has_other(self, tried: Collection[Endpoint]) -> bool:
+        """Whether an endpoint would be chosen now where a request has not been ``tried``."""
+        found = self._cluster.select(self._clock(), tried)
+        return isinstance(found, Endpoint) and found not in tried
+
+    def may_retry(self) -> bool:
+        """Whether the budget for retries allows one more."""
+        return self._cluster.may_retry()
+
+    def retry_started(self) -> None:
+        """A retry is under way."""
+        self._cluster.retry_started()
+
+    def retry_ended(self) -> None:
+        """It is over."""
+        self._cluster.retry_ended()
 
     def queue(self, waiter: Queued, why: Unavailable) -> bool:
         """Let a request wait for room, where waiting can help; whether it does."""
@@ -149,7 +156,7 @@ class Balancer:
         now = self._clock()
         for pool in tuple(self._pools.values()):  # what ends here may begin elsewhere
             pool.sweep()
-        for endpoint in self.cluster.deserted(now):
+        for endpoint in self._cluster.deserted(now):
             down = self._pools.get(endpoint)
             if down is not None:
                 down.desert()
@@ -157,14 +164,14 @@ class Balancer:
             self._serve_queue()
         for waiter in self._queue.expire(now):
             waiter.on_wait_over()
-        for endpoint in self.cluster.removable(now):
+        for endpoint in self._cluster.removable(now):
             gone = self._pools.pop(endpoint, None)
             if gone is not None:
                 gone.close()
 
     def snapshot(self) -> ClusterSnapshot:
         """How things stand, for the health pages."""
-        return self.cluster.snapshot(self._clock(), len(self._queue))
+        return self._cluster.snapshot(self._clock(), len(self._queue))
 
     @property
     def size(self) -> int:

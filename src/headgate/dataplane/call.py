@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import ssl
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.connections.upstream import ResponseReceiver, UpstreamConnection
@@ -14,6 +13,9 @@ from headgate.model import Endpoint
 from headgate.net.causes import own_words
 from headgate.wire.errors import ProtocolError
 from headgate.wire.response import Response
+
+MAX_BYTES: Final = 1024 * 1024
+"""The longest body of a response that is taken, where the caller sets no limit."""
 
 
 class CallFailure(enum.StrEnum):
@@ -59,9 +61,9 @@ async def call(
     target: bytes,
     *,
     body: bytes = b"",
-    fields: Mapping[str, str] | None = None,
-    within: float = 5.0,
-    max_bytes: int = 1024 * 1024,
+    lines: bytes = b"",
+    within: float,
+    max_bytes: int = MAX_BYTES,
 ) -> CallResponse:
     """Send one request and wait for its whole response.
 
@@ -70,14 +72,14 @@ async def call(
         method: such as ``b"GET"``.
         target: path and query, canonical.
         body: sent with its length; none is sent when empty.
-        fields: further header fields.
+        lines: further header lines, each with its end.
         within: seconds for all of it.
         max_bytes: the longest body that is taken.
 
     Raises:
         CallError: when there is no whole response.
     """
-    caller = _Call(pool, method, _head(pool, method, target, body, fields or {}) + body, max_bytes)
+    caller = _Call(pool, method, _head(pool, method, target, body, lines) + body, max_bytes)
     try:
         async with asyncio.timeout(within):
             return await caller.run()
@@ -87,10 +89,7 @@ async def call(
         caller.close()
 
 
-def _head(
-    pool: Pool, method: bytes, target: bytes, body: bytes, fields: Mapping[str, str]
-) -> bytes:
-    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("latin-1")
+def _head(pool: Pool, method: bytes, target: bytes, body: bytes, lines: bytes) -> bytes:
     # MLflow takes a request from loopback without forwarding fields for the operator's own.
     lines += b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nUser-Agent: headgate\r\n"
     if body:

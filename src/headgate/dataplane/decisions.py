@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -89,23 +89,6 @@ class Forward:
         self.query = query
         self.principal = principal
         self.scan: BodyScan | None = None
-
-    def own_lines(self, known: Mapping[bytes, bytes]) -> bytes:
-        """Tell the gate's own pages who asks and may see what, and MLflow its credentials.
-
-        ``known`` are the client's fields by lower-case name.
-        """
-        operation = self.route.operation
-        if not operation.gate_page:
-            shown = [(name, known.get(name.lower())) for name in (b"Authorization", b"Cookie")]
-            return b"".join([b"%b: %b\r\n" % (name, value) for name, value in shown if value])
-        name = self.principal.key_id or self.principal.name  # without keys, all are anonymous
-        if not name:
-            return b""
-        # The pages show every upstream: what is granted on one of them alone does not count.
-        granted = self.principal.grants.everywhere.get(self.route.operation.family, ())
-        may = ",".join(each.value for each in granted)
-        return f"X-Headgate-Principal: {name}\r\nX-Headgate-May: {may}\r\n".encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

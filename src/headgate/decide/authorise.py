@@ -261,7 +261,7 @@ class Authoriser:
         Then ask whether the places that its body claims for traces are their own.
         """
         route, principal = forward.route, forward.principal
-        lookups = self._resolver_of(route.balancer.cluster.name).lookups(_workspace(request))
+        lookups = self._resolver_of(route.balancer.name).lookups(_workspace(request))
         try:
             if isinstance(decision, NeedsObject):
                 denied = await _judge_named(request, forward, decision, finding, lookups)
@@ -352,7 +352,7 @@ def _decide(request: Request, route: Route, principal: Principal) -> Allowed | D
     return decide(
         principal.grants,
         route.operation,
-        route.balancer.cluster.name,
+        route.balancer.name,
         _workspace(request),
     )
 

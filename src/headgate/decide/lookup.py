@@ -27,12 +27,14 @@ class Lookup:
         method = "POST" if body else "GET"
         path = target.partition("?")[0].encode("ascii")
         operation = classify(method.encode("ascii"), path)
-        dialect = self._upstream.balancer.dialect
+        dialect = self._upstream.balancer.terms.dialect
         if operation is not None and dialect.version:
             translated = translate(method.encode("ascii"), operation, path, dialect)
             if isinstance(translated, Refusal):
                 raise UnresolvableError(translated.message)
         try:
-            return await self._upstream.ask(method, target, body, workspace=workspace, patient=True)
+            return await self._upstream.caller.ask(
+                method, target, body, workspace=workspace, patient=True
+            )
         except CallError as error:
             raise UnresolvableError(error.detail, REASONS[error.failure]) from None

@@ -113,7 +113,11 @@ class Pipeline:
         if self._guards_host and not self._site.is_called(request.fields):
             place = _OTHER_HOST
         # It holds as long as the upstream speaks the dialect that it was found for.
-        elif known is None or known.dialect is not known.balancer.dialect or _NUMBER_SIGN in query:
+        elif (
+            known is None
+            or known.dialect is not known.balancer.terms.dialect
+            or _NUMBER_SIGN in query
+        ):
             place = self._place(request)
         else:
             place = known
@@ -205,7 +209,7 @@ class Pipeline:
         lines = self._authorise.place(operation, path)
         if isinstance(lines, Refuse | Respond):
             return lines
-        dialect = balancer.dialect
+        dialect = balancer.terms.dialect
         spoken = TranslatedRequest(path, operation.body)
         if dialect.version:
             found = translate(request.method, operation, path, dialect)
@@ -213,7 +217,7 @@ class Pipeline:
                 return Refuse(found, Phase.CLASSIFY)
             spoken = found
         reads = table().reader(operation)
-        limit = balancer.body_limits.get(operation.size, self._body_limits[operation.size])
+        limit = balancer.terms.body_limits.get(operation.size, self._body_limits[operation.size])
         route = Route(
             balancer,
             spoken.path,

@@ -76,7 +76,7 @@ async def examine(
             if not finding.ok:
                 return
             # It knows them by the names that led to them, which certificates bear.
-            upstream.found(report.named, report.source, report.ttl)
+            upstream.finder.found(report.named, report.source, report.ttl)
             endpoints += (each.endpoint for each in report.named)
         endpoints = list(dict.fromkeys(endpoints))  # several sources may name one
         for endpoint in endpoints:
@@ -203,9 +203,11 @@ _FAILING_CURE = "MLflow, or what stands before it, fails: look into its log."
 def _asker(upstream: LiveUpstream, endpoint: Endpoint) -> Ask:
     async def ask(method: str, target: str, body: bytes) -> CallResponse:
         how = method.encode("ascii")
-        spoken = upstream.translate_target(how, target.encode("ascii"))
+        translated = upstream.caller.translate_target(how, target.encode("ascii"))
         try:
-            return await upstream.call(endpoint, spoken, method=how, body=body, within=CALL_SECONDS)
+            return await upstream.caller.call(
+                endpoint, translated, method=how, body=body, within=CALL_SECONDS
+            )
         except CallError as error:
             raise ask_error(error) from None
 
@@ -213,6 +215,6 @@ def _asker(upstream: LiveUpstream, endpoint: Endpoint) -> Ask:
 
 
 async def _ask(upstream: LiveUpstream, endpoint: Endpoint, target: bytes) -> CallResponse:
-    return await upstream.call(
-        endpoint, upstream.translate_target(b"GET", target), within=CALL_SECONDS
+    return await upstream.caller.call(
+        endpoint, upstream.caller.translate_target(b"GET", target), within=CALL_SECONDS
     )

@@ -64,7 +64,7 @@ class CloudMapDiscovery:
         self._source = f"Cloud Map {namespace}/{service}"
         self._pause = Pause()
 
-    def hurry(self) -> None:
+    def refresh_now(self) -> None:
         """See ``Discovery``."""
         self._pause.end()
 

@@ -180,7 +180,7 @@ class DnsDiscovery:
         self._source = f"DNS {name}"  # each port of a name is a source of its own
         self._pause = Pause()
 
-    def hurry(self) -> None:
+    def refresh_now(self) -> None:
         """See ``Discovery``."""
         self._pause.end()
 
@@ -229,7 +229,7 @@ class SrvDiscovery:
         self._targets: dict[str, Addresses] = {}
         self._known: dict[str, list[str]] = {}
 
-    def hurry(self) -> None:
+    def refresh_now(self) -> None:
         """See ``Discovery``."""
         self._pause.end()
 

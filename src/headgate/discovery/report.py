@@ -31,5 +31,5 @@ class Discovery(Protocol):
     async def run(self, report: Report) -> None:
         """Report at once, and again whenever something may have changed, until cancelled."""
 
-    def hurry(self) -> None:
+    def refresh_now(self) -> None:
         """Look again before its time: nothing that was found answers any more."""

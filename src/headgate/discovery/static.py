@@ -20,5 +20,5 @@ class StaticDiscovery:
         report.found(self._found, "configuration", None)
         await asyncio.Event().wait()
 
-    def hurry(self) -> None:
+    def refresh_now(self) -> None:
         """See ``Discovery``: there is nothing to look for."""

@@ -9,21 +9,21 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
-from pydantic import ByteSize
-
-from headgate.cluster import Cluster, ClusterPolicy, ClusterSnapshot, Found
+from headgate.cluster import Cluster, ClusterSnapshot, Found
 from headgate.config import Config, Upstream
 from headgate.config.files import Files
-from headgate.contract import table
+from headgate.contract import Dialect, table
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.connections.dial import Dial
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.plane import DataPlane
+from headgate.dataplane.terms import PrincipalLines
 from headgate.errors import HeadgateError
-from headgate.model import Endpoint, Outcome, SizeClass
+from headgate.model import Endpoint, Outcome
 from headgate.runtime.certificates import Validity, validities
 from headgate.runtime.handover import InForce
 from headgate.runtime.reload import Reloader
@@ -32,6 +32,7 @@ from headgate.tasks import Tasks
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow
 from headgate.upstreams.live import LiveUpstream
+from headgate.upstreams.policies import cluster_policy, upstream_terms
 
 log = logging.getLogger("headgate.runtime")
 
@@ -250,8 +251,6 @@ class LiveGate:
     # --- building --------------------------------------------------------------------------
 
     def _decider(self, config: Config) -> Decider:
-        for name, settings in config.upstreams.items():
-            self._upstreams[name].balancer.body_limits = _own_limits(settings)
         return self._builder.build(config, self._upstreams, self._control)
 
 
@@ -260,24 +259,16 @@ async def _are_known(upstreams: Iterable[LiveUpstream]) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(FIRST_RESPONSE_SECONDS):
             for upstream in upstreams:
-                await upstream.known()
-
-
-def _own_limits(settings: Upstream) -> dict[SizeClass, ByteSize]:
-    limits = settings.limits
-    given = {
-        SizeClass.API: limits.body_bytes,
-        SizeClass.TRACES: limits.trace_body_bytes,
-        SizeClass.ARTIFACTS: limits.artifact_body_bytes,
-    }
-    return {size: limit for size, limit in given.items() if limit is not None}
+                await upstream.finder.known()
 
 
 def _control(config: Config, dial: Dial) -> Balancer:
     """The way to the control application: an upstream of one endpoint that is always there."""
     settings = Upstream()
     endpoint = Endpoint("control", 0)
-    policy = ClusterPolicy(probe_interval=0, max_in_flight=config.limits.connections)
+    policy = replace(
+        cluster_policy(settings), probe_interval=0, max_in_flight=config.limits.connections
+    )
     cluster = Cluster("control", policy, random.Random(), lambda _event: None)  # noqa: S311
     cluster.discovered([Found(endpoint)], "itself", None, time.monotonic())
 
@@ -293,8 +284,5 @@ def _control(config: Config, dial: Dial) -> Balancer:
             dial=dial,
         )
 
-    balancer = Balancer(
-        cluster, make_pool, clock=time.monotonic, silence_timeout=settings.silence_timeout
-    )
-    balancer.own_lines = None  # each request tells who asks
-    return balancer
+    terms = upstream_terms(settings, Dialect(), PrincipalLines("gate"))
+    return Balancer(cluster, make_pool, terms=terms, clock=time.monotonic)

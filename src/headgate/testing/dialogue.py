@@ -13,6 +13,7 @@ from headgate.dataplane.plane import DataPlane
 from headgate.model import Endpoint, Outcome
 from headgate.testing.clock import ManualClock
 from headgate.testing.gate import ScriptedGate
+from headgate.testing.policies import cluster_policy, terms
 from headgate.testing.pool import Connecting, ScriptedPool
 from headgate.testing.transport import FakeTransport, Peer, Turns
 
@@ -40,7 +41,7 @@ class Dialogue:
         self.turns = Turns()
         self.pools = [self._pool(number) for number in range(endpoints)]
         self.pool = self.pools[0]
-        self.balancer = self._balancer(policy or ClusterPolicy(probe_interval=0, slow_start=0))
+        self.balancer = self._balancer(policy or cluster_policy(probe_interval=0, slow_start=0))
         self.gate = ScriptedGate(self.balancer)
         self.plane = DataPlane(self.gate, self.limits, self.clock, SEED, account=self.gate.account)
         self.plane.call_soon = self.turns.call_soon
@@ -53,14 +54,11 @@ class Dialogue:
 
     def _balancer(self, policy: ClusterPolicy) -> Balancer:
         """The way to endpoints that are always there."""
-        cluster = Cluster("default", policy, Random(0), lambda _event: None)  # noqa: S311
+        self.cluster = Cluster("default", policy, Random(0), lambda _event: None)  # noqa: S311
         pools = {pool.endpoint: pool for pool in self.pools}
-        cluster.discovered([Found(endpoint) for endpoint in pools], "test", None, self.clock())
+        self.cluster.discovered([Found(endpoint) for endpoint in pools], "test", None, self.clock())
         return Balancer(
-            cluster,
-            pools.__getitem__,
-            clock=self.clock,
-            silence_timeout=self.settings.silence_timeout,
+            self.cluster, pools.__getitem__, terms=terms(self.settings), clock=self.clock
         )
 
     # --- the ends --------------------------------------------------------------------------

@@ -1,20 +1,32 @@
-"""The gate's own credentials at an upstream, read from their files."""
+"""Which credentials an upstream is sent, read from their files."""
 
 from __future__ import annotations
 
 import base64
 from pathlib import Path
 
-from headgate.config import Credentials
+from headgate.config import CredentialPolicy, Credentials
 from headgate.config.files import Files
+from headgate.dataplane.terms import ClientCredentials, FixedCredentials, UpstreamCredentials
 from headgate.errors import HeadgateError
 
 LONGEST_SECRET = 16 * 1024
 """Bytes; MLflow's server takes 64 KiB of header fields in all."""
 
 
+def upstream_credentials(settings: Credentials, files: Files) -> UpstreamCredentials:
+    """What the settings ask for.
+
+    Raises:
+        HeadgateError: a file cannot be read, or holds no secret.
+    """
+    if settings.policy is CredentialPolicy.PASS:
+        return ClientCredentials()
+    return FixedCredentials(own_authorization(settings, files))
+
+
 def own_authorization(settings: Credentials, files: Files | None = None) -> str:
-    """What the gate puts into ``Authorization`` on its way to MLflow; empty if nothing.
+    """The value of ``Authorization`` that the gate sends MLflow; empty if it sends none.
 
     Raises:
         HeadgateError: a file cannot be read, or holds no secret.

@@ -1,9 +1,19 @@
-"""The policies that the settings of an upstream ask for."""
+"""The policies that the settings of an upstream ask for: defaults stand in the configuration."""
 
 from __future__ import annotations
 
-from headgate.cluster import ClusterPolicy, RetryPolicy
+from typing import Final
+
+from pydantic import ByteSize
+
+from headgate.cluster import ClusterPolicy, Result, RetryPolicy
 from headgate.config import Upstream
+from headgate.contract import Dialect
+from headgate.dataplane.terms import UpstreamCredentials, UpstreamTerms
+from headgate.model import SizeClass
+
+EJECTING: Final = frozenset({Result.CONNECT_FAILED, Result.RESET})
+MEMORY_SECONDS: Final = 300.0
 
 
 def cluster_policy(settings: Upstream) -> ClusterPolicy:
@@ -14,10 +24,12 @@ def cluster_policy(settings: Upstream) -> ClusterPolicy:
         probe_timeout=probes.timeout,
         unhealthy_after=probes.unhealthy_after,
         healthy_after=probes.healthy_after,
+        ejecting=EJECTING,
         ejection_after=balance.ejection_after,
         base_ejection=balance.ejection_time,
         max_ejection=balance.max_ejection_time,
         max_ejected_share=balance.max_ejected_share,
+        memory=MEMORY_SECONDS,
         max_in_flight=balance.max_in_flight,
         queue_size=balance.queue_size,
         queue_timeout=balance.queue_timeout,
@@ -25,6 +37,7 @@ def cluster_policy(settings: Upstream) -> ClusterPolicy:
         min_retries=settings.retries.minimum,
         slow_start=balance.slow_start,
         zone=balance.zone,
+        fail_open=True,
     )
 
 
@@ -33,3 +46,26 @@ def retry_policy(settings: Upstream) -> RetryPolicy:
     retries = settings.retries
     reserve = max(retries.total / 10, settings.connect_timeout)
     return RetryPolicy(retries.attempts, retries.total, reserve)
+
+
+def upstream_terms(
+    settings: Upstream, dialect: Dialect, credentials: UpstreamCredentials
+) -> UpstreamTerms:
+    """On which terms it is spoken to."""
+    return UpstreamTerms(
+        dialect=dialect,
+        credentials=credentials,
+        body_limits=_body_limits(settings),
+        retry_policy=retry_policy(settings),
+        silence_timeout=settings.silence_timeout,
+    )
+
+
+def _body_limits(settings: Upstream) -> dict[SizeClass, ByteSize]:
+    limits = settings.limits
+    given = {
+        SizeClass.API: limits.body_bytes,
+        SizeClass.TRACES: limits.trace_body_bytes,
+        SizeClass.ARTIFACTS: limits.artifact_body_bytes,
+    }
+    return {size: limit for size, limit in given.items() if limit is not None}

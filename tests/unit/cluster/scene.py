@@ -6,10 +6,11 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from headgate.cluster import Cluster, ClusterPolicy, EndpointSnapshot, Found, ProbeResult, Result
+from headgate.cluster import Cluster, EndpointSnapshot, Found, ProbeResult, Result
 from headgate.events import EndpointEvent, Event
 from headgate.model import Endpoint
 from headgate.testing.clock import ManualClock
+from headgate.testing.policies import cluster_policy
 
 DNS = "dns mlflow.internal"
 
@@ -25,7 +26,7 @@ class Scene:
     def __init__(self, known: str = "", **policy: Any) -> None:
         self.clock = ManualClock()
         self.events: list[Event] = []
-        self.policy = ClusterPolicy(**policy)
+        self.policy = cluster_policy(**policy)
         self.cluster = Cluster("default", self.policy, random.Random(7), self.events.append)  # noqa: S311 - no secret
         if known:
             self.finds(known)

@@ -21,6 +21,7 @@ from headgate.cluster.cluster import LEAVE_ZONE_AFTER
 from headgate.events import EndpointForgotten, EndpointReturned, Event
 from headgate.model import Endpoint
 from headgate.testing.clock import ManualClock
+from headgate.testing.policies import cluster_policy
 from tests.unit.cluster.replay import Replay
 
 ENDPOINTS = [Endpoint(f"10.0.0.{number}", 5000) for number in range(5)]
@@ -36,7 +37,7 @@ founds = st.builds(
     priority=st.sampled_from([0, 1]),
 )
 policies = st.builds(
-    ClusterPolicy,
+    cluster_policy,
     healthy_after=st.integers(1, 2),
     unhealthy_after=st.integers(1, 3),
     max_ejected_share=st.sampled_from([0.1, 0.5, 0.8]),

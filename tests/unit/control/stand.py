@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from headgate.cluster import Cluster, ClusterPolicy, ClusterSnapshot, Found, ProbeResult
+from headgate.cluster import Cluster, ClusterSnapshot, Found, ProbeResult
 from headgate.model import Endpoint
+from headgate.testing.policies import cluster_policy
 
 ADDRESS = "10.0.0.7:5000"
 
@@ -22,7 +23,7 @@ def cluster(
 
     ``found``: discovery has named it; ``stale``: but fails now; ``full``: it has all it may have.
     """
-    policy = ClusterPolicy(max_in_flight=1)
+    policy = cluster_policy(max_in_flight=1)
     made = Cluster(name, policy, Random(0), lambda _event: None)  # noqa: S311
     endpoint = Endpoint("10.0.0.7", 5000)
     source = "DNS mlflow.internal"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ByteSize
 
-from headgate.cluster import ClusterPolicy, ProbeResult
+from headgate.cluster import ProbeResult
 from headgate.config import Limits, Upstream
 from headgate.dataplane.client import PIPELINE_BYTES
 from headgate.dataplane.connections.upstream import WRITE_HIGH_WATER
@@ -18,6 +18,7 @@ from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL
 from headgate.testing.messages import chunked, request, response
+from headgate.testing.policies import cluster_policy
 from headgate.testing.transport import Peer
 
 LARGE = b"x" * 150_000
@@ -85,7 +86,7 @@ class World:
         self.dialogue = Dialogue(
             Limits(connections=6, in_flight=4, buffered_body_bytes=ByteSize(1000)),
             Upstream(silence_timeout=90, idle_connections=2),
-            ClusterPolicy(probe_interval=0, max_in_flight=2, queue_size=2, ejection_after=2),
+            cluster_policy(probe_interval=0, max_in_flight=2, queue_size=2, ejection_after=2),
             endpoints=self._pick([1, 2]),
         )
         self._clients: list[Peer] = []
@@ -171,7 +172,7 @@ class World:
         """An endpoint is found well or not, which is acted upon with the next sweep."""
         result = ProbeResult(self._pick([True, False]), 0.1, "probed")
         endpoint = self._pick(self.dialogue.pools).endpoint
-        self.dialogue.balancer.cluster.probed(endpoint, result, self.dialogue.clock())
+        self.dialogue.cluster.probed(endpoint, result, self.dialogue.clock())
 
     def mlflow_leaves(self) -> None:
         self._pick([Peer.finishes, Peer.resets])(self._pick(self._open()))

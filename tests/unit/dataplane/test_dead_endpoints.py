@@ -25,7 +25,7 @@ def dialogue() -> Iterator[Dialogue]:
 def probes_fail(dialogue: Dialogue, pool: ScriptedPool) -> None:
     """The probes of one endpoint say that it does not answer; then the worker sweeps."""
     failed = ProbeResult(ok=False, latency=2.0, reason="no response within 2 s")
-    dialogue.balancer.cluster.probed(pool.endpoint, failed, dialogue.clock())
+    dialogue.cluster.probed(pool.endpoint, failed, dialogue.clock())
     dialogue.passes(1)
 
 
@@ -91,7 +91,7 @@ def test_what_the_budget_does_not_allow_waits_on(dialogue: Dialogue) -> None:
     here = len(pool.peers)
     probes_fail(dialogue, pool)
     moved = sum(peer.end() is End.CUT for peer in pool.peers)
-    least = dialogue.balancer.cluster.policy.min_retries
+    least = dialogue.cluster.policy.min_retries
     assert (moved, len(dialogue.pending)) == (least, least) != (here, here)
     for connecting in tuple(dialogue.pending):
         connecting.succeeds()

@@ -8,10 +8,12 @@ import ssl
 import pytest
 
 from headgate.dataplane.response_checks import MAX_HELD
+from headgate.dataplane.terms import FixedCredentials
 from headgate.model import BodyHandling, Operation, Retry
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, request, response
+from headgate.testing.policies import terms
 
 RUNS = Operation("runs", Retry.NEVER, BodyHandling.LENGTH, json_only=True)
 ARTIFACTS = Operation("artifacts", Retry.NEVER, BodyHandling.STREAM)
@@ -240,17 +242,17 @@ def test_an_mlflow_that_asks_for_credentials_means_the_gate(
 
 
 @pytest.mark.parametrize(
-    ("lines", "reason"),
+    ("authorization", "reason"),
     [
-        (b"Authorization: Basic Z2F0ZTpzZWNyZXQ=\r\n", Reason.UPSTREAM_CREDENTIALS),
-        (b"", Reason.UPSTREAM_NOT_JSON),
+        ("Basic Z2F0ZTpzZWNyZXQ=", Reason.UPSTREAM_CREDENTIALS),
+        ("", Reason.UPSTREAM_NOT_JSON),
     ],
 )
 def test_an_mlflow_that_forbids_something_to_the_gates_user(
-    dialogue: Dialogue, lines: bytes, reason: Reason
+    dialogue: Dialogue, authorization: str, reason: Reason
 ) -> None:
     """Its authentication says so as HTML; who shows no credentials has met something else."""
-    dialogue.balancer.own_lines = lines
+    dialogue.balancer.terms = terms(credentials=FixedCredentials(authorization))
     dialogue.gate.script[b"/runs"] = RUNS
     client = dialogue.client()
     client.sends(request("POST /runs", body=b"{}"))
@@ -260,7 +262,7 @@ def test_an_mlflow_that_forbids_something_to_the_gates_user(
     )
     received = client.received()
     assert received.startswith(b"HTTP/1.1 502 ")
-    assert ("Your key is fine" in said(received)) == bool(lines)
+    assert ("Your key is fine" in said(received)) == bool(authorization)
     assert dialogue.outcome().reason is reason
     dialogue.ends()
 

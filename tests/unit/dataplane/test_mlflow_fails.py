@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from pydantic import ByteSize
 
-from headgate.cluster import RetryPolicy
 from headgate.config import Limits, Upstream
 from headgate.dataplane.connections.upstream import MAX_INTERIM
 from headgate.dataplane.request_body import REPLAY_BYTES
@@ -13,6 +12,7 @@ from headgate.model import Phase
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, chunked, request, response
+from headgate.testing.policies import terms
 from headgate.testing.transport import End, Peer
 
 CHUNKED = "Transfer-Encoding: chunked"
@@ -235,7 +235,7 @@ def test_an_unsafe_request_is_never_sent_twice(dialogue: Dialogue) -> None:
 def test_what_may_be_executed_twice_is_sent_again_until_attempts_are_spent(
     dialogue: Dialogue,
 ) -> None:
-    attempts = RetryPolicy().attempts
+    attempts = terms().retry_policy.attempts
     client = dialogue.client()
     client.sends(request("GET /safe"))
     for _ in range(attempts):
@@ -266,7 +266,7 @@ def test_silence_is_no_reason_to_send_again(dialogue: Dialogue) -> None:
 
 
 def test_the_number_of_attempts_is_bounded(dialogue: Dialogue) -> None:
-    idle = [dialogue.mlflow_is_idle() for _ in range(RetryPolicy().attempts + 1)]
+    idle = [dialogue.mlflow_is_idle() for _ in range(terms().retry_policy.attempts + 1)]
     client = dialogue.client()
     client.sends(request("GET /safe"))
     for stale in reversed(idle[1:]):
@@ -275,7 +275,7 @@ def test_the_number_of_attempts_is_bounded(dialogue: Dialogue) -> None:
 
     assert client.received().startswith(b"HTTP/1.1 502 ")
     assert idle[0].received() == b""
-    assert dialogue.outcome().attempts == RetryPolicy().attempts
+    assert dialogue.outcome().attempts == terms().retry_policy.attempts
 
 
 @pytest.mark.parametrize("reads", [1, 4])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from headgate.cluster import ClusterPolicy, RetryPolicy
+from headgate.cluster import RetryPolicy
 from headgate.config import Limits, Upstream
 from headgate.model import Phase
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import request, response
+from headgate.testing.policies import cluster_policy
 from headgate.testing.transport import End
 
 POLICY = RetryPolicy(attempts=3, total=105, reserve=10)
@@ -20,14 +22,13 @@ LONG = Upstream(silence_timeout=3600)
 
 
 def dialogue_with(endpoints: int = 2, **policy: object) -> Dialogue:
-    settings = {"probe_interval": 0, "slow_start": 0, **policy}
     dialogue = Dialogue(
         Limits(min_body_rate=0),
         LONG,
-        ClusterPolicy(**settings),  # type: ignore[arg-type]
+        cluster_policy(**{"probe_interval": 0, "slow_start": 0, **policy}),
         endpoints=endpoints,
     )
-    dialogue.balancer.retry_policy = POLICY
+    dialogue.balancer.terms = replace(dialogue.balancer.terms, retry_policy=POLICY)
     return dialogue
 
 
@@ -133,7 +134,7 @@ def test_but_it_begins_with_the_last_byte(dialogue: Dialogue) -> None:
 
 def test_mlflows_own_patience_ends_first_where_it_is_shorter() -> None:
     dialogue = Dialogue(settings=Upstream(silence_timeout=20), endpoints=2)
-    dialogue.balancer.retry_policy = POLICY
+    dialogue.balancer.terms = replace(dialogue.balancer.terms, retry_policy=POLICY)
     client = dialogue.client()
     client.sends(request("GET /safe"))
     dialogue.mlflow_accepts().resets()
@@ -180,7 +181,7 @@ def test_later_it_is_shed_at_once() -> None:
 
 def test_what_mlflow_is_spared_is_told(dialogue: Dialogue) -> None:
     """The budget is spent: the failure stands, with what to do about it."""
-    cluster = dialogue.balancer.cluster
+    cluster = dialogue.cluster
     for _ in range(cluster.policy.min_retries):
         cluster.retry_started()
     client = dialogue.client()

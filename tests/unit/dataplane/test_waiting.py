@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from headgate.cluster import Cluster, ClusterPolicy, Found
+from headgate.cluster import Cluster, Found
 from headgate.config import Limits
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import Forward, Route
@@ -16,6 +16,7 @@ from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.gate import LENGTH, PRINCIPAL
 from headgate.testing.messages import Message, request, response
+from headgate.testing.policies import cluster_policy, terms
 from headgate.testing.transport import Peer
 from headgate.wire import forward
 
@@ -26,7 +27,7 @@ PART = b"x" * 100_000
 def dialogue() -> Iterator[Dialogue]:
     """A dialogue with an MLflow that takes one request at a time, and two that wait."""
     dialogue = Dialogue(
-        policy=ClusterPolicy(probe_interval=0, slow_start=0, max_in_flight=1, queue_size=2)
+        policy=cluster_policy(probe_interval=0, slow_start=0, max_in_flight=1, queue_size=2)
     )
     yield dialogue
     dialogue.ends()
@@ -91,7 +92,7 @@ def test_no_more_than_so_many_wait(dialogue: Dialogue, mlflow: Peer) -> None:
 def test_nobody_waits_for_ever(dialogue: Dialogue, mlflow: Peer) -> None:
     client = dialogue.client()
     client.sends(request("POST /length", body=b"x"))
-    dialogue.passes(dialogue.balancer.cluster.policy.queue_timeout + 1)
+    dialogue.passes(dialogue.balancer.queue_timeout + 1)
     assert client.received().startswith(b"HTTP/1.1 429 ")
     assert dialogue.outcome().reason is Reason.OVERLOADED
     assert client.is_read()
@@ -100,9 +101,9 @@ def test_nobody_waits_for_ever(dialogue: Dialogue, mlflow: Peer) -> None:
 
 def test_nobody_waits_where_there_is_nothing_to_wait_for(dialogue: Dialogue) -> None:
     """Its connection is read on: the next request may meet an MLflow again."""
-    policy = ClusterPolicy(probe_interval=0, slow_start=0)
+    policy = cluster_policy(probe_interval=0, slow_start=0)
     cluster = Cluster("empty", policy, Random(0), lambda _event: None)  # noqa: S311
-    empty = Balancer(cluster, lambda _: dialogue.pool, clock=dialogue.clock, silence_timeout=1)
+    empty = Balancer(cluster, lambda _: dialogue.pool, terms=terms(), clock=dialogue.clock)
     route = Route(empty, b"/empty", b"", LENGTH)
     dialogue.gate.script[b"/empty"] = lambda _: Forward(route, b"", PRINCIPAL)
     client = dialogue.client()
@@ -145,7 +146,7 @@ def test_room_that_a_leaving_client_makes_is_used(dialogue: Dialogue) -> None:
 @pytest.fixture
 def growing() -> Iterator[Dialogue]:
     """A dialogue with two MLflows, each for one request at a time, of which one is known."""
-    policy = ClusterPolicy(probe_interval=0, slow_start=0, max_in_flight=1, queue_size=5)
+    policy = cluster_policy(probe_interval=0, slow_start=0, max_in_flight=1, queue_size=5)
     dialogue = Dialogue(policy=policy, endpoints=2)
     names(dialogue, 0)
     yield dialogue
@@ -155,7 +156,7 @@ def growing() -> Iterator[Dialogue]:
 def names(dialogue: Dialogue, *numbers: int) -> None:
     """Discovery names these endpoints."""
     found = [Found(dialogue.pools[number].endpoint) for number in numbers]
-    dialogue.balancer.cluster.discovered(found, "test", None, dialogue.clock())
+    dialogue.cluster.discovered(found, "test", None, dialogue.clock())
 
 
 def test_room_at_a_new_endpoint_is_used(growing: Dialogue) -> None:
@@ -213,7 +214,7 @@ def test_who_waits_keeps_its_place_and_its_time(growing: Dialogue) -> None:
 
 def test_a_long_line_is_served_in_one_go() -> None:
     """However many find room at once."""
-    policy = ClusterPolicy(probe_interval=0, slow_start=0, max_in_flight=600, queue_size=600)
+    policy = cluster_policy(probe_interval=0, slow_start=0, max_in_flight=600, queue_size=600)
     dialogue = Dialogue(Limits(in_flight=1200), policy=policy, endpoints=2)
     names(dialogue, 0)
     clients = [dialogue.client() for _ in range(1200)]

@@ -18,6 +18,7 @@ from headgate.errors import Refusal
 from headgate.model import BodyHandling, Phase, Principal
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
+from headgate.testing.policies import terms
 from headgate.wire.request import Request, read_request
 from headgate.wire.target import canonicalise
 
@@ -455,7 +456,7 @@ def test_long_paths_are_not_remembered(scene: Scene, placed: list[bytes]) -> Non
 def test_an_upstream_that_speaks_another_dialect_by_now_is_asked_in_it(scene: Scene) -> None:
     line = "GET /api/2.0/mlflow-artifacts/artifacts/file"
     assert scene.passes(line).route.path == b"/api/2.0/mlflow-artifacts/artifacts/file"
-    scene.main.dialect = Dialect(version="3.17.2", base=b"/tracking")
+    scene.main.terms = terms(dialect=Dialect(version="3.17.2", base=b"/tracking"))
     assert scene.passes(line).route.path == b"/tracking/api/2.0/mlflow-artifacts/artifacts/file"
 
 
@@ -463,14 +464,14 @@ def test_what_the_upstream_is_too_old_for_is_refused(scene: Scene) -> None:
     new_route = "POST /ajax-api/3.0/jobs/"
     operation = scene.passes(new_route).route.operation
     assert operation.since > "3.0"
-    scene.main.dialect = Dialect(version="3.0.0")
+    scene.main.terms = terms(dialect=Dialect(version="3.0.0"))
     assert scene.is_refused(new_route, KEY)[:2] == (Reason.ROUTE_UNKNOWN, Phase.CLASSIFY)
     assert scene.is_refused(new_route)[:2] == (Reason.UNAUTHENTICATED, Phase.AUTHENTICATE)
 
 
 def test_a_body_travels_as_the_upstreams_version_takes_it(scene: Scene) -> None:
     line = "PUT /api/2.0/mlflow-artifacts/artifacts/file"
-    scene.main.dialect = Dialect(version="3.17.2")
+    scene.main.terms = terms(dialect=Dialect(version="3.17.2"))
     assert scene.passes(line).route.body is BodyHandling.STREAM
-    scene.main.dialect = Dialect(version="3.0.0")
+    scene.main.terms = terms(dialect=Dialect(version="3.0.0"))
     assert scene.passes(line).route.body is BodyHandling.LENGTH

@@ -14,8 +14,9 @@ from headgate.discovery.dns import DnsDiscovery, SrvDiscovery
 from headgate.discovery.report import Report
 from headgate.discovery.static import StaticDiscovery
 from headgate.model import Endpoint, Retry
-from headgate.upstreams import live as upstreams
-from headgate.upstreams.live import LiveUpstream, authorities_of, host_header
+from headgate.upstreams import finder, live
+from headgate.upstreams.endpoint_names import authorities_of, host_header
+from headgate.upstreams.live import LiveUpstream
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_the_adapter_for_a_url(url: str, kinds: list[type]) -> None:
 def test_no_attempt_begins_that_might_outlast_the_client(connect_timeout: float, last: int) -> None:
     """MLflow's client gives up after 120 s; the gate's own limit is 105."""
     settings = Upstream.model_validate({"connect_timeout": connect_timeout})
-    policy = LiveUpstream("default", settings, Limits()).balancer.retry_policy
+    policy = LiveUpstream("default", settings, Limits()).balancer.terms.retry_policy
 
     def again(elapsed: float) -> bool:
         return decide(
@@ -100,8 +101,8 @@ def test_a_response_that_names_nobody_takes_no_name_away() -> None:
     settings = Upstream(url="http://mlflow:5000", resolver="127.0.0.1:5353", host_header="name")
     upstream = LiveUpstream("default", settings, Limits())
     endpoint = Endpoint("10.0.0.7", 5000)
-    upstream.found([Found(endpoint, name="mlflow:5000")], "DNS", 1.0)
-    upstream.found([], "DNS", 1.0)
+    upstream.finder.found([Found(endpoint, name="mlflow:5000")], "DNS", 1.0)
+    upstream.finder.found([], "DNS", 1.0)
     assert upstream.balancer.pool(endpoint).host_header == b"mlflow:5000"
 
 
@@ -119,7 +120,7 @@ class Faulty:
         report.found([Found(self._endpoint)], "test", None)
         await asyncio.Event().wait()
 
-    def hurry(self) -> None:
+    def refresh_now(self) -> None:
         """Nothing is waited for."""
 
 
@@ -129,14 +130,14 @@ def test_discovery_that_fails_by_a_defect_is_begun_again(
 ) -> None:
     endpoint = Endpoint("10.0.0.7", 5000)
     adapter = Faulty(endpoint)
-    monkeypatch.setattr(upstreams, "discovery_for", lambda _settings: [adapter])
-    monkeypatch.setattr(upstreams, "RESTART_SECONDS", 0.0)
+    monkeypatch.setattr(live, "discovery_for", lambda _settings: [adapter])
+    monkeypatch.setattr(finder, "RESTART_SECONDS", 0.0)
 
     async def story() -> None:
         upstream = LiveUpstream("default", Upstream(probes=Probes(interval=0)), Limits())
         upstream.start()
         async with asyncio.timeout(20):
-            await upstream.known()
+            await upstream.finder.known()
         upstream.close()
         assert upstream.balancer.snapshot().available == 1
 

@@ -56,7 +56,6 @@ class Pool(ConnectionOwner):
         self.name = str(endpoint)
         self.host_header = host_header
         self.authorities = authorities
-        self.silence_timeout = settings.silence_timeout
         # Each request asks for these, and an attribute of a model is dear.
         self._idle_timeout = settings.idle_timeout
         self._idle_connections = settings.idle_connections

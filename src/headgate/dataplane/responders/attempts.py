@@ -68,9 +68,8 @@ class Attempts:
 
     def _may_wait(self) -> bool:
         """Whether an attempt could still begin after the longest wait for room."""
-        longest = self._balancer.cluster.policy.queue_timeout
-        latest = self._limit - self._balancer.retry_policy.reserve
-        return self._plane.clock() + longest <= latest
+        latest = self._limit - self._balancer.terms.retry_policy.reserve
+        return self._plane.clock() + self._balancer.queue_timeout <= latest
 
     def _decision(self) -> RetryDecision:
         """Whether the rules allow another attempt."""
@@ -82,27 +81,26 @@ class Attempts:
             repeatable=body is None or body.repeatable,
             attempts=self.attempts,
             elapsed=self._plane.clock() - self._arrived,
-            budget=self._balancer.cluster.may_retry(),
-            policy=self._balancer.retry_policy,
+            budget=self._balancer.may_retry(),
+            policy=self._balancer.terms.retry_policy,
         )
 
     def _has_other(self) -> bool:
         """Whether an endpoint can be had that this request has not tried."""
-        found = self._balancer.cluster.select(self._plane.clock(), self._tried)
-        return isinstance(found, Endpoint) and found not in self._tried
+        return self._balancer.has_other(self._tried)
 
     def _begin_again(self, cause: str, request_id: bytes) -> None:
         """Another attempt follows; from here on its time is bounded."""
         log.info("request %s is %s: %s", request_id.decode("ascii"), _AGAIN, cause)
-        self._balancer.cluster.retry_started()
+        self._balancer.retry_started()
         self._retrying = True
-        self._limit = self._arrived + self._balancer.retry_policy.total
+        self._limit = self._arrived + self._balancer.terms.retry_policy.total
 
     def _release(self, result: Result, error: str = "") -> None:
         """Give the endpoint's place back; the one way in which an attempt ends."""
         if self._retrying:
             self._retrying = False
-            self._balancer.cluster.retry_ended()
+            self._balancer.retry_ended()
         if result is not _OK:
             self._forget_response()
         pool, self._pool = self._pool, None

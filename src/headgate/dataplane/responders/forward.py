@@ -133,7 +133,7 @@ class Forwarding(Attempts, ResponseReceiver):
     def on_wait_over(self) -> None:
         """None had room in time."""
         self._queued = False
-        limit = self._balancer.cluster.policy.queue_timeout
+        limit = self._balancer.queue_timeout
         self._give_up(failures.waited_in_vain(limit, sent=self._sent))
 
     def on_connected(self, connection: UpstreamConnection) -> None:
@@ -159,12 +159,12 @@ class Forwarding(Attempts, ResponseReceiver):
 
     def _send(self, pool: Pool, connection: UpstreamConnection) -> None:
         exchange, body, route = self._exchange, self._body, self._forward.route
-        own = self._balancer.own_lines
+        terms = self._balancer.terms
         exchange.phase = _FORWARD
         self._connection = connection
         self._sent = True
         now = self.started = self._plane.clock()
-        connection.begin(self, self.method, min(now + self._balancer.silence_timeout, self._limit))
+        connection.begin(self, self.method, min(now + terms.silence_timeout, self._limit))
         due = body.start() if body is not None else None
         head = heads.request_head(
             exchange.request,
@@ -173,7 +173,7 @@ class Forwarding(Attempts, ResponseReceiver):
             pool.host_header,
             exchange.request_id,
             body.length if body is not None else 0,
-            own if own is not None else self._forward.own_lines(exchange.request.fields.known),
+            terms.credentials.lines(exchange.request.fields.known, self._forward.principal),
         )
         self._client.resume_reading()  # it was not read while there was nowhere to go
         connection.write([head, *due] if due else [head])
@@ -196,7 +196,7 @@ class Forwarding(Attempts, ResponseReceiver):
         """Send more of the request's body."""
         if pieces and self._connection is not None:
             if self._limit != math.inf:  # while the client still sends, it does not wait yet
-                self._limit = self._plane.clock() + self._balancer.retry_policy.total
+                self._limit = self._plane.clock() + self._balancer.terms.retry_policy.total
             self._expect()
             self._connection.write(pieces)
 
@@ -224,7 +224,7 @@ class Forwarding(Attempts, ResponseReceiver):
     def _expect(self) -> None:
         """MLflow or the client has moved: count silence from now, unless MLflow has to wait."""
         if self._connection is not None:
-            silence = self._balancer.silence_timeout if self._client.writable else math.inf
+            silence = self._balancer.terms.silence_timeout if self._client.writable else math.inf
             deadline = self._plane.clock() + silence
             if not self.status and deadline != math.inf:
                 deadline = min(deadline, self._limit)
@@ -274,12 +274,12 @@ class Forwarding(Attempts, ResponseReceiver):
 
         Whether it was refused.
         """
-        own, operation = self._balancer.own_lines, self._forward.route.operation
+        shown, operation = self._balancer.terms.credentials, self._forward.route.operation
         if may_be_host_refusal(response) or may_be_sentence(response, operation):
             self._held = HeldResponse(response)
-        elif is_wrong_page(response, operation, shown=own is None):
+        elif is_wrong_page(response, operation, shown=shown.are_clients):
             self._give_up(
-                failures.page_instead_of_json(response.status, self.endpoint, shown=bool(own))
+                failures.page_instead_of_json(response.status, self.endpoint, shown=shown.are_shown)
             )
             return True
         return False
@@ -325,7 +325,11 @@ class Forwarding(Attempts, ResponseReceiver):
             origin = exchange.request.fields.origin
             balancer = self._balancer
             lines += location_line(
-                response.location, balancer.authorities, origin, route.prefix, balancer.dialect.base
+                response.location,
+                balancer.authorities,
+                origin,
+                route.prefix,
+                balancer.terms.dialect.base,
             )
         if route.operation.static:
             lines = varying(lines, weak=response.status == 304)
@@ -380,10 +384,10 @@ class Forwarding(Attempts, ResponseReceiver):
         """MLflow has not moved for too long."""
         self._connection = None
         if not self.status and self._plane.clock() >= self._limit:
-            total = self._balancer.retry_policy.total
+            total = self._balancer.terms.retry_policy.total
             failure = failures.repeated_in_vain(self.attempts, total)
         else:
-            failure = failures.silent(self._balancer.silence_timeout)
+            failure = failures.silent(self._balancer.terms.silence_timeout)
         self._release(Result.TIMEOUT, failure.message)
         self._give_up(failure)
 

@@ -109,8 +109,8 @@ def compressed(
     """What the client is sent instead of an MLflow file; ``None``: the file itself."""
     route, files = forward.route, plane.static_files
     file = files.begin(
-        route.balancer.cluster.name,
-        route.balancer.dialect.version,
+        route.balancer.name,
+        route.balancer.terms.dialect.version,
         route.path + forward.query,
         forwarding.method,
         exchange.request.fields.lines,

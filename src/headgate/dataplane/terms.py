@@ -1,0 +1,115 @@
+"""On which terms one upstream is spoken to: what may change while its connections stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ByteSize
+
+from headgate.cluster import RetryPolicy
+from headgate.contract import Dialect
+from headgate.model import Principal, SizeClass
+
+
+class UpstreamCredentials:
+    """Which credentials the upstream is sent with a request.
+
+    Attributes:
+        are_clients: they are those of the client: a 401 of the upstream's is meant for the client.
+        are_shown: the gate shows credentials of its own: a 403 of the upstream's is about them.
+    """
+
+    are_clients = False
+    are_shown = False
+
+    def lines(self, values: Mapping[bytes, bytes], principal: Principal) -> bytes:
+        """The header lines that say it, each with its end.
+
+        Args:
+            values: the client's header fields, by lower-case name.
+            principal: who sends the request.
+        """
+        raise NotImplementedError
+
+
+class FixedCredentials(UpstreamCredentials):
+    """The same for every request: the gate's own, or none.
+
+    Args:
+        authorization: the value of ``Authorization``; empty for none.
+    """
+
+    def __init__(self, authorization: str = "") -> None:
+        self.are_shown = bool(authorization)
+        line = f"Authorization: {authorization}\r\n" if authorization else ""
+        self._line = line.encode("ascii")
+
+    def lines(
+        self,
+        values: Mapping[bytes, bytes],  # noqa: ARG002 - the signature is UpstreamCredentials'
+        principal: Principal,  # noqa: ARG002
+    ) -> bytes:
+        """See ``UpstreamCredentials``."""
+        return self._line
+
+
+class ClientCredentials(UpstreamCredentials):
+    """The client's own, as they came."""
+
+    def __init__(self) -> None:
+        self.are_clients = True
+
+    def lines(
+        self,
+        values: Mapping[bytes, bytes],
+        principal: Principal,  # noqa: ARG002 - the signature is UpstreamCredentials'
+    ) -> bytes:
+        """See ``UpstreamCredentials``."""
+        shown = [(name, values.get(name.lower())) for name in (b"Authorization", b"Cookie")]
+        return b"".join([b"%b: %b\r\n" % (name, value) for name, value in shown if value])
+
+
+class PrincipalLines(UpstreamCredentials):
+    """For the gate's own pages: who asks, and what that principal may do with the pages.
+
+    Args:
+        family: the family of routes that the pages are.
+    """
+
+    def __init__(self, family: str) -> None:
+        self.are_clients = True
+        self._family = family
+
+    def lines(
+        self,
+        values: Mapping[bytes, bytes],  # noqa: ARG002 - the signature is UpstreamCredentials'
+        principal: Principal,
+    ) -> bytes:
+        """See ``UpstreamCredentials``."""
+        name = principal.key_id or principal.name  # without keys, all are anonymous
+        if not name:
+            return b""
+        # The pages show every upstream: what is granted on one of them alone does not count.
+        granted = principal.grants.everywhere.get(self._family, ())
+        may = ",".join(each.value for each in granted)
+        return f"X-Headgate-Principal: {name}\r\nX-Headgate-May: {may}\r\n".encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTerms:
+    """The terms in force; replaced as a whole, by assignment to ``Balancer.terms``.
+
+    Attributes:
+        dialect: how the upstream's version wants to be spoken to, where that is known.
+        credentials: which credentials it is sent.
+        body_limits: the largest bodies, in bytes, where they differ from the gate's own limits.
+        retry_policy: the bounds of retries for one request.
+        silence_timeout: seconds that it may stay silent.
+    """
+
+    dialect: Dialect
+    credentials: UpstreamCredentials
+    body_limits: Mapping[SizeClass, ByteSize]
+    retry_policy: RetryPolicy
+    silence_timeout: float
