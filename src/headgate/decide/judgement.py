@@ -12,7 +12,7 @@ from typing import Final
 from headgate.decide.resolver import MAX_OBJECTS, Lookups, Names, TooManyError
 from headgate.model import ObjectField, ObjectKind
 from headgate.policy import Allowed, Denied, NeedsObject, ResolvedObject, judge, misfit
-from headgate.policy.words import names_too_many
+from headgate.policy.messages import names_too_many
 
 _CALLED_BY_NAME: Final = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
 

@@ -1,8 +1,8 @@
 """What a key may do: roles are sets of grants, and each operation needs one of them.
 
-A request passes two questions.  ``decide`` answers at once what can be answered from the operation
-alone; where a grant is narrowed to names, it says which fields name the objects, and ``judge``
-answers once somebody has looked up what those are called.  What no grant allows is denied.
+A decision has two steps.  ``decide`` decides from the operation alone where it can.  Where a grant
+is narrowed to names, it returns which fields name the objects, and ``judge`` decides after the
+caller has looked up their names.  What no grant allows is denied.
 """
 
 from headgate.policy.decide import decide, judge, misfit, rules
@@ -16,6 +16,7 @@ from headgate.policy.decision import (
     ResolvedObject,
 )
 from headgate.policy.grammar import GrantError, needed, parse_grant, write_grant
+from headgate.policy.messages import describe
 from headgate.policy.roles import (
     ADMIN,
     BUILT_IN,
@@ -25,7 +26,6 @@ from headgate.policy.roles import (
     Role,
     Roles,
 )
-from headgate.policy.words import describe
 
 __all__ = [
     "ADMIN",

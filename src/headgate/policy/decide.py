@@ -1,10 +1,11 @@
-"""Weighs a key's grants against what a request asks for.
+"""Decides whether a key's grants allow an operation.
 
-An operation has a *subject*: the objects that its first field names one of, and all that its other
-fields name of the same kind.  For these the operation's own action is needed.  Fields of the other
-kind name what is *lent*: a model version is given the files of a run.  Those need only be readable,
-or else whoever may write models could read anybody's runs through them.  A location is always lent;
-one of the subject's own kind is besides where the server will write, so it needs the action too.
+An operation has a *subject*: the objects that its first field names, and those of the same kind
+that its other fields name.  They need the operation's own action.  Fields of the other kind name
+*referenced* objects: a model version references the files of a run.  They need only be readable;
+without this rule a key that may write models could read any run through a model.  A location is
+always referenced; if it is of the subject's own kind, the server will also write there, so it
+needs the operation's action too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from headgate.model import (
     ObjectKind,
     Operation,
 )
-from headgate.policy import words
+from headgate.policy import messages
 from headgate.policy.decision import (
     ALLOWED,
     Allowed,
@@ -35,52 +36,52 @@ from headgate.policy.pattern import fits
 from headgate.policy.scopes import LIES_IN
 
 _NAMES: Final = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
-"""What is named by its name and not by an id."""
+"""The kinds of objects that a request names by name, not by id."""
 
 
 def decide(grants: Grants, operation: Operation, upstream: str, workspace: str | None) -> Decision:
     """Whether the holder of ``grants`` may do ``operation``.
 
     Args:
-        grants: what the holder of the key was given.
-        operation: what the request asks for.
-        upstream: the name of the upstream that it goes to.
-        workspace: the workspace that it names, without white space around it; ``None`` if none.
-            A request that names none is in MLflow's own default workspace, whichever that is, so
-            no grant for a workspace by name allows it.
+        grants: the grants of the key.
+        operation: the operation of the request.
+        upstream: the name of the upstream of the request.
+        workspace: the workspace that the request names, stripped; ``None`` if it names none.
+            MLflow then uses its default workspace, which the gate does not know, so no grant for
+            a named workspace allows the request.
     """
     if (
         grants.reads_all
         and not operation.also
         and operation.action in grants.everywhere.get(operation.family, ())
     ):
-        return ALLOWED  # so it ends for most keys, in under a microsecond
-    subject, lent = _fields(operation)
+        return ALLOWED  # the case for most keys, in under a microsecond
+    subject, referenced = _fields(operation)
     requirements = []
     for family in (operation.family, *operation.also):
         scope = _scope(grants, operation.action, family, upstream, workspace)
         if scope.is_empty:
-            return words.not_granted(grants, operation, family, upstream, workspace)
+            return messages.not_granted(grants, operation, family, upstream, workspace)
         if scope.everything:
             continue
         requirement = _about_subject(scope, operation.action, family, subject)
         if requirement is None:
-            return words.about_others(grants, operation, family, scope.patterns, bool(subject))
+            return messages.about_others(grants, operation, family, scope.patterns, bool(subject))
         requirements.append(requirement)
-    for field in lent:
-        requirements += _about_lent(
+    for field in referenced:
+        requirements += _about_referenced(
             grants, operation.action, field, subject, upstream=upstream, workspace=workspace
         )
     return NeedsObject(grants, operation, tuple(requirements)) if requirements else ALLOWED
 
 
 def judge(needs: NeedsObject, named: Sequence[ResolvedObject]) -> Allowed | Denied:
-    """Whether the objects that a request names are called what they must be.
+    """Whether the names of the objects match the requirements.
 
     Args:
-        needs: what ``decide`` answered.
-        named: each object that stands in one of ``needs.fields``.  An object that is left out
-            counts as not named; one without names as nobody's.
+        needs: the result of ``decide``.
+        named: the objects in ``needs.fields``.  One that is missing counts as not named; one
+            without names could not be resolved, and matches no pattern.
     """
     for requirement in needs.requirements:
         names_one = False
@@ -90,28 +91,28 @@ def judge(needs: NeedsObject, named: Sequence[ResolvedObject]) -> Allowed | Deni
             if _fits(each, requirement):
                 names_one = names_one or each.field in requirement.leading
             elif not _is_new(each):
-                return words.names_others(needs, requirement, each)
+                return messages.names_others(needs, requirement, each)
         if requirement.must_name and not names_one:
-            return words.names_nothing(needs, requirement)
+            return messages.names_nothing(needs, requirement)
     return ALLOWED
 
 
 def misfit(needs: NeedsObject, named: ResolvedObject) -> Denied | None:
-    """What speaks against one object, whatever else the request names: it ends the look-ups."""
+    """The denial because of one object, whatever else the request names; it ends the look-ups."""
     for requirement in needs.requirements:
         if (
             named.field in requirement.fields
             and not _fits(named, requirement)
             and not _is_new(named)
         ):
-            return words.names_others(needs, requirement, named)
+            return messages.names_others(needs, requirement, named)
     return None
 
 
 def rules(
     grants: Grants, operation: Operation, upstream: str, workspace: str | None
 ) -> tuple[GrantFromRole, ...]:
-    """The grants that ``decide`` goes by: the first without a condition, or all that have one.
+    """The grants that ``decide`` applies: the first without a condition, or all with one.
 
     For an operation that needs several families, those for its own family.
     """
@@ -124,14 +125,14 @@ def rules(
 
 
 class Scope(NamedTuple):
-    """What an action on a family is allowed on: everything, or what is called like a pattern."""
+    """The objects that an action on a family is allowed for: all, or those that match a pattern."""
 
     everything: bool
     patterns: Mapping[ObjectKind, tuple[str, ...]]
 
     @property
     def is_empty(self) -> bool:
-        """Whether it is allowed on nothing."""
+        """Whether it is allowed for no object."""
         return not self.everything and not self.patterns
 
 
@@ -159,23 +160,23 @@ def _counts(grant: Grant, action: Action, upstream: str, workspace: str | None) 
 
 
 def _fields(operation: Operation) -> tuple[tuple[ObjectField, ...], tuple[ObjectField, ...]]:
-    """The fields that name the subject, and those that name what is lent."""
+    """The fields that name the subject, and those that name referenced objects."""
     subject: list[ObjectField] = []
-    lent: list[ObjectField] = []
+    referenced: list[ObjectField] = []
     for field in operation.objects:
         if field.kind not in LIES_IN:
             continue
-        is_lent = field.kind is ObjectKind.LOCATION or (
+        is_referenced = field.kind is ObjectKind.LOCATION or (
             bool(subject) and LIES_IN[field.kind][0] is not LIES_IN[subject[0].kind][0]
         )
-        (lent if is_lent else subject).append(field)
-    return tuple(subject), tuple(lent)
+        (referenced if is_referenced else subject).append(field)
+    return tuple(subject), tuple(referenced)
 
 
 def _about_subject(
     scope: Scope, action: Action, family: str, subject: tuple[ObjectField, ...]
 ) -> Requirement | None:
-    """What a narrowed scope demands of the subject; ``None`` if it cannot fit any."""
+    """The requirement of a narrowed scope on the subject; ``None`` if no subject can meet it."""
     if not subject:
         return None
     kind = LIES_IN[subject[0].kind][0]
@@ -185,7 +186,7 @@ def _about_subject(
     return Requirement(action, family, subject, kind, patterns, must_name=True)
 
 
-def _about_lent(
+def _about_referenced(
     grants: Grants,
     action: Action,
     field: ObjectField,
@@ -194,11 +195,11 @@ def _about_lent(
     upstream: str,
     workspace: str | None,
 ) -> Iterator[Requirement]:
-    """What is demanded of what a field names besides the subject.
+    """The requirements on the referenced objects of a field.
 
     The files of an experiment's runs are written to the location that it was made with, by the
-    server itself (``create_promptlab_run_impl``, presigned addresses): what may only be read must
-    not become one.
+    server itself (``create_promptlab_run_impl``, presigned URLs), so a location that the key may
+    only read must not become one.
     """
     kind, family = LIES_IN[field.kind]
     is_written = bool(subject) and LIES_IN[subject[0].kind][0] is kind
@@ -210,7 +211,7 @@ def _about_lent(
 
 
 def _fits(named: ResolvedObject, requirement: Requirement) -> bool:
-    """Whether everything that the object is called fits one of the patterns."""
+    """Whether all names of the object match one of the patterns."""
     names = (named.value,) if named.field.kind in _NAMES else named.names
     return bool(names) and all(
         any(fits(name, pattern) for pattern in requirement.patterns) for name in names
@@ -218,7 +219,7 @@ def _fits(named: ResolvedObject, requirement: Requirement) -> bool:
 
 
 def _is_new(named: ResolvedObject) -> bool:
-    """Whether the object has no name yet that could be somebody else's."""
+    """Whether the object does not exist yet, so that it cannot belong to another team."""
     return (
         named.absent
         and not named.names

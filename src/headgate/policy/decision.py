@@ -1,4 +1,4 @@
-"""The answers to whether a key may do something."""
+"""The possible decisions on an operation."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from headgate.model import Action, Grants, ObjectField, ObjectKind, Operation
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The request may pass."""
+    """The request is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The request may not pass.
+    """The request is denied.
 
-    ``message`` is one sentence for who sent it: what the key may do, what this needs, whom to ask
-    for what.  ``needed`` is the grant that is lacking, such as ``delete:models``, for a log.
+    ``message`` is one sentence for the client: what the key may do, what the request needs, and
+    what to ask the operator for.  ``needed`` is the missing grant, such as ``delete:models``, for
+    the log.
     """
 
     message: str
@@ -26,14 +27,14 @@ class Denied:
 
 
 class Requirement(NamedTuple):
-    """What the objects that some fields of a request name must be called.
+    """The names that the objects in some fields of a request must have.
 
     Attributes:
-        action: what the key must be allowed to do ...
-        family: ... with this family, to which the requirement is due.
-        fields: where the objects are named.
-        kind: ``EXPERIMENT`` or ``MODEL``: what to look up for each of them.
-        patterns: what it may be called; without any, none may be named.
+        action: the action that the key needs ...
+        family: ... on this family, which the requirement follows from.
+        fields: the fields that name the objects.
+        kind: ``EXPERIMENT`` or ``MODEL``: what to look up for each object.
+        patterns: the allowed names; if empty, the request must name no object.
         must_name: whether one of the ``leading`` fields has to name an object.
     """
 
@@ -48,7 +49,7 @@ class Requirement(NamedTuple):
     def leading(self) -> tuple[ObjectField, ...]:
         """The fields of which one has to name an object.
 
-        The others name what may be there besides: MLflow acts on nothing of theirs alone.
+        The others are optional: MLflow does not act on their objects alone.
         """
         first = self.fields[0]
         return tuple(
@@ -61,7 +62,7 @@ class Requirement(NamedTuple):
 
 
 class NeedsObject(NamedTuple):
-    """It depends on what the objects are called; ``headgate.policy.judge`` decides."""
+    """The decision depends on the names of the objects; ``headgate.policy.judge`` makes it."""
 
     grants: Grants
     operation: Operation
@@ -75,14 +76,14 @@ class NeedsObject(NamedTuple):
 
 
 class ResolvedObject(NamedTuple):
-    """An object that a request names, and what came of looking it up.
+    """An object that a request names, and the result of looking it up.
 
     Attributes:
-        field: where it is named.
-        value: what stands there.
-        names: of the experiments that it lies in, which may be several for a data set; empty if
-            they could not be found out.  Where a value is a name itself, nothing need be looked up.
-        absent: MLflow said that there is no such object.
+        field: the field that names it.
+        value: the value of the field.
+        names: of the experiments that it belongs to, which may be several for a dataset; empty if
+            the look-up failed.  A value that is itself a name needs no look-up.
+        absent: MLflow has no such object.
     """
 
     field: ObjectField

@@ -2,8 +2,8 @@
 
     ACTION:FAMILY [on experiment PATTERN | on model PATTERN] [in upstream NAME] [in workspace NAME]
 
-``*`` stands for any action or family.  A pattern or name with a space in it stands in double
-quotes; none has a double quote in it.
+``*`` is any action or family.  A pattern or name with a space is written in double quotes; none
+contains a double quote.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WORD: Final = re.compile(r'"([^"]*)"(?!\S)|([^\s"]+)(?!\S)')
 
 
 class GrantError(ValueError):
-    """A text is no grant; ``column`` counts from 1."""
+    """A text is not a grant; ``column`` counts from 1."""
 
     def __init__(self, column: int, message: str) -> None:
         self.column = column
@@ -37,7 +37,7 @@ def parse_grant(text: str) -> Grant:
     """Read one grant.
 
     Raises:
-        GrantError: with the place where the text stops being one, and what was expected there.
+        GrantError: the text is not a grant; the message has the column and what was expected.
     """
     words = _Words(text)
     action, family = _action_and_family(words)

@@ -1,7 +1,7 @@
-"""Whether a name fits a pattern: ``*`` is any text, slashes too, ``?`` is any one character.
+"""Matches names against patterns: ``*`` is any text, including ``/``, ``?`` is one character.
 
-There are no other special characters and no way to escape these two, so that a pattern says at a
-glance what it covers.  The whole name must fit, its case included.
+There are no other special characters and no escapes for these two, so that a pattern is easy to
+read.  The whole name has to match, case-sensitive.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ LONGEST_NAME: Final = 1024
 
 
 def fits(name: str, pattern: str) -> bool:
-    """Whether the whole of ``name`` fits ``pattern``, which is in Unicode's composed form (NFC).
+    """Whether the whole of ``name`` matches ``pattern``, which is in Unicode's composed form (NFC).
 
-    The name is compared in that form too: what looks the same is the same.
+    The name is compared in that form too, so that names that look alike are equal.
     """
     if len(name) > LONGEST_NAME:
         return False

@@ -1,4 +1,4 @@
-"""Parts of sentences that name one of several things."""
+"""Helpers for messages that list alternatives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 
 def joined(options: Iterable[str], word: str = "or") -> str:
-    """Words in a row, as a sentence has them: ``a, b or c``.
+    """A list in a sentence: ``a, b or c``.
 
     >>> joined(["a", "b", "c"], "and")
     'a, b and c'
@@ -17,7 +17,7 @@ def joined(options: Iterable[str], word: str = "or") -> str:
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
-    """The question whether one of the known words was meant; empty if none is alike.
+    """A question with the most similar known word; empty if none is similar.
 
     >>> did_you_mean("admn", ["admin", "viewer"])
     "did you mean 'admin'?"

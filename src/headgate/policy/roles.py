@@ -1,4 +1,4 @@
-"""Roles: named sets of grants, those built in and a configuration's own."""
+"""Roles: named sets of grants, built in or from the configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from headgate.policy.scopes import LIES_IN, counts_for
 ADMIN: Final = "admin"
 LLM_USER: Final = "llm-user"
 DEFAULT_ROLES: Final = ("writer", "publisher")
-"""What a new key gets when nobody says otherwise: all that MLflow's client does day by day."""
+"""The roles of a new key by default: everything that MLflow's client does day by day."""
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 
@@ -30,22 +30,22 @@ _SHARED: Final = _families(Area.SHARED)
 
 
 class RoleText(Protocol):
-    """A role as it is written down."""
+    """A role in the configuration."""
 
     @property
     def grants(self) -> Sequence[str]:
-        """Grants, in the words of ``headgate.policy.grammar``."""
+        """Grants, in the syntax of ``headgate.policy.grammar``."""
         ...
 
     @property
     def includes(self) -> Sequence[str]:
-        """Names of roles, all of whose grants this one has too."""
+        """Names of roles whose grants this role also has."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role as it is written down; ``meaning`` is for the docs."""
+    """A built-in role; ``meaning`` is for the docs."""
 
     meaning: str
     grants: tuple[str, ...]
@@ -54,12 +54,12 @@ class Role:
 
 BUILT_IN: Final[Mapping[str, Role]] = {
     "viewer": Role(
-        "Sees everything but what only administrators need.",
+        "Reads everything except what only administrators need.",
         tuple(f"read:{family}" for family in (*_TRACKED, *_REGISTERED, *_SHARED)),
     ),
     "writer": Role(
-        "Tracks: makes, changes and removes experiments and all that lies in them; adds MCP "
-        "servers and skills.",
+        "Creates, changes and deletes experiments and everything in them; adds MCP servers and "
+        "skills.",
         (
             *(f"write:{family}" for family in _TRACKED),
             *(f"delete:{family}" for family in _TRACKED),
@@ -68,8 +68,7 @@ BUILT_IN: Final[Mapping[str, Role]] = {
         includes=("viewer",),
     ),
     "publisher": Role(
-        "Keeps the registry: makes, changes and removes models and prompts, MCP servers and "
-        "skills.",
+        "Creates, changes and deletes models, prompts, MCP servers and skills in the registry.",
         (
             *(f"write:{family}" for family in _REGISTERED),
             *(f"delete:{family}" for family in _REGISTERED),
@@ -80,24 +79,24 @@ BUILT_IN: Final[Mapping[str, Role]] = {
         includes=("viewer",),
     ),
     LLM_USER: Role(
-        "Asks models through MLflow's AI gateway, which costs money. To change the gateway is for "
-        "administrators.",
+        "Calls models through MLflow's AI gateway, which costs money. Changing the gateway takes "
+        "the role `admin`.",
         ("read:ai-gateway", "write:ai-gateway", "read:meta"),
     ),
-    ADMIN: Role("Does everything.", ("*:*",)),
+    ADMIN: Role("Allows everything.", ("*:*",)),
 }
 
 CALLS: Final = (Action.WRITE, "ai-gateway")
-"""What calls of models through the AI gateway need."""
+"""The action and family of model calls through the AI gateway."""
 HAD_CALLS: Final = "writer"
-"""The role that allowed those calls once."""
+"""The role that allowed these calls in earlier versions."""
 
 
 class Roles:
     """The roles that keys may have.
 
     Args:
-        own: the configuration's, in which ``problems`` finds none.
+        own: the roles of the configuration, in which ``problems`` finds no problem.
 
     Raises:
         GrantError: a grant cannot be read.
@@ -114,11 +113,11 @@ class Roles:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All of them, those built in first."""
+        """The names of all roles, built-in ones first."""
         return tuple(self._texts)
 
     def given(self, name: str) -> tuple[GrantFromRole, ...]:
-        """The grants of a role, those of the roles that it includes after its own."""
+        """The grants of a role: its own, then those of the roles that it includes."""
         return tuple(
             GrantFromRole(role, grant)
             for role in self._with_included([name])
@@ -126,7 +125,7 @@ class Roles:
         )
 
     def grants_for(self, holder: str, roles: Sequence[str]) -> Grants:
-        """What the key ``holder`` may do with ``roles``; one that does not exist grants nothing."""
+        """The grants of the key ``holder`` with ``roles``; an unknown role grants nothing."""
         names = tuple(roles)
         compiled = self._compiled.get(names)
         if compiled is None:
@@ -134,7 +133,7 @@ class Roles:
         return replace(compiled, holder=holder)
 
     def lost_calls(self, roles: Sequence[str]) -> bool:
-        """Whether a key with ``roles`` could ask models once, by ``HAD_CALLS``, and cannot now."""
+        """Whether a key with ``roles`` lost model calls, which ``HAD_CALLS`` once allowed."""
         action, family = CALLS
         given = self.grants_for("", roles).by_family.get(family, ())
         known = [name for name in roles if name in self._texts]
@@ -184,8 +183,8 @@ class Roles:
     def _advice(self) -> dict[tuple[Action, str], str]:
         """The first role that allows each action on the whole of each family.
 
-        An own role goes before ``admin``, which is named for administering alone: nobody is to be
-        sent after all power for want of a little.
+        Other roles go before ``admin``, which is suggested only for administering, so that no one
+        asks for all rights to get one.
         """
         found: dict[tuple[Action, str], str] = {}
         for name in sorted(self._texts, key=lambda name: name == ADMIN):
@@ -198,16 +197,19 @@ class Roles:
 
 
 def problems(own: Mapping[str, RoleText], upstreams: Collection[str]) -> Iterator[Problem]:
-    """What is wrong with a configuration's roles, besides grants that cannot be read."""
+    """Problems of the roles in a configuration, except grants with invalid syntax."""
     known = [*BUILT_IN, *own]
     for name, role in own.items():
         path = f"roles.{name}"
         if name in BUILT_IN:
-            yield Problem(path, "is built in; choose another name, and include it if need be")
+            yield Problem(
+                path,
+                "is a built-in role; choose another name, and include it if you need its grants",
+            )
         if NAME.fullmatch(name) is None:
             yield Problem(
                 path,
-                "is no name for a role: lower-case letters and digits, with - and _ between "
+                "is not a valid role name: use lower-case letters and digits, with - and _ between "
                 "them, at most 64",
             )
         for at, included in enumerate(role.includes):
@@ -216,7 +218,9 @@ def problems(own: Mapping[str, RoleText], upstreams: Collection[str]) -> Iterato
                     f"{path}.includes.{at}", f"there is no role '{included}': {', '.join(known)}"
                 )
         if _includes_itself(name, own):
-            yield Problem(f"{path}.includes", "the role includes itself, over others or at once")
+            yield Problem(
+                f"{path}.includes", "the role includes itself, directly or through other roles"
+            )
         for at, text in enumerate(role.grants):
             upstream = _upstream_of(text)
             if upstream is not None and upstream not in upstreams:
@@ -242,7 +246,7 @@ def _upstream_of(text: str) -> str | None:
     try:
         return parse_grant(text).upstream
     except GrantError:
-        return None  # told with the other problems of a single setting
+        return None  # reported with the problems of this setting
 
 
 def _unconditional(grants: Iterator[Grant]) -> tuple[Action, ...]:

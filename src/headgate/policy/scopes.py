@@ -1,4 +1,4 @@
-"""What a grant can be narrowed to, and which grants count for a family at all."""
+"""What a grant can be narrowed to, and which grants apply to a family."""
 
 from __future__ import annotations
 

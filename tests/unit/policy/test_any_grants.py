@@ -140,5 +140,5 @@ def test_each_kind_of_object_is_looked_up_or_known_not_to_be() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.name)
-def test_whoever_has_everything_may_do_everything(operation: Operation) -> None:
+def test_a_key_with_all_grants_may_do_everything(operation: Operation) -> None:
     assert decide(having("*:*"), operation, "default", None) is ALLOWED

@@ -1,4 +1,4 @@
-"""What a key may do, as far as the operation alone tells."""
+"""Decisions from the operation alone, without a look-up."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def test_a_narrowed_grant_allows_what_fits() -> None:
     assert isinstance(judge(needs, naming(needs, experiment_id=("team-b/x",))), Denied)
 
 
-def test_an_object_that_cannot_be_looked_up_is_nobodys() -> None:
+def test_no_narrowed_grant_covers_an_object_that_cannot_be_looked_up() -> None:
     needs = asked(having("write:runs on experiment *"), "runs/set-tag")
     for answer in ((), None):
         assert isinstance(judge(needs, naming(needs, run_id=answer)), Denied)
@@ -84,16 +84,16 @@ def test_what_answers_for_all_is_denied_to_a_narrowed_key(grant: str, operation:
 
 
 def test_a_grant_for_models_says_nothing_about_experiments_and_vice_versa() -> None:
-    assert "is about none such" in message(
+    assert "is not limited to them" in message(
         decided(having("read:artifacts on experiment *"), "artifacts/get-of-version")
     )
-    assert "is about none such" in message(
+    assert "is not limited to them" in message(
         decided(having("read:artifacts on model *"), "artifacts/get")
     )
 
 
 def test_a_name_that_stands_in_the_request_is_compared_itself() -> None:
-    """Whatever whoever looked it up may say."""
+    """Whatever the look-up returned."""
     needs = asked(having("write:models on model team-a-*"), "registered-models/rename")
     assert judge(needs, naming(needs, name="team-a-x", new_name="team-a-y")) == ALLOWED
     assert isinstance(judge(needs, naming(needs, name="team-a-x", new_name="theirs")), Denied)
@@ -183,7 +183,7 @@ def test_an_experiment_is_renamed_only_within_what_fits() -> None:
     assert isinstance(judge(needs, naming(needs, experiment_id=mine, new_name="b/y")), Denied)
 
 
-def test_what_may_not_be_read_may_not_be_lent() -> None:
+def test_what_may_not_be_read_may_not_be_referenced() -> None:
     needs = asked(having("write:models"), "model-versions/create")
     assert judge(needs, []) == ALLOWED
     assert message(judge(needs, naming(needs, run_id=("x",)))) == (

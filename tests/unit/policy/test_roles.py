@@ -131,10 +131,10 @@ def test_sound_roles_have_no_problems() -> None:
 @pytest.mark.parametrize(
     ("own", "path", "message"),
     [
-        ({"admin": Role("", ())}, "roles.admin", "is built in; choose another name"),
-        ({"Team A": Role("", ())}, "roles.Team A", "is no name for a role"),
-        ({"x" * 65: Role("", ())}, f"roles.{'x' * 65}", "is no name for a role"),
-        ({"-": Role("", ())}, "roles.-", "is no name for a role"),
+        ({"admin": Role("", ())}, "roles.admin", "is a built-in role; choose another name"),
+        ({"Team A": Role("", ())}, "roles.Team A", "is not a valid role name"),
+        ({"x" * 65: Role("", ())}, f"roles.{'x' * 65}", "is not a valid role name"),
+        ({"-": Role("", ())}, "roles.-", "is not a valid role name"),
         (
             {"a": Role("", (), ("viewer", "wiewer"))},
             "roles.a.includes.1",
@@ -154,7 +154,7 @@ def test_each_problem_has_its_path(own: dict[str, Role], path: str, message: str
     assert problem.message.startswith(message)
 
 
-def test_a_circle_of_roles_is_told_of_each_role_in_it() -> None:
+def test_a_circle_of_roles_is_reported_for_each_role_in_it() -> None:
     own = {
         "a": Role("", (), ("b",)),
         "b": Role("", (), ("c", "viewer")),

@@ -1,7 +1,7 @@
-"""The sentences with which a request is denied.
+"""The messages of denied requests.
 
-Each says what the key may do, what the request needs, and whom to ask for what.  None tells what an
-object is called that the key may not see, nor whether there is one.
+Each says what the key may do, what the request needs, and what to ask the operator for.  None
+reveals the name of an object that the key may not read, or whether the object exists.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OBJECTS: Final = {
 }
 _OWN_FAMILY: Final = {ObjectKind.EXPERIMENT: "experiments", ObjectKind.MODEL: "models"}
 
-_LONGEST_VALUE: Final = 80  # characters of a value that is shown
+_LONGEST_VALUE: Final = 80  # characters of a value that a message shows
 _MOST_PATTERNS: Final = 3
 
 
@@ -64,14 +64,14 @@ def about_others(
     patterns: Mapping[ObjectKind, Sequence[str]],
     has_subject: bool,
 ) -> Denied:
-    """The grants are narrowed, and the operation is about nothing that could be compared."""
+    """The grants are narrowed, and the operation has no object to compare with them."""
     where = joined(_only(family, kind, each) for kind, each in patterns.items())
     if has_subject:
-        why_not = "is about none such"
+        why_not = "is not limited to them"
     elif operation.action is Action.READ:
-        why_not = "answers for all, which the gate does not filter"
+        why_not = "returns everything, which the gate does not filter"
     else:
-        why_not = "names none"
+        why_not = "names none of them"
     why = (
         f"may {operation.action.value} {noun(family)} only {where}, and {operation.name} {why_not}"
     )
@@ -79,7 +79,7 @@ def about_others(
 
 
 def names_nothing(needs: NeedsObject, requirement: Requirement) -> Denied:
-    """The request had to say what it is about, and did not."""
+    """The request does not name the object that it is about."""
     where = joined(dict.fromkeys(field.name.removesuffix("[]") for field in requirement.leading))
     why = f"{_may_only(requirement)}, and the request names none"
     cure = f"name one in {where}, or {_cure(needs.grants, requirement.action, requirement.family)}"
@@ -87,7 +87,7 @@ def names_nothing(needs: NeedsObject, requirement: Requirement) -> Denied:
 
 
 def names_others(needs: NeedsObject, requirement: Requirement, named: ResolvedObject) -> Denied:
-    """The request is about an object that the key may not do this with."""
+    """The request names an object that the grants do not cover."""
     it = f"{_OBJECTS[named.field.kind]} {_shown(named.value)}"
     if requirement.patterns:
         is_itself = named.field.kind in (ObjectKind.EXPERIMENT_NAME, requirement.kind)
@@ -102,7 +102,7 @@ def names_others(needs: NeedsObject, requirement: Requirement, named: ResolvedOb
 
 
 def names_too_many(needs: NeedsObject, most: int) -> Denied:
-    """The request names more objects than are looked up for one request."""
+    """The request names more objects than the gate looks up for one request."""
     action, family = needs.operation.action, needs.operation.family
     why = (
         f"may {action.value} {noun(family)} only where their names allow it, and this request "
@@ -112,7 +112,7 @@ def names_too_many(needs: NeedsObject, most: int) -> Denied:
 
 
 def describe(requirement: Requirement) -> str:
-    """A requirement for whoever asks what a key may do, without a request."""
+    """A requirement as text for ``headgate explain``, which has no request."""
     fields = joined(dict.fromkeys(_where(field) for field in requirement.fields), "and")
     if not requirement.patterns:
         return f"{fields} must name nothing"
@@ -125,7 +125,7 @@ def describe(requirement: Requirement) -> str:
 
 
 def noun(family: str) -> str:
-    """What people call a family."""
+    """The noun for a family in a sentence."""
     return FAMILIES[family].noun or family
 
 
@@ -174,7 +174,7 @@ def _where(field: ObjectField) -> str:
 
 
 def _shown(value: str) -> str:
-    """A value in quotes, without what could harm a terminal, and not too long."""
+    """A value in quotes, truncated, without characters that could harm a terminal."""
     if len(value) > _LONGEST_VALUE:
         value = value[: _LONGEST_VALUE - 1] + "…"
     return "'" + "".join(each if each.isprintable() else "\ufffd" for each in value) + "'"
