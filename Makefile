@@ -5,7 +5,15 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-clients check wheel bench chaos docs lock clean
+.PHONY: help run test durations test-long test-clients check wheel bench chaos docs lock clean
+
+# Tests start hundreds of Python processes, none of which is to compile the same sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Asked for together, `check` runs beside `test`; it says what it has found when it ends.
+ifneq ($(and $(filter check,$(MAKECMDGOALS)),$(filter test,$(MAKECMDGOALS))),)
+MAKEFLAGS += --jobs=2 --output-sync=target
+endif
 
 help: ## list the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,9 +21,14 @@ help: ## list the verbs
 run: $(VENV)/.run ## start an embedded MLflow with the gate in front of it (ARGS="--help" for options)
 	@$(BIN)/headgate up $(ARGS)
 
+# `+` lets their output be seen while they run, also where `check` runs beside them.
 test: $(VENV)/.dev ## all tests, against a real MLflow server, client and browser (ARGS="-k name" narrows)
 	@$(BIN)/python -m tests.install_debian_packages
-	@$(BIN)/python -m pytest $(ARGS)
+	+@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(SIDE_BY_SIDE) --junitxml build/tests.xml)
+SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder --durations 25
+
+durations: $(VENV)/.dev ## the files and tests that took most CPU time in the last run
+	@$(BIN)/python -m tools.durations $(ARGS)
 
 test-long: $(VENV)/.dev ## what takes minutes: the gate against MLflow's own code, hundreds of thousands of requests
 	@$(BIN)/python -m tests.install_debian_packages

@@ -16,7 +16,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.support.cloud_map import CREDENTIALS
 from tests.support.gate import Gate, create_key, running_gate
@@ -88,6 +87,8 @@ class Stand:
 
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - a second of CPU, needed by few
+
     folder = tmp_path_factory.mktemp("clients")
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()

@@ -16,7 +16,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
-from moto.server import ThreadedMotoServer
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "example",
@@ -157,6 +156,8 @@ def _forget_everything(moto: tuple[str, int]) -> None:
 @contextmanager
 def running_cloud_map() -> Iterator[CloudMap]:
     """Run both until the block ends; one at a time, for moto has one memory in each process."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - a second of CPU, needed by few
+
     moto = ThreadedMotoServer(port=0)
     moto.start()
     cloud_map = CloudMap()

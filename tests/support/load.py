@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support import logging_client
 from tests.support.processes import ServerProcess
 
+CLIENT = Path(__file__).with_name("logging_client.py")
 OPERATIONS_PER_RUN = 9
 RUN_SECONDS = 150.0
 """How long one run may take: the client waits 120 s for a response."""
@@ -76,7 +76,7 @@ class Load:
 def running_load(folder: Path, url: str, key: str, label: str, runs: int) -> Iterator[Load]:
     """Run the client against ``url`` with its standard settings until the block ends."""
     stop = folder / f"{label}.stop"
-    command = [sys.executable, str(logging_client.__file__), label, str(runs), str(stop)]
+    command = [sys.executable, str(CLIENT), label, str(runs), str(stop)]
     environment = {
         "MLFLOW_TRACKING_URI": url,
         "MLFLOW_TRACKING_TOKEN": key,
