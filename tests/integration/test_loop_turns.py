@@ -11,7 +11,7 @@ import pytest
 
 from headgate.config import Config
 from headgate.errors import Refusal
-from headgate.model import Principal
+from headgate.model import AuthMethod, Principal
 from headgate.policy import Role, Roles
 from headgate.reasons import Reason
 from tests.support.gate import bearer
@@ -47,8 +47,12 @@ class Doorman:
 
     def __init__(self) -> None:
         self._known = {
-            b"Bearer admin": Principal("k_1", "admin", ROLES.grants_for("admin", ["admin"])),
-            b"Bearer narrowed": Principal("k_2", "narrowed", ROLES.grants_for("n", ["team-a"])),
+            b"Bearer admin": Principal(
+                "k_1", "admin", AuthMethod.KEY, grants=ROLES.grants_for("admin", ["admin"])
+            ),
+            b"Bearer narrowed": Principal(
+                "k_2", "narrowed", AuthMethod.KEY, grants=ROLES.grants_for("n", ["team-a"])
+            ),
         }
 
     def authenticate(

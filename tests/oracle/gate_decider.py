@@ -21,7 +21,7 @@ from headgate.decide.authorise import Authoriser
 from headgate.decide.judgement import judge_objects
 from headgate.decide.pipeline import Pipeline
 from headgate.decide.resolver import ABSENT, UNRESOLVED, Names
-from headgate.model import ObjectField, ObjectKind, Operation, Place, Principal
+from headgate.model import AuthMethod, ObjectField, ObjectKind, Operation, Place, Principal
 from headgate.policy import Denied, NeedsObject, Role, Roles, decide
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.policies import terms
@@ -100,7 +100,7 @@ class GateDecider:
 
     def __init__(self, version: str, grants: tuple[str, ...] = GRANTS) -> None:
         self.grants = Roles({"team-a": Role("", grants)}).grants_for("team-a", ["team-a"])
-        principal = Principal("k_1", "team-a", self.grants)
+        principal = Principal("k_1", "team-a", AuthMethod.KEY, grants=self.grants)
         balancer = Dialogue().balancer
         balancer.terms = terms(dialect=Dialect(version))
         self.version = version

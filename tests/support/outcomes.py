@@ -15,6 +15,7 @@ _USUAL: dict[str, Any] = {
     "target": b"/version",
     "family": "meta",
     "principal": "ci",
+    "principal_id": "k_00000001",
     "request_id": b"0123456789abcdef00000001",
     "client": "192.0.2.1",
     "endpoint": "127.0.0.1:5000",

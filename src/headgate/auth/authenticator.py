@@ -9,7 +9,7 @@ from headgate.auth.credentials import presented_key
 from headgate.auth.key import Verdict, digest, verdict
 from headgate.auth.keyring import Keyring
 from headgate.errors import Refusal
-from headgate.model import Principal
+from headgate.model import AuthMethod, Principal
 from headgate.policy import ADMIN, Roles
 
 
@@ -78,7 +78,8 @@ class Anonymous:
 
     def __init__(self) -> None:
         name = "anonymous"
-        self._everybody = Principal("", name, Roles().grants_for(name, [ADMIN]))
+        grants = Roles().grants_for(name, [ADMIN])
+        self._everybody = Principal(name, name, AuthMethod.NONE, grants=grants)
 
     def authenticate(
         self,

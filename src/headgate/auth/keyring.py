@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
-from headgate.model import Principal
+from headgate.model import AuthMethod, Principal
 from headgate.policy import Roles
 
 
@@ -80,7 +80,12 @@ class Keyring:
         """The next generation, holding ``rows`` in place of what was known before."""
         entries = {
             row.digest: Entry(
-                principal=Principal(row.id, row.name, self.roles.grants_for(row.name, row.roles)),
+                principal=Principal(
+                    row.id,
+                    row.name,
+                    AuthMethod.KEY,
+                    grants=self.roles.grants_for(row.name, row.roles),
+                ),
                 expires_at=math.inf if row.expires_at is None else row.expires_at,
                 revoked=row.revoked_at is not None,
             )

@@ -206,13 +206,13 @@ class Refresher:
     def _log_missing(self, keyring: Keyring) -> None:
         missing = set()
         for holder, role in keyring.missing_roles(self._clock()):
-            missing.add((holder.key_id, role))
-            if (holder.key_id, role) not in self._missing:
+            missing.add((holder.id, role))
+            if (holder.id, role) not in self._missing:
                 log.warning(
                     "the key '%s' (%s) has the role '%s', which the configuration has not: it "
                     "grants nothing",
                     holder.name,
-                    holder.key_id,
+                    holder.id,
                     role,
                 )
         self._missing = frozenset(missing)

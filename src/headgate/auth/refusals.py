@@ -96,10 +96,10 @@ def expired(principal: Principal) -> Refusal:
 
 def _former(principal: Principal, what: str) -> Refusal:
     return _refusal(
-        f"its API key, '{principal.name}' ({principal.key_id}), {what}",
+        f"its API key, '{principal.name}' ({principal.id}), {what}",
         f"the API key {what}",
         cure=f"ask for a new key and {_CURE}",
-        detail=f"key {principal.key_id} {what}",
+        detail=f"key {principal.id} {what}",
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import ByteSize
 from headgate.contract import Dialect, Reader
 from headgate.dataplane.balancer import Balancer
 from headgate.errors import Refusal
-from headgate.model import BodyHandling, Operation, Phase, Principal
+from headgate.model import NOBODY, BodyHandling, Operation, Phase, Principal
 from headgate.wire.request import Request
 
 
@@ -103,7 +103,7 @@ class Respond:
     """The gate itself responds with 200 and ``body``, a JSON document."""
 
     body: bytes
-    principal: str = ""
+    principal: Principal = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Refuse:
 
     refusal: Refusal
     phase: Phase
-    principal: str = ""
+    principal: Principal = NOBODY
 
 
 class Inspect:

@@ -26,7 +26,7 @@ from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.responders.forward import Forwarding
 from headgate.dataplane.scanned_body import ScannedBody
 from headgate.errors import Refusal
-from headgate.model import Outcome, Phase
+from headgate.model import NOBODY, Outcome, Phase
 from headgate.reasons import Reason
 from headgate.wire import forward as heads
 from headgate.wire.errors import ProtocolError
@@ -87,7 +87,7 @@ class Exchange:
         self._route: Route | None = None
         self._scanned: ScannedBody | None = None
         self._admitted = False
-        self._principal = ""
+        self._principal = NOBODY
         self._sent = 0
         self._status = 0
         self._detail = ""
@@ -142,7 +142,7 @@ class Exchange:
                 self._redirect(decision)
                 return
             self._principal = decision.principal
-            if decision.principal:
+            if decision.principal.id:
                 self._client.vouch()
             if isinstance(decision, Respond):
                 self._response(decision)
@@ -201,8 +201,8 @@ class Exchange:
     def _admit(self, decision: Forward | Inspect | Pending) -> bool:
         """Take up capacity, which ``_end`` returns; refuse when there is none."""
         route = self._route = decision.route
-        self._principal = decision.principal.name
-        if self._client.stranger and self._principal:
+        self._principal = decision.principal
+        if self._client.stranger and self._principal.id:
             self._client.vouch()
         if self._admitted:
             return True
@@ -442,7 +442,8 @@ class Exchange:
                 request.method,
                 request.target,
                 route.operation.family if route is not None else "",
-                self._principal,
+                self._principal.name,
+                self._principal.id,
                 self.request_id,
                 request.fields.origin.address,
                 forwarding.endpoint if forwarding is not None else "",

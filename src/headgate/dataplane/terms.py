@@ -87,13 +87,12 @@ class PrincipalLines(UpstreamCredentials):
         principal: Principal,
     ) -> bytes:
         """See ``UpstreamCredentials``."""
-        name = principal.key_id or principal.name  # without keys, all are anonymous
-        if not name:
+        if not principal.id:
             return b""
         # The pages show every upstream: what is granted on one of them alone does not count.
         granted = principal.grants.everywhere.get(self._family, ())
         may = ",".join(each.value for each in granted)
-        return f"X-Headgate-Principal: {name}\r\nX-Headgate-May: {may}\r\n".encode("ascii")
+        return f"X-Headgate-Principal: {principal.id}\r\nX-Headgate-May: {may}\r\n".encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class Authoriser:
             return _denied(decision, principal)
         if request.fields.length and request.method == b"GET":
             if not route.reads.is_message_of_get:
-                return Refuse(GET_WITH_BODY, Phase.AUTHORISE, principal.name)
+                return Refuse(GET_WITH_BODY, Phase.AUTHORISE, principal)
             return Inspect(route, query, principal)
         return self._weigh(request, route, query, principal, decision)
 
@@ -118,12 +118,12 @@ class Authoriser:
         if query:
             refusal = self._check_query(route, query, decision)
             if refusal is not None:
-                return Refuse(refusal, Phase.AUTHORISE, principal.name)
+                return Refuse(refusal, Phase.AUTHORISE, principal)
         needs = decision if isinstance(decision, NeedsObject) else None
         if needs is not None and shield is not self._shield:
             refusal = shield.check_path(operation, _path(route))
             if refusal is not None:
-                return Refuse(refusal, Phase.AUTHORISE, principal.name)
+                return Refuse(refusal, Phase.AUTHORISE, principal)
         if shield.needs_body(operation) or (needs is not None and _needs_body(needs)):
             return Inspect(route, query, principal)
         forward = Forward(route, query, principal)
@@ -180,7 +180,7 @@ class Authoriser:
             route.operation, version, _path(route), _fields(decision), shield, known, body
         )
         if finding.refusal is not None:
-            return Refuse(finding.refusal, Phase.AUTHORISE, principal.name)
+            return Refuse(finding.refusal, Phase.AUTHORISE, principal)
         if isinstance(decision, Allowed) and not finding.places:
             return forward
         return Pending(self._judge(request, forward, decision, finding), route, principal)
@@ -194,10 +194,10 @@ class Authoriser:
             try:
                 query = query_of(body, request.fields.known, route.reads.message)
             except ProtocolError as error:
-                return Refuse(ambiguous(error), Phase.AUTHORISE, principal.name)
+                return Refuse(ambiguous(error), Phase.AUTHORISE, principal)
         verdict = self._weigh(request, route, query, principal, decision)
         if isinstance(verdict, Inspect):  # it would be asked for once more
-            return Refuse(GET_WITH_BODY, Phase.AUTHORISE, principal.name)
+            return Refuse(GET_WITH_BODY, Phase.AUTHORISE, principal)
         return verdict
 
     async def _examine_elsewhere(
@@ -221,7 +221,7 @@ class Authoriser:
             body,
         )
         if finding.refusal is not None:
-            return Refuse(finding.refusal, Phase.AUTHORISE, forward.principal.name)
+            return Refuse(finding.refusal, Phase.AUTHORISE, forward.principal)
         return await self._judge(request, forward, decision, finding)
 
     def _scanned(self, request: Request, forward: Forward) -> Decision:
@@ -230,7 +230,7 @@ class Authoriser:
         try:
             forward.scan = self._shield.scan(route.operation, known, route.body_limit)
         except ProtocolError as error:
-            return Refuse(ambiguous(error), Phase.AUTHORISE, forward.principal.name)
+            return Refuse(ambiguous(error), Phase.AUTHORISE, forward.principal)
         return forward
 
     async def _judge_export(
@@ -241,9 +241,9 @@ class Authoriser:
             route = forward.route
             named = await read_export(request.fields.known, route.body_limit, body)
         except ProtocolError as error:
-            return Refuse(ambiguous(error), Phase.AUTHORISE, forward.principal.name)
+            return Refuse(ambiguous(error), Phase.AUTHORISE, forward.principal)
         if isinstance(named, Refusal):
-            return Refuse(named, Phase.AUTHORISE, forward.principal.name)
+            return Refuse(named, Phase.AUTHORISE, forward.principal)
         mentions = in_body(route.operation, needs.fields, request.fields.known, named)
         readers = table().readers(route.operation, _version(route))
         finding = Finding(None, (mentions,) * len(readers))
@@ -269,9 +269,9 @@ class Authoriser:
                     return _denied(denied, principal)
             for each in finding.places:
                 if await lookups.trace_place(each.trace_id, each.experiment_id) != each.location:
-                    return Refuse(misplaced_trace(TAG), Phase.AUTHORISE, principal.name)
+                    return Refuse(misplaced_trace(TAG), Phase.AUTHORISE, principal)
         except ProtocolError as error:
-            return Refuse(ambiguous(error), Phase.AUTHORISE, principal.name)
+            return Refuse(ambiguous(error), Phase.AUTHORISE, principal)
         except UnresolvableError as error:
             return _not_found_out(error, principal)
         return forward
@@ -365,7 +365,7 @@ def _workspace(request: Request) -> str | None:
 
 def _denied(denied: Denied, principal: Principal) -> Refuse:
     refusal = Refusal(Reason.FORBIDDEN, denied.message, detail=f"lacks {denied.needed}")
-    return Refuse(refusal, Phase.AUTHORISE, principal.name)
+    return Refuse(refusal, Phase.AUTHORISE, principal)
 
 
 def _not_found_out(error: UnresolvableError, principal: Principal) -> Refuse:
@@ -378,7 +378,7 @@ def _not_found_out(error: UnresolvableError, principal: Principal) -> Refuse:
         retry_after=RETRY_AFTER,
         detail=str(error),
     )
-    return Refuse(refusal, Phase.AUTHORISE, principal.name)
+    return Refuse(refusal, Phase.AUTHORISE, principal)
 
 
 _NO_BODY: Final = Finding()

@@ -31,7 +31,7 @@ from headgate.dataplane.decisions import (
 from headgate.dataplane.failures import malformed
 from headgate.decide.authorise import GET_WITH_BODY, Authoriser
 from headgate.errors import Refusal
-from headgate.model import Phase, Principal, SizeClass
+from headgate.model import NOBODY, Phase, Principal, SizeClass
 from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.request import METHODS, Request
@@ -48,7 +48,6 @@ _SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 REMEMBERED_ROUTES: Final = 4096
 REMEMBERED_PATH: Final = 512
 """Longest path that is remembered: they are remembered before anybody is asked for a key."""
-NOBODY: Final = Principal(key_id="", name="")
 
 
 class _Known:
@@ -133,7 +132,7 @@ class Pipeline:
         if not isinstance(place, Route):
             return place if isinstance(place, Redirect) else _for(place, principal)
         if b"origin" in request.fields.known and self._is_foreign_write(request):
-            return Refuse(_foreign_write(request, caller), Phase.AUTHORISE, principal.name)
+            return Refuse(_foreign_write(request, caller), Phase.AUTHORISE, principal)
         return self._authorise.authorise(request, place, mark + query, principal)
 
     def decide_body(
@@ -274,7 +273,7 @@ def _foreign_write(request: Request, caller: Caller) -> Refusal:
 
 
 def _for(place: Respond | Refuse, principal: Principal) -> Respond | Refuse:
-    return replace(place, principal=principal.name)
+    return replace(place, principal=principal)
 
 
 def _ambiguous(error: ProtocolError, request: Request) -> Refuse:

@@ -14,15 +14,25 @@ from headgate.model.operation import (
     SizeClass,
 )
 from headgate.model.outcome import Outcome, Phase
-from headgate.model.principal import NO_GRANTS, Grant, GrantFromRole, Grants, Narrowing, Principal
-from headgate.reasons import Reason
+from headgate.model.principal import (
+    NO_GRANTS,
+    NOBODY,
+    AuthMethod,
+    Grant,
+    GrantFromRole,
+    Grants,
+    Narrowing,
+    Principal,
+)
 
 __all__ = [
     "FAMILIES",
+    "NOBODY",
     "NO_GRANTS",
     "Action",
     "Api",
     "Area",
+    "AuthMethod",
     "BodyHandling",
     "Endpoint",
     "Family",
@@ -37,7 +47,6 @@ __all__ = [
     "Phase",
     "Place",
     "Principal",
-    "Reason",
     "ResponsePolicy",
     "Retry",
     "SizeClass",

@@ -28,8 +28,10 @@ class Outcome:
     """How one request ended.  Exactly one exists for each request, whatever happened to it.
 
     Times are seconds; sizes are body bytes as they crossed the gate.  ``status`` is what the
-    client was sent, 0 when it was sent nothing.  ``target`` is as the client wrote it, query
-    included: whoever shows it leaves the query out, for there may be secrets in it.
+    client was sent, 0 when it was sent nothing.  ``principal`` is the name of who sent the request
+    and ``principal_id`` the id that never changes; both are empty until it is authenticated.
+    ``target`` is as the client wrote it, query included: no sink may show the query, for there may
+    be secrets in it.
     """
 
     __slots__ = (
@@ -44,6 +46,7 @@ class Outcome:
         "method",
         "phase",
         "principal",
+        "principal_id",
         "reason",
         "request_id",
         "status",
@@ -61,6 +64,7 @@ class Outcome:
         target: bytes,
         family: str,
         principal: str,
+        principal_id: str,
         request_id: bytes,
         client: str,
         endpoint: str,
@@ -79,6 +83,7 @@ class Outcome:
         self.target: Final = target
         self.family: Final = family
         self.principal: Final = principal
+        self.principal_id: Final = principal_id
         self.request_id: Final = request_id
         self.client: Final = client
         self.endpoint: Final = endpoint

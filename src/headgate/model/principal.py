@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -64,10 +65,32 @@ class Grants:
 NO_GRANTS: Final = Grants()
 
 
+class AuthMethod(enum.StrEnum):
+    """How a principal was identified."""
+
+    NONE = "none"  # not at all
+    KEY = "key"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who sends a request: the holder of one key.  The key tells one from another."""
+    """Who sends a request, as one authenticator identified them.
 
-    key_id: str
+    Attributes:
+        id: tells one principal from every other and never changes, in printable ASCII: a name may
+            be given to somebody else one day, an id is not.  Empty for ``NOBODY`` alone.
+        name: what people call it.
+        method: how it was identified.
+        issuer: who vouches for that; empty for the gate itself.
+        grants: what it may do.
+    """
+
+    id: str
     name: str
+    method: AuthMethod
+    issuer: str = ""
     grants: Grants = field(default=NO_GRANTS, compare=False, repr=False)
+
+
+NOBODY: Final = Principal("", "", AuthMethod.NONE)
+"""The sender of a request that has not been authenticated."""

@@ -91,7 +91,8 @@ class AccessLog:
         """The line; ``cut`` divides how much of each text in it is shown."""
         reason, phase, status = outcome.reason, outcome.phase, outcome.status
         method = outcome.method
-        family, principal, endpoint = outcome.family, outcome.principal, outcome.endpoint
+        family, endpoint = outcome.family, outcome.endpoint
+        principal, principal_id = outcome.principal, outcome.principal_id
         client, attempts, user_agent = outcome.client, outcome.attempts, outcome.user_agent
         now = self._clock()
         second = int(now)
@@ -100,14 +101,18 @@ class AccessLog:
             self._stamp = time.strftime('{"time":"%Y-%m-%dT%H:%M:%S.', time.gmtime(now))
         path = outcome.target.partition(b"?")[0]
         if reason is _OK and phase is _RESPOND:
-            key = (method, path, status, family, principal, cut)
+            key = (method, path, status, family, principal, principal_id, cut)
             asked = self._texts.get(key)
             if asked is None:
-                asked = _asked(reason, phase, status, method, path, family, principal, cut)
+                asked = _asked(
+                    reason, phase, status, method, path, family, principal, principal_id, cut
+                )
                 if len(path) <= MAX_PATH:
                     self._remember(key, asked)
         else:
-            asked = _asked(reason, phase, status, method, path, family, principal, cut)
+            asked = _asked(
+                reason, phase, status, method, path, family, principal, principal_id, cut
+            )
         ways = (client, endpoint, attempts, user_agent, cut)
         way = self._texts.get(ways)
         if way is None:
@@ -147,6 +152,7 @@ def _asked(
     path: bytes,
     family: str,
     principal: str,
+    principal_id: str,
     cut: int,
 ) -> str:
     """What was asked for and by whom, and how it ended."""
@@ -157,7 +163,7 @@ def _asked(
         f'"reason":"{_WORDS[reason]}","phase":"{_WORDS[phase]}","status":{status},'
         f'"method":"{method.decode()}",'
         f'"path":{quote(shown[: MAX_PATH // cut].decode("latin-1"))},'
-        f'"family":"{family}","principal":{quote(principal)}'
+        f'"family":"{family}","principal":{quote(principal)},"principal_id":{quote(principal_id)}'
     )
 
 

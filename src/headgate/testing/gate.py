@@ -19,7 +19,7 @@ from headgate.dataplane.decisions import (
     Route,
 )
 from headgate.errors import Refusal
-from headgate.model import BodyHandling, Operation, Outcome, Phase, Principal, Retry
+from headgate.model import AuthMethod, BodyHandling, Operation, Outcome, Phase, Principal, Retry
 from headgate.reasons import Reason
 from headgate.wire.request import Request
 
@@ -33,7 +33,7 @@ REFUSED = Refuse(
 )
 
 
-PRINCIPAL = Principal("k_00000001", "tests")
+PRINCIPAL = Principal("k_00000001", "tests", AuthMethod.KEY)
 Scripted = Operation | Redirect | Refuse | Exception | Callable[[Request], Decision]
 
 

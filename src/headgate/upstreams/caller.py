@@ -10,13 +10,12 @@ from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.call import CallError, CallFailure, CallResponse, call
 from headgate.dataplane.connections.pool import Pool
 from headgate.errors import Refusal
-from headgate.model import Endpoint, Principal
+from headgate.model import NOBODY, Endpoint
 from headgate.upstreams.queued_choice import choose_in_turn
 
 ASK_ATTEMPTS = 3
 ASK_SECONDS: Final = 5.0
 """For the whole response of one attempt."""
-_NOBODY: Final = Principal("", "")
 _RESULTS = {
     CallFailure.CONNECT: Result.CONNECT_FAILED,
     CallFailure.DROPPED: Result.CONNECT_FAILED,
@@ -125,7 +124,7 @@ class Caller:
 
     def _lines(self, body: bytes) -> bytes:
         """The header lines of such a request: without a client, there are none of a client's."""
-        lines = self._balancer.terms.credentials.lines({}, _NOBODY)
+        lines = self._balancer.terms.credentials.lines({}, NOBODY)
         return lines + b"Content-Type: application/json\r\n" if body else lines
 
     def translate_target(self, method: bytes, target: bytes) -> bytes:

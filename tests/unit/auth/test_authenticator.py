@@ -14,14 +14,14 @@ from headgate.auth.authenticator import Anonymous, Authenticate, Authenticator
 from headgate.auth.key import digest, mint
 from headgate.auth.keyring import Keyring
 from headgate.errors import Refusal
-from headgate.model import Principal
+from headgate.model import AuthMethod, Principal
 from headgate.policy import Roles
 from headgate.stores import KeyRecord
 
 NOW = 1_000.0
 KEY = mint(b"k" * 32)
-HOLDER = Principal(key_id="k_00000001", name="ci")
-ROW = KeyRecord(id=HOLDER.key_id, name=HOLDER.name, digest=digest(KEY), created_at=0)
+HOLDER = Principal("k_00000001", "ci", AuthMethod.KEY)
+ROW = KeyRecord(id=HOLDER.id, name=HOLDER.name, digest=digest(KEY), created_at=0)
 
 header_values = st.none() | st.binary(max_size=300)
 
@@ -156,7 +156,7 @@ def test_anonymous_lets_everybody_in_under_one_name(
 ) -> None:
     answer = Anonymous().authenticate(authorization, api_key, NOW)
     assert isinstance(answer, Principal)
-    assert answer == Principal(key_id="", name="anonymous")
+    assert answer == Principal("anonymous", "anonymous", AuthMethod.NONE)
     assert answer.grants == Roles().grants_for("anonymous", ["admin"])
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from headgate.auth.keyring import Keyring
-from headgate.model import Action, Principal
+from headgate.model import Action, AuthMethod, Principal
 from headgate.policy import Role, Roles
 from headgate.stores import KeyRecord
 
@@ -49,7 +49,7 @@ def test_every_row_is_found_by_its_digest() -> None:
         [row(1), row(2, revoked_at=5), row(3, expires_at=NOW - 1)], NOW
     )
     assert [entry.principal for entry in keyring.entries.values()] == [
-        Principal(f"k_0000000{number}", f"key {number}") for number in (1, 2, 3)
+        Principal(f"k_0000000{number}", f"key {number}", AuthMethod.KEY) for number in (1, 2, 3)
     ]
     assert [entry.revoked for entry in keyring.entries.values()] == [False, True, False]
     assert [entry.expires_at for entry in keyring.entries.values()] == [math.inf, math.inf, NOW - 1]
@@ -108,6 +108,6 @@ def test_roles_that_do_not_exist_are_told_of_keys_that_work() -> None:
         ],
         NOW,
     )
-    assert [(holder.key_id, role) for holder, role in keyring.missing_roles(NOW)] == [
+    assert [(holder.id, role) for holder, role in keyring.missing_roles(NOW)] == [
         ("k_00000001", "gone")
     ]

@@ -9,12 +9,12 @@ import pytest
 from headgate.auth import refusals
 from headgate.auth.refusals import for_client
 from headgate.errors import Refusal
-from headgate.model import Principal
+from headgate.model import AuthMethod, Principal
 from headgate.reasons import Reason
 
 EVERY = {name: value for name, value in vars(refusals).items() if isinstance(value, Refusal)} | {
-    "revoked": refusals.revoked(Principal("k_1", "ci")),
-    "expired": refusals.expired(Principal("k_1", "ci")),
+    "revoked": refusals.revoked(Principal("k_1", "ci", AuthMethod.KEY)),
+    "expired": refusals.expired(Principal("k_1", "ci", AuthMethod.KEY)),
 }
 
 

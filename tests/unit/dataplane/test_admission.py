@@ -16,6 +16,7 @@ from headgate.errors import Refusal
 from headgate.model import Phase
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
+from headgate.testing.gate import PRINCIPAL
 from headgate.testing.messages import Message, request
 from headgate.testing.transport import End, Peer
 
@@ -135,7 +136,7 @@ def test_what_is_turned_away_is_told_so() -> None:
 def test_a_connection_with_a_good_key_counts_no_longer(path: str) -> None:
     dialogue = Dialogue(ROOM)
     dialogue.gate.script[b"/forbidden"] = Refuse(
-        Refusal(Reason.FORBIDDEN, "No."), Phase.AUTHORISE, "tests"
+        Refusal(Reason.FORBIDDEN, "No."), Phase.AUTHORISE, PRINCIPAL
     )
     clients = [dialogue.client() for _ in range(5)]
     assert dialogue.client().end() is End.FINISHED

@@ -180,6 +180,7 @@ def test_a_client_waits_for_a_decision_that_takes_time(dialogue: Dialogue, later
     mlflow.sends(response(200))
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.principal) == (Reason.OK, "tests")
+    assert outcome.principal_id == PRINCIPAL.id
 
 
 def test_a_body_is_not_invited_before_it_is_decided_on(dialogue: Dialogue, later: Later) -> None:

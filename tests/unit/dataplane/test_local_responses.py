@@ -22,7 +22,7 @@ LINES = (b"X-Content-Type-Options: nosniff\r\n", b"Content-Disposition: attachme
 def test_a_document_is_answered_without_mlflow(
     method: str, body: bytes, dialogue: Dialogue
 ) -> None:
-    dialogue.gate.script[b"/own"] = lambda _: Respond(b'{"a":1}', "alice")
+    dialogue.gate.script[b"/own"] = lambda _: Respond(b'{"a":1}', PRINCIPAL)
     client = dialogue.client()
     client.sends(request(f"{method} /own", body=b"unread" if method == "POST" else b""))
 
@@ -33,7 +33,7 @@ def test_a_document_is_answered_without_mlflow(
     assert got.fields[b"x-request-id"]
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase, outcome.status) == (Reason.OK, Phase.RESPOND, 200)
-    assert outcome.principal == "alice"
+    assert (outcome.principal, outcome.principal_id) == (PRINCIPAL.name, PRINCIPAL.id)
     assert dialogue.pool.pending == []
     client.sends(request("GET /own"))
     assert client.received().endswith(b'{"a":1}')

@@ -12,18 +12,18 @@ from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import Caller, Decision, Forward, Inspect, Redirect, Refuse, Route
 from headgate.decide import pipeline as room
 from headgate.decide.authorise import Authoriser
-from headgate.decide.pipeline import NOBODY, Pipeline
+from headgate.decide.pipeline import Pipeline
 from headgate.decide.resolver import Resolver
 from headgate.errors import Refusal
-from headgate.model import BodyHandling, Phase, Principal
+from headgate.model import NOBODY, AuthMethod, BodyHandling, Phase, Principal
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.policies import terms
 from headgate.wire.request import Request, read_request
 from headgate.wire.target import canonicalise
 
-ALICE = Principal("k_00000001", "alice")
-BOB = Principal("k_00000002", "bob")
+ALICE = Principal("k_00000001", "alice", AuthMethod.KEY)
+BOB = Principal("k_00000002", "bob", AuthMethod.KEY)
 NO_KEY = Refusal(Reason.UNAUTHENTICATED, "No key.")
 HOST = "Host: gate.example"
 KEY = "Authorization: Bearer alice"
@@ -107,7 +107,7 @@ class Scene:
         """How a request is refused: why, where, and to whom."""
         decision = self.decide(line, *fields)
         assert isinstance(decision, Refuse), decision
-        return decision.refusal.reason, decision.phase, decision.principal
+        return decision.refusal.reason, decision.phase, decision.principal.name
 
 
 def read(line: str, *fields: str, last: Request | None = None) -> Request:
@@ -313,7 +313,7 @@ def test_only_the_gates_own_pages_may_write(
         else:
             assert isinstance(decision, Refuse)
             assert (decision.refusal.reason, decision.phase) == (Reason.FORBIDDEN, Phase.AUTHORISE)
-            assert decision.principal == "alice"
+            assert decision.principal is ALICE
 
 
 # --- what is remembered: who -------------------------------------------------------------------
@@ -366,7 +366,7 @@ def test_a_refusal_is_not_remembered(scene: Scene) -> None:
     """The key may be made a moment later, by a process whose generation is not seen yet."""
     first = read(f"POST {RUNS}", "Authorization: Bearer carol")
     assert isinstance(scene.pipeline.decide(first, scene.caller), Refuse)
-    scene.doorman.known[b"Bearer carol"] = Principal("k_00000003", "carol")
+    scene.doorman.known[b"Bearer carol"] = Principal("k_00000003", "carol", AuthMethod.KEY)
     assert isinstance(scene.pipeline.decide(first, scene.caller), Forward)
 
 

@@ -40,6 +40,7 @@ outcomes = st.builds(
     target=st.binary(max_size=2000),
     family=st.sampled_from(("", *FAMILIES)),
     principal=st.text(max_size=100),
+    principal_id=st.text(max_size=100),
     request_id=st.from_regex(rb"[A-Za-z0-9._\-]{8,128}", fullmatch=True),
     client=st.text(max_size=45),
     endpoint=st.sampled_from(["", "127.0.0.1:5000", "[::1]:5000"]),
@@ -59,6 +60,7 @@ LONGEST = Outcome(
     target=b"/" + b"\xff" * 100_000,
     family="logged-models",
     principal="\N{GRINNING FACE}" * 100,
+    principal_id="k_00000001",
     request_id=b"i" * 128,
     client="2001:db8:" + "ffff:" * 5 + "ffff%" + "z" * 20,
     endpoint="h" * 253 + ":65535",
@@ -128,7 +130,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
 def test_the_line_of_a_request() -> None:
     assert written(OUTCOME) == (
         b'{"time":"2026-01-01T12:00:00.250Z","event":"request","reason":"ok","phase":"respond",'
-        b'"status":200,"method":"GET","path":"/version","family":"meta","principal":"ci",'
+        b'"status":200,"method":"GET","path":"/version","family":"meta","principal":"ci","principal_id":"k_00000001",'
         b'"request_id":"0123456789abcdef00000001","duration_ms":12.500,"upstream_ms":10.000,'
         b'"bytes_in":0,"bytes_out":6,"client":"192.0.2.1","endpoint":"127.0.0.1:5000",'
         b'"attempts":1,"user_agent":"mlflow-python-client/3.17.2"}\n'
@@ -151,6 +153,7 @@ def test_every_line_is_one_json_object_that_a_pipe_takes_whole(outcome: Outcome)
     (only,) = records(line)
     assert only["status"] == outcome.status
     assert only["principal"] == outcome.principal
+    assert only["principal_id"] == outcome.principal_id
 
 
 def test_a_long_path_is_cut() -> None:
