@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test durations test-long test-clients check wheel bench chaos docs lock clean
+.PHONY: help run test durations test-long test-clients check stats wheel bench chaos docs lock clean
 
 # Tests start hundreds of Python processes, none of which is to compile the same sources again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -42,6 +42,7 @@ check: $(VENV)/.dev ## formatting, lint, types, import contracts, generated docu
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --no-logo
+	@$(BIN)/python -m tools.cycles
 	@$(BIN)/python -m docs.generate --check
 
 wheel: $(VENV)/.dev ## a wheel for this Python and platform, the way of a request compiled (PURE=1: for any)
@@ -59,6 +60,9 @@ BENCH_PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, os, sys, sysconfi
 chaos: $(VENV)/.dev ## MLflow servers that come, go, hang and vanish under 2,000 operations each; HAProxy beside the gate
 	@$(BIN)/python -m tests.install_debian_packages haproxy
 	@HEADGATE_FAILOVER_RUNS=$(or $(RUNS),230) HEADGATE_FAILOVER_PEERS=haproxy $(BIN)/python -m pytest -s --timeout 3600 tests/integration/test_failover.py
+
+stats: $(VENV)/.dev ## how long files and functions are, and how many handlers catch everything
+	@$(BIN)/python -m tools.stats
 
 docs: $(VENV)/.dev ## write the reference pages from the code
 	@$(BIN)/python -m docs.generate
