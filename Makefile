@@ -37,13 +37,14 @@ test-long: $(VENV)/.dev ## what takes minutes: the gate against MLflow's own cod
 test-clients: $(VENV)/.dev ## MLflow's own clients, 2.9.2 to 3.17.2, through the gate and without it: a table
 	@$(BIN)/python -m pytest -m clients -s $(ARGS)
 
-check: $(VENV)/.dev ## formatting, lint, types, import contracts, generated documents
+check: $(VENV)/.dev ## formatting, lint, types, import contracts, generated pages, links
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/python -m tools.cycles
 	@$(BIN)/python -m docs.generate --check
+	@$(BIN)/python -m tools.links
 
 wheel: $(VENV)/.dev ## a wheel for this Python and platform, the way of a request compiled (PURE=1: for any)
 	@HEADGATE_COMPILE=$(if $(PURE),0,1) $(BIN)/python -m hatchling build --target wheel --directory dist
