@@ -45,7 +45,7 @@ from headgate.policy import Allowed, Denied, NeedsObject, decide
 from headgate.reasons import Reason
 from headgate.shields import Shield
 from headgate.shields.rules import misplaced_trace
-from headgate.shields.trace_places import TAG
+from headgate.shields.trace_locations import TAG
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import GET_BODY_CURE, Request
 

@@ -22,7 +22,7 @@ from headgate.reasons import Reason
 from headgate.shields import Shield
 from headgate.shields.locations import is_of_prompt
 from headgate.shields.plan import sets_trace_tags
-from headgate.shields.trace_places import TracePlace
+from headgate.shields.trace_locations import TraceLocation
 from headgate.wire.errors import ProtocolError
 
 
@@ -62,7 +62,7 @@ class Finding(NamedTuple):
 
     refusal: Refusal | None = None
     readings: tuple[tuple[Mention, ...], ...] = ()
-    places: tuple[TracePlace, ...] = ()
+    places: tuple[TraceLocation, ...] = ()
 
 
 def is_small(operation: Operation, version: str, shield: Shield, body: bytes) -> bool:
@@ -136,7 +136,9 @@ def examine(
         if refusal is not None:
             return Finding(refusal)
         places = (
-            shield.trace_places(operation, path, message, read, always=narrowed) if tagging else ()
+            shield.trace_locations(operation, path, message, read, always=narrowed)
+            if tagging
+            else ()
         )
         if isinstance(places, Refusal):
             return Finding(places)

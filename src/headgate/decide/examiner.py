@@ -26,7 +26,7 @@ from headgate.decide.examination import Finding
 from headgate.errors import Refusal
 from headgate.model import ObjectField, Operation
 from headgate.reasons import BY_CODE, Reason
-from headgate.shields.trace_places import TracePlace
+from headgate.shields.trace_locations import TraceLocation
 
 log = logging.getLogger("headgate.runtime")
 
@@ -196,7 +196,7 @@ def _finding(response: Mapping[str, Any], operation: Operation) -> Finding:
             tuple((operation.objects[at], value) for at, value in reading)
             for reading in response["readings"]
         ),
-        tuple(TracePlace(*each) for each in response["places"]),
+        tuple(TraceLocation(*each) for each in response["places"]),
     )
 
 

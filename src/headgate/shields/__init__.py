@@ -1,7 +1,7 @@
-"""Blocks the shapes of MLflow's published vulnerabilities, whatever a key may do.
+"""Blocks the shapes of MLflow's published vulnerabilities, for every key.
 
-``rules`` says what each shield is for, ``plan`` which of them concern an operation, and ``shield``
-applies them.  What no shield can know is said in ``docs/explanation/shields.md``.
+``rules`` describes each shield, ``plan`` selects those that apply to an operation, and ``shield``
+applies them.  ``docs/explanation/shields.md`` lists what they cannot do.
 """
 
 from headgate.shields.rules import RULES, Rule

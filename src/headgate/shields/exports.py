@@ -1,7 +1,7 @@
-"""Looks at a trace export while it passes, in steps that are short enough for the loop.
+"""Scans a trace export while it is streamed, in steps that are short enough for the event loop.
 
-An attribute that says where the data of a trace lie ends it.  What is looked at is what MLflow will
-parse: the body without its coding.
+An attribute that sets the location of a trace's data ends the export.  The scan reads what MLflow
+will parse: the body after content decoding.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from headgate.shields.rules import misplaced_trace
 from headgate.wire.errors import ProtocolError
 
 MOST_INFLATED: Final = 1 << 30
-"""Most bytes of an export after inflating where the configuration sets no limit."""
+"""Maximum bytes of an inflated export if the configuration sets no limit."""
 FIELDS: Final = 4096
-"""Fields of protobuf after which a step ends: they may be of two bytes each."""
+"""Protobuf fields after which a step ends: each can be as short as two bytes."""
 PART: Final = 16 * 1024
-"""Bytes between two looks at how many fields have been read."""
+"""Bytes between two checks of the number of fields read."""
 
 
 class ExportScan:
-    """Reads one export; ``refusal`` is what speaks against it, once something does.
+    """Reads one export; ``refusal`` is set as soon as there is a reason to refuse it.
 
     Args:
         known: the fields of the request's head, by lower-case name.
-        limit: most bytes that the export may come to without its coding; 0: none in particular.
-        export: takes what is found.
+        limit: maximum bytes of the decoded export; 0: no limit.
+        export: receives what is found.
 
     Raises:
-        ProtocolError: MLflow takes no such body.
+        ProtocolError: MLflow accepts no such body.
     """
 
     def __init__(self, known: Mapping[bytes, bytes], limit: int, export: Export) -> None:
@@ -56,22 +56,22 @@ class ExportScan:
             self._reader = JsonScan(export)
         coding = known.get(b"content-encoding", b"").lower()
         self._inflater = Inflater(coding, limit or MOST_INFLATED) if coding else None
-        # MLflow before 3.7 does not look at the coding.  No message begins as gzip does; but for
-        # what is compressed by deflate, the bytes themselves must not be an export too.
+        # MLflow before 3.7 ignores the coding.  No message starts like gzip does; but bytes that
+        # are compressed with deflate must not be a valid export themselves.
         uncoded = Export(wants_values=False)
         self._uncoded = ProtobufReader(uncoded) if coding == b"deflate" else None
         self._waiting: deque[bytes] = deque()
-        self._plain = b""  # without its coding, and ...
-        self._at = 0  # ... how much of that has been read
+        self._plain = b""  # decoded, and ...
+        self._at = 0  # ... how much of it has been read
         self._done = False
 
     def take(self, pieces: list[bytes], *, done: bool) -> None:
-        """Take what came of the body, for ``step`` to look at; ``done``: that is all."""
+        """Add received pieces of the body for ``step``; ``done``: the body is complete."""
         self._waiting.extend(pieces)
         self._done = done
 
     def step(self) -> bool:
-        """Look at a part of what was taken; whether there is no more to look at."""
+        """Scan a part of the received bytes; return whether all of them are scanned."""
         try:
             if self._has_more():
                 return False
@@ -112,7 +112,7 @@ class ExportScan:
         return True
 
     def _read(self) -> None:
-        """Read on in ``_plain``, to its end or until that has been much work."""
+        """Read more of ``_plain``, to its end or until the step has done enough work."""
         protobuf = self._protobuf
         if protobuf is None:
             self._at = len(self._plain)
@@ -140,5 +140,5 @@ class ExportScan:
             except ProtocolError:
                 pass
             else:
-                raise ProtocolError("its body is an export both with and without its coding")
+                raise ProtocolError("its body is a valid export both before and after decoding")
         self._reader.finish()

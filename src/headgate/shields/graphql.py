@@ -1,8 +1,8 @@
-"""How much a GraphQL query asks for, told without executing it.
+"""Measures a GraphQL query without executing it.
 
-The scanner knows as much of the grammar as that takes (https://spec.graphql.org/October2021/,
-sections 2.1 to 2.9): what it cannot read it refuses.  Fragments are counted wherever they are
-spread, since that is what the server has to do.
+The scanner knows the part of the grammar that it needs (https://spec.graphql.org/October2021/,
+sections 2.1 to 2.9), and refuses what it cannot read.  It counts a fragment each time it is
+spread, because the server resolves it each time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ lack.  Aliases are counted over the whole query here."""
 MAX_LENGTH: Final = 65_536
 """Characters; MLflow's page sends about 1500."""
 MAX_NESTING: Final = 64
-"""Open brackets of any kind at once, fragments not spread."""
+"""Nested brackets of any kind, without spreading fragments."""
 
 _TOKEN: Final = re.compile(
     r"""(?P<skip>[\s,\ufeff]+|\#[^\n\r]*)
@@ -36,12 +36,12 @@ _CLOSES: Final = {"{": "}", "(": ")", "[": "]"}
 
 
 class UnreadableError(Exception):
-    """The text is no GraphQL that this scanner can read."""
+    """The scanner cannot read the text as GraphQL."""
 
 
 @dataclass(slots=True)
 class _Selection:
-    """A set of fields, with those inside them, and the fragments spread in it."""
+    """A set of fields, with nested selections and the fragments spread in it."""
 
     fields: int = 0
     aliases: int = 0
@@ -51,7 +51,7 @@ class _Selection:
 
 
 class _Extent(NamedTuple):
-    """What a selection comes to with every fragment in its place."""
+    """The size of a selection with all fragments spread."""
 
     depth: int
     roots: int
@@ -60,7 +60,7 @@ class _Extent(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What a query may come to; ``length`` is in characters."""
+    """The limits of a query; ``length`` is in characters."""
 
     depth: int = MAX_DEPTH
     selections: int = MAX_SELECTIONS
@@ -73,7 +73,7 @@ DEFAULT: Final = Bounds()
 
 
 def excess(query: str, allowed: Bounds = DEFAULT) -> str:
-    """In which respect a query asks for too much, to follow "the query"; empty if in none."""
+    """The limit that a query exceeds, to follow "the query"; empty if none."""
     if len(query) > allowed.length:
         return f"is longer than {allowed.length} characters"
     try:
@@ -95,7 +95,7 @@ def excess(query: str, allowed: Bounds = DEFAULT) -> str:
         (
             sum(each.roots for each in extents),
             allowed.root_fields,
-            f"asks for more than {allowed.root_fields} things at once",
+            f"has more than {allowed.root_fields} root fields",
         ),
         (
             sum(each.selections for each in extents),
@@ -110,7 +110,7 @@ class _Parser:
     """Reads a document into the selections of its operations and of its fragments."""
 
     def __init__(self, query: str, depth: int) -> None:
-        self._depth = depth  # what a refusal for nesting names
+        self._depth = depth  # the limit in the message about nesting
         self._tokens = _tokens(query)
         self._kind, self._text = "", ""
         self._next()
@@ -131,13 +131,13 @@ class _Parser:
                 self._skip_to_selection()
                 operations.append(self._selection(1))
             else:
-                raise UnreadableError("has something other than queries in it")
+                raise UnreadableError("contains something other than queries")
         if not operations:
             raise UnreadableError("is empty")
         return operations, fragments
 
     def _selection(self, nesting: int) -> _Selection:
-        """What stands between ``{``, which is next, and its ``}``."""
+        """The selection between ``{``, which is next, and its ``}``."""
         if nesting > MAX_NESTING:
             raise UnreadableError(f"is nested more than {self._depth} deep")
         found = _Selection()
@@ -177,7 +177,7 @@ class _Parser:
                 self._brackets()
 
     def _skip_to_selection(self) -> None:
-        """Leave the head of a definition or of an inline fragment out."""
+        """Skip the head of a definition or of an inline fragment."""
         while self._text != "{":
             if self._text == "(":
                 self._brackets()
@@ -187,7 +187,7 @@ class _Parser:
                 self._next()
 
     def _brackets(self) -> None:
-        """Leave arguments or variables out."""
+        """Skip arguments or variables."""
         closing = [_CLOSES[self._text]]
         while closing:
             self._next()
@@ -214,7 +214,7 @@ class _Parser:
 
 
 def _tokens(query: str) -> Iterator[tuple[str, str]]:
-    """The tokens that count, each with its kind; the text of a string is left out."""
+    """The relevant tokens, each with its kind; strings without their text."""
     at = 0
     while at < len(query):
         match = _TOKEN.match(query, at)
@@ -228,7 +228,7 @@ def _tokens(query: str) -> Iterator[tuple[str, str]]:
 
 
 class _Measure:
-    """Measures selections, each fragment once however often it is spread."""
+    """Measures selections; each fragment only once."""
 
     def __init__(self, fragments: Mapping[str, _Selection]) -> None:
         self._fragments = fragments
@@ -236,10 +236,10 @@ class _Measure:
         self._open: set[str] = set()
 
     def of(self, selection: _Selection) -> _Extent:
-        """What ``selection`` comes to; its own fields are one deep.
+        """The size of ``selection``; its own fields have depth one.
 
         Raises:
-            UnreadableError: a fragment is not there, or is within itself.
+            UnreadableError: a fragment is missing, or spreads itself.
         """
         below = [self.of(each) for each in selection.inner]
         beside = [self.of(each) for each in selection.inline]
@@ -257,7 +257,7 @@ class _Measure:
         if name in self._open or len(self._open) >= MAX_NESTING:
             raise UnreadableError("spreads a fragment within itself")
         if name not in self._fragments:
-            raise UnreadableError("spreads a fragment that is not there")
+            raise UnreadableError("spreads a fragment that is not defined")
         self._open.add(name)
         extent = self.of(self._fragments[name])
         self._open.discard(name)

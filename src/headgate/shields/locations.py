@@ -1,4 +1,4 @@
-"""Locations that MLflow stores now and follows later, with its own rights."""
+"""Locations that MLflow stores, and later opens with its own permissions."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from typing import Final
 
 PROMPT_SOURCES: Final = frozenset({"dummy-source", "prompt-template"})
-"""What stands as ``source`` of a prompt, which has no files; as a location it leads nowhere
+"""The values of ``source`` for a prompt, which has no files; they are not locations
 (``mlflow.prompt.constants._PROMPT_SOURCE_PLACEHOLDERS``)."""
 
 _SOURCE: Final = "source"
-"""The field of ``model-versions/create`` where they stand."""
+"""The field of ``model-versions/create`` with these values."""
 
 _UNSAFE: Final = re.compile(r"[#?;%\\\x00-\x1f\x7f-\x9f]|^\s|\s$")
 _SEGMENT_ENDS: Final = ("/", ":")
 
 
 def is_allowed(location: str, prefixes: Sequence[str]) -> bool:
-    """Whether a location begins with one of ``prefixes`` and can be read in one way only.
+    """Whether a location starts with one of ``prefixes`` and is unambiguous.
 
-    Letters count as they are: a scheme in capitals is another one.  What follows a prefix is a
-    path: it names no host and has no dot segment.
+    The comparison is case-sensitive, including the scheme.  The rest after a prefix is a path: it
+    names no host and has no dot segment.
     """
     if _UNSAFE.search(location):
         return False
@@ -29,12 +29,12 @@ def is_allowed(location: str, prefixes: Sequence[str]) -> bool:
 
 
 def is_of_prompt(field: str, value: str) -> bool:
-    """Whether what stands in a field of a body is no location but says that a prompt has none."""
+    """Whether the value of a field marks a prompt, which has no location."""
     return field == _SOURCE and value in PROMPT_SOURCES
 
 
 def may_be_of_trace(location: str, trace_id: str, prefixes: Sequence[str]) -> bool:
-    """Whether a location can be the one that MLflow made for a trace itself.
+    """Whether a location can be the one that MLflow itself created for a trace.
 
     MLflow's own ends with the trace's folder (``SqlAlchemyStore._get_trace_artifact_location_tag``,
     ``FileStore._get_traces_artifact_dir``); whether it begins with the folder of the trace's

@@ -1,4 +1,4 @@
-"""The texts of a parsed body, each with the place it stands in."""
+"""The strings of a parsed body, each with its path."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple
 from headgate.contract.body import snake_case
 
 _MAX_NESTED: Final = 4
-"""How often JSON within JSON within a text is followed."""
+"""How many levels of JSON within a string are read."""
 
 
 class Text(NamedTuple):
-    """A text of a body; ``place``: the names that lead to it, in one spelling, ``.`` between."""
+    """A string of a body; ``place``: its path, as snake-case names separated by ``.``."""
 
     place: str
     value: str
@@ -25,7 +25,7 @@ class Text(NamedTuple):
 
 
 def texts(message: Mapping[str, Any]) -> Iterator[Text]:
-    """Every text of a body, at whatever depth, and of JSON that is written within a text."""
+    """All strings of a body, at any depth, including those of JSON within a string."""
     return _texts("", message, 0)
 
 
@@ -44,7 +44,7 @@ def _texts(place: str, value: Any, nested: int) -> Iterator[Text]:
 
 
 def _parsed(text: str) -> Any:
-    """What MLflow would read there; ``None`` if it is no JSON."""
+    """What MLflow would parse there; ``None`` if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

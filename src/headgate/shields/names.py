@@ -1,16 +1,16 @@
-"""Names that would be taken for another one after decoding, or shown as another one."""
+"""Names that equal another name after decoding, or look like another name."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-# CVE-2024-3099: some stores and pages of MLflow decode the names of registered models.  It never
-# decodes those of experiments.
+# CVE-2024-3099: some stores and pages of MLflow decode the names of registered models, but never
+# those of experiments.
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Embeddings, overrides and isolates (Unicode Standard Annex 9, section 2).  The marks U+061C,
-# U+200E and U+200F turn nothing and belong into text of both directions.
+# U+200E and U+200F override nothing, and belong in text of both directions.
 _TURNING: Final = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 # Zero-width and filling characters, invisible operators, deprecated format characters and tags.
 # The joiners U+200C and U+200D have a meaning between letters of some scripts and in emoji.
@@ -22,11 +22,11 @@ _UNSEEN: Final = re.compile(
 
 
 def trouble(name: str, *, model: bool) -> str:
-    """What a new name holds that it must not, to follow "the name holds"; empty if nothing.
+    """What a new name contains that it must not, to follow "the name contains"; empty if nothing.
 
     Args:
         name: of an experiment or of a registered model.
-        model: it is the name of a registered model.
+        model: whether it is the name of a registered model.
     """
     if model and _ESCAPE.search(name):
         return "a percent-escape"

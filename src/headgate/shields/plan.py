@@ -1,4 +1,4 @@
-"""Which shields concern an operation, and what of its requests they look at."""
+"""Which shields apply to an operation, and which parts of its requests they check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMING: Final = {
     "registered-models/create": "name",
     "registered-models/rename": "new_name",
 }
-"""The field in which an operation gives something a name."""
+"""The field with the new name, by operation."""
 _TAGGING: Final = frozenset({"traces/set-tag", "traces/start", "traces/start-v2", "traces/end-v2"})
 _GRAPHQL: Final = "graphql"
 _PROXY: Final = frozenset({"gateway/deployments-proxy", "gateway/deployments-proxy-read"})
@@ -39,29 +39,29 @@ _ARTIFACTS: Final = frozenset(
         "artifacts/get-of-logged-model",
     }
 )
-"""The operations that answer with the bytes of an artifact."""
+"""The operations whose response is an artifact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is looked at; most operations have an empty one.
+    """The parts of a request that shields check; empty for most operations.
 
     Attributes:
-        off: nobody may do this.
-        path_parameters: the parameters of the path that hold a path.
-        query_paths: the parameters of the query that hold a path.
-        query_identifiers: those that hold an id.
-        query_urls: those that hold an address to call.
-        query_proxied: the query holds the path of a request that the server makes.
-        body_paths: the places in the body that hold a path.
-        body_files: those that hold the path of a file on the client's machine.
-        body_locations: those that hold a location.
-        body_name: the one that gives a name, or empty.
-        names_model: it is the name of a registered model.
-        body_urls: addresses to call may stand anywhere in the body.
+        off: the operation is refused for every key.
+        path_parameters: the parameters of the path that contain a path.
+        query_paths: the parameters of the query that contain a path.
+        query_identifiers: those that contain an id.
+        query_urls: those that contain an address to call.
+        query_proxied: the query contains the path of a request that the server makes.
+        body_paths: the fields of the body that contain a path.
+        body_files: those that contain the path of a file on the client's machine.
+        body_locations: those that contain a location.
+        body_name: the field with a new name, or empty.
+        names_model: the new name is that of a registered model.
+        body_urls: any field of the body may contain an address to call.
         body_tags: the body sets tags of a trace.
         body_query: the body is a GraphQL query.
-        body_scorers: the body holds serialized scorers.
+        body_scorers: the body contains serialized scorers.
         export: the body is an OTLP message, whose attributes become tags of traces.
         artifact: the response is an artifact.
     """
@@ -86,12 +86,12 @@ class Plan:
 
     @property
     def of_query(self) -> bool:
-        """Whether the query is looked at."""
+        """Whether shields check the query."""
         return bool(self.query_paths or self.query_identifiers or self.query_urls)
 
     @property
     def of_body(self) -> bool:
-        """Whether the body is looked at, so that it has to be collected."""
+        """Whether shields check the body, so that the gate has to buffer it."""
         return bool(
             self.body_paths
             or self.body_files
@@ -105,7 +105,7 @@ class Plan:
 
 
 def plan_of(operation: Operation, rules: AbstractSet[ShieldRule]) -> Plan:
-    """What ``rules``, those that are switched on, look at."""
+    """What ``rules``, the shields that are on, check."""
     name = operation.name
     traversal = ShieldRule.TRAVERSAL in rules
     stored = ShieldRule.STORED_LOCATION in rules

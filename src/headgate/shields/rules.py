@@ -1,4 +1,4 @@
-"""What each shield blocks and what it says; the shields themselves are in the modules beside."""
+"""What each shield blocks, and its message; the other modules implement them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Rule:
 
     Attributes:
         blocks: the class of vulnerability, for the documentation.
-        looks_at: the requests it concerns.
-        reason: of its refusals; none where it changes responses and refuses nothing.
-        sentence: what a person is told; ``{field}`` is where the trouble stands.
-        cure: what to do about it.
-        settings: what of the configuration changes what passes, but for ``shields.disabled``.
+        looks_at: the requests that it checks.
+        reason: of its refusals; ``None`` for a shield that changes responses and refuses nothing.
+        sentence: the message of a refusal; ``{field}`` is the name of the field.
+        cure: what the client or the operator can do.
+        settings: the settings that change what it allows, except ``shields.disabled``.
     """
 
     blocks: str
@@ -41,42 +41,41 @@ _OF_VALUES: Final = frozenset(
         ShieldRule.PRIVATE_TARGET,
     }
 )
-"""The shields that refuse the value of a parameter; MLflow's word for that is ``INVALID``."""
+"""The shields that refuse the value of a parameter; MLflow's error code is ``INVALID``."""
 
 RULES: Final[Mapping[ShieldRule, Rule]] = {
     ShieldRule.TRAVERSAL: Rule(
-        "Reading, writing or deleting files outside the artifact store by a path that climbs out.",
-        "Paths of artifacts in the path, the query and the body, the name of a file that is "
-        "uploaded in parts, run and experiment ids in the query, the target of the deployments "
-        "proxy.",
+        "Reading, writing or deleting files outside the artifact store by path traversal.",
+        "Artifact paths in the path, the query and the body, the file name of a multipart upload, "
+        "run and experiment ids in the query, the target of the deployments proxy.",
         Reason.REQUEST_AMBIGUOUS,
-        "{field} is no plain path below its folder, however often it is decoded",
-        "Give it without '..', NUL, drive letter, scheme, or a slash in front or under a further "
-        "encoding.",
+        "{field} is not a plain path below its folder, or becomes another one when decoded",
+        "Write it without '..', NUL, drive letter, scheme, leading slash, and without encoding a "
+        "slash twice.",
     ),
     ShieldRule.STORED_LOCATION: Rule(
         "Reading and writing files, and running code, through a location that MLflow stores and "
-        "follows later.",
-        "`artifact_location`, `source` and the roots of workspaces, whatever tags a request "
-        "carries; the tags in which MLflow keeps where the data of a trace lie, in requests that "
-        "begin, end or tag one, and as attributes in trace exports.",
+        "opens later.",
+        "`artifact_location`, `source` and the roots of workspaces, whatever tags the request has; "
+        "the tags with the location of a trace's data, in requests that start, end or tag a trace, "
+        "and as attributes in trace exports.",
         Reason.FORBIDDEN,
-        "{field} is not a location that artifacts may lie at here: it must begin with {allowed}, "
-        "without any of # ? ; % \\ or '..'",
-        "Leave it out for the default, or ask the administrator to add its prefix to "
+        "{field} is not an allowed location of artifacts: it must start with {allowed}, without "
+        "any of # ? ; % \\ or '..'",
+        "Omit it to use the default, or ask the administrator to add its prefix to "
         "shields.locations.",
         ("shields.locations",),
     ),
     ShieldRule.ESCAPED_NAME: Rule(
-        "Two names that are one after decoding, so that the one is taken for the other.",
-        "New names of experiments and registered models; percent-escapes in those of models alone.",
+        "Two names that are equal after decoding, so that one is mistaken for the other.",
+        "New names of experiments and registered models; percent-escapes only in those of models.",
         Reason.REQUEST_AMBIGUOUS,
-        "{field} holds {excess}",
+        "{field} contains {excess}",
         "Choose a name without it.",
     ),
     ShieldRule.PRIVATE_TARGET: Rule(
         "Making the server send requests into its own network (SSRF).",
-        "Addresses in the bodies that set up webhooks, secrets, model definitions and endpoints of "
+        "Addresses in bodies that configure webhooks, secrets, model definitions and endpoints of "
         "the AI gateway.",
         Reason.FORBIDDEN,
         "{field} names an address within the server's own network",
@@ -84,11 +83,11 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
         ("shields.targets",),
     ),
     ShieldRule.SCORER: Rule(
-        "Running code of a module that a scorer names, and making the server send requests "
-        "anywhere by a scorer's arguments (SSRF).",
-        "`serialized_scorer` where scorers are registered, invoked, used for an evaluation and "
-        "handed to a job: the module, by its exact name, and the arguments that choose a "
-        "destination, at any depth.",
+        "Running code of a module that a scorer names, and making the server send requests to any "
+        "address in a scorer's arguments (SSRF).",
+        "`serialized_scorer` in requests that register, invoke or evaluate scorers or submit them "
+        "to a job: the exact name of the module, and arguments that set a destination, at any "
+        "depth.",
         Reason.FORBIDDEN,
         "{field} {excess}",
         "Register scorers with MLflow's own client, and set the model's address on the server, as "
@@ -96,14 +95,14 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
         ("shields.targets",),
     ),
     ShieldRule.GRAPHQL_BOUNDS: Rule(
-        "Keeping the server busy with one query (denial of service).",
+        "Overloading the server with one query (denial of service).",
         "GraphQL queries.",
         Reason.FORBIDDEN,
         "the GraphQL query {excess}",
-        "Ask for less at a time.",
+        "Request less in one query.",
     ),
     ShieldRule.ARTIFACT_RESPONSE: Rule(
-        "Scripts in artifacts that run as a page of MLflow's (stored XSS).",
+        "Scripts in artifacts that run as a page of MLflow (stored XSS).",
         "Answers that carry an artifact: `X-Content-Type-Options`, `Content-Security-Policy` and "
         "`Content-Disposition` are added where MLflow has not set them.",
         None,
@@ -112,7 +111,7 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
     ),
     ShieldRule.ASSISTANT: Rule(
         "Running programs on the server's machine through MLflow's assistant.",
-        "Every route of the assistant, even for administrators.",
+        "Every route of the assistant, including for administrators.",
         Reason.FORBIDDEN,
         "MLflow's assistant, which runs tools on the server's own machine, is switched off here",
         "The administrator can switch it on with shields.assistant.",
@@ -123,10 +122,10 @@ RULES: Final[Mapping[ShieldRule, Rule]] = {
 
 
 def refusal(rule: ShieldRule, **facts: str) -> Refusal:
-    """What ``rule`` answers; ``facts`` fill the gaps of its sentence and hold nothing of a body.
+    """The refusal of ``rule``; ``facts`` fill in its sentence and contain nothing of a body.
 
     Raises:
-        ValueError: for a rule that refuses nothing.
+        ValueError: the rule refuses nothing.
     """
     about = RULES[rule]
     if about.reason is None:
@@ -141,24 +140,23 @@ def refusal(rule: ShieldRule, **facts: str) -> Refusal:
 
 
 def misplaced_trace(what: str) -> Refusal:
-    """What the shield ``stored-location`` says of ``what`` that leads a trace elsewhere."""
+    """The refusal of ``stored-location`` for ``what`` if it moves the data of a trace."""
     rule = ShieldRule.STORED_LOCATION
     return Refusal(
         Reason.FORBIDDEN,
-        f"Headgate refused the request (shield {rule}): {what} says where the data of a trace lie, "
-        "and not that they lie where MLflow itself has put them. Leave it out: MLflow sets it "
-        "itself.",
+        f"Headgate refused the request (shield {rule}): {what} sets a location of a trace's data "
+        "that is not the one MLflow itself created. Omit it: MLflow sets it itself.",
         detail=f"shield {rule}",
     )
 
 
 def no_address(field: str) -> Refusal:
-    """What the shield ``private-target`` says of a text that is no address: the client's slip."""
+    """The refusal of ``private-target`` for a value that is not an address."""
     rule = ShieldRule.PRIVATE_TARGET
     return Refusal(
         Reason.REQUEST_AMBIGUOUS,
-        f"Headgate refused the request (shield {rule}): {field} is blank, or no URL whose host can "
-        "be told. Give a URL such as https://hooks.example.com/path.",
+        f"Headgate refused the request (shield {rule}): {field} is blank, or not a URL with a "
+        "host. Use a URL such as https://hooks.example.com/path.",
         detail=f"shield {rule}",
         error_code="INVALID_PARAMETER_VALUE",
     )

@@ -1,9 +1,9 @@
-"""Serialized scorers, which MLflow's server makes objects of and runs.
+"""Serialized scorers, which MLflow's server deserializes and runs.
 
-MLflow imports the module that ``third_party_scorer_data`` names, and hands its ``kwargs`` to a
-client of language models unchanged.  Up to 3.16.1 the module was matched by its beginning, so that
-a file placed below one of these packages was run (CVE-2026-116692), and the arguments could send
-the server's requests anywhere (CVE-2026-115886).
+MLflow imports the module that ``third_party_scorer_data`` names, and passes its ``kwargs`` to a
+client of language models unchanged.  Up to 3.16.1 it matched only a prefix of the module name, so
+that it ran a file placed below one of these packages (CVE-2026-116692), and the arguments could
+send the server's requests anywhere (CVE-2026-115886).
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _THIRD_PARTY: Final = "third_party_scorer_data"
 
 
 def serialized(message: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What stands for a serialized scorer in a body, with the name of its field.
+    """The serialized scorers in a body, each with the name of its field.
 
-    Jobs have it among their parameters, at some depth (``_iter_serialized_scorers``).
+    Jobs have them in their parameters, nested (``_iter_serialized_scorers``).
     """
     for holder in _objects(message):
         for name, value in holder.items():
@@ -57,11 +57,11 @@ def serialized(message: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def trouble(serialized: str, allowed: Sequence[str] = ()) -> str:
-    """What speaks against a serialized scorer, as words for "it …"; empty if nothing does.
+    """The problem of a serialized scorer, to follow "it"; empty if there is none.
 
     Args:
         serialized: JSON as MLflow reads it, with ``json.loads``.
-        allowed: hosts and networks that may be named although they are private.
+        allowed: private hosts and networks that are allowed.
     """
     try:
         parsed = json.loads(serialized)
@@ -82,22 +82,22 @@ def trouble(serialized: str, allowed: Sequence[str] = ()) -> str:
 def _of_third_party(data: Any) -> str:
     """``Scorer.model_validate`` and ``_validate_third_party_scorer_data`` of MLflow 3.17.2."""
     if not isinstance(data, dict):
-        return "" if data is None else f"has a {_THIRD_PARTY} that is no object"
+        return "" if data is None else f"has a {_THIRD_PARTY} that is not an object"
     module, metric, kwargs = data.get("module"), data.get("metric_name"), data.get("kwargs")
     if not isinstance(module, str) or module not in MODULES:
-        return "names a module that is none of MLflow's own scorers"
+        return "names a module that is not one of MLflow's own scorers"
     if not isinstance(metric, str) or not metric.isidentifier():
-        return "has a metric_name that is no plain identifier"
+        return "has a metric_name that is not a plain identifier"
     if kwargs is not None and not isinstance(kwargs, dict):
-        return "has kwargs that are no object"
+        return "has kwargs that are not an object"
     if kwargs and "metric_name" in kwargs:
-        return "has a metric_name among its kwargs"
+        return "has a metric_name in its kwargs"
     named = sorted(_destinations(kwargs))
-    return f"chooses where requests are sent ({', '.join(named)})" if named else ""
+    return f"sets the destination of requests ({', '.join(named)})" if named else ""
 
 
 def _destinations(value: Any) -> set[str]:
-    """The names in it that choose a destination: of objects, and of lists of pairs."""
+    """The names in it that set a destination: in objects, and in lists of pairs."""
     found: set[str] = set()
     waiting = [value]
     while waiting:
@@ -113,7 +113,7 @@ def _destinations(value: Any) -> set[str]:
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in it, at any depth."""
+    """All objects in it, at any depth."""
     waiting = [value]
     while waiting:
         each = waiting.pop()

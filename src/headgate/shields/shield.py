@@ -1,4 +1,4 @@
-"""What the shields that are switched on say about a request."""
+"""Applies the shields that are on to a request."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from headgate.shields import (
     names,
     scorers,
     targets,
-    trace_places,
+    trace_locations,
     traversal,
 )
 from headgate.shields.exports import ExportScan
 from headgate.shields.messages import Text, texts
 from headgate.shields.plan import PROXY_PATH, Plan, plan_of, sets_trace_tags
 from headgate.shields.rules import misplaced_trace, no_address, refusal
-from headgate.shields.trace_places import TAG, TracePlace
+from headgate.shields.trace_locations import TAG, TraceLocation
 from headgate.wire.errors import ProtocolError
 
 ARTIFACT_LINES: Final[tuple[bytes, ...]] = (
@@ -35,7 +35,7 @@ ARTIFACT_LINES: Final[tuple[bytes, ...]] = (
     b"Content-Security-Policy: sandbox; default-src 'none'\r\n",
     b"Content-Disposition: attachment\r\n",
 )
-"""MLflow's page fetches artifacts by script, or as images, which none of them hinders."""
+"""MLflow's UI fetches artifacts by script, or as images; these fields do not affect that."""
 
 # mlflow.server.handlers._validate_gateway_path, which older servers lack.
 _PROXIED: Final = re.compile(r"api/2\.0/endpoints|gateway/[A-Za-z0-9_.\-]+/invocations")
@@ -44,10 +44,10 @@ _ASSISTANT_OFF: Final = {
     "assistant/get-config": b'{"providers":{},"projects":{},"remote_access_allowed":false}',
     "assistant/providers": b'{"providers":[],"resolved":null,"gateway_vendor_options":{}}',
 }
-"""What an MLflow says that has no assistant to offer (mlflow/server/assistant/api.py, 3.17.2)."""
+"""The responses of an MLflow without an assistant (mlflow/server/assistant/api.py, 3.17.2)."""
 
-# A query in which every id is one, and every path plainly leads downwards: nearly all of them.
-# Each parameter is read one way only: two readings of each would be 2**n of n of them.
+# A query whose ids are valid and whose paths have no dot segments: nearly all of them.  Each
+# parameter can match in only one way: two ways would make 2**n combinations of n parameters.
 _PLAIN_QUERY: Final = re.compile(
     rb"\?(?>(?:[a-z_]+=[A-Za-z0-9_\-]*"
     rb"|(?:[a-z_]+_)?path=[A-Za-z0-9_\-]+(?:(?:/|%2F|\.|\+|%20)[A-Za-z0-9_\-]+)*)(?:&|$))*+"
@@ -55,10 +55,10 @@ _PLAIN_QUERY: Final = re.compile(
 
 
 class Shield:
-    """Applies the shields as the configuration has them.
+    """Applies the shields of the configuration.
 
     Args:
-        settings: which are switched on, and what they let pass.
+        settings: which shields are on, and what they allow.
     """
 
     def __init__(self, settings: Shields) -> None:
@@ -78,10 +78,10 @@ class Shield:
         self._plans: dict[int, tuple[Operation, Plan]] = {}
 
     def for_narrowed_keys(self) -> Shield:
-        """The same with the shield against traversal, if that is switched off.
+        """The same, with the shield against path traversal on.
 
-        What a path within an object leads to must be in that object, or else a key that may read
-        the one could read any other.
+        A path within an object must stay within the object; otherwise a key that may read one
+        object could read any other.
         """
         if ShieldRule.TRAVERSAL in self._rules:
             return self
@@ -89,15 +89,15 @@ class Shield:
         return Shield(self.settings.model_copy(update={"disabled": tuple(others)}))
 
     def needs_body(self, operation: Operation) -> bool:
-        """Whether ``check_body`` has to be asked; such bodies are small and seldom."""
+        """Whether ``check_body`` has to be called; such bodies are small and rare."""
         return self._plan(operation).of_body
 
     def needs_query(self, operation: Operation) -> bool:
-        """Whether ``check_query`` looks at a query."""
+        """Whether ``check_query`` checks the query."""
         return self._plan(operation).of_query
 
     def reads_texts(self, operation: Operation) -> bool:
-        """Whether ``check_body`` looks at each text of a body, which takes longer than others."""
+        """Whether ``check_body`` checks each string of a body, which takes longer."""
         plan = self._plan(operation)
         return plan.of_body and not plan.body_tags
 
@@ -106,15 +106,14 @@ class Shield:
         return ARTIFACT_LINES if self._plan(operation).artifact else ()
 
     def own_response(self, operation: Operation) -> bytes | None:
-        """The JSON document that stands for MLflow's response, where there is one.
+        """The JSON that the gate returns instead of MLflow's response, if any.
 
-        MLflow's page asks for these when it opens, whoever looks at it; a refusal would show among
-        its errors.
+        MLflow's UI requests these whenever it opens, and would show a refusal as an error.
         """
         return _ASSISTANT_OFF.get(operation.name) if self._plan(operation).off else None
 
     def check_path(self, operation: Operation, path: bytes) -> Refusal | None:
-        """What speaks against a canonical path, in which dot segments are refused already."""
+        """The refusal of a canonical path, which has no dot segments."""
         plan = self._plan(operation)
         if plan.off:
             return refusal(ShieldRule.ASSISTANT)
@@ -126,7 +125,7 @@ class Shield:
         return None
 
     def check_query(self, operation: Operation, query: bytes) -> Refusal | None:
-        """What speaks against a query, which is the client's own, with its ``?``, or empty."""
+        """The refusal of a query, which is the client's own, with its ``?``, or empty."""
         plan = self._plan(operation)
         if not query or not plan.of_query:
             return None
@@ -135,7 +134,7 @@ class Shield:
             return None
         try:
             return self._check_parameters(plan, query)
-        except ProtocolError:  # it can be read in two ways
+        except ProtocolError:  # it is ambiguous
             return refusal(ShieldRule.TRAVERSAL, field="the query")
 
     def _check_parameters(self, plan: Plan, query: bytes) -> Refusal | None:
@@ -151,7 +150,7 @@ class Shield:
         return None
 
     def check_body(self, operation: Operation, message: Mapping[str, Any]) -> Refusal | None:
-        """What speaks against a parsed body."""
+        """The refusal of a parsed body."""
         plan = self._plan(operation)
         if not plan.of_body:
             return None
@@ -162,7 +161,7 @@ class Shield:
         if plan.body_scorers:
             return self._check_scorers(message)
         if plan.body_tags:
-            return None  # see ``trace_places``
+            return None  # see ``trace_locations``
         for text in texts(message):
             found = self._check_text(plan, text)
             if found is not None:
@@ -171,7 +170,7 @@ class Shield:
 
     def _check_scorers(self, message: Mapping[str, Any]) -> Refusal | None:
         for field, value in scorers.serialized(message):
-            found = "" if value is None else "is no text"
+            found = "" if value is None else "is not a string"
             if isinstance(value, str):
                 found = scorers.trouble(value, self._targets)
             if found:
@@ -181,12 +180,12 @@ class Shield:
     def scan(
         self, operation: Operation, known: Mapping[bytes, bytes], limit: int
     ) -> ExportScan | None:
-        """What looks at a body while it passes, for keys that are not narrowed.
+        """The scan of a streamed body, for keys that are not narrowed.
 
         Args:
             operation: what the request asks for.
             known: the fields of its head, by lower-case name.
-            limit: most bytes that the body may come to; 0: none in particular.
+            limit: maximum bytes of the body; 0: no limit.
 
         Raises:
             ProtocolError: MLflow takes no such body.
@@ -195,7 +194,7 @@ class Shield:
             return None
         return ExportScan(known, limit, Export(wants_values=False))
 
-    def trace_places(
+    def trace_locations(
         self,
         operation: Operation,
         path: bytes,
@@ -203,20 +202,20 @@ class Shield:
         read: Mapping[str, Any],
         *,
         always: bool,
-    ) -> list[TracePlace] | Refusal:
-        """The places that a body claims for the data of a trace, for MLflow to confirm.
+    ) -> list[TraceLocation] | Refusal:
+        """The locations that a body sets for the data of a trace, for MLflow to confirm.
 
         Args:
             operation: what the request asks for.
             path: its canonical path.
             message: the parsed body.
             read: what MLflow reads of it.
-            always: look even if the shield is switched off, as for keys that are narrowed to
-                experiments: a trace of one of these may not lead to the data of another.
+            always: check even if the shield is off, for keys that are narrowed to experiments: a
+                trace of one experiment must not lead to the data of another.
         """
         if not (self._plan(operation).body_tags or (always and sets_trace_tags(operation))):
             return []
-        found = trace_places.claimed(operation, path, message, read, self._locations)
+        found = trace_locations.claimed(operation, path, message, read, self._locations)
         return misplaced_trace(TAG) if found is None else found
 
     def _check_text(self, plan: Plan, text: Text) -> Refusal | None:
@@ -242,7 +241,7 @@ class Shield:
         return None
 
     def _about_target(self, place: str, value: str) -> Refusal:
-        """What is said of an address that the server may not call, or that is none."""
+        """The refusal of an address that the server may not call, or of an invalid one."""
         if not targets.host_of(value):
             return no_address(place)
         return refusal(ShieldRule.PRIVATE_TARGET, field=place)
@@ -263,11 +262,11 @@ class Shield:
 
 
 def _is_elsewhere(name: str, value: str) -> bool:
-    """Whether the deployments proxy is to call anything but what it is there for."""
+    """Whether the deployments proxy would call something other than a deployment."""
     return name == PROXY_PATH and _PROXIED.fullmatch(value.strip("/")) is None
 
 
 def _parameters(query: bytes) -> Iterator[tuple[str, str]]:
-    """Each parameter of a query in one spelling of its name, with its value, decoded once."""
+    """The parameters of a query: the names in snake case, the values decoded once."""
     for name, value in parameters(query):
         yield snake_case(name.removesuffix("[]")), value

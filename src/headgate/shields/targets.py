@@ -1,6 +1,6 @@
-"""Addresses that the server is told to call: not those of its own network.
+"""Addresses that a request makes the server call; private ones are refused.
 
-Only what can be read off the text itself is judged (``headgate.net``).
+Only the text of the address is checked, without resolving names (``headgate.net``).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _BY_ITSELF_ONLY: Final = frozenset({Purpose.METADATA, Purpose.LINK_LOCAL})
 
 
 def is_address_text(name: str, value: str) -> bool:
-    """Whether a text is an address to call, by the name of its field or by its own looks."""
+    """Whether a text is an address to call, by the name of its field or by its form."""
     return bool(value) and (_ADDRESS_NAME.search(name) or _URL.match(value)) is not None
 
 
 def is_private(target: str, allowed: Sequence[str] = ()) -> bool:
-    """Whether a URL, or a host with or without a port, leads into a network of one's own.
+    """Whether a URL, or a host with or without a port, is an address of a private network.
 
-    What two programs could take for two hosts counts as private too.
+    A text that two programs could read as two hosts counts as private.
 
     Args:
-        target: as it stands in a body.
-        allowed: hosts and networks that may be named nevertheless, as in the configuration; a
-            network does not cover the metadata service of a cloud, which has to be named alone.
+        target: the text in the body.
+        allowed: private hosts and networks that are allowed, as in the configuration; a network
+            does not include a cloud metadata service, which has to be listed by its address.
     """
     host = host_of(target)
     if not host:
@@ -45,7 +45,7 @@ def is_private(target: str, allowed: Sequence[str] = ()) -> bool:
 
 
 def host_of(target: str) -> str:
-    """The host, as whoever connects to it will read it; empty if that cannot be told.
+    """The host as a program that connects to it reads it; empty if the text has none.
 
     >>> host_of("http://LOCALHOST.:80/x")
     'localhost'
@@ -55,7 +55,7 @@ def host_of(target: str) -> str:
         return ""
     try:
         parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port  # either raises ValueError for what cannot be read
+        host, _ = parts.hostname, parts.port  # either raises ValueError if it is invalid
     except ValueError:
         return ""
     # Some programs decode escapes in a host (requests.utils.requote_uri), and some do not.
@@ -71,7 +71,7 @@ def _is_in(address: Address, allowed: Sequence[str]) -> bool:
         try:
             network = ipaddress.ip_network(each)
         except ValueError:
-            continue  # a name
+            continue  # a host name
         if alone and network.num_addresses > 1:
             continue
         if address.version == network.version and address in network:

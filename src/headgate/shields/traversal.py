@@ -1,4 +1,4 @@
-"""Paths that lead out of the folder they belong in, and what should be ids and could be paths."""
+"""Paths that lead out of their folder, and ids that could be paths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][\w\-]{0,255}", re.ASCII)
 
 
 def is_unsafe_path(path: str) -> bool:
-    """Whether a path leads, or could lead, out of its folder, however often it is decoded.
+    """Whether a path leads out of its folder, as it is or after further decoding.
 
     Args:
         path: relative to that folder; empty for the folder itself.
@@ -21,12 +21,12 @@ def is_unsafe_path(path: str) -> bool:
 
 
 def is_unsafe_file(path: str) -> bool:
-    """Whether the last segment of a path on a client's machine is no name of a file.
+    """Whether the last segment of a path on a client's machine is not a file name.
 
     MLflow gives an uploaded object the name ``os.path.basename(path)`` below the folder in the
     URL (``create_multipart_upload`` of mlflow/store/artifact/*_artifact_repo.py, 2.9.2 to 3.17.2).
-    A client on Windows sends backslashes, which a server on POSIX takes for part of the name and
-    some stores for slashes.
+    A client on Windows sends backslashes, which a server on POSIX treats as part of the name and
+    some stores treat as slashes.
     """
     name = path.rpartition("/")[2]
     pieces = name.split("\\")
@@ -34,5 +34,5 @@ def is_unsafe_file(path: str) -> bool:
 
 
 def is_unsafe_identifier(identifier: str) -> bool:
-    """Whether what should be an id is not one, so that it could be part of a path."""
+    """Whether an id has characters that could make it part of a path."""
     return bool(identifier) and _IDENTIFIER.fullmatch(identifier) is None

@@ -158,7 +158,7 @@ def test_an_operators_bucket_is_a_location() -> None:
     assert of_body(route, {"artifact_location": "s3://bucket/1"}, shield) == ""
     refused = shield.check_body(operation(route), {"artifact_location": "mlflow-artifacts:/1"})
     assert refused is not None
-    assert "must begin with s3://bucket/, " in refused.message
+    assert "must start with s3://bucket/, " in refused.message
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_what_is_no_address_is_the_clients_slip(url: str) -> None:
     refused = shield.check_body(hooks, {"name": "x", "url": url})
     assert refused is not None
     assert (refused.code, refused.error_code) == (400, "INVALID_PARAMETER_VALUE")
-    assert "url is blank, or no URL" in refused.message
+    assert "url is blank, or not a URL" in refused.message
     assert shield.check_body(hooks, {"name": "x", "url": ""}) is None  # MLflow says it
 
 
@@ -359,7 +359,7 @@ def test_the_bounds_of_graphql_are_settings() -> None:
     for settings, said in (
         (Shields(graphql_depth=2), "nested more than 2 deep"),
         (Shields(graphql_aliases=1), "more than 1 aliases"),
-        (Shields(graphql_root_fields=2), "more than 2 things"),
+        (Shields(graphql_root_fields=2), "more than 2 root fields"),
         (Shields(graphql_selections=4), "more than 4 fields"),
     ):
         refused = Shield(settings).check_body(graphql, query)

@@ -132,7 +132,7 @@ def test_every_spelling_of_an_address_is_that_address(
 
 @given(st.text())
 def test_any_text_can_be_judged(text: str) -> None:
-    """No text makes it fail, and what has no host that can be told is private."""
+    """No text makes it fail, and a text without a recognisable host is private."""
     if not host_of(text):
         assert is_private(text)
     else:

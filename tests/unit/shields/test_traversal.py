@@ -121,7 +121,7 @@ def test_what_is_hidden_is_found_however_often_it_is_encoded(
 
 @given(st.text(), st.integers(0, 12))
 def test_no_decoding_of_what_passes_leads_out(text: str, times: int) -> None:
-    """Whoever decodes once, twice or until nothing changes finds a path below the folder."""
+    """Decoded once, twice or until nothing changes, it is a path below the folder."""
     path = encoded(text, times)
     if is_unsafe_path(path):
         return

@@ -1,7 +1,7 @@
-"""Where requests say that the data of a trace lie.
+"""Locations of a trace's data that requests set.
 
-Nobody has to say so, for MLflow makes the place itself.  Clients of MLflow 2 send it back as they
-got it, which is why a trace's own place passes.
+No client needs to set one, because MLflow creates the location itself.  Clients of MLflow 2 send it
+back unchanged, so a trace's own location is allowed.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from headgate.shields import locations
 TAG: Final = "a tag"
 _IN_PATH: Final = frozenset({"trace_id", "request_id"})
 _TRACKING_STORE: Final = "TRACKING_STORE"
-"""The value of ``mlflow.trace.spansLocation`` that leads nowhere but into MLflow's database."""
+"""The value of ``mlflow.trace.spansLocation`` for MLflow's own database."""
 
 
 @dataclass(frozen=True, slots=True)
-class TracePlace:
-    """The place that a request claims for a trace; MLflow is asked whether it is the trace's own.
+class TraceLocation:
+    """The location that a request sets for a trace; the gate asks MLflow whether it is the same.
 
-    ``experiment_id``: of a trace that the request makes; empty for one that is there.
+    ``experiment_id``: of a trace that the request creates; empty for an existing one.
     """
 
     trace_id: str
@@ -39,15 +39,15 @@ def claimed(
     message: Mapping[str, Any],
     read: Mapping[str, Any],
     prefixes: Sequence[str],
-) -> list[TracePlace] | None:
-    """The places that a request claims; ``None`` if one of them is surely not the trace's own.
+) -> list[TraceLocation] | None:
+    """The locations that a request sets; ``None`` if one of them cannot be the trace's own.
 
     Args:
-        operation: what the request asks for.
+        operation: the operation of the request.
         path: its canonical path.
         message: the parsed body.
-        read: what MLflow reads of it, by the names of its fields.
-        prefixes: of the locations that are allowed.
+        read: the fields that MLflow reads of it, by name.
+        prefixes: of the allowed locations.
     """
     found = []
     for tag, value in location_tags(message):
@@ -56,12 +56,12 @@ def claimed(
         trace_id, experiment_id = _trace_of(operation, path, read)
         if tag != ARTIFACT_LOCATION or not locations.may_be_of_trace(value, trace_id, prefixes):
             return None
-        found.append(TracePlace(trace_id, experiment_id, value))
+        found.append(TraceLocation(trace_id, experiment_id, value))
     return found
 
 
 def _trace_of(operation: Operation, path: bytes, read: Mapping[str, Any]) -> tuple[str, str]:
-    """The trace that an operation is about, by its id, and the experiment of a new one."""
+    """The id of the operation's trace, and the experiment of a new trace."""
     for name, value in path_parameters(operation, path).items():
         if name in _IN_PATH:
             return value, ""
@@ -75,7 +75,7 @@ def _trace_of(operation: Operation, path: bytes, read: Mapping[str, Any]) -> tup
 
 
 def _at(message: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    """The message within a message, empty if there is none."""
+    """The nested message, empty if there is none."""
     for name in names:
         inner = message.get(name)
         message = inner if isinstance(inner, dict) else {}

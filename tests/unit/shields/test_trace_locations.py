@@ -13,7 +13,7 @@ from headgate.contract import classify, table
 from headgate.contract.trace_tags import LOCATION_TAGS, fold, location_tags
 from headgate.errors import Refusal
 from headgate.shields import Shield
-from headgate.shields.trace_places import TracePlace
+from headgate.shields.trace_locations import TraceLocation
 from headgate.wire.errors import ProtocolError
 
 SHIELD = Shield(Shields())
@@ -28,12 +28,12 @@ TAGS = f"PATCH /api/3.0/mlflow/traces/{TRACE}/tags"
 
 def places(
     route: str, message: dict[str, Any], *, shield: Shield = SHIELD, always: bool = False
-) -> list[TracePlace] | str:
+) -> list[TraceLocation] | str:
     method, _, path = route.partition(" ")
     operation = classify(method.encode(), path.encode())
     assert operation is not None
     read = table().reader(operation).body(message)
-    found = shield.trace_places(operation, path.encode(), message, read, always=always)
+    found = shield.trace_locations(operation, path.encode(), message, read, always=always)
     return found.detail if isinstance(found, Refusal) else found
 
 
@@ -83,9 +83,9 @@ def test_other_tags_pass(route: str) -> None:
 def test_a_trace_may_be_said_to_lie_in_its_own_place_which_mlflow_confirms() -> None:
     """Clients of MLflow 2 send the server's own value back when a trace ends."""
     of = requests("mlflow.artifactLocation", OWN)
-    assert places(START, of[START]) == [TracePlace(TRACE, "1", OWN)]
-    assert places(END, of[END]) == [TracePlace(TRACE, "", OWN)]
-    assert places(TAGS, of[TAGS]) == [TracePlace(TRACE, "", OWN)]
+    assert places(START, of[START]) == [TraceLocation(TRACE, "1", OWN)]
+    assert places(END, of[END]) == [TraceLocation(TRACE, "", OWN)]
+    assert places(TAGS, of[TAGS]) == [TraceLocation(TRACE, "", OWN)]
     assert places(START_2, of[START_2]) == "shield stored-location"  # it has no id yet
 
 
