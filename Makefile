@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test durations test-long test-clients check stats wheel bench chaos docs lock clean
+.PHONY: help run test durations test-long test-clients test-lowest test-pythons check stats wheel bench chaos docs lock clean
 
 # Tests start hundreds of Python processes, none of which is to compile the same sources again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,6 +36,16 @@ test-long: $(VENV)/.dev ## what takes minutes: the gate against MLflow's own cod
 
 test-clients: $(VENV)/.dev ## MLflow's own clients, 2.9.2 to 3.17.2, through the gate and without it: a table
 	@$(BIN)/python -m pytest -m clients -s $(ARGS)
+
+test-lowest: $(VENV)/.dev ## unit tests with the lowest versions of the dependencies that pyproject.toml allows
+	@$(UV) venv -q --allow-existing --python $(BIN)/python .venv-lowest
+	@$(UV) pip sync -q --python .venv-lowest/bin/python --require-hashes requirements/dev.lock requirements/tools.lock
+	@$(UV) pip install -q --python .venv-lowest/bin/python --require-hashes -r requirements/lowest.lock
+	@$(UV) pip install -q --python .venv-lowest/bin/python --no-deps --no-build-isolation -e .
+	@.venv-lowest/bin/python -m pytest $(or $(ARGS),-q tests/unit)
+
+test-pythons: $(VENV)/.dev ## unit tests on each Python from 3.11 to 3.14 that is here
+	@$(BIN)/python -m tools.pythons $(ARGS)
 
 check: $(VENV)/.dev ## formatting, lint, types, import contracts, generated pages, links
 	@$(BIN)/ruff format --check .
@@ -72,12 +82,13 @@ lock: $(VENV)/.tools ## resolve the pinned requirements again (versions and hash
 	@$(UV) pip compile -q $(COMPILE) requirements/tools.in -o requirements/tools.lock
 	@$(UV) pip compile -q $(COMPILE) --extra mlflow pyproject.toml -o requirements/run.lock
 	@$(UV) pip compile -q $(COMPILE) --extra mlflow --extra aws --group dev -c requirements/run.lock -c requirements/tools.lock pyproject.toml -o requirements/dev.lock
+	@$(UV) pip compile -q $(COMPILE) --resolution lowest-direct --extra aws pyproject.toml -o requirements/lowest.lock
 	@for each in requirements/mlflow/*.in; do \
 	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header $$each -o $${each%.in}.lock || exit 1; done
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-header
 
 clean: ## remove everything the verbs made, your headgate-data folder excepted
-	rm -rf $(VENV) .venv-bench .venv-mlflow .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-bench .venv-lowest .venv-mlflow .venv-pythons .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # --- the environment: made once, made again when a lock file changes -----------------------
