@@ -40,7 +40,7 @@ def request(data: bytes) -> str:
     fields = found.fields
     for later in (block, first_head(following)[0], block.replace(b"5", b"6")):
         assert meaning(later, found) == meaning(later, None)
-    fields.origin = origin_of(fields.known, "10.0.0.1", "http", TRUSTED)
+    fields.origin = origin_of(fields.values, "10.0.0.1", "http", TRUSTED)
     where = canonicalise(found.target, fields.host)
     length = 5 if found.method not in (b"GET", b"HEAD") else 0
     sent = request_head(

@@ -22,7 +22,7 @@ from headgate.decide.judgement import judge_objects
 from headgate.decide.pipeline import Pipeline
 from headgate.decide.resolver import ABSENT, UNRESOLVED, Names
 from headgate.model import AuthMethod, ObjectField, ObjectKind, Operation, Place, Principal
-from headgate.policy import Denied, NeedsObject, Role, Roles, decide
+from headgate.policy import Denied, NeedsObject, Role, Roles, evaluate
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.policies import terms
 from headgate.wire.errors import ProtocolError
@@ -145,7 +145,7 @@ class GateDecider:
         operation = decided.operation
         if operation is None or not told.reached:
             return ""
-        needs = decide(self.grants, operation, "main", None)
+        needs = evaluate(self.grants, operation, "main", None)
         if isinstance(needs, Denied):
             return f"denied after all: {needs.message}"
         if not isinstance(needs, NeedsObject):

@@ -15,7 +15,7 @@ from headgate.contract import Reader, lacks, table
 from headgate.contract.messages import Message, fold
 from headgate.contract.query import parameters
 from headgate.contract.table import Row
-from headgate.policy import NeedsObject, decide
+from headgate.policy import NeedsObject, evaluate
 from tests.oracle.asked import Asker
 from tests.oracle.gate_decider import GateDecider
 from tests.oracle.mlflow_reader import MlflowReader, Sent, running_reader
@@ -88,7 +88,7 @@ def rows(decider: GateDecider, version: str) -> Iterator[Row]:
         operation = row.operation
         if operation.path in OTHERS or lacks(operation, version):
             continue
-        if isinstance(decide(decider.grants, operation, "main", None), NeedsObject):
+        if isinstance(evaluate(decider.grants, operation, "main", None), NeedsObject):
             yield row
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from headgate.contract import table
 from headgate.model import Operation
-from headgate.policy import BUILT_IN, Allowed, Roles, decide, needed
+from headgate.policy import BUILT_IN, Allowed, Roles, evaluate, needed
 
 FILE = Path("tests/unit/policy/decisions.tsv")  # below the folder of the repository
 
@@ -37,7 +37,7 @@ def _may(role: str, operation: Operation) -> str:
     if operation.public:
         return "public"
     grants = Roles().grants_for("key", [role])
-    return "yes" if isinstance(decide(grants, operation, "default", None), Allowed) else "-"
+    return "yes" if isinstance(evaluate(grants, operation, "default", None), Allowed) else "-"
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ class _Builder:
         self._own, self._other = own, other
         self.is_get = row.method == "GET"
         self.message = self._filled(self._reader.message, 0)
-        mounts = row.operation.places or ("",)
+        mounts = row.operation.mounts or ("",)
         self._mounts = tuple(sorted(mounts, key=lambda each: "ajax" in each))
 
     def places(self) -> Iterator[tuple[ObjectKind, Place, Path]]:

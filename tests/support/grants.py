@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from headgate.contract import table
 from headgate.model import FAMILIES, Action, Grant, Grants, Narrowing, Operation
-from headgate.policy import Decision, Denied, NeedsObject, ResolvedObject, Role, Roles, decide
+from headgate.policy import Denied, NeedsObject, ResolvedObject, Role, Roles, Ruling, evaluate
 from headgate.policy.scopes import NARROWED_BY, OF_NO_UPSTREAM, OF_NO_WORKSPACE
 
 OPERATIONS = tuple({row.operation.name: row.operation for row in table().rows}.values())
@@ -22,9 +22,9 @@ def having(*texts: str, roles: tuple[str, ...] = ()) -> Grants:
     return Roles({"own": Role("", texts)}).grants_for("ci", ["own", *roles])
 
 
-def decided(grants: Grants, operation: str, workspace: str | None = None) -> Decision:
+def decided(grants: Grants, operation: str, workspace: str | None = None) -> Ruling:
     """What is decided on the operation of this name, on upstream ``default``."""
-    return decide(grants, BY_NAME[operation], "default", workspace)
+    return evaluate(grants, BY_NAME[operation], "default", workspace)
 
 
 def asked(grants: Grants, operation: str) -> NeedsObject:
@@ -45,7 +45,7 @@ def naming(needs: NeedsObject, **names: tuple[str, ...] | str | None) -> list[Re
     ]
 
 
-def message(decision: Decision) -> str:
+def message(decision: Ruling) -> str:
     """The sentence of a denial."""
     assert isinstance(decision, Denied)
     return decision.message

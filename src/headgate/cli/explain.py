@@ -26,8 +26,8 @@ from headgate.policy import (
     Denied,
     NeedsObject,
     Roles,
-    decide,
     describe,
+    evaluate,
     needed,
     rules,
     write_grant,
@@ -228,7 +228,7 @@ def _decided(grants: Grants, asked: Asked) -> tuple[list[tuple[str, str]], bool]
     given = rules(grants, asked.operation, asked.upstream, asked.workspace)
     lines = [("rule", f"{write_grant(each.grant)}, of role {each.role}") for each in given]
     lines = lines or [("rule", "none: what no grant allows is denied")]
-    match decide(grants, asked.operation, asked.upstream, asked.workspace):
+    match evaluate(grants, asked.operation, asked.upstream, asked.workspace):
         case Allowed():
             return [*lines, ("decision", "allowed")], False
         case Denied() as denied:

@@ -10,7 +10,7 @@ from headgate.cluster.member import State
 from headgate.cluster.merge import AnswerMerger
 from headgate.cluster.policy import ClusterPolicy
 from headgate.cluster.reports import Found, ProbeResult, Result
-from headgate.cluster.retry import RetryDecision, RetryPolicy, decide
+from headgate.cluster.retry import RetryDecision, RetryPolicy, decide_retry
 from headgate.cluster.snapshot import ClusterSnapshot, EndpointSnapshot, SourceSnapshot
 from headgate.cluster.unavailable import Unavailable, Why
 from headgate.cluster.wait_queue import WaitQueue
@@ -31,5 +31,5 @@ __all__ = [
     "Unavailable",
     "WaitQueue",
     "Why",
-    "decide",
+    "decide_retry",
 ]

@@ -326,7 +326,7 @@ class Cluster:
     # --- retries, and what is seen from outside ----------------------------------------------
 
     def may_retry(self) -> bool:
-        """Whether the budget allows one more retry; see ``retry.decide``."""
+        """Whether the budget allows one more retry; see ``retry.decide_retry``."""
         return self._retries.allows(self._in_flight)
 
     def retry_started(self) -> None:

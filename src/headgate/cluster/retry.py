@@ -46,7 +46,7 @@ class RetryDecision(enum.Enum):
         return self is RetryDecision.AGAIN
 
 
-def decide(
+def decide_retry(
     operation: Retry,
     *,
     sent: bool,

@@ -22,12 +22,12 @@ _LONGEST_NAME = 128
 _CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
-def read_json(body: bytes, known: Mapping[bytes, bytes]) -> dict[str, Any]:
+def read_json(body: bytes, header: Mapping[bytes, bytes]) -> dict[str, Any]:
     """Parse a body as MLflow will, or refuse it.
 
     Args:
         body: all of it; empty stands for an empty object, as it does for MLflow.
-        known: the request's fields by lower-case name.
+        header: the values of the request's header fields, by lower-case name.
 
     Raises:
         ProtocolError: when it is not JSON, not UTF-8, not an object, too deep, compressed, sent as
@@ -35,10 +35,10 @@ def read_json(body: bytes, known: Mapping[bytes, bytes]) -> dict[str, Any]:
     """
     if not body:
         return {}
-    content_type = known.get(b"content-type", b"")
+    content_type = header.get(b"content-type", b"")
     if _JSON_TYPE.fullmatch(content_type) is None:
         raise ProtocolError("the body must be sent as Content-Type: application/json")
-    coding = known.get(b"content-encoding", b"identity").lower()
+    coding = header.get(b"content-encoding", b"identity").lower()
     if coding != b"identity":
         raise ProtocolError("the body is compressed, and MLflow reads no compressed JSON")
     try:

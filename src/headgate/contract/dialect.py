@@ -67,7 +67,7 @@ def translate(
         return _refusal(
             f"this route ({operation.name}) needs {needed}; the server runs {dialect.version}"
         )
-    if not dialect.apis >= APIS and operation.places:
+    if not dialect.apis >= APIS and operation.mounts:
         spelled = _below_answered_api(operation, path, dialect.apis)
         if spelled is None:
             return _refusal(
@@ -83,12 +83,12 @@ def translate(
 
 def _mounted(method: bytes, operation: Operation, path: bytes) -> Mounted:
     asked = "GET" if method == b"HEAD" else method.decode("ascii")
-    return Mounted(asked, _place(operation, path), shape(operation.path))
+    return Mounted(asked, _mount(operation, path), shape(operation.path))
 
 
-def _place(operation: Operation, path: bytes) -> str:
+def _mount(operation: Operation, path: bytes) -> str:
     """Where ``path`` has the operation, such as ``/api/2.0``."""
-    return b"/".join(path.split(b"/", 3)[:3]).decode("ascii") if operation.places else ""
+    return b"/".join(path.split(b"/", 3)[:3]).decode("ascii") if operation.mounts else ""
 
 
 def body_handling(operation: Operation, version: str) -> BodyHandling:
@@ -119,8 +119,8 @@ def _needed(operation: Operation, path: bytes, version: str) -> str:
         return f"an MLflow newer than {operation.not_in}"
     if lacks(operation, version):
         return f"MLflow {major[0]}.x"
-    place = _place(operation, path)
-    if place.endswith("/3.0") and place in operation.places and () < numbers(version) < (3,):
+    mount = _mount(operation, path)
+    if mount.endswith("/3.0") and mount in operation.mounts and () < numbers(version) < (3,):
         return "MLflow 3.x"  # as 2.0 it may be older
     return ""
 
@@ -137,7 +137,7 @@ def _below_answered_api(operation: Operation, path: bytes, apis: frozenset[bytes
 
 
 def _apis_of(operation: Operation) -> set[str]:
-    return {place.rpartition("/")[0] for place in operation.places}
+    return {mount.rpartition("/")[0] for mount in operation.mounts}
 
 
 def _refusal(what: str) -> Refusal:

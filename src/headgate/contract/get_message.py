@@ -19,12 +19,12 @@ MOST_BYTES: Final = 60 * 1024
 """Of a query that comes of a body: uvicorn takes heads of 64 KiB (h11)."""
 
 
-def query_of(body: bytes, known: Mapping[bytes, bytes], message: Message) -> bytes:
+def query_of(body: bytes, header: Mapping[bytes, bytes], message: Message) -> bytes:
     """The query that says what a body does, with its ``?``; empty for an empty message.
 
     Args:
         body: all of it.
-        known: the request's fields by lower-case name.
+        header: the values of the request's header fields, by lower-case name.
         message: what the operation reads.
 
     Raises:
@@ -33,7 +33,7 @@ def query_of(body: bytes, known: Mapping[bytes, bytes], message: Message) -> byt
     """
     if len(body) > MOST_BYTES:
         raise _too_long()
-    read = message.read(read_json(body, known), strict=True)
+    read = message.read(read_json(body, header), strict=True)
     pairs = [
         f"{name}={quote(text, safe='', errors='replace')}"
         for name, value in read.items()

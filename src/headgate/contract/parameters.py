@@ -16,7 +16,7 @@ def path_parameters(operation: Operation, path: bytes) -> dict[str, str]:
     names of MCP servers, no parameter after it names an object that a key can be narrowed to.
     """
     values = path.decode("ascii").split("/")[1:]
-    if operation.places:
+    if operation.mounts:
         values = values[_PLACE_SEGMENTS:]
     pattern = operation.path.removeprefix("/").split("/")
     found = {}

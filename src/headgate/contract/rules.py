@@ -23,11 +23,11 @@ _FLAGS = {
     "static": "static",
     "json": "json_only",
 }
-"""The details that are a word alone, and the field of ``Rule`` that each sets."""
+"""The details that are a word alone, and the field of ``RouteRule`` that each sets."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RouteRule:
     """One line.  ``action`` is none where nobody may; ``api``: the only version meant, or empty."""
 
     name: str
@@ -76,13 +76,13 @@ def _in_message(field: ObjectField, method: str) -> ObjectField:
     return replace(field, place=Place.BODY)
 
 
-def read_rules() -> tuple[Rule, ...]:
+def read_rules() -> tuple[RouteRule, ...]:
     """All rules, in the order of the file."""
     text = resources.files("headgate.contract").joinpath("rules.txt").read_text("utf-8")
     return tuple(parse(text))
 
 
-def parse(text: str) -> Iterator[Rule]:
+def parse(text: str) -> Iterator[RouteRule]:
     """The rules of a text.
 
     Raises:
@@ -100,11 +100,11 @@ def parse(text: str) -> Iterator[Rule]:
                 raise ValueError(f"rules.txt, line {number}: {error}") from error
 
 
-def _rule(family: str, name: str, action: str, methods: str, path: str, *details: str) -> Rule:
+def _rule(family: str, name: str, action: str, methods: str, path: str, *details: str) -> RouteRule:
     if (family not in FAMILIES) is not (action == REFUSE):
         raise ValueError(f"{family!r} is no family")
     version = _VERSION.fullmatch(path)
-    rule = Rule(
+    rule = RouteRule(
         name,
         family,
         None if action == REFUSE else Action(action),
@@ -117,7 +117,7 @@ def _rule(family: str, name: str, action: str, methods: str, path: str, *details
     return rule
 
 
-def _with_detail(rule: Rule, detail: str) -> Rule:
+def _with_detail(rule: RouteRule, detail: str) -> RouteRule:
     key, _, value = detail.partition("=")
     if detail in _FLAGS:
         flag: dict[str, Any] = {_FLAGS[detail]: True}
@@ -131,7 +131,7 @@ def _with_detail(rule: Rule, detail: str) -> Rule:
     return rule
 
 
-def _object(rule: Rule, detail: str) -> ObjectField:
+def _object(rule: RouteRule, detail: str) -> ObjectField:
     match = _OBJECT.fullmatch(detail)
     if match is None:
         raise ValueError(f"{detail!r} is no detail")
@@ -140,7 +140,7 @@ def _object(rule: Rule, detail: str) -> ObjectField:
     return ObjectField(kind, place, name, match[2] == "?", match[2] == "|")
 
 
-def _place(rule: Rule, field: str) -> tuple[Place, str]:
+def _place(rule: RouteRule, field: str) -> tuple[Place, str]:
     """Where a field of a rule stands, and its name there."""
     if field.startswith("{"):
         name = field.strip("{}")

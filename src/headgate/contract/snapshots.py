@@ -19,10 +19,10 @@ from headgate.contract.messages import Message, build
 _FILE = re.compile(r"mlflow-([\d.]+)\.json")
 
 
-class KnownRoute(NamedTuple):
+class SnapshotRoute(NamedTuple):
     """A method and a path that one version answers.
 
-    ``place``: what of the path comes before ``path``, such as ``/api/2.0``, or nothing.
+    ``mount``: what of the path comes before ``path``, such as ``/api/2.0``, or nothing.
     ``bare``: whether it stays where it is when MLflow is started with ``--static-prefix``.
     ``objects``: the fields of its message that name an object, with the kind of it.
     ``message``: what its handler fills from the request.  ``query`` and ``body``: the names that it
@@ -31,7 +31,7 @@ class KnownRoute(NamedTuple):
 
     version: str
     method: str
-    place: str
+    mount: str
     path: str
     native: bool
     bare: bool
@@ -42,7 +42,7 @@ class KnownRoute(NamedTuple):
     body: tuple[str, ...] = ()
 
 
-def read_known() -> dict[str, tuple[KnownRoute, ...]]:
+def read_snapshots() -> dict[str, tuple[SnapshotRoute, ...]]:
     """The routes of each version, the oldest version first.
 
     A type of message is the same for all of them, with the fields of all: none has ever changed
@@ -87,7 +87,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def _routes(
     version: str, records: list[dict[str, Any]], messages: dict[str, Message]
-) -> Iterator[KnownRoute]:
+) -> Iterator[SnapshotRoute]:
     for record in records:
         fields = frozenset(record.get("fields", ()))
         objects = tuple(record.get("objects", {}).items())
@@ -96,14 +96,14 @@ def _routes(
         message = messages.get(record.get("message", ""))
         query, body = tuple(record.get("query", ())), tuple(record.get("body", ()))
         for method in record["methods"]:
-            for place in record.get("at", ("",)):
-                yield KnownRoute(
+            for mount in record.get("at", ("",)):
+                yield SnapshotRoute(
                     version,
                     method,
-                    place,
+                    mount,
                     record["path"],
                     native,
-                    place in bare,
+                    mount in bare,
                     fields,
                     objects,
                     message,

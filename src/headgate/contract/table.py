@@ -14,8 +14,8 @@ from typing import NamedTuple
 from headgate.contract.messages import joined
 from headgate.contract.patterns import Patterns
 from headgate.contract.reader import Reader
-from headgate.contract.rules import Rule, read_rules
-from headgate.contract.snapshots import KnownRoute, messages_of, numbers, read_known
+from headgate.contract.rules import RouteRule, read_rules
+from headgate.contract.snapshots import SnapshotRoute, messages_of, numbers, read_snapshots
 from headgate.model import (
     FAMILIES,
     BodyHandling,
@@ -25,17 +25,17 @@ from headgate.model import (
 )
 from headgate.model.operation import GATE_RESPONSES, MLFLOW_RESPONSES
 
-PLACES = ("/api/2.0", "/api/3.0", "/ajax-api/2.0", "/ajax-api/3.0")
+MOUNTS = ("/api/2.0", "/api/3.0", "/ajax-api/2.0", "/ajax-api/3.0")
 """Where the paths are mounted that do not begin with ``/``: the four mean one route."""
 
 _PARAMETER = re.compile(r"{\w+(:path)?}")
 
 
 class Mounted(NamedTuple):
-    """A method of a route at one of its places."""
+    """A method of a route at one of its mounts."""
 
     method: str
-    place: str
+    mount: str
     shape: str
 
 
@@ -49,7 +49,7 @@ class Row(NamedTuple):
     def paths(self) -> tuple[str, ...]:
         """The patterns of the paths that some MLflow answers, or the gate itself."""
         operation = self.operation
-        return tuple(f"{place}/{operation.path}" for place in operation.places) or (operation.path,)
+        return tuple(f"{mount}/{operation.path}" for mount in operation.mounts) or (operation.path,)
 
 
 class Table:
@@ -57,21 +57,23 @@ class Table:
 
     Args:
         rules: what the routes are; of two whose paths fit, the earlier one decides.
-        known: the routes of each version of MLflow, the oldest first.
+        snapshots: the routes of each version of MLflow, the oldest first.
     """
 
-    def __init__(self, rules: Sequence[Rule], known: Mapping[str, Sequence[KnownRoute]]) -> None:
-        self.versions = tuple(known)
-        self._known = known
+    def __init__(
+        self, rules: Sequence[RouteRule], snapshots: Mapping[str, Sequence[SnapshotRoute]]
+    ) -> None:
+        self.versions = tuple(snapshots)
+        self._snapshots = snapshots
         self.rows: list[Row] = []
         # By the identity of operations, all of which are kept in rows.
         self._readers: dict[int, Reader] = {}
-        self._found: dict[int, tuple[str, Sequence[KnownRoute]]] = {}
+        self._found: dict[int, tuple[str, Sequence[SnapshotRoute]]] = {}
         self._exact: dict[tuple[int, str], tuple[Reader, ...]] = {}
         self._static: dict[tuple[bytes, bytes], Operation | None] = {}
         self._patterns: dict[bytes, Patterns[Operation | None]] = {}
-        by_shape: dict[tuple[str, str], list[KnownRoute]] = {}
-        for routes in known.values():
+        by_shape: dict[tuple[str, str], list[SnapshotRoute]] = {}
+        for routes in snapshots.values():
             for route in routes:
                 by_shape.setdefault((route.method, shape(route.path)), []).append(route)
         for rank, rule in enumerate(rules):
@@ -79,14 +81,14 @@ class Table:
                 found = [
                     route
                     for route in by_shape.get((method, shape(rule.path)), ())
-                    if route.place.endswith(rule.api)
+                    if route.mount.endswith(rule.api)
                 ]
                 is_gate_page = rule.action is not None and FAMILIES[rule.family].gate_pages
                 if is_gate_page:
                     found = []  # Headgate serves it, whatever an MLflow has at the path
                 if found or is_gate_page:
                     operation = _operation(rule, method, found, self.versions)
-                    mounted = {f"{route.place}/" for route in found if route.place}
+                    mounted = {f"{route.mount}/" for route in found if route.mount}
                     self._add(rank, rule, method, operation, tuple(mounted))
                     if operation is not None:
                         self._readers[id(operation)] = _reader(method, found)
@@ -132,23 +134,23 @@ class Table:
 
     def bare(self, version: str) -> frozenset[Mounted]:
         """What an MLflow of that version, or near it, serves without its ``--static-prefix``."""
-        older = [known for known in self.versions if numbers(known) <= numbers(version)]
+        older = [each for each in self.versions if numbers(each) <= numbers(version)]
         nearest = older[-1] if older else self.versions[0 if version else -1]
         return frozenset(
-            Mounted(route.method, route.place, shape(route.path))
-            for route in self._known[nearest]
+            Mounted(route.method, route.mount, shape(route.path))
+            for route in self._snapshots[nearest]
             if route.bare
         )
 
     def _add(
         self,
         rank: int,
-        rule: Rule,
+        rule: RouteRule,
         method: str,
         operation: Operation | None,
         mounted: tuple[str, ...],
     ) -> None:
-        """Take in a method of a rule, at the places where some MLflow has mounted it."""
+        """Take in a method of a rule, at the mounts where some MLflow has mounted it."""
         if operation is not None:
             self.rows.append(Row(method, operation))
         for path in paths(rule):
@@ -164,7 +166,7 @@ class Table:
 @cache
 def table() -> Table:
     """The table of this release; made, in some hundredths of a second, when first asked for."""
-    return Table(read_rules(), read_known())
+    return Table(read_rules(), read_snapshots())
 
 
 def classify(method: bytes, path: bytes) -> Operation | None:
@@ -172,11 +174,11 @@ def classify(method: bytes, path: bytes) -> Operation | None:
     return table().classify(method, path)
 
 
-def paths(rule: Rule) -> tuple[str, ...]:
+def paths(rule: RouteRule) -> tuple[str, ...]:
     """Every spelling of a rule's path."""
     if rule.path.startswith("/"):
         return (rule.path,)
-    return tuple(f"{place}/{rule.path}" for place in PLACES if place.endswith(rule.api))
+    return tuple(f"{mount}/{rule.path}" for mount in MOUNTS if mount.endswith(rule.api))
 
 
 def shape(path: str) -> str:
@@ -185,7 +187,7 @@ def shape(path: str) -> str:
 
 
 def _operation(
-    rule: Rule, method: str, found: Sequence[KnownRoute], versions: Sequence[str]
+    rule: RouteRule, method: str, found: Sequence[SnapshotRoute], versions: Sequence[str]
 ) -> Operation | None:
     """What a method of a rule is, given the known routes it is about; none if it is refused."""
     if rule.action is None:
@@ -210,7 +212,7 @@ def _operation(
         objects=objects,
         decides_by_body=rule.by_body or any(field.place is Place.BODY for field in objects),
         path=rule.path,
-        places=tuple(sorted({route.place for route in found} - {""})),
+        mounts=tuple(sorted({route.mount for route in found} - {""})),
         since=since,
         not_in=_before(since, versions),
         native_since=native_since,
@@ -222,7 +224,7 @@ def _operation(
     )
 
 
-def _reader(method: str, found: Sequence[KnownRoute]) -> Reader:
+def _reader(method: str, found: Sequence[SnapshotRoute]) -> Reader:
     messages = [route.message for route in found if route.message is not None]
     by_hand = [name for route in found for name in route.query]
     if method == "GET":
@@ -231,7 +233,7 @@ def _reader(method: str, found: Sequence[KnownRoute]) -> Reader:
     return Reader(joined(messages, of_body), query=by_hand)
 
 
-def _alone(route: KnownRoute) -> KnownRoute:
+def _alone(route: SnapshotRoute) -> SnapshotRoute:
     """A route with the message that its own version has."""
     if route.message is None:
         return route
@@ -247,7 +249,7 @@ def _near(versions: Sequence[str], version: str) -> Sequence[str]:
     return [*older[-1:], *newer[:1]]
 
 
-def _native_since(found: Sequence[KnownRoute]) -> str:
+def _native_since(found: Sequence[SnapshotRoute]) -> str:
     """The version from which on FastAPI serves the route, wherever it is mounted."""
     since = ""
     for route in reversed(found):

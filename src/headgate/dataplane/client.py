@@ -375,7 +375,7 @@ class ClientConnection(asyncio.Protocol):
         if request is not self._last:
             if fields.origin is NOWHERE:  # nothing that has been said before says it
                 fields.origin = origin_of(
-                    fields.known, self.caller.address, self._scheme, plane.trusted_proxies
+                    fields.values, self.caller.address, self._scheme, plane.trusted_proxies
                 )
             self._last = request if fields.section else None  # a long one is not kept
         length = fields.length

@@ -406,7 +406,7 @@ class Exchange:
         route = self._route
         if route.operation.otlp if route is not None else self._plane.decider.is_otlp(self.request):
             refusal = rpc_status.for_exporters(refusal)
-            sent_as = self.request.fields.known.get(b"content-type", b"")
+            sent_as = self.request.fields.values.get(b"content-type", b"")
             content = rpc_status.body(refusal, sent_as)
         self.phase = phase
         self._status = refusal.code
@@ -452,7 +452,7 @@ class Exchange:
                 self.received,
                 forwarding.bytes_out if forwarding is not None and not self._sent else self._sent,
                 forwarding.attempts if forwarding is not None else 0,
-                request.fields.known.get(b"user-agent", b""),
+                request.fields.values.get(b"user-agent", b""),
                 self._detail,
             )
         )

@@ -41,7 +41,7 @@ from headgate.decide.object_names import values_of
 from headgate.decide.resolver import Lookups, Resolver, UnresolvableError
 from headgate.errors import Refusal
 from headgate.model import ObjectField, Operation, Phase, Place, Principal, SizeClass
-from headgate.policy import Allowed, Denied, NeedsObject, decide
+from headgate.policy import Allowed, Denied, NeedsObject, evaluate
 from headgate.reasons import Reason
 from headgate.shields import Shield
 from headgate.shields.rules import misplaced_trace
@@ -171,13 +171,13 @@ class Authoriser:
         route, principal = forward.route, forward.principal
         if isinstance(decision, NeedsObject) and route.operation.otlp:
             return Pending(self._judge_export(request, forward, decision, body), route, principal)
-        version, known = _version(route), request.fields.known
+        version, header = _version(route), request.fields.values
         shield = self._shield_for(decision)
         if self._examiner is not None and not is_small(route.operation, version, shield, body):
             verdict = self._examine_elsewhere(self._examiner, request, forward, decision, body)
             return Pending(verdict, route, principal)
         finding = examine(
-            route.operation, version, _path(route), _fields(decision), shield, known, body
+            route.operation, version, _path(route), _fields(decision), shield, header, body
         )
         if finding.refusal is not None:
             return Refuse(finding.refusal, Phase.AUTHORISE, principal)
@@ -192,7 +192,7 @@ class Authoriser:
         route, query, principal = asked.route, asked.query, asked.principal
         if is_empty(query):  # else MLflow does not look at the body
             try:
-                query = query_of(body, request.fields.known, route.reads.message)
+                query = query_of(body, request.fields.values, route.reads.message)
             except ProtocolError as error:
                 return Refuse(ambiguous(error), Phase.AUTHORISE, principal)
         verdict = self._weigh(request, route, query, principal, decision)
@@ -217,7 +217,7 @@ class Authoriser:
             _version(route),
             _fields(decision),
             self._shield_for(decision).settings,
-            request.fields.known,
+            request.fields.values,
             body,
         )
         if finding.refusal is not None:
@@ -226,9 +226,9 @@ class Authoriser:
 
     def _scanned(self, request: Request, forward: Forward) -> Decision:
         """Let a request pass whose body may be looked at meanwhile."""
-        route, known = forward.route, request.fields.known
+        route, header = forward.route, request.fields.values
         try:
-            forward.scan = self._shield.scan(route.operation, known, route.body_limit)
+            forward.scan = self._shield.scan(route.operation, header, route.body_limit)
         except ProtocolError as error:
             return Refuse(ambiguous(error), Phase.AUTHORISE, forward.principal)
         return forward
@@ -239,12 +239,12 @@ class Authoriser:
         """Judge a trace export by all that it names."""
         try:
             route = forward.route
-            named = await read_export(request.fields.known, route.body_limit, body)
+            named = await read_export(request.fields.values, route.body_limit, body)
         except ProtocolError as error:
             return Refuse(ambiguous(error), Phase.AUTHORISE, forward.principal)
         if isinstance(named, Refusal):
             return Refuse(named, Phase.AUTHORISE, forward.principal)
-        mentions = in_body(route.operation, needs.fields, request.fields.known, named)
+        mentions = in_body(route.operation, needs.fields, request.fields.values, named)
         readers = table().readers(route.operation, _version(route))
         finding = Finding(None, (mentions,) * len(readers))
         return await self._judge(request, forward, needs, finding)
@@ -322,7 +322,7 @@ def _mentions(
             field,
             path=_path(forward.route),
             query=query,
-            known=request.fields.known,
+            header=request.fields.values,
             message={},
         )
     ]
@@ -349,7 +349,7 @@ def _is_lone(query: bytes, parameters: tuple[bytes, ...]) -> bool:
 
 
 def _decide(request: Request, route: Route, principal: Principal) -> Allowed | Denied | NeedsObject:
-    return decide(
+    return evaluate(
         principal.grants,
         route.operation,
         route.balancer.name,
@@ -359,7 +359,7 @@ def _decide(request: Request, route: Route, principal: Principal) -> Allowed | D
 
 def _workspace(request: Request) -> str | None:
     """The workspace that a request names, if it names one."""
-    workspace = request.fields.known.get(WORKSPACE)
+    workspace = request.fields.values.get(WORKSPACE)
     return workspace.decode("latin-1").strip() if workspace is not None else None
 
 

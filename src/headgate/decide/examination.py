@@ -111,7 +111,7 @@ def examine(
     path: bytes,
     fields: Sequence[ObjectField] | None,
     shield: Shield,
-    known: Mapping[bytes, bytes],
+    header: Mapping[bytes, bytes],
     body: bytes,
 ) -> Finding:
     """Read a body, and say what speaks against it or which objects it names.
@@ -123,12 +123,12 @@ def examine(
         fields: where objects are named that have to be judged, those outside the body left out;
             ``None`` where none has to be.
         shield: speaks for everybody's requests.
-        known: the fields of the head that the gate reads.
+        header: the values of the header fields that the gate reads, by lower-case name.
         body: all of it.
     """
     narrowed = fields is not None
     try:
-        message = read_json(body, known)
+        message = read_json(body, header)
         tagging = sets_trace_tags(operation)
         # What a narrowed key sends is read as each MLflow reads it, and strictly.
         read = table().reader(operation).body(message) if tagging or not narrowed else {}
@@ -143,7 +143,7 @@ def examine(
         if isinstance(places, Refusal):
             return Finding(places)
         readings = [
-            in_body(operation, fields, known, reader.body(message, strict=True))
+            in_body(operation, fields, header, reader.body(message, strict=True))
             for reader in table().readers(operation, version)
             if fields is not None
         ]
@@ -155,7 +155,7 @@ def examine(
 def in_body(
     operation: Operation,
     fields: Sequence[ObjectField],
-    known: Mapping[bytes, bytes],
+    header: Mapping[bytes, bytes],
     message: Mapping[str, Any],
 ) -> tuple[Mention, ...]:
     """The objects that a body names, each once."""
@@ -163,7 +163,7 @@ def in_body(
         (field, value)
         for field in fields
         if field.place is Place.BODY
-        for value in values_of(operation, field, path=b"", query={}, known=known, message=message)
+        for value in values_of(operation, field, path=b"", query={}, header=header, message=message)
         if not (field.kind is ObjectKind.LOCATION and is_of_prompt(field.name, value))
     )
     # One more than may be named is enough to tell that there are too many.

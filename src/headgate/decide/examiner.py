@@ -56,7 +56,7 @@ class Examiner:
         version: str,
         fields: Sequence[ObjectField] | None,
         shields: Shields,
-        known: Mapping[bytes, bytes],
+        header: Mapping[bytes, bytes],
         body: bytes,
     ) -> Finding:
         """What ``examination.examine`` says of a body that is not small.
@@ -68,7 +68,7 @@ class Examiner:
             version: of the MLflow that it goes to, or empty.
             fields: where objects are named that have to be judged, if any has to be.
             shields: the settings of the shields.
-            known: the fields of the head that the gate reads.
+            header: the values of the header fields that the gate reads, by lower-case name.
             body: all of it.
         """
         if self._waiting >= MOST_WAITING:
@@ -81,10 +81,10 @@ class Examiner:
             if fields is None
             else [operation.objects.index(each) for each in fields],
             "shields": shields.model_dump_json(),
-            "known": {
-                name.decode("ascii"): known[name].decode("latin-1")
+            "header": {
+                name.decode("ascii"): header[name].decode("latin-1")
                 for name in _SHOWN_FIELDS
-                if name in known
+                if name in header
             },
         }
         self._waiting += 1

@@ -63,9 +63,9 @@ def _response(question: Mapping[str, Any], body: bytes) -> dict[str, Any]:
         return _told(Finding(refusal), {})
     wanted, version = question["fields"], question["version"]
     fields = None if wanted is None else [operation.objects[at] for at in wanted]
-    known = {name.encode(): value.encode("latin-1") for name, value in question["known"].items()}
+    header = {name.encode(): value.encode("latin-1") for name, value in question["header"].items()}
     path, shield = question["path"].encode("ascii"), _shield(question["shields"])
-    finding = examine(operation, version, path, fields, shield, known, body)
+    finding = examine(operation, version, path, fields, shield, header, body)
     return _told(finding, {field: at for at, field in enumerate(operation.objects)})
 
 

@@ -12,14 +12,14 @@ from headgate.shields.exports import ExportScan
 
 
 async def read_export(
-    known: Mapping[bytes, bytes], limit: int, body: bytes
+    header: Mapping[bytes, bytes], limit: int, body: bytes
 ) -> dict[str, Any] | Refusal:
     """What a whole export names, by the fields of ``rules.txt``, or what speaks against it.
 
     The loop turns between two steps of it.
 
     Args:
-        known: the fields of the request's head, by lower-case name.
+        header: the values of the request's header fields, by lower-case name.
         limit: most bytes that the export may come to without its coding; 0: none in particular.
         body: as it came.
 
@@ -27,7 +27,7 @@ async def read_export(
         ProtocolError: MLflow takes no such body.
     """
     export = Export(wants_values=True)
-    scan = ExportScan(known, limit, export)
+    scan = ExportScan(header, limit, export)
     scan.take([body], done=True)
     while not scan.step():  # noqa: ASYNC110 - it computes, and waits for nothing
         await asyncio.sleep(0)

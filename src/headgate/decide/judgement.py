@@ -29,7 +29,7 @@ async def judge_objects(
     """Whether a key may do what a request asks for with every object that it names.
 
     Args:
-        needs: what ``decide`` answered.
+        needs: what ``evaluate`` returned.
         mentions: every value in each of ``needs.fields``; doubles are looked up once.
         lookups: the look-ups of this request.
 

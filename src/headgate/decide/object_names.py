@@ -16,7 +16,7 @@ def values_of(
     *,
     path: bytes,
     query: Mapping[str, list[str]],
-    known: Mapping[bytes, bytes],
+    header: Mapping[bytes, bytes],
     message: Mapping[str, Any],
 ) -> list[str]:
     """Every value that stands in one of the operation's fields.
@@ -26,7 +26,7 @@ def values_of(
         field: one of the places where it names an object.
         path: the canonical path, without the public prefix.
         query: the parameters of the query, as ``contract.reader.Reader`` has read them.
-        known: the fields of the head that the gate reads.
+        header: the values of the header fields that the gate reads, by lower-case name.
         message: the body, as it has read it.
 
     Raises:
@@ -38,7 +38,7 @@ def values_of(
     if field.place is Place.QUERY:
         return query.get(field.name, [])
     if field.place is Place.HEADER:
-        value = known.get(field.name.lower().encode("ascii"))
+        value = header.get(field.name.lower().encode("ascii"))
         return [] if value is None else [value.decode("latin-1").strip()]
     return [_text(value) for value in _walk(message, field.name.split("."))]
 

@@ -131,7 +131,7 @@ class Pipeline:
             return Refuse(for_exporters(told) if exports else told, Phase.AUTHENTICATE)
         if not isinstance(place, Route):
             return place if isinstance(place, Redirect) else _for(place, principal)
-        if b"origin" in request.fields.known and self._is_foreign_write(request):
+        if b"origin" in request.fields.values and self._is_foreign_write(request):
             return Refuse(_foreign_write(request, caller), Phase.AUTHORISE, principal)
         return self._authorise.authorise(request, place, mark + query, principal)
 
@@ -165,7 +165,7 @@ class Pipeline:
 
     def _somebody(self, fields: RequestFields, caller: Caller) -> Principal:
         """Who asks for what anybody may see: a holder of a good key may see more."""
-        if b"authorization" not in fields.known and b"x-api-key" not in fields.known:
+        if b"authorization" not in fields.values and b"x-api-key" not in fields.values:
             return NOBODY
         principal = self._who(fields, caller)
         return principal if isinstance(principal, Principal) else NOBODY
@@ -196,7 +196,7 @@ class Pipeline:
         prefix, path = self._split(target.path)
         balancer = self._balancers.get(prefix)
         if not path and balancer is not None:
-            if b"text/html" in request.fields.known.get(b"accept", b""):
+            if b"text/html" in request.fields.values.get(b"accept", b""):
                 return Redirect(prefix + b"/" + target.query)
             path = b"/"
         operation = classify(request.method, path)
@@ -286,7 +286,7 @@ def _ambiguous(error: ProtocolError, request: Request) -> Refuse:
 
 
 def _for_client(refusal: Refusal, fields: RequestFields) -> Refusal:
-    user_agent = fields.known.get(b"user-agent", b"")
+    user_agent = fields.values.get(b"user-agent", b"")
     return for_client(refusal, fields.credentials.authorization, user_agent)
 
 

@@ -124,7 +124,7 @@ class Operation:
         also: further families that ``action`` must be allowed on.
         decides_by_body: which objects are acted on cannot be told without the body.
         path: the pattern below ``/api/2.0`` and the like, or the whole one if it begins with ``/``.
-        places: the parts before ``path`` that some MLflow answers, such as ``/ajax-api/3.0``.
+        mounts: the parts before ``path`` at which some MLflow has it, such as ``/ajax-api/3.0``.
         since: the oldest known version that has the route; empty for the gate's own.
         not_in: the newest known version that has not got it yet; empty if all have it.
         native_since: the oldest known version that serves it from FastAPI; empty if none does.
@@ -147,7 +147,7 @@ class Operation:
     objects: tuple[ObjectField, ...] = ()
     decides_by_body: bool = False
     path: str = ""
-    places: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
     since: str = ""
     not_in: str = ""
     native_since: str = ""

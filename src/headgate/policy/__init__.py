@@ -1,20 +1,11 @@
 """What a key may do: roles are sets of grants, and each operation needs one of them.
 
-A decision has two steps.  ``decide`` decides from the operation alone where it can.  Where a grant
-is narrowed to names, it returns which fields name the objects, and ``judge`` decides after the
-caller has looked up their names.  What no grant allows is denied.
+A ruling has two steps.  ``evaluate`` rules on the operation alone where it can.  Where a grant is
+narrowed to names, it returns which fields name the objects, and ``judge`` rules after the caller
+has looked up their names.  What no grant allows is denied.
 """
 
-from headgate.policy.decide import decide, judge, misfit, rules
-from headgate.policy.decision import (
-    ALLOWED,
-    Allowed,
-    Decision,
-    Denied,
-    NeedsObject,
-    Requirement,
-    ResolvedObject,
-)
+from headgate.policy.evaluation import evaluate, judge, misfit, rules
 from headgate.policy.grammar import GrantError, needed, parse_grant, write_grant
 from headgate.policy.messages import describe
 from headgate.policy.roles import (
@@ -26,6 +17,15 @@ from headgate.policy.roles import (
     Role,
     Roles,
 )
+from headgate.policy.ruling import (
+    ALLOWED,
+    Allowed,
+    Denied,
+    NeedsObject,
+    Requirement,
+    ResolvedObject,
+    Ruling,
+)
 
 __all__ = [
     "ADMIN",
@@ -35,7 +35,6 @@ __all__ = [
     "HAD_CALLS",
     "LLM_USER",
     "Allowed",
-    "Decision",
     "Denied",
     "GrantError",
     "NeedsObject",
@@ -43,8 +42,9 @@ __all__ = [
     "ResolvedObject",
     "Role",
     "Roles",
-    "decide",
+    "Ruling",
     "describe",
+    "evaluate",
     "judge",
     "misfit",
     "needed",

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from headgate.model import FAMILIES, Action, Grant, Grants, ObjectField, ObjectKind, Operation
-from headgate.policy.decision import Denied, NeedsObject, Requirement, ResolvedObject
 from headgate.policy.grammar import needed
 from headgate.policy.phrases import joined
+from headgate.policy.ruling import Denied, NeedsObject, Requirement, ResolvedObject
 
 _OBJECTS: Final = {
     ObjectKind.EXPERIMENT: "experiment",

@@ -30,7 +30,7 @@ class ExportScan:
     """Reads one export; ``refusal`` is set as soon as there is a reason to refuse it.
 
     Args:
-        known: the fields of the request's head, by lower-case name.
+        header: the values of the request's header fields, by lower-case name.
         limit: maximum bytes of the decoded export; 0: no limit.
         export: receives what is found.
 
@@ -38,8 +38,8 @@ class ExportScan:
         ProtocolError: MLflow accepts no such body.
     """
 
-    def __init__(self, known: Mapping[bytes, bytes], limit: int, export: Export) -> None:
-        media = media_type(known.get(b"content-type", b""))
+    def __init__(self, header: Mapping[bytes, bytes], limit: int, export: Export) -> None:
+        media = media_type(header.get(b"content-type", b""))
         if not media:
             raise ProtocolError(
                 "a trace export must be sent as Content-Type: application/x-protobuf or "
@@ -54,7 +54,7 @@ class ExportScan:
             self._reader = JsonReader(export)
         else:
             self._reader = JsonScan(export)
-        coding = known.get(b"content-encoding", b"").lower()
+        coding = header.get(b"content-encoding", b"").lower()
         self._inflater = Inflater(coding, limit or MOST_INFLATED) if coding else None
         # MLflow before 3.7 ignores the coding.  No message starts like gzip does; but bytes that
         # are compressed with deflate must not be a valid export themselves.

@@ -178,13 +178,13 @@ class Shield:
         return None
 
     def scan(
-        self, operation: Operation, known: Mapping[bytes, bytes], limit: int
+        self, operation: Operation, header: Mapping[bytes, bytes], limit: int
     ) -> ExportScan | None:
         """The scan of a streamed body, for keys that are not narrowed.
 
         Args:
             operation: what the request asks for.
-            known: the fields of its head, by lower-case name.
+            header: the values of its header fields, by lower-case name.
             limit: maximum bytes of the body; 0: no limit.
 
         Raises:
@@ -192,7 +192,7 @@ class Shield:
         """
         if not self._plan(operation).export:
             return None
-        return ExportScan(known, limit, Export(wants_values=False))
+        return ExportScan(header, limit, Export(wants_values=False))
 
     def trace_locations(
         self,

@@ -47,22 +47,22 @@ def is_in(address: str, networks: Sequence[Network]) -> bool:
 
 
 def origin_of(
-    known: Mapping[bytes, bytes], peer: str, scheme: str, trusted: Sequence[Network]
+    header: Mapping[bytes, bytes], peer: str, scheme: str, trusted: Sequence[Network]
 ) -> Origin:
     """Tell where a request came from.
 
     Args:
-        known: the fields the gate reads, by lower-case name.
+        header: the values of the header fields that the gate reads, by lower-case name.
         peer: the address at the other end of the connection.
         scheme: ``http`` or ``https``, as the connection is.
         trusted: the networks of proxies that are believed.
     """
-    host = known.get(b"host", b"")
+    host = header.get(b"host", b"")
     first_host = b""
     chain = [peer]
     address = peer
     if trusted and is_in(peer, trusted):
-        given = [hop.strip() for hop in known.get(b"x-forwarded-for", b"").split(b",")]
+        given = [hop.strip() for hop in header.get(b"x-forwarded-for", b"").split(b",")]
         for hop in reversed(given[-MAX_HOPS:]):
             text = _address(hop)
             if text is None:
@@ -71,10 +71,10 @@ def origin_of(
             address = text
             if not is_in(text, trusted):
                 break
-        proto = known.get(b"x-forwarded-proto", b"").split(b",")[-1].strip().lower()
+        proto = header.get(b"x-forwarded-proto", b"").split(b",")[-1].strip().lower()
         if proto in (b"http", b"https"):
             scheme = proto.decode("ascii")
-        hosts = [each.strip() for each in known.get(b"x-forwarded-host", b"").split(b",")]
+        hosts = [each.strip() for each in header.get(b"x-forwarded-host", b"").split(b",")]
         if is_authority(hosts[-1]):
             host = hosts[-1]
         if len(hosts) > 1:

@@ -90,7 +90,7 @@ def read_request(block: bytes, max_fields: int, last: Request | None = None) -> 
 def _is_message(request: Request) -> bool:
     """Whether the body of a GET may be a message of MLflow's, which it reads where no query is."""
     fields = request.fields
-    kind = fields.known.get(b"content-type", b"").partition(b";")[0]
+    kind = fields.values.get(b"content-type", b"").partition(b";")[0]
     return (
         request.method == b"GET"
         and 0 < fields.length <= MAX_GET_BODY
@@ -152,5 +152,5 @@ def unreadable(head: bytes = b"") -> Request:
 
 def request_id(fields: RequestFields) -> bytes | None:
     """The client's request id when it is well-formed, else None."""
-    given = fields.known.get(b"x-request-id")
+    given = fields.values.get(b"x-request-id")
     return given if given is not None and _REQUEST_ID.fullmatch(given) else None

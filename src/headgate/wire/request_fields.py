@@ -54,7 +54,7 @@ class RequestFields:
     """The header section of a request, understood.
 
     ``lines``: the fields that may travel on, as they stand in a head, and ``trace`` those of the
-    trace context.  ``known``: the values of the fields that the gate reads, by lower-case name.
+    trace context.  ``values``: those of the fields that the gate reads, by lower-case name.
     ``length``: body bytes, or ``CHUNKED``.  ``close``: the client wants no further request on its
     connection.  ``origin``: where the request came from, for its connection to fill in.
 
@@ -69,19 +69,19 @@ class RequestFields:
         "close",
         "credentials",
         "expects_continue",
-        "known",
         "length",
         "lines",
         "origin",
         "section",
         "trace",
+        "values",
     )
 
     def __init__(self, section: bytes) -> None:
         self.section = section
         self._renewal: _Renewal | None = None
         self._forward: list[tuple[bytes, bytes]] = []
-        self.known: dict[bytes, bytes] = {}
+        self.values: dict[bytes, bytes] = {}
         self.lines = b""
         self.trace = b""
         self.length = 0
@@ -93,7 +93,7 @@ class RequestFields:
     @property
     def host(self) -> bytes:
         """The authority the client asked for; empty only for HTTP/1.0."""
-        return self.known.get(b"host", b"")
+        return self.values.get(b"host", b"")
 
     def take(self, field: tuple[bytes, bytes]) -> None:
         """Take one field as it stands in the head.
@@ -108,13 +108,13 @@ class RequestFields:
             self._remember(name, kind, field)
 
     def _remember(self, name: bytes, kind: Kind, field: tuple[bytes, bytes]) -> None:
-        known = self.known
+        values = self.values
         value = field[1].rstrip(b" \t")
-        if name not in known:
-            known[name] = value
+        if name not in values:
+            values[name] = value
         elif kind is LIST:
             # RFC 6265 section 5.4 for cookies, which no client gives twice but some proxies do
-            known[name] = known[name] + (b"; " if name == b"cookie" else b",") + value
+            values[name] = values[name] + (b"; " if name == b"cookie" else b",") + value
         elif kind is not NOTE:
             raise ambiguous(f"{name.decode()} is given more than once")
         if kind is FORWARD_ONE or kind is NOTE:
@@ -127,17 +127,17 @@ class RequestFields:
             ProtocolError: when Host is missing or malformed, or the framing is none that the
                 gate forwards.
         """
-        if b"connection" in self.known:
+        if b"connection" in self.values:
             self._obey_connection(minor)
         elif minor == 0:
             self.close = True
         self._settle_host(minor)
         self._settle_framing(minor)
         self.credentials = Credentials(
-            self.known.get(b"authorization"), self.known.get(b"x-api-key")
+            self.values.get(b"authorization"), self.values.get(b"x-api-key")
         )
         self.lines = b"".join([b"%b: %b\r\n" % field for field in self._forward])
-        self.trace = trace_lines(self.known)
+        self.trace = trace_lines(self.values)
         self._forward.clear()  # a connection keeps its last section while it rests
 
     def renewed(self, section: bytes) -> RequestFields | None:
@@ -160,9 +160,9 @@ class RequestFields:
         template = renewal.template
         fields.lines = self.lines if template is None else template.fill(values)
         if not renewal.remembered:
-            fields.known = self.known
+            fields.values = self.values
             return fields
-        fields.known = self.known.copy()
+        fields.values = self.values.copy()
         return fields if fields._remember_anew(renewal.remembered, values) else None
 
     def _remember_anew(self, which: list[tuple[int, bytes]], values: list[bytes]) -> bool:
@@ -170,7 +170,7 @@ class RequestFields:
         is_traced = False
         for at, name in which:
             value = values[at]
-            self.known[name] = value
+            self.values[name] = value
             if name == _CONTENT_LENGTH:
                 length = length_of(value)
                 if length is None:
@@ -179,12 +179,12 @@ class RequestFields:
             elif name in TRACE_FIELDS:
                 is_traced = True
         if is_traced:
-            self.trace = trace_lines(self.known)
+            self.trace = trace_lines(self.values)
         return True
 
     def _obey_connection(self, minor: int) -> None:
         """RFC 9110 section 7.6.1: what Connection lists stays on this hop."""
-        listed = {token.strip().lower() for token in self.known[b"connection"].split(b",")}
+        listed = {token.strip().lower() for token in self.values[b"connection"].split(b",")}
         self.close = b"close" in listed or (minor == 0 and b"keep-alive" not in listed)
         others = listed - {b"close", b"keep-alive", b""}
         if not others:
@@ -193,10 +193,10 @@ class RequestFields:
             raise ambiguous("Connection lists a field that belongs to the whole way")
         self._forward = [field for field in self._forward if field[0].lower() not in others]
         for name in others:
-            self.known.pop(name, None)
+            self.values.pop(name, None)
 
     def _settle_host(self, minor: int) -> None:
-        host = self.known.get(b"host")
+        host = self.values.get(b"host")
         if host is None:
             if minor == 1:
                 raise ProtocolError("the Host field is missing")
@@ -204,19 +204,19 @@ class RequestFields:
             raise ProtocolError("the Host field is malformed")
 
     def _settle_framing(self, minor: int) -> None:
-        known = self.known
-        if b"transfer-encoding" in known:
+        values = self.values
+        if b"transfer-encoding" in values:
             if minor == 0:
                 raise ambiguous("Transfer-Encoding in an HTTP/1.0 request")
-            if known[b"transfer-encoding"].lower() != b"chunked":
+            if values[b"transfer-encoding"].lower() != b"chunked":
                 raise ProtocolError("the only transfer coding spoken here is chunked")
             self.length = CHUNKED
-        elif b"content-length" in known:
-            if _LENGTH.fullmatch(known[b"content-length"]) is None:
+        elif b"content-length" in values:
+            if _LENGTH.fullmatch(values[b"content-length"]) is None:
                 raise ProtocolError("Content-Length is malformed")
-            self.length = int(known[b"content-length"])
-        if b"expect" in known and minor == 1:
-            if known[b"expect"].lower() != b"100-continue":
+            self.length = int(values[b"content-length"])
+        if b"expect" in values and minor == 1:
+            if values[b"expect"].lower() != b"100-continue":
                 raise ProtocolError("the expectation is none that is known here", status=417)
             self.expects_continue = self.length != 0
 
@@ -253,10 +253,10 @@ class _Renewal:
                 shown.append((at, spelled, value))
             elif kind is not DROP:  # that may be under a name that only resembles another
                 # It could be there twice, or Connection has taken it off.
-                if name not in _RENEWABLE or last.known.get(name) != value:
+                if name not in _RENEWABLE or last.values.get(name) != value:
                     return None
                 remembered.append((at, name))
-        if b"expect" in last.known and any(name == _CONTENT_LENGTH for _, name in remembered):
+        if b"expect" in last.values and any(name == _CONTENT_LENGTH for _, name in remembered):
             return None
         try:
             template = Template(last.lines, shown) if shown else None

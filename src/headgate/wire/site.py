@@ -110,14 +110,14 @@ class Site:
         what proxies hide, so it decides where it speaks, provided that the name is known: a page
         whose name was made to lead here is of the same origin too.
         """
-        known = fields.known
-        fetch_site = known.get(b"sec-fetch-site", b"")
+        values = fields.values
+        fetch_site = values.get(b"sec-fetch-site", b"")
         if fetch_site in _OTHER_PAGES:
             return False
         said = fields.origin.host or fields.host
         if fetch_site == _SAME_ORIGIN and self.has(said):
             return True
-        page = _page(known[b"origin"])
+        page = _page(values[b"origin"])
         if page is None or _is_downgraded(page, fields):
             return False
         if any(_is_same(page, name) for name in self._public):
@@ -174,13 +174,13 @@ def why_foreign(fields: RequestFields, peer: str) -> str:
     ``peer`` is the address at the other end of the connection.
     """
     called = _shown(fields.origin.host or fields.host)
-    page = _page(fields.known[b"origin"])
+    page = _page(fields.values[b"origin"])
     if page is None or len(page.authority.host) > LONGEST_SHOWN:
         return f"its Origin is no page of the web, while the gate was called as {called}"
     why = f"its Origin is '{page}', while the gate was called as {called}"
     if _is_downgraded(page, fields):
         return f"{why} over https"
-    claimed = fields.known.get(b"x-forwarded-host", b"").split(b",")
+    claimed = fields.values.get(b"x-forwarded-host", b"").split(b",")
     if any(read_authority(each.strip()) == page.authority for each in claimed):
         line = f'trusted_proxies = ["{peer}"]'
     else:

@@ -24,11 +24,11 @@ def is_traceparent(value: bytes) -> bool:
     )
 
 
-def trace_lines(known: Mapping[bytes, bytes]) -> bytes:
+def trace_lines(header: Mapping[bytes, bytes]) -> bytes:
     """The W3C trace context to send on: all of it when valid, nothing otherwise."""
-    parent = known.get(b"traceparent")
+    parent = header.get(b"traceparent")
     if parent is None or not is_traceparent(parent):
         return b""
     line = b"traceparent: %b\r\n" % parent
-    state = known.get(b"tracestate")
+    state = header.get(b"tracestate")
     return b"%btracestate: %b\r\n" % (line, state) if state else line

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.cluster import RetryDecision, RetryPolicy, decide
+from headgate.cluster import RetryDecision, RetryPolicy, decide_retry
 from headgate.model import Retry
 from headgate.testing.policies import terms
 from tests.unit.cluster.scene import Scene, endpoint
@@ -26,7 +26,7 @@ FIRST_FAILURE = {
 
 
 def _decide(operation: Retry, **changes: Any) -> RetryDecision:
-    return decide(operation, **{**FIRST_FAILURE, **changes})
+    return decide_retry(operation, **{**FIRST_FAILURE, **changes})
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_no_request_is_ever_sent_again_that_must_not_be(
     elapsed: float,
     budget: bool,
 ) -> None:
-    decision = decide(
+    decision = decide_retry(
         operation,
         sent=sent,
         answered=answered,

@@ -11,13 +11,13 @@ import pytest
 from headgate.contract import table
 from headgate.contract.messages import Message
 from headgate.contract.other_ids import LIKE_AN_ID, NO_OBJECTS, NO_OBJECTS_OF
-from headgate.contract.rules import Rule, parse, read_rules
-from headgate.contract.snapshots import KnownRoute, numbers, read_known
+from headgate.contract.rules import RouteRule, parse, read_rules
+from headgate.contract.snapshots import SnapshotRoute, numbers, read_snapshots
 from headgate.contract.table import paths, shape
 from headgate.model import FAMILIES, Action, ObjectField, ObjectKind, Place, Retry, SizeClass
 from headgate.policy.scopes import NARROWED_BY
 
-KNOWN = read_known()
+KNOWN = read_snapshots()
 RULES = read_rules()
 PARAMETER = re.compile(r"{(\w+)(?::path)?}")
 ONLY_FOR_ADMINISTRATORS = {"webhooks", "jobs", "assistant"}
@@ -112,7 +112,7 @@ def test_all_of_a_line_is_read() -> None:
         " experiment=x-id: path=?path also=runs size=traces repeatable\n"
     )
     assert list(parse(text)) == [
-        Rule(
+        RouteRule(
             "traces/x",
             "traces",
             Action.WRITE,
@@ -209,8 +209,8 @@ def test_what_may_be_sent_twice(details: str, get: Retry, post: Retry) -> None:
     assert (rule.retry("GET"), rule.retry("POST")) == (get, post)
 
 
-def full_path(route: KnownRoute) -> str:
-    return f"{route.place}/{route.path}" if route.place else route.path
+def full_path(route: SnapshotRoute) -> str:
+    return f"{route.mount}/{route.path}" if route.mount else route.path
 
 
 def test_what_may_be_named_instead_of_the_first_object() -> None:

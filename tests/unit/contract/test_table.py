@@ -8,8 +8,8 @@ import pytest
 
 from headgate.contract import classify, table
 from headgate.contract.rules import parse
-from headgate.contract.snapshots import KnownRoute
-from headgate.contract.table import PLACES, Table
+from headgate.contract.snapshots import SnapshotRoute
+from headgate.contract.table import MOUNTS, Table
 from headgate.model import Action, BodyHandling, Operation, Place, Retry
 
 PREFIXES = ("/api", "/ajax-api")
@@ -26,9 +26,9 @@ def known(method: str, path: str) -> Operation:
 def test_all_places_of_a_route_are_one_operation() -> None:
     """The page calls /ajax-api for what the client calls /api for; 2.0 or 3.0 is no way round."""
     for row in ROWS:
-        if row.operation.places:
+        if row.operation.mounts:
             path = re.sub(r"{\w+(:path)?}", "x", row.operation.path)
-            places = row.operation.places
+            places = row.operation.mounts
             found = {known(row.method, f"{place}/{path}").name for place in places}
             assert found == {row.operation.name}
 
@@ -223,8 +223,8 @@ def test_the_gates_own_pages_are_only_read(method: str) -> None:
     assert classify(method.encode(), b"/-/livez") is None
 
 
-def route(version: str, method: str, path: str, *, native: bool = False) -> KnownRoute:
-    return KnownRoute(version, method, "/api/2.0", path, native, False, frozenset(), ())
+def route(version: str, method: str, path: str, *, native: bool = False) -> SnapshotRoute:
+    return SnapshotRoute(version, method, "/api/2.0", path, native, False, frozenset(), ())
 
 
 def test_a_route_without_a_rule_is_refused() -> None:
@@ -295,8 +295,8 @@ def test_a_path_that_no_mlflow_mounts_there_is_none(method: str, path: str) -> N
 def test_each_place_that_some_mlflow_mounts_is_known() -> None:
     """At that place and at no other."""
     for row in table().rows:
-        for place in PLACES if row.operation.places else ():
+        for place in MOUNTS if row.operation.mounts else ():
             path = f"{place}/{row.operation.path}"
             if "{" not in path:
                 known = classify(row.method.encode(), path.encode())
-                assert (known is row.operation) is (place in row.operation.places), path
+                assert (known is row.operation) is (place in row.operation.mounts), path

@@ -17,7 +17,7 @@ from headgate.policy import (
     NeedsObject,
     ResolvedObject,
     Roles,
-    decide,
+    evaluate,
     judge,
     write_grant,
 )
@@ -37,7 +37,7 @@ from tests.support.grants import (
 def final(
     key: Grants, operation: Operation, place: tuple[str, str | None], named: list[ResolvedObject]
 ) -> bool:
-    decision = decide(key, operation, *place)
+    decision = evaluate(key, operation, *place)
     if isinstance(decision, NeedsObject):
         decision = judge(decision, [each for each in named if each.field in decision.fields])
     return isinstance(decision, Allowed)
@@ -114,7 +114,7 @@ def called(name: str, pattern: str) -> bool:
 def test_the_viewer_can_only_read(
     operation: Operation, upstream: str, workspace: str | None
 ) -> None:
-    decision = decide(Roles().grants_for("ci", ["viewer"]), operation, upstream, workspace)
+    decision = evaluate(Roles().grants_for("ci", ["viewer"]), operation, upstream, workspace)
     assert isinstance(decision, Allowed | Denied)
     assert isinstance(decision, Denied) or operation.action is Action.READ
 
@@ -141,4 +141,4 @@ def test_each_kind_of_object_is_looked_up_or_known_not_to_be() -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.name)
 def test_a_key_with_all_grants_may_do_everything(operation: Operation) -> None:
-    assert decide(having("*:*"), operation, "default", None) is ALLOWED
+    assert evaluate(having("*:*"), operation, "default", None) is ALLOWED

@@ -11,8 +11,8 @@ from headgate.policy import (
     Denied,
     NeedsObject,
     Roles,
-    decide,
     describe,
+    evaluate,
     judge,
     write_grant,
 )
@@ -114,7 +114,7 @@ def test_each_denial_is_one_sentence_with_its_cure(
     workspace: str | None,
     data: st.DataObject,
 ) -> None:
-    decision = decide(having(*map(write_grant, given)), operation, upstream, workspace)
+    decision = evaluate(having(*map(write_grant, given)), operation, upstream, workspace)
     if isinstance(decision, NeedsObject):
         assert all(describe(requirement) for requirement in decision.requirements)
         decision = judge(decision, data.draw(named_in(operation)))

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from headgate.cluster import Found, decide
+from headgate.cluster import Found, decide_retry
 from headgate.config import Limits, Upstream
 from headgate.config.upstream import Probes
 from headgate.discovery import discovery_for
@@ -81,7 +81,7 @@ def test_no_attempt_begins_that_might_outlast_the_client(connect_timeout: float,
     policy = LiveUpstream("default", settings, Limits()).balancer.terms.retry_policy
 
     def again(elapsed: float) -> bool:
-        return decide(
+        return decide_retry(
             Retry.NEVER,
             sent=False,
             answered=False,

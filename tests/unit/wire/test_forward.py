@@ -93,7 +93,7 @@ def test_the_head_written_is_the_head_decided_on(block: bytes, collected: int | 
     except ProtocolError:
         return
     fields = request.fields
-    fields.origin = origin_of(fields.known, "192.0.2.7", "http", ())
+    fields.origin = origin_of(fields.values, "192.0.2.7", "http", ())
     target = canonicalise(request.target, fields.host)
     length = fields.length if collected is None else collected
     sent = Head(

@@ -162,7 +162,7 @@ def test_what_connection_lists_stays_here() -> None:
         b"X-Hopper: 3",
     ).fields
     assert fields.lines == b"X-Hopper: 3\r\n"
-    assert b"x-forwarded-for" not in fields.known
+    assert b"x-forwarded-for" not in fields.values
 
 
 def test_ordinary_fields_keep_order_spelling_and_duplicates() -> None:
@@ -179,7 +179,7 @@ def test_ordinary_fields_keep_order_spelling_and_duplicates() -> None:
     ]
     fields = read(POST, *lines[:5], HOST, *lines[5:]).fields
     assert fields.lines == b"".join(line + b"\r\n" for line in lines)
-    assert (fields.known[b"accept"], fields.known[b"user-agent"]) == (b"text/html", b"u")
+    assert (fields.values[b"accept"], fields.values[b"user-agent"]) == (b"text/html", b"u")
 
 
 @pytest.mark.parametrize(

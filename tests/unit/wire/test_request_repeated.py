@@ -57,7 +57,7 @@ def seen(request: Request) -> Seen:
         request.minor,
         known.lines,
         known.trace,
-        dict(known.known),
+        dict(known.values),
         (known.credentials.authorization, known.credentials.api_key),
         known.length,
         known.close,
@@ -167,7 +167,7 @@ def test_a_version_inside_a_field_begins_no_section() -> None:
         MAX_FIELDS,
     )
     second = read_request(b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", MAX_FIELDS, first)
-    assert b"authorization" not in second.fields.known
+    assert b"authorization" not in second.fields.values
 
 
 PLAIN = b" HTTP/1.1\r\nHost: a\r\n"
@@ -297,4 +297,4 @@ def test_what_decides_is_read_anew(field: bytes) -> None:
     first = read_request(block, MAX_FIELDS)
     second = read_request(block.replace(field, field + b"x"), MAX_FIELDS, first)
     assert second.fields.credentials is not first.fields.credentials
-    assert second.fields.known != first.fields.known
+    assert second.fields.values != first.fields.values

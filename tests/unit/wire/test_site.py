@@ -54,7 +54,7 @@ def fields(
 ) -> RequestFields:
     head = "\r\n".join(("POST / HTTP/1.1", f"Host: {host}", *lines, "", ""))
     read = read_request(head.encode("latin-1"), 100).fields
-    read.origin = origin_of(read.known, peer, scheme, TRUSTED)
+    read.origin = origin_of(read.values, peer, scheme, TRUSTED)
     return read
 
 
@@ -207,7 +207,7 @@ def test_a_public_name_and_the_listeners_own_address_are_called() -> None:
 
 def test_no_browser_leaves_host_out() -> None:
     read = read_request(b"GET / HTTP/1.0\r\n\r\n", 100).fields
-    read.origin = origin_of(read.known, "127.0.0.1", "http", ())
+    read.origin = origin_of(read.values, "127.0.0.1", "http", ())
     assert Site().is_called(read)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from headgate.cluster import Result, RetryDecision, decide
+from headgate.cluster import Result, RetryDecision, decide_retry
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.decisions import Forward
 from headgate.dataplane.plane import DataPlane, log
@@ -74,7 +74,7 @@ class Attempts:
     def _decision(self) -> RetryDecision:
         """Whether the rules allow another attempt."""
         body = self._body
-        return decide(
+        return decide_retry(
             self._forward.route.operation.retry,
             sent=self._sent,
             answered=self.status != 0,

@@ -173,7 +173,7 @@ class Forwarding(Attempts, ResponseReceiver):
             pool.host_header,
             exchange.request_id,
             body.length if body is not None else 0,
-            terms.credentials.lines(exchange.request.fields.known, self._forward.principal),
+            terms.credentials.lines(exchange.request.fields.values, self._forward.principal),
         )
         self._client.resume_reading()  # it was not read while there was nowhere to go
         connection.write([head, *due] if due else [head])

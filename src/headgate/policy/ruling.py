@@ -92,6 +92,6 @@ class ResolvedObject(NamedTuple):
     absent: bool = False
 
 
-Decision = Allowed | Denied | NeedsObject
+Ruling = Allowed | Denied | NeedsObject
 
 ALLOWED: Final = Allowed()

@@ -7,7 +7,7 @@ from headgate.policy import (
     ALLOWED,
     BUILT_IN,
     Denied,
-    decide,
+    evaluate,
     rules,
     write_grant,
 )
@@ -22,7 +22,7 @@ from tests.support.grants import (
 
 def test_without_grants_nothing_is_allowed() -> None:
     for operation in OPERATIONS:
-        assert isinstance(decide(NO_GRANTS, operation, "default", None), Denied)
+        assert isinstance(evaluate(NO_GRANTS, operation, "default", None), Denied)
 
 
 def test_an_operation_needs_its_own_action_on_its_own_family() -> None:
@@ -59,7 +59,7 @@ def test_a_condition_counts_for_keys_that_read_everything_too() -> None:
 
 def test_a_grant_for_an_upstream_allows_nothing_on_another() -> None:
     key = having("read:runs in upstream lab")
-    assert decide(key, BY_NAME["runs/get"], "lab", None) is ALLOWED
+    assert evaluate(key, BY_NAME["runs/get"], "lab", None) is ALLOWED
     assert message(decided(key, "runs/get")) == (
         "Headgate refused: your key 'ci' may read runs only on upstream 'lab'; "
         "ask the gate's operator for role viewer."
@@ -78,7 +78,7 @@ def test_no_workspace_gives_power_over_workspaces() -> None:
     key = having("*:* in workspace w1")
     for operation in OPERATIONS:
         if operation.family in ("workspaces", "auth-admin", "jobs", "assistant", "gate"):
-            assert isinstance(decide(key, operation, "default", "w1"), Denied)
+            assert isinstance(evaluate(key, operation, "default", "w1"), Denied)
 
 
 def test_the_rules_are_the_grants_that_count() -> None:

@@ -23,23 +23,23 @@ from headgate.model import (
     Operation,
 )
 from headgate.policy import messages
-from headgate.policy.decision import (
+from headgate.policy.pattern import fits
+from headgate.policy.ruling import (
     ALLOWED,
     Allowed,
-    Decision,
     Denied,
     NeedsObject,
     Requirement,
     ResolvedObject,
+    Ruling,
 )
-from headgate.policy.pattern import fits
 from headgate.policy.scopes import LIES_IN
 
 _NAMES: Final = frozenset({ObjectKind.EXPERIMENT_NAME, ObjectKind.MODEL})
 """The kinds of objects that a request names by name, not by id."""
 
 
-def decide(grants: Grants, operation: Operation, upstream: str, workspace: str | None) -> Decision:
+def evaluate(grants: Grants, operation: Operation, upstream: str, workspace: str | None) -> Ruling:
     """Whether the holder of ``grants`` may do ``operation``.
 
     Args:
@@ -79,7 +79,7 @@ def judge(needs: NeedsObject, named: Sequence[ResolvedObject]) -> Allowed | Deni
     """Whether the names of the objects match the requirements.
 
     Args:
-        needs: the result of ``decide``.
+        needs: the result of ``evaluate``.
         named: the objects in ``needs.fields``.  One that is missing counts as not named; one
             without names could not be resolved, and matches no pattern.
     """
@@ -112,7 +112,7 @@ def misfit(needs: NeedsObject, named: ResolvedObject) -> Denied | None:
 def rules(
     grants: Grants, operation: Operation, upstream: str, workspace: str | None
 ) -> tuple[GrantFromRole, ...]:
-    """The grants that ``decide`` applies: the first without a condition, or all with one.
+    """The grants that ``evaluate`` applies: the first without a condition, or all with one.
 
     For an operation that needs several families, those for its own family.
     """
