@@ -55,6 +55,7 @@ check: $(VENV)/.dev ## formatting, lint, types, import contracts, generated page
 	@$(BIN)/python -m tools.cycles
 	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/python -m tools.links
+	@$(BIN)/python -m tools.changelog check
 
 wheel: $(VENV)/.dev ## a wheel for this Python and platform, the way of a request compiled (PURE=1: for any)
 	@HEADGATE_COMPILE=$(if $(PURE),0,1) $(BIN)/python -m hatchling build --target wheel --directory dist
