@@ -39,7 +39,7 @@ class Bulk:
                 _read_head(connection)
 
         try:
-            return _at_once(put, connections)
+            return _concurrently(put, connections)
         finally:
             os.close(content)
 
@@ -54,7 +54,7 @@ class Bulk:
             with self._ask("GET", size) as connection:
                 discard(connection, size - len(_read_head(connection)))
 
-        return _at_once(get, connections)
+        return _concurrently(get, connections)
 
     def _ask(self, method: str, number: int, *fields: str) -> socket.socket:
         connection = socket.create_connection((HOST, self._port), timeout=WAIT_SECONDS)
@@ -70,7 +70,7 @@ class Bulk:
         return connection
 
 
-def _at_once(task: Callable[[], None], count: int) -> float:
+def _concurrently(task: Callable[[], None], count: int) -> float:
     with ThreadPoolExecutor(count) as pool:
         started = time.monotonic()
         for future in [pool.submit(task) for _ in range(count)]:

@@ -1,4 +1,4 @@
-"""Headgate: the authenticating front door for self-hosted MLflow.
+"""Headgate: an authenticating reverse proxy for self-hosted MLflow.
 
 A request passes through named phases: accept, parse, canonicalise, classify, authenticate,
 authorise, admit, select, forward, respond, account.  The rooms that hold them, and which may

@@ -66,7 +66,7 @@ class Up:
         return self.process.errors.read_text().splitlines()
 
     def mlflow_pids(self) -> list[int]:
-        """The processes that work in the data folder: MLflow's, and the leash they are on."""
+        """The processes that work in the data folder: of MLflow, and of parent_watch."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # a process of another user, or gone already
@@ -149,7 +149,7 @@ def test_two_starts_with_the_real_mlflow(data: Path) -> None:
         assert second.mlflow_pids() == []
     assert found["experiment"]["experiment_id"] == json.loads(created.body)["experiment_id"]
     assert "hg_" not in welcome
-    assert "shown when it was made (first)" in welcome
+    assert "shown when it was created (first)" in welcome
 
 
 def test_a_folder_in_use_is_refused_and_its_holder_goes_on(data: Path) -> None:
@@ -170,7 +170,7 @@ def test_the_next_free_port_is_used_and_said(data: Path) -> None:
             url = exported(up.welcome(), "MLFLOW_TRACKING_URI")
 
             assert url != "http://127.0.0.1:8080"
-            assert f"headgate: port 8080 is taken; using {url.rpartition(':')[2]}" in up.errors()
+            assert f"headgate: port 8080 is in use; using {url.rpartition(':')[2]}" in up.errors()
 
 
 def test_a_taken_port_that_was_asked_for_starts_nothing(data: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_taken_port_that_was_asked_for_starts_nothing(data: Path) -> None:
         port: int = listener.getsockname()[1]
         with running(data, "--port", str(port), stand_in="works") as up:
             assert up.process.wait(START_SECONDS) == 2
-            assert up.errors() == [f"headgate: port {port} is taken; choose another with --port"]
+            assert up.errors() == [f"headgate: port {port} is in use; choose another with --port"]
     assert not data.exists()
 
 
@@ -188,24 +188,24 @@ def test_an_mlflow_that_dies_at_its_start_is_quoted(data: Path) -> None:
         assert up.errors()[1:] == [
             "  the stand-in starts",
             "  the database is from a newer version",
-            f"headgate: MLflow ended with exit code 1; its log is {data}/mlflow.log",
+            f"headgate: MLflow exited with code 1; its log is {data}/mlflow.log",
         ]
 
 
-@pytest.mark.parametrize(("victim", "code"), [("leash", -9), ("server", 137)])
+@pytest.mark.parametrize(("victim", "code"), [("watcher", -9), ("server", 137)])
 def test_an_mlflow_that_dies_later_ends_the_gate_with_code_1(
     data: Path, victim: str, code: int
 ) -> None:
     """Killed as the kernel does it when memory runs out; the other process goes as well."""
     with running(data, "--port", "0", stand_in="works") as up:
         up.welcome()
-        leash, server = sorted(up.mlflow_pids())  # the leash started the server
+        watcher, server = sorted(up.mlflow_pids())  # the watcher started the server
 
-        os.kill(leash if victim == "leash" else server, signal.SIGKILL)
+        os.kill(watcher if victim == "watcher" else server, signal.SIGKILL)
 
         assert up.process.wait(STOP_SECONDS) == 1
         assert up.errors()[-1] == (
-            f"headgate: MLflow ended with exit code {code}; its log is {data}/mlflow.log; "
+            f"headgate: MLflow exited with code {code}; its log is {data}/mlflow.log; "
             "the gate has stopped too"
         )
         assert eventually(lambda: up.mlflow_pids() == [])
@@ -256,7 +256,7 @@ def test_a_server_that_does_not_answer_is_one_line(data: Path) -> None:
         with running(data, "--port", "0", "--mlflow", url) as up:
             assert up.process.wait(START_SECONDS) == 2
             (line,) = up.errors()
-    assert line.startswith(f"headgate: no MLflow answers at {url} (connection refused); ")
+    assert line.startswith(f"headgate: no healthy MLflow at {url} (connection refused); ")
 
 
 def test_a_server_that_is_not_mlflow_is_one_line(data: Path) -> None:

@@ -1,7 +1,7 @@
-"""The command line: thin commands, one clear line for each problem, exit code 2.
+"""The command line: thin commands, one line for each problem, exit code 2.
 
 A command's module is imported when the command runs, so that ``headgate --help`` and a
-mistyped option answer at once.
+mistyped option respond immediately.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from headgate import __version__, is_compiled
 from headgate.cli.command import JSON, Command
 from headgate.cli.output import UNWRITABLE, document, drop_output, tell
-from headgate.cli.streams import hold_closed
+from headgate.cli.streams import reserve_closed
 from headgate.errors import ConfigError, HeadgateError
 from headgate.net.causes import in_words
 
@@ -26,32 +26,32 @@ EXIT_BROKEN_PIPE = 1  # as typer has it
 
 COMMANDS = {
     "up": "Run MLflow with the gate in front of it, on this machine alone.",
-    "serve": "Run the gate in front of an MLflow server that is already there.",
-    "check": "List every problem of the configuration, or what it comes to.",
-    "keys": "Make, list, change and revoke API keys.",
-    "explain": "Tell what a request is and whether a key may send it.",
-    "routes": "List every route that may pass, with what it is; all others are refused.",
-    "doctor": "Tell what is wrong with the way to MLflow, or known of its version.",
+    "serve": "Run the gate in front of an existing MLflow server.",
+    "check": "List all problems of the configuration, or summarise it.",
+    "keys": "Create, list, change and revoke API keys.",
+    "explain": "Show how the gate would decide on a request.",
+    "routes": "List all MLflow routes that the gate knows; it refuses all others.",
+    "doctor": "Diagnose the connection to MLflow; list known vulnerabilities of its version.",
     "verify": "Register a model through a running gate, step by step, and remove it again.",
 }
-"""Each command with its line in the help; its code is the module of its name in this package."""
+"""Each command with its line in the help; the module of that name has its code."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; ``arguments`` are the process's own by default.  The exit code."""
-    hold_closed()
+    """Run one command and return the exit code; ``arguments`` default to those of the process."""
+    reserve_closed()
     try:
         code = _run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader left, as `| head` does
+    except BrokenPipeError:  # the reader has exited, for example `| head`
         drop_output()
         return EXIT_BROKEN_PIPE
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
         drop_output()
-        tell(f"headgate: the output cannot be written: {in_words(error)}")
+        tell(f"headgate: cannot write the output: {in_words(error)}")
         return EXIT_USAGE
     return code
 
@@ -66,14 +66,14 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail([str(error)], as_json)
     except typer.TyperException as error:  # unknown option or command, missing argument
         return _fail([_usage_problem(error)], as_json)
-    except typer.Abort:  # a prompt was left without a response
+    except typer.Abort:  # the user aborted a prompt
         return _fail(["aborted"], as_json)
     return result if isinstance(result, int) else 0
 
 
 def _usage_problem(error: typer.TyperException) -> str:
     message = " ".join(error.format_message().split()).removesuffix(".")
-    context = getattr(error, "ctx", None)  # only usage errors know the command they are about
+    context = getattr(error, "ctx", None)  # only usage errors have a context
     if context is None:
         return message
     help_ = f"{context.command_path} --help"
@@ -89,18 +89,18 @@ def _fail(problems: Sequence[str], as_json: bool) -> int:
 
 
 class _Commands(TyperGroup):
-    """The commands of ``COMMANDS``, each imported when it is run."""
+    """The commands of ``COMMANDS``, each imported when it runs."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands.update({name: TyperCommand(name, help=COMMANDS[name]) for name in COMMANDS})
 
     def get_command(self, _context: Any, name: str) -> Any:
-        """The command itself, in the place of the line that stands for it in the help."""
+        """The command itself, instead of the placeholder for the help."""
         return _load(name) if name in COMMANDS else None
 
     def format_commands(self, _context: Any, formatter: Any) -> None:
-        """Write the help's list of commands, importing none of them."""
+        """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -119,7 +119,7 @@ def _root(
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
     ] = False,
 ) -> None:
-    """The authenticating front door for self-hosted MLflow."""
+    """An authenticating reverse proxy for self-hosted MLflow."""
     if version:
         print(f"headgate {__version__}{' (compiled)' if is_compiled() else ''}")
         raise typer.Exit

@@ -1,4 +1,4 @@
-"""Addresses as people write and read them, and ports that are free."""
+"""Addresses in text form, and free ports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PORTS_TRIED = 100
 
 
 def split(text: str) -> tuple[str, str] | None:
-    """Host and port of ``HOST:PORT`` or ``[HOST]:PORT``; ``None`` when it is neither."""
+    """Host and port of ``HOST:PORT`` or ``[HOST]:PORT``; ``None`` if it is neither."""
     host, _, port = text.rpartition(":")
     if not host or not port:
         return None
@@ -19,20 +19,20 @@ def split(text: str) -> tuple[str, str] | None:
 
 
 def url(host: str, port: int, scheme: str = "http") -> str:
-    """The URL of an address; an IPv6 address gets its brackets."""
+    """The URL of an address; an IPv6 address is put in brackets."""
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def bind_problem(host: str, port: int) -> str | None:
-    """Why the IPv4 address ``host`` cannot be listened on at ``port`` now; ``None``: it can."""
+    """Why the gate cannot listen on the IPv4 address ``host`` at ``port``; ``None`` if it can."""
     with socket.socket() as probe:
-        # A port whose last connections linger in TIME_WAIT is free; a listener still refuses us.
+        # A port with connections in TIME_WAIT is free; a port with a listener is not.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                return "is taken"
+                return "is in use"
             return f"cannot be used: {(error.strerror or str(error)).lower()}"
         return None
 
@@ -41,19 +41,19 @@ def next_free_port(host: str, first: int) -> int:
     """The first free port of ``host`` from ``first`` on.
 
     Raises:
-        HeadgateError: a hundred ports in a row are taken.
+        HeadgateError: a hundred ports in a row are in use.
     """
     for port in range(first, first + PORTS_TRIED):
         if bind_problem(host, port) is None:
             return port
     raise HeadgateError(
-        f"the ports {first} to {first + PORTS_TRIED - 1} of {host} are all taken; "
-        "name one with --port"
+        f"the ports {first} to {first + PORTS_TRIED - 1} of {host} are all in use; "
+        "choose another with --port"
     )
 
 
 def free_port(host: str) -> int:
-    """A port of ``host`` that the system picks among the free ones."""
+    """A free port of ``host``, chosen by the system."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""``headgate check``: what is wrong with the configuration, or what it comes to."""
+"""``headgate check``: the problems of the configuration, or a summary of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ConfigFile = Annotated[
 
 
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """List every problem of the configuration, or what it comes to."""
+    """List all problems of the configuration, or summarise it."""
     settings = load(config, os.environ)
     if problems := unfit_files(settings):
         raise ConfigError(problems)
@@ -45,7 +45,7 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 
 def unfit_files(config: Config) -> list[Problem]:
-    """The files of the configuration that can be read, and with which no gate would start."""
+    """The problems of files that can be read but are invalid, so that no gate would start."""
     # `keys` and `explain` import this module and need none of these.
     from headgate.runtime.tls import ListenerTls  # noqa: PLC0415
     from headgate.upstreams.credentials import own_authorization  # noqa: PLC0415
@@ -69,16 +69,16 @@ def unfit_files(config: Config) -> list[Problem]:
 
 
 def warnings(config: Config) -> list[str]:
-    """What a gate with this configuration would start with, but is not as safe as it could be.
+    """Warnings that do not keep a gate with this configuration from starting.
 
     Raises:
-        HeadgateError: the key store is so unsafe that no gate starts with it.
+        HeadgateError: the key store is so unsafe that no gate would start.
     """
     found = [str(problem) for problem in exposed_secrets(config)]
     found += [
         f"{setting}: the certificate in {text}"
-        for setting, text, needs_care in _certificates(config)
-        if needs_care
+        for setting, text, expires_soon in _certificates(config)
+        if expires_soon
     ]
     if config.auth.mode is AuthMode.KEYS:
         found += store_warnings(config.key_database)
@@ -86,7 +86,7 @@ def warnings(config: Config) -> list[str]:
 
 
 def _certificates(config: Config) -> list[tuple[str, str, bool]]:
-    """Each certificate: its setting, until when it holds, and whether that needs care."""
+    """Each certificate: its setting, its expiry as text, and whether it expires soon."""
     from headgate.runtime.certificates import validities  # noqa: PLC0415 - see ``unfit_files``
 
     now = time.time()
@@ -97,7 +97,7 @@ def _certificates(config: Config) -> list[tuple[str, str, bool]]:
 
 
 def facts(config: Config) -> dict[str, object]:
-    """What a gate with this configuration would do, for programs."""
+    """A summary of the configuration, for programs."""
     listen = config.listen
     keys = config.auth.mode is AuthMode.KEYS
     return {
@@ -119,21 +119,21 @@ def _where(config: Config) -> str:
 
 
 def summary(config: Config) -> list[tuple[str, str]]:
-    """What a gate with this configuration would do, as names and values for a person."""
+    """A summary of the configuration, as labels and values for people."""
     listen = config.listen
     keys = config.auth.mode is AuthMode.KEYS
     lines = [
         ("listen", f"{_where(config)}, {_count(listen.workers, 'worker')}"),
         (
             "clients",
-            f"need a key of {store_file(config.key_database)}" if keys else "pass without a key",
+            f"need a key of {store_file(config.key_database)}" if keys else "need no key",
         ),
     ]
     for name, upstream in config.upstreams.items():
         prefixes = " ".join(prefix or "/" for prefix in upstream.prefixes)
         lines.append(("upstream", f"{name}: {upstream.url}, reached under {prefixes}"))
     lines += [
-        ("certificate", text) for _, text, needs_care in _certificates(config) if not needs_care
+        ("certificate", text) for _, text, expires_soon in _certificates(config) if not expires_soon
     ]
     lines.append(("access log", "on standard output" if config.log.access else "off"))
     return lines

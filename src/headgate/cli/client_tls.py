@@ -1,4 +1,4 @@
-"""TLS as a client of the gate: the certificates that MLflow's client would use."""
+"""TLS as a client of the gate, with the certificates that MLflow's client would use."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ AUTHORITIES = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 CERTIFICATE = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
 INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
 _AUTHORITIES = (AUTHORITIES, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""In the order in which MLflow's client and requests, beneath it, look at them."""
-CURE = f"set {AUTHORITIES} to the file of its authority"
-CERTIFICATE_CURE = f"set {CERTIFICATE} to a PEM file that holds a certificate and its key"
+"""In the order in which MLflow's client, and requests below it, use them."""
+CURE = f"set {AUTHORITIES} to the file of its certificate authority"
+CERTIFICATE_CURE = f"set {CERTIFICATE} to a PEM file with a certificate and its key"
 
 
 def context(environment: Mapping[str, str]) -> ssl.SSLContext:
-    """The settings of a TLS connection to the gate.
+    """The TLS context of a connection to the gate.
 
     Raises:
-        HeadgateError: a file that the environment names is not fit; it names the variable.
+        HeadgateError: a file is invalid; the message names the environment variable.
     """
     made = ssl.create_default_context()
     name = next((each for each in _AUTHORITIES if environment.get(each)), None)
@@ -31,40 +31,40 @@ def context(environment: Mapping[str, str]) -> ssl.SSLContext:
         made.verify_mode = ssl.CERT_NONE
     elif name is not None:
         _load(
-            name, environment[name], "no certificate in PEM form", lambda file: _trust(made, file)
+            name, environment[name], "no certificate in PEM format", lambda file: _trust(made, file)
         )
     if environment.get(CERTIFICATE):
-        what = "no certificate with its unencrypted key in PEM form"
+        what = "no certificate with its unencrypted key in PEM format"
         _load(CERTIFICATE, environment[CERTIFICATE], what, lambda file: _own(made, file))
     return made
 
 
 def explained(error: BaseException, url: str, environment: Mapping[str, str]) -> str:
-    """What failed on the way to ``url``, and which variable helps where one may."""
+    """The message for a failed connection to ``url``, with the variable to set, if any."""
     said = in_words(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{said}; {CURE}"
-    # A server that demands a certificate ends the connection after the handshake (TLS 1.3), and
-    # often its alert is lost with it.
+    # With TLS 1.3, a server that requires a certificate closes the connection after the
+    # handshake, and its alert is often lost.
     refused = isinstance(error, ssl.SSLError) and "CERTIFICATE_REQUIRED" in (error.reason or "")
     lost = isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError)
     if refused:
         return f"{said}; {CERTIFICATE_CURE}"
     if lost and url.startswith("https:") and not environment.get(CERTIFICATE):
-        return f"{said}; where it demands a certificate of its clients, {CERTIFICATE_CURE}"
+        return f"{said}; if the server requires a client certificate, {CERTIFICATE_CURE}"
     return said
 
 
 def _load(name: str, file: str, lacks: str, load: Callable[[str], None]) -> None:
     try:
-        if os.path.isdir(file):  # of hashed names, which OpenSSL reads when it needs one
+        if os.path.isdir(file):  # with hashed names, which OpenSSL reads on demand
             os.listdir(file)
         else:
             with open(file, "rb") as opened:
                 opened.read(1)
         load(file)
     except ssl.SSLError:
-        raise HeadgateError(f"{name} names {file}, which holds {lacks}") from None
+        raise HeadgateError(f"{name} names {file}, which contains {lacks}") from None
     except OSError as error:
         raise HeadgateError(
             f"{name} names {file}, which cannot be read: {in_words(error)}"
@@ -79,7 +79,7 @@ def _trust(made: ssl.SSLContext, file: str) -> None:
 
 
 def _own(made: ssl.SSLContext, file: str) -> None:
-    def passphrase() -> str:  # or else OpenSSL asks for it on the terminal
+    def passphrase() -> str:  # otherwise OpenSSL prompts for it on the terminal
         raise ssl.SSLError("the key is encrypted")
 
     made.load_cert_chain(file, password=passphrase)

@@ -1,4 +1,4 @@
-"""What each command has in common: its usage line, and the option for programs."""
+"""The base of all commands: the usage line, and the option ``--json``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import typer
 from typer.core import TyperCommand
 
 JSON = "--json"
-AsJson = Annotated[bool, typer.Option(JSON, help="One JSON document, for programs.")]
+AsJson = Annotated[bool, typer.Option(JSON, help="Print one JSON document, for programs.")]
 
 
 class Command(TyperCommand):
-    """A command whose usage names its arguments as its help does, without braces."""
+    """A command whose usage line shows arguments without braces, as the help does."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """The words after the command's name."""
+        """The parts of the usage line after the command's name."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]

@@ -1,8 +1,8 @@
 """The MLflow server that ``headgate up`` runs as a child process.
 
 The child is a separate program in its own session: a terminal's Ctrl-C reaches the gate alone,
-which drains before MLflow is told to stop.  ``headgate.cli.leash`` stands between the two, so
-that MLflow also ends when this process dies without a chance to say so.
+which drains before it stops MLflow.  MLflow runs under ``headgate.cli.parent_watch``, so that it
+also ends when this process is killed.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from headgate.cli import leash
+from headgate.cli import parent_watch
 from headgate.errors import HeadgateError
 
-# The first start creates a database: 10 to 20 s on a small machine.  Nine times that is failure.
+# The first start creates a database, which takes 10 to 20 s on a small machine.
 START_LIMIT = 180.0
-# Seconds MLflow gets to finish requests after SIGTERM; without a limit it would wait for ever.
+# Seconds that MLflow has to finish requests after SIGTERM; by default it waits indefinitely.
 STOP_GRACE = 10.0
 POLL_INTERVAL = 0.2
 LOG_TAIL_BYTES = 16 * 1024
 
 
 class MLflowEndedError(HeadgateError):
-    """The MLflow server ended although nobody asked it to."""
+    """The MLflow server exited unexpectedly."""
 
 
 def server_command(port: int) -> list[str]:
-    """The command line of an MLflow server that keeps everything in its working folder.
+    """The command line of an MLflow server that stores everything in its working folder.
 
-    Relative on purpose: no character in the folder's own name can then break the database URI,
-    and the folder may be moved.
+    The paths are relative, so that no character in the folder's name can break the database
+    URI, and the folder can be moved.
     """
     return [
         *(sys.executable, "-m", "mlflow", "server"),
@@ -49,10 +49,10 @@ def server_command(port: int) -> list[str]:
 
 
 def server_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """``environment`` without settings of MLflow or Headgate, and with ours.
+    """``environment`` without variables of MLflow and Headgate, and with ours.
 
-    MLflow reads a variable for each of its options: one meant for the caller's client, such as
-    a tracking URI or a token, must not shape the server.
+    MLflow reads a variable for each of its options: one that is meant for the user's client,
+    such as a tracking URI or a token, must not affect the server.
     """
     ours = ("MLFLOW_", "_MLFLOW_", "HEADGATE_")
     kept = {name: value for name, value in environment.items() if not name.startswith(ours)}
@@ -61,16 +61,16 @@ def server_environment(environment: Mapping[str, str]) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
-        # The server runs inside the data folder; a file there must never pass for a module.
+        # The server runs in the data folder; Python must not import files from there.
         "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
     }
 
 
 def probe_health(host: str, port: int, timeout: float) -> str | None:
-    """Ask ``/health``: ``None`` when an MLflow server says it is well, else what is wrong.
+    """Request ``/health``: ``None`` if the MLflow server is healthy, otherwise the problem.
 
-    ``timeout`` is seconds.  No proxy of the environment is used.
+    ``timeout`` is in seconds.  Proxies in the environment are not used.
     """
     connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
@@ -86,15 +86,15 @@ def probe_health(host: str, port: int, timeout: float) -> str | None:
     finally:
         connection.close()
     if response.status != http.client.OK or body.strip() != b"OK":
-        return f"/health answered {response.status}, which is not what MLflow says"
+        return f"/health answered {response.status}, which is not MLflow's response"
     return None
 
 
 class EmbeddedServer:
-    """One server process; use as a context manager, which stops it on every way out.
+    """One server process, as a context manager that stops it at the end.
 
-    ``command`` is run in ``folder`` with everything it prints going to ``log``; it must serve
-    ``/health`` on ``port`` of 127.0.0.1.
+    ``command`` runs in ``folder`` and writes its output to ``log``; it must serve ``/health`` on
+    ``port`` of 127.0.0.1.
     """
 
     def __init__(self, command: Sequence[str], folder: Path, port: int) -> None:
@@ -106,7 +106,7 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """Where the server is reached, without a path."""
+        """The URL of the server, without a path."""
         return f"http://127.0.0.1:{self._port}"
 
     def __enter__(self) -> Self:
@@ -114,7 +114,14 @@ class EmbeddedServer:
             self.log.replace(self.log.with_suffix(".log.old"))
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
-                [sys.executable, "-I", "-S", leash.__file__, str(STOP_GRACE), *self._command],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    parent_watch.__file__,
+                    str(STOP_GRACE),
+                    *self._command,
+                ],
                 cwd=self._folder,
                 env=server_environment(os.environ),
                 stdin=subprocess.PIPE,
@@ -135,11 +142,11 @@ class EmbeddedServer:
     def wait_until_healthy(
         self, tick: Callable[[float, str], None], limit: float = START_LIMIT
     ) -> None:
-        """Return when the server answers; ``tick`` is told the seconds passed and the last line.
+        """Wait until the server is healthy; call ``tick`` with the seconds and the last log line.
 
         Raises:
-            MLflowEndedError: the process ended first.
-            HeadgateError: ``limit`` seconds passed first.
+            MLflowEndedError: the process exited.
+            HeadgateError: the server was not healthy after ``limit`` seconds.
         """
         began = time.monotonic()
         while True:
@@ -151,26 +158,26 @@ class EmbeddedServer:
             tick(elapsed, "".join(self.last_lines(1)))
             if elapsed > limit:
                 raise HeadgateError(
-                    f"MLflow does not answer on {self.url} after {limit:.0f} s; "
+                    f"MLflow is not healthy on {self.url} after {limit:.0f} s; "
                     f"its log is {self.log}"
                 )
 
     def wait(self) -> int:
-        """Block until the process ends; its exit code."""
+        """Block until the process exits; return its exit code."""
         return self._wait(None)
 
     def stopped(self) -> MLflowEndedError:
-        """The error that tells of a process that ended on its own."""
+        """The error for a process that exited unexpectedly."""
         code = self._running().returncode
-        return MLflowEndedError(f"MLflow ended with exit code {code}; its log is {self.log}")
+        return MLflowEndedError(f"MLflow exited with code {code}; its log is {self.log}")
 
     def stop(self) -> None:
-        """End the server and all its processes; does nothing when there is none."""
+        """Stop the server and all its processes, if it is running."""
         process = self._process
         if process is None:
             return
         if process.stdin is not None:
-            process.stdin.close()  # lets go of the leash
+            process.stdin.close()  # the signal to stop, see ``parent_watch``
         try:
             self._wait(STOP_GRACE * 1.5)
         except subprocess.TimeoutExpired:
@@ -178,7 +185,7 @@ class EmbeddedServer:
             process.wait()
 
     def last_lines(self, count: int) -> list[str]:
-        """The last ``count`` lines of the log that hold something."""
+        """The last ``count`` non-empty lines of the log."""
         with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
             text = log.read().decode(errors="replace")
@@ -201,7 +208,7 @@ class EmbeddedServer:
         before = process.returncode
         code = process.wait(seconds)
         if before is None:
-            _kill_group(process.pid)  # were the leash itself killed, its command would live on
+            _kill_group(process.pid)  # its command, if ``parent_watch`` itself was killed
         return code
 
 

@@ -73,7 +73,7 @@ def explain(
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Tell what a request is and whether a key may send it.
+    """Show how the gate would decide on a request.
 
     Nothing is sent: the configuration and the key store answer.  Without --key and --role, every
     role is tried.  The exit code is 1 if the request is denied: by the roles, since the key is

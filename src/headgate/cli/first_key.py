@@ -17,10 +17,10 @@ NAME = "first"
 
 @dataclass(slots=True)
 class FirstKey:
-    """A key made because the store had none that works, or the names of those it has.
+    """A new key if the store had no valid one, or the names of the valid ones.
 
-    ``secret`` is ``None`` when there were working keys, named in ``others``.  Whoever shows the
-    secret to a person sets ``was_shown``.
+    ``secret`` is ``None`` if there were valid keys, named in ``others``.  The caller sets
+    ``was_shown`` after it has printed the secret.
     """
 
     secret: str | None
@@ -30,9 +30,9 @@ class FirstKey:
 
 @contextlib.contextmanager
 def ensure(database: Path) -> Iterator[FirstKey]:
-    """Make a key unless one works already; revoke it if the block never showed it to anybody.
+    """Create a key unless there is a valid one; revoke it if the block did not print it.
 
-    A key that nobody has seen would only keep the next start from making one that is seen.
+    A key that was never printed would keep the next start from creating another one.
 
     Raises:
         HeadgateError: the key store cannot be opened or written.
@@ -48,13 +48,13 @@ def ensure(database: Path) -> Iterator[FirstKey]:
 
 def _make_if_none_works(database: Path) -> FirstKey:
     now = time.time()
-    # Closed before the gate starts: a connection must not be carried into its workers.
+    # Closed before the gate starts: its workers must not inherit the connection.
     with KeyStore(database) as store:
         working = tuple(
             record.name for record in store.records() if record.state(now) is KeyState.ACTIVE
         )
         if working:
             return FirstKey(secret=None, others=working)
-        # Whoever starts the gate for the first time is to find nothing closed.
+        # The first user of a new gate may do everything.
         _, secret = keys.issue(store, NAME, now, roles=[ADMIN])
         return FirstKey(secret=secret, others=())

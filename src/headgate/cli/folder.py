@@ -1,4 +1,4 @@
-"""The data folder of ``headgate up``: made when missing, used by one process at a time."""
+"""The data folder of ``headgate up``: created if missing, used by one process at a time."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ LOCK = "up.lock"
 
 @contextlib.contextmanager
 def claim(folder: Path) -> Iterator[Path]:
-    """Hold ``folder`` for this process; the absolute path.
+    """Lock ``folder`` for this process; yield its absolute path.
 
-    The claim is an flock, which the kernel drops however the process ends: none is ever stale.
+    The lock is an flock, which the kernel releases when the process ends, so it is never stale.
 
     Raises:
-        HeadgateError: the folder cannot be made or written, or another process holds it.
+        HeadgateError: the folder cannot be created or written, or another process has locked it.
     """
     absolute = folder.absolute()
     try:
         absolute.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # No link: in a folder that others may write it could lead to any file of this user.
+        # No symbolic link: others who can write the folder could point it to any file of this user.
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(absolute / LOCK, flags, 0o600)
     except OSError as error:
         raise HeadgateError(
-            f"the data folder {folder} cannot be used: {_lower(error)}; "
-            "name another one with --data"
+            f"the data folder {folder} cannot be used: {_lower(error)}; choose another with --data"
         ) from None
     try:
         _lock(descriptor, folder)
@@ -47,12 +46,12 @@ def _lock(descriptor: int, folder: Path) -> None:
         owner = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
         raise HeadgateError(
             f"the data folder {folder} is in use by another `headgate up` (process {owner}); "
-            "stop that one, or name another folder with --data"
+            "stop it, or choose another folder with --data"
         ) from None
     except OSError as error:  # a network file system without locks
         raise HeadgateError(
             f"the data folder {folder} cannot be locked: {_lower(error)}; "
-            "name one on a local disk with --data"
+            "choose one on a local disk with --data"
         ) from None
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())

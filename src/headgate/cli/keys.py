@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from headgate.stores import KeyRecord, KeyStore
 
 app = typer.Typer(
-    help="Make, list, change and revoke API keys.  Running gates follow within 2 seconds.",
+    help="Create, list, change and revoke API keys.  Running gates follow within 2 seconds.",
     invoke_without_command=True,
 )
 

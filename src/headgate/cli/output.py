@@ -1,4 +1,4 @@
-"""Standard output and standard error of a command, either of which may be closed."""
+"""Standard output and standard error of a command; both may be closed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from headgate.errors import HeadgateError
 from headgate.net.causes import in_words
 
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG})
-"""How a write to a full disk or a closed standard output fails."""
+"""Errors of writes to a full disk or to a closed standard output."""
 
 
 def tell(line: str) -> None:
-    """Write a line for a person to standard error; one that nobody can read changes nothing."""
-    if sys.stderr is not None:  # or else it would go to standard output
+    """Write a line to standard error; ignore failures."""
+    if sys.stderr is not None:  # otherwise ``print`` writes to standard output
         with contextlib.suppress(OSError):
             print(line, file=sys.stderr, flush=True)
 
 
 def hand_over(text: str, instead: str) -> None:
-    """Write ``text`` to standard output, so that it has left this process.
+    """Write ``text`` to standard output and flush it.
 
     Raises:
-        HeadgateError: it cannot be written, and what happened ``instead``.
+        HeadgateError: it cannot be written; the message ends with ``instead``.
     """
     try:
         if sys.stdout is None:
@@ -36,21 +36,21 @@ def hand_over(text: str, instead: str) -> None:
     except OSError as error:
         drop_output()
         raise HeadgateError(
-            f"standard output cannot be written ({in_words(error)}): {instead}"
+            f"cannot write to standard output ({in_words(error)}): {instead}"
         ) from None
 
 
 def document(fields: Mapping[str, object], *, ok: bool = True, errors: Sequence[str] = ()) -> str:
-    """What a command with ``--json`` prints, always as one object.
+    """The output of a command with ``--json``: one object.
 
-    ``ok`` says whether the exit code is 0; ``errors`` has what standard error says of an exit code
-    of 2, line by line.  ``fields`` are the command's own.
+    ``ok`` is whether the exit code is 0; ``errors`` has the lines of standard error for exit code
+    2.  ``fields`` are specific to the command.
     """
     return json.dumps({"ok": ok, "errors": list(errors), **fields}, indent=2)
 
 
 def drop_output() -> None:
-    """Let what standard output still holds go nowhere, or Python fails at its exit."""
+    """Discard the buffer of standard output, so that Python does not fail at exit."""
     if sys.stdout is not None:
         with contextlib.suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""Shows a person that a slow start is going somewhere."""
+"""Shows the progress of a slow start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-# Seconds between two lines where lines cannot be drawn over, as in a log file.
+# Seconds between two lines if the output is not a terminal.
 PLAIN_INTERVAL = 10.0
 
 Tick = Callable[[float, str], None]
@@ -17,10 +17,10 @@ Tick = Callable[[float, str], None]
 
 @contextlib.contextmanager
 def waiting(console: Console, what: str) -> Iterator[Tick]:
-    """Show ``what``, the time it takes and the last news of it, until the block ends.
+    """Show ``what``, the elapsed time and the latest status line, until the block ends.
 
-    The block calls the yielded function with the seconds passed and the latest line of news.
-    On a terminal one line is drawn over and vanishes; elsewhere plain lines are printed.
+    The block calls the yielded function with the elapsed seconds and the latest status line.
+    On a terminal one line is updated in place; elsewhere lines are printed.
     """
     if console.is_terminal:
         with _drawn(console, what) as tick:
@@ -62,5 +62,5 @@ def _printed(console: Console, what: str) -> Tick:
 
 
 def _printable(line: str) -> str:
-    """``line`` without the control characters by which a log could steer the terminal."""
+    """``line`` without control characters, which could control the terminal."""
     return "".join(character for character in line if character.isprintable())

@@ -20,7 +20,7 @@ def routes(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List every route that may pass, with what it is; all others are refused."""
+    """List all MLflow routes that the gate knows; it refuses all others."""
     rows = select(table().rows, family)
     if as_json:
         print(document({"routes": [described(row) for row in rows]}))

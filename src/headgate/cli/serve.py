@@ -1,4 +1,4 @@
-"""``headgate serve``: the gate in production, in front of an MLflow that is already there."""
+"""``headgate serve``: the gate in production, in front of an existing MLflow."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def serve(
         int | None, typer.Option(metavar="N", help="Worker processes that share the port.  [1]")
     ] = None,
 ) -> int:
-    """Run the gate in front of an MLflow server that is already there."""
+    """Run the gate in front of an existing MLflow server."""
     streams.open_all()
 
     def read() -> Config:
@@ -66,7 +66,7 @@ def configuration(
     """The configuration with the options of the command line on top.
 
     Raises:
-        ConfigError: with every problem found, a malformed ``listen`` among them.
+        ConfigError: there are problems; it has all of them, including a malformed ``listen``.
     """
     problems: list[Problem] = []
     host = port = None
@@ -91,7 +91,7 @@ def configuration(
 
 
 def notices(config: Config) -> list[str]:
-    """What an operator should know before the first request: a default used, keys missing.
+    """Notices for the operator: a default address, missing keys, warnings.
 
     Raises:
         HeadgateError: the key store cannot be opened.
@@ -104,8 +104,9 @@ def notices(config: Config) -> list[str]:
         )
     if config.auth.mode is AuthMode.KEYS and not _has_working_key(config.key_database):
         found.append(
-            f"no key in {store_file(config.key_database)} works, so every request will be refused; "
-            f"make one with: headgate keys create NAME --data {shlex.quote(str(config.data))}"
+            f"{store_file(config.key_database)} has no valid key, so the gate will refuse all "
+            "requests; create one with: headgate keys create NAME --data "
+            f"{shlex.quote(str(config.data))}"
         )
     return found + warnings(config)
 

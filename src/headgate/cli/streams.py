@@ -1,4 +1,4 @@
-"""Standard streams that were closed before the program started."""
+"""Standard streams that were closed when the program started."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _STREAMS: Final = {1: "standard output", 2: "standard error"}
 _LOST: Final = {1: "no access log is written", 2: "no event is logged"}
 
 
-def hold_closed() -> None:
-    """Lead the numbers of standard streams that are closed to nowhere; Python's stay ``None``.
+def reserve_closed() -> None:
+    """Open ``/dev/null`` for closed standard streams; ``sys.stdout`` and the like stay ``None``.
 
-    The next file or connection that is opened would be given the number of a closed one:
-    whatever is printed would be written into it, and uvloop ends the process when it closes it.
+    Otherwise the next file or connection would get the descriptor of a closed stream: output
+    would be written into it, and uvloop ends the process when it closes it.
     """
     for fd in [fd for fd in range(3) if not _is_open(fd)]:
-        os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, so its own
+        os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor, so this one
         os.set_inheritable(fd, True)
 
 
 def open_all() -> None:
-    """Make writers of streams that were closed, and say on another one what is lost."""
-    hold_closed()
+    """Open writers for closed streams, and print on another stream what is lost."""
+    reserve_closed()
     closed = [fd for fd, stream in ((1, sys.stdout), (2, sys.stderr)) if stream is None]
     if 1 in closed:
         sys.stdout = _writer(1)
@@ -33,7 +33,7 @@ def open_all() -> None:
     lost = [f"{_STREAMS[fd]} is closed, so {_LOST[fd]}" for fd in closed]
     if lost:
         left = sys.stdout if 2 in closed else sys.stderr
-        with contextlib.suppress(OSError):  # it may be full
+        with contextlib.suppress(OSError):  # the disk may be full
             print(f"headgate: {'; '.join(lost)}", file=left, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""``headgate up``: MLflow and the gate together, for a person on one machine."""
+"""``headgate up``: MLflow and the gate together, for one user on one machine."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ EXIT_TERMINATED = 143  # 128 + SIGTERM
 def up(
     mlflow: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Use the MLflow server at URL; start none."),
+        typer.Option(metavar="URL", help="Use the MLflow server at URL instead of starting one."),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder for everything kept.  [headgate-data]"),
+        typer.Option(metavar="DIR", help="Folder for all data.  [headgate-data]"),
     ] = None,
     port: Annotated[
         int | None,
@@ -72,8 +72,8 @@ def configuration(
     """The configuration of a gate for one machine; without ``mlflow``, for an embedded server.
 
     Raises:
-        ConfigError: with every problem found.
-        HeadgateError: the port that was asked for is taken, or no port is free.
+        ConfigError: there are problems; it has all of them.
+        HeadgateError: the requested port is in use, or no port is free.
     """
     port_is_given = port is not None or PORT_VARIABLE in environment
     config = load(
@@ -84,7 +84,7 @@ def configuration(
             "listen.host": HOST,
             "listen.port": port if port_is_given else address.next_free_port(HOST, FIRST_PORT),
             "upstreams.default.url": mlflow or address.url(HOST, address.free_port(HOST)),
-            # A line for each request would bury what this command prints for its reader.
+            # Access log lines would hide what this command prints.
             "log.access": None if "HEADGATE_LOG__ACCESS" in environment else False,
         },
     )
@@ -97,45 +97,44 @@ def configuration(
 def notices(
     environment: Mapping[str, str], config: Config, *, mlflow: str | None, port: int | None
 ) -> list[str]:
-    """What was settled otherwise than a person may expect."""
+    """Notices about choices that the user may not expect."""
     found = []
     chosen = config.listen.port
     if port is None and PORT_VARIABLE not in environment and chosen != FIRST_PORT:
-        found.append(f"port {FIRST_PORT} is taken; using {chosen}")
+        found.append(f"port {FIRST_PORT} is in use; using {chosen}")
     if mlflow is None and "MLFLOW_SERVER_URL" in environment:
         found.append(
-            "starting an MLflow server of its own; MLFLOW_SERVER_URL is for `headgate serve`, "
-            "use --mlflow URL here"
+            "starting an MLflow server; `headgate up` ignores MLFLOW_SERVER_URL, use --mlflow URL "
+            "to use an existing server"
         )
     return found
 
 
 def require_mlflow_at(url: str) -> None:
-    """Return when an MLflow server answers at ``url``.
+    """Check that a healthy MLflow server is at ``url``.
 
     Raises:
-        HeadgateError: it does not; the message says what was met instead.
+        HeadgateError: there is none; the message says what was found.
     """
     parts = urlsplit(url)
     problem = probe_health(parts.hostname or "", parts.port or 80, PROBE_TIMEOUT)
     if problem is not None:
         raise HeadgateError(
-            f"no MLflow answers at {url} ({problem}); start it, or leave --mlflow out to have "
-            "one started"
+            f"no healthy MLflow at {url} ({problem}); start it, or omit --mlflow to start one"
         )
 
 
 @contextlib.contextmanager
 def embedded_mlflow(config: Config, folder: Path) -> Iterator[EmbeddedServer]:
-    """Run an MLflow server for the block; entered once it answers.
+    """Run an MLflow server during the block, which starts when the server is healthy.
 
     Raises:
-        HeadgateError: MLflow is not installed, ended early or does not answer in time.
+        HeadgateError: MLflow is not installed, exited, or was not healthy in time.
     """
     if importlib.util.find_spec("mlflow") is None:
         raise HeadgateError(
-            "MLflow is not installed beside Headgate: pip install 'headgate[mlflow]', or use a "
-            "server that is running with --mlflow URL"
+            "MLflow is not installed in this environment: pip install 'headgate[mlflow]', or use "
+            "an existing server with --mlflow URL"
         )
     port = urlsplit(config.upstreams["default"].url).port or 0
     with EmbeddedServer(server_command(port), folder, port) as server:
@@ -149,7 +148,7 @@ def embedded_mlflow(config: Config, folder: Path) -> Iterator[EmbeddedServer]:
 
 
 def run_gate(config: Config, *, stops_mlflow: bool, as_json: bool = False) -> int:
-    """Serve until asked to stop, having told a person how to use the gate.  The exit code."""
+    """Run the gate and print how to use it; return the exit code."""
     with first_key.ensure(config.key_database) as first:
 
         def announce(listening: Listening) -> None:
@@ -170,7 +169,7 @@ def run_gate(config: Config, *, stops_mlflow: bool, as_json: bool = False) -> in
 
 
 def run_beside(server: EmbeddedServer, config: Config, *, as_json: bool = False) -> int:
-    """Run the gate for as long as ``server`` runs.  The exit code; 1 when the server died."""
+    """Run the gate while ``server`` runs; return the exit code, 1 if the server exited."""
     died, leaving = threading.Event(), threading.Event()
 
     def watch() -> None:
@@ -182,7 +181,7 @@ def run_beside(server: EmbeddedServer, config: Config, *, as_json: bool = False)
     threading.Thread(target=watch, name="watch-mlflow", daemon=True).start()
     try:
         code = run_gate(config, stops_mlflow=True, as_json=as_json)
-    except SystemExit:  # SIGTERM met the gate before it could drain
+    except SystemExit:  # SIGTERM came before the gate could drain
         if not died.is_set():
             raise
     finally:
@@ -191,13 +190,13 @@ def run_beside(server: EmbeddedServer, config: Config, *, as_json: bool = False)
         _say("stopping MLflow")
         return code
     _show_log(server)
-    _say(f"{server.stopped()}; the gate has stopped too")
+    _say(f"{server.stopped()}; the gate has stopped")
     return EXIT_MLFLOW_DIED
 
 
 @contextlib.contextmanager
 def _sigterm_unwinds() -> Iterator[None]:
-    """Make SIGTERM leave the block the way an error does, so that everything is put away."""
+    """Turn SIGTERM into an exception, so that all context managers clean up."""
 
     def leave(_signum: int, _frame: FrameType | None) -> NoReturn:
         raise SystemExit(EXIT_TERMINATED)

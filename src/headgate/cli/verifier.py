@@ -1,4 +1,4 @@
-"""The process that verifies: starts it, reads its events, ends it well."""
+"""Starts the verification process, reads its events, and stops it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _INSTALL = "-m pip install 'headgate[mlflow]'"
 _REMOVAL_SECONDS = 60
 _TAIL_BYTES = 4096
 _TAIL_LINES = 5
-_SHORTEST_SECRET = 8  # shorter texts occur in any sentence
-_STOPPING = b"headgate: stopping; what was made is removed first (again: stop at once)\n"
+_SHORTEST_SECRET = 8  # shorter texts can occur in any message
+_STOPPING = b"headgate: stopping after cleaning up MLflow (again: stop immediately)\n"
 
 Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to verify, and how.  ``size`` is bytes."""
+    """What to verify, and how.  ``size`` is in bytes."""
 
     python: str
     url: str
@@ -42,9 +42,9 @@ class Order:
     keep: bool
 
     def command(self) -> list[str]:
-        """The command line; the key is not in it, since every process of the machine sees it."""
+        """The command line, without the key: other users can read the arguments of a process."""
         return [
-            # -P: a module in the working folder must not stand in for one of MLflow's.
+            # -P: do not import modules from the working folder.
             *(self.python, "-P", "-m", _PACKAGE),
             *("--url", self.url, "--auth", self.auth, "--username", self.username),
             *("--size", str(self.size)),
@@ -62,10 +62,10 @@ class Verifier:
         self._interrupts = 0
 
     def events(self) -> Iterator[Event]:
-        """Everything the process reports, as it happens, until it ends.
+        """The events of the process, until it exits.
 
         Raises:
-            HeadgateError: the interpreter cannot run the verification at all.
+            HeadgateError: the interpreter cannot run the verification.
         """
         begun = False
         for line in self._process.stdout or ():
@@ -76,7 +76,7 @@ class Verifier:
             yield event
         if not begun and not self._interrupts:
             self._process.wait()
-            raise self._unfit(self._last_words())
+            raise self._unfit(self._last_lines())
 
     def _event(self, line: bytes) -> Event:
         try:
@@ -84,24 +84,24 @@ class Verifier:
         except ValueError:
             event = None
         if not isinstance(event, dict) or "event" not in event:
-            raise self._unfit("it printed something else than events")
+            raise self._unfit("it printed something other than events")
         return event
 
     def _unfit(self, why: str) -> HeadgateError:
         python = self._order.python
         return HeadgateError(
-            f"{python} cannot run the verification, which takes Python 3.11 or newer and: "
+            f"{python} cannot run the verification, which needs Python 3.11 or newer and: "
             f"{python} {_INSTALL} ({why})"
         )
 
     def why_it_ended(self) -> str:
-        """An explanation for an end without a summary."""
+        """The reason for an end without a summary."""
         if self._interrupts > 1:
-            return "stopped at once, on request"
-        return f"the program ended with {self._process.wait()}: {self._last_words()}"
+            return "stopped immediately, on request"
+        return f"the program exited with {self._process.wait()}: {self._last_lines()}"
 
     def interrupt(self) -> None:
-        """First ask the process to stop and to remove what it made; the second time, kill it."""
+        """Ask the process to clean up and stop; the second time, kill it."""
         self._interrupts += 1
         if self._interrupts == 1:
             self._process.send_signal(signal.SIGINT)
@@ -109,9 +109,9 @@ class Verifier:
             self._process.kill()
 
     def end(self) -> None:
-        """See to it that the process is gone, with time for its removal."""
+        """Stop the process, with time for its cleanup."""
         if self._process.stdout is not None:
-            self._process.stdout.close()  # it need not wait for a reader any more
+            self._process.stdout.close()  # the process stops when it cannot write
         if self._process.poll() is None:
             self.interrupt()
         try:
@@ -120,25 +120,25 @@ class Verifier:
             self._process.kill()
             self._process.wait()
 
-    def _last_words(self) -> str:
+    def _last_lines(self) -> str:
         self._errors.seek(0, os.SEEK_END)
         self._errors.seek(max(0, self._errors.tell() - _TAIL_BYTES))
         text = self._errors.read().decode(errors="replace")
         if len(self._order.key) >= _SHORTEST_SECRET:
             text = text.replace(self._order.key, "[key]")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return " / ".join(lines[-_TAIL_LINES:]) or "it said nothing"
+        return " / ".join(lines[-_TAIL_LINES:]) or "it printed nothing"
 
 
 @contextmanager
 def verifying(order: Order) -> Iterator[Verifier]:
     """Run the verification until the block ends.
 
-    While it runs, Ctrl-C and SIGTERM go to it and not to this process: what it made in MLflow
-    must be removed first.
+    Meanwhile Ctrl-C and SIGTERM are forwarded to it, so that it can remove what it created in
+    MLflow first.
 
     Raises:
-        HeadgateError: it cannot be started.
+        HeadgateError: the process cannot be started.
     """
     with tempfile.TemporaryDirectory(prefix="headgate-verify-") as name, _error_file() as errors:
         verifier = Verifier(order, _start(order, Path(name), errors), errors)
@@ -150,36 +150,34 @@ def verifying(order: Order) -> Iterator[Verifier]:
 
 
 def _start(order: Order, folder: Path, errors: IO[bytes]) -> subprocess.Popen[bytes]:
-    # An interpreter of another environment has no headgate: it is lent this one package.
+    # An interpreter of another environment has no headgate, so link this package into its path.
     (folder / _PACKAGE).symlink_to(_package_folder())
     path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
     environment = os.environ | {
         _KEY_VARIABLE: order.key,
         "PYTHONPATH": path,
-        "TMPDIR": str(folder),  # even if it is killed, its large files are removed
+        "TMPDIR": str(folder),  # its large files are removed even if it is killed
     }
     try:
-        return subprocess.Popen(  # noqa: S603 - the operator's own choice of interpreter
+        return subprocess.Popen(  # noqa: S603 - the operator chooses the interpreter
             order.command(),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            process_group=0,  # a terminal's Ctrl-C reaches it through `interrupt` alone
+            process_group=0,  # Ctrl-C in a terminal reaches it only through `interrupt`
         )
     except OSError as error:
         raise HeadgateError(
             f"cannot start {order.python}: {error.strerror}; "
-            "name a Python interpreter with --python"
+            "choose a Python interpreter with --python"
         ) from None
 
 
 def _package_folder() -> Path:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise HeadgateError(
-            f"the package {_PACKAGE} is missing beside headgate; install headgate again"
-        )
+        raise HeadgateError(f"the package {_PACKAGE} is missing; install headgate again")
     return Path(spec.origin).parent
 
 
@@ -190,7 +188,7 @@ def _error_file() -> IO[bytes]:
 @contextmanager
 def _signals_to(verifier: Verifier) -> Iterator[None]:
     def forward(_number: int, _frame: FrameType | None) -> None:
-        os.write(2, _STOPPING)  # a signal may arrive in the middle of a print
+        os.write(2, _STOPPING)  # safe if the signal interrupts a print
         verifier.interrupt()
 
     former = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -1,8 +1,8 @@
-"""``headgate verify``: the test an operator runs after each deployment.
+"""``headgate verify``: the test that an operator runs after each deployment.
 
-The steps are those of the real MLflow client.  It lives in a program of its own
-(``headgate_verify``), since it keeps addresses and credentials in process-wide state and the
-gate has no need of it; this command finds the key, starts the program and shows its events.
+The steps use the real MLflow client.  It runs in a separate program (``headgate_verify``), because
+it keeps addresses and credentials in process-wide state, and the gate does not need it.  This
+command finds the key, starts the program and shows its events.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Auth(enum.StrEnum):
     BASIC = "basic"
 
 
-# In this order; the name tells how MLflow's client would send the value.
+# In this order, each with the scheme that MLflow's client would use for it.
 _KEY_VARIABLES = {
     "HEADGATE_API_KEY": Auth.BEARER,
     "MLFLOW_TRACKING_TOKEN": Auth.BEARER,
@@ -56,14 +56,14 @@ def _size(text: str) -> int:
 
 def verify(
     url: Annotated[
-        str, typer.Option(metavar="URL", help="The tracking URI that clients are given.")
+        str, typer.Option(metavar="URL", help="The tracking URI that you give to clients.")
     ],
     auth: Annotated[Auth | None, typer.Option(help="How the key is sent.  [bearer]")] = None,
     size: Annotated[
         int, typer.Option(parser=_size, metavar="SIZE", help="Size of the large artifact.")
     ] = "128MiB",  # type: ignore[assignment]  # typer gives the default to the parser as well
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave everything it made in MLflow.")
+        bool, typer.Option("--keep", help="Keep everything that it creates in MLflow.")
     ] = False,
     as_json: AsJson = False,
     python: Annotated[
@@ -78,7 +78,7 @@ def verify(
     """
     target = tracking_url(url)
     if target.startswith("https:"):
-        client_tls.context(os.environ)  # a file that is not fit is told of before anything is sent
+        client_tls.context(os.environ)  # reports an invalid file before anything is sent
     key, source = key_to_send(os.environ)
     order = Order(
         python=str(python or sys.executable),
@@ -105,31 +105,32 @@ def tracking_url(url: str) -> str:
     """The URL without a slash at its end.
 
     Raises:
-        HeadgateError: it is not one; it holds credentials, which are not repeated.
+        HeadgateError: it is not a URL, or it contains credentials, which the message omits.
     """
-    cure = "give the tracking URI as in --url http://127.0.0.1:8080/mlflow"
+    cure = "use the tracking URI, as in --url http://127.0.0.1:8080/mlflow"
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises ValueError for what is no port
+        _ = parts.port  # raises ValueError for an invalid port
     except ValueError as error:
         raise HeadgateError(f"--url: {error}; {cure}") from None
     if "@" in parts.netloc:
-        raise HeadgateError("--url holds credentials; put the key into HEADGATE_API_KEY instead")
+        raise HeadgateError("--url contains credentials; set HEADGATE_API_KEY to the key instead")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise HeadgateError(f"--url: {url!r} is not an http:// or https:// address; {cure}")
     if parts.query or parts.fragment:
-        raise HeadgateError(f"--url: a query or fragment has no place in it; {cure}")
+        raise HeadgateError(f"--url: must not have a query or fragment; {cure}")
     return url.rstrip("/")
 
 
 def key_to_send(environment: Mapping[str, str]) -> tuple[str, Auth]:
-    """The key and how to send it, from the environment or from whoever sits at the terminal."""
+    """The key and how to send it, from the environment or from a prompt."""
     for name, auth in _KEY_VARIABLES.items():
         if environment.get(name):
             return _sendable(environment[name].strip(), name), auth
     if not sys.stdin.isatty():
         raise HeadgateError(
-            "there is no key; put one into HEADGATE_API_KEY ('headgate keys create NAME' makes it)"
+            "there is no key; set HEADGATE_API_KEY to one (create it with: headgate keys create "
+            "NAME)"
         )
     return _sendable(typer.prompt("API key", hide_input=True, err=True).strip(), "key"), Auth.BEARER
 
@@ -137,7 +138,7 @@ def key_to_send(environment: Mapping[str, str]) -> tuple[str, Auth]:
 def _sendable(key: str, name: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise HeadgateError(
-            f"the {name} holds a space or another character that no HTTP header can carry; "
-            "copy the key again"
+            f"the {name} contains a space or another character that is not valid in an HTTP "
+            "header; copy the key again"
         )
     return key

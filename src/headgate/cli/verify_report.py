@@ -1,4 +1,4 @@
-"""What ``headgate verify`` shows: a line for each step as it ends, a table, or JSON."""
+"""The output of ``headgate verify``: a line for each step, a table, or JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow", "not ru
 
 @dataclass
 class StepResult:
-    """How one step ended.  ``seconds`` is its duration; ``failure`` explains a failed one."""
+    """The result of one step.  ``seconds`` is its duration; ``failure`` explains a failed one."""
 
     name: str
     result: str = "not run"
@@ -53,7 +53,7 @@ class Report:
     steps: dict[str, StepResult] = field(default_factory=dict)
 
     def add(self, event: Event) -> StepResult | None:
-        """Take an event in; the step that it ended, if any."""
+        """Process an event; return the step that it ended, if any."""
         match event["event"]:
             case "plan":
                 self.client, self.name = event["client"], event["name"]
@@ -77,11 +77,11 @@ class Report:
         return self.complete and all(step.result == "passed" for step in self.steps.values())
 
     def count(self, *results: str) -> int:
-        """How many steps ended in one of these ways."""
+        """The number of steps with one of these results."""
         return sum(step.result in results for step in self.steps.values())
 
     def document(self) -> dict[str, Any]:
-        """The form for machines."""
+        """The report as a JSON object."""
         return {
             "ok": self.passed,
             "errors": [self.error] if self.error else [],
@@ -98,7 +98,7 @@ class Report:
 
 
 class JsonView:
-    """One JSON document at the end, nothing before."""
+    """Prints one JSON document at the end."""
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -114,7 +114,7 @@ class JsonView:
 
 
 class ConsoleView:
-    """A line for each step as it ends, and a table of those that did not simply pass."""
+    """Prints a line for each step, and a table of those that did not pass at the first attempt."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -131,12 +131,12 @@ class ConsoleView:
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """Draw the running step, with its time, below the lines of those that ended."""
+        """Show the running step and its time below the lines of finished steps."""
         with self._progress:
             yield
 
     def show(self, report: Report, event: Event, ended: StepResult | None) -> None:
-        """Show what has just happened."""
+        """Show one event."""
         if event["event"] == "plan":
             self._name_width = max(map(len, event["steps"]))
             self._line(f"Verifying {report.url} with {report.client}; key sent as {report.auth}")
@@ -155,7 +155,7 @@ class ConsoleView:
                 self._line(_INDENT, f"{label:<9}", value)
 
     def finish(self, report: Report) -> None:
-        """Show what deserves a look once more, in a table, and what remains to be said."""
+        """Print the table of steps that did not simply pass, and the conclusion."""
         table = Table("step", "result", Column("time", justify="right"), "note")
         for step in report.steps.values():
             note = _note(step)
@@ -173,7 +173,7 @@ class ConsoleView:
         self._console.print(line, soft_wrap=True)
 
     def _text(self, text: str) -> Text:
-        """``text`` as this terminal can show it, and without what could steer it."""
+        """``text`` in the terminal's encoding, without control characters."""
         encoding = self._console.encoding
         printable = "".join(character for character in text if character.isprintable())
         return Text(printable.encode(encoding, "replace").decode(encoding))
@@ -214,9 +214,9 @@ def _answered(failure: Mapping[str, Any]) -> str:
 
 def _conclusion(report: Report) -> Iterator[str]:
     if report.error:
-        yield f"The verification did not reach its end: {report.error}"
+        yield f"The verification did not finish: {report.error}"
         if report.name:
-            yield f"Look in MLflow for what it made: everything is named {report.name}."
+            yield f"Everything that it created in MLflow is named {report.name}."
     total = len(report.steps)
     if report.passed:
         yield f"All {total} steps passed in {report.seconds:.1f} s."

@@ -1,4 +1,4 @@
-"""What ``headgate up`` prints once it runs: plain lines to read and to copy."""
+"""The output of ``headgate up`` when it is ready: plain lines to read and to copy."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from headgate.cli.output import document
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """What a person needs to know about a gate that has just started.
+    """What a user needs to know about a gate that has just started.
 
-    ``new_key`` is the key this start made; ``None`` when there were some already, whose names
-    are ``old_keys``.  ``program`` is how this person calls ``headgate``.  ``stops_mlflow`` says
-    whether Ctrl-C ends the MLflow server as well.
+    ``new_key`` is the key that this start created; ``None`` if there were some already, named in
+    ``old_keys``.  ``program`` is the command for ``headgate``.  ``stops_mlflow`` says whether
+    Ctrl-C also stops the MLflow server.
     """
 
     host: str
@@ -31,7 +31,7 @@ class Welcome:
     stops_mlflow: bool
 
     def lines(self) -> list[str]:
-        """The text; no line is ever wrapped, so that each command survives copying."""
+        """The lines; they are not wrapped, so that commands can be copied."""
         base = address.url(self.host, self.port)
         return [
             f"Headgate is ready, with MLflow at {self.upstream} behind it.",
@@ -51,7 +51,7 @@ class Welcome:
         ]
 
     def document(self) -> str:
-        """The same for a program."""
+        """The same as JSON."""
         base = address.url(self.host, self.port)
         return document(
             {
@@ -66,17 +66,17 @@ class Welcome:
 
     def _key(self) -> str:
         if self.new_key is not None:
-            return f"{self.new_key}  (shown this once)"
+            return f"{self.new_key}  (shown only once)"
         names = ", ".join(self.old_keys)
         data = shlex.quote(str(self.data))
         return (
-            f"shown when it was made ({names}); another: "
+            f"shown when it was created ({names}); create another: "
             f"{self.program} keys create NAME --data {data}"
         )
 
 
 def program(argv0: str, working_folder: Path) -> str:
-    """How to call ``headgate`` again from ``working_folder``, given how it was called."""
+    """The command for ``headgate`` in ``working_folder``, from ``argv0`` of this process."""
     path = working_folder / argv0
     if path.name == "__main__.py":
         return f"{shlex.quote(sys.executable)} -m headgate"

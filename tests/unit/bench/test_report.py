@@ -1,4 +1,4 @@
-"""What a run is told as: on a terminal, as JSON, and as a page that depends on nothing else."""
+"""The output of a run: on a terminal, as JSON, and as a page that depends on nothing else."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_the_next_free_port_is_never_one_that_is_listened_on() -> None:
     with socket.create_server((HOST, 0)) as listener:
         taken: int = listener.getsockname()[1]
 
-        assert address.bind_problem(HOST, taken) == "is taken"
+        assert address.bind_problem(HOST, taken) == "is in use"
         assert address.next_free_port(HOST, taken) > taken
 
 
@@ -59,7 +59,7 @@ def test_an_address_of_another_machine_is_not_called_taken() -> None:
 
 
 def test_no_free_port_at_all_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address, "bind_problem", lambda *_: "is taken")
+    monkeypatch.setattr(address, "bind_problem", lambda *_: "is in use")
 
-    with pytest.raises(HeadgateError, match=r"ports 8080 to 8179 of 127\.0\.0\.1 are all taken"):
+    with pytest.raises(HeadgateError, match=r"ports 8080 to 8179 of 127\.0\.0\.1 are all in use"):
         address.next_free_port(HOST, 8080)

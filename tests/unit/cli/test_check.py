@@ -33,7 +33,7 @@ def test_the_summary_names_what_the_gate_would_do() -> None:
 def test_the_summary_does_not_hide_that_everybody_passes() -> None:
     config = load(None, {"HEADGATE_AUTH__MODE": "none"})
 
-    assert ("clients", "pass without a key") in summary(config)
+    assert ("clients", "need no key") in summary(config)
 
 
 def test_the_summary_says_whether_clients_need_https(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_a_key_that_cannot_be_printed_is_not_made(data: Path, redirection: str, 
     done = headgate(redirection, "keys", "create", "ci", "--data", str(data))
     assert done.returncode == 2
     lines = done.stderr.splitlines()
-    assert lines[-1] == (f"headgate: standard output cannot be written ({what}): no key was made")
+    assert lines[-1] == (f"headgate: cannot write to standard output ({what}): no key was made")
     assert "Traceback" not in done.stderr
     assert records(data) == []
 

@@ -169,7 +169,7 @@ def test_a_shell_can_complete_commands(words: str, offered: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["keys", "list"], ["routes"]])
-def test_a_full_disk_is_told_in_words(arguments: list[str], tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(arguments: list[str], tmp_path: Path) -> None:
     KeyStore(tmp_path / "headgate-data" / "keys.sqlite").close()
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
@@ -180,7 +180,7 @@ def test_a_full_disk_is_told_in_words(arguments: list[str], tmp_path: Path) -> N
             check=False,
         )
     assert done.returncode == 2
-    assert done.stderr == "headgate: the output cannot be written: No space left on device\n"
+    assert done.stderr == "headgate: cannot write the output: No space left on device\n"
 
 
 COMPILED = " (compiled)" if headgate.is_compiled() else ""
@@ -205,7 +205,7 @@ def test_the_help_of_a_command_begins_with_its_line_in_the_list(
 
 
 def test_the_help_imports_no_command() -> None:
-    """It must answer at once: pydantic, rich and uvloop are what makes it slow."""
+    """It must respond immediately: importing pydantic, rich or uvloop would make it slow."""
     program = (
         "import sys, headgate.cli; headgate.cli.main(['--help']);"
         "print(sorted({'pydantic', 'rich.console', 'uvloop', 'asyncio'} & set(sys.modules)))"

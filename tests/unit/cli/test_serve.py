@@ -87,8 +87,8 @@ def test_a_gate_that_nobody_can_pass_says_how_to_change_that(tmp_path: Path) -> 
     (notice,) = notices(config)
 
     assert notice == (
-        f"no key in {data}/keys.sqlite works, so every request will be refused; "
-        f"make one with: headgate keys create NAME --data '{data}'"
+        f"{data}/keys.sqlite has no valid key, so the gate will refuse all requests; "
+        f"create one with: headgate keys create NAME --data '{data}'"
     )
 
 

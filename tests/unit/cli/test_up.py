@@ -52,7 +52,7 @@ def test_requests_are_logged_only_when_asked_for(environment: dict[str, str], ac
     assert configured(environment).log.access is access
 
 
-def test_every_problem_is_reported_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     with pytest.raises(ConfigError) as caught:
         configured(mlflow="mlflow:5000", port=65536)
 
@@ -68,14 +68,14 @@ def test_a_port_that_was_asked_for_and_is_taken_is_refused(by_option: bool) -> N
         port: int = listener.getsockname()[1]
         environment = {} if by_option else {"HEADGATE_LISTEN__PORT": str(port)}
 
-        with pytest.raises(HeadgateError, match=rf"^port {port} is taken; choose another "):
+        with pytest.raises(HeadgateError, match=rf"^port {port} is in use; choose another "):
             configured(environment, port=port if by_option else None)
 
 
 def test_another_port_than_the_usual_one_is_said() -> None:
     config = configured(port=0)
 
-    assert notices({}, config, mlflow=None, port=None) == ["port 8080 is taken; using 0"]
+    assert notices({}, config, mlflow=None, port=None) == ["port 8080 is in use; using 0"]
 
 
 def test_a_port_that_was_asked_for_is_no_news() -> None:

@@ -191,13 +191,13 @@ def test_the_key_travels_in_the_environment_alone(
     assert KEY not in "".join(capfd.readouterr())
 
 
-def test_the_program_is_lent_to_an_interpreter_without_headgate(interpreter: Interpreter) -> None:
+def test_an_interpreter_without_headgate_can_run_the_program(interpreter: Interpreter) -> None:
     """Its environment has MLflow; of ours it gets this one package and nothing else."""
     interpreter.runs(
         """
-        lent = os.environ["PYTHONPATH"].split(os.pathsep)[0]
-        print(json.dumps({"event": "plan", "name": "n", "client": "c", "steps": os.listdir(lent)}))
-        assert os.path.exists(os.path.join(lent, "headgate_verify", "__main__.py"))
+        path = os.environ["PYTHONPATH"].split(os.pathsep)[0]
+        print(json.dumps({"event": "plan", "name": "n", "client": "c", "steps": os.listdir(path)}))
+        assert os.path.exists(os.path.join(path, "headgate_verify", "__main__.py"))
         print(json.dumps({"event": "passed", "step": "headgate_verify"}))
         print(json.dumps({"event": "summary", "seconds": 1, "leftovers": []}))
         """
@@ -255,8 +255,8 @@ def test_without_key_and_terminal(
         monkeypatch.setattr(sys, "stdin", nothing)
         assert verify(interpreter) == 2
     assert capfd.readouterr().err == (
-        "headgate: there is no key; put one into HEADGATE_API_KEY "
-        "('headgate keys create NAME' makes it)\n"
+        "headgate: there is no key; set HEADGATE_API_KEY to one "
+        "(create it with: headgate keys create NAME)\n"
     )
 
 
@@ -266,7 +266,7 @@ def test_a_key_no_header_can_carry_is_not_repeated(
     monkeypatch.setenv("HEADGATE_API_KEY", "two words")
     assert verify(interpreter) == 2
     errors = capfd.readouterr().err
-    assert "the HEADGATE_API_KEY holds a space" in errors
+    assert "the HEADGATE_API_KEY contains a space" in errors
     assert "two words" not in errors
 
 
@@ -277,8 +277,8 @@ def test_a_key_no_header_can_carry_is_not_repeated(
         ("ftp://gate.example", "'ftp://gate.example' is not an http:// or https:// address"),
         ("http://", "'http://' is not an http:// or https:// address"),
         ("http://gate.example:x", "Port could not be cast to integer"),
-        ("http://gate.example/?a=1", "a query or fragment has no place in it"),
-        ("http://ann:secret@gate.example", "--url holds credentials"),
+        ("http://gate.example/?a=1", "must not have a query or fragment"),
+        ("http://ann:secret@gate.example", "--url contains credentials"),
     ],
 )
 def test_an_unusable_url(
@@ -314,7 +314,7 @@ def test_mlflow_is_not_installed(
     ("events", "errors", "words"),
     [
         ([], "unknown option -P\n", "unknown option -P"),
-        (["hello"], "", "something else than events"),
+        (["hello"], "", "something other than events"),
     ],
 )
 def test_an_interpreter_that_cannot_run_the_program(
@@ -326,7 +326,7 @@ def test_an_interpreter_that_cannot_run_the_program(
 ) -> None:
     assert verify(interpreter.tells(events, code=2, errors=errors)) == 2
     message = capfd.readouterr().err
-    assert "cannot run the verification, which takes Python 3.11 or newer" in message
+    assert "cannot run the verification, which needs Python 3.11 or newer" in message
     assert words in message
 
 
@@ -334,19 +334,17 @@ def test_an_interpreter_that_is_not_there(
     interpreter: Interpreter, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert verify(interpreter) == 2
-    assert "No such file or directory; name a Python interpreter" in capfd.readouterr().err
+    assert "No such file or directory; choose a Python interpreter" in capfd.readouterr().err
 
 
-def test_a_crash_is_told_without_the_key(
+def test_a_crash_is_reported_without_the_key(
     interpreter: Interpreter, capfd: pytest.CaptureFixture[str]
 ) -> None:
     interpreter.tells([PLAN, passed("a")], code=1, errors=f"Traceback\nKeyError: '{KEY}'\n")
     assert verify(interpreter) == 1
     output = capfd.readouterr().out
-    assert (
-        "did not reach its end: the program ended with 1: Traceback / KeyError: '[key]'" in output
-    )
-    assert "everything is named headgate-verify-1" in output
+    assert "did not finish: the program exited with 1: Traceback / KeyError: '[key]'" in output
+    assert "Everything that it created in MLflow is named headgate-verify-1" in output
     assert "│ b      │ not run │" in output
 
 
@@ -376,11 +374,11 @@ def test_an_interrupt_leaves_time_for_the_removal(
     assert verify(interpreter.runs(INTERRUPTED.replace("ANSWERS", "True"))) == 1
     output, errors = capfd.readouterr()
     assert "passed   remove    0.10 s\n" in output
-    assert "what was made is removed first" in errors
+    assert "stopping after cleaning up MLflow" in errors
 
 
-def test_a_second_interrupt_stops_at_once(
+def test_a_second_interrupt_stops_immediately(
     interpreter: Interpreter, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert verify(interpreter.runs(INTERRUPTED.replace("ANSWERS", "False"))) == 1
-    assert "did not reach its end: stopped at once, on request" in capfd.readouterr().out
+    assert "did not finish: stopped immediately, on request" in capfd.readouterr().out

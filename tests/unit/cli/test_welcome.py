@@ -1,4 +1,4 @@
-"""What a person is told once the gate runs."""
+"""What ``headgate up`` prints once the gate runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_first_start_shows_everything_needed_to_go_on() -> None:
         "Headgate is ready, with MLflow at http://127.0.0.1:39001 behind it.\n"
         "\n"
         "  Tracking URI  http://127.0.0.1:8081\n"
-        "  API key       hg_example  (shown this once)\n"
+        "  API key       hg_example  (shown only once)\n"
         "  MLflow's UI   http://127.0.0.1:8081/mlflow/  (any user name; the key is the password)\n"
         "  Data          /home/ada/headgate-data\n"
         "\n"
@@ -54,7 +54,7 @@ def test_a_later_start_says_where_the_key_is_and_how_to_make_another() -> None:
     lines = LATER.lines()
 
     assert (
-        "  API key       shown when it was made (first, ci); another: "
+        "  API key       shown when it was created (first, ci); create another: "
         "headgate keys create NAME --data '/home/ada/my data'"
     ) in lines
     assert "export MLFLOW_TRACKING_TOKEN=YOUR_KEY" in lines

@@ -1,4 +1,4 @@
-"""Where settings come from, which source wins, and how problems are told."""
+"""Where settings come from, which source wins, and how problems are reported."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_names_of_upstreams_in_the_environment_are_lower_case() -> None:
     assert set(config.upstreams) == {"team_a", "default"}
 
 
-def test_all_problems_are_told_at_once_each_with_its_path_and_source(write: Write) -> None:
+def test_all_problems_are_reported_each_with_its_path_and_source(write: Write) -> None:
     file = write('nonsense = 1\n[listen]\nprot = 1\nport = 70000\n[auth]\nmode = "nobody"')
     found = problems(
         file,
@@ -177,7 +177,7 @@ def test_a_problem_of_the_command_line_is_not_laid_on_the_environment() -> None:
 @pytest.mark.parametrize(
     "name", ["HEADGATE_LISTN__PORT", "HEADGATE_LISTEN_PORT", "HEADGATE_LISTEN__", "HEADGATE_"]
 )
-def test_a_mistyped_variable_is_told(name: str) -> None:
+def test_a_mistyped_variable_is_reported(name: str) -> None:
     (message,) = problems(None, {name: "1"}).values()
     assert message == "no such setting"
 

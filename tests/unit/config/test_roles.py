@@ -56,7 +56,7 @@ def test_roles_may_stand_in_the_environment() -> None:
     }
 
 
-def test_every_grant_that_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
+def test_all_invalid_grants_are_reported(tmp_path: Path) -> None:
     """With its place, and beside the problems of other settings."""
     found = problems(
         tmp_path,
@@ -80,7 +80,7 @@ def test_every_grant_that_cannot_be_read_is_told_at_once(tmp_path: Path) -> None
     assert found["roles.b.grants.0"].startswith("column 13: models cannot be narrowed to exp")
 
 
-def test_roles_that_do_not_go_together_are_told_at_once(tmp_path: Path) -> None:
+def test_all_conflicts_between_roles_are_reported(tmp_path: Path) -> None:
     found = problems(
         tmp_path,
         """

@@ -197,7 +197,7 @@ def test_nobody_but_this_machine_may_pass_without_a_key(host: str, *, is_loopbac
 
 @pytest.fixture
 def pem(tmp_path: Path) -> Path:
-    """A file that can be read; what it holds is looked at by whoever uses it."""
+    """A file that can be read; the code that uses it checks its contents."""
     file = tmp_path / "any.pem"
     file.touch()
     return file
@@ -270,7 +270,7 @@ def test_a_prefix_leads_to_one_upstream() -> None:
     assert config.conflicts() == []
 
 
-def test_all_conflicts_are_told_at_once(tmp_path: Path) -> None:
+def test_all_conflicts_are_reported(tmp_path: Path) -> None:
     found = problems(
         {
             "auth.mode": "none",

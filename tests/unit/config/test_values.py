@@ -91,7 +91,7 @@ PATHS = st.sampled_from(
 
 
 @given(PATHS, VALUES)
-def test_whatever_stands_there_is_told_in_words(path: str, value: object) -> None:
+def test_every_invalid_value_is_reported_in_plain_words(path: str, value: object) -> None:
     for message in problems(path, value).values():
         assert RAW.search(message.replace(repr(value), "")) is None, message
 

@@ -49,7 +49,7 @@ def test_the_roles_that_are_shown_are_sound(configuration: Path) -> None:
     assert "team-a" in load(configuration, {}).roles
 
 
-def test_the_mistake_that_is_shown_is_told_so(
+def test_the_mistake_that_the_page_shows_is_reported_so(
     configuration: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mistaken = configuration.read_text().replace('"read:* on experiment', '"read:run on experiment')

@@ -60,7 +60,7 @@ def test_the_settings_exist() -> None:
         assert re.search(rf"`(?:{section}\.)?{name}`", known), each
 
 
-def test_the_sentences_are_those_that_are_told() -> None:
+def test_the_sentences_are_those_that_clients_receive() -> None:
     """A few as a client reads them."""
     text = page()
     for sentence in (

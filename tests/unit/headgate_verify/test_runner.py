@@ -1,4 +1,4 @@
-"""Steps run in order, failures are told once, and what was made is removed whatever happens."""
+"""Steps run in order, failures are reported once, and what was created is always removed."""
 
 from __future__ import annotations
 

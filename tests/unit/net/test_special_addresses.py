@@ -239,7 +239,7 @@ def test_no_spelling_of_a_metadata_service_is_an_upstream(host: str) -> None:
     assert "set allow_link_local if it is meant" in caught.value.problems[0].message
 
 
-def test_purposes_are_told() -> None:
+def test_the_purpose_of_an_address() -> None:
     mapped = address_of("::ffff:169.254.169.254")
     assert mapped is not None
     assert purposes(mapped) == {Purpose.METADATA}

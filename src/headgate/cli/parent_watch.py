@@ -1,15 +1,14 @@
-"""Runs a command for as long as whoever started this program lives.
+"""Runs a command until the parent process exits or closes the pipe to it.
 
-    python leash.py GRACE COMMAND [ARGUMENT…]
+    python parent_watch.py GRACE COMMAND [ARGUMENT…]
 
-Standard input is the leash: a pipe whose other end the owner holds and never writes to.  It
-closes when the owner lets go of it and also when the owner dies, by whatever signal, so one
-mechanism serves both.  The command and all it started then get SIGTERM, and SIGKILL once the
-command has ended or GRACE seconds have passed.
+Standard input is a pipe whose other end the parent holds and never writes to.  The pipe closes when
+the parent closes it, and also when the parent is killed.  The command and its children then get
+SIGTERM, and SIGKILL after the command has exited or GRACE seconds have passed.
 
-The program is run by path and imports the standard library alone: it stays as small as a
-process of its own can be.  It must be started as the leader of a new process group, which its
-last SIGKILL ends with everything in it, this program included.
+The program is run by path and imports only the standard library, to use little memory.  It must be
+started as the leader of a new process group; its final SIGKILL ends the whole group, including
+itself.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ from types import FrameType
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command until it ends or the leash closes; its exit code is the response."""
+    """Run the command until it exits or the pipe closes; return its exit code."""
     grace, command = float(arguments[0]), arguments[1:]
     wake = _wake_on_child_exit()
-    # The SIGTERM for the group must not end the one that is to send the SIGKILL.
+    # The SIGTERM to the group must not end this process, which sends the SIGKILL.
     signal.signal(signal.SIGTERM, _ignore)
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - it is our purpose
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - running it is the purpose
     with selectors.DefaultSelector() as selector:
         selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
         selector.register(wake, selectors.EVENT_READ)
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
                 os.read(wake, 4096)
             if sys.stdin.fileno() in ready:
                 _end_group(child, grace)
-    os.killpg(0, signal.SIGTERM)  # for what a command that died may have left behind
+    os.killpg(0, signal.SIGTERM)  # for children that a killed command has left
     return 128 - child.returncode if child.returncode < 0 else child.returncode
 
 
@@ -55,12 +54,12 @@ def _wake_on_child_exit() -> int:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)
-    signal.signal(signal.SIGCHLD, _ignore)  # without a handler there is no wake-up
+    signal.signal(signal.SIGCHLD, _ignore)  # without a handler, nothing wakes the selector
     return reader
 
 
 def _ignore(_signum: int, _frame: FrameType | None) -> None:
-    """Receive a signal without acting on it.  Unlike SIG_IGN, children do not inherit this."""
+    """Ignore a signal.  Unlike SIG_IGN, children do not inherit this."""
 
 
 if __name__ == "__main__":

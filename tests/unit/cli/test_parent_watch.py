@@ -1,4 +1,4 @@
-"""The leash: a command, and all it started, ends with whoever holds the other end of the pipe.
+"""A command and its children end when their parent exits or closes the pipe.
 
 Every process below inherits one pipe as its standard output.  Reading that pipe to its end
 therefore waits until each of them is gone, and hangs if one is left over.
@@ -14,7 +14,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from headgate.cli import leash
+from headgate.cli import parent_watch
 
 PATIENT = "60"  # seconds of grace that a test with an obedient command never uses up
 OBEDIENT = "import signal; print('ready', flush=True); signal.pause()"
@@ -23,21 +23,21 @@ STUBBORN = (
     "print('ready', flush=True); signal.pause()"
 )
 
-Leashed = subprocess.Popen[str]
-Start = Callable[[str, str], Leashed]
+Watched = subprocess.Popen[str]
+Start = Callable[[str, str], Watched]
 
 
 def command(grace: str, program: str) -> list[str]:
     python = [sys.executable, "-I", "-S"]
-    return [*python, leash.__file__, grace, *python, "-c", program]
+    return [*python, parent_watch.__file__, grace, *python, "-c", program]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a program on a leash whose other end this test holds."""
+    """Start a program whose pipe this test holds open."""
     with ExitStack() as stack:
 
-        def start(grace: str, program: str) -> Leashed:
+        def start(grace: str, program: str) -> Watched:
             process = subprocess.Popen(
                 command(grace, program),
                 stdin=subprocess.PIPE,
@@ -52,17 +52,17 @@ def start() -> Iterator[Start]:
         yield start
 
 
-def line_of(process: Leashed) -> str:
+def line_of(process: Watched) -> str:
     assert process.stdout is not None
     return process.stdout.readline()
 
 
-def rest_of(process: Leashed) -> str:
+def rest_of(process: Watched) -> str:
     assert process.stdout is not None
     return process.stdout.read()
 
 
-def let_go(process: Leashed) -> None:
+def close_pipe(process: Watched) -> None:
     assert process.stdin is not None
     process.stdin.close()
 
@@ -79,7 +79,7 @@ def test_the_exit_code_is_the_commands(start: Start, program: str, code: int) ->
     assert start(PATIENT, program).wait() == code
 
 
-def test_letting_go_asks_the_command_to_end(start: Start) -> None:
+def test_closing_the_pipe_ends_the_command(start: Start) -> None:
     program = (
         "import os, signal;"
         "signal.signal(signal.SIGTERM, lambda *_: os._exit(os.write(1, b'tidy\\n')));"
@@ -88,7 +88,7 @@ def test_letting_go_asks_the_command_to_end(start: Start) -> None:
     process = start(PATIENT, program)
     assert line_of(process) == "ready\n"
 
-    let_go(process)
+    close_pipe(process)
 
     assert rest_of(process) == "tidy\n"
 
@@ -97,7 +97,7 @@ def test_a_command_that_will_not_end_is_killed_after_the_grace(start: Start) -> 
     process = start("0.1", STUBBORN)
     assert line_of(process) == "ready\n"
 
-    let_go(process)
+    close_pipe(process)
 
     assert rest_of(process) == ""
 
@@ -109,7 +109,7 @@ def test_what_the_command_started_ends_with_it(start: Start) -> None:
     )
     assert line_of(process) == "ready\n"
 
-    let_go(process)
+    close_pipe(process)
 
     assert rest_of(process) == ""
 
