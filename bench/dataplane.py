@@ -22,7 +22,9 @@ from pathlib import Path
 from bench.peers.programs import Program, new_key
 from bench.series import Better, Series, alternating
 from bench.setting import CannotMeasureError, Setting
-from headgate.auth import Authenticator, Refresher
+from headgate.auth.chain import AuthenticatorChain
+from headgate.auth.keys.authenticator import KeyAuthenticator
+from headgate.auth.keys.refresher import Refresher
 from headgate.config import Config
 from headgate.config.files import Files
 from headgate.dataplane.client import ClientConnection
@@ -150,17 +152,17 @@ class _Loop(asyncio.SelectorEventLoop):
 def _gate(folder: Path) -> Iterator[LiveGate]:
     """The gate of a worker, with a key store, counters and an access log."""
     config = Config(data=folder / "data")
-    authenticator = Authenticator()
+    keys = KeyAuthenticator()
     log_file = os.open(folder / "access.log", os.O_WRONLY | os.O_CREAT)
     access_log = AccessLog(log_file)
     with KeyStore(config.key_database) as store:
         Refresher(
-            store, authenticator.install, interval=1.0, clock=time.time, report=lambda _error: None
+            store, keys.install, interval=1.0, clock=time.time, report=lambda _error: None
         ).load()
         row = Counters(1).row(0)
         yield LiveGate(
             config,
-            PipelineBuilder(authenticator),
+            PipelineBuilder(AuthenticatorChain([keys], time.time)),
             pair_dial(asyncio.Protocol),  # unused
             account=OutcomeSinks(row, access_log).account,
             row=row,

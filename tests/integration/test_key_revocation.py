@@ -14,11 +14,14 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from headgate.auth import Authenticator, Keyring, Refresher
+from headgate.auth.chain import AuthenticatorChain, Identified, Waiting
+from headgate.auth.keys.authenticator import KeyAuthenticator
+from headgate.auth.keys.keyring import Keyring
+from headgate.auth.keys.refresher import Refresher
 from headgate.config import Config
 from headgate.errors import HeadgateError, Refusal
-from headgate.model import Principal
 from headgate.stores import KeyStore
+from headgate.wire.request_fields import CredentialFields
 from tests.support.gate import Gate as RunningGate
 from tests.support.gate import create_key, running_gate
 from tests.support.processes import clean_environment
@@ -30,14 +33,15 @@ class Gate:
     """What a worker of the gate does about keys, with a way to wait for a response."""
 
     def __init__(self, store: KeyStore, interval: float) -> None:
-        self._authenticator = Authenticator()
+        self._keys = KeyAuthenticator()
+        self._chain = AuthenticatorChain([self._keys], time.time)
         self._changed = asyncio.Event()
         self.refresher = Refresher(
             store, self._install, interval=interval, clock=time.time, report=self._fail
         )
 
-    def response(self, key: str) -> Principal | Refusal:
-        return self._authenticator.authenticate(b"Bearer " + key.encode(), None, time.time())
+    def response(self, key: str) -> Identified | Refusal | Waiting:
+        return self._chain.authenticate(CredentialFields(b"Bearer " + key.encode(), None))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for ``condition`` to come true; looked at whenever answers may have changed."""
@@ -47,7 +51,7 @@ class Gate:
                 await self._changed.wait()
 
     def _install(self, keyring: Keyring) -> None:
-        self._authenticator.install(keyring)
+        self._keys.install(keyring)
         self._changed.set()
 
     def _fail(self, error: HeadgateError | None) -> None:
@@ -86,14 +90,14 @@ def test_a_running_gate_follows_another_process(tmp_path: Path) -> None:
         data = tmp_path / "data"
         async with gate_on(data) as gate:
             key = await keys_command(data, "create", "ci")
-            await gate.until(lambda: isinstance(gate.response(key), Principal))
+            await gate.until(lambda: isinstance(gate.response(key), Identified))
             other = await keys_command(data, "create", "other")
             await keys_command(data, "revoke", "ci")
             await gate.until(lambda: isinstance(gate.response(key), Refusal))
             refusal = gate.response(key)
             assert isinstance(refusal, Refusal)
             assert "was revoked" in refusal.message
-            assert isinstance(gate.response(other), Principal)
+            assert isinstance(gate.response(other), Identified)
 
     asyncio.run(scene())
 

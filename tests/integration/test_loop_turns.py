@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import pytest
 
+from headgate.auth.chain import AuthenticatorChain
 from headgate.config import Config
-from headgate.errors import Refusal
 from headgate.model import AuthMethod, Principal
 from headgate.policy import Role, Roles
-from headgate.reasons import Reason
+from headgate.testing.authenticators import ScriptedAuthenticator
 from tests.support.gate import bearer
 from tests.support.loop_turns import MeasuredGate, measured_gate
 from tests.support.named_objects import NamedObjects
@@ -40,25 +41,13 @@ class Entry(NamedTuple):
     content_type: str = "application/json"
 
 
-class Doorman:
+def doorman() -> AuthenticatorChain:
     """Knows two keys: one for everything, one that is narrowed."""
-
-    generation = 1
-
-    def __init__(self) -> None:
-        self._known = {
-            b"Bearer admin": Principal(
-                "k_1", "admin", AuthMethod.KEY, grants=ROLES.grants_for("admin", ["admin"])
-            ),
-            b"Bearer narrowed": Principal(
-                "k_2", "narrowed", AuthMethod.KEY, grants=ROLES.grants_for("n", ["team-a"])
-            ),
-        }
-
-    def authenticate(
-        self, authorization: bytes | None, api_key: bytes | None, now: float
-    ) -> Principal | Refusal:
-        return self._known.get(authorization or b"") or Refusal(Reason.UNAUTHENTICATED, "No key.")
+    known = {
+        name: Principal(f"k_{name}", name, AuthMethod.KEY, grants=ROLES.grants_for(name, [role]))
+        for name, role in (("admin", "admin"), ("narrowed", "team-a"))
+    }
+    return AuthenticatorChain([ScriptedAuthenticator(known)], time.time)
 
 
 def dumped(message: object) -> bytes:
@@ -333,7 +322,7 @@ def gate() -> Iterator[MeasuredGate]:
         config = Config.model_validate(
             {"upstreams": {"default": {"url": upstream.url, "probes": {"interval": 0}}}}
         )
-        with measured_gate(config, Doorman()) as gate:
+        with measured_gate(config, doorman()) as gate:
             send(gate, "admin", CORPUS[0])  # what is made once is made
             yield gate
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple
 
+from headgate.auth.chain import Authenticator, AuthenticatorChain, Identified
+from headgate.auth.credentials import Credentials
 from headgate.config import Limits
 from headgate.contract import Dialect
 from headgate.dataplane.decisions import (
@@ -83,16 +86,13 @@ class _Resolver:
         return _Lookups()
 
 
-class _Doorman:
-    generation = 1
-
+class _Doorman(Authenticator):
     def __init__(self, principal: Principal) -> None:
+        super().__init__()
         self._principal = principal
 
-    def authenticate(
-        self, authorization: bytes | None, api_key: bytes | None, now: float
-    ) -> Principal:
-        return self._principal
+    def authenticate(self, credentials: Credentials, now: float) -> Identified:
+        return Identified(self._principal, math.inf)
 
 
 class GateDecider:
@@ -105,12 +105,11 @@ class GateDecider:
         balancer.terms = terms(dialect=Dialect(version))
         self.version = version
         self._pipeline = Pipeline(
-            _Doorman(principal),
+            AuthenticatorChain([_Doorman(principal)], lambda: 0.0),
             Authoriser(lambda _: _Resolver()),  # type: ignore[arg-type, return-value]
             {"": balancer},
             Dialogue().balancer,
             Limits(),
-            clock=lambda: 0.0,
         )
 
     def decide(self, asked: Sent) -> Decided:

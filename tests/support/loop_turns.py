@@ -14,7 +14,7 @@ from asyncio import events
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from headgate.auth import Authenticate
+from headgate.auth.chain import AuthenticatorChain
 from headgate.config import Config
 from headgate.config.files import Files
 from headgate.dataplane.client import ClientConnection
@@ -52,12 +52,12 @@ class MeasuredGate:
         """CPU seconds of the longest turn."""
         return max(self.turns, default=0.0)
 
-    async def _serve(self, config: Config, authenticate: Authenticate) -> None:
+    async def _serve(self, config: Config, chain: AuthenticatorChain) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         row = Counters(1).row(0)
         gate = LiveGate(
             config,
-            PipelineBuilder(authenticate),
+            PipelineBuilder(chain),
             dial_tcp,
             account=OutcomeSinks(row, None).account,
             row=row,
@@ -77,9 +77,9 @@ class MeasuredGate:
         gate.plane.abort()
         gate.close()
 
-    def _run(self, config: Config, authenticate: Authenticate) -> None:
+    def _run(self, config: Config, chain: AuthenticatorChain) -> None:
         self._thread = threading.get_ident()
-        asyncio.run(self._serve(config, authenticate))
+        asyncio.run(self._serve(config, chain))
 
     def _take(self, seconds: float) -> None:
         if threading.get_ident() == self._thread:
@@ -87,7 +87,7 @@ class MeasuredGate:
 
 
 @contextmanager
-def measured_gate(config: Config, authenticate: Authenticate) -> Iterator[MeasuredGate]:
+def measured_gate(config: Config, chain: AuthenticatorChain) -> Iterator[MeasuredGate]:
     """Run a gate until the block ends, and measure each turn of its loop."""
     gate = MeasuredGate()
     original = events.Handle._run
@@ -98,7 +98,7 @@ def measured_gate(config: Config, authenticate: Authenticate) -> Iterator[Measur
         gate._take(time.thread_time() - begun)
 
     events.Handle._run = measured  # type: ignore[assignment, method-assign]
-    thread = threading.Thread(target=gate._run, args=(config, authenticate))
+    thread = threading.Thread(target=gate._run, args=(config, chain))
     gc.collect()
     gc.freeze()  # a gate has not what tests have, and does not look through it
     try:

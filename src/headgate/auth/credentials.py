@@ -1,65 +1,117 @@
-"""Finds the one key that a request presents, or says why there is none.
+"""Reads what a client shows to say who it is, once and in one strict way.
 
-``Authorization: Bearer`` (RFC 6750), ``Authorization: Basic`` with the key as password
-(RFC 7617), and ``X-API-Key``.  What could be read in two ways is refused.
+``Authorization: Bearer`` (RFC 6750), ``Authorization: Basic`` with the secret as password
+(RFC 7617), and ``X-API-Key``.  What could be read in two ways is refused.  Cookies are left as they
+came: each of them is for the one authenticator that sets it.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import enum
 from typing import Final
 
-from headgate.auth import refusals
-from headgate.auth.key import PREFIX
+from headgate.auth.keys.form import PREFIX
+from headgate.auth.refusals import (
+    AMBIGUOUS,
+    API_KEY_EMPTY,
+    BASIC_KEY_AS_USER,
+    BASIC_NO_COLON,
+    BASIC_NO_PASSWORD,
+    BASIC_NOT_BASE64,
+    BEARER_EMPTY,
+    SCHEME_MISSING,
+    SCHEME_UNKNOWN,
+)
 from headgate.errors import Refusal
+from headgate.wire.request_fields import CredentialFields
 
 _WHITESPACE: Final = b" \t"  # optional whitespace around a field value, RFC 9110 section 5.6.3
 
 
-def presented_key(authorization: bytes | None, api_key: bytes | None) -> str | Refusal:
-    """The text presented as a key, of whatever form; header values as they came, or ``None``."""
-    if authorization is None:
-        return refusals.NO_KEY if api_key is None else _from_api_key(api_key)
-    key = _from_authorization(authorization)
-    if api_key is None or isinstance(key, Refusal):
-        return key
-    other = _from_api_key(api_key)
-    if isinstance(other, Refusal) or other == key:
-        return other
-    return refusals.AMBIGUOUS
+class Scheme(enum.Enum):
+    """How a token is shown."""
+
+    BEARER = "bearer"
+    BASIC = "basic"
+    API_KEY = "x-api-key"
 
 
-def _from_api_key(value: bytes) -> str | Refusal:
-    # Latin-1 reads any byte; what is not ASCII is no key and is told so later.
-    return value.strip(_WHITESPACE).decode("latin-1") or refusals.API_KEY_EMPTY
+class Credentials:
+    """What a client shows to say who it is.
+
+    A client certificate will be one more attribute.
+
+    Attributes:
+        token: the secret text of ``Authorization`` or ``X-API-Key``; empty if there is none.
+        scheme: how it is shown; ``None`` if there is none.
+        cookie: the value of ``Cookie`` as it came; empty if there is none.
+        malformed: why the fields have no single meaning, if they have none; then ``token`` is
+            empty.
+    """
+
+    __slots__ = ("cookie", "malformed", "scheme", "token")
+
+    def __init__(
+        self,
+        token: str = "",
+        scheme: Scheme | None = None,
+        cookie: bytes = b"",
+        malformed: Refusal | None = None,
+    ) -> None:
+        self.token: Final = token
+        self.scheme: Final = scheme
+        self.cookie: Final = cookie
+        self.malformed: Final = malformed
 
 
-def _from_authorization(value: bytes) -> str | Refusal:
+def read_credentials(fields: CredentialFields) -> Credentials:
+    """The credentials in a request's header fields."""
+    scheme, token = None, ""
+    read: str | Refusal
+    if fields.authorization is not None:
+        scheme, read = _from_authorization(fields.authorization)
+        if isinstance(read, Refusal):
+            return Credentials(cookie=fields.cookie, malformed=read)
+        token = read
+    if fields.api_key is not None:
+        # Latin-1 reads any byte; what is not ASCII is no key, and is refused as none later.
+        key = fields.api_key.strip(_WHITESPACE).decode("latin-1")
+        if not key:
+            return Credentials(cookie=fields.cookie, malformed=API_KEY_EMPTY)
+        if scheme is None:
+            scheme, token = Scheme.API_KEY, key
+        elif key != token:
+            return Credentials(cookie=fields.cookie, malformed=AMBIGUOUS)
+    return Credentials(token, scheme, fields.cookie)
+
+
+def _from_authorization(value: bytes) -> tuple[Scheme | None, str | Refusal]:
     scheme, _, credentials = value.strip(_WHITESPACE).partition(b" ")
     credentials = credentials.strip(b" ")
     match scheme.lower():
         case b"bearer":
-            return credentials.decode("latin-1") or refusals.BEARER_EMPTY
+            return Scheme.BEARER, credentials.decode("latin-1") or BEARER_EMPTY
         case b"basic":
-            return _from_basic(credentials)
+            return Scheme.BASIC, _from_basic(credentials)
         case _:
-            return refusals.SCHEME_UNKNOWN if credentials else refusals.SCHEME_MISSING
+            return None, SCHEME_UNKNOWN if credentials else SCHEME_MISSING
 
 
 def _from_basic(credentials: bytes) -> str | Refusal:
     try:
         octets = base64.b64decode(credentials, validate=True)
     except binascii.Error:
-        return refusals.BASIC_NOT_BASE64
+        return BASIC_NOT_BASE64
     # Python's decoder lets surplus padding and stray bits pass; one text has one encoding.
     if base64.b64encode(octets) != credentials:
-        return refusals.BASIC_NOT_BASE64
+        return BASIC_NOT_BASE64
     # Split as bytes: clients write the user name in Latin-1 or UTF-8, and a key is ASCII.
     user, colon, password = octets.partition(b":")
     if not colon:
-        return refusals.BASIC_NO_COLON
+        return BASIC_NO_COLON
     prefix = PREFIX.encode("ascii")
     if user.startswith(prefix) and not password.startswith(prefix):
-        return refusals.BASIC_KEY_AS_USER
-    return password.decode("latin-1") or refusals.BASIC_NO_PASSWORD
+        return BASIC_KEY_AS_USER
+    return password.decode("latin-1") or BASIC_NO_PASSWORD

@@ -78,10 +78,18 @@ FOREIGN = _refusal(
     "what it carries is not a Headgate key, which begins with 'hg_'",
     "not a Headgate key",
 )
-TYPO = _refusal(
+MISTYPED = _refusal(
     "its API key is mistyped or cut short, the checksum does not match", "mistyped API key"
 )
+ENDED = _refusal("what it shows to say who it is has expired", "expired credentials")
 UNKNOWN = _refusal("its API key is well formed but not known to this gate", "unknown API key")
+
+
+def not_taken(token: str) -> Refusal:
+    """No authenticator takes ``token``, the secret text that the client shows; empty if none."""
+    if not token:
+        return NO_KEY
+    return BEARER_TWICE if token[:6].lower() == "bearer" else FOREIGN
 
 
 def revoked(principal: Principal) -> Refusal:

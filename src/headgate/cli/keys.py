@@ -216,7 +216,7 @@ def issue(
     Raises:
         HeadgateError: the name is not fit, or an active key has it; the store fails.
     """
-    from headgate.auth.key import RANDOM_BYTES, digest, mint
+    from headgate.auth.keys.form import RANDOM_BYTES, digest, mint
 
     secret = mint(secrets.token_bytes(RANDOM_BYTES))
     record = store.create(
@@ -251,9 +251,9 @@ def _existing(roles: Sequence[str], settings: Config) -> Sequence[str]:
 
 
 def _refuse_secret(name: str) -> None:
-    from headgate.auth.key import Verdict, verdict
+    from headgate.auth.keys.form import KeyForm, form_of
 
-    if verdict(name) is not Verdict.FOREIGN:
+    if form_of(name) is not KeyForm.FOREIGN:
         raise HeadgateError(
             "that is a key itself, which the shell's history may hold now; give the key's name "
             "or id, 'headgate keys list' shows them"

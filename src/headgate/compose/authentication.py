@@ -6,7 +6,10 @@ import contextlib
 import logging
 import time
 
-from headgate.auth import Anonymous, Authenticate, Authenticator, Refresher
+from headgate.auth.anonymous import Anonymous
+from headgate.auth.chain import AuthenticatorChain
+from headgate.auth.keys.authenticator import KeyAuthenticator
+from headgate.auth.keys.refresher import Refresher
 from headgate.config import AuthMode, Config
 from headgate.errors import HeadgateError
 from headgate.policy import HAD_CALLS, LLM_USER, Roles
@@ -19,11 +22,29 @@ log = logging.getLogger("headgate")
 
 def authentication(
     config: Config, stack: contextlib.ExitStack, link: Link, handover: Handover
-) -> tuple[Authenticate, Refresher | None]:
-    """What authenticates requests, and what keeps it up to date if there is a key store."""
+) -> tuple[AuthenticatorChain, Refresher | None]:
+    """What authenticates requests, and what keeps it up to date if there is a key store.
+
+    The one place that puts authenticators into their order.
+
+    Raises:
+        HeadgateError: the key store cannot be read.
+    """
     if config.auth.mode is AuthMode.NONE:
-        return Anonymous(), None
-    authenticator = Authenticator()
+        return AuthenticatorChain([Anonymous()], time.time), None
+    keys = KeyAuthenticator()
+    refresher = _refresher(config, keys, stack, link, handover)
+    return AuthenticatorChain([keys], time.time), refresher
+
+
+def _refresher(
+    config: Config,
+    keys: KeyAuthenticator,
+    stack: contextlib.ExitStack,
+    link: Link,
+    handover: Handover,
+) -> Refresher:
+    """Load the keys, and return what keeps them up to date."""
     if link.replaces:
         # An empty store in the place of one that is gone would lock everybody out.
         source: KeyStore | LateKeyStore = LateKeyStore(config.key_database)
@@ -32,7 +53,7 @@ def authentication(
     stack.callback(source.close)
     refresher = Refresher(
         source,
-        authenticator.install,
+        keys.install,
         interval=config.auth.refresh_interval,
         clock=time.time,
         report=_report_key_store,
@@ -43,7 +64,7 @@ def authentication(
     refresher.load()
     if isinstance(source, KeyStore) and link.number == 0:  # one worker is enough to log it
         _warn_of_lost_calls(source, Roles(config.roles))
-    return authenticator, refresher
+    return refresher
 
 
 def _warn_of_lost_calls(store: KeyStore, roles: Roles) -> None:

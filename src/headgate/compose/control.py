@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from headgate import __version__
-from headgate.auth import Refresher
+from headgate.auth.keys.refresher import Refresher
 from headgate.contract.diagnosis import Reply
 from headgate.contract.use import Ask
 from headgate.control.app import ControlFacts, control_app

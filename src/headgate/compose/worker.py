@@ -12,7 +12,7 @@ from typing import Protocol
 
 import uvloop
 
-from headgate.auth import Refresher
+from headgate.auth.keys.refresher import Refresher
 from headgate.compose.authentication import authentication
 from headgate.compose.control import UpstreamChecks, control_server
 from headgate.compose.source import ConfigSource
@@ -51,7 +51,7 @@ def run_worker(
     """
     with contextlib.ExitStack() as stack:
         handover = Handover(link)
-        authenticate, refresher = authentication(config, stack, link, handover)
+        chain, refresher = authentication(config, stack, link, handover)
         access_log = _access_log(config, counters.row(link.number), stack)
         outcome_sinks = OutcomeSinks(counters.row(link.number), access_log)
 
@@ -61,7 +61,7 @@ def run_worker(
                 tls = ListenerTls(settings.listen.tls, files, fresh=fresh)
             gate = LiveGate(
                 settings,
-                PipelineBuilder(authenticate),
+                PipelineBuilder(chain),
                 pair_dial(lambda: control.accept()),  # noqa: PLW0108 - it is made later
                 account=outcome_sinks.account,
                 row=counters.row(link.number),

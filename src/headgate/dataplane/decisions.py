@@ -142,7 +142,20 @@ class Pending:
         self.principal = principal
 
 
-Decision = Forward | Redirect | Respond | Refuse | Inspect | Pending
+class Authenticating:
+    """It takes I/O to tell who sends the request: ``decision`` is run meanwhile.
+
+    The request is not admitted before that, since limits depend on who sends it.  One waits on
+    each connection at most.
+    """
+
+    __slots__ = ("decision",)
+
+    def __init__(self, decision: Coroutine[Any, Any, Decision]) -> None:
+        self.decision = decision
+
+
+Decision = Forward | Redirect | Respond | Refuse | Inspect | Pending | Authenticating
 
 
 class Decider(Protocol):

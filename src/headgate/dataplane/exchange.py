@@ -7,11 +7,13 @@ exchange ends exactly once, in ``_end``, and that is where its ``Outcome`` is ma
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
 
 from headgate.dataplane import failures, local_responses, rpc_status
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import (
+    Authenticating,
     Decider,
     Decision,
     Forward,
@@ -136,6 +138,9 @@ class Exchange:
                 self._collect(self._body)
         elif isinstance(decision, Pending):
             self._await(decision)
+        elif isinstance(decision, Authenticating):
+            self.phase = Phase.AUTHENTICATE
+            self._decide_with(decision.decision)
         else:
             self._body = None  # what came of it is not used
             if isinstance(decision, Redirect):
@@ -176,12 +181,16 @@ class Exchange:
     def _await(self, decision: Pending) -> None:
         """Decide when what the decision needs has come; until then the client waits."""
         self.phase = Phase.AUTHORISE
-        if not self._admit(decision):
+        if self._admit(decision):
+            self._decide_with(decision.decision)
+        else:
             decision.decision.close()
-            return
+
+    def _decide_with(self, decision: Coroutine[Any, Any, Decision]) -> None:
+        """Let a decision take its time; until then nothing is read from the client."""
         self._client.pause_reading()
         loop = asyncio.get_running_loop()
-        self._deciding = loop.create_task(decision.decision, name="decide")
+        self._deciding = loop.create_task(decision, name="decide")
         self._deciding.add_done_callback(self._on_decided)
 
     def _on_decided(self, task: asyncio.Task[Decision]) -> None:

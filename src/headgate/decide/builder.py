@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from headgate.auth import Authenticate
+from headgate.auth.chain import AuthenticatorChain
 from headgate.config import AuthMode, Config
 from headgate.dataplane.balancer import Balancer
 from headgate.decide.authorise import Authoriser
@@ -22,11 +22,11 @@ class PipelineBuilder:
     """Builds the ``Pipeline`` of a configuration; keeps what outlives one.
 
     Args:
-        authenticate: says who sends a request.
+        chain: identifies the senders of requests.
     """
 
-    def __init__(self, authenticate: Authenticate) -> None:
-        self._authenticate = authenticate
+    def __init__(self, chain: AuthenticatorChain) -> None:
+        self._chain = chain
         self._examiner = Examiner()
         self._resolvers: dict[LiveUpstream, Resolver] = {}
 
@@ -42,7 +42,7 @@ class PipelineBuilder:
         # A request is judged by the upstream that it is sent to, whatever is reloaded meanwhile.
         resolvers = {name: self._resolvers[each] for name, each in upstreams.items()}
         return Pipeline(
-            self._authenticate,
+            self._chain,
             Authoriser(resolvers.__getitem__, Shield(config.shields), self._examiner),
             {
                 prefix: upstreams[name].balancer
@@ -51,7 +51,6 @@ class PipelineBuilder:
             },
             control,
             config.limits,
-            clock=time.time,
             site=Site(config.listen.host, config.listen.public_names),
             guards_host=config.auth.mode is AuthMode.NONE,
         )

@@ -8,17 +8,18 @@ does not exist is asked for a key, not told so.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from headgate.auth import Authenticate
+from headgate.auth.chain import AuthenticatorChain, Waiting
 from headgate.auth.refusals import for_client, for_exporters
 from headgate.config import Limits
 from headgate.contract import TranslatedRequest, classify, table, translate
 from headgate.contract.former import is_former
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import (
+    Authenticating,
     Caller,
     Decision,
     Forward,
@@ -30,12 +31,13 @@ from headgate.dataplane.decisions import (
 )
 from headgate.dataplane.failures import malformed
 from headgate.decide.authorise import GET_WITH_BODY, Authoriser
+from headgate.decide.senders import Senders
 from headgate.errors import Refusal
 from headgate.model import NOBODY, Phase, Principal, SizeClass
 from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.request import METHODS, Request
-from headgate.wire.request_fields import Credentials, RequestFields
+from headgate.wire.request_fields import RequestFields
 from headgate.wire.site import Site, why_foreign
 from headgate.wire.target import Target, canonicalise
 
@@ -45,53 +47,41 @@ _AFTER_SLASH: Final = re.compile(rb"//(?:ajax-)?api/")
 _SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
+_Place = Route | Redirect | Respond | Refuse
+"""What the method and the path of a request lead to, whoever sends it."""
 REMEMBERED_ROUTES: Final = 4096
 REMEMBERED_PATH: Final = 512
 """Longest path that is remembered: they are remembered before anybody is asked for a key."""
-
-
-class _Known:
-    """Who a connection's last request came from, so that the next one need not be looked up."""
-
-    __slots__ = ("credentials", "generation", "principal")
-
-    def __init__(self, credentials: Credentials, generation: int, principal: Principal) -> None:
-        self.credentials = credentials
-        self.generation = generation
-        self.principal = principal
 
 
 class Pipeline:
     """Decides on requests; one for each worker.
 
     Args:
-        authenticate: answers who sends a request.
+        chain: identifies the senders of requests.
         authorise: answers whether that is allowed.
         balancers: the upstreams by public prefix, each prefix without a final slash.
         control: the way to the gate's own pages.
         limits: bounds on bodies.
-        clock: seconds since the epoch.
         site: the names under which clients reach the gate.
         guards_host: whether every request must name one of them in ``Host``.
     """
 
     def __init__(
         self,
-        authenticate: Authenticate,
+        chain: AuthenticatorChain,
         authorise: Authoriser,
         balancers: Mapping[str, Balancer],
         control: Balancer,
         limits: Limits,
         *,
-        clock: Callable[[], float],
         site: Site | None = None,
         guards_host: bool = False,
     ) -> None:
         self._site = site if site is not None else Site()
         self._guards_host = guards_host
-        self._authenticate = authenticate
+        self._senders = Senders(chain)
         self._authorise = authorise
-        self._clock = clock
         self._body_limits = {
             SizeClass.API: limits.body_bytes,
             SizeClass.TRACES: limits.trace_body_bytes,
@@ -107,7 +97,7 @@ class Pipeline:
     def decide(self, request: Request, caller: Caller) -> Decision:
         """Whether the request may pass, and where to."""
         path, mark, query = request.target.partition(b"?")
-        place: Route | Redirect | Respond | Refuse
+        place: _Place
         known = self._routes.get((request.method, path))
         if self._guards_host and not self._site.is_called(request.fields):
             place = _OTHER_HOST
@@ -124,16 +114,43 @@ class Pipeline:
             return self._pass_public(request, place, mark + query, caller)
         if isinstance(place, Refuse) and place.phase is Phase.CANONICALISE:
             return place
-        principal = self._who(request.fields, caller)
-        if isinstance(principal, Refusal):
+        sender = self._senders.identify(request.fields, caller)
+        if isinstance(sender, Waiting):
+            return Authenticating(self._decide_later(sender, request, place, mark + query, caller))
+        return self._decide_for(sender, request, place, mark + query, caller)
+
+    async def _decide_later(
+        self,
+        waiting: Waiting,
+        request: Request,
+        place: _Place,
+        query: bytes,
+        caller: Caller,
+    ) -> Decision:
+        """Decide on a request whose sender takes I/O to identify."""
+        sender = await self._senders.finish(waiting, request.fields, caller)
+        return self._decide_for(sender, request, place, query, caller)
+
+    def _decide_for(
+        self,
+        sender: Principal | Refusal,
+        request: Request,
+        place: _Place,
+        query: bytes,
+        caller: Caller,
+    ) -> Decision:
+        """Decide on a request whose sender is identified or refused."""
+        if isinstance(place, Route) and place.operation.public:
+            return Forward(place, query, sender if isinstance(sender, Principal) else NOBODY)
+        if isinstance(sender, Refusal):
             exports = isinstance(place, Route) and place.operation.otlp
-            told = _for_client(principal, request.fields)
+            told = _for_client(sender, request.fields)
             return Refuse(for_exporters(told) if exports else told, Phase.AUTHENTICATE)
         if not isinstance(place, Route):
-            return place if isinstance(place, Redirect) else _for(place, principal)
+            return place if isinstance(place, Redirect) else _for(place, sender)
         if b"origin" in request.fields.values and self._is_foreign_write(request):
-            return Refuse(_foreign_write(request, caller), Phase.AUTHORISE, principal)
-        return self._authorise.authorise(request, place, mark + query, principal)
+            return Refuse(_foreign_write(request, caller), Phase.AUTHORISE, sender)
+        return self._authorise.authorise(request, place, query, sender)
 
     def decide_body(
         self,
@@ -157,37 +174,19 @@ class Pipeline:
 
     def _pass_public(
         self, request: Request, route: Route, query: bytes, caller: Caller
-    ) -> Forward | Refuse:
-        """Let a request pass that anybody may send."""
-        if request.fields.length and request.method == b"GET":
+    ) -> Decision:
+        """Let a request pass that anybody may send; who holds a good key may see more."""
+        fields = request.fields
+        if fields.length and request.method == b"GET":
             return Refuse(GET_WITH_BODY, Phase.AUTHORISE)
-        return Forward(route, query, self._somebody(request.fields, caller))
-
-    def _somebody(self, fields: RequestFields, caller: Caller) -> Principal:
-        """Who asks for what anybody may see: a holder of a good key may see more."""
         if b"authorization" not in fields.values and b"x-api-key" not in fields.values:
-            return NOBODY
-        principal = self._who(fields, caller)
-        return principal if isinstance(principal, Principal) else NOBODY
+            return Forward(route, query, NOBODY)
+        sender = self._senders.identify(fields, caller)
+        if isinstance(sender, Waiting):
+            return Authenticating(self._decide_later(sender, request, route, query, caller))
+        return self._decide_for(sender, request, route, query, caller)
 
-    def _who(self, fields: RequestFields, caller: Caller) -> Principal | Refusal:
-        generation = self._authenticate.generation
-        known = caller.memo
-        credentials = fields.credentials
-        if (
-            isinstance(known, _Known)
-            and known.credentials is credentials
-            and known.generation == generation
-        ):
-            return known.principal
-        identified = self._authenticate.authenticate(
-            credentials.authorization, credentials.api_key, self._clock()
-        )
-        if isinstance(identified, Principal) and fields.section:
-            caller.memo = _Known(credentials, generation, identified)
-        return identified
-
-    def _place(self, request: Request) -> Route | Redirect | Respond | Refuse:
+    def _place(self, request: Request) -> _Place:
         """Canonicalise and classify: where the request's method and path lead."""
         try:
             target = canonicalise(request.target, request.fields.host)

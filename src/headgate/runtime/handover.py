@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from headgate.auth import KeyRow
+from headgate.auth.keys.keyring import KeyRow
 from headgate.config import Config
 from headgate.runtime.link import Link
 

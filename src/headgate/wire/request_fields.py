@@ -34,20 +34,28 @@ CHUNKED: Final = -1
 """The ``length`` of a body whose end the chunked coding marks."""
 
 
-class Credentials:
-    """What a request presents: the values of ``Authorization`` and of ``X-API-Key``.
+class CredentialFields:
+    """The values of the header fields by which a client says who it is, as they came.
 
-    The same object, while a connection's requests bear the same.
+    While the requests of a connection have the same ones, they share one object.
+
+    Attributes:
+        authorization: of ``Authorization``; ``None`` if absent.
+        api_key: of ``X-API-Key``; ``None`` if absent.
+        cookie: of ``Cookie``; empty if absent.
     """
 
-    __slots__ = ("api_key", "authorization")
+    __slots__ = ("api_key", "authorization", "cookie")
 
-    def __init__(self, authorization: bytes | None, api_key: bytes | None) -> None:
-        self.authorization = authorization
-        self.api_key = api_key
+    def __init__(
+        self, authorization: bytes | None, api_key: bytes | None, cookie: bytes = b""
+    ) -> None:
+        self.authorization: Final = authorization
+        self.api_key: Final = api_key
+        self.cookie: Final = cookie
 
 
-_NO_CREDENTIALS: Final = Credentials(None, None)
+_NO_CREDENTIALS: Final = CredentialFields(None, None)
 
 
 class RequestFields:
@@ -133,8 +141,10 @@ class RequestFields:
             self.close = True
         self._settle_host(minor)
         self._settle_framing(minor)
-        self.credentials = Credentials(
-            self.values.get(b"authorization"), self.values.get(b"x-api-key")
+        self.credentials = CredentialFields(
+            self.values.get(b"authorization"),
+            self.values.get(b"x-api-key"),
+            self.values.get(b"cookie", b""),
         )
         self.lines = b"".join([b"%b: %b\r\n" % field for field in self._forward])
         self.trace = trace_lines(self.values)

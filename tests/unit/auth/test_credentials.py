@@ -9,8 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.auth import refusals
-from headgate.auth.credentials import presented_key
+from headgate.auth.credentials import Scheme, read_credentials
 from headgate.errors import Refusal
+from headgate.wire.request_fields import CredentialFields
+
+
+def shown(authorization: bytes | None, api_key: bytes | None) -> str | Refusal:
+    """The token that a request shows, or why its fields have no single meaning."""
+    read = read_credentials(CredentialFields(authorization, api_key))
+    assert (read.scheme is None) == (not read.token)
+    return read.malformed or read.token
+
 
 visible = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
 user_names = st.text(st.characters(exclude_characters=":", exclude_categories=["Cs"]))
@@ -22,13 +31,13 @@ def basic(pair: bytes, scheme: bytes = b"Basic ") -> bytes:
 
 @given(visible, st.sampled_from([b"Bearer ", b"bearer ", b"BEARER   ", b" Bearer "]))
 def test_bearer_in_any_case(key: str, scheme: bytes) -> None:
-    assert presented_key(scheme + key.encode() + b" ", None) == key
+    assert shown(scheme + key.encode() + b" ", None) == key
 
 
 @given(visible, user_names, st.sampled_from([b"Basic ", b"basic ", b"bASIC   "]))
 def test_basic_password_with_any_user_name(key: str, user: str, scheme: bytes) -> None:
     """Colons after the first belong to the password (RFC 7617 section 2)."""
-    assert presented_key(basic(f"{user}:{key}".encode(), scheme), None) == key
+    assert shown(basic(f"{user}:{key}".encode(), scheme), None) == key
 
 
 @pytest.mark.parametrize(
@@ -37,18 +46,18 @@ def test_basic_password_with_any_user_name(key: str, user: str, scheme: bytes) -
 )
 def test_basic_with_a_user_name_in_any_coding(user: bytes) -> None:
     """Requests sends Latin-1 (RFC 7617 section 2 leaves the coding to the two sides)."""
-    assert presented_key(basic(user + b":hg_key"), None) == "hg_key"
+    assert shown(basic(user + b":hg_key"), None) == "hg_key"
 
 
 @given(visible)
 def test_x_api_key(key: str) -> None:
-    assert presented_key(None, b"\t" + key.encode() + b" ") == key
+    assert shown(None, b"\t" + key.encode() + b" ") == key
 
 
 @given(visible)
 def test_the_same_key_in_both_headers_is_one_key(key: str) -> None:
-    assert presented_key(b"Bearer " + key.encode(), key.encode()) == key
-    assert presented_key(basic(b"u:" + key.encode()), key.encode()) == key
+    assert shown(b"Bearer " + key.encode(), key.encode()) == key
+    assert shown(basic(b"u:" + key.encode()), key.encode()) == key
 
 
 @pytest.mark.parametrize(
@@ -77,19 +86,30 @@ def test_the_same_key_in_both_headers_is_one_key(key: str) -> None:
 )
 def test_malformed_authorization_is_named(authorization: bytes, refusal: Refusal) -> None:
     """A good ``X-API-Key`` does not make up for it."""
-    assert presented_key(authorization, None) == refusal
-    assert presented_key(authorization, b"key") == refusal
+    assert shown(authorization, None) == refusal
+    assert shown(authorization, b"key") == refusal
 
 
-def test_no_header_is_no_key() -> None:
-    assert presented_key(None, None) == refusals.NO_KEY
+def test_no_header_is_no_token() -> None:
+    assert shown(None, None) == ""
 
 
 @pytest.mark.parametrize("authorization", [None, b"Bearer key"])
 def test_an_empty_x_api_key_is_refused(authorization: bytes | None) -> None:
-    assert presented_key(authorization, b" ") == refusals.API_KEY_EMPTY
+    assert shown(authorization, b" ") == refusals.API_KEY_EMPTY
 
 
 @pytest.mark.parametrize("authorization", [b"Bearer one", basic(b"u:one")])
 def test_two_different_keys_are_ambiguous(authorization: bytes) -> None:
-    assert presented_key(authorization, b"other") == refusals.AMBIGUOUS
+    assert shown(authorization, b"other") == refusals.AMBIGUOUS
+
+
+def test_how_the_token_is_shown_and_the_cookies_are_kept() -> None:
+    def scheme(authorization: bytes | None, api_key: bytes | None) -> Scheme | None:
+        return read_credentials(CredentialFields(authorization, api_key)).scheme
+
+    assert scheme(b"Bearer x", None) is Scheme.BEARER
+    assert scheme(basic(b"u:x"), b"x") is Scheme.BASIC
+    assert scheme(None, b"x") is Scheme.API_KEY
+    assert read_credentials(CredentialFields(None, None, b"a=1; b=2")).cookie == b"a=1; b=2"
+    assert read_credentials(CredentialFields(b"", None, b"a=1")).cookie == b"a=1"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.auth import key
+from headgate.auth.keys import form
 from headgate.cli import first_key
 from headgate.cli.keys import issue
 from headgate.stores import KeyState, KeyStore
@@ -31,7 +31,7 @@ def test_an_empty_store_gets_a_key_that_opens_the_gate(database: Path) -> None:
     assert first.others == ()
     with KeyStore(database) as store:
         (record,) = store.records()
-    assert record.digest == key.digest(first.secret)
+    assert record.digest == form.digest(first.secret)
     assert record.roles == ("admin",)
     assert states(database) == [("first", KeyState.ACTIVE)]
 

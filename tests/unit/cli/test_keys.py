@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from headgate.auth.key import Verdict, digest, verdict
+from headgate.auth.keys.form import KeyForm, digest, form_of
 from headgate.cli import keys
 from headgate.errors import ConfigError, HeadgateError
 from headgate.stores import KeyState, KeyStore
@@ -70,7 +70,7 @@ def test_create_prints_the_key_alone_on_standard_output(run: Keys, data: Path) -
     result = run("create", "ci")
     assert result.exit_code == 0
     secret = result.stdout.removesuffix("\n")
-    assert verdict(secret) is Verdict.FINE
+    assert form_of(secret) is KeyForm.WELL_FORMED
     assert records(data) == [{"name": "ci", "digest": digest(secret), "state": KeyState.ACTIVE}]
     assert secret not in result.stderr
     assert "shown this once" in result.stderr
@@ -282,12 +282,12 @@ def test_standard_output_holds_the_key_alone_wherever_the_rest_goes(
 ) -> None:
     done = headgate(redirection, "keys", "create", "ci", "--data", str(data))
     assert done.returncode == 0
-    assert verdict(done.stdout.removesuffix("\n")) is Verdict.FINE
+    assert form_of(done.stdout.removesuffix("\n")) is KeyForm.WELL_FORMED
 
 
 def test_each_command_has_a_document_for_programs(run: Keys) -> None:
     created = as_json(run("create", "ci", "--json", "--expires-in", "1d"))
-    assert verdict(created["secret"]) is Verdict.FINE
+    assert form_of(created["secret"]) is KeyForm.WELL_FORMED
     assert created["key"]["name"] == "ci"
     changed = as_json(run("set-roles", "ci", "--role", "viewer", "--json"))
     assert changed["key"] == created["key"] | {"roles": ["viewer"]}

@@ -10,7 +10,14 @@ import pytest
 from pydantic import ByteSize
 
 from headgate.config import Limits
-from headgate.dataplane.decisions import Decision, Forward, Inspect, Pending, Redirect
+from headgate.dataplane.decisions import (
+    Authenticating,
+    Decision,
+    Forward,
+    Inspect,
+    Pending,
+    Redirect,
+)
 from headgate.model import Phase
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
@@ -127,6 +134,10 @@ class Later:
         dialogue.gate.script[b"/later"] = lambda _: Pending(
             self._decide(), self.pass_on.route, PRINCIPAL
         )
+
+    def authenticates(self, dialogue: Dialogue) -> None:
+        """The decision about ``/later`` has to find out first who sends it."""
+        dialogue.gate.script[b"/later"] = lambda _: Authenticating(self._decide())
 
     async def _decide(self) -> Decision:
         try:
@@ -297,3 +308,36 @@ def test_no_more_requests_than_so_many_are_under_way() -> None:
         Reason.CLIENT_GONE,
     ]
     dialogue.ends()
+
+
+def test_a_request_is_admitted_once_its_sender_is_known(dialogue: Dialogue, later: Later) -> None:
+    """Until then it takes up no capacity, and nothing more is read of it."""
+    later.authenticates(dialogue)
+    client = dialogue.client()
+    later.within_the_loop(lambda: client.sends(request("PUT /later", "Content-Length: 1")))
+    assert (dialogue.plane.in_flight, client.is_read()) == (0, False)
+    later.within_the_loop(lambda: later.is_made(later.pass_on))
+    assert dialogue.plane.in_flight == 1
+    client.sends(b"x")
+    dialogue.mlflow_accepts().sends(response(200))
+    assert dialogue.outcome().principal_id == PRINCIPAL.id
+
+
+def test_a_client_that_leaves_before_it_is_identified(dialogue: Dialogue, later: Later) -> None:
+    later.authenticates(dialogue)
+    client = dialogue.client()
+    later.within_the_loop(lambda: client.sends(request("GET /later")))
+    later.within_the_loop(client.resets)
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.phase) == (Reason.CLIENT_GONE, Phase.AUTHENTICATE)
+    assert (outcome.principal_id, dialogue.plane.in_flight, later.cancelled) == ("", 0, True)
+
+
+def test_a_sender_who_is_refused_late(dialogue: Dialogue, later: Later) -> None:
+    later.authenticates(dialogue)
+    client = dialogue.client()
+    later.within_the_loop(lambda: client.sends(request("GET /later")))
+    later.within_the_loop(lambda: later.is_made(REFUSED))
+    assert b" 401 " in client.received()
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.phase) == (Reason.UNAUTHENTICATED, Phase.AUTHENTICATE)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from dataclasses import dataclass, field
 
 import pytest
 
+from headgate.auth.chain import AuthenticatorChain, Identified, Pending
+from headgate.auth.refusals import ENDED, UNKNOWN
 from headgate.config import Limits
 from headgate.contract import Dialect
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.decisions import Caller, Decision, Forward, Inspect, Redirect, Refuse, Route
+from headgate.dataplane.decisions import (
+    Authenticating,
+    Caller,
+    Decision,
+    Forward,
+    Inspect,
+    Redirect,
+    Refuse,
+    Route,
+)
 from headgate.decide import pipeline as room
 from headgate.decide.authorise import Authoriser
 from headgate.decide.pipeline import Pipeline
@@ -17,6 +30,8 @@ from headgate.decide.resolver import Resolver
 from headgate.errors import Refusal
 from headgate.model import NOBODY, AuthMethod, BodyHandling, Phase, Principal
 from headgate.reasons import Reason
+from headgate.testing.authenticators import ScriptedAuthenticator
+from headgate.testing.clock import ManualClock
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.policies import terms
 from headgate.wire.request import Request, read_request
@@ -24,28 +39,15 @@ from headgate.wire.target import canonicalise
 
 ALICE = Principal("k_00000001", "alice", AuthMethod.KEY)
 BOB = Principal("k_00000002", "bob", AuthMethod.KEY)
-NO_KEY = Refusal(Reason.UNAUTHENTICATED, "No key.")
 HOST = "Host: gate.example"
 KEY = "Authorization: Bearer alice"
 RUNS = "/api/2.0/mlflow/runs/search"
 CREATE = "/api/2.0/mlflow/runs/create"
 
 
-@dataclass
-class Doorman:
-    """Knows people by the value of one header; counts how often it is asked."""
-
-    known: dict[bytes | None, Principal] = field(
-        default_factory=lambda: {b"Bearer alice": ALICE, b"Bearer bob": BOB}
-    )
-    generation: int = 1
-    asked: int = 0
-
-    def authenticate(
-        self, authorization: bytes | None, api_key: bytes | None, now: float
-    ) -> Principal | Refusal:
-        self.asked += 1
-        return self.known.get(authorization) or self.known.get(api_key) or NO_KEY
+def doorman() -> ScriptedAuthenticator:
+    """Knows two people by their tokens."""
+    return ScriptedAuthenticator({"alice": ALICE, "bob": BOB})
 
 
 class Lenient(Authoriser):
@@ -73,7 +75,8 @@ def _no_resolver(upstream: str) -> Resolver:
 class Scene:
     """A pipeline with everything around it."""
 
-    doorman: Doorman = field(default_factory=Doorman)
+    doorman: ScriptedAuthenticator = field(default_factory=doorman)
+    clock: ManualClock = field(default_factory=ManualClock)
     authoriser: Lenient = field(default_factory=Lenient)
     main: Balancer = field(default_factory=lambda: Dialogue().balancer)
     other: Balancer = field(default_factory=lambda: Dialogue().balancer)
@@ -85,12 +88,11 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.pipeline = Pipeline(
-            self.doorman,
+            AuthenticatorChain([self.doorman], self.clock),
             self.authoriser,
             {prefix: getattr(self, name) for prefix, name in self.prefixes.items()},
             self.control,
             Limits(),
-            clock=lambda: 0.0,
         )
 
     def decide(self, line: str, *fields: str, last: Request | None = None) -> Decision:
@@ -141,7 +143,7 @@ def test_what_has_no_single_meaning_is_refused_before_anything_else(
 ) -> None:
     expected = (Reason.REQUEST_AMBIGUOUS, Phase.CANONICALISE, "")
     assert scene.is_refused(f"GET {target}") == expected
-    assert scene.doorman.asked == 0
+    assert len(scene.doorman.asked) == 0
 
 
 @pytest.mark.parametrize("target", ["/nothing/here", RUNS, "/mlflow", "/"])
@@ -225,7 +227,7 @@ def test_the_gates_own_pages_need_no_key(target: str, scene: Scene) -> None:
     decision = scene.decide(f"GET {target}")
     assert isinstance(decision, Forward)
     assert (decision.route.balancer, decision.principal) == (scene.control, NOBODY)
-    assert scene.doorman.asked == 0
+    assert len(scene.doorman.asked) == 0
 
 
 @pytest.mark.parametrize(
@@ -328,7 +330,7 @@ def test_a_connection_that_repeats_its_fields_is_known(scene: Scene) -> None:
         decision = scene.pipeline.decide(again, scene.caller)
         assert isinstance(decision, Forward)
         assert decision.principal is ALICE
-    assert scene.doorman.asked == 1
+    assert len(scene.doorman.asked) == 1
 
 
 def test_a_connection_that_says_little_else_is_known(scene: Scene) -> None:
@@ -340,7 +342,7 @@ def test_a_connection_that_says_little_else_is_known(scene: Scene) -> None:
         assert isinstance(decision, Forward)
         assert decision.principal is ALICE
         last = request
-    assert scene.doorman.asked == 1
+    assert len(scene.doorman.asked) == 1
 
 
 def test_other_fields_are_looked_at_again(scene: Scene) -> None:
@@ -366,8 +368,104 @@ def test_a_refusal_is_not_remembered(scene: Scene) -> None:
     """The key may be made a moment later, by a process whose generation is not seen yet."""
     first = read(f"POST {RUNS}", "Authorization: Bearer carol")
     assert isinstance(scene.pipeline.decide(first, scene.caller), Refuse)
-    scene.doorman.known[b"Bearer carol"] = Principal("k_00000003", "carol", AuthMethod.KEY)
+    scene.doorman.known["carol"] = Principal("k_00000003", "carol", AuthMethod.KEY)
     assert isinstance(scene.pipeline.decide(first, scene.caller), Forward)
+
+
+def test_an_identity_never_outlives_its_end(scene: Scene) -> None:
+    """To the instant, on a connection that stays, and without a new generation."""
+    end = scene.clock.now + 60
+    scene.doorman.known["alice"] = Identified(ALICE, end)
+    first = read(f"POST {RUNS}", KEY)
+    assert isinstance(scene.pipeline.decide(first, scene.caller), Forward)
+    scene.clock.advance(59.9)
+    assert isinstance(scene.pipeline.decide(first, scene.caller), Forward)
+    assert len(scene.doorman.asked) == 1
+    scene.clock.now = end
+    decision = scene.pipeline.decide(first, scene.caller)
+    assert isinstance(decision, Refuse)
+    assert (decision.refusal, decision.phase) == (ENDED, Phase.AUTHENTICATE)
+    assert len(scene.doorman.asked) == 2
+
+
+def test_an_identity_that_is_renewed_is_taken_up(scene: Scene) -> None:
+    scene.doorman.known["alice"] = Identified(ALICE, scene.clock.now + 60)
+    first = read(f"POST {RUNS}", KEY)
+    scene.pipeline.decide(first, scene.caller)
+    scene.clock.advance(60)
+    scene.doorman.known["alice"] = Identified(ALICE, scene.clock.now + 60)
+    for _ in range(2):
+        assert isinstance(scene.pipeline.decide(first, scene.caller), Forward)
+    assert len(scene.doorman.asked) == 2
+
+
+# --- a sender that takes I/O to identify -------------------------------------------------------
+
+
+def later(found: Identified | Refusal | None, scene: Scene, seconds: float = 0) -> Pending:
+    """What an authenticator says that has to wait for ``seconds``."""
+
+    async def resolve() -> Identified | Refusal | None:
+        scene.clock.advance(seconds)
+        return found
+
+    return Pending(resolve)
+
+
+def waits(scene: Scene, request: Request) -> bool:
+    """Whether the decision takes I/O, which is not begun."""
+    decision = scene.pipeline.decide(request, scene.caller)
+    if isinstance(decision, Authenticating):
+        decision.decision.close()
+    return isinstance(decision, Authenticating)
+
+
+def decided_later(scene: Scene, request: Request) -> Decision:
+    decision = scene.pipeline.decide(request, scene.caller)
+    assert isinstance(decision, Authenticating)
+    return asyncio.run(decision.decision)
+
+
+@pytest.mark.parametrize("line", [f"POST {RUNS}", "GET /-/health"])
+def test_a_decision_waits_for_the_io_that_identifies_its_sender(line: str, scene: Scene) -> None:
+    """And the identity is remembered, until its end."""
+    end = scene.clock.now + 60
+    scene.doorman.known["alice"] = later(Identified(ALICE, end), scene)
+    request = read(line, KEY)
+    decision = decided_later(scene, request)
+    assert isinstance(decision, Forward)
+    assert decision.principal is ALICE
+    assert isinstance(scene.pipeline.decide(request, scene.caller), Forward)
+    scene.clock.now = end
+    assert waits(scene, request)
+
+
+def test_what_changes_while_a_sender_is_identified_is_asked_again(scene: Scene) -> None:
+    async def resolve() -> Identified:
+        scene.doorman.generation += 1
+        return Identified(ALICE, math.inf)
+
+    scene.doorman.known["alice"] = Pending(resolve)
+    request = read(f"POST {RUNS}", KEY)
+    assert isinstance(decided_later(scene, request), Forward)
+    assert waits(scene, request)
+
+
+def test_a_sender_who_is_refused_late_is_refused_as_any_other(scene: Scene) -> None:
+    scene.doorman.known["alice"] = later(UNKNOWN, scene)
+    decision = decided_later(scene, read("GET /no/such/route", KEY))
+    assert isinstance(decision, Refuse)
+    assert (decision.refusal, decision.phase) == (UNKNOWN, Phase.AUTHENTICATE)
+    public = decided_later(scene, read("GET /-/health", KEY))
+    assert isinstance(public, Forward)
+    assert public.principal is NOBODY
+
+
+def test_an_identity_that_ends_while_it_is_waited_for_is_refused(scene: Scene) -> None:
+    scene.doorman.known["alice"] = later(Identified(ALICE, scene.clock.now + 5), scene, 5)
+    decision = decided_later(scene, read(f"POST {RUNS}", KEY))
+    assert isinstance(decision, Refuse)
+    assert decision.refusal == ENDED
 
 
 def test_connections_know_nothing_of_each_other(scene: Scene) -> None:

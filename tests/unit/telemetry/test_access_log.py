@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headgate.auth.key import mint
+from headgate.auth.keys.form import mint
 from headgate.model import FAMILIES, Outcome, Phase
 from headgate.reasons import Reason
 from headgate.telemetry import access_log, line_sink

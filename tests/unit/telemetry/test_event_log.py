@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.auth.key import mint
+from headgate.auth.keys.form import mint
 from headgate.telemetry import event_log
 
 KEY = mint(bytes(32))

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.auth.key import mint
+from headgate.auth.keys.form import mint
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.event_log import JsonFormatter
 from headgate.telemetry.redact import MASK, without_keys

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from headgate.auth.key import RANDOM_BYTES, SCANNER_PATTERN, Verdict, digest, mint, verdict
+from headgate.auth.keys.form import RANDOM_BYTES, SCANNER_PATTERN, KeyForm, digest, form_of, mint
 
 random_bytes = st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES)
 keys = random_bytes.map(mint)
@@ -20,7 +20,7 @@ CHECKSUM_START = 3 + 43
 @given(keys)
 def test_a_minted_key_has_the_promised_form(key: str) -> None:
     assert re.fullmatch(r"hg_[0-9A-Za-z]{43}[0-9A-Za-z]{6}", key)
-    assert verdict(key) is Verdict.FINE
+    assert form_of(key) is KeyForm.WELL_FORMED
 
 
 @given(random_bytes, random_bytes)
@@ -52,7 +52,7 @@ def test_every_wrong_character_is_found(key: str, position: int, character: str)
     """It is a typo as long as the prefix is whole, and no Headgate key at all otherwise."""
     assume(character != key[position])
     damaged = key[:position] + character + key[position + 1 :]
-    assert verdict(damaged) is (Verdict.FOREIGN if position < 3 else Verdict.TYPO)
+    assert form_of(damaged) is (KeyForm.FOREIGN if position < 3 else KeyForm.MISTYPED)
 
 
 @given(keys, positions, positions)
@@ -60,28 +60,28 @@ def test_every_swap_of_two_characters_is_found(key: str, one: int, other: int) -
     assume(key[one] != key[other])
     characters = list(key)
     characters[one], characters[other] = characters[other], characters[one]
-    expected = Verdict.FOREIGN if min(one, other) < 3 else Verdict.TYPO
-    assert verdict("".join(characters)) is expected
+    expected = KeyForm.FOREIGN if min(one, other) < 3 else KeyForm.MISTYPED
+    assert form_of("".join(characters)) is expected
 
 
 @given(keys, st.integers(3, 51))
 def test_a_key_cut_short_is_a_typo(key: str, length: int) -> None:
-    assert verdict(key[:length]) is Verdict.TYPO
+    assert form_of(key[:length]) is KeyForm.MISTYPED
 
 
 @pytest.mark.parametrize("suffix", ["0", "\n", " ", "é"])
 def test_nothing_may_follow_a_key(suffix: str) -> None:
-    assert verdict(mint(bytes(RANDOM_BYTES)) + suffix) is Verdict.TYPO
+    assert form_of(mint(bytes(RANDOM_BYTES)) + suffix) is KeyForm.MISTYPED
 
 
 @pytest.mark.parametrize("text", ["", "hg", "HG_", "hg-", " hg_", "ghp_0123456789", "password"])
 def test_other_texts_are_foreign(text: str) -> None:
-    assert verdict(text) is Verdict.FOREIGN
+    assert form_of(text) is KeyForm.FOREIGN
 
 
 @given(st.text())
 def test_no_text_is_fine_by_chance(text: str) -> None:
-    assert verdict(text) is not Verdict.FINE
+    assert form_of(text) is not KeyForm.WELL_FORMED
 
 
 @given(keys)

@@ -1,4 +1,4 @@
-"""All known keys at one moment, in memory: the only thing a request is checked against."""
+"""A snapshot of all keys, in memory: the only thing that a request's key is checked against."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class KeyRow(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the gate remembers of one key.  ``expires_at`` is ``inf`` for a key without end.
+    """One key in memory; ``expires_at``: seconds since the epoch, ``inf`` for a key without end.
 
-    Revoked and expired keys stay, so that their holders are told what happened to them.
+    Revoked and expired keys stay, so that their refusals can say what happened to the key.
     """
 
     principal: Principal
@@ -61,23 +61,19 @@ class Entry:
 class Keyring:
     """An immutable snapshot of a store's keys, replaced as a whole.
 
-    ``generation`` grows whenever an answer may have changed.  ``next_expiry`` is the time
-    (seconds since the epoch) at which the next key ends, ``inf`` if none will.  ``roles`` say what
-    the keys may do.
+    ``roles`` say what the keys may do.
     """
 
-    generation: int
-    next_expiry: float
     entries: Mapping[bytes, Entry]
     roles: Roles
 
     @classmethod
     def empty(cls, roles: Roles | None = None) -> Self:
         """The keyring before the first load: nobody passes.  ``None``: the roles built in."""
-        return cls(0, math.inf, {}, Roles() if roles is None else roles)
+        return cls({}, Roles() if roles is None else roles)
 
-    def with_rows(self, rows: Iterable[KeyRow], now: float) -> Keyring:
-        """The next generation, holding ``rows`` in place of what was known before."""
+    def with_rows(self, rows: Iterable[KeyRow]) -> Keyring:
+        """A keyring with ``rows`` in place of the keys of this one."""
         entries = {
             row.digest: Entry(
                 principal=Principal(
@@ -91,30 +87,22 @@ class Keyring:
             )
             for row in rows
         }
-        return Keyring(self.generation + 1, _next_expiry(entries, now), entries, self.roles)
+        return Keyring(entries, self.roles)
 
     def with_roles(self, roles: Roles) -> Keyring:
-        """The next generation, in which the keys may do what ``roles`` say now."""
+        """A keyring with the same keys, which may do what ``roles`` say."""
         entries = {
             digest: replace(entry, principal=_regranted(entry.principal, roles))
             for digest, entry in self.entries.items()
         }
-        return replace(self, generation=self.generation + 1, entries=entries, roles=roles)
-
-    def at(self, now: float) -> Keyring:
-        """The keyring itself, or its next generation if a key has expired since it was made."""
-        if now < self.next_expiry:
-            return self
-        return replace(
-            self, generation=self.generation + 1, next_expiry=_next_expiry(self.entries, now)
-        )
+        return Keyring(entries, roles)
 
     def count_active(self, now: float) -> int:
-        """How many keys open the gate at ``now``."""
+        """How many keys are active at ``now``, in seconds since the epoch."""
         return sum(_is_active(entry, now) for entry in self.entries.values())
 
     def gone_from(self, later: Keyring, now: float) -> list[Principal]:
-        """The holders of keys that were good, and that ``later`` does not even know."""
+        """The holders of active keys that ``later`` does not have at all."""
         return [
             entry.principal
             for digest, entry in self.entries.items()
@@ -122,7 +110,7 @@ class Keyring:
         ]
 
     def missing_roles(self, now: float) -> Iterator[tuple[Principal, str]]:
-        """Each role of a key good at ``now`` that does not exist, with the key's holder."""
+        """Each role of an active key that does not exist, with the key's holder."""
         for entry in self.entries.values():
             if _is_active(entry, now):
                 for role in entry.principal.grants.missing:
@@ -135,10 +123,3 @@ def _is_active(entry: Entry, now: float) -> bool:
 
 def _regranted(principal: Principal, roles: Roles) -> Principal:
     return replace(principal, grants=roles.grants_for(principal.name, principal.grants.roles))
-
-
-def _next_expiry(entries: Mapping[bytes, Entry], now: float) -> float:
-    return min(
-        (entry.expires_at for entry in entries.values() if entry.expires_at > now),
-        default=math.inf,
-    )

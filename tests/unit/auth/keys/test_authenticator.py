@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,13 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.auth import refusals
-from headgate.auth.authenticator import Anonymous, Authenticate, Authenticator
-from headgate.auth.key import digest, mint
-from headgate.auth.keyring import Keyring
+from headgate.auth.anonymous import Anonymous
+from headgate.auth.chain import Authenticator, AuthenticatorChain, Identified
+from headgate.auth.credentials import Credentials, Scheme
+from headgate.auth.keys.authenticator import KeyAuthenticator
+from headgate.auth.keys.form import digest, mint
+from headgate.auth.keys.keyring import Keyring
 from headgate.errors import Refusal
 from headgate.model import AuthMethod, Principal
 from headgate.policy import Roles
 from headgate.stores import KeyRecord
+from headgate.wire.request_fields import CredentialFields
 
 NOW = 1_000.0
 KEY = mint(b"k" * 32)
@@ -26,8 +31,24 @@ ROW = KeyRecord(id=HOLDER.id, name=HOLDER.name, digest=digest(KEY), created_at=0
 header_values = st.none() | st.binary(max_size=300)
 
 
-def knowing(*rows: KeyRecord) -> Authenticator:
-    return Authenticator(Keyring.empty().with_rows(rows, NOW))
+class Gate:
+    """A chain of one authenticator, at a time that can be chosen."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._chain = AuthenticatorChain([authenticator], lambda: self._now)
+        self._now = NOW
+
+    def authenticate(
+        self, authorization: bytes | None, api_key: bytes | None, now: float
+    ) -> Principal | Refusal:
+        self._now = now
+        found = self._chain.authenticate(CredentialFields(authorization, api_key))
+        assert isinstance(found, Identified | Refusal)
+        return found.principal if isinstance(found, Identified) else found
+
+
+def knowing(*rows: KeyRecord) -> Gate:
+    return Gate(KeyAuthenticator(Keyring.empty().with_rows(rows)))
 
 
 def bearer(key: str) -> bytes:
@@ -59,15 +80,15 @@ def test_the_holder_has_what_the_roles_of_the_key_grant() -> None:
 
 
 def test_before_the_first_load_nobody_passes() -> None:
-    assert Authenticator().authenticate(bearer(KEY), None, NOW) == refusals.UNKNOWN
+    assert Gate(KeyAuthenticator()).authenticate(bearer(KEY), None, NOW) == refusals.UNKNOWN
 
 
 @pytest.mark.parametrize(
     ("presented", "refusal"),
     [
         (mint(b"x" * 32), refusals.UNKNOWN),
-        (KEY[:-1], refusals.TYPO),
-        (KEY.swapcase().replace("HG_", "hg_"), refusals.TYPO),
+        (KEY[:-1], refusals.MISTYPED),
+        (KEY.swapcase().replace("HG_", "hg_"), refusals.MISTYPED),
         ("password", refusals.FOREIGN),
         ("é", refusals.FOREIGN),
     ],
@@ -82,7 +103,7 @@ def test_a_key_that_is_not_known_is_told_apart(presented: str, refusal: Refusal)
 @pytest.mark.parametrize("password", [f" {KEY}", f"{KEY} ", f"{KEY}\n", f"{KEY}\x00", f"u:{KEY}"])
 def test_a_basic_password_is_the_key_to_the_letter(password: str) -> None:
     answer = knowing(ROW).authenticate(basic(f"u:{password}".encode()), None, NOW)
-    assert answer in (refusals.TYPO, refusals.FOREIGN)
+    assert answer in (refusals.MISTYPED, refusals.FOREIGN)
 
 
 def test_a_revoked_key_is_told_so_even_when_it_has_expired_too() -> None:
@@ -99,13 +120,26 @@ def test_a_key_ends_at_its_expiry_to_the_instant() -> None:
     assert authenticator.authenticate(bearer(KEY), None, 2_000) == refusals.expired(HOLDER)
 
 
-def test_an_installed_keyring_changes_answer_and_generation() -> None:
-    authenticator = knowing(ROW)
+def test_an_installed_keyring_changes_what_keys_open_and_the_generation() -> None:
+    authenticator = KeyAuthenticator(Keyring.empty().with_rows([ROW]))
     before = authenticator.generation
-    keyring = Keyring.empty().with_rows([ROW], NOW).with_rows([replace(ROW, revoked_at=5)], NOW)
-    authenticator.install(keyring)
-    assert authenticator.authenticate(bearer(KEY), None, NOW) == refusals.revoked(HOLDER)
-    assert authenticator.generation == keyring.generation > before
+    authenticator.install(Keyring.empty().with_rows([replace(ROW, revoked_at=5)]))
+    found = Gate(authenticator).authenticate(bearer(KEY), None, NOW)
+    assert found == refusals.revoked(HOLDER)
+    assert authenticator.generation > before
+
+
+@pytest.mark.parametrize(("expires_at", "end"), [(None, math.inf), (2_000, 2_000.0)])
+def test_an_identity_is_good_until_the_key_ends(expires_at: int | None, end: float) -> None:
+    keyring = Keyring.empty().with_rows([replace(ROW, expires_at=expires_at)])
+    found = KeyAuthenticator(keyring).authenticate(Credentials(KEY, Scheme.BEARER), NOW)
+    assert isinstance(found, Identified)
+    assert found.good_until == end
+
+
+def test_what_is_not_a_key_is_left_to_others() -> None:
+    for token in ("", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"):
+        assert KeyAuthenticator().authenticate(Credentials(token), NOW) is None
 
 
 @given(header_values, header_values)
@@ -154,12 +188,7 @@ def test_a_refusal_never_repeats_what_was_sent(canary: str) -> None:
 def test_anonymous_lets_everybody_in_under_one_name(
     authorization: bytes | None, api_key: bytes | None
 ) -> None:
-    answer = Anonymous().authenticate(authorization, api_key, NOW)
+    answer = Gate(Anonymous()).authenticate(authorization, api_key, NOW)
     assert isinstance(answer, Principal)
     assert answer == Principal("anonymous", "anonymous", AuthMethod.NONE)
     assert answer.grants == Roles().grants_for("anonymous", ["admin"])
-
-
-def test_both_ways_to_authenticate_have_the_one_interface() -> None:
-    ways: list[Authenticate] = [Anonymous(), Authenticator()]
-    assert [way.generation for way in ways] == [0, 0]

@@ -28,11 +28,11 @@ _CHECKSUM_LENGTH = 6  # 62**6 is over 2**32
 _FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}")
 
 
-class Verdict(enum.Enum):
+class KeyForm(enum.Enum):
     """What a text is, judged by its form alone."""
 
-    FINE = "fine"
-    TYPO = "typo"  # meant as a Headgate key, but cut short or mistyped
+    WELL_FORMED = "well-formed"
+    MISTYPED = "mistyped"  # meant as a Headgate key, but cut short or mistyped
     FOREIGN = "foreign"  # not a Headgate key at all
 
 
@@ -48,14 +48,14 @@ def mint(random_bytes: bytes) -> str:
     return body + _checksum(body)
 
 
-def verdict(text: str) -> Verdict:
+def form_of(text: str) -> KeyForm:
     """Tell a well-formed key from a damaged one and from anything else."""
     if not text.startswith(PREFIX):
-        return Verdict.FOREIGN
+        return KeyForm.FOREIGN
     if _FORM.fullmatch(text) is None:
-        return Verdict.TYPO
+        return KeyForm.MISTYPED
     body, checksum = text[:-_CHECKSUM_LENGTH], text[-_CHECKSUM_LENGTH:]
-    return Verdict.FINE if _checksum(body) == checksum else Verdict.TYPO
+    return KeyForm.WELL_FORMED if _checksum(body) == checksum else KeyForm.MISTYPED
 
 
 def digest(key: str) -> bytes:

@@ -9,7 +9,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from headgate.auth.keyring import Keyring, KeyRow
+from headgate.auth.keys.keyring import Keyring, KeyRow
 from headgate.errors import HeadgateError
 from headgate.policy import Roles
 
@@ -131,7 +131,7 @@ class Refresher:
             if self._kept is None:
                 raise
             self._note(error)
-            self._offer(self._keyring.with_rows(self._kept, self._clock()))
+            self._offer(self._keyring.with_rows(self._kept))
 
     def status(self) -> KeysStatus:
         """How the keys stand now."""
@@ -163,7 +163,6 @@ class Refresher:
             self._note(error)
         else:
             self._note(None)
-        self._offer(self._keyring.at(self._clock()))
 
     def _look(self) -> tuple[Hashable, KeyContents] | None:
         """The source's version and keys, or ``None`` if they are those already taken."""
@@ -177,7 +176,7 @@ class Refresher:
         if found is not None:
             self._seen, contents = found
             before = self._keyring
-            self._offer(before.with_rows(contents.records, now))
+            self._offer(before.with_rows(contents.records))
             self._keep(contents.records)
             broken = self._log_unreadable(tuple(map(str, contents.unreadable)))
             gone = before.gone_from(self._keyring, now)
