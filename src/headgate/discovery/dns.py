@@ -353,7 +353,7 @@ class SystemResolver:
         self._version = version
         resolver = dns.asyncresolver.Resolver(configure=False)
         try:
-            resolver.read_resolv_conf(self._file)
+            resolver.read_resolv_conf(str(self._file))  # dnspython 2.7 takes no Path
         except (dns.exception.DNSException, ValueError) as error:
             log.warning("%s names no DNS server that can be asked: %s", self._file, error)
             return
