@@ -31,6 +31,7 @@ from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.connections.dial import pair_dial
 from headgate.dataplane.decisions import Caller, Decider, Decision, Inspect
 from headgate.decide.builder import PipelineBuilder
+from headgate.events import discard
 from headgate.runtime.gate import LiveGate
 from headgate.stores import KeyStore
 from headgate.telemetry.access_log import AccessLog
@@ -162,9 +163,10 @@ def _gate(folder: Path) -> Iterator[LiveGate]:
         row = Counters(1).row(0)
         yield LiveGate(
             config,
-            PipelineBuilder(AuthenticatorChain([keys], time.time)),
+            PipelineBuilder(AuthenticatorChain([keys], time.time), discard),
             pair_dial(asyncio.Protocol),  # unused
             account=OutcomeSinks(row, access_log).account,
+            emit=discard,
             row=row,
             access_log=access_log,
             tls=None,

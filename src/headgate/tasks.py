@@ -1,23 +1,26 @@
-"""Background tasks that are neither lost nor silent."""
+"""Background tasks that are neither lost nor fail silently."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import Any
 
-log = logging.getLogger("headgate.runtime")
+from headgate.events import Emit, InternalError
 
 
 class Tasks:
-    """Tasks that belong together: each is kept, and one that fails is logged.
+    """Tasks that belong together: each is kept, and one that fails is an event.
 
-    asyncio itself keeps only weak references to tasks, and tells of an error when one is
-    collected, if ever.
+    asyncio itself keeps only weak references to tasks, and reports an error when one is collected,
+    if ever.
+
+    Args:
+        emit: takes the events.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -34,4 +37,4 @@ class Tasks:
     def _on_end(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the task '%s' failed", task.get_name(), exc_info=error)
+            self._emit(InternalError(f"running the task '{task.get_name()}'", error))

@@ -15,6 +15,7 @@ from headgate.errors import HeadgateError
 from headgate.runtime.processes import WorkerBody
 from headgate.runtime.supervisor import Supervisor
 from headgate.telemetry.counters import Counters
+from headgate.telemetry.event_counters import EventCounters
 
 WAIT = 15.0
 """Seconds; only a failing test waits that long."""
@@ -105,7 +106,13 @@ class Supervised:
                 os.setpgid(0, 0)
                 prepare = partial(reports.say, "prepare")
                 made = Supervisor(
-                    count, body, prepare, patience, self.counters, stuck_after=stuck_after
+                    count,
+                    body,
+                    prepare,
+                    patience,
+                    self.counters,
+                    EventCounters(self.counters),
+                    stuck_after=stuck_after,
                 )
                 made.run(lambda: reports.say("announced"))
                 code = 0

@@ -20,6 +20,7 @@ from headgate.config.files import Files
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.connections.dial import dial_tcp
 from headgate.decide.builder import PipelineBuilder
+from headgate.events import discard
 from headgate.runtime.gate import LiveGate
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.outcome_sinks import OutcomeSinks
@@ -57,9 +58,10 @@ class MeasuredGate:
         row = Counters(1).row(0)
         gate = LiveGate(
             config,
-            PipelineBuilder(chain),
+            PipelineBuilder(chain, discard),
             dial_tcp,
             account=OutcomeSinks(row, None).account,
+            emit=discard,
             row=row,
             access_log=None,
             tls=None,

@@ -56,7 +56,7 @@ async def _walk(config: Config, console: Console | None) -> list[tuple[str, Find
 def _certificates(config: Config, now: float) -> Iterator[Finding]:
     """How long the certificates hold that the configuration names; those of no upstream too."""
     for each in validities(config):
-        cure = f"Renew {each.file}; the gate takes it up by itself." if each.tells(now) else ""
+        cure = f"Renew {each.file}; the gate takes it up by itself." if each.is_due(now) else ""
         ended = each.days_left(now) < 0
         yield Finding(f"{each.setting} holds", not ended, f"it {each.text(now)}", cure)
 

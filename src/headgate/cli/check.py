@@ -91,7 +91,7 @@ def _certificates(config: Config) -> list[tuple[str, str, bool]]:
 
     now = time.time()
     return [
-        (each.setting, f"{each.file} {each.text(now)}", each.tells(now))
+        (each.setting, f"{each.file} {each.text(now)}", each.is_due(now))
         for each in validities(config)
     ]
 

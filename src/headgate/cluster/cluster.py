@@ -22,6 +22,7 @@ from headgate.cluster.snapshot import ClusterSnapshot, EndpointSnapshot, SourceS
 from headgate.cluster.sources import Sources
 from headgate.cluster.unavailable import Unavailable, all_full, all_out, none_known
 from headgate.events import (
+    ClusterEvent,
     DiscoveryFailed,
     DiscoveryRecovered,
     EndpointAdded,
@@ -32,7 +33,6 @@ from headgate.events import (
     EndpointRejoined,
     EndpointReturned,
     EndpointUnhealthy,
-    Event,
 )
 from headgate.model import Endpoint
 
@@ -46,7 +46,7 @@ class Cluster:
     """The endpoints of one upstream."""
 
     def __init__(
-        self, name: str, policy: ClusterPolicy, rng: Rng, emit: Callable[[Event], None]
+        self, name: str, policy: ClusterPolicy, rng: Rng, emit: Callable[[ClusterEvent], None]
     ) -> None:
         self.name = name
         self.policy = policy
@@ -284,10 +284,10 @@ class Cluster:
             self._eject(member, now)
 
     def _eject(self, member: Member, now: float) -> None:
-        eject(member, self.policy, now)
+        seconds = eject(member, self.policy, now)
         endpoint, reason = member.endpoint, member.ejection_reason
-        until, row = member.ejected_until, member.consecutive_ejections
-        self._emit(EndpointEjected(now, self.name, endpoint, reason, until, row))
+        row = member.consecutive_ejections
+        self._emit(EndpointEjected(now, self.name, endpoint, reason, seconds, row))
         self._rebuild()
 
     def _settle(self, now: float) -> None:

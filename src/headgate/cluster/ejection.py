@@ -39,13 +39,15 @@ def may_eject(member: Member, present: Sequence[Member], policy: ClusterPolicy, 
     return ejected < most and any(other.is_in_service(now) for other in others)
 
 
-def eject(member: Member, policy: ClusterPolicy, now: float) -> None:
-    """Take it out, each time twice as long as the time before, up to the longest."""
+def eject(member: Member, policy: ClusterPolicy, now: float) -> float:
+    """Take it out, each time twice as long as the time before; returns for how many seconds."""
     if now - member.returned_at >= policy.memory:
         member.consecutive_ejections = 0
     doublings = min(member.consecutive_ejections, MAX_DOUBLINGS)
     member.consecutive_ejections += 1
     member.ejections += 1
     member.ejected_at = now
-    member.ejected_until = now + min(policy.max_ejection, policy.base_ejection * 2**doublings)
+    seconds: float = min(policy.max_ejection, policy.base_ejection * 2**doublings)
+    member.ejected_until = now + seconds
     member.ejection_reason = f"{member.errors} failures in a row, the last: {member.last_error}"
+    return seconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 
 from headgate.auth.anonymous import Anonymous
@@ -12,16 +11,15 @@ from headgate.auth.keys.authenticator import KeyAuthenticator
 from headgate.auth.keys.refresher import Refresher
 from headgate.config import AuthMode, Config
 from headgate.errors import HeadgateError
+from headgate.events import Emit, KeyStoreReadable, KeyStoreUnreadable, RolesChanged
 from headgate.policy import HAD_CALLS, LLM_USER, Roles
 from headgate.runtime.handover import Handover
 from headgate.runtime.link import Link
 from headgate.stores import ROLES_EDITION, KeyState, KeyStore, LateKeyStore
 
-log = logging.getLogger("headgate")
-
 
 def authentication(
-    config: Config, stack: contextlib.ExitStack, link: Link, handover: Handover
+    config: Config, stack: contextlib.ExitStack, link: Link, handover: Handover, emit: Emit
 ) -> tuple[AuthenticatorChain, Refresher | None]:
     """What authenticates requests, and what keeps it up to date if there is a key store.
 
@@ -33,7 +31,7 @@ def authentication(
     if config.auth.mode is AuthMode.NONE:
         return AuthenticatorChain([Anonymous()], time.time), None
     keys = KeyAuthenticator()
-    refresher = _refresher(config, keys, stack, link, handover)
+    refresher = _refresher(config, keys, stack, link, handover, emit)
     return AuthenticatorChain([keys], time.time), refresher
 
 
@@ -43,6 +41,7 @@ def _refresher(
     stack: contextlib.ExitStack,
     link: Link,
     handover: Handover,
+    emit: Emit,
 ) -> Refresher:
     """Load the keys, and return what keeps them up to date."""
     if link.replaces:
@@ -56,40 +55,30 @@ def _refresher(
         keys.install,
         interval=config.auth.refresh_interval,
         clock=time.time,
-        report=_report_key_store,
+        report=lambda error: emit(_readability(error)),
         roles=Roles(config.roles),
         keep=handover.leave_keys,
         kept=handover.keys() if link.replaces else None,
     )
     refresher.load()
     if isinstance(source, KeyStore) and link.number == 0:  # one worker is enough to log it
-        _warn_of_lost_calls(source, Roles(config.roles))
+        _report_lost_calls(source, Roles(config.roles), emit)
     return refresher
 
 
-def _warn_of_lost_calls(store: KeyStore, roles: Roles) -> None:
+def _report_lost_calls(store: KeyStore, roles: Roles, emit: Emit) -> None:
     """Name the keys made when the role writer could still ask models, which costs money."""
     now = time.time()
-    names = [
+    names = tuple(
         record.name
         for record in store.records()
         if record.roles_edition < ROLES_EDITION
         and record.state(now) is KeyState.ACTIVE
         and roles.lost_calls(record.roles)
-    ]
+    )
     if names:
-        log.warning(
-            "the role %s does not allow calls of models through MLflow's AI gateway any longer, "
-            "since they cost money; these keys could make them before: %s. Give the role %s to "
-            "those that are to go on: headgate keys set-roles NAME --role %s --role %s. A key "
-            "whose roles are set, to whatever, is not named again",
-            *(HAD_CALLS, ", ".join(f"'{name}'" for name in names), LLM_USER, HAD_CALLS, LLM_USER),
-            extra={"fields": {"event": "roles_changed", "keys": names}},
-        )
+        emit(RolesChanged(names, HAD_CALLS, LLM_USER))
 
 
-def _report_key_store(error: HeadgateError | None) -> None:
-    if error is None:
-        log.info("the key store can be read again")
-    else:
-        log.error("the key store cannot be read; keys stay as they were: %s", error)
+def _readability(error: HeadgateError | None) -> KeyStoreReadable | KeyStoreUnreadable:
+    return KeyStoreReadable() if error is None else KeyStoreUnreadable(str(error))

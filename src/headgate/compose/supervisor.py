@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headgate import __version__
+from headgate.compose.events import event_bus
 from headgate.compose.source import ConfigSource
 from headgate.compose.worker import run_worker
 from headgate.config import Config
+from headgate.events import ChecksNotShared, Emit, GateStarted, GateStopped
 from headgate.runtime import descriptors, listener
 from headgate.runtime.link import Link
 from headgate.runtime.supervisor import Supervisor
 from headgate.telemetry import event_log
 from headgate.telemetry.counters import Counters
-
-log = logging.getLogger("headgate")
 
 CLOSING_SECONDS = 15.0
 """More than a worker needs, once its requests are over, to write its logs and end."""
@@ -46,9 +45,11 @@ def serve(
     Raises:
         HeadgateError: the gate cannot start.
     """
-    descriptors.make_room(config.limits)
-    with _shared_folder() as folder:
-        _serve(config, announce, source, folder)
+    counters = Counters(config.listen.workers)
+    emit = event_bus(counters).emit
+    descriptors.raise_limit(config.limits, emit)
+    with _shared_folder(emit) as folder:
+        _serve(config, announce, source, folder, counters, emit)
     return 0
 
 
@@ -57,23 +58,18 @@ def _serve(
     announce: Callable[[Listening], None],
     source: ConfigSource | None,
     folder: Path | None,
+    counters: Counters,
+    emit: Emit,
 ) -> None:
     listen = config.listen
     sockets = listener.bind(listen)
-    counters = Counters(listen.workers)
     event_log.count_losses(counters.supervisor_row())
     host, port = sockets[0].getsockname()[:2]
     scheme = "http" if listen.tls is None else "https"
 
     def announce_all() -> None:
         announce(Listening(host, port, scheme))
-        log.info(
-            "Headgate %s serves on %s port %d with %d worker(s)",
-            *(__version__, host, port, listen.workers),
-            extra=event_log.fields(
-                "started", version=__version__, host=host, port=port, workers=listen.workers
-            ),
-        )
+        emit(GateStarted(__version__, host, port, listen.workers))
 
     def prepare(number: int) -> None:
         sockets[number] = listener.renewed(sockets[number], listen)
@@ -98,22 +94,23 @@ def _serve(
             prepare,
             listen.lame_duck + listen.drain_timeout + CLOSING_SECONDS,
             counters,
+            emit,
             stuck_after=listen.worker_timeout,
             reloads=source is not None,
         ).run(announce_all)
-        log.info("the gate has stopped", extra=event_log.fields("stopped"))
+        emit(GateStopped())
     finally:
         for each in sockets:
             each.close()
 
 
 @contextlib.contextmanager
-def _shared_folder() -> Iterator[Path | None]:
+def _shared_folder(emit: Emit) -> Iterator[Path | None]:
     """A folder in which workers share results; where none can be made, each is by itself."""
     try:
         folder = tempfile.mkdtemp(prefix="headgate-")
     except OSError as error:
-        log.info("no temporary folder, so workers share no checks: %s", error.strerror or error)
+        emit(ChecksNotShared(error.strerror or str(error)))
         yield None
         return
     try:

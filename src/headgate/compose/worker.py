@@ -15,15 +15,17 @@ import uvloop
 from headgate.auth.keys.refresher import Refresher
 from headgate.compose.authentication import authentication
 from headgate.compose.control import UpstreamChecks, control_server
+from headgate.compose.events import event_bus
 from headgate.compose.source import ConfigSource
 from headgate.config import Config
 from headgate.config.files import Files
 from headgate.control.shared_results import SharedResults
 from headgate.dataplane.connections.dial import pair_dial
 from headgate.decide.builder import PipelineBuilder
+from headgate.events import Emit
 from headgate.policy import Roles
 from headgate.runtime import descriptors
-from headgate.runtime.certificates import tell_daily
+from headgate.runtime.certificates import watch_validity
 from headgate.runtime.gate import LiveGate
 from headgate.runtime.handover import Handover
 from headgate.runtime.heartbeat import Heartbeat
@@ -50,9 +52,10 @@ def run_worker(
         HeadgateError: the worker cannot start.
     """
     with contextlib.ExitStack() as stack:
+        emit = event_bus(counters).emit
         handover = Handover(link)
-        chain, refresher = authentication(config, stack, link, handover)
-        access_log = _access_log(config, counters.row(link.number), stack)
+        chain, refresher = authentication(config, stack, link, handover, emit)
+        access_log = _access_log(config, counters.row(link.number), stack, emit)
         outcome_sinks = OutcomeSinks(counters.row(link.number), access_log)
 
         def make(settings: Config, files: Files, *, fresh: bool) -> _Made:
@@ -61,9 +64,10 @@ def run_worker(
                 tls = ListenerTls(settings.listen.tls, files, fresh=fresh)
             gate = LiveGate(
                 settings,
-                PipelineBuilder(chain),
+                PipelineBuilder(chain, emit),
                 pair_dial(lambda: control.accept()),  # noqa: PLW0108 - it is made later
                 account=outcome_sinks.account,
+                emit=emit,
                 row=counters.row(link.number),
                 access_log=access_log,
                 tls=tls,
@@ -76,7 +80,7 @@ def run_worker(
         gate = made.gate
         if refresher is not None:
             refresher.regrant(Roles(made.config.roles))
-        reloader = _reloader(config, source, made, refresher, replaces=link.replaces)
+        reloader = _reloader(config, source, made, refresher, emit, replaces=link.replaces)
         # Where there is but one worker it has nobody to share with.
         is_shared = config.listen.workers > 1 and folder is not None
         checks = UpstreamChecks(gate, SharedResults(folder) if is_shared and folder else None)
@@ -93,12 +97,13 @@ def run_worker(
         if refresher is not None:
             companions.append(refresher.run)
         if link.number == 0:  # one worker is enough to log it
-            companions.append(lambda: tell_daily(lambda: gate.certificates))
+            companions.append(lambda: watch_validity(lambda: gate.certificates, emit))
         heart = Heartbeat(link.beat, link.rest, link.output, config.listen.worker_timeout)
         worker = Worker(
             config.listen,
             gate.plane,
             gate,
+            emit,
             tls=made.tls.context if made.tls is not None else None,
             companions=companions,
             reloads=source is not None,
@@ -144,6 +149,7 @@ def _reloader(
     source: ConfigSource | None,
     made: _Made,
     refresher: Refresher | None,
+    emit: Emit,
     *,
     replaces: bool,
 ) -> Reloader | None:
@@ -153,20 +159,21 @@ def _reloader(
 
     def apply(new: Config) -> None:
         made.gate.apply(new)
-        descriptors.make_room(new.limits)
+        descriptors.raise_limit(new.limits, emit)
         if refresher is not None:
             refresher.regrant(Roles(new.roles))
 
-    reloader = Reloader(started, source.read, apply, source.file, made.config if replaces else None)
+    current = made.config if replaces else None
+    reloader = Reloader(started, source.read, apply, emit, source.file, current)
     made.gate.follow(reloader)
     return reloader
 
 
 def _access_log(
-    config: Config, losses: CounterRow, stack: contextlib.ExitStack
+    config: Config, losses: CounterRow, stack: contextlib.ExitStack, emit: Emit
 ) -> AccessLog | None:
     if not config.log.access:
         return None
-    access_log = AccessLog(sys.stdout.fileno(), losses=losses)
+    access_log = AccessLog(sys.stdout.fileno(), losses=losses, emit=emit)
     stack.callback(access_log.close)
     return access_log

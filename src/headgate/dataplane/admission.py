@@ -7,33 +7,28 @@ one address may have half of the limit at most.
 
 from __future__ import annotations
 
-import enum
 import ipaddress
-import logging
 from collections.abc import Sequence
 from typing import Final
 
+from headgate.events import ConnectionsTurnedAway, Emit, TurnedAway
 from headgate.wire.origin import Network, is_in
 
-log = logging.getLogger("headgate.dataplane")
-
-TELL_SECONDS: Final = 1.0
-"""How often the log tells of what was turned away, at most."""
-
-
-class TurnedAway(enum.Enum):
-    """Why a connection is not taken."""
-
-    LIMIT = "limits.connections is reached"
-    STRANGERS = "one address has half of limits.connections without having shown a good key"
+REPORT_SECONDS: Final = 1.0
+"""The shortest time between two events for connections turned away."""
 
 
 class Admission:
-    """Counts the connections of one worker, those in their TLS handshake included."""
+    """Counts the connections of one worker, those in their TLS handshake included.
 
-    __slots__ = ("_due", "_limit", "_strangers", "_trusted", "_turned_away", "total")
+    Args:
+        emit: takes the events.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_due", "_emit", "_limit", "_strangers", "_trusted", "_turned_away", "total")
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
         self.total = 0
         self._limit = 1
         self._trusted: Sequence[Network] = ()
@@ -83,16 +78,14 @@ class Admission:
         if stranger:
             self.vouch(stranger)
 
-    def tell(self, now: float) -> None:
-        """Log what was turned away since the last line; ``now`` is in seconds."""
+    def report(self, now: float) -> None:
+        """Emit what was turned away since the last event; ``now`` is in seconds."""
         if not self._turned_away or now < self._due:
             return
-        self._due = now + TELL_SECONDS
+        self._due = now + REPORT_SECONDS
         turned_away, self._turned_away = self._turned_away, {}
         for why, (count, address) in turned_away.items():
-            log.warning(
-                "%d connections turned away, the last from %s: %s", count, address, why.value
-            )
+            self._emit(ConnectionsTurnedAway(address, why, count))
 
 
 def neighbourhood(address: str) -> str:

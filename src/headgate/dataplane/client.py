@@ -12,12 +12,12 @@ from typing import Final, cast
 
 from headgate.config import Limits
 from headgate.dataplane import failures, local_responses
-from headgate.dataplane.admission import TurnedAway
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import Caller
 from headgate.dataplane.exchange import Exchange
 from headgate.dataplane.plane import DataPlane
 from headgate.dataplane.sockets import Left, left, reset_at_close, unacknowledged
+from headgate.events import TurnedAway
 from headgate.net.addresses import plain_peer
 from headgate.reasons import Reason
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody

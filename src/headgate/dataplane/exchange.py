@@ -23,11 +23,12 @@ from headgate.dataplane.decisions import (
     Respond,
     Route,
 )
-from headgate.dataplane.plane import DataPlane, log
+from headgate.dataplane.plane import DataPlane
 from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.responders.forward import Forwarding
 from headgate.dataplane.scanned_body import ScannedBody
 from headgate.errors import Refusal
+from headgate.events import InternalError
 from headgate.model import NOBODY, Outcome, Phase
 from headgate.reasons import Reason
 from headgate.wire import forward as heads
@@ -358,7 +359,7 @@ class Exchange:
     def on_defect(self, error: Exception) -> None:
         """The gate itself failed."""
         name = self.request_id.decode("ascii")
-        log.error("defect while handling %s", name, exc_info=error)
+        self._plane.emit(InternalError(f"handling the request {name}", error))
         self._fail(failures.defect(name, error), self.phase)
 
     def settle_connection(self, request_done: bool) -> bytes:

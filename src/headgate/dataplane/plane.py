@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -12,13 +11,12 @@ from headgate.dataplane.admission import Admission
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.responders.static_files import StaticFiles
+from headgate.events import Emit, InternalError
 from headgate.model import Outcome
 from headgate.wire.origin import Network
 
 if TYPE_CHECKING:
     from headgate.dataplane.client import ClientConnection
-
-log = logging.getLogger("headgate.dataplane")
 
 UNFINISHED_BYTES: Final = 64 * 1024 * 1024
 """What all request heads together may hold that are not complete."""
@@ -36,6 +34,7 @@ class DataPlane:
         id_seed: 16 hexadecimal digits, unique to this worker; request ids begin with them.
         trusted_proxies: networks whose forwarding fields are believed.
         account: called with the outcome of each request, exactly once.
+        emit: takes the events.
 
     ``issued`` is the number of request ids that it has given out; ``unfinished_bytes`` is what the
     request heads hold that are not complete.  ``call_soon`` makes a call in the next turn of the
@@ -51,12 +50,14 @@ class DataPlane:
         trusted_proxies: Sequence[Network] = (),
         *,
         account: Callable[[Outcome], None],
+        emit: Emit,
     ) -> None:
         self.clock = clock
         self.account = account
+        self.emit = emit
         # In the order in which they came, so that what a sweep does has one order.
         self.connections: dict[ClientConnection, None] = {}
-        self.admission = Admission()
+        self.admission = Admission(emit)
         self.static_files = StaticFiles()
         self.in_flight = 0
         self.unfinished_bytes = 0
@@ -102,7 +103,7 @@ class DataPlane:
         One pass over all connections costs less than a timer for each request would.
         """
         now = self.clock()
-        self.admission.tell(now)
+        self.admission.report(now)
         for connection in tuple(self.connections):
             if connection.deadline <= now or connection.unread:
                 self._look_after(connection, now)
@@ -113,9 +114,9 @@ class DataPlane:
                 connection.on_deadline(now)
             else:
                 connection.look()
-        except Exception:
+        except Exception as error:  # noqa: BLE001
             # Supervisor: a defect ends one connection, and not the sweeping of all others.
-            log.exception("defect while ending a wait of %s", connection.caller.address)
+            self.emit(InternalError(f"ending a wait of {connection.caller.address}", error))
             connection.abort()
 
     def leave(self, connection: ClientConnection) -> None:

@@ -13,6 +13,7 @@ from headgate.decide.examiner import Examiner
 from headgate.decide.lookup import Lookup
 from headgate.decide.pipeline import Pipeline
 from headgate.decide.resolver import Resolver
+from headgate.events import Emit
 from headgate.shields import Shield
 from headgate.upstreams.live import LiveUpstream
 from headgate.wire.site import Site
@@ -23,11 +24,12 @@ class PipelineBuilder:
 
     Args:
         chain: identifies the senders of requests.
+        emit: takes the events.
     """
 
-    def __init__(self, chain: AuthenticatorChain) -> None:
+    def __init__(self, chain: AuthenticatorChain, emit: Emit) -> None:
         self._chain = chain
-        self._examiner = Examiner()
+        self._examiner = Examiner(emit)
         self._resolvers: dict[LiveUpstream, Resolver] = {}
 
     def build(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import socket
 import subprocess
@@ -24,11 +23,10 @@ from headgate.config import Shields
 from headgate.dataplane.failures import RETRY_AFTER
 from headgate.decide.examination import Finding
 from headgate.errors import Refusal
+from headgate.events import BodyReaderFailed, Emit
 from headgate.model import ObjectField, Operation
 from headgate.reasons import BY_CODE, Reason
 from headgate.shields.trace_locations import TraceLocation
-
-log = logging.getLogger("headgate.runtime")
 
 MOST_SECONDS: Final = 20.0
 """For one body, the start of the process included."""
@@ -40,9 +38,14 @@ _KEPT_VARIABLES: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "LANG", "LC_ALL", 
 
 
 class Examiner:
-    """Reads bodies in another process; one for each worker."""
+    """Reads bodies in another process; one for each worker.
 
-    def __init__(self) -> None:
+    Args:
+        emit: takes the events.
+    """
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
         self._process: _Process | None = None
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -114,7 +117,7 @@ class Examiner:
                     self._process = await _Process.start()
                 response = await self._process.ask(question, body)
         except (TimeoutError, OSError, EOFError, ValueError) as error:
-            log.warning("the process that reads large bodies has failed: %r", error)
+            self._emit(BodyReaderFailed(repr(error)))
             self.close()
             return None
         except BaseException:  # the client has left: what the process says next is for nobody

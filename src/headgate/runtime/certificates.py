@@ -1,4 +1,4 @@
-"""How long the certificates hold that the configuration names."""
+"""How long the certificates that the configuration names are valid."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import base64
 import binascii
 import calendar
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,7 @@ from typing import Final
 from headgate.config import Config
 from headgate.config.files import Files
 from headgate.errors import HeadgateError
-from headgate.telemetry.event_log import fields
-
-log = logging.getLogger("headgate.runtime")
+from headgate.events import CertificateEnded, CertificateEndsSoon, Emit
 
 DAY: Final = 86400.0
 SOON_DAYS: Final = 30
@@ -29,13 +26,13 @@ _SEQUENCE, _VERSION, _UTC_TIME, _GENERAL_TIME = 0x30, 0xA0, 0x17, 0x18
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """How long the certificates of one file hold.
+    """How long the certificates of one file are valid.
 
     Attributes:
         setting: the setting that names it.
         file: the file.
-        ends: when the first of them ends, seconds since the epoch; of authorities, the last one:
-            a bundle may hold some that are of no use any more.
+        ends: when the first of them ends, seconds since the epoch; for authorities, the last one:
+            a bundle may contain expired ones.
     """
 
     setting: str
@@ -46,12 +43,12 @@ class Validity:
         """Days until the end; negative after it."""
         return (self.ends - now) / DAY
 
-    def tells(self, now: float) -> bool:
-        """Whether somebody should do something about it."""
+    def is_due(self, now: float) -> bool:
+        """Whether it has to be renewed soon."""
         return self.days_left(now) < SOON_DAYS
 
     def text(self, now: float) -> str:
-        """How long it holds, in words."""
+        """When it ends, in words."""
         date = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self.ends))
         days = self.days_left(now)
         if days < 0:
@@ -60,13 +57,13 @@ class Validity:
 
 
 def validities(config: Config, contents: Mapping[str, bytes] | None = None) -> list[Validity]:
-    """How long each certificate of a configuration holds.
+    """How long each certificate of a configuration is valid.
 
     Args:
         config: names them.
         contents: what the files hold, by path; ``None``: they are read from disk.
 
-    One that is not there or cannot be read is left out: others tell of that.
+    A file that is missing or cannot be read is left out: it is reported where it is used.
     """
     files = Files(contents)
     found = []
@@ -80,28 +77,20 @@ def validities(config: Config, contents: Mapping[str, bytes] | None = None) -> l
     return found
 
 
-async def tell_daily(
+async def watch_validity(
     current: Callable[[], Sequence[Validity]],
+    emit: Emit,
     clock: Callable[[], float] = time.time,
     pause: float = DAY,
 ) -> None:
-    """Log each certificate that ends soon or has ended, now and once a day."""
+    """Emit an event for each certificate that ends soon or has ended, now and once a day."""
     while True:
         now = clock()
         for each in current():
-            if each.tells(now):
+            if each.is_due(now):
                 days = each.days_left(now)
-                log.log(
-                    logging.ERROR if days < 0 else logging.WARNING,
-                    "the certificate in %s (%s) %s",
-                    *(each.file, each.setting, each.text(now)),
-                    extra=fields(
-                        "certificate_ended" if days < 0 else "certificate_ends_soon",
-                        setting=each.setting,
-                        file=each.file,
-                        days_left=round(days, 1),
-                    ),
-                )
+                kind = CertificateEnded if days < 0 else CertificateEndsSoon
+                emit(kind(each.setting, each.file, round(days, 1), each.text(now)))
         await asyncio.sleep(pause)
 
 
@@ -119,7 +108,7 @@ def _named(config: Config) -> Iterator[tuple[str, Path, bool]]:
 
 
 def _ends(content: bytes) -> Iterator[float]:
-    """When each certificate of a PEM file ends; what is no certificate is passed over."""
+    """When each certificate of a PEM file ends; other content is skipped."""
     for block in content.split(_BEGIN)[1:]:
         try:
             der = base64.b64decode(block.partition(_END)[0])
@@ -132,7 +121,7 @@ def _end(der: bytes) -> float:
     """The field ``notAfter`` of a certificate, seconds since the epoch.
 
     Raises:
-        ValueError: it is no certificate.
+        ValueError: it is not a certificate.
         IndexError: it is cut short.
     """
     _, certificate, _ = _element(der, _SEQUENCE)

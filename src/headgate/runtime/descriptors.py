@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import math
 import os
 import resource
@@ -11,23 +10,22 @@ import time
 from collections.abc import Callable
 
 from headgate.config import Limits
-from headgate.telemetry.event_log import fields
-
-log = logging.getLogger("headgate.runtime")
+from headgate.events import DescriptorsAvailable, DescriptorsExhausted, DescriptorsLimited, Emit
 
 OTHERS = 256
 """Files beside those of requests: idle connections to MLflow, logs, the key store."""
 SOME = 8
 """How many files must be free before they count as available again."""
 REPEAT_SECONDS = 60.0
-"""A shortage that comes and goes is logged once in this time."""
+"""A shortage that comes and goes is one event in this time."""
 
 
-def make_room(limits: Limits) -> None:
-    """Let this process and its children have as many files open as ``limits`` lets clients need.
+def raise_limit(limits: Limits, emit: Emit) -> None:
+    """Let this process and its children open as many files as clients can need by ``limits``.
 
     Systems hand out a limit that is far below what they allow, for the sake of programs that
-    use ``select``.  What exceeds it is accepted and closed at once, without a word.
+    use ``select``.  A connection that exceeds it is accepted and closed
+    immediately, without a log line.
     """
     # Two for each request under way: an upload holds its connection to MLflow twice
     # (``dataplane/sockets.py``).
@@ -37,11 +35,7 @@ def make_room(limits: Limits) -> None:
         wanted = needed
     else:
         wanted = allowed
-        log.warning(
-            "limits.connections (%d) and limits.in_flight (%d) need %d open files, and the system "
-            "allows %d: raise its limit (ulimit -n), or lower them",
-            *(limits.connections, limits.in_flight, needed, allowed),
-        )
+        emit(DescriptorsLimited(limits.connections, limits.in_flight, needed, allowed))
     if now != resource.RLIM_INFINITY and now < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, allowed))
 
@@ -49,20 +43,22 @@ def make_room(limits: Limits) -> None:
 class Scarcity:
     """Notices that no file can be opened any more, and that it can again.
 
-    Where none can, libuv accepts new connections and closes them without a word
-    (``uv__emfile_trick``), so nothing else in this process learns of it.
+    Where none can, libuv accepts new connections and closes them silently (``uv__emfile_trick``),
+    so nothing else in this process learns of it.
 
     Args:
+        emit: takes the events.
         clock: seconds from an arbitrary start.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, emit: Emit, clock: Callable[[], float] = time.monotonic) -> None:
+        self._emit = emit
         self._clock = clock
-        self._told = -math.inf
+        self._emitted = -math.inf
         self._is_scarce = False
 
     def look(self) -> None:
-        """Look, and log a change; called about twice a second."""
+        """Look, and emit a change; called about twice a second."""
         opened: list[int] = []
         trouble: OSError | None = None
         # Once it was scarce, one more that has been closed is not the end of it.
@@ -77,22 +73,15 @@ class Scarcity:
         if trouble is None:
             if self._is_scarce:
                 self._is_scarce = False
-                log.info("files can be opened again", extra=fields("descriptors_available"))
+                self._emit(DescriptorsAvailable())
         elif trouble.errno in (errno.EMFILE, errno.ENFILE):
             self._is_scarce = True
-            if self._clock() - self._told >= REPEAT_SECONDS:
-                self._told = self._clock()
-                _tell_scarcity(trouble)
+            if self._clock() - self._emitted >= REPEAT_SECONDS:
+                self._emitted = self._clock()
+                self._emit(DescriptorsExhausted(_limit_reached(trouble)))
 
 
-def _tell_scarcity(error: OSError) -> None:
+def _limit_reached(error: OSError) -> str:
     if error.errno == errno.ENFILE:
-        limit = "the system has no file left for any process"
-    else:
-        limit = f"this worker has all {resource.getrlimit(resource.RLIMIT_NOFILE)[0]} files open"
-    log.error(
-        "out of file descriptors: %s; new connections are closed. Raise the limit "
-        "(ulimit -n), or lower limits.connections",
-        limit,
-        extra=fields("descriptors_exhausted"),
-    )
+        return "the system has no file left for any process"
+    return f"this worker has all {resource.getrlimit(resource.RLIMIT_NOFILE)[0]} files open"

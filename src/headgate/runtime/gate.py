@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 import secrets
 import time
@@ -23,6 +22,7 @@ from headgate.dataplane.decisions import Decider
 from headgate.dataplane.plane import DataPlane
 from headgate.dataplane.terms import PrincipalLines
 from headgate.errors import HeadgateError
+from headgate.events import CertificateRefused, CertificateReloaded, Emit, UpstreamRetired, discard
 from headgate.model import Endpoint, Outcome
 from headgate.runtime.certificates import Validity, validities
 from headgate.runtime.handover import InForce
@@ -33,8 +33,6 @@ from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow
 from headgate.upstreams.live import LiveUpstream
 from headgate.upstreams.policies import cluster_policy, upstream_terms
-
-log = logging.getLogger("headgate.runtime")
 
 FIRST_RESPONSE_SECONDS = 5.0
 """How long a start, or a new upstream, waits for discovery; after that requests are answered 503
@@ -62,6 +60,7 @@ class LiveGate:
         builder: builds what decides on requests.
         control: connects to the control application.
         account: called with the outcome of each request.
+        emit: takes the events.
         row: where this worker counts.
         access_log: where requests are written, if anywhere.
         tls: the listener's certificates, if it has any.
@@ -81,6 +80,7 @@ class LiveGate:
         control: Dial,
         *,
         account: Callable[[Outcome], None],
+        emit: Emit,
         row: CounterRow,
         access_log: AccessLog | None,
         tls: ListenerTls | None,
@@ -88,6 +88,7 @@ class LiveGate:
         keep: Callable[[InForce], None],
     ) -> None:
         self._builder = builder
+        self._emit = emit
         self._row = row
         self._access_log = access_log
         self._tls = tls
@@ -99,11 +100,11 @@ class LiveGate:
         self.certificates: list[Validity] = []
         self._retired: list[LiveUpstream] = []
         self._upstreams = {
-            name: LiveUpstream(name, settings, config.limits, files)
+            name: LiveUpstream(name, settings, config.limits, files, emit=emit)
             for name, settings in config.upstreams.items()
         }
         self._coming: dict[str, LiveUpstream] = {}
-        self._tasks = Tasks()
+        self._tasks = Tasks(emit)
         self.plane = DataPlane(
             self._decider(config),
             config.limits,
@@ -111,6 +112,7 @@ class LiveGate:
             secrets.token_hex(8),
             config.listen.trusted_proxies,
             account=account,
+            emit=emit,
         )
 
     def follow(self, reloader: Reloader) -> None:
@@ -133,7 +135,9 @@ class LiveGate:
                 upstreams[name] = known
                 renewals.append(known.renew(files))
             else:
-                upstreams[name] = LiveUpstream(name, settings, config.limits, files)
+                upstreams[name] = LiveUpstream(
+                    name, settings, config.limits, files, emit=self._emit
+                )
         for renew in renewals:
             renew()
         self._config, self._files = config, files
@@ -169,7 +173,7 @@ class LiveGate:
             if not self._has(old):
                 is_changed = old.name in upstreams
                 why = "its settings have changed" if is_changed else "no longer configured"
-                log.info("upstream %s is retired: %s", old.name, why)
+                self._emit(UpstreamRetired(old.name, why))
                 old.retire()
                 self._retired.append(old)
         self.plane.configure(self._decider(config), config.limits, config.listen.trusted_proxies)
@@ -243,10 +247,10 @@ class LiveGate:
     def _refresh(self, tls: ListenerTls) -> None:
         try:
             if tls.refresh():
-                log.info("certificate reloaded")
+                self._emit(CertificateReloaded())
                 self.keep()
         except HeadgateError as error:
-            log.error("certificate not reloaded: %s", error)
+            self._emit(CertificateRefused(str(error)))
 
     # --- building --------------------------------------------------------------------------
 
@@ -269,7 +273,7 @@ def _control(config: Config, dial: Dial) -> Balancer:
     policy = replace(
         cluster_policy(settings), probe_interval=0, max_in_flight=config.limits.connections
     )
-    cluster = Cluster("control", policy, random.Random(), lambda _event: None)  # noqa: S311
+    cluster = Cluster("control", policy, random.Random(), discard)  # noqa: S311
     cluster.discovered([Found(endpoint)], "itself", None, time.monotonic())
 
     def make_pool(endpoint: Endpoint) -> Pool:

@@ -1,4 +1,4 @@
-"""What a worker process is to its supervisor, and what becomes of the child after a fork."""
+"""A worker process as its supervisor knows it, and what the child does after a fork."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
 from headgate.errors import HeadgateError
+from headgate.events import Emit, InternalError
 from headgate.runtime.link import OUTPUT_BYTES, Ends, Link
 from headgate.runtime.pulse import Pulse
-
-log = logging.getLogger("headgate.runtime")
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 PASSED_ON = (*STOPS, signal.SIGHUP)
@@ -37,20 +36,22 @@ class WorkerBody(Protocol):
 class Process:
     """A worker process, as its supervisor knows it.
 
-    ``started``: when, on the supervisor's clock.  ``serves``: whether it has said so.  ``trouble``:
-    why it cannot start.  ``stuck``: whether it was killed because it stood still.
+    ``started``: when, on the supervisor's clock.  ``replaces``: whether another worker had its
+    number before.  ``serves``: whether it has said so.  ``trouble``: why it cannot start.
+    ``stuck``: whether it was killed because it stood still.
     """
 
     pid: int
     number: int
     started: float
     ends: Ends
+    replaces: bool
     serves: bool = False
     trouble: str = ""
     stuck: bool = False
     pulse: Pulse = field(default_factory=Pulse)
     output: bytes = b""
-    """What it has written and nobody has logged yet."""
+    """What it has written and the supervisor has not logged yet."""
     fresh: bool = False
     """Whether there was output since the last look."""
 
@@ -69,8 +70,8 @@ class Process:
         return found.decode(errors="replace").strip()
 
 
-def be_worker(body: WorkerBody, link: Link) -> NoReturn:
-    """Everything a child process does; nothing of what its parent was at is gone on with."""
+def be_worker(body: WorkerBody, link: Link, emit: Emit) -> NoReturn:
+    """Everything a child process does; it never returns into its parent's code."""
     code = 1
     try:
         os.setpgid(0, 0)  # a terminal's Ctrl-C is for the supervisor, which passes it on once
@@ -88,8 +89,8 @@ def be_worker(body: WorkerBody, link: Link) -> NoReturn:
             code = EXIT_CANNOT_START
         else:
             code = 0
-    except Exception:  # supervisor of the child: whatever ended it is logged, then it ends
-        log.exception("worker %d failed", link.number)
+    except Exception as error:  # noqa: BLE001 - supervisor of the child: any error is logged, and ends it
+        emit(InternalError(f"running worker {link.number}", error))
     finally:
         try:
             logging.shutdown()

@@ -1,8 +1,7 @@
-"""Takes up a changed configuration while the gate runs."""
+"""Puts a changed configuration in force while the gate runs."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,8 @@ from headgate.config import Config
 from headgate.config.restart import merged, waiting
 from headgate.config.section import Section
 from headgate.errors import ConfigError, HeadgateError
+from headgate.events import ConfigurationRefused, ConfigurationReloaded, Emit, RestartNeeded
 from headgate.runtime.file_watch import FileWatch
-from headgate.telemetry.event_log import fields
-
-log = logging.getLogger("headgate.runtime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +36,13 @@ class Reloader:
         started: the configuration that the gate was started with.
         read: reads the whole configuration again.
         apply: puts a new one in force.
+        emit: takes the events.
         file: the file to watch, if there is one.
         current: the configuration in force, where that may be another one: it is read again at
             the first look.
 
-    A file is read once it rests: while somebody writes it, it is left alone.  A configuration with
-    problems changes nothing: each problem is logged, and the one in force stays.  What cannot
+    A file is read once it rests: while it is being written, it is left alone.  A configuration with
+    problems changes nothing: each problem is an event, and the one in force stays.  What cannot
     change while the gate runs is named, and stays as it was at the start.
     """
 
@@ -53,6 +51,7 @@ class Reloader:
         started: Config,
         read: Callable[[], Config],
         apply: Callable[[Config], None],
+        emit: Emit,
         file: Path | None,
         current: Config | None = None,
     ) -> None:
@@ -63,10 +62,11 @@ class Reloader:
         self._problems: tuple[str, ...] = ()
         self._read = read
         self._apply = apply
+        self._emit = emit
         self._watch = FileWatch(file, taken=False) if file is not None else None
 
     def status(self) -> ConfigurationStatus:
-        """How things stand since the last reading."""
+        """How the two compare since the last reading."""
         differs = bool(self._needs_restart or self._problems)
         return ConfigurationStatus(differs, self._needs_restart, self._problems)
 
@@ -102,7 +102,7 @@ class Reloader:
         if self._watch is not None and not self._watch.rests():
             return  # written while it was read: a later look finds it changed
         self._asked = False
-        self._tell_problems(problems)
+        self._refuse(problems)
         if wanted is not None:
             self._take(wanted, only_if_different=only_if_different)
 
@@ -114,34 +114,27 @@ class Reloader:
         try:
             self._apply(config)
         except HeadgateError as error:
-            self._tell_problems((str(error),))
+            self._refuse((str(error),))
             return
         self._current = config
-        self._tell_waiting(wanted)
-        log.info("configuration reloaded", extra=fields("configuration_reloaded"))
+        self._note_waiting(wanted)
+        self._emit(ConfigurationReloaded())
 
-    def _tell_problems(self, problems: tuple[str, ...]) -> None:
+    def _refuse(self, problems: tuple[str, ...]) -> None:
         self._problems = problems
         for problem in problems:
-            log.error(
-                "configuration not reloaded: %s",
-                *(problem,),
-                extra=fields("configuration_refused", problem=problem),
-            )
+            self._emit(ConfigurationRefused(problem))
 
-    def _tell_waiting(self, wanted: Config) -> None:
-        """Name what does not take effect, in one line."""
+    def _note_waiting(self, wanted: Config) -> None:
+        """Emit what does not take effect, in one event."""
         found = list(waiting(self._started, wanted))
         self._needs_restart = tuple(path for path, _, _ in found)
         if found:
-            log.warning(
-                "not in force before a restart: %s",
-                "; ".join(
-                    f"{path} (written: {_shown(after)}; in force: {_shown(before)})"
-                    for path, before, after in found
-                ),
-                extra=fields("restart_needed", settings=list(self._needs_restart)),
+            changes = (
+                f"{path} (written: {_shown(after)}; in force: {_shown(before)})"
+                for path, before, after in found
             )
+            self._emit(RestartNeeded(self._needs_restart, tuple(changes)))
 
 
 def _shown(value: object) -> str:

@@ -9,8 +9,6 @@ a pipe to all of them tells when the supervisor is gone.
 from __future__ import annotations
 
 import contextlib
-import enum
-import logging
 import math
 import os
 import selectors
@@ -21,6 +19,19 @@ from types import FrameType
 from typing import Protocol
 
 from headgate.errors import HeadgateError
+from headgate.events import (
+    Emit,
+    EndCause,
+    GateStopping,
+    LogsKept,
+    WorkerEnded,
+    WorkerNotReplaced,
+    WorkerOutput,
+    WorkerReplaced,
+    WorkersKilled,
+    WorkerStalled,
+    WorkerStuck,
+)
 from headgate.runtime.link import CANNOT, KEEPS, MESSAGE_BYTES, SERVES, Ends, Kept, Link
 from headgate.runtime.processes import (
     LOG_SIGNALS,
@@ -31,33 +42,22 @@ from headgate.runtime.processes import (
     be_worker,
 )
 from headgate.runtime.pulse import Stopwatch
-from headgate.telemetry.event_log import fields
-
-log = logging.getLogger("headgate.runtime")
 
 QUICK_DEATH_SECONDS = 5.0
 PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a worker is replaced, by how many have died quickly one after the other."""
-HURRY_SECONDS = 10.0
-"""What workers may take to stop after a second signal, when nothing is to be waited for."""
+CUT_SHORT_SECONDS = 10.0
+"""The longest time for workers to stop after a second signal, when they wait for no request."""
 START_SECONDS = 60.0
-"""What a worker may take before its event loop runs, and after it has ended."""
+"""The longest time for a worker before its event loop runs, and after it has ended."""
 STUCK_SECONDS = 15.0
 HANDLED = (*PASSED_ON, *LOG_SIGNALS, signal.SIGCHLD)
 STACK_MARK = "Timeout ("
 """How ``faulthandler`` begins what it writes of a loop that stands still."""
 
 
-class Cause(enum.StrEnum):
-    """Why a worker was replaced."""
-
-    STUCK = "stuck"
-    SIGNAL = "signal"
-    EXIT = "exit"
-
-
-class Vitals(Protocol):
-    """Memory that the supervisor shares with its workers."""
+class Heartbeats(Protocol):
+    """The heartbeats of the workers, in memory that the supervisor shares with them."""
 
     def beat(self, worker: int, value: int) -> None:
         """Set the heartbeat of a worker."""
@@ -65,9 +65,6 @@ class Vitals(Protocol):
     def heartbeat(self, worker: int) -> int:
         """The heartbeat of a worker."""
         ...
-
-    def count_restart(self, cause: str) -> None:
-        """Count a worker that was replaced."""
 
 
 class Supervisor:
@@ -78,7 +75,8 @@ class Supervisor:
         body: what each of them does.
         prepare: called here with a worker's number before that worker is replaced.
         patience: seconds that workers may take to stop; those that are left then are killed.
-        vitals: heartbeats and counts, in memory shared with the workers.
+        heartbeats: in memory shared with the workers.
+        emit: takes the events.
         stuck_after: seconds for which a worker's event loop may stand still.
         reloads: whether SIGHUP reloads; if not, a terminal is gone, and it stops the gate.
         clock: gives seconds from an arbitrary start.
@@ -90,7 +88,8 @@ class Supervisor:
         body: WorkerBody,
         prepare: Callable[[int], None],
         patience: float,
-        vitals: Vitals,
+        heartbeats: Heartbeats,
+        emit: Emit,
         *,
         stuck_after: float = STUCK_SECONDS,
         reloads: bool = True,
@@ -100,7 +99,8 @@ class Supervisor:
         self._body = body
         self._prepare = prepare
         self._patience = patience
-        self._vitals = vitals
+        self._heartbeats = heartbeats
+        self._emit = emit
         self._stuck_after = stuck_after
         self._reloads = reloads
         self._clock = clock
@@ -113,7 +113,7 @@ class Supervisor:
         self._stopping = False
         self._stopped_by = math.inf  # when patience ends
         self._quick_deaths = 0
-        self._signals: list[int] = []  # to be logged outside the handler
+        self._signals: list[int] = []  # to be emitted outside the handler
 
     def run(self, ready: Callable[[], None]) -> None:
         """Start the workers and stay until all have stopped; ``ready``: all of them serve.
@@ -154,21 +154,17 @@ class Supervisor:
                         self._selector.unregister(key.fd)
                 else:
                     self._listen(key.data)
-            self._log_signals()
+            self._emit_signals()
             self._reap()
             if not self._announced and all(each.serves for each in self._processes.values()):
                 self._announced = not self._stopping
                 if self._announced:
                     ready()
-            self._look()
+            self._check_heartbeats()
             self._start_due(lifeline)
             if self._stopped_by <= self._clock():
                 self._stopped_by = math.inf
-                self._tell(
-                    logging.ERROR,
-                    "workers_killed",
-                    f"{len(self._processes)} workers did not stop and are killed",
-                )
+                self._emit(WorkersKilled(len(self._processes)))
                 self._signal_all(signal.SIGKILL)
 
     def _pause(self) -> float:
@@ -184,13 +180,13 @@ class Supervisor:
                 self._prepare(number)
                 self._start(number, lifeline, replaces=True)
             except (HeadgateError, OSError) as error:  # the port is taken, or no memory is left
-                log.error("worker %d cannot be replaced yet: %s", number, error)
+                self._emit(WorkerNotReplaced(number, str(error)))
                 self._due[number] = self._clock() + PAUSES[-1]
 
-    # --- what workers say ------------------------------------------------------------------
+    # --- messages of workers ---------------------------------------------------------------
 
     def _listen(self, process: Process) -> None:
-        """Take what a worker says."""
+        """Take the messages of a worker."""
         while (received := process.ends.receive()) is not None:
             message, file = received
             if message.startswith(KEEPS) and file is not None:
@@ -202,18 +198,21 @@ class Supervisor:
                 if process.ends.channel in self._selector.get_map():
                     self._selector.unregister(process.ends.channel)
                 return
-            process.serves = process.serves or message == SERVES
+            if message == SERVES and not process.serves:
+                process.serves = True
+                if process.replaces:
+                    self._emit(WorkerReplaced(process.number, process.pid))
             if message.startswith(CANNOT):
                 process.trouble = message.removeprefix(CANNOT).decode(errors="replace")
 
-    def _look(self) -> None:
-        """Look after heartbeats and raw output, if it is time."""
+    def _check_heartbeats(self) -> None:
+        """Check heartbeats and raw output, if it is time."""
         now = self._clock()
         if now < self._watch.due:
             return
         elapsed = self._watch.lap(now)
         for process in tuple(self._processes.values()):
-            process.pulse.note(self._vitals.heartbeat(process.number), elapsed)
+            process.pulse.note(self._heartbeats.heartbeat(process.number), elapsed)
             allowed = self._stuck_after if process.pulse.beat else START_SECONDS
             if process.pulse.silent >= allowed and not process.stuck:
                 self._kill_stuck(process)
@@ -222,19 +221,11 @@ class Supervisor:
             process.fresh = False
 
     def _kill_stuck(self, process: Process) -> None:
-        """End a worker that serves nobody; like any that dies it is replaced."""
+        """End a worker that serves no client; like any that dies it is replaced."""
         process.stuck = True
         runs, seconds = process.pulse.beat > 0, round(process.pulse.silent, 1)
-        what = "its event loop stands still" if runs else "it has not started, or not ended,"
-        self._tell(
-            logging.ERROR,
-            "worker_stuck",
-            f"worker {process.number} (pid {process.pid}) is stuck and is killed: {what} "
-            f"{'for' if runs else 'within'} {seconds:g} s",
-            process,
-            seconds=seconds,
-            stack=process.take_output(),
-        )
+        stack = process.take_output()
+        self._emit(WorkerStuck(process.number, process.pid, seconds, stack, runs))
         _kill(process.pid, signal.SIGKILL)
 
     def _log_output(self, process: Process) -> None:
@@ -242,17 +233,10 @@ class Supervisor:
         if process.output.lstrip().startswith(STACK_MARK.encode()):
             if process.pulse.silent > 2:
                 return  # it is needed if the loop goes on to stand still
-            name = "worker_stalled"
-            what = "had an event loop that stood still for a while, or was suspended; it goes on"
+            kind: type[WorkerStalled | WorkerOutput] = WorkerStalled
         else:
-            name, what = "worker_output", "wrote to standard error"
-        self._tell(
-            logging.WARNING,
-            name,
-            f"worker {process.number} (pid {process.pid}) {what}",
-            process,
-            output=process.take_output(),
-        )
+            kind = WorkerOutput
+        self._emit(kind(process.number, process.pid, process.take_output()))
 
     # --- processes -------------------------------------------------------------------------
 
@@ -266,7 +250,7 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
 
     def _fork(self, number: int, lifeline: tuple[int, int], *, replaces: bool) -> None:
-        self._vitals.beat(number, 0)
+        self._heartbeats.beat(number, 0)
         ends = Ends()
         try:
             pid = os.fork()
@@ -286,24 +270,28 @@ class Supervisor:
                 ends.their_output,
                 ends.theirs,
                 self._kept,
-                lambda value: self._vitals.beat(number, value),
+                lambda value: self._heartbeats.beat(number, value),
             )
-            be_worker(self._body, link)
+            be_worker(self._body, link, self._emit)
         ends.close_theirs()
-        process = Process(pid, number, self._clock(), ends)
+        process = Process(pid, number, self._clock(), ends, replaces)
         self._processes[pid] = process
         self._selector.register(ends.channel, selectors.EVENT_READ, process)
         self._selector.register(ends.output, selectors.EVENT_READ, process)
 
     def _reap(self) -> None:
-        """Collect the workers that are gone."""
+        """Wait for the workers that have ended."""
         for process in tuple(self._processes.values()):
             pid, status = os.waitpid(process.pid, os.WNOHANG)
             if pid:
-                self._bury(process, os.waitstatus_to_exitcode(status))
+                self._schedule_replacement(process, os.waitstatus_to_exitcode(status))
 
-    def _bury(self, process: Process, code: int) -> None:
-        """See to it that another worker takes the place of one that is gone."""
+    def _schedule_replacement(self, process: Process, code: int) -> None:
+        """Let another worker take the place of one that has ended with ``code``.
+
+        Raises:
+            HeadgateError: it could not start at first, when the gate has not been announced yet.
+        """
         self._listen(process)
         output = process.take_output()
         for end in (process.ends.channel, process.ends.output):
@@ -315,18 +303,12 @@ class Supervisor:
             return
         if not self._announced:
             raise HeadgateError(process.trouble or "a worker could not start; the log says why")
-        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        more: dict[str, object] = {"output": output} if output else {}
-        self._tell(
-            logging.ERROR,
-            "worker_ended",
-            f"worker {process.number} (pid {process.pid}) ended {how}"
-            f"{process.trouble and f': {process.trouble}'}",
-            process,
-            **more,
+        cause = EndCause.STUCK if process.stuck else EndCause.SIGNAL if code < 0 else EndCause.EXIT
+        self._emit(
+            WorkerEnded(
+                process.number, process.pid, cause, code, process.trouble or None, output or None
+            )
         )
-        cause = Cause.STUCK if process.stuck else Cause.SIGNAL if code < 0 else Cause.EXIT
-        self._vitals.count_restart(cause)
         quick = self._clock() - process.started < QUICK_DEATH_SECONDS
         self._quick_deaths = self._quick_deaths + 1 if quick else 0
         pause = PAUSES[min(max(0, self._quick_deaths - 1), len(PAUSES) - 1)]
@@ -338,39 +320,25 @@ class Supervisor:
         if number == signal.SIGHUP and not self._reloads:
             number = signal.SIGINT
         if number in STOPS:
-            patience = HURRY_SECONDS if self._stopping else self._patience
+            patience = CUT_SHORT_SECONDS if self._stopping else self._patience
             self._stopped_by = min(self._stopped_by, self._clock() + patience)
             self._stopping = True
         if number in PASSED_ON:
             self._signal_all(number)
         self._signals.append(number)
 
-    def _log_signals(self) -> None:
-        """Log the signals that came; not done by the handler, which may interrupt a log line."""
+    def _emit_signals(self) -> None:
+        """Emit the signals that came; the handler does not, since it may interrupt a log line."""
         while self._signals:
             number = signal.Signals(self._signals.pop(0))
             if number in STOPS:
-                self._tell(logging.INFO, "stopping", f"{number.name}: the gate stops")
+                self._emit(GateStopping(number.name))
             elif number in LOG_SIGNALS:
-                self._tell(
-                    logging.INFO,
-                    "logs_kept",
-                    f"{number.name}: the logs go to standard output and standard error, so there "
-                    "is no file to reopen",
-                )
+                self._emit(LogsKept(number.name))
 
     def _signal_all(self, number: int) -> None:
         for pid in tuple(self._processes):
             _kill(pid, number)
-
-    @staticmethod
-    def _tell(
-        level: int, event: str, text: str, process: Process | None = None, **values: object
-    ) -> None:
-        """Log an event, for people and for programs."""
-        if process is not None:
-            values = {"worker": process.number, "worker_pid": process.pid} | values
-        log.log(level, "%s", text, extra=fields(event, **values))
 
 
 def _kill(pid: int, number: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import logging
 import math
 import socket
 import ssl
@@ -17,20 +16,17 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from headgate.dataplane.admission import TurnedAway
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import DataPlane
+from headgate.events import AcceptPaused, Emit, TlsHandshakeFailed, TurnedAway
 from headgate.tasks import Tasks
-from headgate.telemetry.event_log import fields
-
-log = logging.getLogger("headgate.runtime")
 
 ACCEPTS: Final = 64
 """Connections that are taken in one turn of the loop."""
 PAUSE_SECONDS: Final = 1.0
 """How long nothing is accepted when no descriptor is left."""
 REPEAT_SECONDS: Final = 10.0
-"""Handshakes that fail for one cause are logged once in this time."""
+"""Handshakes that fail for one cause are one event in this time."""
 MAX_CAUSES: Final = 50
 SHUTDOWN_SECONDS: Final = 86400.0
 """Longer than the data plane lets any connection take to close; asyncio's own limit does not ask
@@ -67,8 +63,8 @@ class TlsListener:
         self._backlog = backlog
         self._plane = plane
         self._context = context
-        self._handshakes = Tasks()
-        self._failures = _Failures()
+        self._handshakes = Tasks(plane.emit)
+        self._failures = _Failures(plane.emit)
         self._paused: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -106,7 +102,7 @@ class TlsListener:
                 self._handshakes.start(shaking, "TLS handshake")
 
     def _pause(self, error: OSError) -> None:
-        log.error("no connection is accepted for %g s: %s", PAUSE_SECONDS, error.strerror)
+        self._plane.emit(AcceptPaused(PAUSE_SECONDS, error.strerror or type(error).__name__))
         self._loop.remove_reader(self._listener.fileno())
         self._paused = self._loop.call_later(PAUSE_SECONDS, self._resume)
 
@@ -152,28 +148,25 @@ class TlsListener:
 
 
 class _Failures:
-    """Logs handshakes that failed: the first of each cause, then how many there were."""
+    """Emits handshakes that failed: the first of each cause, then how many there were."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, emit: Emit, clock: Callable[[], float] = time.monotonic) -> None:
+        self._emit = emit
         self._clock = clock
-        self._told: dict[str, float] = {}
+        self._emitted: dict[str, float] = {}
         self._counts: dict[str, int] = {}
 
     def count(self, cause: str, client: str) -> None:
-        """Count one, of ``client``; log it unless its cause was logged a moment ago."""
+        """Count one, of ``client``; emit it unless its cause was emitted a moment ago."""
         if cause not in self._counts and len(self._counts) >= MAX_CAUSES:
             cause = "other causes"
         count = self._counts[cause] = self._counts.get(cause, 0) + 1
         now = self._clock()
-        if now - self._told.get(cause, -math.inf) < REPEAT_SECONDS:
+        if now - self._emitted.get(cause, -math.inf) < REPEAT_SECONDS:
             return
-        self._told[cause] = now
+        self._emitted[cause] = now
         self._counts[cause] = 0
-        log.warning(
-            "TLS handshakes that failed: %d, the last with %s: %s",
-            *(count, client, cause),
-            extra=fields("tls_handshake_failed", client=client, cause=cause, count=count),
-        )
+        self._emit(TlsHandshakeFailed(client, cause, count))
 
 
 def _clause(error: OSError) -> str:
@@ -191,7 +184,7 @@ def _wake(readable: asyncio.Future[None]) -> None:
 
 
 def _refuse_plain(connection: socket.socket, first: bytes) -> None:
-    """Tell a client that speaks HTTP without TLS; anything else is closed without a word.
+    """Respond to a client that speaks HTTP without TLS; close on anything else.
 
     Raises:
         OSError: the client has left.

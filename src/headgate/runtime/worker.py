@@ -1,10 +1,9 @@
-"""One gate process: its listener, its periodic work, and how it ends."""
+"""One worker process: its listener, its periodic work, and how it stops."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 import socket
 import ssl
@@ -14,19 +13,17 @@ from typing import Any, Protocol
 from headgate.config import Listen
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import DataPlane
+from headgate.events import CutOff, Drained, Draining, Emit, InternalError, LameDuck, SupervisorGone
 from headgate.runtime import listener as listening
 from headgate.runtime.descriptors import Scarcity
 from headgate.runtime.tls_listener import TlsListener
-from headgate.telemetry.event_log import fields
-
-log = logging.getLogger("headgate.runtime")
 
 SWEEP_SECONDS = 0.5
 Companion = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Upkeep(Protocol):
-    """What a worker does now and then for the gate it runs."""
+    """What a worker does periodically for the gate that it runs."""
 
     async def prepare(self) -> None:
         """What must be done before the first request is served."""
@@ -38,16 +35,17 @@ class Upkeep(Protocol):
         """Read the configuration again, if that is possible."""
 
     def close(self) -> None:
-        """Let go of everything; called once, after the last request."""
+        """Release everything; called once, after the last request."""
 
 
 class Worker:
-    """Runs a ``DataPlane`` on a listening socket until it is told to stop.
+    """Runs a ``DataPlane`` on a listening socket until a signal stops it.
 
     Args:
         listen: how to listen and how to end.
         plane: the data plane.
         upkeep: periodic work and reloading.
+        emit: takes the events.
         tls: the TLS context of the listener, if it has one.
         companions: endless coroutines to run beside, such as the one that follows the key store.
         reloads: whether there is anything to read again.
@@ -61,6 +59,7 @@ class Worker:
         listen: Listen,
         plane: DataPlane,
         upkeep: Upkeep,
+        emit: Emit,
         *,
         tls: ssl.SSLContext | None = None,
         companions: Sequence[Companion] = (),
@@ -70,12 +69,13 @@ class Worker:
         self._listen = listen
         self._plane = plane
         self._upkeep = upkeep
+        self._emit = emit
         self._tls = tls
         self._companions = companions
         self._reloads = reloads
         self._heart = heart
         self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._cut_short = asyncio.Event()
         self._lame_duck = 0.0
         self.orphaned = False
 
@@ -84,10 +84,11 @@ class Worker:
     ) -> None:
         """Serve on ``listener`` until ``stop`` or a signal; ``ready`` is called once it serves.
 
-        When ``lifeline``, a file descriptor, becomes readable, nobody supervises any longer.
+        When ``lifeline``, a file descriptor, becomes readable, the supervisor is gone.
 
-        SIGTERM stops after the lame-duck time, SIGINT at once, a second signal cuts requests off.
-        SIGHUP reloads the configuration; where there is none, a terminal is gone, and it stops.
+        SIGTERM stops after the lame-duck time, SIGINT immediately; a second signal cuts requests
+        off.  SIGHUP reloads the configuration; where there is none, it means that a terminal is
+        gone, and stops.
         """
         loop = asyncio.get_running_loop()
         helpers = [loop.create_task(self._heart(), name="heart")] if self._heart else []
@@ -134,22 +135,18 @@ class Worker:
         A second call cuts them off.
         """
         if self._stop.is_set():
-            self._hurry.set()
+            self._cut_short.set()
             self._plane.abort()
         else:
             self._lame_duck = lame_duck
             self._plane.turn_away()
             if lame_duck:
-                log.info(
-                    "not ready any more; new connections are served for %g s more",
-                    *(lame_duck,),
-                    extra=fields("lame_duck", seconds=lame_duck),
-                )
+                self._emit(LameDuck(lame_duck))
         self._stop.set()
 
     def _on_orphaned(self, loop: asyncio.AbstractEventLoop, lifeline: int) -> None:
         loop.remove_reader(lifeline)
-        log.error("the supervisor is gone; this worker stops too")
+        self._emit(SupervisorGone())
         self.orphaned = True
         self.stop()
 
@@ -164,40 +161,32 @@ class Worker:
                 raise RuntimeError(f"{task.get_name()} ended")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._lame_duck):
-                await self._hurry.wait()
+                await self._cut_short.wait()
 
     async def _sweep(self) -> None:
-        scarcity = Scarcity()
+        scarcity = Scarcity(self._emit)
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
                 scarcity.look()
                 self._plane.sweep()
                 self._upkeep.tick()
-            except Exception:
+            except Exception as error:  # noqa: BLE001
                 # Supervisor: what failed now is tried again in a moment; the gate goes on.
-                log.exception("defect in the periodic work")
+                self._emit(InternalError("doing the periodic work", error))
 
     async def _drain(self) -> None:
         """Wait for the requests under way, but not indefinitely."""
         plane, longest = self._plane, self._listen.drain_timeout
-        log.info(
-            "no new connection is taken; %d requests under way may take %g s more",
-            *(plane.in_flight, longest),
-            extra=fields("draining", requests=plane.in_flight, seconds=longest),
-        )
+        self._emit(Draining(plane.in_flight, longest))
         plane.drain()
         try:
             async with asyncio.timeout(longest):
                 await plane.emptied.wait()
         except TimeoutError:
-            log.warning(
-                "%d requests were cut off by the stop",
-                *(len(plane.connections),),
-                extra=fields("cut_off", requests=len(plane.connections)),
-            )
+            self._emit(CutOff(len(plane.connections)))
         else:
-            log.info("every request has ended", extra=fields("drained"))
+            self._emit(Drained())
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from json.encoder import encode_basestring_ascii as quote
 from typing import Final
 
+from headgate.events import Emit, Log, discard
 from headgate.model import Outcome, Phase
 from headgate.reasons import Reason
 from headgate.telemetry.line_sink import PIPE_BATCH, LineSink, Losses, NoLosses
@@ -35,14 +36,18 @@ _THREE_DIGITS: Final = [f"{number:03d}" for number in range(1000)]
 class AccessLog:
     """Writes outcomes to the file descriptor ``fd``.
 
-    ``clock`` gives seconds since the epoch; ``losses`` counts lines that are lost.  ``flush`` is to
-    be called about once a second.
+    ``clock`` gives seconds since the epoch; ``losses`` counts lines that are lost, and ``emit``
+    takes the event that some are.  ``flush`` is to be called about once a second.
     """
 
     def __init__(
-        self, fd: int, clock: Callable[[], float] = time.time, losses: Losses | None = None
+        self,
+        fd: int,
+        clock: Callable[[], float] = time.time,
+        losses: Losses | None = None,
+        emit: Emit = discard,
     ) -> None:
-        self._sink = LineSink(fd, "access", NoLosses() if losses is None else losses)
+        self._sink = LineSink(fd, Log.ACCESS, NoLosses() if losses is None else losses, emit)
         self._batch_bytes = self._sink.batch_bytes
         self._clock = clock
         self._lines: list[str] = []

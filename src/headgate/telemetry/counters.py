@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from headgate.events import EndCause, Log, LossCause
 from headgate.model import FAMILIES, Outcome
 from headgate.reasons import Reason
 
@@ -48,12 +49,10 @@ _GAUGES: Final = ("connections", "in_flight", "draining")
 _GAUGES_AT: Final = len(_FAMILIES) * _PER_FAMILY
 _HEARTBEAT_AT: Final = _GAUGES_AT + len(_GAUGES)
 _LOSSES_AT: Final = _HEARTBEAT_AT + 1
-LOGS: Final = ("access", "events")
-LOSS_CAUSES: Final = ("stalled", "full", "gone", "error")
-"""Why lines of a log were lost: nobody reads it, its disk is full, its reader is gone, other."""
+LOGS: Final = tuple(Log)
+LOSS_CAUSES: Final = tuple(LossCause)
 _ROW: Final = _LOSSES_AT + len(LOGS) * len(LOSS_CAUSES)
-RESTART_CAUSES: Final = ("stuck", "signal", "exit")
-"""Why a worker was replaced: its event loop stood still, a signal ended it, it ended itself."""
+RESTART_CAUSES: Final = tuple(EndCause)
 
 
 class FamilyCounts(NamedTuple):
@@ -116,8 +115,8 @@ class Counters:
         """The heartbeat of a worker."""
         return self._cells[worker * _ROW + _HEARTBEAT_AT]
 
-    def count_restart(self, cause: str) -> None:
-        """Count a worker that was replaced, for one of ``RESTART_CAUSES``."""
+    def count_restart(self, cause: EndCause) -> None:
+        """Count a worker that is replaced."""
         self._cells[self._restarts_at + RESTART_CAUSES.index(cause)] += 1
 
     def restarts(self) -> dict[str, int]:
@@ -162,9 +161,9 @@ class CounterRow:
         if outcome.bytes_out:
             cells[start + _BYTES_OUT] += outcome.bytes_out
 
-    def lose(self, log_name: str, cause: str, lines: int) -> None:
-        """Count lines of one of ``LOGS`` that were lost, for one of ``LOSS_CAUSES``."""
-        at = LOGS.index(log_name) * len(LOSS_CAUSES) + LOSS_CAUSES.index(cause)
+    def lose(self, log: Log, cause: LossCause, lines: int) -> None:
+        """Count lines of a log that were lost."""
+        at = LOGS.index(log) * len(LOSS_CAUSES) + LOSS_CAUSES.index(cause)
         self._cells[_LOSSES_AT + at] += lines
         # Not added up in order by several processes, but it changes, which is all that counts.
         self._mishaps[0] += 1

@@ -1,4 +1,7 @@
-"""The gate's events as JSON lines on standard error: the same shape as the access log's."""
+"""The event log: JSON lines on standard error, of the same shape as the access log's.
+
+It is written through ``logging``, so that it has what libraries log too.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,37 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Mapping
 from typing import TextIO
 
-from headgate.telemetry.line_sink import STALLED, Losses, NoLosses, cause_of, ends_open
+from headgate.events import Event, Level, Log, LossCause
+from headgate.telemetry.line_sink import Losses, NoLosses, cause_of, ends_open
 from headgate.telemetry.pipe import unblocked
 from headgate.telemetry.redact import without_keys
 
 STANDARD_ERROR = 2
+_LEVELS = {
+    Level.INFO: logging.INFO,
+    Level.WARNING: logging.WARNING,
+    Level.ERROR: logging.ERROR,
+}
+
+
+def log_event(event: Event) -> None:
+    """The sink that writes events to the log."""
+    logging.getLogger(event.logger).log(
+        _LEVELS[event.level],
+        "%s",
+        event.message(),
+        exc_info=getattr(event, "error", None),
+        extra={"event": event},
+    )
 
 
 class JsonFormatter(logging.Formatter):
     """One line for each record; an exception is its own field, with its whole trace."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render a record; control characters are escaped, so that nobody can forge a line."""
+        """Render a record; control characters are escaped, so that no text can forge a line."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line: dict[str, object] = {
             "time": f"{moment}.{int(record.msecs):03d}Z",
@@ -31,7 +50,9 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             "pid": record.process,
         }
-        line |= getattr(record, "fields", {})  # what an event has for programs
+        event: Event | None = getattr(record, "event", None)
+        if event is not None:
+            line |= {"event": event.name, **event.fields()}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return without_keys(json.dumps(line))
@@ -42,8 +63,9 @@ class EventHandler(logging.Handler):
 
     ``losses`` counts events that are lost.
 
-    Events are logged by the thread that serves clients.  So when the stream is a pipe that nobody
-    reads, what finds no room in it is left out, and the next event that does says how many.
+    Events are logged by the thread that serves clients.  So when the stream is a pipe whose reader
+    does not read, an event that finds no room in it is left out, and the next one that does says
+    how many.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -67,14 +89,14 @@ class EventHandler(logging.Handler):
             else:
                 self._write(self._fd, line.encode("ascii"))
         except BlockingIOError:
-            self._lose(STALLED)
-        except OSError as error:  # the disk is full, or nobody will ever read it
+            self._lose(LossCause.STALLED)
+        except OSError as error:  # the disk is full, or the reader is gone
             self._lose(cause_of(error))
         except ValueError:  # the stream is closed
-            self._lose("gone")
+            self._lose(LossCause.GONE)
 
     def close(self) -> None:
-        """Let go of the file descriptor."""
+        """Close the file descriptor."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -91,11 +113,13 @@ class EventHandler(logging.Handler):
         self._lost = 0
         self._cut = written < len(line)
         if self._cut:  # where only its end is missing, the next one begins with that
-            self._lose("full" if self._is_file else STALLED, int(written < len(line) - 1))
+            self._lose(
+                LossCause.FULL if self._is_file else LossCause.STALLED, int(written < len(line) - 1)
+            )
 
-    def _lose(self, cause: str, events: int = 1) -> None:
+    def _lose(self, cause: LossCause, events: int = 1) -> None:
         self._lost += events
-        self.losses.lose("events", cause, events)
+        self.losses.lose(Log.EVENTS, cause, events)
 
 
 def _own(stream: TextIO) -> int | None:
@@ -111,13 +135,8 @@ def _own(stream: TextIO) -> int | None:
         return None
 
 
-def fields(event: str, **values: object) -> dict[str, Mapping[str, object]]:
-    """What a log call needs as its ``extra`` to be an event of that name, for programs."""
-    return {"fields": {"event": event, **values}}
-
-
 def configure(stream: TextIO) -> None:
-    """Send the gate's own events to ``stream``, and what libraries complain of."""
+    """Send the gate's events to ``stream``, with the warnings and errors of libraries."""
     handler = EventHandler(stream)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("headgate").setLevel(logging.INFO)
@@ -132,10 +151,10 @@ def count_losses(losses: Losses) -> None:
 
 
 def divert(output: int) -> None:
-    """Lead what is written to standard error past the log to the file descriptor ``output``.
+    """Redirect standard error to the file descriptor ``output``; the event log keeps the real one.
 
-    So that nothing but events is written to the real one: not the stack traces of the
-    interpreter, nor what a library of C prints.  Without an event log nothing is changed.
+    So that only events are written there: not the stack traces of the interpreter, nor what a
+    library of C prints.  Without an event log nothing is changed.
     """
     if any(isinstance(each, EventHandler) for each in logging.getLogger().handlers):
         os.dup2(output, STANDARD_ERROR)

@@ -2,13 +2,12 @@
 
 A reader that stalls must not stall the gate, so a pipe is only written to while it has room.  What
 is lost is counted when it is lost, with its cause.  A line that was cut short, as by a disk that
-was full for a moment, is ended before the next one begins, whichever process has cut it.
+was full for a moment, is ended before the next one begins, by any process.
 """
 
 from __future__ import annotations
 
 import errno
-import logging
 import math
 import os
 import select
@@ -18,9 +17,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from headgate.events import Emit, Log, LogLinesLost, LossCause
 from headgate.telemetry.pipe import unblocked
-
-log = logging.getLogger("headgate.telemetry")
 
 FILE_BATCH: Final = 32 * 1024
 PIPE_BATCH: Final = select.PIPE_BUF
@@ -30,25 +28,21 @@ MAX_WAITING: Final = 16 * 1024 * 1024
 CLOSE_SECONDS: Final = 2.0
 """How long the end waits for a reader to take what is left."""
 REPEAT_SECONDS: Final = 60.0
-"""Losses that go on are told once in this time."""
-STALLED: Final = "stalled"
-CAUSES: Final = {
-    STALLED: "nobody reads it",
-    "full": "the disk is full",
-    "gone": "whoever read it is gone",
-    "error": "it cannot be written",
+"""Losses that go on are one event in this time."""
+_ERRORS: Final = {
+    errno.ENOSPC: LossCause.FULL,
+    errno.EDQUOT: LossCause.FULL,
+    errno.EPIPE: LossCause.GONE,
 }
-"""Why lines are lost, for programs and for people."""
-_ERRORS: Final = {errno.ENOSPC: "full", errno.EDQUOT: "full", errno.EPIPE: "gone"}
 
 
-def cause_of(error: OSError) -> str:
-    """Which of ``CAUSES`` an error is."""
-    return _ERRORS.get(error.errno or 0, "error")
+def cause_of(error: OSError) -> LossCause:
+    """Why the lines are lost that met this error."""
+    return _ERRORS.get(error.errno or 0, LossCause.ERROR)
 
 
 def ends_open(fd: int, *, unsure: bool) -> bool:
-    """Whether what was written last, by whichever process, is no whole line.
+    """Whether what was written last, by any process, is no whole line.
 
     ``unsure``: what to say of what cannot be read, such as a pipe.
     """
@@ -68,7 +62,7 @@ def ends_open(fd: int, *, unsure: bool) -> bool:
 class Losses(Protocol):
     """Where lost lines are counted, for all processes of a gate."""
 
-    def lose(self, log_name: str, cause: str, lines: int) -> None:
+    def lose(self, log: Log, cause: LossCause, lines: int) -> None:
         """Count lines that are lost."""
 
     def mishaps(self) -> int:
@@ -79,7 +73,7 @@ class Losses(Protocol):
 class NoLosses:
     """Counts nothing."""
 
-    def lose(self, log_name: str, cause: str, lines: int) -> None:
+    def lose(self, log: Log, cause: LossCause, lines: int) -> None:
         """See ``Losses``."""
 
     def mishaps(self) -> int:
@@ -92,8 +86,9 @@ class LineSink:
 
     Args:
         fd: stays open when this is closed.
-        name: of the log, such as "access".
+        log: which log the lines belong to.
         losses: where lost lines are counted.
+        emit: takes the event that lines are lost.
         clock: seconds from an arbitrary start.
 
     ``batch_bytes``: how many bytes of lines to gather for a batch.
@@ -102,14 +97,16 @@ class LineSink:
     def __init__(
         self,
         fd: int,
-        name: str,
+        log: Log,
         losses: Losses,
+        emit: Emit,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._own_fd = unblocked(fd)
         self._fd = fd if self._own_fd is None else self._own_fd
-        self._name = name
+        self._log = log
         self._losses = losses
+        self._emit = emit
         self._clock = clock
         self._is_file = stat.S_ISREG(os.fstat(fd).st_mode)
         self.batch_bytes = FILE_BATCH if self._is_file else PIPE_BATCH
@@ -133,7 +130,7 @@ class LineSink:
     def add(self, batch: bytes, lines: int, told: int) -> None:
         """Take whole lines, which tell of ``told`` lost ones."""
         if self._waiting + len(batch) > MAX_WAITING:
-            self._lose(lines, told, STALLED)
+            self._lose(lines, told, LossCause.STALLED)
         else:
             self._batches.append((batch, lines, told))
             self._waiting += len(batch)
@@ -151,7 +148,7 @@ class LineSink:
         while self._batches and (left := end - time.monotonic()) > 0:
             if self._room.poll(left * 1000):
                 self._write_one()
-        self._drop_all(STALLED)
+        self._drop_all(LossCause.STALLED)
         if self._own_fd is not None:
             os.close(self._own_fd)
         return self._untold
@@ -169,7 +166,7 @@ class LineSink:
             return False
         except OSError as error:  # the reader is gone for good, or the disk is full
             self._may_be_cut = True
-            self._drop_all(cause_of(error), error.strerror or "")
+            self._drop_all(cause_of(error), error.strerror)
             return False
         self._may_be_cut = self._is_cut = False
         self._batches.popleft()
@@ -192,24 +189,24 @@ class LineSink:
             left -= 1
             self._may_be_cut = self._is_cut = True
             told_is_lost = not is_whole and b"\n" not in batch[:written]
-            cause = "full" if self._is_file else STALLED
+            cause = LossCause.FULL if self._is_file else LossCause.STALLED
             self._lose(int(not is_whole), told if told_is_lost else 0, cause)
         if left:
             self._batches.appendleft((rest, left, 0 if left < lines else told))
             self._waiting += len(rest)
 
-    def _drop_all(self, cause: str, error: str = "") -> None:
+    def _drop_all(self, cause: LossCause, problem: str | None = None) -> None:
         lines = sum(lines for _, lines, _ in self._batches)
         told = sum(told for _, _, told in self._batches)
         self._batches.clear()
         self._waiting = 0
         if lines:
-            self._lose(lines, told, cause, error)
+            self._lose(lines, told, cause, problem)
 
-    def _lose(self, lines: int, told: int, cause: str, error: str = "") -> None:
+    def _lose(self, lines: int, told: int, cause: LossCause, problem: str | None = None) -> None:
         """Count lines that are lost, and those lost before of which they would have told."""
         self._untold += lines + told
-        self._losses.lose(self._name, cause, lines)  # none, too: others shall know of the cut
+        self._losses.lose(self._log, cause, lines)  # none, too: others shall know of the cut
         if not lines:
             return
         self._lost_since += lines
@@ -217,15 +214,4 @@ class LineSink:
         if now - self._told_at >= REPEAT_SECONDS:
             self._told_at = now
             lost, self._lost_since = self._lost_since, 0
-            log.error(
-                "%d lines of the %s log are lost: %s%s",
-                *(lost, self._name, CAUSES[cause], error and f" ({error})"),
-                extra={
-                    "fields": {
-                        "event": "log_lines_lost",
-                        "log": self._name,
-                        "cause": cause,
-                        "lines": lost,
-                    }
-                },
-            )
+            self._emit(LogLinesLost(self._log, cause, lost, problem))

@@ -1,4 +1,4 @@
-"""Where every outcome ends up: it is counted, and written to the access log."""
+"""The sinks of outcomes: the end of each request is counted, and written to the access log."""
 
 from __future__ import annotations
 

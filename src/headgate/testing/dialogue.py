@@ -10,6 +10,7 @@ from headgate.config import Limits, Upstream
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import DataPlane
+from headgate.events import Event, discard
 from headgate.model import Endpoint, Outcome
 from headgate.testing.clock import ManualClock
 from headgate.testing.gate import ScriptedGate
@@ -26,6 +27,8 @@ class Dialogue:
 
     Every verb does one thing and then lets everything happen that follows from it.  ``pools`` has
     one pool for each of MLflow's ``endpoints``; ``pool`` is the first of them.
+
+    ``events`` are those that the data plane has emitted.
     """
 
     def __init__(
@@ -43,7 +46,15 @@ class Dialogue:
         self.pool = self.pools[0]
         self.balancer = self._balancer(policy or cluster_policy(probe_interval=0, slow_start=0))
         self.gate = ScriptedGate(self.balancer)
-        self.plane = DataPlane(self.gate, self.limits, self.clock, SEED, account=self.gate.account)
+        self.events: list[Event] = []
+        self.plane = DataPlane(
+            self.gate,
+            self.limits,
+            self.clock,
+            SEED,
+            account=self.gate.account,
+            emit=self.events.append,
+        )
         self.plane.call_soon = self.turns.call_soon
         self._clients: list[Peer] = []
         self._told = 0
@@ -54,7 +65,7 @@ class Dialogue:
 
     def _balancer(self, policy: ClusterPolicy) -> Balancer:
         """The way to endpoints that are always there."""
-        self.cluster = Cluster("default", policy, Random(0), lambda _event: None)  # noqa: S311
+        self.cluster = Cluster("default", policy, Random(0), discard)  # noqa: S311
         pools = {pool.endpoint: pool for pool in self.pools}
         self.cluster.discovered([Found(endpoint) for endpoint in pools], "test", None, self.clock())
         return Balancer(

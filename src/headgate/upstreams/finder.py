@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 
 from headgate.cluster import Cluster, Found
 from headgate.discovery import Discovery
+from headgate.events import Emit, InternalError
 from headgate.tasks import Tasks
 from headgate.upstreams.endpoint_names import EndpointNames
-
-log = logging.getLogger("headgate.cluster")
 
 RESTART_SECONDS = 2.0
 """Before discovery that has failed by a defect is begun again."""
@@ -25,6 +23,7 @@ class Finder:
         adapters: find them.
         names: are told which name led to each.
         clock: seconds from an arbitrary start, as the cluster's.
+        emit: takes the events.
     """
 
     def __init__(
@@ -33,7 +32,9 @@ class Finder:
         adapters: Sequence[Discovery],
         names: EndpointNames,
         clock: Callable[[], float],
+        emit: Emit,
     ) -> None:
+        self._emit = emit
         self._cluster = cluster
         self._adapters = adapters
         self._names = names
@@ -69,7 +70,8 @@ class Finder:
         while True:
             try:
                 await adapter.run(self)
-            except Exception:
+            except Exception as error:  # noqa: BLE001
                 # Supervisor: what was found last still counts, and may be found again.
-                log.exception("defect in the discovery of %s", self._cluster.name)
+                activity = f"discovering the endpoints of {self._cluster.name}"
+                self._emit(InternalError(activity, error))
             await asyncio.sleep(RESTART_SECONDS)

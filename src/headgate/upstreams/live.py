@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections.abc import Callable
@@ -14,8 +13,8 @@ from headgate.config.files import Files
 from headgate.contract import Dialect, table, with_static_prefix
 from headgate.dataplane.balancer import Balancer
 from headgate.discovery import discovery_for
+from headgate.events import Emit, UpstreamVersionFound, discard
 from headgate.tasks import Tasks
-from headgate.telemetry.endpoint_events import tell
 from headgate.upstreams.caller import Caller
 from headgate.upstreams.connector import Connector
 from headgate.upstreams.credentials import upstream_credentials
@@ -24,8 +23,6 @@ from headgate.upstreams.finder import Finder
 from headgate.upstreams.policies import cluster_policy, upstream_terms
 from headgate.upstreams.probe import Prober
 from headgate.upstreams.watcher import Watcher
-
-log = logging.getLogger("headgate.cluster")
 
 
 class LiveUpstream:
@@ -39,23 +36,31 @@ class LiveUpstream:
         settings: its settings.
         limits: bounds on the heads of responses.
         files: reads certificates and secrets; by default from disk.
+        emit: takes the events.
 
     Raises:
         HeadgateError: a certificate or a secret is not fit, or discovery lacks what it needs.
     """
 
     def __init__(
-        self, name: str, settings: Upstream, limits: Limits, files: Files | None = None
+        self,
+        name: str,
+        settings: Upstream,
+        limits: Limits,
+        files: Files | None = None,
+        *,
+        emit: Emit = discard,
     ) -> None:
         files = Files() if files is None else files
         self.name = name
+        self._emit = emit
         self._settings = settings
         self._limits = limits
-        self._tasks = Tasks()
+        self._tasks = Tasks(emit)
         names = EndpointNames(settings)
         self._connector = Connector(settings, limits, names, files)
-        cluster = Cluster(name, cluster_policy(settings), random.Random(), tell)  # noqa: S311
-        self.finder = Finder(cluster, discovery_for(settings), names, time.monotonic)
+        cluster = Cluster(name, cluster_policy(settings), random.Random(), emit)  # noqa: S311
+        self.finder = Finder(cluster, discovery_for(settings), names, time.monotonic, emit)
         credentials = upstream_credentials(settings.credentials, files)
         self.balancer = Balancer(
             cluster,
@@ -122,7 +127,7 @@ class LiveUpstream:
     def _on_version(self, version: str) -> None:
         """Speak the dialect of the oldest version there is."""
         if version != self.balancer.terms.dialect.version:
-            log.info("upstream %s runs MLflow %s", self.name, version)
+            self._emit(UpstreamVersionFound(self.name, version))
             self.balancer.terms = replace(self.balancer.terms, dialect=self._dialect(version))
 
     def _dialect(self, version: str) -> Dialect:

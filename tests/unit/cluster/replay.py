@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from headgate.cluster import ClusterPolicy
 from headgate.events import (
+    ClusterEvent,
     DiscoveryEvent,
     DiscoveryFailed,
     DiscoveryRecovered,
@@ -19,7 +20,6 @@ from headgate.events import (
     EndpointRejoined,
     EndpointReturned,
     EndpointUnhealthy,
-    Event,
 )
 from headgate.model import Endpoint
 
@@ -60,7 +60,7 @@ class Replay:
     def states(self) -> dict[str, str]:
         return {str(endpoint): facts.state for endpoint, facts in self.known.items()}
 
-    def take(self, event: Event) -> None:
+    def take(self, event: ClusterEvent) -> None:
         assert event.time >= self._now
         assert event.reason
         assert event.upstream == "default"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headgate.cluster import Cluster, EndpointSnapshot, Found, ProbeResult, Result
-from headgate.events import EndpointEvent, Event
+from headgate.events import ClusterEvent, EndpointEvent
 from headgate.model import Endpoint
 from headgate.testing.clock import ManualClock
 from headgate.testing.policies import cluster_policy
@@ -25,7 +25,7 @@ class Scene:
 
     def __init__(self, known: str = "", **policy: Any) -> None:
         self.clock = ManualClock()
-        self.events: list[Event] = []
+        self.events: list[ClusterEvent] = []
         self.policy = cluster_policy(**policy)
         self.cluster = Cluster("default", self.policy, random.Random(7), self.events.append)  # noqa: S311 - no secret
         if known:

@@ -18,7 +18,7 @@ from headgate.cluster import (
     Why,
 )
 from headgate.cluster.cluster import LEAVE_ZONE_AFTER
-from headgate.events import EndpointForgotten, EndpointReturned, Event
+from headgate.events import ClusterEvent, EndpointForgotten, EndpointReturned
 from headgate.model import Endpoint
 from headgate.testing.clock import ManualClock
 from headgate.testing.policies import cluster_policy
@@ -154,7 +154,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     # --- what must hold ------------------------------------------------------------------------
 
-    def _told(self, event: Event) -> None:
+    def _told(self, event: ClusterEvent) -> None:
         self.replay.take(event)
         if isinstance(event, EndpointReturned | EndpointForgotten):
             self.rows[event.endpoint] = 0

@@ -24,7 +24,7 @@ def test_failures_in_a_row_eject() -> None:
         "default",
         endpoint("a"),
         "3 failures in a row, the last: refused",
-        until=scene.clock() + 10,
+        seconds=10,
         ejections=1,
     )
     assert scene.selected() == "b"

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from headgate.config import Limits
 from headgate.dataplane import plane
-from headgate.dataplane.admission import Admission, TurnedAway, neighbourhood
+from headgate.dataplane.admission import Admission, neighbourhood
 from headgate.dataplane.decisions import Refuse
 from headgate.errors import Refusal
+from headgate.events import ConnectionsTurnedAway, Emit, Event, TurnedAway, discard
 from headgate.model import Phase
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
@@ -23,8 +24,8 @@ from headgate.testing.transport import End, Peer
 ROOM = Limits(connections=10)
 
 
-def admission(limit: int = 10, trusted: str = "") -> Admission:
-    made = Admission()
+def admission(limit: int = 10, trusted: str = "", emit: Emit | None = None) -> Admission:
+    made = Admission(discard if emit is None else emit)
     made.configure(limit, [ipaddress.ip_network(trusted)] if trusted else [])
     return made
 
@@ -101,17 +102,20 @@ def test_the_count_is_that_of_what_is_open(steps: list[tuple[str, str]]) -> None
         assert made.total == len(strangers) + known
 
 
-def test_the_log_has_one_line_a_second_with_a_count(caplog: pytest.LogCaptureFixture) -> None:
-    made = admission(2)
+def test_there_is_one_event_a_second_with_a_count() -> None:
+    events: list[Event] = []
+    made = admission(2, emit=events.append)
     for _ in range(1000):
         made.enter("192.0.2.1")
     for now in (10.0, 10.4, 10.9):
-        made.tell(now)
+        made.report(now)
         made.enter("192.0.2.1")
-    made.tell(11.0)
-    (first, second) = [record.getMessage() for record in caplog.records]
-    assert first.startswith("999 connections turned away, the last from 192.0.2.1: one address has")
-    assert second.startswith("3 connections")
+    made.report(11.0)
+    assert events == [
+        ConnectionsTurnedAway("192.0.2.1", TurnedAway.STRANGERS, 999),
+        ConnectionsTurnedAway("192.0.2.1", TurnedAway.STRANGERS, 3),
+    ]
+    assert events[0].message().startswith("999 connections turned away, the last from 192.0.2.1: ")
 
 
 # --- connections ---------------------------------------------------------------------------------

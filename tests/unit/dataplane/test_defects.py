@@ -7,6 +7,7 @@ import pytest
 from headgate.dataplane import client as client_room
 from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.responders.forward import Forwarding
+from headgate.events import InternalError
 from headgate.model import Phase
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
@@ -20,9 +21,7 @@ def broken(*_: object, **__: object) -> None:
     raise RuntimeError("defect")
 
 
-def test_a_defect_in_the_gate_is_answered_500(
-    dialogue: Dialogue, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_defect_in_the_gate_is_answered_500(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("GET /defect", "X-Request-ID: id-of-the-client"))
     got = Message.of(client.received())
@@ -34,7 +33,10 @@ def test_a_defect_in_the_gate_is_answered_500(
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase, outcome.status) == (Reason.INTERNAL, Phase.PARSE, 500)
     assert outcome.detail == "RuntimeError('defect')"
-    assert "defect while handling id-of-the-client" in caplog.text
+    (event,) = dialogue.events
+    assert isinstance(event, InternalError)
+    assert event.activity == "handling the request id-of-the-client"
+    assert isinstance(event.error, RuntimeError)
 
 
 @pytest.mark.parametrize("behind", [request("POST /length", body=b"x" * 50)[:-30], b"x" * 10])

@@ -20,6 +20,7 @@ from headgate.decide.examiner import Examiner
 from headgate.model import Operation
 from headgate.reasons import Reason
 from headgate.shields import Shield
+from headgate.telemetry.event_log import log_event
 
 PATHS = {
     "runs/log-batch": (b"POST", b"/api/2.0/mlflow/runs/log-batch"),
@@ -34,7 +35,7 @@ OPERATIONS = {row.operation.name: row.operation for row in table().rows}
 
 @asynccontextmanager
 async def examiner() -> AsyncIterator[Examiner]:
-    made = Examiner()
+    made = Examiner(log_event)
     try:
         yield made
     finally:

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.config import Config, load
+from headgate.events import Event, Level
 from headgate.runtime import certificates
-from headgate.runtime.certificates import DAY, Validity, tell_daily, validities
+from headgate.runtime.certificates import DAY, Validity, validities, watch_validity
 from tests.support.certificates import Authority
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -97,7 +98,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "tells", "words"),
+    ("days", "due", "words"),
     [
         (31, False, "in 31 days"),
         (29, True, "in 29 days"),
@@ -105,13 +106,14 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
         (-1, True, "ended on"),
     ],
 )
-def test_in_words(days: float, tells: bool, words: str) -> None:
+def test_in_words(days: float, due: bool, words: str) -> None:
     validity = Validity("listen.tls.certificate", "/f", NOON + days * DAY)
-    assert validity.tells(NOON) is tells
+    assert validity.is_due(NOON) is due
     assert words in validity.text(NOON)
 
 
-def test_it_is_logged_now_and_every_day(caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_an_event_now_and_every_day() -> None:
+    events: list[Event] = []
     days = [0, 2, 2.1]
     found = [Validity("a", "/a", NOON + 1.5 * DAY), Validity("b", "/b", NOON + 300 * DAY)]
 
@@ -121,12 +123,13 @@ def test_it_is_logged_now_and_every_day(caplog: pytest.LogCaptureFixture) -> Non
         return NOON + days.pop(0) * DAY
 
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(tell_daily(lambda: found, clock, pause=0))
-    assert len(caplog.records) == 3
-    first, second = caplog.records[:2]
-    assert (first.levelname, second.levelname) == ("WARNING", "ERROR")
-    assert "/a" in first.getMessage()
-    assert "ended on" in second.getMessage()
+        asyncio.run(watch_validity(lambda: found, events.append, clock, pause=0))
+    first, second, third = events
+    assert (first.level, second.level, third.level) == (Level.WARNING, Level.ERROR, Level.ERROR)
+    assert first.name == "certificate_ends_soon"
+    assert "/a" in first.message()
+    assert second.name == "certificate_ended"
+    assert "ended on" in second.message()
 
 
 def test_a_real_authority(tmp_path: Path) -> None:

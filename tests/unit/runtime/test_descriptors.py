@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import resource
 from collections.abc import Callable
 
-import pytest
-
 from headgate.config import Limits
-from headgate.runtime.descriptors import OTHERS, Scarcity, make_room
+from headgate.events import DescriptorsAvailable, DescriptorsExhausted, Event
+from headgate.runtime.descriptors import OTHERS, Scarcity, raise_limit
 from headgate.testing.clock import ManualClock
 
 NEEDED = 300 + 2 * 200 + OTHERS
 
 
-def limits_after(
-    now: int, allowed: int, caplog: pytest.LogCaptureFixture
-) -> tuple[int, int, list[str]]:
-    """What a process whose limits were these has afterwards, and what it logged."""
+def limits_after(now: int, allowed: int) -> tuple[int, int, list[str]]:
+    """What a process whose limits were these has afterwards, and its events."""
 
     def work() -> object:
         resource.setrlimit(resource.RLIMIT_NOFILE, (now, allowed))
-        make_room(Limits(connections=300, in_flight=200))
-        said = [record.getMessage() for record in caplog.records]
+        events: list[Event] = []
+        raise_limit(Limits(connections=300, in_flight=200), events.append)
+        said = [event.message() for event in events]
         return *resource.getrlimit(resource.RLIMIT_NOFILE), said
 
     soft, hard, said = json.loads(in_a_process(work))
@@ -49,16 +46,16 @@ def in_a_process(work: Callable[[], object]) -> str:
     return text
 
 
-def test_a_low_limit_is_raised_as_far_as_is_needed(caplog: pytest.LogCaptureFixture) -> None:
-    assert limits_after(128, 2000, caplog) == (NEEDED, 2000, [])
+def test_a_low_limit_is_raised_to_what_is_needed() -> None:
+    assert limits_after(128, 2000) == (NEEDED, 2000, [])
 
 
-def test_a_higher_limit_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
-    assert limits_after(1500, 2000, caplog) == (1500, 2000, [])
+def test_a_higher_limit_is_left_alone() -> None:
+    assert limits_after(1500, 2000) == (1500, 2000, [])
 
 
-def test_what_the_system_does_not_allow_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    soft, hard, (said,) = limits_after(128, 500, caplog)
+def test_what_the_system_does_not_allow_is_an_event() -> None:
+    soft, hard, (said,) = limits_after(128, 500)
     assert (soft, hard) == (500, 500)
     assert said == (
         f"limits.connections (300) and limits.in_flight (200) need {NEEDED} open files, and the "
@@ -89,11 +86,11 @@ class Files:
         resource.setrlimit(resource.RLIMIT_NOFILE, self._before)
 
 
-def test_a_shortage_is_told_once_and_its_end(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "headgate.runtime")
+def test_a_shortage_is_one_event_and_its_end_another() -> None:
     clock = ManualClock()
-    scarcity = Scarcity(clock)
-    said = []
+    events: list[Event] = []
+    scarcity = Scarcity(events.append, clock)
+    found = []
     with contextlib.closing(Files()) as files:
         scarcity.look()
         files.exhaust()
@@ -105,13 +102,12 @@ def test_a_shortage_is_told_once_and_its_end(caplog: pytest.LogCaptureFixture) -
         scarcity.look()
         files.give_back(20)
         scarcity.look()
-        said = [record.getMessage() for record in caplog.records]
+        found = events[:]
         files.exhaust()
         scarcity.look()
-        assert len(caplog.records) == 2  # too soon to be told again
+        assert len(events) == 2  # too soon for another
         clock.advance(60)
         scarcity.look()
-        assert len(caplog.records) == 3
-    assert len(said) == 2
-    assert "out of file descriptors" in said[0]
-    assert said[1] == "files can be opened again"
+        assert len(events) == 3
+    assert [type(event) for event in found] == [DescriptorsExhausted, DescriptorsAvailable]
+    assert "out of file descriptors" in found[0].message()

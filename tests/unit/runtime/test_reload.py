@@ -12,6 +12,7 @@ from headgate.config import Config, load
 from headgate.config.restart import merged, waiting
 from headgate.errors import HeadgateError
 from headgate.runtime.reload import Reloader
+from headgate.telemetry.event_log import log_event
 
 
 class Followed:
@@ -22,7 +23,7 @@ class Followed:
         self.write("# nothing")
         self.applied: list[Config] = []
         self.unfit = ""
-        self.reloader = Reloader(self._read(), self._read, self._apply, file)
+        self.reloader = Reloader(self._read(), self._read, self._apply, log_event, file)
         self.look()
 
     def _read(self) -> Config:
@@ -82,7 +83,7 @@ def test_a_change_between_the_reading_and_the_watching_is_found(tmp_path: Path) 
     started = load(file, {})
     file.write_text("[limits]\nin_flight = 7")
     applied: list[Config] = []
-    reloader = Reloader(started, lambda: load(file, {}), applied.append, file)
+    reloader = Reloader(started, lambda: load(file, {}), applied.append, log_event, file)
     reloader.look()
     assert [config.limits.in_flight for config in applied] == [7]
 
@@ -99,7 +100,7 @@ def test_asked_for_it_is_read_even_when_it_says_the_same(followed: Followed, sai
 def test_without_a_file_it_is_read_when_asked_for(said: Said) -> None:
     applied: list[Config] = []
     environment = {"HEADGATE_LIMITS__IN_FLIGHT": "7"}
-    reloader = Reloader(Config(), lambda: load(None, environment), applied.append, None)
+    reloader = Reloader(Config(), lambda: load(None, environment), applied.append, log_event, None)
     reloader.look()
     assert applied == []
     reloader.reload()
@@ -172,7 +173,7 @@ def test_a_file_that_is_written_while_it_is_read_is_read_again(tmp_path: Path, s
                 file.write_text(pieces.pop(0))
 
     applied: list[Config] = []
-    reloader = Reloader(Config(), read, applied.append, file)
+    reloader = Reloader(Config(), read, applied.append, log_event, file)
     for _ in range(10):
         reloader.look()
     assert [(config.limits.in_flight, config.limits.headers) for config in applied] == [(9, 77)]
@@ -182,7 +183,9 @@ def test_a_file_that_is_written_while_it_is_read_is_read_again(tmp_path: Path, s
 def test_one_that_began_with_what_was_in_force_reads_all_again(followed: Followed) -> None:
     followed.write("[limits]\nin_flight = 7")
     current = Config()
-    reloader = Reloader(Config(), followed._read, followed._apply, followed.file, current)
+    reloader = Reloader(
+        Config(), followed._read, followed._apply, log_event, followed.file, current
+    )
     for _ in range(4):
         reloader.look()
     assert [config.limits.in_flight for config in followed.applied] == [7]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from headgate.errors import HeadgateError
+from headgate.events import discard
 from headgate.runtime import supervisor
 from headgate.runtime.link import Link
 from headgate.runtime.processes import WorkerBody
@@ -259,7 +260,7 @@ def test_workers_that_do_not_stop_are_killed(
     patience: float, reports: Reports, supervise: Supervise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the end, or soon after a second signal."""
-    monkeypatch.setattr(supervisor, "HURRY_SECONDS", 0.2)
+    monkeypatch.setattr(supervisor, "CUT_SHORT_SECONDS", 0.2)
 
     def body(link: Link) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
@@ -305,7 +306,7 @@ def test_nothing_is_left_open() -> None:
     files = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         with pytest.raises(HeadgateError, match=r"^cannot start$"):
-            Supervisor(2, body, lambda _number: None, WAIT, Counters(2)).run(lambda: None)
+            Supervisor(2, body, lambda _number: None, WAIT, Counters(2), discard).run(lambda: None)
     assert len(os.listdir("/proc/self/fd")) == files
     assert {number: signal.getsignal(number) for number in supervisor.HANDLED} == before
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()

@@ -16,6 +16,7 @@ import pytest
 from headgate.config import Limits, Listen
 from headgate.dataplane.plane import DataPlane
 from headgate.errors import HeadgateError
+from headgate.events import Event, Level, SupervisorGone, discard
 from headgate.runtime import listener, worker
 from headgate.runtime.worker import Companion, Worker
 from headgate.testing.clock import ManualClock
@@ -60,11 +61,17 @@ class Running:
         self.listening = listening
         self.upkeep = Upkeep()
         gate = Dialogue().gate
+        self.events: list[Event] = []
         self.plane = DataPlane(
-            gate, Limits(), ManualClock(), "0123456789abcdef", account=gate.account
+            gate, Limits(), ManualClock(), "0123456789abcdef", account=gate.account, emit=discard
         )
         self.worker = Worker(
-            settings, self.plane, self.upkeep, companions=companions, reloads=reloads
+            settings,
+            self.plane,
+            self.upkeep,
+            self.events.append,
+            companions=companions,
+            reloads=reloads,
         )
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -194,9 +201,9 @@ def test_in_the_lame_duck_time_it_still_listens_and_a_second_stop_ends_it(
     run(scene())
 
 
-def test_it_lives_no_longer_than_its_supervisor(
-    listening: socket.socket, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_it_lives_no_longer_than_its_supervisor(listening: socket.socket) -> None:
+    errors: list[Event] = []
+
     async def scene() -> None:
         lifeline, held = os.pipe()
         running = Running(listening, QUICK)
@@ -205,14 +212,14 @@ def test_it_lives_no_longer_than_its_supervisor(
         os.close(held)
         await running.end()
         os.close(lifeline)
+        errors.extend(event for event in running.events if event.level is Level.ERROR)
 
     run(scene())
-    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert said == ["the supervisor is gone; this worker stops too"]
+    assert errors == [SupervisorGone()]
 
 
 async def ends_at_once() -> None:
-    """A companion that should have run for ever."""
+    """A companion that should have run until the end."""
 
 
 async def fails() -> None:
@@ -259,10 +266,12 @@ def test_a_client_that_does_not_finish_its_handshake_is_not_waited_for_for_ever(
     async def scene() -> None:
         limits = Limits(header_timeout=0.05)
         gate = Dialogue().gate
-        plane = DataPlane(gate, limits, ManualClock(), "0123456789abcdef", account=gate.account)
+        plane = DataPlane(
+            gate, limits, ManualClock(), "0123456789abcdef", account=gate.account, emit=discard
+        )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ready = asyncio.Event()
-        made = Worker(QUICK, plane, Upkeep(), tls=context)
+        made = Worker(QUICK, plane, Upkeep(), discard, tls=context)
         task = asyncio.get_running_loop().create_task(made.run(listening, ready.set))
         async with asyncio.timeout(WAIT):
             await ready.wait()

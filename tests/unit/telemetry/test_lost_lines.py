@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from headgate.events import Event, Log, LogLinesLost, LossCause
 from headgate.telemetry import event_log
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import Counters
@@ -56,11 +57,10 @@ def lost(counters: Counters) -> dict[tuple[str, str], int]:
     return {key: count for key, count in counters.lost_lines().items() if count}
 
 
-def test_a_full_disk_is_told_at_once_with_its_cause(
-    counters: Counters, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_full_disk_is_an_event_with_its_cause(counters: Counters) -> None:
+    events: list[Event] = []
     with open("/dev/full", "wb", buffering=0) as full:
-        log = AccessLog(full.fileno(), losses=counters.row(0))
+        log = AccessLog(full.fileno(), losses=counters.row(0), emit=events.append)
         for _ in range(3):
             log.write(OUTCOME)
         assert lost(counters) == {}
@@ -71,24 +71,23 @@ def test_a_full_disk_is_told_at_once_with_its_cause(
             log.flush()
         assert lost(counters) == {("access", "full"): 8}
         assert log.close() == 8
-    (record,) = caplog.records  # told once, and then now and again
-    assert record.getMessage() == (
+    (event,) = events  # the next one comes a minute later
+    assert event == LogLinesLost(Log.ACCESS, LossCause.FULL, 3, "No space left on device")
+    assert event.message() == (
         "3 lines of the access log are lost: the disk is full (No space left on device)"
     )
 
 
-def test_losses_that_go_on_are_told_once_a_minute(
-    counters: Counters, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_losses_that_go_on_are_an_event_a_minute(counters: Counters) -> None:
     clock = ManualClock()
+    events: list[Event] = []
     with open("/dev/full", "wb", buffering=0) as full:
-        sink = LineSink(full.fileno(), "access", counters.row(0), clock)
+        sink = LineSink(full.fileno(), Log.ACCESS, counters.row(0), events.append, clock)
         for _ in range(121):
             sink.add(b"{}\n", 1, 0)
             sink.flush()
             clock.advance(1)
-    told = [record.getMessage().partition(" ")[0] for record in caplog.records]
-    assert told == ["1", "60", "60"]
+    assert [event.fields()["lines"] for event in events] == [1, 60, 60]
 
 
 def test_the_causes_are_told_apart(counters: Counters) -> None:

@@ -13,6 +13,7 @@ from headgate.discovery import discovery_for
 from headgate.discovery.dns import DnsDiscovery, SrvDiscovery
 from headgate.discovery.report import Report
 from headgate.discovery.static import StaticDiscovery
+from headgate.events import EndpointAdded, Event, InternalError
 from headgate.model import Endpoint, Retry
 from headgate.upstreams import finder, live
 from headgate.upstreams.endpoint_names import authorities_of, host_header
@@ -126,15 +127,17 @@ class Faulty:
 
 @pytest.mark.patches
 def test_discovery_that_fails_by_a_defect_is_begun_again(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     endpoint = Endpoint("10.0.0.7", 5000)
     adapter = Faulty(endpoint)
     monkeypatch.setattr(live, "discovery_for", lambda _settings: [adapter])
     monkeypatch.setattr(finder, "RESTART_SECONDS", 0.0)
+    events: list[Event] = []
 
     async def story() -> None:
-        upstream = LiveUpstream("default", Upstream(probes=Probes(interval=0)), Limits())
+        settings = Upstream(probes=Probes(interval=0))
+        upstream = LiveUpstream("default", settings, Limits(), emit=events.append)
         upstream.start()
         async with asyncio.timeout(20):
             await upstream.finder.known()
@@ -142,4 +145,7 @@ def test_discovery_that_fails_by_a_defect_is_begun_again(
         assert upstream.balancer.snapshot().available == 1
 
     asyncio.run(story())
-    assert "defect in the discovery of default" in caplog.text
+    defect, added = events
+    assert isinstance(defect, InternalError)
+    assert defect.activity == "discovering the endpoints of default"
+    assert isinstance(added, EndpointAdded)

@@ -8,13 +8,13 @@ from typing import Final
 from headgate.cluster import Result, RetryDecision, decide_retry
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.decisions import Forward
-from headgate.dataplane.plane import DataPlane, log
+from headgate.dataplane.plane import DataPlane
 from headgate.dataplane.request_body import RequestBody
+from headgate.events import RequestRetried
 from headgate.model import Endpoint
 
 # To look a member up in its class costs as much as ten attributes.
 _OK: Final = Result.OK
-_AGAIN: Final = RetryDecision.AGAIN.value
 
 
 class Attempts:
@@ -91,7 +91,7 @@ class Attempts:
 
     def _begin_again(self, cause: str, request_id: bytes) -> None:
         """Another attempt follows; from here on its time is bounded."""
-        log.info("request %s is %s: %s", request_id.decode("ascii"), _AGAIN, cause)
+        self._plane.emit(RequestRetried(request_id.decode("ascii"), cause))
         self._balancer.retry_started()
         self._retrying = True
         self._limit = self._arrived + self._balancer.terms.retry_policy.total

@@ -1,0 +1,237 @@
+"""Events of connections and requests: handshakes, limits, retries, lost log lines."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import ClassVar
+
+from headgate.events.event import Event, Level
+
+
+class TurnedAway(enum.Enum):
+    """Why a connection is not taken; the value is for a person."""
+
+    LIMIT = "limits.connections is reached"
+    STRANGERS = "one address has half of limits.connections without having shown a good key"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsHandshakeFailed(Event):
+    """TLS handshakes of clients failed; one event for each cause in 10 seconds.
+
+    Attributes:
+        client: the address of the last client.
+        cause: why, mostly in OpenSSL's words.
+        count: how many handshakes failed so since the last such event.
+    """
+
+    name: ClassVar[str] = "tls_handshake_failed"
+    level: ClassVar[Level] = Level.WARNING
+    logger: ClassVar[str] = "headgate.runtime"
+
+    client: str
+    cause: str
+    count: int
+
+    def message(self) -> str:
+        return (
+            f"TLS handshakes that failed: {self.count}, the last with {self.client}: {self.cause}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptPaused(Event):
+    """The system cannot give the TLS listener another connection; it accepts none for a moment.
+
+    Attributes:
+        seconds: for how long.
+        reason: why, in the system's words.
+    """
+
+    name: ClassVar[str] = "accept_paused"
+    level: ClassVar[Level] = Level.ERROR
+    logger: ClassVar[str] = "headgate.runtime"
+
+    seconds: float
+    reason: str
+
+    def message(self) -> str:
+        return f"no connection is accepted for {self.seconds:g} s: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsTurnedAway(Event):
+    """Connections were closed because of a limit; one event for each limit in a second.
+
+    Attributes:
+        client: the address of the last client.
+        cause: the limit.
+        count: how many connections since the last such event.
+    """
+
+    name: ClassVar[str] = "connections_turned_away"
+    level: ClassVar[Level] = Level.WARNING
+    logger: ClassVar[str] = "headgate.dataplane"
+
+    client: str
+    cause: TurnedAway
+    count: int
+
+    def message(self) -> str:
+        return (
+            f"{self.count} connections turned away, the last from {self.client}: {self.cause.value}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRetried(Event):
+    """A request is sent again, to another endpoint where there is one.
+
+    Attributes:
+        request_id: of the request, as in the access log.
+        reason: why the attempt failed.
+    """
+
+    name: ClassVar[str] = "request_retried"
+    logger: ClassVar[str] = "headgate.dataplane"
+
+    request_id: str
+    reason: str
+
+    def message(self) -> str:
+        return (
+            f"request {self.request_id} is sent again, to another endpoint where there is one: "
+            f"{self.reason}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BodyReaderFailed(Event):
+    """The helper process that reads large request bodies failed; the request is refused.
+
+    Attributes:
+        reason: how.
+    """
+
+    name: ClassVar[str] = "body_reader_failed"
+    level: ClassVar[Level] = Level.WARNING
+    logger: ClassVar[str] = "headgate.runtime"
+
+    reason: str
+
+    def message(self) -> str:
+        return f"the process that reads large bodies has failed: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptorsLimited(Event):
+    """The system allows fewer open files than the configured limits can need.
+
+    Attributes:
+        connections: ``limits.connections``.
+        in_flight: ``limits.in_flight``.
+        needed: how many open files they can need.
+        allowed: how many the system allows.
+    """
+
+    name: ClassVar[str] = "descriptors_limited"
+    level: ClassVar[Level] = Level.WARNING
+    logger: ClassVar[str] = "headgate.runtime"
+
+    connections: int
+    in_flight: int
+    needed: int
+    allowed: int
+
+    def message(self) -> str:
+        return (
+            f"limits.connections ({self.connections}) and limits.in_flight ({self.in_flight}) need "
+            f"{self.needed} open files, and the system allows {self.allowed}: raise its limit "
+            "(ulimit -n), or lower them"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptorsExhausted(Event):
+    """No file can be opened, so new connections are closed; at most one event in a minute.
+
+    Attributes:
+        reason: which limit is reached.
+    """
+
+    name: ClassVar[str] = "descriptors_exhausted"
+    level: ClassVar[Level] = Level.ERROR
+    logger: ClassVar[str] = "headgate.runtime"
+
+    reason: str
+
+    def message(self) -> str:
+        return (
+            f"out of file descriptors: {self.reason}; new connections are closed. Raise the limit "
+            "(ulimit -n), or lower limits.connections"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptorsAvailable(Event):
+    """Files can be opened again."""
+
+    name: ClassVar[str] = "descriptors_available"
+    logger: ClassVar[str] = "headgate.runtime"
+
+    def message(self) -> str:
+        return "files can be opened again"
+
+
+class Log(enum.StrEnum):
+    """The logs of a gate: one line for each request; events."""
+
+    ACCESS = "access"
+    EVENTS = "events"
+
+
+class LossCause(enum.StrEnum):
+    """Why lines of a log are lost.
+
+    ``STALLED``: its reader does not read.  ``FULL``: the disk is full.  ``GONE``: its reader is
+    gone.  ``ERROR``: any other reason.
+    """
+
+    STALLED = "stalled"
+    FULL = "full"
+    GONE = "gone"
+    ERROR = "error"
+
+
+_CLAUSES = {
+    LossCause.STALLED: "nothing reads it",
+    LossCause.FULL: "the disk is full",
+    LossCause.GONE: "its reader is gone",
+    LossCause.ERROR: "it cannot be written",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogLinesLost(Event):
+    """Lines of the access log are lost; at most one event in a minute.
+
+    Attributes:
+        log: the log.
+        cause: why.
+        lines: how many since the last such event.
+        problem: the system's error, if there was one.
+    """
+
+    name: ClassVar[str] = "log_lines_lost"
+    level: ClassVar[Level] = Level.ERROR
+    logger: ClassVar[str] = "headgate.telemetry"
+
+    log: Log
+    cause: LossCause
+    lines: int
+    problem: str | None
+
+    def message(self) -> str:
+        detail = f" ({self.problem})" if self.problem else ""
+        return f"{self.lines} lines of the {self.log} log are lost: {_CLAUSES[self.cause]}{detail}"
