@@ -14,6 +14,7 @@ from bench import report
 from docs.reference_pages import (
     command_line,
     configuration,
+    decisions,
     diagrams,
     reason_codes,
     refusals,
@@ -24,6 +25,7 @@ from docs.reference_pages import (
 
 DOCS = Path("docs")  # below the folder of the repository, where this runs
 PAGES: Mapping[str, Callable[[], str]] = {
+    "adr/README.md": decisions.page,
     "explanation/diagrams.md": diagrams.page,
     "explanation/performance.md": report.page,
     "reference/cli.md": command_line.page,
