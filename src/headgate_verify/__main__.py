@@ -1,8 +1,8 @@
-"""The program `headgate verify` starts: ``python -m headgate_verify --url URL``.
+"""The program that `headgate verify` starts: ``python -m headgate_verify --url URL``.
 
-The key comes in ``HEADGATE_API_KEY``.  Standard output carries events, one JSON object a line;
-all that MLflow prints goes to standard error.  Exit code 0: every step passed; 1: one did not;
-2: the verification could not begin.
+The key is in ``HEADGATE_API_KEY``.  Standard output has events, one JSON object per line; the
+output of MLflow goes to standard error.  Exit code 0: every step passed; 1: a step failed; 2: the
+verification could not start.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KEY_VARIABLE = "HEADGATE_API_KEY"
 
 
 def main() -> int:
-    """Verify, and answer with the exit code."""
+    """Run the verification and return the exit code."""
     arguments = _arguments()
     credentials = Credentials(os.environ.get(KEY_VARIABLE, ""), arguments.auth, arguments.username)
     events = Events(_claim_standard_output(), credentials.secrets)
@@ -63,7 +63,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _claim_standard_output() -> TextIO:
-    """Keep standard output for events alone, whoever prints what later."""
+    """Reserve standard output for events; redirect all other output to standard error."""
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return events

@@ -1,6 +1,6 @@
-"""What each kind of failure means to an operator, and what to do next.  Tables, no code.
+"""Tables of failures: the likely cause, and what the operator should do.
 
-Texts may name ``{url}``, ``{address}`` and ``{host}`` (the server under test), and
+Messages may contain ``{url}``, ``{address}`` and ``{host}`` (the server under test), and
 ``{location}``, ``{server}`` and ``{status}`` (its response).
 """
 
@@ -21,29 +21,29 @@ from headgate_verify.exchange import (
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The likely cause, and the next thing to do.  ``{url}`` and the like are filled in."""
+    """The likely cause, and what to do next, with placeholders such as ``{url}``."""
 
     cause: str
     action: str
 
 
 MISMATCH = Advice(
-    "Every request succeeded, and what was read back is not what was sent.",
-    "Something between this program and MLflow's store changes data: look for a proxy that "
-    "rewrites bodies, and for two MLflow servers that do not share one database and store.",
+    "Every request succeeded, but the data that was read back differs from the data sent.",
+    "Look for a proxy that rewrites bodies, and for two MLflow servers that do not share one "
+    "database and artifact store.",
 )
 LOCAL = Advice(
     "The MLflow client failed on this machine, before it sent a request.",
-    "Mend the Python environment that the message speaks of, or name another with --python.",
+    "Repair the Python environment in the message, or choose another with --python.",
 )
 _NOT_MLFLOW = Advice(
-    "What answers at {url} is neither Headgate nor MLflow ({server}).",
-    "Correct the host, the port or the prefix in --url; if a login page stands before the gate, "
-    "let API requests pass it.",
+    "The server at {url} is neither Headgate nor MLflow ({server}).",
+    "Correct the host, the port or the prefix in --url; if there is a login page in front of the "
+    "gate, exempt API requests from it.",
 )
 UNKNOWN_REASON = Advice(
     "The gate refused the request.",
-    "Do what its message says; its log has the details under the request id.",
+    "Follow its message; the gate's log has the details under the request id.",
 )
 UNEXPLAINED = Advice(
     "The MLflow client did not accept the last response.",
@@ -57,77 +57,78 @@ FAULTS: Mapping[Fault, Advice] = {
     ),
     Fault.UNKNOWN_NAME: Advice(
         "The name {host} cannot be resolved on this machine.",
-        "Correct the host in --url, or publish it in the DNS that this machine asks.",
+        "Correct the host in --url, or add it to the DNS that this machine uses.",
     ),
     Fault.UNREACHABLE: Advice(
         "This machine has no route to {host}.",
         "Check the address, the VPN and the routes of this machine.",
     ),
     Fault.TLS: Advice(
-        "The TLS connection to {address} could not be made or is not trusted.",
-        "For a private certificate authority set MLFLOW_TRACKING_SERVER_CERT_PATH to its file; "
-        "where clients must show a certificate, MLFLOW_TRACKING_CLIENT_CERT_PATH to a file with it "
-        "and its key; if the port speaks plain HTTP, use http:// in --url.",
+        "The TLS handshake with {address} failed, or its certificate is not trusted.",
+        "For a private certificate authority, set MLFLOW_TRACKING_SERVER_CERT_PATH to its file. If "
+        "the server requires a client certificate, set MLFLOW_TRACKING_CLIENT_CERT_PATH to a file "
+        "with the certificate and its key. If the port serves plain HTTP, use http:// in --url.",
     ),
     Fault.PROXY: Advice(
-        "The HTTP proxy that this environment names did not pass the request on.",
-        "Put {host} into NO_PROXY, or correct HTTP_PROXY and HTTPS_PROXY.",
+        "The HTTP proxy in this environment did not forward the request.",
+        "Add {host} to NO_PROXY, or correct HTTP_PROXY and HTTPS_PROXY.",
     ),
     Fault.CONNECT_TIMEOUT: Advice(
-        "{address} does not answer connection attempts.",
-        "A firewall or security group drops them, or the address is wrong: open the port for "
-        "this machine, or correct --url.",
+        "{address} does not respond to connection attempts.",
+        "Open the port for this machine in the firewall or security group, or correct the address "
+        "in --url.",
     ),
     Fault.READ_TIMEOUT: Advice(
-        "The connection stands, and no response came in time.",
-        "Look at the load and the log of the gate and of MLflow; a firewall between them that "
-        "drops packets looks the same.",
+        "The connection is open, but no response came in time.",
+        "Look at the load and the logs of the gate and of MLflow, and for a firewall between them "
+        "that drops packets.",
     ),
     Fault.BROKEN_OFF: Advice(
-        "The connection was broken off in the middle.",
-        "Look for a restart of the gate or of MLflow, or for a load balancer with a size or "
-        "time limit in between; then run this again. Where clients of an https:// address must "
-        "show a certificate, set MLFLOW_TRACKING_CLIENT_CERT_PATH to a file with it and its key.",
+        "The connection was closed before the response was complete.",
+        "Look for a restart of the gate or of MLflow, or for a load balancer with a size or time "
+        "limit, then run this again. If an https:// server requires a client certificate, set "
+        "MLFLOW_TRACKING_CLIENT_CERT_PATH to a file with the certificate and its key.",
     ),
     Fault.OTHER: Advice(
         "The request could not be sent, or its response could not be read.",
-        "Read the message; it comes from the HTTP library of the MLflow client.",
+        "Read the message of the MLflow client's HTTP library.",
     ),
 }
 
 _MLFLOW_DOWN = (
     "Start MLflow or correct its address in the gate's configuration, then run again; "
-    "`headgate doctor` on the gate's machine shows what is wrong."
+    "`headgate doctor` on the gate's machine shows the problem."
 )
 REASONS: Mapping[str, Advice] = {
     "unauthenticated": Advice(
-        "The gate does not know the key it was sent, or the key was revoked.",
-        "Look at `headgate keys list` on the gate's machine; make a new key with "
-        "`headgate keys create NAME` and put it into HEADGATE_API_KEY.",
+        "The gate does not know the key, or the key was revoked.",
+        "Run `headgate keys list` on the gate's machine; create a new key with `headgate keys "
+        "create NAME` and set HEADGATE_API_KEY to it.",
     ),
     "forbidden": Advice(
-        "The gate knows the key, and its role does not allow this request.",
-        "Use a key whose role may create and delete experiments, runs and models.",
+        "The gate knows the key, but its roles do not allow this request.",
+        "Use a key whose roles allow creating and deleting experiments, runs and models.",
     ),
     "route_unknown": Advice(
-        "The gate serves no such path: the prefix in --url is not one of its own.",
-        "Correct the path in {url}: by default the gate serves none, /mlflow and /api/mlflow.",
+        "The gate serves no such path: the prefix in --url is not one of its prefixes.",
+        "Correct the path in {url}: the default prefixes of the gate are /, /mlflow and "
+        "/api/mlflow.",
     ),
     "request_ambiguous": Advice(
         "The request reached the gate in a form that two programs could read differently.",
         "Look for a proxy in front of the gate that rewrites paths or headers.",
     ),
     "request_malformed": Advice(
-        "What reached the gate is not a valid HTTP/1.1 request.",
+        "The gate did not receive a valid HTTP/1.1 request.",
         "Look for a proxy in front of the gate that rewrites requests, or a TLS listener that "
         "forwards bytes of another protocol.",
     ),
     "body_too_large": Advice(
-        "The body is over the limit the gate sets for its route.",
+        "The body exceeds the gate's limit for this route.",
         "Raise the limit in the gate's configuration, or verify with a smaller --size.",
     ),
     "rate_limited": Advice(
-        "The gate limits how much this key may send at once.",
+        "The gate limits the request rate of this key.",
         "Wait and run again, or raise the key's limit.",
     ),
     "overloaded": Advice(
@@ -136,51 +137,52 @@ REASONS: Mapping[str, Advice] = {
     ),
     "draining": Advice(
         "The gate is shutting down.",
-        "Wait until the deployment has finished, then run again.",
+        "Wait until the deployment is finished, then run again.",
     ),
     "no_endpoint": Advice(
-        "The gate knows no MLflow server: discovery names none.",
+        "The gate knows no MLflow server: discovery found none.",
         "Correct the name in the gate's configuration; `headgate doctor` shows what it finds.",
     ),
     "upstream_connect": Advice("MLflow does not accept connections from the gate.", _MLFLOW_DOWN),
     "upstream_tls": Advice(
-        "The gate and MLflow cannot make a TLS connection that the gate trusts.",
+        "The TLS handshake between the gate and MLflow failed, or its certificate is not trusted.",
         "Set tls.ca or tls.server_name of the gate's upstream; `headgate doctor` says which.",
     ),
     "upstream_host_refused": Advice(
-        "MLflow's Host check does not know the name by which the gate speaks to it.",
+        "MLflow's Host check does not allow the name that the gate sends.",
         "Start MLflow with that name in --allowed-hosts; `headgate doctor` says which.",
     ),
     "upstream_credentials": Advice(
-        "MLflow runs with an authentication of its own and does not accept what the gate shows it.",
+        "MLflow has its own authentication, and does not accept the gate's credentials.",
         "Set `credentials` of the gate's upstream, with policy 'replace'.",
     ),
     "upstream_not_json": Advice(
-        "A web page came where MLflow answers JSON: it failed, or something else listens there.",
-        "Look into MLflow's log; `headgate doctor` shows what answers the gate.",
+        "The gate received a web page instead of JSON: MLflow failed, or something else listens "
+        "there.",
+        "Read MLflow's log; `headgate doctor` shows which server responds to the gate.",
     ),
     "upstream_timeout": Advice(
-        "MLflow accepted the request and stayed silent.",
+        "MLflow accepted the request but sent no response.",
         "Look at MLflow's load, its database and its artifact store.",
     ),
     "upstream_reset": Advice(
-        "MLflow broke the connection to the gate off.",
-        "Look into MLflow's log for a crash, a restart or a lack of memory.",
+        "MLflow closed the connection to the gate.",
+        "Search MLflow's log for a crash, a restart or a lack of memory.",
     ),
     "upstream_error": Advice(
-        "What answered the gate does not speak HTTP as MLflow does.",
+        "The server that the gate connects to does not speak HTTP like MLflow.",
         "Check that the gate's upstream address is MLflow's own port.",
     ),
     "internal": Advice(
-        "A defect of the gate.",
-        "Its log holds the cause under the request id; please report it.",
+        "An internal error in Headgate.",
+        "The gate's log has the cause under the request id; please report it.",
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class TextRule:
-    """For failures without a failed request: only the client's words tell what happened."""
+    """For failures without a failed request, by the message of the client."""
 
     pattern: str
     advice: Advice
@@ -189,7 +191,7 @@ class TextRule:
 TEXT_RULES = (
     TextRule(
         r"^interrupted$",
-        Advice("The verification was stopped.", "Run it again when it suits."),
+        Advice("The verification was stopped.", "Run it again."),
     ),
     TextRule(
         r"IncompleteRead|Connection broken|Connection aborted|ChunkedEncodingError",
@@ -203,13 +205,13 @@ TEXT_RULES = (
         r"No space left on device",
         Advice(
             "The temporary folder of this machine is full.",
-            "Point TMPDIR at a folder with room for the large file, or choose a smaller --size.",
+            "Set TMPDIR to a folder with space for the large file, or use a smaller --size.",
         ),
     ),
     TextRule(
         r"(?i)boto3|botocore|google\.cloud|azure\.storage|own disk",
         Advice(
-            "MLflow told the client to use its artifact store directly, past the gate.",
+            "MLflow made the client access its artifact store directly, bypassing the gate.",
             "Start MLflow with --artifacts-destination and without --default-artifact-root, so "
             "that artifacts travel through the server.",
         ),
@@ -252,24 +254,24 @@ RESPONSE_RULES = (
     ResponseRule(
         _says(INVALID_HOST),
         Advice(
-            "MLflow refuses the Host header it was sent.",
-            "Start MLflow with --allowed-hosts naming it (host and host:port), or set "
-            "upstreams.default.host_header at the gate.",
+            "MLflow refuses the Host header of the request.",
+            "Start MLflow with --allowed-hosts listing it (host and host:port), or set "
+            "upstreams.default.host_header in the gate's configuration.",
         ),
     ),
     ResponseRule(
         _says(CROSS_ORIGIN),
         Advice(
-            "MLflow refuses the Origin header it was sent.",
-            "Start MLflow with --cors-allowed-origins naming the public address.",
+            "MLflow refuses the Origin header of the request.",
+            "Start MLflow with --cors-allowed-origins listing the public address.",
         ),
     ),
     ResponseRule(
         lambda exchange: 300 <= exchange.status < 400,
         Advice(
             "{url} redirects to {location}, and a redirected POST loses its body.",
-            "Use the address it redirects to in --url; if that is a login page, let API paths "
-            "pass without it.",
+            "Use the target of the redirect in --url; if that is a login page, exempt API paths "
+            "from it.",
         ),
     ),
     ResponseRule(
@@ -279,14 +281,14 @@ RESPONSE_RULES = (
     ResponseRule(
         _by_other(401),
         Advice(
-            "Something in front of the gate asks for credentials of its own ({server}).",
-            "Let API requests pass it, or point --url at the gate itself.",
+            "A server in front of the gate requires its own credentials ({server}).",
+            "Exempt API requests from it, or use the address of the gate itself in --url.",
         ),
     ),
     ResponseRule(
         _status(401),
         Advice(
-            "MLflow itself asks for credentials: its own authentication is switched on.",
+            "MLflow itself requires credentials: its own authentication is on.",
             "Behind Headgate run MLflow without --app-name basic-auth; for a bare MLflow use "
             "--auth basic with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
         ),
@@ -294,8 +296,8 @@ RESPONSE_RULES = (
     ResponseRule(
         _by_other(403),
         Advice(
-            "Something in front of the gate refuses the request ({server}).",
-            "Look for a web application firewall or an access rule there.",
+            "A server in front of the gate refuses the request ({server}).",
+            "Look for a web application firewall or an access rule on it.",
         ),
     ),
     ResponseRule(
@@ -315,23 +317,23 @@ RESPONSE_RULES = (
     ResponseRule(
         lambda exchange: exchange.status == 404 and bool(exchange.error_code),
         Advice(
-            "MLflow does not have what an earlier step made.",
-            "Look for two MLflow servers that do not share one database, or another program "
-            "that removes things.",
+            "MLflow does not have an object that an earlier step created.",
+            "Look for two MLflow servers that do not share one database, or for another program "
+            "that deletes objects.",
         ),
     ),
     ResponseRule(_by_other(404), _NOT_MLFLOW),
     ResponseRule(
         _status(404),
         Advice(
-            "MLflow serves no such path: the prefix in --url reached it.",
-            "Point --url at the gate, which removes its prefixes, or at MLflow's own root.",
+            "MLflow serves no such path: it received the prefix in --url.",
+            "Use the address of the gate, which removes its prefixes, or MLflow's root in --url.",
         ),
     ),
     ResponseRule(
         _status(405),
         Advice(
-            "The path exists and the method is not allowed there.",
+            "The path exists, but does not allow the method.",
             "Look for a redirect or a rewrite in front of MLflow, and for a proxy that blocks "
             "PUT, PATCH or DELETE.",
         ),
@@ -339,14 +341,14 @@ RESPONSE_RULES = (
     ResponseRule(
         _status(413),
         Advice(
-            "A server on the way limits the size of a body ({server}).",
+            "A server on the request path limits the size of bodies ({server}).",
             "Raise its limit (nginx: client_max_body_size 0), or verify with a smaller --size.",
         ),
     ),
     ResponseRule(
         _status(429),
         Advice(
-            "A server on the way limits the rate of requests ({server}).",
+            "A server on the request path limits the rate of requests ({server}).",
             "Raise its limit, or wait and run again.",
         ),
     ),
@@ -354,7 +356,7 @@ RESPONSE_RULES = (
         _by_other(502, 503, 504),
         Advice(
             "A load balancer or proxy has no healthy gate behind it ({server}).",
-            "Look at its target health and at the gate's /-/readyz.",
+            "Look at its health checks and at the gate's /-/readyz.",
         ),
     ),
     ResponseRule(
@@ -367,9 +369,9 @@ RESPONSE_RULES = (
     ResponseRule(
         lambda exchange: exchange.status >= 500,
         Advice(
-            "MLflow failed while it carried the request out.",
-            "Look into MLflow's log: database, disk space and rights of the artifact store "
-            "are the usual causes.",
+            "MLflow failed while it handled the request.",
+            "Read MLflow's log: the database, disk space and permissions of the artifact store are "
+            "the usual causes.",
         ),
     ),
     ResponseRule(

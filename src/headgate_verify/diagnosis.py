@@ -1,7 +1,7 @@
-"""From a failed step to what an operator should do next.  Pure.
+"""Explains a failed step: the likely cause and what to do next.  Pure.
 
-A failure without a failed request is explained by the client's own words; else by what kept the
-request from being answered, by the gate's reason code, or by the response itself, in this order.
+A failure without a failed request is explained by the client's message; otherwise by the fault that
+prevented a response, by the gate's reason code, or by the response, in this order.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _NOTHING_SENT = Exchange(method="", path="")
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """What is known about a failed step.
+    """A failed step as the runner sees it.
 
-    ``text`` is the exception's own; ``mismatch`` says that every request succeeded and what
-    was read back is not what was sent.
+    ``text`` is the message of the exception; ``mismatch`` says that every request succeeded but
+    the data that was read back differs from the data sent.
     """
 
     exchange: Exchange | None
@@ -32,7 +32,7 @@ class Symptom:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A failure as it is reported.  ``status`` is 0 where there was no response."""
+    """A failure as it is reported.  ``status`` is 0 if there was no response."""
 
     request: str
     status: int
@@ -46,7 +46,7 @@ class Diagnosis:
 
 
 def diagnose(symptom: Symptom, *, url: str) -> Diagnosis:
-    """Explain a failed step.  ``url`` is the address under test."""
+    """Explain a failed step.  ``url`` is the URL under test."""
     exchange = symptom.exchange or _NOTHING_SENT
     parts = urlsplit(url)
     names = {

@@ -1,4 +1,4 @@
-"""The environment the MLflow client is given: the caller's network, nothing else of the caller."""
+"""The environment of the MLflow client: the caller's network settings, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Literal
 
 Auth = Literal["bearer", "basic"]
 
-# Each of these can redirect, sign, sample or rename what the client sends.
+# Each of these can redirect, sign, sample or rename the client's requests.
 _DROPPED_PREFIXES = ("MLFLOW_", "_MLFLOW_", "OTEL_", "DATABRICKS_", "HEADGATE_")
-# NETRC: requests lets a netrc entry of the host replace the Authorization header.
+# NETRC: an entry in that file replaces the Authorization header in requests.
 _DROPPED = frozenset({"NETRC"})
 _TLS_SWITCH = "MLFLOW_TRACKING_INSECURE_TLS"
 _AUTHORITIES = "MLFLOW_TRACKING_SERVER_CERT_PATH"
@@ -21,17 +21,17 @@ _CERTIFICATE = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
 OTLP_AUTHORITIES = "OTEL_EXPORTER_OTLP_CERTIFICATE"
 _OTLP_CERTIFICATE = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"
 _OTLP_KEY = "OTEL_EXPORTER_OTLP_CLIENT_KEY"
-# What OpenTelemetry's exporter uses where its own are not set: what MLflow's client uses, whose
-# file of a certificate holds the key as well.
+# The fallbacks of OpenTelemetry's variables: those of MLflow's client, whose certificate file
+# also contains the key.
 _OTLP_INSTEAD = {OTLP_AUTHORITIES: _AUTHORITIES, _OTLP_CERTIFICATE: _CERTIFICATE}
-# Of MLflow's client, of requests beneath it, and of OpenSSL.
+# Variables of MLflow's client, of requests below it, and of OpenSSL.
 _TLS_FILES = (
     *(_AUTHORITIES, _CERTIFICATE, OTLP_AUTHORITIES, _OTLP_CERTIFICATE, _OTLP_KEY),
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
 
-# MLflow's own defaults keep an unreachable server secret for four minutes.  With these a dead
-# server is reported after two seconds, a silent one after three times the timeout.
+# With MLflow's own defaults an unreachable server is reported after four minutes.  With these a
+# server that refuses connections is reported after two seconds, a silent one after three timeouts.
 REQUEST_TIMEOUT = 15
 LARGE_REQUEST_TIMEOUT = 120
 _BOUNDS = {
@@ -52,7 +52,7 @@ _QUIET = {
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The key and how it is sent."""
+    """The key and how to send it."""
 
     key: str
     auth: Auth
@@ -67,9 +67,9 @@ class Credentials:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every text that must not be printed.
+        """All strings that must not be printed.
 
-        Very short keys protect nothing, and to blot them out would maim the words around them.
+        Very short keys protect nothing, and masking them would damage other text.
         """
         texts = (self.key, self.authorization.partition(" ")[2])
         return tuple(text for text in texts if len(text) >= 8)
@@ -78,12 +78,12 @@ class Credentials:
 def client_environment(
     inherited: Mapping[str, str], *, url: str, credentials: Credentials, home: Path
 ) -> dict[str, str]:
-    """What the process environment must be before MLflow is imported.
+    """The process environment to set before MLflow is imported.
 
     ``home`` is an empty folder: MLflow prefers the user name and password of
-    ``~/.mlflow/credentials`` to a token, and requests reads ``~/.netrc``.
-    TLS settings stay, since they belong to the way to the server; their relative paths are
-    resolved here, before the working folder changes.
+    ``~/.mlflow/credentials`` to a token, and requests reads ``~/.netrc``.  TLS settings are kept,
+    because they belong to the connection; relative paths in them are resolved here, before the
+    working folder changes.
     """
     environment = {
         name: value

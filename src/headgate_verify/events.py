@@ -1,4 +1,4 @@
-"""What the program tells its reader: one JSON object a line."""
+"""The output of the program: one JSON object per line."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
 
 
 class Events:
-    """Writes events as they happen, with every secret blotted out."""
+    """Writes events as they happen, with secrets masked."""
 
     def __init__(self, stream: TextIO, secrets: Sequence[str]) -> None:
         self._stream = stream
         self._secrets = tuple(secrets)
         self.abandoned = False
-        """Whether the reader has gone.  What was made must be removed even so."""
+        """Whether the reader has exited.  The cleanup in MLflow runs nevertheless."""
 
     def emit(self, event: str, **fields: JSON) -> None:
         """Write one event."""

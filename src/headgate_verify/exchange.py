@@ -1,4 +1,4 @@
-"""One attempt to send a request, as far as its failure is concerned."""
+"""One attempt to send a request, with the data that explains a failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN,
 INVALID_HOST = "Invalid Host header"
 CROSS_ORIGIN = "Cross-origin request blocked"
 _MLFLOW_PHRASES = (INVALID_HOST, CROSS_ORIGIN)
-# A script or a style with what is in it, or a tag; one that is cut off goes on to the end.
+# A script or style element, or a tag; one that is truncated extends to the end.
 _MARKUP = re.compile(
     r"<(?:script|style)\b(?:[^<]|<(?!/(?:script|style)\b))*+|<[^>]*+>?+", re.IGNORECASE
 )
@@ -53,10 +53,10 @@ class Answerer(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and what came back: a response (``status``) or none (``fault``).
+    """A request and its response (``status``), or why there was none (``fault``).
 
-    ``path`` has no query: queries can carry credentials.  ``reason`` is the value of
-    ``X-Headgate-Reason``, which only answers of the gate itself carry.
+    ``path`` has no query: queries can contain credentials.  ``reason`` is the value of
+    ``X-Headgate-Reason``, which only responses of the gate itself have.
     """
 
     method: str
@@ -73,7 +73,7 @@ class Exchange:
 
     @property
     def failed(self) -> bool:
-        """Whether the client got something else than what it asked for, or nothing."""
+        """Whether the request got no response, or a response other than success."""
         return self.fault is not None or self.status >= 300
 
     def __str__(self) -> str:
@@ -129,7 +129,7 @@ def _looks_like_mlflow(exchange: Exchange) -> bool:
     )
 
 
-# In the order in which they explain: a proxy's failure contains that of a connection.
+# In order of precedence: the failure of a proxy contains that of a connection.
 _FAULTS: tuple[tuple[Fault, tuple[type[BaseException], ...]], ...] = (
     (Fault.PROXY, (urllib3_exceptions.ProxyError,)),
     (Fault.UNKNOWN_NAME, (socket.gaierror,)),
@@ -149,7 +149,7 @@ _FAULTS: tuple[tuple[Fault, tuple[type[BaseException], ...]], ...] = (
 
 
 def fault_of(error: BaseException) -> Fault:
-    """Classify an exception of requests or urllib3 by what lies beneath it."""
+    """Classify an exception of requests or urllib3 by its causes."""
     links = tuple(_chain(error, set()))
     if any(isinstance(link, OSError) and link.errno in _UNREACHABLE for link in links):
         return Fault.UNREACHABLE
@@ -160,7 +160,7 @@ def fault_of(error: BaseException) -> Fault:
 
 
 def _chain(error: object, seen: set[int]) -> Iterator[BaseException]:
-    """An exception and all it was made from: requests and urllib3 nest them in three ways."""
+    """An exception and all its causes: requests and urllib3 nest them in three ways."""
     if not isinstance(error, BaseException) or id(error) in seen:
         return
     seen.add(id(error))
@@ -169,14 +169,14 @@ def _chain(error: object, seen: set[int]) -> Iterator[BaseException]:
         yield from _chain(inner, seen)
 
 
-# What OpenSSL and Python say of their own insides.
+# Numbers and source lines in messages of OpenSSL and Python.
 _ORIGIN = re.compile(r"\[Errno -?\d+\]\s*|\[[A-Z: _0-9]{5,}\]\s*|(?<!\s)\s*+\(_ssl\.c:\d+\)")
 
 
 def _in_words(error: BaseException) -> str:
-    """The words of what lies at the bottom: all above it repeats them in its own notation."""
+    """The message of the root cause, which the outer exceptions repeat in their own notation."""
     links = [link for link in _chain(error, set()) if isinstance(link, OSError) and link.strerror]
-    # requests' exceptions are OSErrors too, without words of the system.
+    # requests' exceptions are OSErrors too, without a message of the system.
     words = str(links[-1].strerror) if links else str(error)
     return " ".join(_ORIGIN.sub("", words).split())[:_MESSAGE_LIMIT]
 

@@ -1,8 +1,8 @@
-"""Remembers what the MLflow client sends, one step at a time.
+"""Records the requests of the MLflow client, one step at a time.
 
-MLflow turns failures into texts: status, headers and often the body are gone by the time its
-exception arrives.  Two public methods of the libraries under it see every attempt, so they are
-wrapped for as long as the recorder is installed: ``requests.adapters.HTTPAdapter.send`` (the
+MLflow turns failures into messages: status, headers and often the body are lost when its exception
+arrives.  Two public methods of the libraries below it see every attempt, so the recorder wraps them
+while it is installed: ``requests.adapters.HTTPAdapter.send`` (the
 response, or what kept the request from being sent) and ``urllib3.Retry.increment`` (each attempt
 that is to be repeated, and the last one, whose response urllib3 discards).
 """
@@ -25,14 +25,14 @@ _BODY_LIMIT = 64 * 1024
 
 
 class Recorder:
-    """The exchanges of the current step.  Appending is safe from MLflow's download threads."""
+    """The exchanges of the current step.  MLflow's download threads may append."""
 
     def __init__(self) -> None:
         self._exchanges: list[Exchange] = []
         self._attempts: list[Exchange] = []
 
     def clear(self) -> None:
-        """Begin a step."""
+        """Start a step."""
         self._exchanges.clear()
         self._attempts.clear()
 
@@ -48,7 +48,7 @@ class Recorder:
 
     @property
     def repeated(self) -> tuple[Exchange, ...]:
-        """Failed attempts that the client did not take as final, or not at first."""
+        """Failed attempts that the client retried."""
         return tuple(self._attempts)
 
     @contextmanager
@@ -63,7 +63,7 @@ class Recorder:
             try:
                 response = send(adapter, request, *args, **kwargs)
             except (OSError, urllib3_exceptions.HTTPError) as error:
-                if len(self._exchanges) == before:  # else `increment` has seen it, in detail
+                if len(self._exchanges) == before:  # otherwise `increment` has recorded it
                     self._exchanges.append(
                         unanswered(request.method or "", request.url or "", error)
                     )
@@ -103,13 +103,13 @@ def _replaced(owner: type, name: str, method: Callable[..., object]) -> Iterator
 
 
 def _final(request: requests.PreparedRequest, response: requests.Response) -> Exchange:
-    """A response that the client is given; only the body of an error is looked at."""
+    """A response that the client receives; only the body of an error is read."""
     body = b""
     if response.status_code >= 400:
         try:
             body = response.content
         except requests.RequestException:
-            body = b""  # a broken error page: its status says enough
+            body = b""  # the status of a broken error page is enough
     return answered(
         request.method or "",
         request.url or "",

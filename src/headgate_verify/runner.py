@@ -1,4 +1,4 @@
-"""Runs the steps in order, explains each failure, and always removes what was made."""
+"""Runs the steps in order, explains each failure, and always cleans up."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LOST = "the server stopped serving"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that is done and read back.
+    """One action whose result is read back.
 
-    ``run`` returns a few words on what was seen and raises when it was not what it must be.
-    ``needs`` names steps that must have passed.  ``removes`` is the kind of thing
-    (``Subject.made``) that a step of the removal takes away.
+    ``run`` returns a short description of the result, and raises if the result is wrong.
+    ``needs`` names steps that must have passed.  ``removes`` is the kind of object
+    (``Subject.made``) that a cleanup step removes.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All steps: first those that check, then those that remove."""
+    """All steps: checks first, then the cleanup."""
 
     checks: tuple[Step, ...]
     removals: tuple[Step, ...]
     answers: Callable[[Subject], bool]
-    """Whether the server answers at all; asked after a failure."""
+    """Whether the server responds at all; called after a failure."""
 
 
 class Runner:
@@ -55,7 +55,7 @@ class Runner:
         self._stopped = ""
 
     def run(self, *, keep: bool) -> bool:
-        """Run the plan; whether every step passed.  ``keep`` leaves what was made in place."""
+        """Run the plan; return whether every step passed.  ``keep``: do not clean up."""
         began = time.monotonic()
         with self._recorder.installed():
             try:
@@ -78,7 +78,7 @@ class Runner:
     def _check(self, step: Step) -> None:
         missing = next((need for need in step.needs if need not in self._passed), None)
         if self._events.abandoned:
-            self._stopped = "nobody reads the result any more"
+            self._stopped = "the reader of the results has exited"
         if missing is not None:
             self._skip(step, f"needs {missing}")
         elif self._stopped:
@@ -90,7 +90,7 @@ class Runner:
         lost = bool(self._subject.made) and bool(self._stopped) and self._lost()
         for step in self._plan.removals:
             if step.removes not in self._subject.made:
-                self._skip(step, "nothing was made")
+                self._skip(step, "nothing was created")
             elif lost:
                 self._skip(step, _LOST)
             elif self._perform(step):
@@ -111,7 +111,7 @@ class Runner:
         except KeyboardInterrupt:
             self._stopped = "interrupted"
             symptom = Symptom(None, "interrupted")
-        except Exception as error:  # noqa: BLE001 - the supervisor: whatever MLflow raises is a finding
+        except Exception as error:  # noqa: BLE001 - the supervisor: every exception of MLflow is a finding
             symptom = Symptom(self._recorder.last_failed, _text(error))
         seconds = round(time.monotonic() - began, 3)
         if symptom is None:
@@ -133,7 +133,7 @@ class Runner:
         self._events.emit("skipped", step=step.name, why=why)
 
     def _lost(self) -> bool:
-        """Whether the server, having served at first, does so no longer."""
+        """Whether the server responded at first, and no longer does."""
         return bool(self._passed) and not self._plan.answers(self._subject)
 
 

@@ -1,4 +1,4 @@
-"""Builds one verification from its parts.  Imports MLflow, so the environment must be ready."""
+"""Builds one verification.  Imports MLflow, so the environment must be set before."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from headgate_verify.subject import Subject
 def verify(
     *, url: str, credentials: Credentials, folder: Path, size: int, keep: bool, events: Events
 ) -> bool:
-    """Run all steps against ``url``; whether every one passed."""
+    """Run all steps against ``url``; return whether all passed."""
     subject = Subject(
         url=url,
         suffix=secrets.token_hex(5),

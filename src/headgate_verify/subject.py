@@ -1,4 +1,4 @@
-"""What the steps share: the client, the names, and what has been made so far."""
+"""The shared state of the steps: the client, the names, and the created objects."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _POLL_LIMIT = 15.0
 
 
 class MismatchError(Exception):
-    """What was read back is not what was sent."""
+    """The data that was read back differs from the data sent."""
 
 
 def expect(what: str, actual: object, expected: object) -> None:
-    """Compare what was read back with what was sent.
+    """Compare data that was read back with the data sent.
 
     Raises:
-        MismatchError: when they differ.
+        MismatchError: they differ.
     """
     if actual != expected:
         raise MismatchError(f"{what}: read back {actual!r}, expected {expected!r}")
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Ask again and again, at most 15 seconds, for what MLflow may show a moment later.
+    """Poll for at most 15 seconds for a condition that MLflow may meet with a delay.
 
     Raises:
-        MismatchError: when the condition does not come true in time.
+        MismatchError: the condition is not met in time.
     """
     pause = threading.Event()
     deadline = time.monotonic() + _POLL_LIMIT
@@ -51,7 +51,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 @contextmanager
 def patience_for_large_requests() -> Iterator[None]:
-    """Allow long silences: MLflow may copy a whole file to or from its store before it answers.
+    """Use a long timeout: MLflow may copy a whole file to or from its store before it responds.
 
     MLflow's client reads its timeout from the environment at each request.
     """
@@ -68,8 +68,8 @@ def patience_for_large_requests() -> Iterator[None]:
 class Subject:
     """The server under test as the steps see it.
 
-    ``size`` is bytes.  ``made`` maps a kind of thing to what it is called; a step enters what
-    it is about to make before it makes it, so that a response lost on the way leaves no orphan.
+    ``size`` is in bytes.  ``made`` maps a kind of object to its name; a step adds an object before
+    it creates it, so that the cleanup also finds objects whose response was lost.
     """
 
     url: str
@@ -87,7 +87,7 @@ class Subject:
     artifacts: dict[str, int] = field(default_factory=dict)
     """Sizes in bytes of the artifacts that arrived, by path."""
     predictions: list[float] = field(default_factory=list)
-    """What the model said before it was logged."""
+    """The model's predictions before it was logged."""
 
     @property
     def name(self) -> str:

@@ -63,7 +63,7 @@ def verify(url: str, environment: Mapping[str, str], *arguments: str) -> Verific
 
 
 def search(server: MlflowServer, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask MLflow itself, past the gate."""
+    """Ask MLflow itself, bypassing the gate."""
     connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
     try:
         headers = {"Content-Type": "application/json"}

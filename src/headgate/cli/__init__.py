@@ -31,7 +31,7 @@ COMMANDS = {
     "keys": "Create, list, change and revoke API keys.",
     "explain": "Show how the gate would decide on a request.",
     "routes": "List all MLflow routes that the gate knows; it refuses all others.",
-    "doctor": "Diagnose the connection to MLflow; list known vulnerabilities of its version.",
+    "doctor": "Diagnose the connection to MLflow; list vulnerabilities of its version.",
     "verify": "Register a model through a running gate, step by step, and remove it again.",
 }
 """Each command with its line in the help; the module of that name has its code."""

@@ -30,7 +30,7 @@ RESPONSE_SECONDS = 10.0
 MAX_VERSION_BYTES = 64
 
 app = typer.Typer(
-    help="Diagnose the connection to MLflow; list known vulnerabilities of its version.",
+    help="Diagnose the connection to MLflow; list vulnerabilities of its version.",
     add_completion=False,
     rich_markup_mode=None,
 )
@@ -51,7 +51,7 @@ _GUARDS = {
 
 @app.callback(invoke_without_command=True)
 def doctor(context: typer.Context, as_json: AsJson = False, config: ConfigFile = None) -> None:
-    """Diagnose the connection to MLflow; list known vulnerabilities of its version.
+    """Diagnose the connection to MLflow; list vulnerabilities of its version.
 
     Without a further word, walks the way to each upstream step by step, as the configuration has
     it.  The exit code is 1 if a step fails.

@@ -1,5 +1,5 @@
-"""Special addresses and host names: one table for endpoints, shields and ``Location``.
+"""Special-use addresses and host names: one table for endpoints, shields and ``Location``.
 
-``addresses`` says what an IP address is for, and which others are embedded in it; ``hosts`` reads
-a host as the programs that connect to it do.
+``addresses`` has the purpose of each IP address, including embedded ones; ``hosts`` parses a host
+like the programs that connect to it.
 """

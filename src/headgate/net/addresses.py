@@ -1,8 +1,8 @@
-"""What an IP address is for: the special-purpose registries of IANA, and what clouds add.
+"""Special-use addresses: the registries of IANA, and the metadata services of clouds.
 
 Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890), RFC 4291 for IPv6
 outside 2000::/3, and the documentation of the clouds for their metadata services.  An IPv6 address
-can embed an IPv4 address that packets to it end at; the embedded one counts as well.
+can embed the IPv4 address that receives its packets; the purpose of that one counts as well.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Purpose(enum.StrEnum):
-    """What an address is for."""
+    """The purpose of an address."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -32,9 +32,9 @@ class Purpose(enum.StrEnum):
 NO_ENDPOINT: Final = frozenset(
     {Purpose.LINK_LOCAL, Purpose.METADATA, Purpose.UNSPECIFIED, Purpose.MULTICAST}
 )
-"""What a server to connect to never is."""
+"""The purposes that no upstream server has."""
 
-# The first network that an address is in decides, so that exceptions come first.
+# The first matching network decides, so exceptions come first.
 _TABLE: Final[tuple[tuple[Network, Purpose], ...]] = tuple(
     (ipaddress.ip_network(text), purpose)
     for purpose, texts in (
@@ -89,7 +89,7 @@ _TABLE: Final[tuple[tuple[Network, Purpose], ...]] = tuple(
     for text in texts
 )
 
-# Addresses that mean nothing but the IPv4 address in their last 32 bits.
+# Addresses that only represent the IPv4 address in their last 32 bits.
 _CARRIERS: Final = tuple(
     ipaddress.IPv6Network(text)
     for text in (
@@ -104,7 +104,7 @@ _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})  # RFC 5214, section 6.1
 
 
 def purposes(address: Address) -> frozenset[Purpose]:
-    """What an address is for, and what those are for that are embedded in it."""
+    """The purposes of an address and of the addresses that are embedded in it."""
     if isinstance(address, ipaddress.IPv6Address):
         embedded = list(_embedded(address))
         found = {_purpose(each) for each in embedded}
@@ -115,21 +115,21 @@ def purposes(address: Address) -> frozenset[Purpose]:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address, with all that are embedded in it, belongs to the public network."""
+    """Whether an address, and all addresses that are embedded in it, are public."""
     return purposes(address) == {Purpose.PUBLIC}
 
 
 def may_be_endpoint(address: Address) -> bool:
-    """Whether a server to connect to may have this address.
+    """Whether an upstream server may have this address.
 
-    Private and loopback addresses are normal there.  Link-local ones and the metadata services of
-    clouds never are; 0.0.0.0, which name servers answer for what they block, leads back here.
+    Private and loopback addresses are normal.  Link-local addresses and cloud metadata services are
+    not; 0.0.0.0, with which some name servers block a name, would lead back to the gate.
     """
     return not purposes(address) & NO_ENDPOINT
 
 
 def is_forbidden(address: str) -> bool:
-    """Whether a text is no IP address, or one that no endpoint may have."""
+    """Whether a text is not an IP address, or one that no endpoint may have."""
     try:
         return not may_be_endpoint(ipaddress.ip_address(address))
     except ValueError:
@@ -137,7 +137,7 @@ def is_forbidden(address: str) -> bool:
 
 
 def is_unspecified(address: str) -> bool:
-    """Whether it is 0.0.0.0 or ::, where a server listens on everything."""
+    """Whether it is 0.0.0.0 or ::, the wildcard addresses of listeners."""
     return is_address(address) and ipaddress.ip_address(address).is_unspecified
 
 
@@ -151,20 +151,20 @@ def is_address(host: str) -> bool:
 
 
 def unmapped(address: Address) -> Address:
-    """The IPv4 address for one that is IPv4-mapped, as sockets that listen on ``::`` show it."""
+    """The IPv4 address of an IPv4-mapped one, as sockets that listen on ``::`` report clients."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
 
 
 def plain_peer(address: str) -> str:
-    """The address of a peer as the system writes it; an IPv4 client of ``::`` by its own."""
+    """The address of a peer; the IPv4 address of an IPv4 client of ``::``."""
     mapped = address.startswith("::ffff:") and "." in address
     return address[len("::ffff:") :] if mapped else address
 
 
 def carried(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, if it stands for one alone."""
+    """The IPv4 address that an IPv6 address represents, if it represents exactly one."""
     if isinstance(address, ipaddress.IPv6Address):
         for network in (*_CARRIERS, _COMPATIBLE):
             if address in network and int(address) > 1:
@@ -181,7 +181,7 @@ def _purpose(address: Address) -> Purpose:
 
 
 def _embedded(address: ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:
-    """The IPv4 addresses that packets to an IPv6 address may end at."""
+    """The IPv4 addresses that may receive packets to an IPv6 address."""
     number = int(address)
     if any(address in network for network in _CARRIERS) or (address in _COMPATIBLE and number > 1):
         yield ipaddress.IPv4Address(number & 0xFFFFFFFF)
@@ -195,9 +195,9 @@ def _embedded(address: ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]
 
 
 def _translated(number: int) -> Iterator[ipaddress.IPv4Address]:
-    """The places where prefixes of 48, 56, 64 and 96 bits have it (RFC 6052, section 2.2).
+    """The IPv4 addresses for prefixes of 48, 56, 64 and 96 bits (RFC 6052, section 2.2).
 
-    Bits 64 to 71 are left out of it, and zeros are no address there.
+    They skip bits 64 to 71, and zeros are not an address.
     """
     without = number >> 64 << 56 | number & (1 << 56) - 1  # 120 bits
     places = [without >> 120 - length - 32 & 0xFFFFFFFF for length in (48, 56, 64)]

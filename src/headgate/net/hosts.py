@@ -1,10 +1,10 @@
-"""A host as the programs that connect to it read it.
+"""Parses a host like the programs that connect to it.
 
-MLflow's clients of HTTP are requests and urllib3, which hand a host to ``getaddrinfo``; that reads
-an IPv4 address in every form ``inet_aton`` does.  Browsers do too (WHATWG URL, section 3.5).  Names
-are folded first: full-width digits are digits, and three more characters are dots (UTS 46).  What a
-name resolves to can change between any check and its use; against that helps a rule for the
-server's outgoing traffic.
+MLflow's HTTP clients are requests and urllib3, which pass a host to ``getaddrinfo``; that accepts
+an IPv4 address in every form that ``inet_aton`` does.  Browsers do too (WHATWG URL, section 3.5).
+Names are folded first: full-width digits are digits, and three more characters are dots (UTS 46).
+The address of a name can change between a check and its use; only a rule for the server's outgoing
+traffic prevents that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NUMERIC_HOST: Final = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}")
 _NAME: Final = re.compile(r"[a-z0-9_\-]+(?:\.[a-z0-9_\-]+)*")
 _LONGEST: Final = 1024
 _OTHER_DOTS: Final = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})
-# UTS 46 takes these out of a name.
+# UTS 46 removes these from a name.
 _IGNORED: Final = dict.fromkeys(
     [0xAD, 0x34F, *range(0x180B, 0x1810), 0x200B, 0x2060, 0x2064, *range(0xFE00, 0xFE10), 0xFEFF]
 )
@@ -32,7 +32,7 @@ PRIVATE_SUFFIXES: Final = (
     *("localdomain", "localnet", "intra", "priv", "arpa"),  # usual; infrastructure (RFC 3172)
     *("svc", "consul"),  # Kubernetes, Consul
 )
-"""Names that are never public, with all names below them."""
+"""Domains that are never public."""
 METADATA_NAMES: Final = (
     *("metadata.google.internal", "metadata.goog"),  # Google Cloud
     *("instance-data.ec2.internal", "instance-data"),  # AWS
@@ -43,20 +43,20 @@ _NAMED_ADDRESSES: Final = (
     *("nip.io", "sslip.io", "xip.io", "traefik.me", "backname.io", "1u.ms", "rbndr.us"),
     *("localtest.me", "lvh.me", "vcap.me", "local.gd", "localho.st", "lacolhost.com"),
 )
-"""Names below which each resolves to the address that is written in it, or to loopback."""
+"""Domains whose names resolve to the address in the name, or to loopback."""
 
 
 def folded(host: str) -> str:
-    """A host in lower case without a final dot, with all dots and digits as in ASCII."""
+    """A host in lower case without a final dot, with dots and digits in ASCII."""
     text = unicodedata.normalize("NFKC", host[:_LONGEST].translate(_IGNORED))
     return text.lower().translate(_OTHER_DOTS).translate(_IGNORED).removesuffix(".")
 
 
 def address_of(host: str) -> Address | None:
-    """The IP address that a host is, in any of the spellings that are taken for one; else ``None``.
+    """The IP address that a host spells, in any accepted form; ``None`` if it is a name.
 
-    ``inet_aton`` takes one to four numbers, each decimal, octal or hexadecimal, of which the last
-    fills the bytes that are left.
+    ``inet_aton`` accepts one to four numbers, each decimal, octal or hexadecimal; the last one
+    fills the remaining bytes.
     """
     if ":" in host:
         try:
@@ -78,9 +78,9 @@ def address_of(host: str) -> Address | None:
 
 
 def is_public_host(host: str) -> bool:
-    """Whether a host, without brackets, is one of the public network by every reading of it.
+    """Whether a host, without brackets, is public in every interpretation.
 
-    Names without a dot, names of private networks, and what could be read as two hosts are not.
+    Names without a dot, names of private networks, and ambiguous hosts are not.
     """
     if "%" in host or len(host) > _LONGEST:
         return False
@@ -91,7 +91,7 @@ def is_public_host(host: str) -> bool:
     if _NAME.fullmatch(host) is None or "." not in host:
         return False
     if host.rpartition(".")[2][0].isdigit():
-        return False  # no public name ends in a number, and some programs read an address there
+        return False  # no public name ends in a number; some programs parse it as an address
     return not is_below(host, PRIVATE_SUFFIXES + METADATA_NAMES + _NAMED_ADDRESSES)
 
 
@@ -101,7 +101,7 @@ def is_metadata_name(host: str) -> bool:
 
 
 def is_below(host: str, suffixes: tuple[str, ...]) -> bool:
-    """Whether a folded host is one of the names, or below one."""
+    """Whether a folded host is one of the domains, or below one."""
     return host in suffixes or host.endswith(tuple(f".{each}" for each in suffixes))
 
 

@@ -1,1 +1,1 @@
-"""What is checked: one module for each part of MLflow, one function for each step."""
+"""The steps: one module per part of MLflow, one function per step."""

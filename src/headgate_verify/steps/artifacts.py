@@ -1,4 +1,4 @@
-"""Files of every awkward kind, up and down again."""
+"""Uploads and downloads of artifacts, including awkward ones."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _BLOCK = 1024 * 1024
 def text(subject: Subject) -> str:
     """Log a text and read it back.
 
-    The place where MLflow keeps the run's artifacts is looked at first: a path would mean this
+    The run's artifact location is checked first: with a path, the client would write to this
     machine's own disk, and everything would seem to work.
     """
     uri = subject.client.get_run(subject.run_id).info.artifact_uri
     if urlsplit(uri).scheme in ("", "file"):
-        raise MismatchError(f"the client is to write artifacts to its own disk, at {uri}")
+        raise MismatchError(f"the client would write artifacts to its own disk, at {uri}")
     subject.made[removal.RUN_FILES] = uri
     path = f"{_FOLDER}/text.txt"
     subject.client.log_text(subject.run_id, _TEXT, path)
@@ -69,9 +69,9 @@ def large_file(subject: Subject) -> str:
 
 
 def listing(subject: Subject) -> str:
-    """Everything that arrived is listed, with its size."""
+    """All artifacts are listed, with their sizes."""
     files = subject.client.list_artifacts(subject.run_id, _FOLDER)
-    # MLflow leaves out the size of an empty file: protobuf's JSON has no zeros.
+    # MLflow omits the size of an empty file: protobuf's JSON omits zeros.
     sizes = {file.path: file.file_size or 0 for file in files}
     expect("listing", sizes, subject.artifacts)
     folders = [file.path for file in subject.client.list_artifacts(subject.run_id) if file.is_dir]
@@ -92,7 +92,7 @@ def _round_trip(subject: Subject, name: str, content: bytes) -> str:
 
 @contextmanager
 def _downloaded(subject: Subject, path: str) -> Iterator[Path]:
-    """Download an artifact; the copy is gone at the end of the block."""
+    """Download an artifact; the copy is deleted at the end of the block."""
     with TemporaryDirectory(dir=subject.folder) as folder:
         yield Path(
             mlflow.artifacts.download_artifacts(

@@ -1,4 +1,4 @@
-"""A small model: logged, registered, given an alias, loaded by it, asked."""
+"""A small model: logged, registered, loaded by an alias, and called."""
 
 from __future__ import annotations
 

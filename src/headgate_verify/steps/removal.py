@@ -1,9 +1,9 @@
-"""Takes away what the other steps made, and looks whether it is gone.
+"""Removes the objects that the other steps created, and checks that they are gone.
 
-Each of these may run after a step whose response was lost, so it looks for the thing by name and
-is content when it is not there.  Over its REST API MLflow only marks experiments, runs and
-logged models as deleted; ``mlflow gc`` on the server's side purges them.  Their files are deleted
-here: nobody runs ``mlflow gc`` for the sake of a test, and the large file would stay.
+A step may run after one whose response was lost, so it looks for the object by name and passes if
+there is none.  MLflow's REST API only marks experiments, runs and logged models as deleted;
+``mlflow gc`` on the server purges them.  Their files are deleted here, because an operator would
+not run ``mlflow gc`` for a test, and the large file would stay.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ EXPERIMENT = "experiment"
 RUN_FILES = "files of the run"
 MODEL_FILES = "files of the logged model"
 
-_ABSENT = "not there"
+_ABSENT = "not found"
 _MARKED = "marked as deleted; `mlflow gc` purges it"
 
 
 def trace(subject: Subject) -> str:
-    """Delete the trace for good."""
+    """Delete the trace permanently."""
     deleted = subject.client.delete_traces(subject.experiment_id, trace_ids=[subject.trace_id])
     wait_until(lambda: not _traces(subject), "the trace was still there")
     return "deleted" if deleted else _ABSENT
 
 
 def model(subject: Subject) -> str:
-    """Delete the registered model with its versions and aliases for good."""
+    """Delete the registered model with its versions and aliases permanently."""
     try:
         subject.client.delete_registered_model(subject.name)
     except MlflowException as error:
@@ -60,7 +60,7 @@ def logged_model(subject: Subject) -> str:
 
 
 def run(subject: Subject) -> str:
-    """Delete the files of the run, and mark every run of our name as deleted."""
+    """Delete the files of the run, and mark every run of this name as deleted."""
     files = _remove_files(subject, RUN_FILES)
     found = subject.client.search_runs([subject.experiment_id], run_view_type=ViewType.ACTIVE_ONLY)
     for item in found:
@@ -82,14 +82,14 @@ def experiment(subject: Subject) -> str:
 
 
 def _remove_files(subject: Subject, kind: str) -> str:
-    """Delete the files below a place; where that is refused they stay in the list of leftovers.
+    """Delete the files below a location; if that is refused, they stay in the leftovers.
 
-    Not everybody who may write files may delete them, so that it is no failure of the server.
+    A key that may write files may not be allowed to delete them, so this is not a failure.
     """
     uri = subject.made.get(kind)
     if uri is None:
         return "no files"
-    # MLflow leaves it without types.
+    # MLflow does not annotate it.
     store: Any = get_artifact_repository(uri)
     try:
         for item in store.list_artifacts():

@@ -1,4 +1,4 @@
-"""Every search finds exactly what the earlier steps made."""
+"""Every search finds exactly the objects of the earlier steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def runs(subject: Subject) -> str:
 
 
 def models(subject: Subject) -> str:
-    """By the beginning of the name."""
+    """By a prefix of the name."""
     condition = f"name LIKE '{subject.name}%'"
     found = subject.client.search_registered_models(filter_string=condition)
     expect("registered models", [item.name for item in found], [subject.name])
@@ -33,7 +33,7 @@ def models(subject: Subject) -> str:
 
 
 def versions(subject: Subject) -> str:
-    """By the run that made them."""
+    """By the run that created them."""
     condition = f"run_id = '{subject.run_id}'"
     found = subject.client.search_model_versions(filter_string=condition)
     expect("model versions", [(v.name, v.version) for v in found], [_version(subject)])

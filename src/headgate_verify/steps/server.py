@@ -1,4 +1,4 @@
-"""The server itself: whether there is one."""
+"""The server itself: its version, and whether it responds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PROBE_TIMEOUT = 5
 
 
 def version(subject: Subject) -> str:
-    """Ask once, without retries: a wrong address is to be known in seconds.
+    """Request the version once, without retries, so that a wrong address is reported in seconds.
 
     Redirects are not followed here.  MLflow's client does follow them, and a redirected POST
     arrives as a GET without its body.

@@ -1,4 +1,4 @@
-"""A trace sent the way any OpenTelemetry program sends it, read back the way MLflow's UI does."""
+"""A trace, sent like any OpenTelemetry program does, and read back like MLflow's UI does."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def over_otlp(subject: Subject) -> str:
         raise MismatchError("OpenTelemetry made a span without an identity")
     subject.trace_id = f"tr-{context.trace_id:032x}"
     subject.made[removal.TRACE] = subject.trace_id
-    way = _export(subject, span)
-    wait_until(lambda: _arrived(subject), f"the trace {subject.trace_id} was not to be found")
+    method = _export(subject, span)
+    wait_until(lambda: _arrived(subject), f"the trace {subject.trace_id} was not found")
     trace = subject.client.get_trace(subject.trace_id)
     expect("spans of the trace", [item.name for item in trace.data.spans], [SPAN_NAME])
-    return f"{subject.trace_id}, sent by {way}"
+    return f"{subject.trace_id}, sent by {method}"
 
 
 def _span() -> ReadableSpan:
@@ -75,7 +75,7 @@ def export_with_opentelemetry(subject: Subject, span: ReadableSpan) -> None:
             "Authorization": subject.credentials.authorization,
         },
         timeout=REQUEST_TIMEOUT,
-    )  # its certificates stand in the environment
+    )  # it reads its certificates from the environment
     with _authorities_of_its_own():
         result = exporter.export((span,))
     if result is not SpanExportResult.SUCCESS:
@@ -84,9 +84,9 @@ def export_with_opentelemetry(subject: Subject, span: ReadableSpan) -> None:
 
 @contextmanager
 def _authorities_of_its_own() -> Iterator[None]:
-    """Let the exporter's own file of authorities count.
+    """Make the exporter use its own file of certificate authorities.
 
-    It sets it for a session of requests, which prefers the variables of the environment to that
+    It sets the file on a session of requests, which prefers environment variables to it
     (``requests.Session.merge_environment_settings``).
     """
     others = {}

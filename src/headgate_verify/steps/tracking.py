@@ -1,4 +1,4 @@
-"""Experiments, runs and what is logged into them."""
+"""Experiments, runs, and what is logged to them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def create_run(subject: Subject) -> str:
 
 
 def params(subject: Subject) -> str:
-    """Log each by a request of its own."""
+    """Log each in a separate request."""
     for key, value in PARAMS.items():
         subject.client.log_param(subject.run_id, key, value)
     expect("params", subject.client.get_run(subject.run_id).data.params, PARAMS)

@@ -62,7 +62,7 @@ def diagnosis(exchange: Exchange | None, text: str = "", *, mismatch: bool = Fal
         pytest.param(
             response(413, reason="body_too_large"),
             Answerer.GATE,
-            "limit the gate",
+            "the gate's limit",
             "--size",
             id="gate: size",
         ),
@@ -83,7 +83,7 @@ def diagnosis(exchange: Exchange | None, text: str = "", *, mismatch: bool = Fal
         pytest.param(
             response(401, server=NGINX),
             Answerer.OTHER,
-            "credentials of its own (nginx/1.27)",
+            "its own credentials (nginx/1.27)",
             "gate itself",
             id="other: login",
         ),
@@ -146,7 +146,7 @@ def diagnosis(exchange: Exchange | None, text: str = "", *, mismatch: bool = Fal
         pytest.param(
             response(404, error_code="RESOURCE_DOES_NOT_EXIST"),
             Answerer.MLFLOW,
-            "an earlier step made",
+            "an earlier step created",
             "share one database",
             id="mlflow: two databases",
         ),
@@ -154,7 +154,7 @@ def diagnosis(exchange: Exchange | None, text: str = "", *, mismatch: bool = Fal
         pytest.param(
             response(413, server=NGINX),
             Answerer.OTHER,
-            "size of a body",
+            "size of bodies",
             "client_max_body_size",
             id="413",
         ),
@@ -245,10 +245,13 @@ def test_the_failed_request_explains_the_failure(
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
-        ("MlflowException: IncompleteRead(5 bytes read, 7 more expected)", "broken off"),
+        (
+            "MlflowException: IncompleteRead(5 bytes read, 7 more expected)",
+            "closed before the response was complete",
+        ),
         ("OSError: [Errno 28] No space left on device", "temporary folder"),
-        ("ImportError: boto3 is required", "past the gate"),
-        ("the client is to write artifacts to its own disk, at /mlruns/1", "past the gate"),
+        ("ImportError: boto3 is required", "bypassing the gate"),
+        ("the client would write artifacts to its own disk, at /mlruns/1", "bypassing the gate"),
         ("ModuleNotFoundError: No module named 'numpy'", "package is missing"),
         ("ValueError: /version does not name a version of MLflow: 'hello'", "neither Headgate"),
         ("interrupted", "was stopped"),
@@ -266,12 +269,12 @@ def test_without_a_failed_request_the_words_explain(
 def test_a_failed_request_explains_more_than_words() -> None:
     """MLflow quotes the response in its exception, which may contain any word at all."""
     result = diagnosis(response(413, reason="body_too_large"), "Connection broken")
-    assert "limit the gate" in result.cause
+    assert "the gate's limit" in result.cause
 
 
 def test_a_mismatch_blames_what_lies_between() -> None:
     result = diagnosis(response(200), "params: read back {}, expected {'a': '1'}", mismatch=True)
-    assert "read back is not what was sent" in result.cause
+    assert "read back differs from the data sent" in result.cause
     assert result.message == "params: read back {}, expected {'a': '1'}"
 
 

@@ -139,7 +139,7 @@ def test_what_was_made_is_removed_after_a_failure(world: World) -> None:
 
 def test_what_was_not_made_is_not_removed(world: World) -> None:
     world.run(Step("a", failing), removals=(REMOVE,))
-    assert world.story == ["failed a", "skipped remove: nothing was made"]
+    assert world.story == ["failed a", "skipped remove: nothing was created"]
 
 
 def test_what_could_not_be_removed_is_reported(world: World) -> None:

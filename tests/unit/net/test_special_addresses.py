@@ -236,7 +236,7 @@ def test_what_an_endpoint_may_be(address: str, allowed: bool) -> None:
 def test_no_spelling_of_a_metadata_service_is_an_upstream(host: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(None, {"MLFLOW_SERVER_URL": f"http://{host}:80"})
-    assert "set allow_link_local if it is meant" in caught.value.problems[0].message
+    assert "set allow_link_local if you mean it" in caught.value.problems[0].message
 
 
 def test_the_purpose_of_an_address() -> None:
