@@ -10,8 +10,9 @@ from docs.reference_pages.markdown import GENERATED, table
 FOLDER = Path(__file__).parents[1] / "adr"
 _HEAD = """# Decisions
 
-Decisions that shape the code, each with its context and its consequences. A new record takes a free number near
-those of its subject. One that no longer holds stays, and names its successor at the top.
+Decisions that shape the code, each with its context and its consequences. A new record takes a
+free number near those of its subject. One that no longer holds stays, and names its successor at
+the top.
 
 """
 
