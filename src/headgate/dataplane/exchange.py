@@ -216,14 +216,18 @@ class Exchange:
             self._client.vouch()
         if self._admitted:
             return True
-        plane, limit = self._plane, route.body_limit
+        limit = route.body_limit
+        refusal: Refusal | None
         if self._body is not None and limit and self._body.known_length > limit:
-            self._refuse(failures.too_large(limit.human_readable()), Phase.ADMIT)
-        elif plane.in_flight >= plane.max_in_flight and not route.operation.gate_page:
-            self._refuse(failures.overloaded(plane.max_in_flight), Phase.ADMIT)
+            refusal = failures.too_large(limit.human_readable())
         else:
-            plane.in_flight += 1
+            refusal = self._plane.request_limits.admit(
+                self._principal, route.operation, self._started
+            )
+        if refusal is None:
             self._admitted = True
+        else:
+            self._refuse(refusal, Phase.ADMIT)
         return self._admitted
 
     # --- the request's body ----------------------------------------------------------------
@@ -437,12 +441,12 @@ class Exchange:
         if self._deciding is not None:
             self._deciding.cancel()
             self._deciding = None
-        if self._admitted:
-            self._plane.in_flight -= 1
+        request, route = self.request, self._route
+        if self._admitted and route is not None:
+            self._plane.request_limits.release(self._principal, route.operation)
         forwarding = self._forwarding
         if forwarding is not None and reason is not _OK:
             forwarding.drop()
-        request, route = self.request, self._route
         now = self._plane.clock()
         self._plane.account(
             Outcome(

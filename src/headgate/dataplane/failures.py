@@ -212,17 +212,6 @@ def too_large(limit: str) -> Refusal:
     )
 
 
-def overloaded(limit: int) -> Refusal:
-    """As many requests are under way as are allowed."""
-    return Refusal(
-        Reason.OVERLOADED,
-        "Headgate is busy: too many requests are under way. Nothing was sent to MLflow; send this "
-        "request again in a moment.",
-        retry_after=RETRY_AFTER,
-        detail=f"{limit} in flight",
-    )
-
-
 def connection_refused() -> Refusal:
     """As many connections are open as are allowed, or one address has too many without a key."""
     return Refusal(

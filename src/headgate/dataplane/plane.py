@@ -12,6 +12,7 @@ from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.responders.static_files import StaticFiles
 from headgate.events import Emit, InternalError
+from headgate.limits import RequestLimits
 from headgate.model import Outcome
 from headgate.wire.origin import Network
 
@@ -59,7 +60,7 @@ class DataPlane:
         self.connections: dict[ClientConnection, None] = {}
         self.admission = Admission(emit)
         self.static_files = StaticFiles()
-        self.in_flight = 0
+        self.request_limits = RequestLimits(limits.in_flight)
         self.unfinished_bytes = 0
         self._unfinished: dict[ClientConnection, int] = {}  # the oldest first
         self.draining = False
@@ -79,12 +80,17 @@ class DataPlane:
         # Each request asks for these, and an attribute of a model is dear.
         self.head_bytes = int(limits.head_bytes)
         self.max_fields = limits.headers
-        self.max_in_flight = limits.in_flight
+        self.request_limits.configure(limits.in_flight)
         self.keepalive_timeout = limits.keepalive_timeout
         self.trusted_proxies = trusted_proxies
         self.admission.configure(limits.connections, trusted_proxies)
         for connection in self.connections:
             connection.forget()
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return self.request_limits.in_flight
 
     def serves(self, balancer: Balancer) -> bool:
         """Whether a request under way is for that upstream."""

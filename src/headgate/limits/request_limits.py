@@ -1,0 +1,102 @@
+"""The phase admit: the limits that a request must be within to begin.
+
+The data plane asks once for each request, when it is allowed and before anything of it goes to
+MLflow, and says once when it has ended.  The first limit is the concurrency limit of a worker
+(``limits.in_flight``), which keeps the gate itself alive.  The gate's own pages are exempt: they
+must respond most of all when everything else is full.
+
+A limit for each principal (a share of the requests under way, a token bucket) is one more
+``Limit``: it knows who sends the request, what it asks for, and the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from mypy_extensions import mypyc_attr
+
+from headgate.errors import Refusal
+from headgate.model import Operation, Principal
+from headgate.reasons import Reason
+
+RETRY_SECONDS: Final = 2
+"""``Retry-After`` of a request that was refused since too many are under way."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Limit:
+    """One limit on what may begin."""
+
+    def admit(self, principal: Principal, operation: Operation, now: float) -> Refusal | None:
+        """Count a request, or say why it may not begin; then it is not counted.
+
+        Args:
+            principal: who sends it.
+            operation: what it asks for.
+            now: when its head was complete, in seconds from an arbitrary start.
+        """
+        raise NotImplementedError
+
+    def release(self, principal: Principal, operation: Operation) -> None:
+        """A request that was counted has ended, or is refused by another limit."""
+        raise NotImplementedError
+
+
+class RequestLimits:
+    """All limits of one worker.
+
+    Args:
+        max_in_flight: how many requests may be under way.
+        further: asked after that one, in their order.
+
+    Attributes:
+        in_flight: how many requests are under way.
+    """
+
+    def __init__(self, max_in_flight: int, further: Sequence[Limit] = ()) -> None:
+        self.in_flight = 0
+        self._max_in_flight = max_in_flight
+        self._further: Final = list(further)
+
+    def configure(self, max_in_flight: int) -> None:
+        """Hold new requests to another concurrency limit."""
+        self._max_in_flight = max_in_flight
+
+    def admit(self, principal: Principal, operation: Operation, now: float) -> Refusal | None:
+        """Let a request begin, or say why it may not; see ``Limit``."""
+        if self.in_flight >= self._max_in_flight and not operation.gate_page:
+            return _overloaded(self._max_in_flight)
+        if self._further:
+            refusal = self._ask_further(principal, operation, now)
+            if refusal is not None:
+                return refusal
+        self.in_flight += 1
+        return None
+
+    def release(self, principal: Principal, operation: Operation) -> None:
+        """A request that was let begin has ended."""
+        self.in_flight -= 1
+        for limit in self._further:
+            limit.release(principal, operation)
+
+    def _ask_further(
+        self, principal: Principal, operation: Operation, now: float
+    ) -> Refusal | None:
+        for at in range(len(self._further)):
+            refusal = self._further[at].admit(principal, operation, now)
+            if refusal is not None:
+                for before in range(at):
+                    self._further[before].release(principal, operation)
+                return refusal
+        return None
+
+
+def _overloaded(limit: int) -> Refusal:
+    return Refusal(
+        Reason.OVERLOADED,
+        "Headgate is busy: too many requests are under way. Nothing was sent to MLflow; send this "
+        "request again in a moment.",
+        retry_after=RETRY_SECONDS,
+        detail=f"{limit} in flight",
+    )
