@@ -1,4 +1,4 @@
-"""Compiles the way of a request to machine code, for a wheel that is asked to have it so.
+"""Compiles the hot path to machine code, for a wheel that is asked to have it so.
 
 ``HEADGATE_COMPILE=1`` when a wheel is built compiles, with mypyc, the modules that pyproject.toml
 names.  Without it the wheel is pure Python, and so is every editable installation.

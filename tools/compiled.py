@@ -44,7 +44,7 @@ def build() -> Path:
         _run("-m", "hatchling", "build", "--target", "wheel", "--directory", folder)
         (wheel,) = Path(folder).glob("*.whl")
         shutil.unpack_archive(wheel, _FOLDER, "zip")
-    compileall.compile_dir(_FOLDER, quiet=1)  # as whoever installs a wheel does
+    compileall.compile_dir(_FOLDER, quiet=1)  # as the installation of a wheel does
     known.write_text(wanted, encoding="ascii")
     return _FOLDER
 

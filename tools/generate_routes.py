@@ -202,7 +202,7 @@ def _record(
 def routes(messages: Any) -> Iterator[Route]:
     """Every route, once; of two that match the same requests the one that answers.
 
-    ``messages`` takes in the types of messages that they read; without it, nothing of that is told.
+    ``messages`` takes in the types of messages that they read; without it, none of that is.
     """
     calls = dict(_calls())
     native = {(route.at, route.path, route.method): route for route in _native_routes()}

@@ -84,7 +84,7 @@ def _follow(call: ast.Call, function: Callable[..., Any], found: _Found, depth: 
 def _take_message(made: ast.expr, function: Callable[..., Any], found: _Found) -> None:
     """Take note of the type of message that is made to be filled."""
     if not isinstance(made, ast.Call):
-        return  # a parameter: whoever calls says what it is
+        return  # a parameter: the caller says what it is
     names = ast.unparse(made.func).split(".")
     kind = inspect.getmodule(function)
     for name in names:

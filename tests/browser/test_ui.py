@@ -19,7 +19,7 @@ PUBLIC_NAME = "mlflow.example"
 CHROMIUM_ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    # Whatever a page asks for elsewhere fails at once, and the test with it.
+    # Whatever a page asks for elsewhere fails immediately, and the test with it.
     f"--host-resolver-rules=MAP {PUBLIC_NAME} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 # MLflow's page asks who is logged in.  Only MLflow's own login application knows the path; every

@@ -83,7 +83,7 @@ def test_leaving_within_the_body(
 def test_leaving_while_the_upstream_takes_nothing(
     framing: str, scene: Scene, clients: list[RawClient]
 ) -> None:
-    """The upstream is let go although the client is not read from.
+    """The connection to the upstream is closed although the client is not read from.
 
     With a reset, that is: an end in order stands behind what the client could not send.
     """
@@ -115,8 +115,8 @@ def fill(client: RawClient, part: bytes) -> None:
 
 
 def test_leaving_before_the_response(scene: Scene, clients: list[RawClient]) -> None:
-    """A reset reaches the upstream at once, however long it would have worked."""
-    target = scene.play("no-answer", silent)
+    """A reset reaches the upstream immediately, however long it would have worked."""
+    target = scene.play("no-response", silent)
     for client in clients:
         client.send(scene.head("GET", target))
     requests = scene.wait_for_arrival(target, CLIENTS)
@@ -127,7 +127,7 @@ def test_leaving_before_the_response(scene: Scene, clients: list[RawClient]) -> 
 
 
 def test_leaving_after_the_end_of_what_is_sent(scene: Scene, clients: list[RawClient]) -> None:
-    target = scene.play("no-answer-to-the-half", silent)
+    target = scene.play("no-response-to-the-half", silent)
     for client in clients:
         client.send(scene.head("GET", target))
         client.finish_sending()

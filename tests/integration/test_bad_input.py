@@ -103,7 +103,7 @@ def test_without_a_good_key_nothing_reaches_mlflow(
     assert upstream.requests == []
 
 
-def test_a_good_key_in_the_wrong_place_is_told_and_not_accepted(
+def test_a_good_key_in_the_wrong_place_is_named_and_not_accepted(
     watched_gate: Gate, watched_key: str, upstream: RecordingUpstream
 ) -> None:
     for field, told in (

@@ -108,7 +108,7 @@ def test_an_endpoint_that_refuses_is_ejected_for_a_growing_time(start: Start) ->
 
 
 def test_no_more_than_the_share_is_ejected(start: Start) -> None:
-    """Of four, three of which refuse, two go; those that are left serve whoever comes."""
+    """Of four, three of which refuse, two go; those that are left serve all clients."""
     hosts = (*HOSTS, "127.0.0.4", "127.0.0.5")
     scene = start(hosts, balance__ejection_time="60")
     for proxy in scene.proxies[1:]:
@@ -146,7 +146,7 @@ def test_an_endpoint_that_left_gets_no_request_and_keeps_no_connection(start: St
     assert left["reason"].startswith(f"no longer named by DNS {NAME}")
 
 
-def test_the_age_and_the_ttl_of_discovery_are_told_while_it_fails(start: Start) -> None:
+def test_the_age_and_the_ttl_of_discovery_are_reported_while_it_fails(start: Start) -> None:
     """And what it named last goes on serving."""
     scene = start()
 

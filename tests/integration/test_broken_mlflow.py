@@ -174,7 +174,7 @@ def test_a_host_check_that_refuses_the_gate_shows_on_every_page(
         assert "upstreams.default.host_header" in told["cure"]
     for path in DETAILED:
         assert watched.page(path)[:2] == (503, "upstream_host_refused")
-    assert watched.is_alive_and_ready()  # clients are told why by each response
+    assert watched.is_alive_and_ready()  # clients learn why from each response
     code, step = watched.doctor()
     assert (code, "'127.0.0.1:*'" in step["cure"]) == (1, True)
     named = {f"{UPSTREAM}HOST_HEADER": "mlflow.corp:5000"}

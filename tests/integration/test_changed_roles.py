@@ -1,4 +1,4 @@
-"""Keys from before a role lost a grant, and their holders, are told."""
+"""Keys from before a role lost a grant, and their holders, are named."""
 
 from __future__ import annotations
 

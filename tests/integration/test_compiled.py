@@ -51,7 +51,7 @@ def run(build: Path, *command: str, **environment: str) -> subprocess.CompletedP
     )
 
 
-def test_the_way_of_a_request_is_compiled(build: Path) -> None:
+def test_the_hot_path_is_compiled(build: Path) -> None:
     done = run(build, "-m", "headgate", "--version")
     assert done.stdout.strip().endswith("(compiled)")
     assert not list(compiled.ROOT.glob("src/**/*.so"))

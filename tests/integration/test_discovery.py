@@ -85,7 +85,7 @@ def test_ipv6_addresses_count_too(names: Names) -> None:
     follow_addresses(names, story)
 
 
-def test_a_name_that_is_gone_is_told_until_it_is_back(names: Names) -> None:
+def test_a_name_that_is_gone_is_reported_until_it_is_back(names: Names) -> None:
     names.servers.set(names.name, "A", "10.0.0.1")
 
     async def story(reports: Reports) -> None:
@@ -115,7 +115,7 @@ def test_a_name_that_comes_is_not_there_while_the_resolver_remembers_that_it_was
     follow_addresses(names, story)
 
 
-def test_a_resolver_that_fails_is_told_and_names_no_set(names: Names) -> None:
+def test_a_resolver_that_fails_is_reported_and_names_no_set(names: Names) -> None:
     names.servers.set(names.name, "A", "10.0.0.1")
 
     async def story(reports: Reports) -> None:
@@ -131,7 +131,7 @@ def test_a_resolver_that_fails_is_told_and_names_no_set(names: Names) -> None:
     follow_addresses(names, story)
 
 
-def test_a_resolver_that_is_silent_is_told(names: Names) -> None:
+def test_a_resolver_that_is_silent_is_reported(names: Names) -> None:
     async def story(reports: Reports) -> None:
         await reports.until(lambda: bool(reports.errors))
         assert "within 5 s" in reports.errors[0]
@@ -218,7 +218,7 @@ def test_what_is_never_mlflow(address: str, forbidden: bool) -> None:
 
 
 def follow_instances(cloud_map: CloudMap, namespace: str, story: Story) -> None:
-    """Run the adapter for the service ``mlflow`` while ``story`` is told of its reports."""
+    """Run the adapter for the service ``mlflow`` while ``story`` reads its reports."""
     client, errors = cloudmap_client(cloud_map.url)
     watch(CloudMapDiscovery(client, namespace, "mlflow", 5000, errors), story)
 
@@ -257,7 +257,7 @@ def test_one_instance_in_the_place_of_another_is_seen_by_the_revision(
 
 
 @pytest.mark.parametrize("code", ["RequestLimitExceeded", "ThrottlingException"])
-def test_a_cloud_map_that_throttles_is_told_and_names_no_set(
+def test_a_cloud_map_that_throttles_is_reported_and_names_no_set(
     cloud_map: CloudMap, code: str
 ) -> None:
     service = cloud_map.create_service(code, "mlflow")
@@ -280,7 +280,7 @@ def test_a_cloud_map_that_throttles_is_told_and_names_no_set(
         cloud_map.throttled = None
 
 
-def test_a_namespace_that_does_not_exist_is_told(cloud_map: CloudMap) -> None:
+def test_a_namespace_that_does_not_exist_is_reported(cloud_map: CloudMap) -> None:
     async def story(reports: Reports) -> None:
         await reports.until(lambda: bool(reports.errors))
         assert "NamespaceNotFound" in reports.errors[0]

@@ -35,7 +35,7 @@ def readiness(scene: Scene) -> int:
 
 
 def become_lame_duck(scene: Scene) -> None:
-    """Send SIGTERM and wait until balancers are told."""
+    """Send SIGTERM and wait until balancers see it."""
     assert readiness(scene) == 200
     scene.gate.process.signal(signal.SIGTERM)
     scene.gate.process.wait_until(
@@ -43,8 +43,8 @@ def become_lame_duck(scene: Scene) -> None:
     )
 
 
-def hurry(scene: Scene) -> None:
-    """Send a second SIGTERM; the gate ends at once, in order."""
+def stop_now(scene: Scene) -> None:
+    """Send a second SIGTERM; the gate ends immediately, in order."""
     scene.gate.process.signal(signal.SIGTERM)
     assert scene.gate.process.wait(SECONDS) == 0
 
@@ -66,7 +66,7 @@ def test_readiness_is_false_while_all_else_goes_on(scene: Scene) -> None:
     for _ in range(10):
         response = scene.gate.ask("GET", "/version", key=scene.key)
         assert (response.status, response.get("Connection")) == (200, "close")
-    hurry(scene)
+    stop_now(scene)
 
 
 def test_connections_from_before_are_served_once_more_and_closed(scene: Scene) -> None:
@@ -82,7 +82,7 @@ def test_connections_from_before_are_served_once_more_and_closed(scene: Scene) -
             response = client.response()
             assert (response.status, response.get("Connection")) == (status, "close")
             client.expect_close()
-    hurry(scene)
+    stop_now(scene)
 
 
 def test_what_is_under_way_when_it_ends_still_finishes(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_second_signal_ends_it_and_what_is_under_way(scene: Scene) -> None:
         client.send(scene.head("GET", waits))
         scene.wait_for_arrival(waits)
         become_lame_duck(scene)
-        hurry(scene)
+        stop_now(scene)
         assert is_cut(client)
 
 

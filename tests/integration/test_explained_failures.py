@@ -1,4 +1,4 @@
-"""Each way in which MLflow can be out of reach: what a client is told, and what the doctor says."""
+"""All ways in which MLflow can be out of reach: what clients receive, what the doctor says."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ FAILURES = {
         *("connect to", "within 0.5 s", "security groups and firewalls"),
     ),
     "dropped": Failure(
-        *(dropped, 503, "upstream_connect", ("drops them at once",)),
+        *(dropped, 503, "upstream_connect", ("drops them immediately",)),
         *("connect to", "", "drops them"),
     ),
     "name not found": Failure(
@@ -284,7 +284,7 @@ def stack() -> Iterator[ExitStack]:
 
 # Whether a connection was dropped before or after the request was sent is for the network to say.
 @pytest.mark.parametrize("name", sorted(FAILURES.keys() - {"dropped"}))
-def test_a_client_is_told_why_and_what_helps(name: str, stack: ExitStack, tmp_path: Path) -> None:
+def test_a_client_learns_why_and_what_helps(name: str, stack: ExitStack, tmp_path: Path) -> None:
     failure = FAILURES[name]
     settings = failure.make(stack, tmp_path)
     key = create_key(tmp_path / "data", "client")

@@ -139,7 +139,7 @@ def test_an_address_that_swallows_everything(
     120 s before it sends it again.
     """
     hole, other = scene.fleet.tasks
-    title = "blackhole, noticed before" if noticed else "blackhole, all at once"
+    title = "blackhole, noticed before" if noticed else "blackhole, all together"
     if noticed:
         hole.proxy.set(Fault.BLACKHOLE)
         entrance.wait_to_use({f"{other.address}:{scene.fleet.port}"})

@@ -359,7 +359,7 @@ grants = ["read:gate"]
 def test_details_are_for_keys_that_may_read_the_gate(
     start: Start, one: RecordingUpstream, tmp_path: Path
 ) -> None:
-    """Any good key may open MLflow; that is no reason to be told where it runs."""
+    """Any good key may open MLflow; that is no reason to show where it runs."""
     roles = {"tracker": False, "watcher": True, "viewer": True, "admin": True}
     keys = {role: create_key(tmp_path / "data", role, [role]) for role in roles}
     gate = start(named("default", one.url) + ROLES).gate

@@ -1,4 +1,4 @@
-"""No body and no query holds the event loop still, whoever sends it."""
+"""No body and no query holds the event loop still, from any client."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _CHANGING = re.compile(r"[0-9a-f]{32}|(?<=/)\d+(?=/)")  # the ids of runs and ex
 
 @dataclass(frozen=True)
 class Bench:
-    """Where the tool runs: a home of its own, and the server that it is told of."""
+    """Where the tool runs: a home of its own, and the server that it is given."""
 
     home: Path
     uri: str

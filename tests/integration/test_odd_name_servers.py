@@ -85,7 +85,7 @@ def test_a_late_answer_counts(server: ScriptedDns, delay: float) -> None:
     assert first_set(URL, server) == {"10.0.0.1:5000"}
 
 
-def test_an_answer_that_comes_too_late_is_told(server: ScriptedDns) -> None:
+def test_an_answer_that_comes_too_late_is_reported(server: ScriptedDns) -> None:
     server.set(NAME, "A", "10.0.0.1")
     server.delay = 6.0
     assert "no resolver answered within 5 s" in first_error(URL, server)
@@ -138,12 +138,12 @@ def test_a_kind_that_was_taken_away_does_not_come_back_with_a_failure(
     follow(URL, server.address, story)
 
 
-def test_an_alias_of_an_alias_that_leads_in_a_circle_is_told(server: ScriptedDns) -> None:
+def test_an_alias_of_an_alias_that_leads_in_a_circle_is_reported(server: ScriptedDns) -> None:
     server.set(NAME, "CNAME", NAME, ttl=1)
     assert first_error(URL, server)
 
 
-def test_an_alias_to_nowhere_is_told(server: ScriptedDns) -> None:
+def test_an_alias_to_nowhere_is_reported(server: ScriptedDns) -> None:
     server.set(NAME, "CNAME", "gone.test", ttl=1)
     assert "NXDOMAIN" in first_error(URL, server)
 
@@ -188,7 +188,9 @@ def test_a_port_that_cannot_be_connected_to_is_left_out(server: ScriptedDns) -> 
 @pytest.mark.parametrize(
     ("record", "told"), [("0 0 5000 .", "not offered"), ("0 1 0 a.test.", "port 0")]
 )
-def test_records_that_lead_nowhere_are_told(server: ScriptedDns, record: str, told: str) -> None:
+def test_records_that_lead_nowhere_are_reported(
+    server: ScriptedDns, record: str, told: str
+) -> None:
     server.set(SERVICE, "SRV", record)
     server.set("a.test", "A", "10.0.0.1")
     assert told in first_error(f"srv+http://{SERVICE}", server)

@@ -1,4 +1,4 @@
-"""A Cloud Map that is oddly filled, or cannot be asked: what is made of it, and what is told."""
+"""A Cloud Map that is oddly filled, or cannot be asked: what it becomes, what is reported."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_more_instances_than_one_response_holds_by_default(
 @pytest.mark.parametrize(
     "code", ["ExpiredTokenException", "UnrecognizedClientException", "AccessDeniedException"]
 )
-def test_credentials_that_aws_does_not_take_are_told(
+def test_credentials_that_aws_does_not_take_are_reported(
     cloud_map: CloudMap, service: CloudMapService, url: str, code: str
 ) -> None:
     cloud_map.throttled = code
@@ -124,7 +124,7 @@ def test_credentials_that_aws_does_not_take_are_told(
     assert said.startswith(code)
 
 
-def test_credentials_that_are_not_there_are_told(
+def test_credentials_that_are_not_there_are_reported(
     cloud_map: CloudMap, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -142,7 +142,7 @@ def test_credentials_that_are_not_there_are_told(
         (ENDPOINT, "nonsense", "Invalid endpoint"),
     ],
 )
-def test_what_makes_it_impossible_to_ask_is_told_at_the_start(
+def test_what_makes_it_impossible_to_ask_is_reported_at_the_start(
     cloud_map: CloudMap,
     url: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -160,7 +160,7 @@ def test_what_makes_it_impossible_to_ask_is_told_at_the_start(
         first_report(url)
 
 
-def test_an_api_that_cannot_be_reached_is_told_to_clients(
+def test_an_api_that_cannot_be_reached_is_reported_to_clients(
     cloud_map: CloudMap, tmp_path: Path
 ) -> None:
     """With the reason and the time to come back."""
@@ -176,7 +176,7 @@ def test_an_api_that_cannot_be_reached_is_told_to_clients(
         assert "Cloud Map ml/mlflow: Could not connect to the endpoint URL" in message
 
 
-def test_an_api_that_hangs_is_told_and_does_not_hold_up_the_end(
+def test_an_api_that_hangs_is_reported_and_does_not_hold_up_the_end(
     cloud_map: CloudMap, tmp_path: Path
 ) -> None:
     key = create_key(tmp_path / "data", "client")

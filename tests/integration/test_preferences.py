@@ -86,7 +86,7 @@ def zoned(endpoints: Endpoints, cloud_map: CloudMap, tmp_path: Path) -> Iterator
 def running_zones(
     zones: Mapping[str, str], endpoints: Endpoints, cloud_map: CloudMap, tmp_path: Path
 ) -> Iterator[Scene]:
-    """A gate that is told its zone, and finds the endpoints with theirs in Cloud Map."""
+    """A gate that has its zone as a setting, and finds the endpoints with theirs in Cloud Map."""
     service = cloud_map.create_service(tmp_path.name[-20:], "mlflow")
     for host, zone in zones.items():
         service.register(host, host, endpoints.port, zone)

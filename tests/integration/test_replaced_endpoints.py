@@ -1,4 +1,4 @@
-"""All servers are replaced at once: what clients are told, and how soon it is over."""
+"""All servers are replaced together: what clients receive, and how soon it is over."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_one_server_that_answers_is_enough_to_wait(endpoints: Endpoints, tmp_pat
 
 
 def test_cloud_map_is_asked_for_its_whole_list(endpoints: Endpoints, tmp_path: Path) -> None:
-    """Whose health has changed is told by no revision, and by the list every 12 seconds."""
+    """Whose health has changed shows in no revision, but in the list every 12 seconds."""
     key = create_key(tmp_path / "data", "client")
     with running_cloud_map() as cloud_map:
         service = cloud_map.create_service("ml", "mlflow")

@@ -68,7 +68,7 @@ def test_nobody_is_invited_who_sends_already(scene: Scene, client: RawClient) ->
 
 
 def test_an_early_response_to_an_upload_that_goes_on(scene: Scene, client: RawClient) -> None:
-    """It passes at once; then the connection ends, for nobody knows what the rest is worth."""
+    """It passes immediately; then the connection ends, for nobody knows what the rest is worth."""
     target = scene.play("early", early(response_bytes(b"no", status=403)))
     client.send(scene.head("PUT", target, "Content-Length: 1000000") + b"x")
     response = client.response()

@@ -31,7 +31,7 @@ def told(response: RawResponse) -> tuple[int, str | None, str]:
 
 
 def test_when_everything_fails_the_repeats_stay_within_the_budget(tmp_path: Path) -> None:
-    """All first attempts fail at once while as many clients wait; each repeat is held to count."""
+    """All first attempts fail together while as many clients wait; each repeat is held to count."""
     fail, go_on = threading.Event(), threading.Event()
     first: list[Script] = [held(fail, broken_off())] * CLIENTS
     key = create_key(tmp_path / "data", "client")

@@ -44,7 +44,7 @@ class Sample(NamedTuple):
 
 
 def test_the_data_are_what_the_installed_mlflow_answers(tmp_path: Path) -> None:
-    """Whoever installs another version is told to describe it, and to decide on what is new."""
+    """Beside another version the check asks to describe it, and to decide on what is new."""
     program = REPOSITORY / "tools/generate_routes.py"
     subprocess.run([sys.executable, program, tmp_path], check=True, capture_output=True)
     (written,) = tmp_path.iterdir()

@@ -21,7 +21,7 @@ def is_served(scene: Scene) -> bool:
     return scene.gate.ask("GET", "/version", key=scene.key).status == 200
 
 
-def test_a_shortage_is_told_and_passes(tmp_path: Path) -> None:
+def test_a_shortage_is_logged_and_passes(tmp_path: Path) -> None:
     with running_scene(tmp_path) as scene:
         assert is_served(scene)
         pid = serving_pid(scene.gate.process)

@@ -109,7 +109,7 @@ def test_a_thousand_questions_to_several_workers_cause_one_check(watched: Watche
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
-def test_a_deep_check_writes_once_whoever_is_asked(watched: Watched) -> None:
+def test_a_deep_check_writes_once_for_all_workers(watched: Watched) -> None:
     told = [watched.ask(client, DEEP)["status"] for client in watched.clients.values()]
     assert len(told) == 2
     assert watched.asked(b"PUT ") == 1

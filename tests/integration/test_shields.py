@@ -442,7 +442,7 @@ def test_a_server_that_says_nothing_about_its_artifacts(tmp_path: Path) -> None:
         assert gate.ask("GET", "/version", key=key).all("Content-Security-Policy") == []
 
 
-def test_the_page_is_told_that_there_is_no_assistant(
+def test_the_page_learns_that_there_is_no_assistant(
     mlflow_server: MlflowServer, gate: Gate, key: str
 ) -> None:
     """In the words of a server without one, to everybody; nothing of the server's own is shown."""
@@ -464,7 +464,7 @@ def test_the_doctor_asks_for_the_version(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Every vulnerability on the list is told, each with what becomes of it."""
+    """Every vulnerability on the list is named, each with what becomes of it."""
     version = mlflow_server.ask("GET", "/version").body.decode()
     monkeypatch.setenv("HEADGATE_API_KEY", key)
     code = main(["doctor", "cve", "--url", f"{gate.url}/mlflow", "--json"])

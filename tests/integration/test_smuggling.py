@@ -2,8 +2,8 @@
 
 Each case of the corpus is said to a gate in front of a recording socket, to nginx in front of
 another, and to MLflow with each of the parsers that its server may have, straight and through a
-gate.  Behind each case stands one more request: whoever finds another end of the case than the
-rest also finds another request there.
+gate.  Behind each case stands one more request: a server that finds another end of the case than
+the rest also finds another request there.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from tests.support.recording_upstream import RecordedRequest, RecordingUpstream
 SILENCE_SECONDS = 2.0
 """How long a server that expects more of a request is listened to."""
 TOGETHER = 24
-"""Cases that are said at once to a server that may wait in some of them."""
+"""Cases that are sent immediately to a server that may wait in some of them."""
 NUMBERS = {case.name: number for number, case in enumerate(CORPUS)}
 PASSED = [case for case in CORPUS if not case.refusals and not case.unfinished]
 REFUSED = [case for case in CORPUS if case.refusals]

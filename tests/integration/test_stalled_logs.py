@@ -1,4 +1,4 @@
-"""Whoever reads the gate's logs may stop reading: clients do not notice."""
+"""A program that reads the gate's logs may stop reading: clients do not notice."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def piped_gate(folder: Path, upstream: str, workers: int) -> Iterator[subprocess
 
 
 def port_of(output: IO[bytes]) -> int:
-    """Read as far as the line that says where the gate listens, and no further."""
+    """Read up to the line that says where the gate listens, and no further."""
     line = b""
     while (found := re.search(rb"listening on http://[\d.]+:(\d+),", line)) is None:
         assert select.select([output], [], [], SECONDS)[0]

@@ -167,7 +167,7 @@ def test_strangers_are_asked_for_a_key(scene: Scene) -> None:
 
 
 def test_clients_that_leave_and_many_at_once(scene: Scene) -> None:
-    """Whoever comes first waits; nobody is answered with less than the file."""
+    """The first client waits; nobody is answered with less than the file."""
     for _ in range(20):
         with scene.gate.connect() as client:
             client.send(request_head("GET", ASSET, bearer(scene.key), BOTH))

@@ -1,4 +1,4 @@
-"""A gate that is told to stop finishes what is under way, and nothing else."""
+"""A gate that is asked to stop finishes what is under way, and nothing else."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_requests_under_way_finish(scene: Scene) -> None:
 
 @pytest.mark.parametrize("begun", [b"", b"GET /version HT"], ids=["resting", "in-head"])
 def test_connections_without_a_request_end(begun: bytes, scene: Scene) -> None:
-    """Nobody waits for the next request of a client that rests, nor for ever for a head."""
+    """Nobody waits for the next request of a client that rests, nor indefinitely for a head."""
     with scene.gate.connect() as client:
         client.send(scene.head("GET", "/version"))
         assert client.response().status == 200
@@ -94,7 +94,7 @@ def test_connections_without_a_request_end(begun: bytes, scene: Scene) -> None:
 
 
 def test_a_pipelined_request_is_not_begun(scene: Scene) -> None:
-    """The client is told with the response before it that the connection ends there."""
+    """The response before it tells the client that the connection ends there."""
     go_on = threading.Event()
     first = scene.play("first", held(go_on, fixed(b"first")))
     second = scene.play("second", fixed(b"second"))

@@ -160,7 +160,7 @@ def test_handshakes_that_fail_are_counted_out(junk: bytes, scene: Scene, secured
     assert not is_turned_away(scene.connects(secured))
 
 
-def test_plain_http_on_the_port_of_tls_is_told_so(scene: Scene, secured: Gate) -> None:
+def test_plain_http_on_the_port_of_tls_learns_so(scene: Scene, secured: Gate) -> None:
     for _ in range(2 * CONNECTIONS):
         with RawClient(secured.host, secured.port) as client:
             client.send(request_head("GET", "/version", bearer(scene.key)))
@@ -199,7 +199,7 @@ def test_unfinished_heads_are_bounded_together(scene: Scene) -> None:
 
 
 def _answered(held: list[socket.socket], least: int) -> list[bytes] | None:
-    """What those were told that are not waited for any more; ``None`` while they are too few."""
+    """What those received that are not waited for any more; ``None`` while they are too few."""
     found = []
     for connection in held:
         connection.setblocking(False)

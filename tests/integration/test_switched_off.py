@@ -66,7 +66,7 @@ def test_a_server_of_a_part(partial: tuple[str, MlflowServer, Gate, str]) -> Non
 
 
 def test_health_of_a_server_of_a_part(partial: tuple[str, MlflowServer, Gate, str]) -> None:
-    """What MLflow was told to leave out is no failure, and the endpoint stays in service."""
+    """What MLflow was configured to leave out is no failure, and the endpoint stays in service."""
     switch, _, gate, key = partial
     for _ in range(12):  # more failures in a row than an endpoint may have
         gate.ask("GET", "/api/2.0/mlflow-artifacts/artifacts", key=key)

@@ -132,7 +132,7 @@ def test_what_is_no_handshake_harms_nobody(
             response = client.receive_to_end()
         except ConnectionResetError:
             response = b""
-        # Who speaks plain HTTP is told to use https, and served nothing.
+        # A client of plain HTTP learns to use https, and served nothing.
         assert response.startswith(b"HTTP/1.1 400 ") if sent[:1] == b"G" else response == b""
     if sent:
         event = gate.event("tls_handshake_failed")
@@ -140,7 +140,7 @@ def test_what_is_no_handshake_harms_nobody(
         assert event["cause"]
 
 
-def test_a_certificate_that_ends_soon_is_told(
+def test_a_certificate_that_ends_soon_is_logged(
     start: Start, upstream: RecordingUpstream, certificate: Certificate, key: str, tmp_path: Path
 ) -> None:
     """By the log at the start, by health, `check` and `doctor`."""
@@ -321,7 +321,7 @@ def test_a_client_that_leaves_in_mid_upload_leaves_no_artifact(
 def test_resting_clients_do_not_hold_up_the_end(
     start: Start, upstream: RecordingUpstream, authority: Authority, key: str
 ) -> None:
-    """They are told, and need not answer: many a client looks at its connection only to use it."""
+    """They are notified, and need not react: many look at their connection only to use it."""
     gate = start(upstream.url)
     with (
         connect(gate, client_context(authority)) as used,

@@ -220,7 +220,7 @@ def test_mlflow_does_nothing_with_a_part_of_a_body(chunked: bool, world: World) 
 def test_a_location_that_comes_late_is_never_executed(
     chunked: bool, size: int, world: World
 ) -> None:
-    """What came before it is on its way to MLflow already, and is broken off."""
+    """What came before it is sent to MLflow already, and is broken off."""
     trace = new_trace()
     body = protobuf(trace, padding=size) + protobuf(trace, attributes=LOCATION)
     at = body.index(b"mlflow.traceTag") + 20

@@ -147,7 +147,7 @@ PAGE = "Origin: https://mlflow.example.com:8443"
 def test_a_public_name_is_taken_up_by_a_reload(
     tmp_path: Path, upstream: RecordingUpstream, key: str
 ) -> None:
-    """A refused page is told the line that lets it in."""
+    """The refusal of a page names the line that lets it in."""
     file = tmp_path / "headgate.toml"
     file.write_text("# All as by default.\n", encoding="utf-8")
     with running_gate(tmp_path, upstream.url, {"HEADGATE_CONFIG": str(file)}) as gate:

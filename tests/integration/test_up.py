@@ -122,7 +122,7 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 
 def test_two_starts_with_the_real_mlflow(data: Path) -> None:
-    """The first key opens the gate at once, Ctrl-C leaves nothing, a second start has it all."""
+    """The first key opens the gate immediately, Ctrl-C leaves nothing, a second start has all."""
     with running(data, "--port", "0") as first:
         welcome = first.welcome()
         url, key = (exported(welcome, f"MLFLOW_TRACKING_{name}") for name in ("URI", "TOKEN"))

@@ -61,7 +61,7 @@ def test_another_endpoint_is_asked_where_one_gives_no_response(
     assert asyncio.run(story()) == {200}
 
 
-def test_without_another_one_the_failure_is_told(broken: FaultProxy) -> None:
+def test_without_another_one_the_failure_is_reported(broken: FaultProxy) -> None:
     broken.set(Fault.REFUSE)
 
     async def story() -> tuple[str, int]:

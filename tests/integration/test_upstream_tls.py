@@ -62,7 +62,7 @@ def key(tmp_path: Path) -> str:
 
 
 def assert_not_reached(gate: Gate, upstream: RecordingUpstream, key: str) -> Mapping[str, Any]:
-    """The client is told to come again, the operator why; returns the outcome."""
+    """The client may come again, the operator learns why; returns the outcome."""
     response = gate.ask("GET", "/version", key=key)
     assert (response.status, response.get("X-Headgate-Reason")) == (503, "upstream_tls")
     assert upstream.requests == []

@@ -47,7 +47,7 @@ def test_a_key_is_found(way: str, gate: Gate, key: str, tmp_path: Path) -> None:
     assert done.stdout.strip() == "1", done.stdout + done.stderr
 
 
-def test_an_old_entry_of_netrc_is_told(gate: Gate, key: str, tmp_path: Path) -> None:
+def test_an_old_entry_of_netrc_is_named(gate: Gate, key: str, tmp_path: Path) -> None:
     """It is sent in place of a good token, which nobody would guess."""
     netrc(tmp_path, create_key(tmp_path / "elsewhere", "stranger"))
     settings = {"HOME": str(tmp_path), "MLFLOW_TRACKING_TOKEN": key}

@@ -206,7 +206,7 @@ def mutual(
 def test_every_step_passes_with_a_private_authority_and_a_client_certificate(
     mutual: tuple[Gate, dict[str, str], str],
 ) -> None:
-    """Also where requests, beneath MLflow's client and the exporter, is told of others."""
+    """Also where requests, beneath MLflow's client and the exporter, learns of others."""
     gate, settings, _ = mutual
     assert gate.url.startswith("https://")
     settings = settings | {"REQUESTS_CA_BUNDLE": certifi.where(), "CURL_CA_BUNDLE": certifi.where()}

@@ -88,7 +88,7 @@ def test_both_serve_on_one_port_and_count_as_one(scene: Scene) -> None:
 
 
 def test_a_killed_worker_takes_only_its_own_requests_with_it(scene: Scene) -> None:
-    """It is replaced at once, and what was counted before and after adds up."""
+    """It is replaced immediately, and what was counted before and after adds up."""
     go_on = threading.Event()
     waits = scene.play("waits", held(go_on, fixed(b"late")))
     before = workers_seen(scene)

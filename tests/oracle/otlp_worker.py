@@ -101,7 +101,7 @@ async def _handle(app: Any, request: dict[str, Any]) -> dict[str, Any]:
 
     try:
         await app(scope, receive, send)
-    except Exception:  # noqa: BLE001  whatever it raises, the client is told of it with 500
+    except Exception:  # noqa: BLE001  whatever it raises, the client gets 500
         status[:] = [500]
     return {"status": status[0], **store.told}
 

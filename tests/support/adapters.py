@@ -40,7 +40,7 @@ Story = Callable[[Reports], Awaitable[None]]
 
 
 def watch(adapter: Discovery, story: Story) -> None:
-    """Run ``adapter`` while ``story`` is told of its reports."""
+    """Run ``adapter`` while ``story`` reads its reports."""
 
     async def run() -> None:
         reports = Reports()

@@ -11,7 +11,7 @@ Regular Expression Matchers by Using Ambiguity of NFA", 2016):
 
 ``re.search`` tries every place of a text, which is one more loop before the pattern.  An atomic
 group is entered in one way only, so it is made deterministic; a possessive repeat of one character
-ends only before a character that it does not take.  What cannot be told exactly counts as worse:
+ends only before a character that it does not take.  What cannot be known exactly counts as worse:
 bounded repeats count as endless, lookarounds as fulfilled, back references are not accepted.
 """
 

@@ -39,7 +39,7 @@ def run_client(
     settings = {
         "MLFLOW_TRACKING_URI": uri,
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a failure shows at once and as it is
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a failure shows immediately and as it is
     }
     return subprocess.run(
         [python or sys.executable, "-c", program, *arguments],

@@ -55,7 +55,7 @@ HAPROXY = DebianPackage(
 def require(package: DebianPackage) -> Path:
     """Return the package's program; without it skip the calling test, and in CI fail it.
 
-    CI is told by the environment variable ``CI=true``: there a missing program would turn a
+    CI is known by the environment variable ``CI=true``: there a missing program would turn a
     promise of the project into a skipped line that nobody reads.
     """
     if package.is_installed:

@@ -65,7 +65,7 @@ class Task:
 
     def _lives(self) -> bool:
         """Whether any process of the server is there still."""
-        if self.server.process.exit_code is None:  # asked first: it also buries the dead
+        if self.server.process.exit_code is None:  # asked first: it also reaps the process
             return True
         try:
             os.killpg(self.server.process.pid, 0)

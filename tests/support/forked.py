@@ -58,7 +58,7 @@ class Orders:
     def __init__(self) -> None:
         self._heard, tell = os.pipe()
         os.set_blocking(tell, False)
-        # Written to at once: a handler would wait for a system call that is about to begin.
+        # Written to immediately: a handler would wait for a system call that is about to begin.
         signal.set_wakeup_fd(tell)
         for number in STOPS:
             signal.signal(number, _nothing_more)

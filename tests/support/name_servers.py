@@ -1,6 +1,6 @@
 """Real name servers: PowerDNS, which holds a zone and has an HTTP API, and unbound in front of it.
 
-As in AWS: the zone is changed through an API, and whoever asks sees the change when the caching
+As in AWS: the zone is changed through an API, and a client sees the change when the caching
 resolver's copy is older than the record's TTL.
 """
 

@@ -121,7 +121,7 @@ def _how(method: str) -> str:
 
 
 def _usages(module: _Module, modules: Sequence[_Module], call: ast.Call) -> set[str]:
-    """With which methods a compiled pattern is used; what cannot be told counts as a search."""
+    """With which methods a compiled pattern is used; what cannot be known counts as a search."""
     name = _assigned_name(module.tree, call)
     hows: set[str] = set()
     for each in modules:

@@ -1,4 +1,4 @@
-"""Ports for programs that must be told one."""
+"""Ports for programs that take one as an argument."""
 
 from __future__ import annotations
 

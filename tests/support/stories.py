@@ -1,4 +1,4 @@
-"""What a story of failures showed, at each of the programs that it was told of."""
+"""What a story of failures showed, at each of the programs that it followed."""
 
 from __future__ import annotations
 

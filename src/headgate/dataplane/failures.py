@@ -72,7 +72,7 @@ def _likely(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "MLflow does not run there, or listens on another port or on 127.0.0.1 alone"
     if isinstance(error, ConnectionError):
-        return "Something there accepts connections and drops them at once: is it MLflow?"
+        return "Something there accepts connections and drops them immediately: is it MLflow?"
     return "The gate has no way to that address"
 
 

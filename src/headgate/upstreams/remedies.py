@@ -154,8 +154,8 @@ _CURES = {
         "the address; where the URL says https, see that TLS is spoken there."
     ),
     CallFailure.DROPPED: (
-        "Something there accepts connections and drops them at once, such as a balancer without "
-        "a server behind it: is it MLflow, and is it http or https?"
+        "Something there accepts connections and drops them immediately, such as a balancer "
+        "without a server behind it: is it MLflow, and is it http or https?"
     ),
     CallFailure.RESET: (
         "Something there accepts connections and drops them: look into MLflow's log for a crash "

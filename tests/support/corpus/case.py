@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 AUTHORIZATION = b"Authorization: Bearer @key@"
-"""The field that presents the key; whoever sends the case puts the key in the place of @key@."""
+"""The field that presents the key; the sender of the case puts the key in the place of @key@."""
 
 LOOKUP = b"/api/2.0/mlflow/experiments/get-by-name?experiment_name=looked-for"
 """MLflow answers with the name it looked for."""

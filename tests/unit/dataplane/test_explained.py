@@ -45,7 +45,7 @@ def said(client_bytes: bytes) -> str:
             ConnectionResetError("closed as soon as it was open"),
             Reason.UPSTREAM_CONNECT,
             "closed as soon as it was open",
-            "drops them at once",
+            "drops them immediately",
         ),
         (OSError(113, "No route to host"), Reason.UPSTREAM_CONNECT, "No route", "no way to that"),
         (

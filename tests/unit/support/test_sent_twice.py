@@ -14,7 +14,7 @@ def arrival(path: str = CREATE, digest: str = "a", request_id: str = "one") -> A
     return Arrival("POST", path, digest, request_id)
 
 
-def test_the_same_request_counts_whoever_repeats_it() -> None:
+def test_the_same_request_counts_from_any_sender() -> None:
     arrivals = [arrival(), arrival(request_id="two")]
     assert sent_twice(arrivals) == [CREATE]
     assert sent_twice(arrivals, by_one=True) == []
