@@ -14,6 +14,7 @@ from bench import report
 from docs.reference_pages import (
     command_line,
     configuration,
+    connection_states,
     decisions,
     diagrams,
     reason_codes,
@@ -30,6 +31,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "explanation/performance.md": report.page,
     "reference/cli.md": command_line.page,
     "reference/configuration.md": configuration.page,
+    "reference/connection-states.md": connection_states.page,
     "reference/reason-codes.md": reason_codes.page,
     "reference/refusals.md": refusals.page,
     "reference/roles.md": roles.page,

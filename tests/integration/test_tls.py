@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from headgate.dataplane.client import LINGER_SECONDS
+from headgate.dataplane.connection_states import LINGER_SECONDS
 from tests.support.byte_stream import ClosedError
 from tests.support.certificates import Authority, Certificate
 from tests.support.gate import Gate, bearer, create_key, running_gate

@@ -1,14 +1,14 @@
 """One request from its head to its outcome: it is decided on, forwarded or refused, and accounted.
 
-Both connections report here, directly or through a ``Forwarding``; whatever they report, the
-exchange ends exactly once, in ``_end``, and that is where its ``Outcome`` is made.
+The client connection reports here, and so does the ``Responder`` that the decision leads to;
+whatever they report, the exchange ends exactly once, in ``_end``, and that is where its ``Outcome``
+is made.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from headgate.dataplane import failures, local_responses, rpc_status
 from headgate.dataplane.balancer import Balancer
@@ -20,12 +20,17 @@ from headgate.dataplane.decisions import (
     Inspect,
     Pending,
     Redirect,
+    Refuse,
     Respond,
     Route,
 )
+from headgate.dataplane.local_responses import LocalResponse
+from headgate.dataplane.pending_decision import PendingDecision
 from headgate.dataplane.plane import DataPlane
+from headgate.dataplane.ports import ClientSide, ExchangeSide, Responder
 from headgate.dataplane.request_body import RequestBody
-from headgate.dataplane.responders.forward import Forwarding
+from headgate.dataplane.responders.forward import ForwardResponder
+from headgate.dataplane.responders.local import LocalResponder
 from headgate.dataplane.scanned_body import ScannedBody
 from headgate.errors import Refusal
 from headgate.events import InternalError
@@ -36,19 +41,18 @@ from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request, request_id
 from headgate.wire.request_fields import CHUNKED
 
-if TYPE_CHECKING:
-    from headgate.dataplane.client import ClientConnection
-
 # To look a member up in its class costs as much as ten attributes.
 _OK: Final = Reason.OK
 _PARSE: Final = Phase.PARSE
 
 
-class Exchange:
+class Exchange(ExchangeSide):
     """What happens between one request and its response.
 
-    ``ended``: the outcome is made; what the connections still report changes nothing.  ``close``:
-    the client's connection ends with this response.  ``phase``: how far the request has come.
+    Args:
+        plane: what all connections share.
+        client: sends the request and is sent the response.
+        request: its head.
     """
 
     __slots__ = (
@@ -58,48 +62,32 @@ class Exchange:
         "_decider",
         "_deciding",
         "_detail",
-        "_forwarding",
         "_inspecting",
         "_invited",
         "_plane",
         "_principal",
+        "_responder",
         "_route",
         "_scanned",
-        "_sent",
         "_started",
-        "_status",
-        "close",
-        "ended",
-        "method",
-        "phase",
-        "request",
-        "request_id",
     )
 
-    def __init__(self, plane: DataPlane, client: ClientConnection, request: Request) -> None:
-        fields = request.fields
+    def __init__(self, plane: DataPlane, client: ClientSide, request: Request) -> None:
+        super().__init__(request, request_id(request.fields) or plane.next_request_id(), _PARSE)
         self._plane = plane
         self._client = client
         self._started = plane.clock()
         self._body: RequestBody | None = None
         self._decider: Decider | None = None
-        self._deciding: asyncio.Task[Decision] | None = None
+        self._deciding: PendingDecision | None = None
         self._inspecting: Inspect | None = None
         self._invited = False
-        self._forwarding: Forwarding | None = None
+        self._responder: Responder | None = None
         self._route: Route | None = None
         self._scanned: ScannedBody | None = None
         self._admitted = False
         self._principal = NOBODY
-        self._sent = 0
-        self._status = 0
         self._detail = ""
-        self.request = request
-        self.method = request.method
-        self.request_id = request_id(fields) or plane.next_request_id()
-        self.close = fields.close
-        self.phase = _PARSE
-        self.ended = False
 
     @property
     def received(self) -> int:
@@ -125,9 +113,9 @@ class Exchange:
             self._body = RequestBody(self.request.fields.length)
             if pieces or done:
                 self._body.take(pieces, done=done)
-        self._obey(self._plane.decider.decide(self.request, self._client.caller))
+        self._follow(self._plane.decider.decide(self.request, self._client.caller))
 
-    def _obey(self, decision: Decision) -> None:
+    def _follow(self, decision: Decision) -> None:
         if isinstance(decision, Forward):
             self._forward(decision)
         elif isinstance(decision, Inspect):
@@ -144,40 +132,44 @@ class Exchange:
             self._decide_with(decision.decision)
         else:
             self._body = None  # what came of it is not used
-            if isinstance(decision, Redirect):
-                self._redirect(decision)
-                return
-            self._principal = decision.principal
-            if decision.principal.id:
-                self._client.vouch()
-            if isinstance(decision, Respond):
-                self._response(decision)
-            else:
-                self._refuse(decision.refusal, decision.phase)
+            self._respond_locally(decision)
+
+    def _respond_locally(self, decision: Redirect | Respond | Refuse) -> None:
+        if isinstance(decision, Redirect):
+            self._respond(local_responses.redirect(decision.location), Phase.RESPOND)
+            return
+        self._principal = decision.principal
+        if decision.principal.id:
+            self._client.vouch()
+        if isinstance(decision, Respond):
+            self._respond(local_responses.document(decision.body), Phase.RESPOND)
+        else:
+            self._refuse(decision.refusal, decision.phase)
 
     def _forward(self, decision: Forward) -> None:
         if not self._admit(decision):
             return
         body = self._body
-        if body is not None and self.method == b"GET":
+        if body is not None and self.request.method == b"GET":
             body = None  # what it says is in the query by now
-        self._forwarding = Forwarding(
-            self, self._plane, self._client, decision, body, self._started
-        )
+        responder = ForwardResponder(self, self._plane, self._client, decision, body, self._started)
+        self._responder = responder
         if decision.scan is not None and body is not None:
-            self._scanned = scanned = ScannedBody(decision.scan)
+            self._scanned = scanned = ScannedBody(
+                decision.scan, self, self._client, self._plane.call_soon, self._on_scanned
+            )
             done = body.complete
             scanned.take(body.withdraw(), done=done)
-            self._look()
         else:
-            self._start_forwarding(self._forwarding)
+            self._start(responder)
 
-    def _start_forwarding(self, forwarding: Forwarding) -> None:
-        body = self._body
-        if body is not None and body.length == CHUNKED and forwarding.takes_length:
+    def _start(self, responder: Responder) -> None:
+        """Forward the request, once its body is here if MLflow takes that only as a whole."""
+        body, route = self._body, self._route
+        if body is not None and body.length == CHUNKED and route is not None and route.takes_length:
             self._collect(body)
         else:
-            forwarding.start()
+            responder.start()
 
     def _await(self, decision: Pending) -> None:
         """Decide when what the decision needs has come; until then the client waits."""
@@ -190,23 +182,12 @@ class Exchange:
     def _decide_with(self, decision: Coroutine[Any, Any, Decision]) -> None:
         """Let a decision take its time; until then nothing is read from the client."""
         self._client.pause_reading()
-        loop = asyncio.get_running_loop()
-        self._deciding = loop.create_task(decision, name="decide")
-        self._deciding.add_done_callback(self._on_decided)
+        self._deciding = PendingDecision(decision, self, self._on_decided)
 
-    def _on_decided(self, task: asyncio.Task[Decision]) -> None:
-        if self.ended:
-            if not task.cancelled():
-                task.exception()  # nobody is left to be told of it
-            return
+    def _on_decided(self, decision: Decision) -> None:
         self._deciding = None
-        try:
-            self._client.resume_reading()
-            self._obey(task.result())
-        except asyncio.CancelledError:
-            self.on_defect(RuntimeError("the decision was cancelled"))
-        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
-            self.on_defect(error)
+        self._client.resume_reading()
+        self._follow(decision)
 
     def _admit(self, decision: Forward | Inspect | Pending) -> bool:
         """Take up capacity, which ``_end`` returns; refuse when there is none."""
@@ -241,8 +222,6 @@ class Exchange:
             self._take(body, pieces, done=done)
         else:
             self._scanned.take(pieces, done=done)
-            if not self._scanned.waits_for_turn:
-                self._look()
 
     def _take(self, body: RequestBody, pieces: list[bytes], *, done: bool) -> None:
         due = body.take(pieces, done=done)
@@ -250,34 +229,19 @@ class Exchange:
             return
         if body.collecting:
             self._collect(body)
-        elif self._forwarding is not None:
-            self._forwarding.send(due)
+        elif self._responder is not None:
+            self._responder.send(due)
 
-    def _look(self) -> None:
-        """Look at what came of a scanned body, and pass it on once all of that is well."""
-        scanned, body, forwarding = self._scanned, self._body, self._forwarding
-        if self.ended or scanned is None or body is None or forwarding is None:
+    def _on_scanned(self, pieces: list[bytes], done: bool, first: bool) -> None:
+        """Pass on what a scan has found to be well; ``first``: nothing was before."""
+        body, responder = self._body, self._responder
+        if body is None or responder is None:
             return
-        scanned.waits_for_turn = not scanned.look()
-        if scanned.refusal is not None:
-            self._fail(scanned.refusal, Phase.AUTHORISE)
-        elif scanned.waits_for_turn:
-            self._client.pause_reading()
-            self._plane.call_soon(self._look_on)
-        else:
-            on_its_way = scanned.passed
-            pieces, done = scanned.release()
-            if forwarding.takes_more:
-                self._client.resume_reading()
-            self._take(body, pieces, done=done)
-            if not on_its_way and not self.ended:
-                self._start_forwarding(forwarding)
-
-    def _look_on(self) -> None:
-        try:
-            self._look()
-        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
-            self.on_defect(error)
+        if responder.takes_more:
+            self._client.resume_reading()
+        self._take(body, pieces, done=done)
+        if first and not self.ended:
+            self._start(responder)
 
     def _is_too_long(self, received: int) -> bool:
         """End the exchange when a body of unannounced length is over its limit."""
@@ -305,12 +269,15 @@ class Exchange:
         asked, self._inspecting = self._inspecting, None
         if asked is not None and self._decider is not None:
             decider, self._decider = self._decider, None
-            self._obey(decider.decide_body(self.request, self._client.caller, asked, body))
-        elif self._forwarding is not None:
-            self._forwarding.start()
+            self._follow(decider.decide_body(self.request, self._client.caller, asked, body))
+        elif self._responder is not None:
+            self._responder.start()
 
     def invite_body(self) -> None:
-        """Answer ``Expect: 100-continue``, now that the request has passed (RFC 9110 10.1.1)."""
+        """Send ``100 Continue`` where the client waits for it, now that its body can be taken.
+
+        RFC 9110 section 10.1.1.
+        """
         body = self._body
         waits = body is not None and not body.received and not body.complete
         if waits and not self._invited and self.request.fields.expects_continue:
@@ -336,29 +303,29 @@ class Exchange:
 
     def on_client_full(self) -> None:
         """The client reads slowly: MLflow waits."""
-        if self._forwarding is not None:
-            self._forwarding.on_client_full()
+        if self._responder is not None:
+            self._responder.on_client_full()
 
     def on_client_drained(self) -> None:
         """The client has caught up."""
-        if self._forwarding is not None:
-            self._forwarding.on_client_drained()
+        if self._responder is not None:
+            self._responder.on_client_drained()
 
     def on_malformed(self, error: ProtocolError) -> None:
         """The client's bytes are not HTTP/1.1."""
         self.close = True
         self._fail(failures.malformed(error), Phase.PARSE)
 
-    # --- from the forwarding ---------------------------------------------------------------
+    # --- from the responder ----------------------------------------------------------------
 
-    def on_answered(self, reason: Reason = _OK) -> None:
-        """The response is complete; ``reason``: what it says of itself, if it is the gate's own."""
+    def on_responded(self, reason: Reason) -> None:
+        """The response is complete; ``reason`` is what it says of itself, if it is the gate's."""
         self._end(reason)
         self._client.on_exchange_end(keep=not self.close)
 
-    def on_failed(self, failure: Refusal) -> None:
-        """There is no response, or only a part of one."""
-        self._fail(failure, self.phase)
+    def on_failed(self, failure: Refusal, phase: Phase | None = None) -> None:
+        """There is no response, or only a part of one; ``phase``: in which it failed."""
+        self._fail(failure, phase if phase is not None else self.phase)
 
     def on_defect(self, error: Exception) -> None:
         """The gate itself failed."""
@@ -377,38 +344,11 @@ class Exchange:
 
     # --- the end ---------------------------------------------------------------------------
 
-    def _redirect(self, decision: Redirect) -> None:
-        connection = self._begin_own_response(308)
-        self._client.write(local_responses.redirect(decision.location, self.request_id, connection))
-        self.on_answered()
-
-    def _response(self, decision: Respond) -> None:
-        connection = self._begin_own_response(200)
-        head_only = self.method == b"HEAD"
-        self._write_own(
-            local_responses.document(
-                decision.body, self.request_id, connection, head_only=head_only
-            )
-        )
-        self.on_answered()
-
-    def _begin_own_response(self, status: int) -> bytes:
-        """Begin a response that is not MLflow's; the line about the connection, or empty."""
-        self._status = status
-        self.phase = Phase.RESPOND
-        client = self._client
-        return self.settle_connection(client.body_done or client.can_discard())
-
-    def _write_own(self, message: bytes) -> None:
-        """Send a whole response that is not MLflow's, and count the bytes of its body."""
-        self._sent = len(message) - message.index(b"\r\n\r\n") - 4
-        self._client.write(message)
-
     def _fail(self, refusal: Refusal, phase: Phase) -> None:
         """Refuse, or cut the connection when part of a response has been sent already."""
         if self.ended:
             self._client.abort()
-        elif self._forwarding is not None and self._forwarding.status:
+        elif self._responder is not None and self._responder.status:
             self._detail = refusal.detail
             self._end(refusal.reason)
             self._client.abort()
@@ -422,21 +362,20 @@ class Exchange:
             refusal = rpc_status.for_exporters(refusal)
             sent_as = self.request.fields.values.get(b"content-type", b"")
             content = rpc_status.body(refusal, sent_as)
-        self.phase = phase
-        self._status = refusal.code
         self._detail = refusal.detail
-        client = self._client
-        connection = self.settle_connection(client.body_done or client.can_discard())
-        head_only = self.method == b"HEAD"
-        told = local_responses.refusal(
-            refusal, self.request_id, connection, head_only=head_only, content=content
-        )
-        self._write_own(told)
-        self._end(refusal.reason)
-        client.on_exchange_end(keep=not self.close)
+        self._respond(local_responses.refusal(refusal, content), phase)
+
+    def _respond(self, response: LocalResponse, phase: Phase) -> None:
+        """Let the gate itself respond, in place of MLflow if that was asked already."""
+        before = self._responder
+        if before is not None:
+            before.drop()
+        self.phase = phase
+        self._responder = LocalResponder(self, self._client, response, before)
+        self._responder.start()
 
     def _end(self, reason: Reason) -> None:
-        """Let go of everything and account for the request: the one place for both."""
+        """Release everything and account for the request: the one place for both."""
         self.ended = True
         if self._deciding is not None:
             self._deciding.cancel()
@@ -444,15 +383,15 @@ class Exchange:
         request, route = self.request, self._route
         if self._admitted and route is not None:
             self._plane.request_limits.release(self._principal, route.operation)
-        forwarding = self._forwarding
-        if forwarding is not None and reason is not _OK:
-            forwarding.drop()
+        responder = self._responder
+        if responder is not None and reason is not _OK:
+            responder.drop()
         now = self._plane.clock()
         self._plane.account(
             Outcome(
                 reason,
                 self.phase,
-                self._status or (forwarding.status if forwarding is not None else 0),
+                responder.status if responder is not None else 0,
                 request.method,
                 request.target,
                 route.operation.family if route is not None else "",
@@ -460,16 +399,16 @@ class Exchange:
                 self._principal.id,
                 self.request_id,
                 request.fields.origin.address,
-                forwarding.endpoint if forwarding is not None else "",
+                responder.endpoint if responder is not None else "",
                 now - self._started,
-                now - forwarding.started if forwarding is not None and forwarding.started else 0.0,
+                now - responder.started if responder is not None and responder.started else 0.0,
                 self.received,
-                forwarding.bytes_out if forwarding is not None and not self._sent else self._sent,
-                forwarding.attempts if forwarding is not None else 0,
+                responder.bytes_out if responder is not None else 0,
+                responder.attempts if responder is not None else 0,
                 request.fields.values.get(b"user-agent", b""),
                 self._detail,
             )
         )
         self._body = None
         self._scanned = None
-        self._forwarding = None  # it knows the exchange: together they would outlive their use
+        self._responder = None  # it knows the exchange: together they would outlive their use

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from headgate.errors import Refusal
 from headgate.reasons import Reason
@@ -31,21 +31,36 @@ def body_of(what: Refusal) -> tuple[bytes, bytes]:
     return b"application/json", json.dumps(message).encode()
 
 
-def refusal(
-    what: Refusal,
-    request_id: bytes,
-    connection: bytes,
-    *,
-    head_only: bool,
-    content: tuple[bytes, bytes] | None = None,
-) -> bytes:
+class LocalResponse(NamedTuple):
+    """One response of the gate's own.
+
+    ``lines`` are its status line and its fields, but for the id of the request and what is said of
+    the connection.
+    """
+
+    status: int
+    reason: Reason
+    lines: bytes
+    body: bytes = b""
+
+    def message(self, request_id: bytes, connection: bytes, *, head_only: bool) -> bytes:
+        """The response as bytes.
+
+        Args:
+            request_id: of the request; empty where none has been read.
+            connection: the line about the connection, or empty.
+            head_only: leave the body out.
+        """
+        id_line = b"X-Request-ID: %b\r\n" % request_id if request_id else b""
+        body = b"" if head_only else self.body
+        return b"".join((self.lines, id_line, connection, b"\r\n", body))
+
+
+def refusal(what: Refusal, content: tuple[bytes, bytes] | None = None) -> LocalResponse:
     """A refusal.
 
     Args:
-        what: is told.
-        request_id: of the request; empty where none has been read.
-        connection: the line about the connection, or empty.
-        head_only: leave the body out.
+        what: is said in it.
         content: the media type and the body; by default in MLflow's own shape.
     """
     media_type, body = content or body_of(what)
@@ -56,38 +71,29 @@ def refusal(
         b"Cache-Control: no-store\r\n",
         reason_line(what.reason),
     ]
-    if request_id:
-        lines.append(b"X-Request-ID: %b\r\n" % request_id)
     if what.retry_after is not None:
         lines.append(b"Retry-After: %d\r\n" % what.retry_after)
     if what.challenge:
         lines.append(_CHALLENGE)
     if what.code == HTTPStatus.METHOD_NOT_ALLOWED:
         lines.append(b"Allow: %b\r\n" % b", ".join(what.allow or _ALLOWED))
-    lines += (connection, b"\r\n")
-    if not head_only:
-        lines.append(body)
-    return b"".join(lines)
+    return LocalResponse(what.code, what.reason, b"".join(lines), body)
 
 
-def document(body: bytes, request_id: bytes, connection: bytes, *, head_only: bool) -> bytes:
+def document(body: bytes) -> LocalResponse:
     """A JSON document of the gate's own."""
-    head = (
-        b"%bContent-Type: application/json\r\nContent-Length: %d\r\nCache-Control: no-store\r\n"
-        b"%bX-Request-ID: %b\r\n%b\r\n"
-    ) % (status_line(200), len(body), reason_line(Reason.OK), request_id, connection)
-    return head if head_only else head + body
-
-
-def redirect(location: bytes, request_id: bytes, connection: bytes) -> bytes:
-    """A permanent redirect to another path of this gate."""
-    return b"%bLocation: %b\r\nContent-Length: 0\r\n%bX-Request-ID: %b\r\n%b\r\n" % (
-        status_line(308),
-        location,
-        reason_line(Reason.OK),
-        request_id,
-        connection,
+    lines = b"%bContent-Type: application/json\r\nContent-Length: %d\r\n" % (
+        status_line(200),
+        len(body),
     )
+    lines += b"Cache-Control: no-store\r\n" + reason_line(Reason.OK)
+    return LocalResponse(200, Reason.OK, lines, body)
+
+
+def redirect(location: bytes) -> LocalResponse:
+    """A permanent redirect to another path of this gate."""
+    lines = b"%bLocation: %b\r\nContent-Length: 0\r\n" % (status_line(308), location)
+    return LocalResponse(308, Reason.OK, lines + reason_line(Reason.OK))
 
 
 def reason_line(reason: Reason) -> bytes:
@@ -96,7 +102,7 @@ def reason_line(reason: Reason) -> bytes:
 
 
 def reason_of_page(response: Response) -> Reason:
-    """Why one of the gate's own pages answers as it does, as the page says it."""
+    """The reason code of a response of the gate's own pages, as the page says it."""
     said = _REASONS.get(response.reason)
     if said is not None:
         return said

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from headgate.config import Limits
 from headgate.dataplane.admission import Admission
 from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.connection_states import STAGES
 from headgate.dataplane.decisions import Decider
-from headgate.dataplane.responders.static_files import StaticFiles
+from headgate.dataplane.ports import SweptConnection
+from headgate.dataplane.static_files import StaticFiles
 from headgate.events import Emit, InternalError
 from headgate.limits import RequestLimits
 from headgate.model import Outcome
 from headgate.wire.origin import Network
-
-if TYPE_CHECKING:
-    from headgate.dataplane.client import ClientConnection
 
 UNFINISHED_BYTES: Final = 64 * 1024 * 1024
 """What all request heads together may hold that are not complete."""
@@ -56,13 +55,13 @@ class DataPlane:
         self.clock = clock
         self.account = account
         self.emit = emit
-        # In the order in which they came, so that what a sweep does has one order.
-        self.connections: dict[ClientConnection, None] = {}
         self.admission = Admission(emit)
+        # In the order in which they came, so that what a sweep does has one order.
+        self.connections: dict[SweptConnection, None] = {}
         self.static_files = StaticFiles()
         self.request_limits = RequestLimits(limits.in_flight)
         self.unfinished_bytes = 0
-        self._unfinished: dict[ClientConnection, int] = {}  # the oldest first
+        self._unfinished: dict[SweptConnection, int] = {}  # the oldest first
         self.draining = False
         self.emptied = asyncio.Event()
         self.call_soon: Callable[[Callable[[], None]], object] = _call_soon
@@ -81,7 +80,7 @@ class DataPlane:
         self.head_bytes = int(limits.head_bytes)
         self.max_fields = limits.headers
         self.request_limits.configure(limits.in_flight)
-        self.keepalive_timeout = limits.keepalive_timeout
+        self.waits = [stage.wait(limits) for stage in STAGES]
         self.trusted_proxies = trusted_proxies
         self.admission.configure(limits.connections, trusted_proxies)
         for connection in self.connections:
@@ -114,7 +113,7 @@ class DataPlane:
             if connection.deadline <= now or connection.unread:
                 self._look_after(connection, now)
 
-    def _look_after(self, connection: ClientConnection, now: float) -> None:
+    def _look_after(self, connection: SweptConnection, now: float) -> None:
         try:
             if connection.deadline <= now:
                 connection.on_deadline(now)
@@ -125,7 +124,7 @@ class DataPlane:
             self.emit(InternalError(f"ending a wait of {connection.caller.address}", error))
             connection.abort()
 
-    def leave(self, connection: ClientConnection) -> None:
+    def leave(self, connection: SweptConnection) -> None:
         """Forget a connection that is closed."""
         self.head_ended(connection)
         if connection in self.connections:
@@ -134,7 +133,7 @@ class DataPlane:
         if self.draining and not self.connections:
             self.emptied.set()
 
-    def head_grows(self, connection: ClientConnection, size: int) -> None:
+    def head_grows(self, connection: SweptConnection, size: int) -> None:
         """Count the ``size`` bytes of a head that is not complete.
 
         Where all of them together are too much, the one that has taken longest is given up: a head
@@ -147,7 +146,7 @@ class DataPlane:
             self.head_ended(oldest)
             oldest.on_crowded()
 
-    def head_ended(self, connection: ClientConnection) -> None:
+    def head_ended(self, connection: SweptConnection) -> None:
         """Count no longer what is held of a connection's head."""
         if self._unfinished:
             self.unfinished_bytes -= self._unfinished.pop(connection, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from headgate.config import Limits
 from headgate.dataplane import plane
 from headgate.dataplane.admission import Admission, neighbourhood
+from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.decisions import Refuse
 from headgate.errors import Refusal
 from headgate.events import ConnectionsTurnedAway, Emit, Event, TurnedAway, discard
@@ -228,7 +230,8 @@ def test_what_is_counted_is_what_is_held(steps: list[tuple[int, int]]) -> None:
                 clients[who] = dialogue.client()
                 clients[who].sends(BEGUN)
             clients[who].sends(b"x" * size if size % 7 else b"\r\n\r\n")
-            held = sum(len(each._held) for each in dialogue.plane.connections)
+            connections = cast("dict[ClientConnection, None]", dialogue.plane.connections)
+            held = sum(len(each._reader) for each in connections)
             assert dialogue.plane.unfinished_bytes == held <= 10_000
         dialogue.passes(60)
         dialogue.ends()

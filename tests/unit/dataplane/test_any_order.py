@@ -11,7 +11,7 @@ from pydantic import ByteSize
 
 from headgate.cluster import ProbeResult
 from headgate.config import Limits, Upstream
-from headgate.dataplane.client import PIPELINE_BYTES
+from headgate.dataplane.client import PIPELINE_BYTES, ClientConnection
 from headgate.dataplane.connections.upstream import WRITE_HIGH_WATER
 from headgate.dataplane.decisions import Inspect
 from headgate.reasons import Reason
@@ -210,7 +210,8 @@ class World:
         for peer in (*self._clients, *self.dialogue.mlflows):
             assert peer.transport.get_write_buffer_size() <= MOST_WAITING
         for connection in self.dialogue.plane.connections:
-            assert len(connection._held) <= PIPELINE_BYTES + READ
+            assert isinstance(connection, ClientConnection)
+            assert len(connection._reader) <= PIPELINE_BYTES + READ
         outcomes = self.dialogue.gate.outcomes
         assert len({outcome.request_id for outcome in outcomes}) == len(outcomes)
         for outcome in outcomes:

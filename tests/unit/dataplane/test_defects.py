@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.dataplane import client as client_room
+from headgate.dataplane import request_reader
 from headgate.dataplane.request_body import RequestBody
-from headgate.dataplane.responders.forward import Forwarding
+from headgate.dataplane.responders.delivery import PlainDelivery
+from headgate.dataplane.responders.forward import ForwardResponder
 from headgate.events import InternalError
 from headgate.model import Phase
 from headgate.reasons import Reason
@@ -60,7 +61,7 @@ def test_what_was_read_together_with_a_defect_cannot_be_taken_for_a_request(
 def test_a_defect_in_reading_heads_is_answered_500(
     dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_room, "read_request", broken)
+    monkeypatch.setattr(request_reader, "read_request", broken)
     client = dialogue.client()
     client.sends(request("GET /stream"))
 
@@ -107,7 +108,7 @@ def test_a_defect_before_the_responses_head_is_answered_500(
     client = dialogue.client()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    monkeypatch.setattr(Forwarding, "_head_of", broken)
+    monkeypatch.setattr(PlainDelivery, "_head_of", broken)
     mlflow.sends(response(302, "Location: /elsewhere"))
 
     assert client.received().startswith(b"HTTP/1.1 500 ")
@@ -124,7 +125,7 @@ def test_a_defect_within_a_response_cuts_it(
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
     mlflow.sends(response(200, "Content-Length: 6"), b"abc")
-    monkeypatch.setattr(Forwarding, "on_response", broken)
+    monkeypatch.setattr(ForwardResponder, "on_response", broken)
     mlflow.sends(b"def")
 
     assert (client.end(), mlflow.end()) == (End.CUT, End.CUT)

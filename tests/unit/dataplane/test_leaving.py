@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.dataplane import client as room
+from headgate.dataplane import client_socket as room
 from headgate.dataplane.sockets import Left
 from headgate.model import Outcome, Phase
 from headgate.reasons import Reason

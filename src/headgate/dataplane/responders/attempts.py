@@ -9,6 +9,7 @@ from headgate.cluster import Result, RetryDecision, decide_retry
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.decisions import Forward
 from headgate.dataplane.plane import DataPlane
+from headgate.dataplane.ports import Responder
 from headgate.dataplane.request_body import RequestBody
 from headgate.events import RequestRetried
 from headgate.model import Endpoint
@@ -17,13 +18,11 @@ from headgate.model import Endpoint
 _OK: Final = Result.OK
 
 
-class Attempts:
+class Attempts(Responder):
     """What a request has tried, and what it may still try.
 
-    ``endpoint`` names the last one that was chosen; ``started``: when the last attempt was sent.
     ``_pool`` is the endpoint whose place it holds; ``_limit``, when a request that was repeated
-    must have its response; ``_sent``, whether an attempt may have reached MLflow; ``status``, that
-    of the response once its head has been sent to the client.
+    must have its response; ``_sent``, whether an attempt may have reached MLflow.
     """
 
     __slots__ = (
@@ -37,15 +36,12 @@ class Attempts:
         "_retrying",
         "_sent",
         "_tried",
-        "attempts",
-        "endpoint",
-        "started",
-        "status",
     )
 
     def __init__(
         self, plane: DataPlane, forward: Forward, body: RequestBody | None, arrived: float
     ) -> None:
+        super().__init__()
         self._plane = plane
         self._forward = forward
         self._body = body
@@ -56,15 +52,6 @@ class Attempts:
         self._retrying = False
         self._sent = False
         self._tried: tuple[Endpoint, ...] = ()
-        self.attempts = 0
-        self.endpoint = ""
-        self.started = 0.0
-        self.status = 0
-
-    @property
-    def takes_length(self) -> bool:
-        """Whether MLflow takes the body only with its length."""
-        return self._forward.route.takes_length
 
     def _may_wait(self) -> bool:
         """Whether an attempt could still begin after the longest wait for room."""

@@ -1,6 +1,6 @@
-"""A request's way to MLflow and its response's way back: the phases select, forward, respond.
+"""Responds with MLflow's response: the phases select and forward, a ``Delivery`` for the last.
 
-One ``Forwarding`` may make several attempts at several endpoints.  Whatever happens to it, it
+One ``ForwardResponder`` may make several attempts at several endpoints.  Whatever happens to it, it
 tells its exchange once: the response is complete, or there is none.
 """
 
@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from headgate.cluster import Result, Unavailable
-from headgate.dataplane import failures, local_responses
+from headgate.dataplane import failures
 from headgate.dataplane.balancer import refusal
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.connections.upstream import ResponseReceiver, UpstreamConnection
 from headgate.dataplane.decisions import Forward
 from headgate.dataplane.plane import DataPlane
+from headgate.dataplane.ports import ClientSide, ExchangeSide
 from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.responders.attempts import Attempts
-from headgate.dataplane.responders.static_files import varying
-from headgate.dataplane.responders.static_response import StaticResponse, compressed
+from headgate.dataplane.responders.delivery import Delivery, PlainDelivery
+from headgate.dataplane.responders.static_response import compressed
 from headgate.dataplane.response_checks import (
     JSON,
     Classification,
@@ -32,72 +33,64 @@ from headgate.dataplane.response_checks import (
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Phase
 from headgate.net.causes import own_words
-from headgate.reasons import Reason
 from headgate.wire import forward as heads
-from headgate.wire.body import LAST_CHUNK, CountedBody, chunk
 from headgate.wire.errors import ProtocolError
-from headgate.wire.location import location_line
-from headgate.wire.response import Response, missing_lines
-
-if TYPE_CHECKING:
-    from headgate.dataplane.client import ClientConnection
-    from headgate.dataplane.exchange import Exchange
+from headgate.wire.response import Response
 
 # To look a member up in its class costs as much as ten attributes.
 _SELECT: Final = Phase.SELECT
 _FORWARD: Final = Phase.FORWARD
-_RESPOND: Final = Phase.RESPOND
 _OK: Final = Result.OK
-_ANSWERED: Final = Reason.OK
-
-SKIP_BYTES: Final = 64 * 1024
-"""A body that the client did not ask for is read over up to this size, to keep the connection."""
 
 
-class Forwarding(Attempts, ResponseReceiver):
-    """The upstream half of an exchange."""
+class ForwardResponder(Attempts, ResponseReceiver):
+    """Responds with MLflow's response.
+
+    Args:
+        exchange: learns how it ends.
+        plane: what all connections share.
+        client: is sent the response.
+        decision: where the request goes.
+        body: of the request, if it has one.
+        arrived: when the request came, on the plane's clock.
+    """
 
     __slots__ = (
-        "_chunked_out",
         "_client",
         "_connecting",
         "_connection",
+        "_delivery",
         "_exchange",
         "_head_only",
         "_held",
+        "_method",
         "_queued",
         "_result",
-        "_static",
-        "bytes_out",
-        "method",
-        "reason",
     )
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: ExchangeSide,
         plane: DataPlane,
-        client: ClientConnection,
-        forward: Forward,
+        client: ClientSide,
+        decision: Forward,
         body: RequestBody | None,
         arrived: float,
     ) -> None:
-        super().__init__(plane, forward, body, arrived)
+        super().__init__(plane, decision, body, arrived)
         self._exchange = exchange
         self._client = client
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._held: HeldResponse | None = None
         self._result: Result | None = None
-        self._static: StaticResponse | None = None
+        self._delivery: Delivery | None = None
         self._queued = False
-        self._chunked_out = False
-        # MLflow takes the query of a GET alone for its message: a HEAD with the same query would be
-        # answered about everything (mlflow/server/handlers.py, _get_request_message).
-        self._head_only = exchange.method == b"HEAD"
-        self.method = b"GET" if self._head_only else exchange.method
-        self.bytes_out = 0
-        self.reason = _ANSWERED
+        # MLflow takes the query of a GET alone for its message: a HEAD with the same query would
+        # be responded to about everything (mlflow/server/handlers.py, _get_request_message).
+        method = exchange.request.method
+        self._head_only = method == b"HEAD"
+        self._method = b"GET" if self._head_only else method
 
     # --- select ----------------------------------------------------------------------------
 
@@ -164,11 +157,11 @@ class Forwarding(Attempts, ResponseReceiver):
         self._connection = connection
         self._sent = True
         now = self.started = self._plane.clock()
-        connection.begin(self, self.method, min(now + terms.silence_timeout, self._limit))
+        connection.begin(self, self._method, min(now + terms.silence_timeout, self._limit))
         due = body.start() if body is not None else None
         head = heads.request_head(
             exchange.request,
-            self.method,
+            self._method,
             route.path + self._forward.query,
             pool.host_header,
             exchange.request_id,
@@ -244,15 +237,7 @@ class Forwarding(Attempts, ResponseReceiver):
             return
         held = self._held
         if held is None:
-            if response is not None and self._forward.route.operation.static:
-                self._static = compressed(
-                    response, self._forward, self._plane, self, self._exchange, self._client
-                )
-            if self._static is not None:
-                self._static.collect(pieces)
-                self._expect()
-            else:
-                self._pass_on(response, pieces, done=done)
+            self._deliver(response, pieces, done=done)
             return
         pool = self._pool
         opinion = held.take(pieces, done=done)
@@ -264,10 +249,10 @@ class Forwarding(Attempts, ResponseReceiver):
             self._held = None
             self._result = _OK  # MLflow is well, and says what is switched off
             head, body = held.as_json()
-            self._pass_on(head, [body], done=True)
+            self._deliver(head, [body], done=True)
         elif opinion is not Classification.UNKNOWN:
             self._held = None
-            self._pass_on(held.response, held.pieces, done=done)
+            self._deliver(held.response, held.pieces, done=done)
 
     def _is_suspect(self, response: Response) -> bool:
         """Refuse a response that is not MLflow's, and hold back one that may not be what it seems.
@@ -284,72 +269,31 @@ class Forwarding(Attempts, ResponseReceiver):
             return True
         return False
 
-    def _pass_on(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
+    def _deliver(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
         """Send the client what came."""
-        out = [self._head_of(response)] if response is not None else []
-        if self._head_only:
-            self._pass_head(response, out, done=done)
-            return
-        for piece in pieces:
-            self.bytes_out += len(piece)
-            out.append(chunk(piece) if self._chunked_out else piece)
-        if done:
-            if self._chunked_out:
-                out.append(LAST_CHUNK)
-        else:
-            self._expect()
-        if out:
-            self._client.write(b"".join(out) if len(out) > 1 else out[0])
-
-    def _pass_head(self, response: Response | None, out: list[bytes], *, done: bool) -> None:
-        """Answer a HEAD: of MLflow's response to a GET, the client is sent the head alone."""
-        if out:
-            self._client.write(out[0])
-        if response is None or done:
-            return
-        body = response.body
-        if isinstance(body, CountedBody) and body.remaining <= SKIP_BYTES:
-            self._expect()
-        else:
+        delivery = self._delivery
+        if delivery is None:
+            delivery = self._delivery = self._new_delivery(response)
+        if not delivery.take(response, pieces, done=done):
             self.on_response_end(reusable=False)
+        elif not done:
+            self._expect()
 
-    def _head_of(self, response: Response) -> bytes:
-        exchange, route = self._exchange, self._forward.route
-        exchange.phase = _RESPOND
-        if self._body is not None:
-            self._body.forget()
-        lines = response.lines
-        if route.response_lines and response.status < 300:
-            lines += missing_lines(lines, route.response_lines)
-        if response.location is not None:
-            origin = exchange.request.fields.origin
-            balancer = self._balancer
-            lines += location_line(
-                response.location,
-                balancer.authorities,
-                origin,
-                route.prefix,
-                balancer.terms.dialect.base,
-            )
-        if route.operation.static:
-            lines = varying(lines, weak=response.status == 304)
-        if route.operation.response_policy.states_reason:
-            self.reason = local_responses.reason_of_page(response)
-            lines += local_responses.reason_line(self.reason)
-        if not response.delimited and not self._head_only:
-            if exchange.request.minor:
-                self._chunked_out = True
-                lines += b"Transfer-Encoding: chunked\r\n"
-            else:
-                exchange.close = True
-        lines += exchange.settle_connection(self._client.body_done)
-        head = heads.response_head(response.status, lines, exchange.request_id)
-        self.status = response.status
-        return head
+    def _new_delivery(self, response: Response | None) -> Delivery:
+        """What makes the client's response of MLflow's."""
+        route, exchange, client = self._forward.route, self._exchange, self._client
+        if response is not None and route.operation.static:
+            target = route.path + self._forward.query
+            files = self._plane.static_files
+            found = compressed(response, route, target, self._method, files, self, exchange, client)
+            if found is not None:
+                return found
+        return PlainDelivery(exchange, client, self, route, self._body, self._head_only)
 
     def on_response_end(self, *, reusable: bool) -> None:
         """The response is complete; ``reusable``: so is the connection's part in it."""
         connection, self._connection = self._connection, None
+        delivery, self._delivery = self._delivery, None
         if connection is not None:
             if reusable and (self._body is None or self._body.complete):
                 if not self._client.writable:
@@ -361,12 +305,8 @@ class Forwarding(Attempts, ResponseReceiver):
             self._release(_OK)
         else:
             self._release(Result.ERROR_STATUS, f"a request was answered {self.status}")
-        static = self._static
-        if static is not None:
-            self._static = None
-            static.finish()
-        else:
-            self._exchange.on_answered(self.reason)
+        if delivery is not None:
+            delivery.finish()
 
     # --- failures --------------------------------------------------------------------------
 
@@ -444,6 +384,6 @@ class Forwarding(Attempts, ResponseReceiver):
         self._release(result)
 
     def _forget_response(self) -> None:
-        if self._static is not None:
-            self._static.give_up()
-            self._static = None
+        delivery, self._delivery = self._delivery, None
+        if delivery is not None:
+            delivery.give_up()

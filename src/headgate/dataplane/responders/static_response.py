@@ -3,67 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
-from headgate.dataplane.decisions import Forward
-from headgate.dataplane.plane import DataPlane
-from headgate.dataplane.responders.static_files import StaticFile, StaticFiles
+from headgate.dataplane.decisions import Route
+from headgate.dataplane.ports import ClientSide, ExchangeSide, Responder
+from headgate.dataplane.responders.delivery import Delivery
+from headgate.dataplane.static_files import StaticFile, StaticFiles
 from headgate.model import Phase
+from headgate.reasons import Reason
 from headgate.wire import forward as heads
 from headgate.wire.response import Response, missing_lines
 
-if TYPE_CHECKING:
-    from headgate.dataplane.client import ClientConnection
-    from headgate.dataplane.exchange import Exchange
-    from headgate.dataplane.responders.forward import Forwarding
 
-
-class StaticResponse:
+class CompressedDelivery(Delivery):
     """One compressed response, from the head that MLflow sends to the client's last byte.
 
     Args:
         files: the compressed files of this worker.
         file: what is sent.
         lines: fields of the head, each sent where MLflow's own has no field of its name.
-        forwarding: learns what has been sent.
+        responder: keeps count of what has been sent.
         exchange: learns that the response is complete.
         client: is sent it.
     """
 
-    __slots__ = (
-        "_client",
-        "_exchange",
-        "_file",
-        "_files",
-        "_forwarding",
-        "_head_only",
-        "_lines",
-    )
+    __slots__ = ("_client", "_exchange", "_file", "_files", "_lines", "_responder")
 
     def __init__(
         self,
         files: StaticFiles,
         file: StaticFile,
         lines: tuple[bytes, ...],
-        forwarding: Forwarding,
-        exchange: Exchange,
-        client: ClientConnection,
+        responder: Responder,
+        exchange: ExchangeSide,
+        client: ClientSide,
     ) -> None:
         self._files = files
         self._file = file
         self._lines = lines
-        self._forwarding = forwarding
+        self._responder = responder
         self._exchange = exchange
         self._client = client
-        self._head_only = exchange.method == b"HEAD"
 
-    def collect(self, pieces: list[bytes]) -> None:
+    def take(
+        self,
+        response: Response | None,  # noqa: ARG002 - the signature is Delivery's
+        pieces: list[bytes],
+        *,
+        done: bool,  # noqa: ARG002
+    ) -> bool:
         """Take what came of MLflow's file."""
         if self._file.collects:
             self._file.parts += pieces
+        return True
 
     def finish(self) -> None:
-        """MLflow has sent its file, whole: send the compressed one, once there is one."""
+        """Send the compressed file, once there is one."""
         self._exchange.phase = Phase.RESPOND
         if self._file.collects:
             self._files.compress(self._file).add_done_callback(self._on_compressed)
@@ -90,32 +84,45 @@ class StaticResponse:
             lines += b"Content-Length: %d\r\n" % len(body)
         lines += exchange.settle_connection(self._client.body_done)
         head = heads.response_head(200, lines, exchange.request_id)
-        self._forwarding.status = 200
+        self._responder.status = 200
         self._client.write(head)
-        if body is not None and not self._head_only:
-            self._forwarding.bytes_out = len(body)
+        if body is not None and exchange.request.method != b"HEAD":
+            self._responder.bytes_out = len(body)
             self._client.write(body)
-        exchange.on_answered(self._forwarding.reason)
+        exchange.on_responded(Reason.OK)
 
 
 def compressed(
     response: Response,
-    forward: Forward,
-    plane: DataPlane,
-    forwarding: Forwarding,
-    exchange: Exchange,
-    client: ClientConnection,
-) -> StaticResponse | None:
-    """What the client is sent instead of an MLflow file; ``None``: the file itself."""
-    route, files = forward.route, plane.static_files
+    route: Route,
+    target: bytes,
+    method: bytes,
+    files: StaticFiles,
+    responder: Responder,
+    exchange: ExchangeSide,
+    client: ClientSide,
+) -> CompressedDelivery | None:
+    """What the client is sent instead of an MLflow file; ``None``: the file itself.
+
+    Args:
+        response: the head of MLflow's response.
+        route: of the request.
+        target: path and query that MLflow was sent.
+        method: that MLflow was sent.
+        files: the compressed files of this worker.
+        responder: see ``CompressedDelivery``, as for the others.
+        exchange: see there.
+        client: see there.
+    """
+    balancer = route.balancer
     file = files.begin(
-        route.balancer.name,
-        route.balancer.terms.dialect.version,
-        route.path + forward.query,
-        forwarding.method,
+        balancer.name,
+        balancer.terms.dialect.version,
+        target,
+        method,
         exchange.request.fields.lines,
         response,
     )
     if file is None:
         return None
-    return StaticResponse(files, file, route.response_lines, forwarding, exchange, client)
+    return CompressedDelivery(files, file, route.response_lines, responder, exchange, client)

@@ -1,0 +1,103 @@
+"""The socket of a client: what is written to it, whether it is read, and whether the client moves.
+
+Nothing here knows of requests; ``ClientConnection`` is built on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Final
+
+from headgate.config import Limits
+from headgate.dataplane.decisions import Caller
+from headgate.dataplane.ports import ClientSide
+from headgate.dataplane.sockets import Left, left, reset_at_close, unacknowledged
+from headgate.net.addresses import plain_peer
+
+WRITE_HIGH_WATER: Final = 128 * 1024
+"""Response bytes waiting for the client before MLflow's side is asked to pause."""
+
+
+class ClientSocket(ClientSide):
+    """What a client connection is made on.
+
+    Args:
+        scheme: ``http`` or ``https``.
+        stranger: see ``SweptConnection``.
+
+    Attributes:
+        transport: asyncio's, once the connection is made.
+        half_closed: the client has ended what it sends.
+    """
+
+    __slots__ = ("_paused", "_scheme", "_unsent", "half_closed", "transport")
+
+    def __init__(self, scheme: str, stranger: str) -> None:
+        super().__init__(stranger)
+        self._scheme = scheme
+        self._paused = False
+        self._unsent = math.inf
+        self.half_closed = False
+        self.transport: asyncio.Transport
+
+    def _open(self, transport: asyncio.Transport) -> None:
+        """The connection is made."""
+        self.transport = transport
+        transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        peer = transport.get_extra_info("peername")
+        self.caller = Caller(plain_peer(peer[0]) if peer else "unknown", self._scheme)
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the response."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def abort(self) -> None:
+        """Cut the connection, so that the client cannot take a broken response for a whole one.
+
+        To HTTP/1.0 a connection that ends in order may be the end of a response.
+        """
+        reset_at_close(self.transport)
+        self.transport.abort()
+
+    @property
+    def unread(self) -> bool:
+        """Whether nothing is read from the client, so that asyncio does not say when it leaves."""
+        return self._paused or self.half_closed
+
+    def look(self) -> None:
+        """Find out whether the client has left."""
+        if self.transport.is_closing():
+            return
+        ended = left(self.transport)
+        if ended is Left.ALL:
+            self.transport.abort()
+        elif ended is not Left.NOTHING and not self.half_closed and self._may_read():
+            # The end stands behind the rest, which is read for it: there will never be more.
+            self._paused = False
+            self.transport.resume_reading()
+
+    def _may_read(self) -> bool:
+        """Whether more of what the client sends can be held."""
+        raise NotImplementedError
+
+    def _judge_reader(self, waiting: int, now: float, limits: Limits) -> None:
+        """Cut off a client that took next to nothing of the response that waits for it.
+
+        Args:
+            waiting: bytes that the kernel has not taken yet.
+            now: on the plane's clock.
+            limits: say how much is enough.
+        """
+        unsent = float(waiting + unacknowledged(self.transport))
+        if self._unsent - unsent >= least_moved(limits):  # slow, but it moves
+            self._unsent = unsent
+            self.deadline = now + limits.body_timeout
+        else:
+            self.abort()
+
+
+def least_moved(limits: Limits) -> float:
+    """Bytes of a body that must have moved after ``body_timeout``."""
+    return max(1.0, limits.min_body_rate * limits.body_timeout)

@@ -1,0 +1,223 @@
+"""The borders within the data plane: what each part may ask of another that it does not import.
+
+Imports run one way: ``client`` builds an ``Exchange`` for each request, the exchange builds a
+``Responder`` from the decision, and all of them know ``plane``, which they share.  What has to go
+the other way goes through the classes here:
+
+- the plane sweeps, drains and aborts its ``SweptConnection`` objects;
+- an exchange and its responder reach the client through ``ClientSide``;
+- a responder reports to its exchange through ``ExchangeSide``;
+- an exchange starts and ends its ``Responder``.
+
+They are base classes and not protocols, since mypyc calls the method of a base class for the price
+of two loads, and looks the method of a protocol up by its name.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+
+from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.decisions import Caller
+from headgate.errors import Refusal
+from headgate.model import Phase
+from headgate.reasons import Reason
+from headgate.wire.request import Request
+
+
+class SweptConnection:
+    """A client connection as the plane sees it.
+
+    Attributes:
+        caller: what is known of the client.
+        deadline: when ``on_deadline`` is due, on the plane's clock; infinite if never.
+        stranger: the neighbourhood that the connection counts for until its client has shown a
+            good key, then empty.
+    """
+
+    __slots__ = ("caller", "deadline", "stranger")
+
+    def __init__(self, stranger: str) -> None:
+        self.caller: Caller
+        self.deadline = math.inf
+        self.stranger = stranger
+
+    @property
+    @abstractmethod
+    def unread(self) -> bool:
+        """Whether nothing is read from the client, so that asyncio does not say when it leaves."""
+
+    @property
+    @abstractmethod
+    def balancer(self) -> Balancer | None:
+        """The upstream of the request under way, once that has been admitted."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Understand the next head anew, since what is made of heads has changed."""
+
+    @abstractmethod
+    def look(self) -> None:
+        """Find out whether the client has left."""
+
+    @abstractmethod
+    def on_deadline(self, now: float) -> None:
+        """End a wait that has lasted too long."""
+
+    @abstractmethod
+    def on_crowded(self) -> None:
+        """Give up the head that is not complete: all of them together are too much."""
+
+    @abstractmethod
+    def on_drain(self) -> None:
+        """Close, unless a request is under way."""
+
+    @abstractmethod
+    def on_stopped(self) -> None:
+        """End now, whether or not the request under way has been responded to."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Cut the connection, so that the client cannot take a broken response for a whole one."""
+
+
+class ClientSide(SweptConnection):
+    """A client connection as the exchange and the responder of its request see it.
+
+    Attributes:
+        writable: whether the client takes what it is sent; if not, its responder has to wait.
+    """
+
+    __slots__ = ("writable",)
+
+    def __init__(self, stranger: str) -> None:
+        super().__init__(stranger)
+        self.writable = True
+
+    @property
+    @abstractmethod
+    def body_done(self) -> bool:
+        """Whether the request under way has arrived whole."""
+
+    @abstractmethod
+    def can_discard(self) -> bool:
+        """Whether the rest of the request is short enough to be read over."""
+
+    @abstractmethod
+    def vouch(self) -> None:
+        """The client has shown a good key."""
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Send a part of the response."""
+
+    @abstractmethod
+    def pause_reading(self) -> None:
+        """Stop taking bytes from the client."""
+
+    @abstractmethod
+    def resume_reading(self) -> None:
+        """Take bytes from the client again, unless enough of them wait already."""
+
+    @abstractmethod
+    def on_exchange_end(self, *, keep: bool) -> None:
+        """The response is written; ``keep`` says whether another request may follow."""
+
+
+class ExchangeSide:
+    """An exchange as its responder sees it.
+
+    Attributes:
+        request: what is responded to.
+        request_id: of the request; the response bears it.
+        phase: where the request is; a responder says when it goes on.
+        ended: whether the outcome is made; what a responder still reports changes nothing.
+        close: whether the client's connection ends with this response.
+    """
+
+    __slots__ = ("close", "ended", "phase", "request", "request_id")
+
+    def __init__(self, request: Request, request_id: bytes, phase: Phase) -> None:
+        self.request = request
+        self.request_id = request_id
+        self.phase = phase
+        self.ended = False
+        self.close = request.fields.close
+
+    @abstractmethod
+    def settle_connection(self, request_done: bool) -> bytes:
+        """Decide whether the client's connection outlives the response that begins now.
+
+        Returns the field that says so, where that does not go without saying.
+        """
+
+    @abstractmethod
+    def invite_body(self) -> None:
+        """Send ``100 Continue`` where the client waits for it, now that its body can be taken."""
+
+    @abstractmethod
+    def on_responded(self, reason: Reason) -> None:
+        """The response is complete; ``reason`` is what it says of itself, if it is the gate's."""
+
+    @abstractmethod
+    def on_failed(self, failure: Refusal, phase: Phase | None = None) -> None:
+        """There is no response, or only a part of one.
+
+        Args:
+            failure: what the client is sent, if it can still be sent anything.
+            phase: in which it failed, if not in the one where the request is.
+        """
+
+    @abstractmethod
+    def on_defect(self, error: Exception) -> None:
+        """The gate itself failed."""
+
+
+class Responder:
+    """Responds to one request: MLflow does, through the gate, or the gate itself.
+
+    Whatever happens to it, it reports to its exchange once: the response is complete
+    (``on_responded``), or there is none (``on_failed``, ``on_defect``).
+
+    Attributes:
+        status: of the response, once any of it has been sent to the client; 0 before.
+        bytes_out: bytes of the response's body that were sent.
+        endpoint: of MLflow, the last that was chosen; empty if none was.
+        attempts: endpoints that were chosen.
+        started: when the last attempt was sent, on the plane's clock; 0 if none was.
+    """
+
+    __slots__ = ("attempts", "bytes_out", "endpoint", "started", "status")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.bytes_out = 0
+        self.endpoint = ""
+        self.attempts = 0
+        self.started = 0.0
+
+    @property
+    @abstractmethod
+    def takes_more(self) -> bool:
+        """Whether more of the request's body is welcome now."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin; called once, as soon as what is needed of the request is here."""
+
+    @abstractmethod
+    def send(self, pieces: list[bytes]) -> None:
+        """Take more of the request's body, in the form in which it is sent on."""
+
+    @abstractmethod
+    def on_client_full(self) -> None:
+        """The client reads slowly: send it no more for now."""
+
+    @abstractmethod
+    def on_client_drained(self) -> None:
+        """The client has caught up."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Release everything that is still held: the response is no longer wanted."""
