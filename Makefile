@@ -1,4 +1,4 @@
-# Headgate's verbs, the same here and in CI. `make` alone lists them.
+# Headgate's targets, the same here and in CI. `make` alone lists them.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -15,39 +15,39 @@ ifneq ($(and $(filter check,$(MAKECMDGOALS)),$(filter test,$(MAKECMDGOALS))),)
 MAKEFLAGS += --jobs=2 --output-sync=target
 endif
 
-help: ## list the verbs
+help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run ## start an embedded MLflow with the gate in front of it (ARGS="--help" for options)
+run: $(VENV)/.run ## run an embedded MLflow with the gate in front of it (ARGS="--help" for options)
 	@$(BIN)/headgate up $(ARGS)
 
 # `+` lets their output be seen while they run, also where `check` runs beside them.
-test: $(VENV)/.dev ## all tests, against a real MLflow server, client and browser (ARGS="-k name" narrows)
+test: $(VENV)/.dev ## run all tests, against a real MLflow server, client and browser (ARGS="-k NAME" selects)
 	@$(BIN)/python -m tests.install_debian_packages
 	+@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(SIDE_BY_SIDE) --junitxml build/tests.xml)
 SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder --durations 25
 
-durations: $(VENV)/.dev ## the files and tests that took most CPU time in the last run
+durations: $(VENV)/.dev ## list the files and tests that used the most CPU time in the last run
 	@$(BIN)/python -m tools.durations $(ARGS)
 
-test-long: $(VENV)/.dev ## what takes minutes: the gate against MLflow's own code, hundreds of thousands of requests
+test-long: $(VENV)/.dev ## run the long tests, such as hundreds of thousands of requests against MLflow's own code
 	@$(BIN)/python -m tests.install_debian_packages
 	@$(BIN)/python -m pytest -m long -s $(ARGS)
 
-test-clients: $(VENV)/.dev ## MLflow's own clients, 2.9.2 to 3.17.2, through the gate and without it: a table
+test-clients: $(VENV)/.dev ## compare MLflow's clients 2.9.2 to 3.17.2 with and without the gate
 	@$(BIN)/python -m pytest -m clients -s $(ARGS)
 
-test-lowest: $(VENV)/.dev ## unit tests with the lowest versions of the dependencies that pyproject.toml allows
+test-lowest: $(VENV)/.dev ## run the unit tests with the lowest dependency versions that pyproject.toml allows
 	@$(UV) venv -q --allow-existing --python $(BIN)/python .venv-lowest
 	@$(UV) pip sync -q --python .venv-lowest/bin/python --require-hashes requirements/dev.lock requirements/tools.lock
 	@$(UV) pip install -q --python .venv-lowest/bin/python --require-hashes -r requirements/lowest.lock
 	@$(UV) pip install -q --python .venv-lowest/bin/python --no-deps --no-build-isolation -e .
 	@.venv-lowest/bin/python -m pytest $(or $(ARGS),-q tests/unit)
 
-test-pythons: $(VENV)/.dev ## unit tests on each Python from 3.11 to 3.14 that is here
+test-pythons: $(VENV)/.dev ## run the unit tests on each installed Python from 3.11 to 3.14
 	@$(BIN)/python -m tools.pythons $(ARGS)
 
-check: $(VENV)/.dev ## formatting, lint, types, import contracts, generated pages, links
+check: $(VENV)/.dev ## check formatting, lint, types, import contracts, generated pages and links
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -57,29 +57,29 @@ check: $(VENV)/.dev ## formatting, lint, types, import contracts, generated page
 	@$(BIN)/python -m tools.links
 	@$(BIN)/python -m tools.changelog check
 
-wheel: $(VENV)/.dev ## a wheel for this Python and platform, the way of a request compiled (PURE=1: for any)
+wheel: $(VENV)/.dev ## build a wheel for this Python and platform, with a compiled hot path (PURE=1: for any)
 	@HEADGATE_COMPILE=$(if $(PURE),0,1) $(BIN)/python -m hatchling build --target wheel --directory dist
 
-bench: ## the benchmarks: ratios against other programs measured in the same run
+bench: ## run the benchmarks, with other programs measured in the same run
 	@$(MAKE) --no-print-directory PYTHON=$(BENCH_PYTHON) VENV=.venv-bench .venv-bench/.dev
 	@.venv-bench/bin/python -m bench $(ARGS)
-# The gate is measured on the system's Python where that can be, as its peers are the system's too:
-# one that somebody has built without profile-guided optimisation takes a quarter more time.
+# The benchmarks use the system's Python if possible, because the other programs are the system's
+# builds too: a Python without profile-guided optimisation takes a quarter more time.
 BENCH_PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, os, sys, sysconfig as s; \
   sys.exit(sys.version_info < (3, 11) or not os.path.exists(s.get_path("include") + "/Python.h"))' \
   2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
 
-chaos: $(VENV)/.dev ## MLflow servers that come, go, hang and vanish under 2,000 operations each; HAProxy beside the gate
+chaos: $(VENV)/.dev ## stop, hang and replace MLflow servers during 2,000 operations each; compare with HAProxy
 	@$(BIN)/python -m tests.install_debian_packages haproxy
 	@HEADGATE_FAILOVER_RUNS=$(or $(RUNS),230) HEADGATE_FAILOVER_PEERS=haproxy $(BIN)/python -m pytest -s --timeout 3600 tests/integration/test_failover.py
 
-stats: $(VENV)/.dev ## how long files and functions are, and how many handlers catch everything
+stats: $(VENV)/.dev ## print the length of files and functions, and the number of broad exception handlers
 	@$(BIN)/python -m tools.stats
 
-docs: $(VENV)/.dev ## write the reference pages from the code
+docs: $(VENV)/.dev ## generate the reference pages
 	@$(BIN)/python -m docs.generate
 
-lock: $(VENV)/.tools ## resolve the pinned requirements again (versions and hashes only)
+lock: $(VENV)/.tools ## update the pinned requirements (versions and hashes)
 	@$(UV) pip compile -q $(COMPILE) requirements/tools.in -o requirements/tools.lock
 	@$(UV) pip compile -q $(COMPILE) --extra mlflow pyproject.toml -o requirements/run.lock
 	@$(UV) pip compile -q $(COMPILE) --extra mlflow --extra aws --group dev -c requirements/run.lock -c requirements/tools.lock pyproject.toml -o requirements/dev.lock
@@ -88,16 +88,16 @@ lock: $(VENV)/.tools ## resolve the pinned requirements again (versions and hash
 	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header $$each -o $${each%.in}.lock || exit 1; done
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-header
 
-clean: ## remove everything the verbs made, your headgate-data folder excepted
+clean: ## remove everything that the targets created, except your headgate-data folder
 	rm -rf $(VENV) .venv-bench .venv-lowest .venv-mlflow .venv-pythons .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
-# --- the environment: made once, made again when a lock file changes -----------------------
+# --- the environment: created once, and again when a lock file changes ---------------------
 $(VENV)/.tools: requirements/tools.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "headgate needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 2; }
+	  || { echo "headgate needs Python 3.11 or newer; choose one with: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV) \
-	  || { echo "Python's venv module is incomplete here; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	  || { echo "Python's venv module is not installed; on Debian: apt-get install python3-venv" >&2; exit 2; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
