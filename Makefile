@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test durations test-long test-clients test-lowest test-pythons check stats wheel bench chaos docs lock clean
+.PHONY: help run test durations test-long test-clients coverage test-lowest test-pythons check stats wheel bench chaos docs lock clean
 
 # Tests start hundreds of Python processes, none of which is to compile the same sources again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,6 +36,12 @@ test-long: $(VENV)/.dev ## run the long tests, such as hundreds of thousands of 
 
 test-clients: $(VENV)/.dev ## compare MLflow's clients 2.9.2 to 3.17.2 with and without the gate
 	@$(BIN)/python -m pytest -m clients -s $(ARGS)
+
+coverage: $(VENV)/.dev ## unit tests with coverage: all of the pure packages, of the others no less than before
+	@mkdir -p build
+	@$(BIN)/coverage run -m pytest -q tests/unit
+	@$(BIN)/coverage json -q -o build/coverage.json
+	@$(BIN)/python -m tools.coverage_floor check
 
 test-lowest: $(VENV)/.dev ## run the unit tests with the lowest dependency versions that pyproject.toml allows
 	@$(UV) venv -q --allow-existing --python $(BIN)/python .venv-lowest
