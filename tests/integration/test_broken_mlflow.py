@@ -145,7 +145,7 @@ def test_an_artifact_store_that_is_lost(stack: ExitStack, tmp_path: Path) -> Non
     shutil.rmtree(server.artifacts)
     server.artifacts.write_text("no folder")
     told = watched.until_check("artifacts?deep=1", "upstream_error")
-    assert "answered 500" in told["detail"]
+    assert "responded 500" in told["detail"]
     assert "--artifacts-destination" in told["cure"]
     assert watched.check("experiments")[:2] == (200, "ok")
     assert watched.is_alive_and_ready()
@@ -243,9 +243,9 @@ def test_the_last_error_of_an_endpoint_says_what_it_was(stack: ExitStack, tmp_pa
         return str(each["endpoints"][0]["last_error"])
 
     watched.gate.ask("GET", "/version", key=watched.key)
-    assert last_error() == "a request was answered 500"
+    assert last_error() == "a response had status 500"
     watched.check("models")
-    assert last_error() == "/api/2.0/mlflow/registered-models/search answered 500"
+    assert last_error() == "/api/2.0/mlflow/registered-models/search responded 500"
 
 
 def test_a_real_mlflow_that_is_well(mlflow_server: MlflowServer, tmp_path: Path) -> None:

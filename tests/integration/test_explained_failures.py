@@ -245,7 +245,7 @@ FAILURES = {
     ),
     "redirect": Failure(
         *(redirects, 502, "upstream_not_json", ("status 301", "load balancer")),
-        *("connect to", "answered 301, a redirect", "follows no redirect"),
+        *("connect to", "responded 301, a redirect", "follows no redirect"),
     ),
     "authentication": Failure(
         *(unauthenticated, 502, "upstream_credentials", ("Your key is fine", "policy 'replace'")),

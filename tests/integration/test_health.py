@@ -291,7 +291,7 @@ def test_an_endpoint_where_an_api_is_broken_gets_no_request(
     watched.until(lambda: states()[at["one"]]["state"] == "healthy", "the other one")
     broken, well = states()[at["other"]], states()[at["one"]]
     assert broken["reason"].startswith("models: GET /api/2.0/mlflow/registered-models/search ")
-    assert "answered 500" in broken["apis"]["models"]
+    assert "responded 500" in broken["apis"]["models"]
     assert set(well["apis"]) == {"models", "traces"}
     assert watched.page("/-/health", known=False) == {"status": "degraded"}
     for _ in range(10):

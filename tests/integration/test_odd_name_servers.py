@@ -88,7 +88,7 @@ def test_a_late_answer_counts(server: ScriptedDns, delay: float) -> None:
 def test_an_answer_that_comes_too_late_is_reported(server: ScriptedDns) -> None:
     server.set(NAME, "A", "10.0.0.1")
     server.delay = 6.0
-    assert "no resolver answered within 5 s" in first_error(URL, server)
+    assert "no resolver responded within 5 s" in first_error(URL, server)
 
 
 def test_one_kind_that_is_never_answered_does_not_hold_up_the_other(server: ScriptedDns) -> None:

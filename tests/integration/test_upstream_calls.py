@@ -98,7 +98,7 @@ def test_a_web_page_is_no_mlflow() -> None:
     login = raw(response_bytes(b"<html>Log in", content_type="text/html"))
     with RecordingUpstream(login) as page:
         found = asyncio.run(story(live(page.url, probes={"interval": 5})))
-    assert found == ("unhealthy", "GET /health answered a web page (200): is that MLflow?")
+    assert found == ("unhealthy", "GET /health responded with a web page (200): is that MLflow?")
 
 
 def test_a_server_that_has_left_no_longer_decides_on_the_version() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from headgate.cluster import Found
 from headgate.config import Upstream
 from headgate.discovery import Discovery, discovery_for
+from headgate.symptoms import DiscoveryFailure
 
 DEADLINE = 20.0
 """Seconds; only a failing test waits that long."""
@@ -19,14 +20,16 @@ class Reports:
     def __init__(self) -> None:
         self.sets: list[tuple[set[str], float | None]] = []
         self.errors: list[str] = []
+        self.failures: list[DiscoveryFailure] = []
         self._changed = asyncio.Event()
 
     def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
         self.sets.append(({str(each.endpoint) for each in found}, ttl))
         self._changed.set()
 
-    def failed(self, source: str, error: str) -> None:
-        self.errors.append(error)
+    def failed(self, source: str, failure: DiscoveryFailure, detail: str) -> None:
+        self.failures.append(failure)
+        self.errors.append(detail)
         self._changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from headgate import events as e
 from headgate.model import Endpoint
+from headgate.symptoms import ConnectionFailure, DiscoveryFailure
 
 HERE: Final = Endpoint("10.0.0.7", 5000)
 _CHANGE: Final = (7.0, "default", HERE, "health check passed")
@@ -44,13 +45,13 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.RolesChanged(("ci",), "writer", "llm-user"),
     e.EndpointAdded(*_CHANGE),
     e.EndpointHealthy(*_CHANGE),
-    e.EndpointUnhealthy(*_CHANGE),
+    e.EndpointUnhealthy(*_CHANGE, ConnectionFailure.REFUSED, "Start it."),
     e.EndpointEjected(*_CHANGE, 20.0, 2),
     e.EndpointReturned(*_CHANGE),
     e.EndpointLeft(*_CHANGE),
     e.EndpointRejoined(*_CHANGE),
     e.EndpointForgotten(*_CHANGE),
-    e.DiscoveryFailed(*_LOOKUP),
+    e.DiscoveryFailed(*_LOOKUP, DiscoveryFailure.NAME_UNKNOWN, "Correct it."),
     e.DiscoveryRecovered(*_LOOKUP),
     e.AddressesRefused("mlflow", ("169.254.169.254",)),
     e.NameServersChanged("/etc/resolv.conf", ("10.0.0.2",)),

@@ -19,7 +19,7 @@ from headgate.cli.command import JSON, Command
 from headgate.cli.output import UNWRITABLE, document, drop_output, tell
 from headgate.cli.streams import reserve_closed
 from headgate.errors import ConfigError, HeadgateError
-from headgate.net.causes import in_words
+from headgate.symptoms import in_words
 
 EXIT_USAGE = 2
 EXIT_BROKEN_PIPE = 1  # as typer has it

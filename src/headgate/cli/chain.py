@@ -11,7 +11,6 @@ from rich.console import Console
 
 from headgate.cli.output import document
 from headgate.config import Config, Limits, Upstream
-from headgate.contract.diagnosis import cure_for
 from headgate.contract.use import Ask
 from headgate.control.checks import Checks
 from headgate.control.shared_results import CheckResult
@@ -19,6 +18,7 @@ from headgate.diagnosis.doctor import Finding, examine
 from headgate.errors import HeadgateError
 from headgate.model import Api
 from headgate.runtime.certificates import validities
+from headgate.symptoms import for_upstream
 
 EXIT_ILL = 1
 STEP_WIDTH = len("pass the authentication of 255.255.255.255:65535")
@@ -45,7 +45,7 @@ async def _walk(config: Config, console: Console | None) -> list[tuple[str, Find
             console.print(f"upstream {name}", markup=False, highlight=False)
         cures = set()
         async for finding in _upstream(name, settings, config.limits):
-            cure = cure_for(name, finding.cure)
+            cure = for_upstream(finding.cure, name)
             found.append((name, replace(finding, cure=cure)))
             if console is not None:
                 _show(console, finding, "" if cure in cures else cure)  # each is told once

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Mapping
 
 from headgate.errors import HeadgateError
-from headgate.net.causes import in_words
+from headgate.symptoms import in_words
 
 AUTHORITIES = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 CERTIFICATE = "MLFLOW_TRACKING_CLIENT_CERT_PATH"

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from headgate.errors import HeadgateError
-from headgate.net.causes import in_words
+from headgate.symptoms import in_words
 
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG})
 """Errors of writes to a full disk or to a closed standard output."""

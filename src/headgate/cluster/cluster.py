@@ -35,6 +35,7 @@ from headgate.events import (
     EndpointUnhealthy,
 )
 from headgate.model import Endpoint
+from headgate.symptoms import DiscoveryFailure, Symptom, for_upstream
 
 _OK: Final = Result.OK  # to look a member up in its class costs as much as ten attributes
 
@@ -74,7 +75,9 @@ class Cluster:
         source any more leaves: it gets no new request.  An empty set is taken for a failure.
         """
         if not found:
-            self.discovery_failed(source, "the answer names no endpoint", now)
+            self.discovery_failed(
+                source, DiscoveryFailure.NO_RECORD, "the answer names no endpoint", now
+            )
             return
         self._settle(now)
         failing_since = self._sources.named(source).take(found, ttl, now)
@@ -95,11 +98,14 @@ class Cluster:
         self._rebuild()
         self._settle(now)  # who rejoined may have been ejected until long ago
 
-    def discovery_failed(self, source: str, error: str, now: float) -> None:
+    def discovery_failed(
+        self, source: str, failure: DiscoveryFailure, error: str, now: float
+    ) -> None:
         """A source could not be asked, or named nothing; what it named last still counts."""
         self._settle(now)
-        if self._sources.named(source).fail(error, now):
-            self._emit(DiscoveryFailed(now, self.name, source, error))
+        if self._sources.named(source).fail(failure, error, now):
+            cure = for_upstream(failure.cure, self.name)
+            self._emit(DiscoveryFailed(now, self.name, source, error, failure, cure))
 
     def _join(self, endpoint: Endpoint, source: str, now: float) -> Member:
         member = self._members.get(endpoint)
@@ -168,10 +174,17 @@ class Cluster:
         self._settle(now)
         health = member.judge(result, self.policy, now)
         if health is not member.health:
-            self._set_health(member, health, result.reason, now)
+            self._set_health(member, health, result.reason, now, result.symptom)
             self._rebuild()
 
-    def _set_health(self, member: Member, health: Health, reason: str, now: float) -> None:
+    def _set_health(
+        self,
+        member: Member,
+        health: Health,
+        reason: str,
+        now: float,
+        symptom: Symptom | None = None,
+    ) -> None:
         member.health = health
         member.health_since = now
         member.health_reason = reason
@@ -179,7 +192,9 @@ class Cluster:
             member.warm_up(now, self.policy.slow_start)
             self._emit(EndpointHealthy(now, self.name, member.endpoint, reason))
         else:
-            self._emit(EndpointUnhealthy(now, self.name, member.endpoint, reason))
+            cure = for_upstream(symptom.cure, self.name) if symptom is not None else None
+            event = EndpointUnhealthy(now, self.name, member.endpoint, reason, symptom, cure)
+            self._emit(event)
 
     def deserted(self, now: float) -> list[Endpoint]:
         """Whose probes fail, while there are others in service: who waits there may go to them."""

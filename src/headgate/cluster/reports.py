@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headgate.model import Api, Endpoint
+from headgate.symptoms import Symptom
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Found:
 class ProbeResult:
     """What one probe found; ``latency`` in seconds, ``reason`` a clause for a person.
 
-    ``apis``: what was seen of each API that was used.
+    ``apis``: what was seen of each API that was used.  ``symptom``: why it failed, if it did and
+    that is known.
     """
 
     ok: bool
@@ -38,6 +40,7 @@ class ProbeResult:
     reason: str
     version: str | None = None
     apis: Mapping[Api, str] = field(default_factory=dict)
+    symptom: Symptom | None = None
 
 
 class Result(enum.StrEnum):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from headgate.cluster.reports import Found
 from headgate.model import Endpoint
+from headgate.symptoms import DiscoveryFailure
 
 
 class Source:
@@ -17,6 +18,7 @@ class Source:
         "found",
         "last_error",
         "last_error_at",
+        "last_failure",
         "name",
         "ttl",
     )
@@ -28,6 +30,7 @@ class Source:
         self.ttl: float | None = None
         self.failing_since: float | None = None
         self.last_error = ""
+        self.last_failure: DiscoveryFailure | None = None
         self.last_error_at: float | None = None
 
     def take(self, found: Sequence[Found], ttl: float | None, now: float) -> float | None:
@@ -40,9 +43,10 @@ class Source:
         failing_since, self.failing_since = self.failing_since, None
         return failing_since
 
-    def fail(self, error: str, now: float) -> bool:
+    def fail(self, failure: DiscoveryFailure, error: str, now: float) -> bool:
         """Keep what it named and note the error; whether it had not been failing."""
         self.last_error = error
+        self.last_failure = failure
         self.last_error_at = now
         if self.failing_since is not None:
             return False

@@ -11,6 +11,7 @@ from typing import Final
 from headgate.cluster.member import Member, State
 from headgate.cluster.policy import ClusterPolicy
 from headgate.cluster.sources import Source
+from headgate.symptoms import DiscoveryFailure
 
 MAX_NAMED: Final = 4
 """Endpoints that a message names one by one."""
@@ -32,18 +33,25 @@ class Unavailable:
     """No endpoint can be had.
 
     ``text`` is a clause for a person that names what was considered, addresses included;
-    ``retry_after`` is whole seconds.
+    ``retry_after`` is whole seconds.  ``failure``: of discovery, where no endpoint is known.
     """
 
     why: Why
     retry_after: int
     text: str
+    failure: DiscoveryFailure | None = None
 
 
 def none_known(sources: Sequence[Source]) -> Unavailable:
     """Discovery has not named a single endpoint."""
     said = "; ".join(f"{source.name}: {source.last_error}" for source in sources)
-    return Unavailable(Why.NONE_KNOWN, 2, f"no endpoint is known ({said or 'not looked up yet'})")
+    failures = [source.last_failure for source in sources if source.last_failure is not None]
+    return Unavailable(
+        Why.NONE_KNOWN,
+        2,
+        f"no endpoint is known ({said or 'not looked up yet'})",
+        failures[0] if failures else None,
+    )
 
 
 def all_full(members: Sequence[Member], policy: ClusterPolicy) -> Unavailable:

@@ -7,7 +7,7 @@ import time
 
 from headgate import __version__
 from headgate.auth.keys.refresher import Refresher
-from headgate.contract.diagnosis import Reply
+from headgate.contract.diagnosis import AskError, Reply
 from headgate.contract.use import Ask
 from headgate.control.app import ControlFacts, control_app
 from headgate.control.checks import Checks
@@ -19,7 +19,6 @@ from headgate.runtime.gate import LiveGate
 from headgate.runtime.reload import Reloader
 from headgate.telemetry.counters import Counters
 from headgate.upstreams.live import LiveUpstream
-from headgate.upstreams.remedies import ask_error
 
 
 def control_server(
@@ -97,6 +96,6 @@ def asker(upstream: LiveUpstream) -> Ask:
         try:
             return await upstream.caller.ask(method, target, body)
         except CallError as error:
-            raise ask_error(error) from None
+            raise AskError(error.detail, error.symptom) from None
 
     return ask

@@ -1,4 +1,4 @@
-"""What a response of MLflow's to the gate itself says is wrong, and what helps against it.
+"""What a response of MLflow's to the gate itself says is wrong: which symptom it is.
 
 For operators: the texts name what is inside.
 """
@@ -9,41 +9,10 @@ import json
 from typing import Any, Final, Protocol
 
 from headgate.contract.responses import is_host_refusal
-from headgate.reasons import Reason
+from headgate.symptoms import ResponseFailure, Symptom
 
 ARTIFACTS: Final = "/api/2.0/mlflow-artifacts/artifacts"
 MAX_SAID: Final = 300
-
-PAGE_CURE: Final = (
-    "Something else than MLflow listens there, or stands before it, such as a login page or a "
-    "load balancer; correct the URL, or let the gate's requests pass it."
-)
-CREDENTIALS_CURE: Final = (
-    "MLflow runs with an authentication of its own: set upstreams.NAME.credentials, with policy "
-    "'replace', or correct the user and the password there."
-)
-HOST_CURE: Final = (
-    "Add the gate's Host, which `headgate doctor` shows, to MLflow's --allowed-hosts, or set "
-    "upstreams.NAME.host_header to a name that MLflow accepts."
-)
-PERMISSION_CURE: Final = (
-    "MLflow's own authentication knows the gate's user and does not let it do this: make it an "
-    "administrator there, or name another user in upstreams.NAME.credentials."
-)
-DATABASE_CURE: Final = (
-    "Look into MLflow's log; see that the database of its --backend-store-uri runs and lets it in, "
-    "and run `mlflow db upgrade <its URI>` if it is of an older version."
-)
-STORE_CURE: Final = (
-    "Look into MLflow's log: its artifact store does not answer, or refuses it; see that "
-    "--artifacts-destination is there, that MLflow may write to it, and that it has room."
-)
-ROUTE_CURE: Final = "Correct the URL: MLflow, or a version of it that the gate knows, is not there."
-
-
-def cure_for(upstream: str, cure: str) -> str:
-    """A cure in the words of the configuration of one upstream, by its name."""
-    return cure.replace("upstreams.NAME", f"upstreams.{upstream}")
 
 
 class Reply(Protocol):
@@ -59,19 +28,15 @@ class Reply(Protocol):
 
 
 class AskError(Exception):
-    """MLflow gave no good response.
+    """MLflow gave no good response; the text is a clause for a person."""
 
-    The text is a clause for a person; ``cure`` is what helps, empty if that is not known.
-    """
-
-    def __init__(self, text: str, reason: Reason = Reason.UPSTREAM_ERROR, cure: str = "") -> None:
+    def __init__(self, text: str, symptom: Symptom) -> None:
         super().__init__(text)
-        self.reason = reason
-        self.cure = cure
+        self.symptom = symptom
 
 
 class NoSuchRouteError(AskError):
-    """It answered 404."""
+    """The response is a 404."""
 
 
 def expect(reply: Reply, method: str, target: str) -> None:
@@ -84,22 +49,37 @@ def expect(reply: Reply, method: str, target: str) -> None:
         return
     path = target.partition("?")[0]
     if reply.status == 404:
-        raise NoSuchRouteError(f"{method} {path} answered 404", cure=ROUTE_CURE)
-    reason, cure = _diagnose(reply, path)
+        missing = ResponseFailure.ROUTE_MISSING
+        raise NoSuchRouteError(f"{method} {path} responded 404", missing)
     said = "a web page" if is_page(reply) else _said(reply)
-    raise AskError(f"{method} {path} answered {reply.status}: {said}", reason, cure)
+    text = f"{method} {path} responded {reply.status}: {said}"
+    raise AskError(text, response_failure(reply, is_artifact=path.startswith(ARTIFACTS)))
 
 
-def _diagnose(reply: Reply, path: str) -> tuple[Reason, str]:
+def response_failure(reply: Reply, *, is_artifact: bool = False) -> ResponseFailure:
+    """What a response that is no good one says is wrong."""
     if reply.status == 401:
-        return Reason.UPSTREAM_CREDENTIALS, CREDENTIALS_CURE
+        return ResponseFailure.CREDENTIALS_WANTED
     if reply.status == 403 and is_host_refusal(reply.body):
-        return Reason.UPSTREAM_HOST_REFUSED, HOST_CURE
+        return ResponseFailure.HOST_REFUSED
     if is_page(reply):
-        return Reason.UPSTREAM_NOT_JSON, PAGE_CURE
+        return ResponseFailure.WEB_PAGE
     if reply.status == 403:
-        return Reason.UPSTREAM_CREDENTIALS, PERMISSION_CURE
-    return Reason.UPSTREAM_ERROR, STORE_CURE if path.startswith(ARTIFACTS) else DATABASE_CURE
+        return ResponseFailure.PERMISSION_DENIED
+    return ResponseFailure.ARTIFACT_STORE if is_artifact else ResponseFailure.DATABASE
+
+
+def health_failure(reply: Reply) -> ResponseFailure | None:
+    """What a response to ``GET /health`` says is wrong; ``None``: that server is healthy."""
+    if reply.status == 404:  # a web page too, where it is MLflow's
+        return ResponseFailure.BASE_PATH
+    if 300 <= reply.status < 400:
+        return ResponseFailure.REDIRECT
+    if is_page(reply):
+        return ResponseFailure.WEB_PAGE
+    if reply.status == 200:
+        return None
+    return ResponseFailure.FAILING if reply.status >= 500 else ResponseFailure.WEB_PAGE
 
 
 def is_page(reply: Reply) -> bool:
@@ -132,4 +112,4 @@ def parse(reply: Reply, method: str, target: str) -> dict[str, Any]:
         return told
     where = f"{method} {target.partition('?')[0]}"
     what = "a web page" if is_page(reply) else "no JSON object"
-    raise AskError(f"{where} answered {what}: is that MLflow?", Reason.UPSTREAM_NOT_JSON, PAGE_CURE)
+    raise AskError(f"{where} responded with {what}: is that MLflow?", ResponseFailure.WEB_PAGE)

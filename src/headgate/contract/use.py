@@ -62,4 +62,4 @@ async def _read(ask: Ask, method: str, target: str, body: bytes) -> str:
         return left_out
     expect(reply, method, target)
     parse(reply, method, target)
-    return f"{method} {target.partition('?')[0]} answered {reply.status}"
+    return f"{method} {target.partition('?')[0]} responded {reply.status}"

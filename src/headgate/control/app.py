@@ -20,12 +20,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from headgate.cluster import ClusterSnapshot, State
-from headgate.contract.diagnosis import cure_for
 from headgate.control.checks import Checks
 from headgate.control.exposition import CONTENT_TYPE
 from headgate.control.shared_results import CheckResult
 from headgate.model import Action, Api
 from headgate.reasons import Reason
+from headgate.symptoms import for_upstream
 
 T = TypeVar("T")
 PRINCIPAL_HEADER = "x-headgate-principal"
@@ -237,7 +237,7 @@ def upstream_status(snapshot: ClusterSnapshot, results: Sequence[CheckResult] = 
 
 
 def _told(upstream: str, result: CheckResult) -> dict[str, Any]:
-    return dataclasses.asdict(result) | {"cure": cure_for(upstream, result.cure)}
+    return dataclasses.asdict(result) | {"cure": for_upstream(result.cure, upstream)}
 
 
 def _of_all(states: Collection[Status]) -> Status:

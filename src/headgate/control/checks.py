@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from headgate.contract.diagnosis import ARTIFACTS, STORE_CURE, AskError, expect, parse
+from headgate.contract.diagnosis import ARTIFACTS, AskError, expect, parse
 from headgate.contract.use import PROBE_FOLDER, Ask, unserved, use
 from headgate.control.shared_results import CheckResult, SharedResults
 from headgate.model import Api
 from headgate.reasons import Reason
+from headgate.symptoms import ResponseFailure
 
 FRESH_SECONDS = 2.0
 """How long a result is good for."""
@@ -115,7 +116,8 @@ class Checks:
         try:
             detail = await (self._write_read_delete() if deep else use(api, self._ask))
         except AskError as error:
-            detail, reason, cure = str(error), error.reason, error.cure
+            detail, symptom = str(error), error.symptom
+            reason, cure = symptom.reason, symptom.cure
         now = self._clock()
         ok = reason is Reason.OK
         return CheckResult(api.value, ok, detail, now - started, now, reason, cure)
@@ -136,14 +138,17 @@ class Checks:
             reply = await self._ask("GET", target, b"")
             expect(reply, "GET", target)
             if reply.body != content:
-                raise AskError("an artifact came back other than it was written", cure=STORE_CURE)
+                raise AskError(
+                    "an artifact came back other than it was written",
+                    ResponseFailure.ARTIFACT_STORE,
+                )
         except AskError as error:
             try:
                 await self._remove(folder)
             except AskError as another:
                 raise AskError(
                     f"{error}; {folder} is removed by a later check, if it is there ({another})",
-                    *(error.reason, error.cure),
+                    error.symptom,
                 ) from None
             raise
         await self._remove(folder)

@@ -19,6 +19,7 @@ from headgate.dataplane.terms import UpstreamTerms
 from headgate.errors import Refusal
 from headgate.model import Endpoint
 from headgate.reasons import Reason
+from headgate.symptoms import DiscoveryFailure, ExchangeFailure, Symptom
 
 # To look a member up in its class costs as much as ten attributes.
 _CONNECT_FAILED: Final = Result.CONNECT_FAILED
@@ -199,14 +200,12 @@ def refusal(unavailable: Unavailable, *, sent: bool = False) -> Refusal:
             retry_after=unavailable.retry_after,
             detail=unavailable.text,
         )
-    cure = (
-        "Check the name in this upstream's url, and that it can be looked up from the gate"
-        if unavailable.why is Why.NONE_KNOWN
-        else "Check that MLflow is running"
-    )
+    symptom: Symptom = ExchangeFailure.NO_ENDPOINT
+    if unavailable.why is Why.NONE_KNOWN:
+        symptom = unavailable.failure or DiscoveryFailure.OTHER
     return Refusal(
-        Reason.NO_ENDPOINT,
-        f"Headgate has no MLflow server to send this to: {unavailable.text}. {cure}; "
+        symptom.reason,
+        f"Headgate has no MLflow server to send this to: {unavailable.text}. {symptom.cause}; "
         f"`headgate doctor` on the gate's machine shows what is wrong. {so_far}; send this "
         "request again in a moment.",
         retry_after=unavailable.retry_after,

@@ -7,10 +7,17 @@ import enum
 import ssl
 from typing import Final, NamedTuple
 
+from headgate.cluster import Result
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.connections.upstream import ResponseReceiver, UpstreamConnection
 from headgate.model import Endpoint
-from headgate.net.causes import own_words
+from headgate.symptoms import (
+    ConnectionFailure,
+    ExchangeFailure,
+    Symptom,
+    connection_failure,
+    own_words,
+)
 from headgate.wire.errors import ProtocolError
 from headgate.wire.response import Response
 
@@ -18,33 +25,52 @@ MAX_BYTES: Final = 1024 * 1024
 """The longest body of a response that is taken, where the caller sets no limit."""
 
 
-class CallFailure(enum.StrEnum):
-    """How a call can fail without a response."""
+class CallFailure(enum.Enum):
+    """How a call can fail without a response.
 
-    NO_ENDPOINT = "no_endpoint"
-    """There is nobody to ask."""
-    FULL = "full"
-    """Nobody has room."""
-    CONNECT = "connect"
-    """Refused, or no way there."""
-    DROPPED = "dropped"
-    """Accepted, and closed at once."""
-    NO_CONNECTION = "no_connection"
-    """Nothing answered the attempt to connect."""
-    TLS = "tls"
-    RESET = "reset"
-    TIMEOUT = "timeout"
-    INVALID = "invalid"
-    TOO_LONG = "too_long"
+    Attributes:
+        result: what that says of the endpoint, to the cluster.
+        symptom: what explains it, where nothing more particular is known.
+    """
+
+    NO_ENDPOINT = (Result.CANCELLED, ExchangeFailure.NO_ENDPOINT)
+    """There is no endpoint that may be asked."""
+    FULL = (Result.CANCELLED, ExchangeFailure.FULL)
+    """Every endpoint has as many requests as it may have."""
+    CONNECT = (Result.CONNECT_FAILED, ConnectionFailure.OTHER)
+    """There is no connection; the error's own symptom says why."""
+    RESET = (Result.RESET, ExchangeFailure.RESET)
+    TIMEOUT = (Result.TIMEOUT, ExchangeFailure.SILENT)
+    INVALID = (Result.ERROR_STATUS, ExchangeFailure.INVALID)
+    TOO_LONG = (Result.OK, ExchangeFailure.TOO_LONG)
+
+    @property
+    def result(self) -> Result:
+        """See the class."""
+        result: Result = self.value[0]
+        return result
+
+    @property
+    def symptom(self) -> Symptom:
+        """See the class."""
+        symptom: Symptom = self.value[1]
+        return symptom
 
 
 class CallError(Exception):
-    """There is no response; ``detail`` says why, for the log and for operators."""
+    """There is no response.
 
-    def __init__(self, failure: CallFailure, detail: str) -> None:
-        super().__init__(f"{failure}: {detail}")
+    Attributes:
+        failure: how the call failed.
+        detail: why, for the log and for operators.
+        symptom: what explains it; that of ``failure`` unless more is known.
+    """
+
+    def __init__(self, failure: CallFailure, detail: str, symptom: Symptom | None = None) -> None:
+        super().__init__(detail)
         self.failure = failure
         self.detail = detail
+        self.symptom = symptom or failure.symptom
 
 
 class CallResponse(NamedTuple):
@@ -68,7 +94,7 @@ async def call(
     """Send one request and wait for its whole response.
 
     Args:
-        pool: the way to the endpoint.
+        pool: the connections to the endpoint.
         method: such as ``b"GET"``.
         target: path and query, canonical.
         body: sent with its length; none is sent when empty.
@@ -128,10 +154,10 @@ class _Call(ResponseReceiver):
             self._connection = None
         self._result.cancel()
 
-    def _fail(self, failure: CallFailure, detail: str) -> None:
+    def _fail(self, failure: CallFailure, detail: str, symptom: Symptom | None = None) -> None:
         self._connection = None
         if not self._result.done():
-            self._result.set_exception(CallError(failure, detail))
+            self._result.set_exception(CallError(failure, detail, symptom))
 
     # --- from the pool ---------------------------------------------------------------------
 
@@ -146,15 +172,8 @@ class _Call(ResponseReceiver):
 
     def on_connect_failed(self, endpoint: Endpoint, error: OSError) -> None:
         self._connecting = None
-        cause = own_words(error)
-        kinds = {
-            ssl.SSLError: CallFailure.TLS,
-            TimeoutError: CallFailure.NO_CONNECTION,
-            ConnectionRefusedError: CallFailure.CONNECT,
-            ConnectionError: CallFailure.DROPPED,
-        }
-        failure = next((name for kind, name in kinds.items() if isinstance(error, kind)), None)
-        self._fail(failure or CallFailure.CONNECT, f"{endpoint}: {cause}")
+        detail = f"{endpoint}: {own_words(error)}"
+        self._fail(CallFailure.CONNECT, detail, connection_failure(error))
 
     # --- from the connection ---------------------------------------------------------------
 
@@ -193,10 +212,12 @@ class _Call(ResponseReceiver):
             # It was kept for too long, which says nothing; what the gate asks may be asked twice.
             self._connecting = self._pool.connect(self)
             return
-        failure = CallFailure.TLS if isinstance(error, ssl.SSLError) else CallFailure.RESET
+        failure, symptom = CallFailure.RESET, None
+        if isinstance(error, ssl.SSLError):  # since TLS 1.3 some refusals come after the handshake
+            failure, symptom = CallFailure.CONNECT, connection_failure(error)
         begun = self._response is not None
         closed = "the response broke off" if begun else "closed without a response"
-        self._fail(failure, own_words(error) if error else closed)
+        self._fail(failure, own_words(error) if error else closed, symptom)
 
     def on_upstream_silent(self) -> None:
         self._fail(CallFailure.TIMEOUT, "silent")

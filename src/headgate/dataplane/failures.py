@@ -1,4 +1,6 @@
-"""What a client is told when the gate cannot do its part: one sentence and its cure each.
+"""The refusals of the data plane: what failed, why, and what to do, one sentence each.
+
+Causes come from ``headgate.symptoms``.
 
 ``detail`` goes to the log only, where internal addresses may stand.
 """
@@ -12,13 +14,19 @@ from typing import Final
 from headgate.cluster import RetryDecision
 from headgate.errors import Refusal
 from headgate.model import Endpoint
-from headgate.net.causes import own_words
 from headgate.reasons import Reason
+from headgate.symptoms import (
+    ExchangeFailure,
+    ResponseFailure,
+    connection_failure,
+    own_words,
+)
 from headgate.wire.errors import ProtocolError
 
 RETRY_AFTER: Final = 2
 """Seconds a client is asked to wait before it tries an unreachable MLflow again."""
 _DOCTOR: Final = "`headgate doctor` on the gate's machine shows what is wrong"
+_UNKNOWN: Final = "whether it carried out the request is not known"
 _NOW: Final = "`headgate doctor` on the gate's machine shows how it stands now"
 
 
@@ -27,14 +35,14 @@ def cannot_connect(endpoint: Endpoint, error: OSError, *, sent: bool = False) ->
 
     Then the request is one that may be repeated, or there would have been no other attempt.
     """
-    cause = own_words(error)
-    is_tls = isinstance(error, ssl.SSLError)
+    words = own_words(error)
+    failure = connection_failure(error)
     return Refusal(
-        Reason.UPSTREAM_TLS if is_tls else Reason.UPSTREAM_CONNECT,
-        f"Headgate could not reach the MLflow server: it tried {endpoint} ({cause}). "
-        f"{_likely(error)}; {_DOCTOR}. {so_far(sent)}, so this request may be sent again.",
+        failure.reason,
+        f"Headgate could not reach the MLflow server: it tried {endpoint} ({words}). "
+        f"{failure.cause}; {_DOCTOR}. {so_far(sent)}, so this request may be sent again.",
         retry_after=RETRY_AFTER,
-        detail=f"{endpoint}: {cause}",
+        detail=f"{endpoint}: {words}",
     )
 
 
@@ -58,116 +66,91 @@ def not_repeated(failure: Refusal, decision: RetryDecision) -> Refusal:
     )
 
 
-def _likely(error: OSError) -> str:
-    """What most probably lies behind it, and the cure."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _about_certificate(str(error))
-    if isinstance(error, ssl.SSLError):
-        return "What listens there does not speak TLS as the gate does: is it http?"
-    if isinstance(error, TimeoutError):
-        return (
-            "Nothing answers there: a firewall or security group drops what the gate sends, or "
-            "the address is wrong"
-        )
-    if isinstance(error, ConnectionRefusedError):
-        return "MLflow does not run there, or listens on another port or on 127.0.0.1 alone"
-    if isinstance(error, ConnectionError):
-        return "Something there accepts connections and drops them immediately: is it MLflow?"
-    return "The gate has no way to that address"
-
-
-def _about_certificate(error: str) -> str:
-    if "expired" in error:
-        return "Its certificate has run out: renew it"
-    if "mismatch" in error:
-        return "Its certificate bears another name: set tls.server_name of this upstream to that"
-    return "Nobody the gate trusts has signed its certificate: set tls.ca of this upstream"
-
-
 def waited_in_vain(limit: float, *, sent: bool = False) -> Refusal:
-    """No endpoint had room in time."""
+    """Every endpoint stayed at its concurrency limit."""
     return Refusal(
         Reason.OVERLOADED,
-        f"Headgate is busy: every MLflow server had all it may have for {limit:g} s. "
+        f"Headgate is busy: every MLflow server has been at its concurrency limit for "
+        f"{limit:g} s. "
         f"{so_far(sent)}; send this request again in a moment.",
         retry_after=RETRY_AFTER,
     )
 
 
-def connection_lost(cause: str, error: Exception | None) -> Refusal:
-    """MLflow ended the connection before it answered."""
+def connection_lost(words: str, error: Exception | None) -> Refusal:
+    """MLflow ended the connection before it responded."""
     if isinstance(error, ssl.SSLError):  # since TLS 1.3 some refusals come after the handshake
+        failure = connection_failure(error)
         return Refusal(
-            Reason.UPSTREAM_TLS,
-            f"Headgate lost its TLS connection to the MLflow server ({cause}). It may ask for a "
-            f"certificate: see tls.certificate of this upstream. {_NOW}.",
-            detail=cause,
+            failure.reason,
+            f"Headgate lost its TLS connection to the MLflow server ({words}). {failure.cause}; "
+            f"{_NOW}.",
+            detail=words,
         )
+    reset = ExchangeFailure.RESET
     return Refusal(
-        Reason.UPSTREAM_RESET,
-        "Headgate lost the MLflow server: it ended the connection before it answered, as one does "
-        "that is stopped or runs out of memory. Look into MLflow's log; whether it carried out "
-        f"the request is not known. {_NOW}.",
-        detail=cause,
+        reset.reason,
+        f"Headgate lost the MLflow server. {reset.cause}; {_UNKNOWN}. {_NOW}.",
+        detail=words,
     )
 
 
 def silent(limit: float) -> Refusal:
     """MLflow has not moved for ``limit`` seconds."""
+    failure = ExchangeFailure.SILENT
     return Refusal(
-        Reason.UPSTREAM_TIMEOUT,
-        f"Headgate gave up on the MLflow server: it stayed silent for {limit:g} s, as one does "
-        "that hangs or waits for its database. Look into MLflow's log; whether it carried out the "
-        f"request is not known. {_NOW}.",
+        failure.reason,
+        f"Headgate gave up on the MLflow server: it stayed silent for {limit:g} s. "
+        f"{failure.cause}; {_UNKNOWN}. {_NOW}.",
     )
 
 
 def repeated_in_vain(attempts: int, total: float) -> Refusal:
     """A request that was repeated has no response when its client would give up."""
+    failure = ExchangeFailure.SILENT
     return Refusal(
-        Reason.UPSTREAM_TIMEOUT,
+        failure.reason,
         f"Headgate gave up on the MLflow server: {attempts} attempts have brought no response "
-        f"within {total:g} s, and MLflow's client waits little longer. Look into MLflow's log for "
-        f"what hangs; whether it carried out the request is not known. {_NOW}.",
+        f"within {total:g} s, and MLflow's client waits little longer. {failure.cause}; "
+        f"{_UNKNOWN}. {_NOW}.",
         detail=f"no response within {total:g} s, attempt {attempts}",
     )
 
 
 def host_refused(host: str) -> Refusal:
-    """MLflow's own Host check (mlflow/server/fastapi_security.py) does not know the gate."""
+    """MLflow's Host check does not accept the gate's ``Host``."""
+    failure = ResponseFailure.HOST_REFUSED
     return Refusal(
-        Reason.UPSTREAM_HOST_REFUSED,
+        failure.reason,
         f"Headgate was refused by the MLflow server's Host check: it does not accept '{host}'. "
-        "Start MLflow with that in --allowed-hosts, or set host_header of this upstream in the "
-        "gate's configuration to a name that MLflow accepts; `headgate doctor` shows what it does.",
+        f"{failure.cause}; `headgate doctor` shows what it accepts.",
         detail=f"Host {host} refused",
     )
 
 
 def page_instead_of_json(status: int, endpoint: str, *, shown: bool = False) -> Refusal:
-    """A web page came where MLflow's API answers JSON; ``shown``: it was shown credentials."""
+    """A web page came in place of JSON; ``shown``: MLflow was shown the gate's credentials."""
     if status == 403 and shown:
+        failure = ResponseFailure.PERMISSION_DENIED
         return Refusal(
-            Reason.UPSTREAM_CREDENTIALS,
+            failure.reason,
             f"Headgate was refused (403) by the MLflow server at {endpoint}: its own "
-            "authentication does not let the gate's user there do this. Your key is fine; the "
-            "gate's operator gives that user the right to, or sets another one in credentials of "
-            f"this upstream; {_DOCTOR}.",
-            detail="MLflow answered 403",
+            f"authentication does not let the gate's user do this. {failure.cause}; {_DOCTOR}.",
+            detail="MLflow responded 403",
         )
-    if status == 401:  # so does MLflow's own authentication (mlflow/server/auth)
+    if status == 401:
+        failure = ResponseFailure.CREDENTIALS_WANTED
         return Refusal(
-            Reason.UPSTREAM_CREDENTIALS,
+            failure.reason,
             f"Headgate was asked for credentials by the MLflow server at {endpoint}: it runs with "
-            "an authentication of its own. Your key is fine; the gate's operator sets credentials "
-            f"of this upstream (policy 'replace'), or corrects them; {_DOCTOR}.",
-            detail="MLflow answered 401",
+            f"an authentication of its own. {failure.cause}; {_DOCTOR}.",
+            detail="MLflow responded 401",
         )
+    failure = ResponseFailure.WEB_PAGE
     return Refusal(
-        Reason.UPSTREAM_NOT_JSON,
-        f"Headgate got a web page (status {status}) from {endpoint} where MLflow answers JSON. "
-        "Either MLflow itself failed, and its log says why, or something else listens there, such "
-        "as a login page or a load balancer; `headgate doctor` shows which.",
+        failure.reason,
+        f"Headgate got a web page (status {status}) from {endpoint} where MLflow responds with "
+        f"JSON. {failure.cause}; `headgate doctor` shows which.",
         status=status if status >= 500 else None,
         detail=f"HTML with status {status}",
     )
@@ -175,10 +158,11 @@ def page_instead_of_json(status: int, endpoint: str, *, shown: bool = False) -> 
 
 def invalid_response(error: ProtocolError) -> Refusal:
     """MLflow's response cannot be understood."""
+    failure = ExchangeFailure.INVALID
     return Refusal(
-        Reason.UPSTREAM_ERROR,
-        f"Headgate does not understand the MLflow server: {error.message}. Something else than "
-        f"MLflow may listen there, or it speaks https; {_DOCTOR}.",
+        failure.reason,
+        f"Headgate does not understand the MLflow server: {error.message}. {failure.cause}; "
+        f"{_DOCTOR}.",
         detail=error.message,
     )
 
@@ -235,6 +219,6 @@ def defect(request_id: str, error: Exception) -> Refusal:
     """The gate itself failed."""
     return Refusal(
         Reason.INTERNAL,
-        f"Headgate failed on its own account; its log says why, under request id {request_id}.",
+        f"Internal error in Headgate; its log says why, under request id {request_id}.",
         detail=repr(error),
     )

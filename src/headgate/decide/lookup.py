@@ -7,7 +7,6 @@ from headgate.dataplane.call import CallError, CallResponse
 from headgate.decide.resolver import UnresolvableError
 from headgate.errors import Refusal
 from headgate.upstreams.live import LiveUpstream
-from headgate.upstreams.remedies import REASONS
 
 
 class Lookup:
@@ -37,4 +36,4 @@ class Lookup:
                 method, target, body, workspace=workspace, patient=True
             )
         except CallError as error:
-            raise UnresolvableError(error.detail, REASONS[error.failure]) from None
+            raise UnresolvableError(error.detail, error.symptom.reason) from None

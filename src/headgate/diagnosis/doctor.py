@@ -1,4 +1,4 @@
-"""Walks the way to MLflow step by step and says which step is the first that fails, and its cure.
+"""Checks the connection to MLflow step by step: which step fails first, and its cure.
 
 name -> addresses -> connect -> MLflow and its version -> Host check -> each API -> an artifact.
 It uses what a running gate uses: the same discovery, the same connections, the same checks.
@@ -7,19 +7,20 @@ It uses what a running gate uses: the same discovery, the same connections, the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from headgate.cluster import Found
 from headgate.config import Limits, Upstream
-from headgate.contract.diagnosis import CREDENTIALS_CURE, PAGE_CURE, is_page
+from headgate.contract.diagnosis import AskError, health_failure, is_page
 from headgate.contract.responses import is_host_refusal
 from headgate.contract.use import Ask
 from headgate.dataplane.call import CallError, CallFailure, CallResponse
 from headgate.discovery import Discovery, discovery_for
 from headgate.model import Endpoint
+from headgate.symptoms import DiscoveryFailure, ResponseFailure, Symptom
 from headgate.upstreams.live import LiveUpstream
-from headgate.upstreams.remedies import ask_error, call_cure, discovery_cure
 
 DISCOVERY_SECONDS = 10.0
 CALL_SECONDS = 10.0
@@ -34,26 +35,32 @@ class Finding:
     seen: str
     cure: str = ""
 
+    @classmethod
+    def of(cls, symptom: Symptom, step: str, seen: str) -> Finding:
+        """A step that fails by that symptom."""
+        return cls(step, False, seen, symptom.cure)
+
 
 class _FirstReport:
-    """Takes the first thing that an adapter says."""
+    """Takes the first report of an adapter; until it comes, there was no response in time."""
 
     def __init__(self) -> None:
         self.named: Sequence[Found] = ()
-        self.source = ""
-        self.error = ""
+        self.source = "discovery"
+        self.failure: DiscoveryFailure | None = DiscoveryFailure.OTHER
+        self.detail = f"no response within {DISCOVERY_SECONDS:g} s"
         self.ttl: float | None = None
         self.said = asyncio.Event()
 
     def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
         """See ``Report``."""
         self.named = found
-        self.source, self.ttl = source, ttl
+        self.source, self.ttl, self.failure = source, ttl, None
         self.said.set()
 
-    def failed(self, source: str, error: str) -> None:
+    def failed(self, source: str, failure: DiscoveryFailure, detail: str) -> None:
         """See ``Report``."""
-        self.source, self.error = source, error
+        self.source, self.failure, self.detail = source, failure, detail
         self.said.set()
 
 
@@ -71,7 +78,7 @@ async def examine(
     endpoints: list[Endpoint] = []
     try:
         for adapter in discovery_for(settings):
-            finding, report = await _discover(adapter, settings)
+            finding, report = await _discover(adapter)
             yield finding
             if not finding.ok:
                 return
@@ -92,20 +99,18 @@ async def examine(
         upstream.close()
 
 
-async def _discover(adapter: Discovery, settings: Upstream) -> tuple[Finding, _FirstReport]:
+async def _discover(adapter: Discovery) -> tuple[Finding, _FirstReport]:
     report = _FirstReport()
     running = asyncio.get_running_loop().create_task(adapter.run(report), name="discover")
     try:
-        async with asyncio.timeout(DISCOVERY_SECONDS):
-            await report.said.wait()
-    except TimeoutError:
-        report.error = f"no response within {DISCOVERY_SECONDS:g} s"
-        report.source = report.source or "discovery"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DISCOVERY_SECONDS):
+                await report.said.wait()
     finally:
         running.cancel()
-    if report.error:
-        cure = discovery_cure(report.error, settings)
-        return Finding("find MLflow", False, f"{report.source}: {report.error}", cure), report
+    if report.failure is not None:
+        seen = f"{report.source}: {report.detail}"
+        return Finding.of(report.failure, "find MLflow", seen), report
     valid = f", valid {report.ttl:g} s" if report.ttl is not None else ""
     names = ", ".join(str(each.endpoint) for each in report.named)
     return Finding("find MLflow", True, f"{report.source}: {names}{valid}"), report
@@ -116,10 +121,11 @@ async def _examine_endpoint(upstream: LiveUpstream, endpoint: Endpoint) -> Async
     try:
         response = await _ask(upstream, endpoint, b"/health")
     except CallError as error:
-        yield Finding(step, False, error.detail, call_cure(error))
+        yield Finding.of(error.symptom, step, error.detail)
         return
-    yield _health(step, response)
-    if response.status != 200 or is_page(response):
+    finding = _health(step, response)
+    yield finding
+    if not finding.ok:
         return
     step = f"ask {endpoint} for its version"
     try:
@@ -134,10 +140,21 @@ async def _examine_endpoint(upstream: LiveUpstream, endpoint: Endpoint) -> Async
         )
     except CallError as error:
         hangs = error.failure is CallFailure.TIMEOUT and step.startswith("pass")
-        yield Finding(step, False, error.detail, _HANGS_CURE if hangs else call_cure(error))
+        symptom = ResponseFailure.DATABASE_HANGS if hangs else error.symptom
+        yield Finding.of(symptom, step, error.detail)
         return
     host = upstream.balancer.pool(endpoint).host_header.decode("ascii")
     yield _host_check(endpoint, host, response)
+
+
+def _health(step: str, response: CallResponse) -> Finding:
+    failure = health_failure(response)
+    if failure is ResponseFailure.WEB_PAGE and is_page(response):
+        return Finding.of(failure, step, f"a web page (status {response.status})")
+    seen = f"GET /health responded {response.status}"
+    if failure is ResponseFailure.REDIRECT:
+        seen = f"{seen}, a redirect"
+    return Finding(step, True, seen) if failure is None else Finding.of(failure, step, seen)
 
 
 def _version(step: str, endpoint: Endpoint, response: CallResponse) -> Finding:
@@ -147,74 +164,49 @@ def _version(step: str, endpoint: Endpoint, response: CallResponse) -> Finding:
     if response.status == 401:
         return _unauthenticated(endpoint)
     if is_page(response):
-        return Finding(step, False, f"a web page (status {response.status})", PAGE_CURE)
-    cure = "Something else than MLflow listens there; correct the URL."
-    return Finding(step, False, f"GET /version answered {response.status}: {text!r}", cure)
+        seen = f"a web page (status {response.status})"
+        return Finding.of(ResponseFailure.WEB_PAGE, step, seen)
+    seen = f"GET /version responded {response.status}: {text!r}"
+    return Finding.of(ResponseFailure.NOT_MLFLOW, step, seen)
 
 
 def _unauthenticated(endpoint: Endpoint) -> Finding:
     step = f"pass the authentication of {endpoint}"
-    return Finding(step, False, "MLflow asks for credentials (401)", CREDENTIALS_CURE)
+    seen = "MLflow asks for credentials (401)"
+    return Finding.of(ResponseFailure.CREDENTIALS_WANTED, step, seen)
 
 
 def _host_check(endpoint: Endpoint, host: str, response: CallResponse) -> Finding:
     step = f"pass the Host check of {endpoint}"
     if response.status == 403 and is_host_refusal(response.body):
         anywhere = f"{host.rpartition(':')[0] or host}:*"
-        cure = (
-            f"Add '{host}', or '{anywhere}' for any port, to MLflow's --allowed-hosts (the list is "
-            "all that MLflow then accepts: keep 'localhost:*' in it), or set "
-            "upstreams.NAME.host_header to a name that MLflow accepts."
-        )
-        return Finding(step, False, f"MLflow refuses the Host '{host}'", cure)
+        seen = f"MLflow refuses the Host '{host}' ('{anywhere}' stands for any port)"
+        return Finding.of(ResponseFailure.HOST_REFUSED, step, seen)
     if response.status == 401:
         return _unauthenticated(endpoint)
     if is_page(response):
-        return Finding(step, False, f"a web page (status {response.status}), not JSON", PAGE_CURE)
+        seen = f"a web page (status {response.status}), not JSON"
+        return Finding.of(ResponseFailure.WEB_PAGE, step, seen)
     return Finding(step, True, f"Host '{host}' is accepted")
 
 
-def _health(step: str, response: CallResponse) -> Finding:
-    status = response.status
-    seen = f"GET /health answered {status}"
-    if status == 404:  # a web page too, where it is MLflow's
-        cure = "Correct the URL, or set upstreams.NAME.static_prefix to the path MLflow runs under."
-        return Finding(step, False, seen, cure)
-    if 300 <= status < 400:
-        return Finding(step, False, f"{seen}, a redirect", _REDIRECT_CURE)
-    if is_page(response):
-        return Finding(step, False, f"a web page (status {status})", PAGE_CURE)
-    if status == 200:
-        return Finding(step, True, seen)
-    return Finding(step, False, seen, _FAILING_CURE if status >= 500 else PAGE_CURE)
-
-
-_HANGS_CURE = (
-    "MLflow answers /health, and hangs where it needs its database: see that the database of its "
-    "--backend-store-uri runs and can be reached from MLflow's machine."
-)
-_REDIRECT_CURE = (
-    "The gate follows no redirect: write in the URL where MLflow itself is, https:// if that is "
-    "what it leads to; a login page must let the gate pass."
-)
-_FAILING_CURE = "MLflow, or what stands before it, fails: look into its log."
-
-
 def _asker(upstream: LiveUpstream, endpoint: Endpoint) -> Ask:
+    caller = upstream.caller
+
     async def ask(method: str, target: str, body: bytes) -> CallResponse:
         how = method.encode("ascii")
-        translated = upstream.caller.translate_target(how, target.encode("ascii"))
+        translated = caller.translate_target(how, target.encode("ascii"))
         try:
-            return await upstream.caller.call(
+            return await caller.call(
                 endpoint, translated, method=how, body=body, within=CALL_SECONDS
             )
         except CallError as error:
-            raise ask_error(error) from None
+            raise AskError(error.detail, error.symptom) from None
 
     return ask
 
 
 async def _ask(upstream: LiveUpstream, endpoint: Endpoint, target: bytes) -> CallResponse:
-    return await upstream.caller.call(
-        endpoint, upstream.caller.translate_target(b"GET", target), within=CALL_SECONDS
-    )
+    caller = upstream.caller
+    translated = caller.translate_target(b"GET", target)
+    return await caller.call(endpoint, translated, within=CALL_SECONDS)

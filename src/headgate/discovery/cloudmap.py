@@ -10,19 +10,45 @@ import asyncio
 import ipaddress
 import random
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from headgate.cluster import Found
 from headgate.discovery.pause import Pause
-from headgate.discovery.report import Report, is_forbidden
+from headgate.discovery.report import DiscoveryError, Report, is_forbidden
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint
 from headgate.net.addresses import is_address
+from headgate.symptoms import DiscoveryFailure
 
 REVISION_SECONDS = 2.0
 LIST_SECONDS = 12.0
 MAX_RESULTS = 1000
 DEFAULT_PORT = 5000
+# The codes of the two calls' errors, and those that AWS has for every API
+# (docs.aws.amazon.com/cloud-map/latest/api/CommonErrors.html).
+_CODES: Final[Mapping[str, DiscoveryFailure]] = {
+    "NamespaceNotFound": DiscoveryFailure.SERVICE_UNKNOWN,
+    "ServiceNotFound": DiscoveryFailure.SERVICE_UNKNOWN,
+    "AccessDenied": DiscoveryFailure.ACCESS_DENIED,
+    "AccessDeniedException": DiscoveryFailure.ACCESS_DENIED,
+    "NotAuthorized": DiscoveryFailure.ACCESS_DENIED,
+    "UnauthorizedOperation": DiscoveryFailure.ACCESS_DENIED,
+    "ExpiredToken": DiscoveryFailure.CREDENTIALS_REFUSED,
+    "ExpiredTokenException": DiscoveryFailure.CREDENTIALS_REFUSED,
+    "IncompleteSignature": DiscoveryFailure.CREDENTIALS_REFUSED,
+    "InvalidClientTokenId": DiscoveryFailure.CREDENTIALS_REFUSED,
+    "InvalidSignatureException": DiscoveryFailure.CREDENTIALS_REFUSED,
+    "RequestExpired": DiscoveryFailure.CREDENTIALS_REFUSED,
+    "SignatureDoesNotMatch": DiscoveryFailure.CREDENTIALS_REFUSED,
+    "UnrecognizedClientException": DiscoveryFailure.CREDENTIALS_REFUSED,
+    "MissingAuthenticationToken": DiscoveryFailure.NO_CREDENTIALS,
+    "MissingAuthenticationTokenException": DiscoveryFailure.NO_CREDENTIALS,
+    "RequestLimitExceeded": DiscoveryFailure.THROTTLED,
+    "Throttling": DiscoveryFailure.THROTTLED,
+    "ThrottlingException": DiscoveryFailure.THROTTLED,
+    "ThrottledException": DiscoveryFailure.THROTTLED,
+    "TooManyRequestsException": DiscoveryFailure.THROTTLED,
+}
 
 
 class CloudMapClient(Protocol):
@@ -43,7 +69,8 @@ class CloudMapDiscovery:
         namespace: Cloud Map's HTTP or DNS namespace.
         service: the service in it.
         port: of instances that are registered without one (``AWS_INSTANCE_PORT``).
-        errors: the exceptions that the client raises.
+        errors: the exceptions that the client raises, each with what it means; the first that
+            fits counts.  Errors with a code mean what the code does.
     """
 
     def __init__(
@@ -52,7 +79,7 @@ class CloudMapDiscovery:
         namespace: str,
         service: str,
         port: int,
-        errors: tuple[type[Exception], ...],
+        errors: Mapping[type[Exception], DiscoveryFailure],
         *,
         allow_link_local: bool = False,
     ) -> None:
@@ -82,28 +109,37 @@ class CloudMapDiscovery:
                     if found:
                         report.found(found, self._source, LIST_SECONDS)
                     else:
-                        report.failed(self._source, "no healthy instance is registered")
-            except LookupError as error:
-                report.failed(self._source, str(error))
-            except self._errors as error:
-                report.failed(self._source, _clause(error))
-                listed = float("-inf")  # that it answers again is told at once
+                        failure = DiscoveryFailure.NO_INSTANCE
+                        report.failed(self._source, failure, "no healthy instance is registered")
+            except DiscoveryError as error:
+                report.failed(self._source, error.failure, error.detail)
+            except tuple(self._errors) as error:
+                report.failed(self._source, self._failure_of(error), _clause(error))
+                listed = float("-inf")  # the first response after it is reported immediately
             if await self._pause.wait(REVISION_SECONDS * (1 + 0.2 * random.random())):  # noqa: S311
                 listed = float("-inf")  # health may have changed, which moves no revision
+
+    def _failure_of(self, error: Exception) -> DiscoveryFailure:
+        code = _error_of(error).get("Code", "")
+        if code in _CODES:
+            return _CODES[code]
+        kinds = (failure for kind, failure in self._errors.items() if isinstance(error, kind))
+        return next(kinds, DiscoveryFailure.OTHER)
 
     def _revision(self) -> object:
         return self._client.discover_instances_revision(**self._names).get("InstancesRevision")
 
     def _list(self) -> list[Found]:
         # Fails open as DNS does: when none is healthy, all are named.
-        answer = self._client.discover_instances(
+        response = self._client.discover_instances(
             **self._names, MaxResults=MAX_RESULTS, HealthStatus="HEALTHY_OR_ELSE_ALL"
         )
-        instances = answer.get("Instances", ())
+        instances = response.get("Instances", ())
         found = [each for each in map(self._endpoint, instances) if each is not None]
         if instances and not found:
-            raise LookupError(
-                "no instance has an address and a port that may be used (link-local: refused)"
+            raise DiscoveryError(
+                DiscoveryFailure.SPECIAL_ADDRESS,
+                "no instance has an address and a port that may be used (link-local: refused)",
             )
         return found
 
@@ -131,8 +167,10 @@ def is_port(text: str) -> bool:
 
 def cloudmap_client(
     endpoint_url: str | None = None,
-) -> tuple[CloudMapClient, tuple[type[Exception], ...]]:
-    """boto3's client, and the exceptions it raises; credentials and region are boto3's own.
+) -> tuple[CloudMapClient, Mapping[type[Exception], DiscoveryFailure]]:
+    """boto3's client, and what the exceptions that it raises mean.
+
+    Credentials and region are boto3's own.
 
     ``endpoint_url`` is for a stand-in of AWS.
 
@@ -140,9 +178,9 @@ def cloudmap_client(
         HeadgateError: boto3 is not installed, or no region is configured.
     """
     try:
-        import boto3  # noqa: PLC0415 - an extra: only who uses Cloud Map has it
+        import boto3  # noqa: PLC0415 - an extra: only gates that use Cloud Map have it
+        from botocore import exceptions  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
     except ImportError:
         raise HeadgateError(
             "cloudmap:// needs boto3, which is not installed: pip install 'headgate[aws]'"
@@ -152,19 +190,35 @@ def cloudmap_client(
         connect_timeout=2,
         read_timeout=2,
         retries={"total_max_attempts": 2, "mode": "standard"},
-        # A stand-in answers at its own address, not at data-<address>.
+        # A stand-in listens at its own address, not at data-<address>.
         inject_host_prefix=endpoint_url is None,
     )
     try:
         client = boto3.client("servicediscovery", endpoint_url=endpoint_url, config=settings)
-    except (BotoCoreError, ValueError) as error:
+    except (exceptions.BotoCoreError, ValueError) as error:
         raise HeadgateError(f"AWS Cloud Map cannot be asked: {error}") from error
-    return client, (BotoCoreError, ClientError)
+    return client, {
+        exceptions.NoCredentialsError: DiscoveryFailure.NO_CREDENTIALS,
+        exceptions.PartialCredentialsError: DiscoveryFailure.NO_CREDENTIALS,
+        exceptions.CredentialRetrievalError: DiscoveryFailure.NO_CREDENTIALS,
+        exceptions.TokenRetrievalError: DiscoveryFailure.NO_CREDENTIALS,
+        exceptions.SSOError: DiscoveryFailure.NO_CREDENTIALS,
+        exceptions.ConnectionError: DiscoveryFailure.API_UNREACHABLE,
+        exceptions.HTTPClientError: DiscoveryFailure.API_UNREACHABLE,
+        exceptions.BotoCoreError: DiscoveryFailure.OTHER,
+        exceptions.ClientError: DiscoveryFailure.OTHER,
+    }
 
 
 def _clause(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    if isinstance(response, Mapping):
-        details = response.get("Error", {})
+    details = _error_of(error)
+    if details:
         return f"{details.get('Code', 'error')}: {details.get('Message', '')}".rstrip(": ")
     return str(error) or type(error).__name__
+
+
+def _error_of(error: Exception) -> Mapping[str, str]:
+    """The code and the message of an error that AWS responded with; empty for any other."""
+    response = getattr(error, "response", None)
+    details = response.get("Error", {}) if isinstance(response, Mapping) else {}
+    return details if isinstance(details, Mapping) else {}

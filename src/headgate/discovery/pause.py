@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from headgate.discovery.report import MIN_TTL
+from headgate.discovery.report import MAX_TTL, MIN_TTL
+
+RETRY_SECONDS = 2.0
+"""Until a question that has failed is asked again."""
+JITTER = 0.1
+"""Share of a TTL by which workers ask at different times."""
 
 
 class Pause:
-    """Who asks waits here; whoever finds that no endpoint answers any more ends the wait.
+    """An adapter waits here; the wait is ended when no endpoint responds any more.
 
-    However often that is said, at least ``MIN_TTL`` seconds lie between two questions.
+    However often it is ended, at least ``MIN_TTL`` seconds lie between two questions.
     """
 
     def __init__(self) -> None:
@@ -21,7 +26,7 @@ class Pause:
         self._ended.set()
 
     async def wait(self, seconds: float) -> bool:
-        """Wait so long, or until ``end`` was called; whether it was."""
+        """Wait so many seconds, or until ``end`` was called; whether it was."""
         await asyncio.sleep(min(seconds, MIN_TTL))
         try:
             async with asyncio.timeout(seconds - MIN_TTL):
@@ -30,3 +35,11 @@ class Pause:
             return False
         self._ended.clear()
         return True
+
+
+def jittered(ttl: float, drawn: float) -> float:
+    """Seconds until the next question: the TTL or up to a tenth more, within the ceiling.
+
+    ``drawn`` is a random number from 0 to 1.
+    """
+    return min(ttl, MAX_TTL / (1 + JITTER)) * (1 + JITTER * drawn)

@@ -8,9 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 from headgate.cluster import Found
 from headgate.config import Upstream
 from headgate.discovery.cloudmap import DEFAULT_PORT, CloudMapDiscovery, cloudmap_client
-from headgate.discovery.dns import Addresses, DnsDiscovery, SrvDiscovery, resolver_for
+from headgate.discovery.dns import DnsDiscovery
+from headgate.discovery.dns_addresses import Addresses
+from headgate.discovery.dns_resolver import resolver_for
+from headgate.discovery.dns_srv import SrvDiscovery
 from headgate.discovery.report import Discovery
 from headgate.discovery.static import StaticDiscovery
+from headgate.events import Emit, discard
 from headgate.model import Endpoint
 from headgate.net.addresses import is_address
 
@@ -18,7 +22,7 @@ CLOUDMAP_ENDPOINT = "AWS_ENDPOINT_URL_SERVICEDISCOVERY"
 """boto3's own variable for another address of the API, as a stand-in has."""
 
 
-def discovery_for(settings: Upstream) -> list[Discovery]:
+def discovery_for(settings: Upstream, emit: Emit = discard) -> list[Discovery]:
     """The adapters that find the endpoints of one upstream.
 
     Raises:
@@ -38,9 +42,10 @@ def discovery_for(settings: Upstream) -> list[Discovery]:
             adapters.append(
                 SrvDiscovery(
                     host,
-                    resolver_for(settings.resolver),
+                    resolver_for(settings.resolver, emit),
                     hosts_file=hosts_file,
                     allow_link_local=link_local,
+                    emit=emit,
                 )
             )
         elif host == "localhost":
@@ -50,9 +55,10 @@ def discovery_for(settings: Upstream) -> list[Discovery]:
         else:
             addresses = Addresses(
                 host,
-                resolver_for(settings.resolver),
+                resolver_for(settings.resolver, emit),
                 hosts_file=hosts_file,
                 allow_link_local=link_local,
+                emit=emit,
             )
             adapters.append(DnsDiscovery(addresses, parts.netloc, port))
     if fixed:

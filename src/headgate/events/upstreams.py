@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from headgate.events.event import Event, Level
 from headgate.model import Endpoint
+from headgate.symptoms import DiscoveryFailure, Symptom
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,20 @@ class EndpointHealthy(EndpointEvent):
     name: ClassVar[str] = "endpoint_healthy"
 
 
+@dataclass(frozen=True, slots=True)
 class EndpointUnhealthy(EndpointEvent):
-    """The endpoint failed its health check, or discovery says that it is unhealthy."""
+    """The endpoint failed its health check, or discovery says that it is unhealthy.
 
-    __slots__ = ()
+    Attributes:
+        symptom: what kind of failure it is, where that is known.
+        cure: what helps against it.
+    """
+
     name: ClassVar[str] = "endpoint_unhealthy"
     level: ClassVar[Level] = Level.WARNING
+
+    symptom: Symptom | None = None
+    cure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +138,20 @@ class DiscoveryEvent(Event):
         return f"{self.source} of {self.upstream}: {change}: {self.reason}"
 
 
+@dataclass(frozen=True, slots=True)
 class DiscoveryFailed(DiscoveryEvent):
-    """A source gave no endpoints; those that it gave last stay in use."""
+    """A source gave no endpoints; those that it gave last stay in use.
 
-    __slots__ = ()
+    Attributes:
+        symptom: what kind of failure it is.
+        cure: what helps against it.
+    """
+
     name: ClassVar[str] = "discovery_failed"
     level: ClassVar[Level] = Level.WARNING
+
+    symptom: DiscoveryFailure
+    cure: str
 
 
 class DiscoveryRecovered(DiscoveryEvent):

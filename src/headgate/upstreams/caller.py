@@ -16,17 +16,6 @@ from headgate.upstreams.queued_choice import choose_in_turn
 ASK_ATTEMPTS = 3
 ASK_SECONDS: Final = 5.0
 """For the whole response of one attempt."""
-_RESULTS = {
-    CallFailure.CONNECT: Result.CONNECT_FAILED,
-    CallFailure.DROPPED: Result.CONNECT_FAILED,
-    CallFailure.NO_CONNECTION: Result.CONNECT_FAILED,
-    CallFailure.TLS: Result.CONNECT_FAILED,
-    CallFailure.RESET: Result.RESET,
-    CallFailure.TIMEOUT: Result.TIMEOUT,
-    CallFailure.INVALID: Result.ERROR_STATUS,
-    CallFailure.TOO_LONG: Result.OK,
-}
-_WHY = {Why.FULL: CallFailure.FULL}
 
 
 class Caller:
@@ -71,9 +60,7 @@ class Caller:
             else:
                 chosen = self._balancer.choose(tried)
             if isinstance(chosen, Unavailable):
-                raise failed or CallError(
-                    _WHY.get(chosen.why, CallFailure.NO_ENDPOINT), chosen.text
-                )
+                raise failed or _unavailable(chosen)
             if chosen.endpoint in tried:  # there is no other
                 self._balancer.finish(chosen, Result.CANCELLED)
                 break
@@ -97,9 +84,9 @@ class Caller:
         try:
             response = await call(pool, method, target, body=body, lines=lines, within=ASK_SECONDS)
             result = Result.OK if response.status < 500 else Result.ERROR_STATUS
-            error = f"{target.partition(b'?')[0].decode('ascii')} answered {response.status}"
+            error = f"{target.partition(b'?')[0].decode('ascii')} responded {response.status}"
         except CallError as failure:
-            result, error = _RESULTS[failure.failure], failure.detail
+            result, error = failure.failure.result, failure.detail
             raise
         finally:
             self._balancer.finish(pool, result, error)
@@ -138,8 +125,14 @@ class Caller:
         return target if isinstance(translated, Refusal) else translated.path + mark + query
 
 
+def _unavailable(why: Unavailable) -> CallError:
+    if why.why is Why.FULL:
+        return CallError(CallFailure.FULL, why.text)
+    return CallError(CallFailure.NO_ENDPOINT, why.text, why.failure)
+
+
 def _at(endpoint: Endpoint, error: CallError) -> CallError:
     """The error of one endpoint, which it names."""
     if error.detail.startswith(f"{endpoint}"):
         return error
-    return CallError(error.failure, f"{endpoint}: {error.detail}")
+    return CallError(error.failure, f"{endpoint}: {error.detail}", error.symptom)

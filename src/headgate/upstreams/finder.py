@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from headgate.cluster import Cluster, Found
 from headgate.discovery import Discovery
 from headgate.events import Emit, InternalError
+from headgate.symptoms import DiscoveryFailure
 from headgate.tasks import Tasks
 from headgate.upstreams.endpoint_names import EndpointNames
 
@@ -61,9 +62,9 @@ class Finder:
         self._cluster.discovered(found, source, ttl, self._clock())
         self._known.set()
 
-    def failed(self, source: str, error: str) -> None:
+    def failed(self, source: str, failure: DiscoveryFailure, detail: str) -> None:
         """See ``Report``."""
-        self._cluster.discovery_failed(source, error, self._clock())
+        self._cluster.discovery_failed(source, failure, detail, self._clock())
         self._known.set()
 
     async def _discover(self, adapter: Discovery) -> None:

@@ -60,7 +60,7 @@ class LiveUpstream:
         names = EndpointNames(settings)
         self._connector = Connector(settings, limits, names, files)
         cluster = Cluster(name, cluster_policy(settings), random.Random(), emit)  # noqa: S311
-        self.finder = Finder(cluster, discovery_for(settings), names, time.monotonic, emit)
+        self.finder = Finder(cluster, discovery_for(settings, emit), names, time.monotonic, emit)
         credentials = upstream_credentials(settings.credentials, files)
         self.balancer = Balancer(
             cluster,

@@ -1,4 +1,4 @@
-"""One probe of one endpoint: whether it is well and the chosen APIs work, and its version."""
+"""One probe of one endpoint: whether it is healthy and the chosen APIs work, and its version."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from headgate.cluster import ProbeResult
-from headgate.contract.diagnosis import AskError, is_page
+from headgate.contract.diagnosis import AskError, health_failure, is_page
 from headgate.contract.responses import is_host_refusal
 from headgate.contract.snapshots import numbers
 from headgate.contract.use import use
 from headgate.dataplane.call import CallError, CallResponse
 from headgate.model import Api, Endpoint
-from headgate.upstreams.remedies import ask_error
+from headgate.symptoms import ResponseFailure, Symptom
 
 LOOK_AGAIN_SECONDS = 10.0
-"""How long a server that stays well is taken to be of the same version and to accept the Host."""
+"""How long a server that stays healthy is taken to have the same version and to accept the Host."""
 REMEMBERED = 1024
 SERVER_INFO = b"/api/3.0/mlflow/server-info"
 """Needs no database and no login, but passes the Host check, from which /health is exempt."""
@@ -44,7 +44,7 @@ class Prober:
     Args:
         base: the path that MLflow runs under.
         apis: those that must work there.
-        spoken: a method and a canonical target as the server wants it.
+        translate: a method and a canonical target as the server wants it.
         clock: seconds from an arbitrary start.
     """
 
@@ -52,20 +52,22 @@ class Prober:
         self,
         base: bytes,
         apis: Iterable[Api],
-        spoken: Callable[[bytes, bytes], bytes],
+        translate: Callable[[bytes, bytes], bytes],
         clock: Callable[[], float],
     ) -> None:
         self._base = base
         self._apis = tuple(apis)
-        self._spoken = spoken
+        self._translate = translate
         self._clock = clock
         self._seen: dict[Endpoint, float] = {}
 
     async def probe(self, endpoint: Endpoint, ask: AskEndpoint) -> ProbeResult:
-        """Probe one; what does not change while it is well is looked at now and then only."""
+        """Probe one; what stays while it is healthy is looked at every ``LOOK_AGAIN_SECONDS``."""
         now = self._clock()
         whole = now - self._seen.get(endpoint, -math.inf) >= LOOK_AGAIN_SECONDS
-        result = await _probe(ask, self._base, self._apis, self._spoken, self._clock, whole=whole)
+        result = await _probe(
+            ask, self._base, self._apis, self._translate, self._clock, whole=whole
+        )
         if not result.ok:
             self._seen.pop(endpoint, None)
         elif result.version is not None:
@@ -79,7 +81,7 @@ async def _probe(
     ask: AskEndpoint,
     base: bytes,
     apis: Iterable[Api],
-    spoken: Callable[[bytes, bytes], bytes],
+    translate: Callable[[bytes, bytes], bytes],
     clock: Callable[[], float],
     *,
     whole: bool,
@@ -87,53 +89,57 @@ async def _probe(
     """Probe an endpoint; ``whole``: its version and its Host check as well."""
     started = clock()
     version = None
+    symptom: Symptom | None
     try:
-        ok, reason = _is_well(await ask(base + b"/health"))
+        response = await ask(base + b"/health")
+        reason, symptom = _about_health(response), health_failure(response)
     except CallError as error:
-        ok, reason = False, f"GET /health: {error.detail}"
+        reason, symptom = f"GET /health: {error.detail}", error.symptom
     latency = clock() - started
-    if not ok:
-        return ProbeResult(ok, latency, reason)
+    if symptom is not None:
+        return ProbeResult(False, latency, reason, symptom=symptom)
     if whole:
-        with contextlib.suppress(CallError):  # that it is well is known already
+        with contextlib.suppress(CallError):  # that it is healthy is known already
             version = _version_in(await ask(base + b"/version"))
-            info = await ask(spoken(b"GET", SERVER_INFO))
+            info = await ask(translate(b"GET", SERVER_INFO))
             if info.status == 403 and is_host_refusal(info.body):
-                return ProbeResult(False, latency, _HOST_REFUSED, version)
+                refused = ResponseFailure.HOST_REFUSED
+                return ProbeResult(False, latency, _HOST_REFUSED, version, symptom=refused)
 
     async def ask_api(method: str, target: str, body: bytes) -> CallResponse:
         how = method.encode("ascii")
         try:
-            return await ask(spoken(how, target.encode("ascii")), method=how, body=body)
+            return await ask(translate(how, target.encode("ascii")), method=how, body=body)
         except CallError as error:
-            raise ask_error(error) from None
+            raise AskError(error.detail, error.symptom) from None
 
-    async def used(api: Api) -> tuple[bool, str]:
+    async def used(api: Api) -> tuple[str, Symptom | None]:
         try:
-            return True, await use(api, ask_api)
+            return await use(api, ask_api), None
         except AskError as error:
-            return False, str(error)
+            return str(error), error.symptom
 
     chosen = tuple(apis)
     found = dict(zip(chosen, await asyncio.gather(*map(used, chosen)), strict=True))
-    broken = [f"{api}: {seen}" for api, (works, seen) in found.items() if not works]
+    broken = [f"{api}: {seen}" for api, (seen, failed) in found.items() if failed is not None]
     return ProbeResult(
         not broken,
         latency,
         "; ".join(broken) or reason,
         version,
-        {api: seen for api, (_, seen) in found.items()},
+        {api: seen for api, (seen, _) in found.items()},
+        next((failed for _, failed in found.values() if failed is not None), None),
     )
 
 
-def _is_well(response: CallResponse) -> tuple[bool, str]:
-    """Whether that is MLflow's response to ``/health``, and what came, for a person."""
+def _about_health(response: CallResponse) -> str:
+    """What came for ``GET /health``, for a person."""
     if is_page(response):
-        return False, f"GET /health answered a web page ({response.status}): is that MLflow?"
-    return response.status == 200, f"GET /health answered {response.status}"
+        return f"GET /health responded with a web page ({response.status}): is that MLflow?"
+    return f"GET /health responded {response.status}"
 
 
 def _version_in(response: CallResponse) -> str | None:
-    """The version that ``/version`` answered, if it is one."""
+    """The version in a response to ``GET /version``, if it is one."""
     text = response.body[:32].decode("ascii", "replace").strip()
     return text if response.status == 200 and numbers(text) else None

@@ -9,6 +9,7 @@ from typing import Any
 from headgate.cluster import Cluster, EndpointSnapshot, Found, ProbeResult, Result
 from headgate.events import ClusterEvent, EndpointEvent
 from headgate.model import Endpoint
+from headgate.symptoms import DiscoveryFailure
 from headgate.testing.clock import ManualClock
 from headgate.testing.policies import cluster_policy
 
@@ -60,7 +61,8 @@ class Scene:
         self.cluster.discovered(found, source, ttl, self.clock())
 
     def discovery_fails(self, error: str = "NXDOMAIN", source: str = DNS) -> None:
-        self.cluster.discovery_failed(source, error, self.clock())
+        failure = DiscoveryFailure.NAME_UNKNOWN
+        self.cluster.discovery_failed(source, failure, error, self.clock())
 
     def probe(
         self,

@@ -20,6 +20,7 @@ from headgate.cluster import (
 from headgate.cluster.cluster import LEAVE_ZONE_AFTER
 from headgate.events import ClusterEvent, EndpointForgotten, EndpointReturned
 from headgate.model import Endpoint
+from headgate.symptoms import DiscoveryFailure
 from headgate.testing.clock import ManualClock
 from headgate.testing.policies import cluster_policy
 from tests.unit.cluster.replay import Replay
@@ -92,7 +93,9 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(source=st.sampled_from(SOURCES))
     def discovery_fails(self, source: str) -> None:
         before = self._seen()
-        self.cluster.discovery_failed(source, "SERVFAIL", self.clock())
+        self.cluster.discovery_failed(
+            source, DiscoveryFailure.RESOLVER_FAILED, "SERVFAIL", self.clock()
+        )
         assert self._seen() == before
 
     @rule(ok=st.booleans())

@@ -8,19 +8,13 @@ import pytest
 
 from headgate.contract.diagnosis import (
     ARTIFACTS,
-    CREDENTIALS_CURE,
-    DATABASE_CURE,
-    HOST_CURE,
     MAX_SAID,
-    PAGE_CURE,
-    PERMISSION_CURE,
-    STORE_CURE,
     AskError,
     NoSuchRouteError,
     expect,
     parse,
 )
-from headgate.reasons import Reason
+from headgate.symptoms import ResponseFailure
 
 SEARCH = "/api/2.0/mlflow/experiments/search"
 PAGE = b"<!doctype html><title>500</title>"
@@ -41,24 +35,22 @@ def failure(status: int, body: bytes, target: str = SEARCH) -> AskError:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "reason", "cure"),
+    ("status", "body", "symptom"),
     [
-        (401, b"<html>You are not authenticated", Reason.UPSTREAM_CREDENTIALS, CREDENTIALS_CURE),
-        (401, b"{}", Reason.UPSTREAM_CREDENTIALS, CREDENTIALS_CURE),
-        (403, b"Invalid Host header - p", Reason.UPSTREAM_HOST_REFUSED, HOST_CURE),
-        (403, b"Permission denied", Reason.UPSTREAM_CREDENTIALS, PERMISSION_CURE),
-        (403, PAGE, Reason.UPSTREAM_NOT_JSON, PAGE_CURE),
-        (302, PAGE, Reason.UPSTREAM_NOT_JSON, PAGE_CURE),
-        (500, LOST, Reason.UPSTREAM_ERROR, DATABASE_CURE),
-        (503, b"", Reason.UPSTREAM_ERROR, DATABASE_CURE),
+        (401, b"<html>You are not authenticated", ResponseFailure.CREDENTIALS_WANTED),
+        (401, b"{}", ResponseFailure.CREDENTIALS_WANTED),
+        (403, b"Invalid Host header - p", ResponseFailure.HOST_REFUSED),
+        (403, b"Permission denied", ResponseFailure.PERMISSION_DENIED),
+        (403, PAGE, ResponseFailure.WEB_PAGE),
+        (302, PAGE, ResponseFailure.WEB_PAGE),
+        (500, LOST, ResponseFailure.DATABASE),
+        (503, b"", ResponseFailure.DATABASE),
     ],
 )
-def test_each_failure_has_its_reason_and_its_cure(
-    status: int, body: bytes, reason: Reason, cure: str
-) -> None:
+def test_what_a_response_says_is_wrong(status: int, body: bytes, symptom: ResponseFailure) -> None:
     error = failure(status, body)
-    assert (error.reason, error.cure) == (reason, cure)
-    assert str(error).startswith(f"GET {SEARCH} answered {status}: ")
+    assert error.symptom is symptom
+    assert str(error).startswith(f"GET {SEARCH} responded {status}: ")
 
 
 def test_what_mlflow_says_is_told_in_one_line() -> None:
@@ -67,8 +59,8 @@ def test_what_mlflow_says_is_told_in_one_line() -> None:
     assert len(str(failure(500, b"x" * 5000))) < MAX_SAID + 100
 
 
-def test_artifacts_have_another_cure() -> None:
-    assert failure(500, b"{}", f"{ARTIFACTS}?path=a").cure == STORE_CURE
+def test_artifacts_have_another_symptom() -> None:
+    assert failure(500, b"{}", f"{ARTIFACTS}?path=a").symptom is ResponseFailure.ARTIFACT_STORE
 
 
 def test_a_route_that_is_missing_is_told_from_the_rest() -> None:
@@ -78,5 +70,5 @@ def test_a_route_that_is_missing_is_told_from_the_rest() -> None:
 def test_a_page_is_no_json() -> None:
     with pytest.raises(AskError, match="a web page") as caught:
         parse(Said(200, PAGE), "GET", SEARCH)
-    assert caught.value.reason is Reason.UPSTREAM_NOT_JSON
+    assert caught.value.symptom is ResponseFailure.WEB_PAGE
     assert parse(Said(200, b'{"a": 1}'), "GET", SEARCH) == {"a": 1}

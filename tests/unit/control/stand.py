@@ -6,6 +6,7 @@ from random import Random
 
 from headgate.cluster import Cluster, ClusterSnapshot, Found, ProbeResult
 from headgate.model import Endpoint
+from headgate.symptoms import DiscoveryFailure
 from headgate.testing.policies import cluster_policy
 
 ADDRESS = "10.0.0.7:5000"
@@ -28,12 +29,15 @@ def cluster(
     endpoint = Endpoint("10.0.0.7", 5000)
     source = "DNS mlflow.internal"
     if not found:
-        made.discovery_failed(source, "the name does not exist (NXDOMAIN)", 0)
+        failure = DiscoveryFailure.NAME_UNKNOWN
+        made.discovery_failed(source, failure, "the name does not exist (NXDOMAIN)", 0)
         return made.snapshot(2)
     made.discovered([Found(endpoint)], source, 5, 0)
     made.probed(endpoint, ProbeResult(well, 0.01, "GET /health", "3.17.2"), 1)
     if full:
         made.acquire(endpoint)
     if stale:
-        made.discovery_failed(source, "no resolver answered within 5 s", 1)
+        made.discovery_failed(
+            source, DiscoveryFailure.RESOLVER_SILENT, "no resolver responded within 5 s", 1
+        )
     return made.snapshot(2)

@@ -18,6 +18,7 @@ from headgate.control.app import MAY_HEADER, PRINCIPAL_HEADER, ControlFacts, con
 from headgate.control.checks import Checks
 from headgate.control.shared_results import CheckResult
 from headgate.model import Api
+from headgate.symptoms import ConnectionFailure, ExchangeFailure
 from tests.unit.control.stand import ADDRESS, cluster
 
 NOT_GRANTED = {PRINCIPAL_HEADER: "k_00000001", MAY_HEADER: ""}
@@ -61,18 +62,19 @@ class MLflow:
     async def ask(self, method: str, target: str, body: bytes) -> Said:
         self.asked.append((method, target))
         if self.broken and self.broken in target:
-            raise AskError(f"{ADDRESS}: Connection refused")
+            raise AskError(f"{ADDRESS}: Connection refused", ConnectionFailure.REFUSED)
         if method == "PUT":
             self.stored[target] = body
         if method == "DELETE" and self.unremovable:
-            raise AskError("Connection refused")
+            raise AskError("Connection refused", ConnectionFailure.REFUSED)
         if method == "DELETE":
             for path in [each for each in self.stored if f"{each}/".startswith(f"{target}/")]:
                 del self.stored[path]
         if "?path=" in target:
             return Said(200, json.dumps({"files": self.listed()}).encode())
         if method in self.lost:
-            raise AskError("no response within 5 s")  # it has been done all the same
+            # It has been done all the same.
+            raise AskError("no response within 5 s", ExchangeFailure.SILENT)
         return Said(200, self.stored.get(target, b"{}"))
 
     def listed(self) -> list[dict[str, object]]:
@@ -153,7 +155,7 @@ def test_a_failing_api_is_explained_to_key_holders(
     assert (response.status_code, response.json()["status"]) == (503, "failing")
     told = response.json()["upstreams"]["default"]
     assert "Connection refused" in told["detail"]
-    assert told["reason"] == response.headers["X-Headgate-Reason"] == "upstream_error"
+    assert told["reason"] == response.headers["X-Headgate-Reason"] == "upstream_connect"
     assert "headgate doctor" in response.json()["next"]
     assert client_of(True).get("/-/readyz").status_code == 200  # it flips no readiness
 
@@ -257,7 +259,7 @@ def test_traces_are_asked_for_as_an_older_mlflow_has_them() -> None:
     async def story() -> CheckResult:
         return await Checks(ask).check(Api.TRACES)
 
-    assert asyncio.run(story()).detail == "GET /api/2.0/mlflow/traces answered 200"
+    assert asyncio.run(story()).detail == "GET /api/2.0/mlflow/traces responded 200"
     assert asked == [
         ("POST", "/api/3.0/mlflow/traces/search"),
         ("GET", "/api/2.0/mlflow/traces"),

@@ -16,6 +16,7 @@ from headgate.control.checks import Checks
 from headgate.control.shared_results import CheckResult, SharedResults
 from headgate.model import Api
 from headgate.reasons import Reason
+from headgate.symptoms import ExchangeFailure
 
 RESULT = CheckResult("models", False, "said „no“", 0.5, 100.0, Reason.UPSTREAM_TIMEOUT, "wait")
 
@@ -37,7 +38,7 @@ class MLflow:
         self.asked += 1
         await asyncio.sleep(0)
         if self.asked > 1:
-            raise AskError("asked again", Reason.UPSTREAM_RESET)
+            raise AskError("asked again", ExchangeFailure.RESET)
         return Said(200, b"{}")
 
 

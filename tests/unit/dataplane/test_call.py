@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from headgate.cluster import Result
 from headgate.config import Limits, Upstream
 from headgate.dataplane.call import CallError, CallFailure, CallResponse, call
+from headgate.symptoms import ConnectionFailure, ExchangeFailure
 from headgate.testing.clock import ManualClock
 from headgate.testing.messages import Message, chunked, response
 from headgate.testing.pool import ScriptedPool
@@ -101,19 +103,37 @@ def test_the_request_is_one_that_mlflow_takes(calling: Calling) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "failure"),
+    ("error", "symptom"),
     [
-        (ConnectionRefusedError(111, "Connection refused"), CallFailure.CONNECT),
-        (OSError(113, "No route to host"), CallFailure.CONNECT),
-        (TimeoutError("no connection within 5 s"), CallFailure.NO_CONNECTION),
-        (ConnectionResetError("closed as soon as it was open"), CallFailure.DROPPED),
-        (ssl.SSLCertVerificationError(1, "certificate verify failed"), CallFailure.TLS),
-        (ssl.SSLError(1, "wrong version number"), CallFailure.TLS),
+        (ConnectionRefusedError(111, "Connection refused"), ConnectionFailure.REFUSED),
+        (OSError(113, "No route to host"), ConnectionFailure.NO_ROUTE),
+        (TimeoutError("no connection within 5 s"), ConnectionFailure.NO_RESPONSE),
+        (ConnectionResetError("closed as soon as it was open"), ConnectionFailure.DROPPED),
+        (ssl.SSLCertVerificationError(1, "no"), ConnectionFailure.CERTIFICATE_UNTRUSTED),
+        (ssl.SSLError(1, "wrong version number"), ConnectionFailure.TLS_FAILED),
     ],
 )
-def test_nobody_accepts(error: OSError, failure: CallFailure, calling: Calling) -> None:
+def test_nobody_accepts(error: OSError, symptom: ConnectionFailure, calling: Calling) -> None:
     """Why not is told apart: each has another cure."""
-    assert calling.fails(lambda: calling.pool.pending[0].fails(error)) is failure
+    with pytest.raises(CallError) as caught:
+        calling.made(lambda: calling.pool.pending[0].fails(error))
+    assert caught.value.failure is CallFailure.CONNECT
+    assert caught.value.symptom is symptom
+
+
+def test_each_failure_says_what_it_means_to_the_cluster_and_what_explains_it() -> None:
+    results = {failure: failure.result for failure in CallFailure}
+    assert results == {
+        CallFailure.NO_ENDPOINT: Result.CANCELLED,
+        CallFailure.FULL: Result.CANCELLED,
+        CallFailure.CONNECT: Result.CONNECT_FAILED,
+        CallFailure.RESET: Result.RESET,
+        CallFailure.TIMEOUT: Result.TIMEOUT,
+        CallFailure.INVALID: Result.ERROR_STATUS,
+        CallFailure.TOO_LONG: Result.OK,
+    }
+    explained = {failure.symptom for failure in CallFailure}
+    assert explained == {*ExchangeFailure, ConnectionFailure.OTHER}
 
 
 @pytest.mark.parametrize("leave", [Peer.resets, Peer.finishes])

@@ -20,6 +20,20 @@ ARTIFACTS = Operation("artifacts", Retry.NEVER, BodyHandling.STREAM)
 REFUSED = b"Invalid Host header - possible DNS rebinding attack detected"
 
 
+def unverified(code: int, message: str) -> ssl.SSLCertVerificationError:
+    """What Python raises for a certificate that OpenSSL does not accept."""
+    error = ssl.SSLCertVerificationError(1, f"certificate verify failed: {message}")
+    error.verify_code = code
+    return error
+
+
+def spoken_to_http() -> ssl.SSLError:
+    """What Python raises where a server responds to a TLS handshake with HTTP."""
+    error = ssl.SSLError(1, "wrong version number")
+    error.reason = "WRONG_VERSION_NUMBER"
+    return error
+
+
 def said(client_bytes: bytes) -> str:
     text = json.loads(Message.of(client_bytes).rest)["message"]
     assert isinstance(text, str)
@@ -47,27 +61,27 @@ def said(client_bytes: bytes) -> str:
             "closed as soon as it was open",
             "drops them immediately",
         ),
-        (OSError(113, "No route to host"), Reason.UPSTREAM_CONNECT, "No route", "no way to that"),
+        (OSError(113, "No route to host"), Reason.UPSTREAM_CONNECT, "No route", "no route to that"),
         (
-            ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed certificate"),
+            unverified(18, "self-signed certificate"),
             Reason.UPSTREAM_TLS,
             "self-signed certificate",
             "set tls.ca",
         ),
         (
-            ssl.SSLCertVerificationError(1, "certificate verify failed: certificate has expired"),
+            unverified(10, "certificate has expired"),
             Reason.UPSTREAM_TLS,
             "has expired",
             "renew it",
         ),
         (
-            ssl.SSLCertVerificationError(1, "certificate verify failed: Hostname mismatch"),
+            unverified(62, "Hostname mismatch"),
             Reason.UPSTREAM_TLS,
             "Hostname mismatch",
             "set tls.server_name",
         ),
         (
-            ssl.SSLError(1, "wrong version number"),
+            spoken_to_http(),
             Reason.UPSTREAM_TLS,
             "wrong version number",
             "is it http?",
@@ -97,7 +111,7 @@ def test_a_connection_that_broke_off_is_explained(dialogue: Dialogue) -> None:
     dialogue.mlflow_accepts().resets()
     text = said(client.received())
     assert "ended the connection" in text
-    assert "Look into MLflow's log" in text
+    assert "look into MLflow's log" in text
     assert "`headgate doctor`" in text
     assert dialogue.outcome().reason is Reason.UPSTREAM_RESET
     dialogue.ends()

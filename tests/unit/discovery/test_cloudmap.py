@@ -10,6 +10,7 @@ import pytest
 
 from headgate.cluster import Found
 from headgate.discovery.cloudmap import CloudMapDiscovery
+from headgate.symptoms import DiscoveryFailure
 
 
 class Client:
@@ -29,19 +30,21 @@ class First:
     """Takes the first thing that is said."""
 
     def __init__(self) -> None:
+        self.failure: DiscoveryFailure | None = None
         self.said: asyncio.Future[list[Found] | str] = asyncio.get_running_loop().create_future()
 
     def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
         self.said.set_result(list(found))
 
-    def failed(self, source: str, error: str) -> None:
-        self.said.set_result(error)
+    def failed(self, source: str, failure: DiscoveryFailure, detail: str) -> None:
+        self.said.set_result(detail)
+        self.failure = failure
 
 
 def first_report(*instances: Mapping[str, Any], link_local: bool = False) -> list[Found] | str:
     async def story() -> list[Found] | str:
         adapter = CloudMapDiscovery(
-            Client(*instances), "ml", "mlflow", 5000, (), allow_link_local=link_local
+            Client(*instances), "ml", "mlflow", 5000, {}, allow_link_local=link_local
         )
         report = First()
         running = asyncio.get_running_loop().create_task(adapter.run(report))

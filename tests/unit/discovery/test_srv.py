@@ -16,7 +16,8 @@ import dns.resolver
 import dns.rrset
 
 from headgate.cluster import Found
-from headgate.discovery.dns import SrvDiscovery
+from headgate.discovery.dns_srv import SrvDiscovery
+from headgate.symptoms import DiscoveryFailure
 
 
 class Resolver:
@@ -45,8 +46,9 @@ class First:
     def found(self, found: Sequence[Found], source: str, ttl: float | None) -> None:
         self.said.set_result("found")
 
-    def failed(self, source: str, error: str) -> None:
-        self.said.set_result(error)
+    def failed(self, source: str, failure: DiscoveryFailure, detail: str) -> None:
+        assert failure is DiscoveryFailure.RESOLVER_SILENT
+        self.said.set_result(detail)
 
 
 def test_a_target_is_asked_for_with_its_final_dot() -> None:
@@ -62,5 +64,5 @@ def test_a_target_is_asked_for_with_its_final_dot() -> None:
         finally:
             running.cancel()
 
-    assert asyncio.run(story()) == "task-1: no resolver answered within 5 s"
+    assert asyncio.run(story()) == "task-1: no resolver responded within 5 s"
     assert resolver.asked == ["task-1.", "task-1."]

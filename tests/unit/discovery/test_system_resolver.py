@@ -10,7 +10,10 @@ import dns.asyncresolver
 import dns.resolver
 import pytest
 
-from headgate.discovery.dns import Addresses, SystemResolver
+from headgate.discovery.dns_addresses import Addresses
+from headgate.discovery.dns_resolver import SystemResolver
+from headgate.discovery.report import DiscoveryError
+from headgate.symptoms import DiscoveryFailure
 
 
 class Asked:
@@ -86,8 +89,9 @@ def test_a_system_without_any_is_told_and_may_get_one_later(asked: Asked, tmp_pa
     file = tmp_path / "resolv.conf"
     resolver = SystemResolver(file)
     addresses = Addresses("mlflow", resolver, hosts_file=False)
-    with pytest.raises(LookupError, match=r"no DNS server is configured on this system"):
+    with pytest.raises(DiscoveryError, match=r"no DNS server is configured on this system") as told:
         asyncio.run(addresses.look_up())
+    assert told.value.failure is DiscoveryFailure.RESOLVER_MISSING
     assert asked.servers == []
     file.write_text("nameserver 192.0.2.1\n")
     ask(resolver)

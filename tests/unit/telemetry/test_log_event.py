@@ -15,6 +15,7 @@ from headgate.events import (
     InternalError,
     field_names,
 )
+from headgate.symptoms import DiscoveryFailure
 from headgate.telemetry.event_log import JsonFormatter, log_event
 from tests.support.events import EXAMPLES, HERE
 
@@ -57,7 +58,14 @@ def test_a_line_has_what_the_event_declares(event: Event, caplog: pytest.LogCapt
             {"event": "endpoint_ejected", "seconds": 20, "ejections": 2},
         ),
         (
-            DiscoveryFailed(7, "lab", "DNS mlflow:5000", "NXDOMAIN"),
+            DiscoveryFailed(
+                7,
+                "lab",
+                "DNS mlflow:5000",
+                "NXDOMAIN",
+                DiscoveryFailure.NAME_UNKNOWN,
+                "Correct it.",
+            ),
             "warning",
             "DNS mlflow:5000 of lab: failed: NXDOMAIN",
             {"event": "discovery_failed", "source": "DNS mlflow:5000", "upstream": "lab"},

@@ -10,7 +10,8 @@ from headgate.cluster import Found, decide_retry
 from headgate.config import Limits, Upstream
 from headgate.config.upstream import Probes
 from headgate.discovery import discovery_for
-from headgate.discovery.dns import DnsDiscovery, SrvDiscovery
+from headgate.discovery.dns import DnsDiscovery
+from headgate.discovery.dns_srv import SrvDiscovery
 from headgate.discovery.report import Report
 from headgate.discovery.static import StaticDiscovery
 from headgate.events import EndpointAdded, Event, InternalError
@@ -131,7 +132,7 @@ def test_discovery_that_fails_by_a_defect_is_begun_again(
 ) -> None:
     endpoint = Endpoint("10.0.0.7", 5000)
     adapter = Faulty(endpoint)
-    monkeypatch.setattr(live, "discovery_for", lambda _settings: [adapter])
+    monkeypatch.setattr(live, "discovery_for", lambda _settings, _emit: [adapter])
     monkeypatch.setattr(finder, "RESTART_SECONDS", 0.0)
     events: list[Event] = []
 

@@ -32,7 +32,7 @@ from headgate.dataplane.response_checks import (
 )
 from headgate.errors import Refusal
 from headgate.model import Endpoint, Phase
-from headgate.net.causes import own_words
+from headgate.symptoms import own_words
 from headgate.wire import forward as heads
 from headgate.wire.errors import ProtocolError
 from headgate.wire.response import Response
@@ -304,7 +304,7 @@ class ForwardResponder(Attempts, ResponseReceiver):
         if self.status < 500 or self._result is _OK:
             self._release(_OK)
         else:
-            self._release(Result.ERROR_STATUS, f"a request was answered {self.status}")
+            self._release(Result.ERROR_STATUS, f"a response had status {self.status}")
         if delivery is not None:
             delivery.finish()
 

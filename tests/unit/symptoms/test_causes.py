@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.net.causes import in_words, own_words
+from headgate.symptoms import ConnectionFailure, connection_failure, in_words, own_words
 
 RAW = re.compile(r"_ssl\.c|\[Errno|\[SSL|\bssl\.|Exception\b|[A-Z]{3,}_[A-Z]{3,}")
 
@@ -90,3 +90,45 @@ def test_the_own_words_of_a_library_are_without_its_notation(
     error: BaseException, said: str
 ) -> None:
     assert own_words(error) == said
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "no"), ConnectionFailure.REFUSED),
+        (OSError(errno.EHOSTUNREACH, "no"), ConnectionFailure.NO_ROUTE),
+        (OSError(errno.ENETUNREACH, "no"), ConnectionFailure.NO_ROUTE),
+        (TimeoutError("no connection within 5 s"), ConnectionFailure.NO_RESPONSE),
+        (TimeoutError(errno.ETIMEDOUT, "no"), ConnectionFailure.NO_RESPONSE),
+        (ConnectionResetError("closed as soon as it was open"), ConnectionFailure.DROPPED),
+        (BrokenPipeError(errno.EPIPE, "no"), ConnectionFailure.DROPPED),
+        (untrusted(9, "x"), ConnectionFailure.CERTIFICATE_NOT_YET_VALID),
+        (untrusted(10, "x"), ConnectionFailure.CERTIFICATE_EXPIRED),
+        (untrusted(18, "x"), ConnectionFailure.CERTIFICATE_UNTRUSTED),
+        (untrusted(20, "x"), ConnectionFailure.CERTIFICATE_UNTRUSTED),
+        (untrusted(26, "x"), ConnectionFailure.CERTIFICATE_UNTRUSTED),
+        (ssl.SSLCertVerificationError("x"), ConnectionFailure.CERTIFICATE_UNTRUSTED),
+        (untrusted(62, "x"), ConnectionFailure.CERTIFICATE_NAME),
+        (untrusted(64, "x"), ConnectionFailure.CERTIFICATE_NAME),
+        (
+            ssl_error("TLSV13_ALERT_CERTIFICATE_REQUIRED"),
+            ConnectionFailure.CLIENT_CERTIFICATE_WANTED,
+        ),
+        (ssl_error("TLSV1_ALERT_UNKNOWN_CA"), ConnectionFailure.CLIENT_CERTIFICATE_REFUSED),
+        (ssl_error("WRONG_VERSION_NUMBER"), ConnectionFailure.PLAIN_HTTP),
+        (ssl_error("NO_SHARED_CIPHER"), ConnectionFailure.TLS_FAILED),
+        (ssl.SSLError(1, "odd"), ConnectionFailure.TLS_FAILED),
+        (OSError(errno.EMFILE, "no"), ConnectionFailure.OTHER),
+        (OSError(errno.EINVAL, "no"), ConnectionFailure.OTHER),
+        (ValueError("no"), ConnectionFailure.OTHER),
+    ],
+)
+def test_kinds_are_read_from_codes(error: BaseException, kind: ConnectionFailure) -> None:
+    assert connection_failure(error) is kind
+
+
+@pytest.mark.parametrize("kind", ConnectionFailure)
+def test_no_text_makes_a_kind(kind: ConnectionFailure) -> None:
+    """Texts of libraries change from version to version, and with the language."""
+    error = OSError(f"{kind.value}: certificate has expired, hostname mismatch, refused")
+    assert connection_failure(error) is ConnectionFailure.OTHER
