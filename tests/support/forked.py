@@ -111,7 +111,7 @@ class Supervised:
                     prepare,
                     patience,
                     self.counters,
-                    EventCounters(self.counters),
+                    EventCounters(self.counters.supervisor_row()),
                     stuck_after=stuck_after,
                 )
                 made.run(lambda: reports.say("announced"))

@@ -11,13 +11,13 @@ from headgate.contract.diagnosis import AskError, Reply
 from headgate.contract.use import Ask
 from headgate.control.app import ControlFacts, control_app
 from headgate.control.checks import Checks
-from headgate.control.exposition import exposition
 from headgate.control.serving import ControlServer
 from headgate.control.shared_results import SharedResults
 from headgate.dataplane.call import CallError
 from headgate.runtime.gate import LiveGate
 from headgate.runtime.reload import Reloader
 from headgate.telemetry.counters import Counters
+from headgate.telemetry.prometheus import exposition
 from headgate.upstreams.live import LiveUpstream
 
 

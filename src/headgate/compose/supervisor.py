@@ -46,7 +46,7 @@ def serve(
         HeadgateError: the gate cannot start.
     """
     counters = Counters(config.listen.workers)
-    emit = event_bus(counters).emit
+    emit = event_bus(counters.supervisor_row()).emit
     descriptors.raise_limit(config.limits, emit)
     with _shared_folder(emit) as folder:
         _serve(config, announce, source, folder, counters, emit)

@@ -52,7 +52,7 @@ def run_worker(
         HeadgateError: the worker cannot start.
     """
     with contextlib.ExitStack() as stack:
-        emit = event_bus(counters).emit
+        emit = event_bus(counters.row(link.number)).emit
         handover = Handover(link)
         chain, refresher = authentication(config, stack, link, handover, emit)
         access_log = _access_log(config, counters.row(link.number), stack, emit)

@@ -21,11 +21,11 @@ from starlette.routing import Route
 
 from headgate.cluster import ClusterSnapshot, State
 from headgate.control.checks import Checks
-from headgate.control.exposition import CONTENT_TYPE
 from headgate.control.shared_results import CheckResult
 from headgate.model import Action, Api
 from headgate.reasons import Reason
 from headgate.symptoms import for_upstream
+from headgate.telemetry.prometheus import CONTENT_TYPE
 
 T = TypeVar("T")
 PRINCIPAL_HEADER = "x-headgate-principal"

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from headgate.events import Event, WorkerEnded
-from headgate.telemetry.counters import Counters
+from headgate.telemetry.counters import CounterRow
+from headgate.telemetry.metrics import WORKER_RESTARTS
 
 
 class EventCounters:
-    """Counts those events that metrics show."""
+    """Counts those events that metrics show.
 
-    def __init__(self, counters: Counters) -> None:
-        self._counters = counters
+    Args:
+        row: where this process counts.
+    """
+
+    def __init__(self, row: CounterRow) -> None:
+        self._row = row
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
-        if isinstance(event, WorkerEnded):
-            self._counters.count_restart(event.cause)
+        match event:
+            case WorkerEnded(cause=cause):
+                self._row.add(WORKER_RESTARTS, cause)
+            case _:
+                pass

@@ -76,7 +76,7 @@ class EventHandler(logging.Handler):
         self._is_file = self._fd is not None and stat.S_ISREG(os.fstat(self._fd).st_mode)
         self._cut = False
         self._lost = 0
-        self._mishaps = 0
+        self._cuts = 0
         self.losses: Losses = NoLosses()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -105,10 +105,10 @@ class EventHandler(logging.Handler):
     def _write(self, fd: int, line: bytes) -> None:
         if self._lost:
             line = b'%b, "events_lost": %d}\n' % (line.removesuffix(b"}\n"), self._lost)
-        mishaps = self.losses.mishaps()
-        if (self._cut or mishaps != self._mishaps) and ends_open(fd, unsure=self._cut):
+        cuts = self.losses.cuts()
+        if (self._cut or cuts != self._cuts) and ends_open(fd, unsure=self._cut):
             line = b"\n" + line
-        self._mishaps = mishaps
+        self._cuts = cuts
         written = os.write(fd, line)
         self._lost = 0
         self._cut = written < len(line)

@@ -65,7 +65,7 @@ class Losses(Protocol):
     def lose(self, log: Log, cause: LossCause, lines: int) -> None:
         """Count lines that are lost."""
 
-    def mishaps(self) -> int:
+    def cuts(self) -> int:
         """A number that changes whenever any process may have cut a line short."""
         ...
 
@@ -76,7 +76,7 @@ class NoLosses:
     def lose(self, log: Log, cause: LossCause, lines: int) -> None:
         """See ``Losses``."""
 
-    def mishaps(self) -> int:
+    def cuts(self) -> int:
         """See ``Losses``."""
         return 0
 
@@ -116,7 +116,7 @@ class LineSink:
         self._batches: deque[tuple[bytes, int, int]] = deque()
         self._waiting = 0
         self._untold = 0
-        self._mishaps = losses.mishaps()
+        self._cuts = losses.cuts()
         self._may_be_cut = False
         self._is_cut = False
         self._told_at = -math.inf
@@ -156,8 +156,8 @@ class LineSink:
     def _write_one(self) -> bool:
         """Write the oldest batch; whether there may be room for more."""
         batch, lines, told = self._batches[0]
-        if self._losses.mishaps() != self._mishaps:
-            self._mishaps = self._losses.mishaps()
+        if self._losses.cuts() != self._cuts:
+            self._cuts = self._losses.cuts()
             self._may_be_cut = True
         start = b"\n" if self._may_be_cut and ends_open(self._fd, unsure=self._is_cut) else b""
         try:

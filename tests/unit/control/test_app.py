@@ -11,7 +11,7 @@ import pytest
 
 from headgate.contract import classify
 from headgate.control.app import ControlFacts, control_app
-from headgate.control.exposition import CONTENT_TYPE
+from headgate.telemetry.prometheus import CONTENT_TYPE
 from tests.unit.control.stand import cluster
 
 

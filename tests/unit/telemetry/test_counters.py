@@ -15,8 +15,23 @@ from hypothesis import strategies as st
 
 from headgate.model import FAMILIES, Outcome
 from headgate.reasons import Reason
-from headgate.telemetry.counters import BOUNDS, CounterRow, Counters, FamilyCounts
+from headgate.telemetry.counters import CounterRow, Counters
+from headgate.telemetry.layout import LAYOUT
+from headgate.telemetry.metrics import (
+    CONNECTIONS,
+    IN_FLIGHT,
+    METRICS,
+    REQUEST_DURATION,
+    WORKER_RESTARTS,
+    WORKERS_DRAINING,
+    Kind,
+    Metric,
+    Shown,
+)
+from tests.support.counts import counted
 from tests.support.outcomes import OUTCOME, an_outcome
+
+BOUNDS = REQUEST_DURATION.bounds
 
 outcomes = st.builds(
     an_outcome,
@@ -27,10 +42,6 @@ outcomes = st.builds(
     bytes_in=st.integers(0, 2**45),
     bytes_out=st.integers(0, 2**45),
 )
-
-
-def counted(counters: Counters) -> dict[str, FamilyCounts]:
-    return {counts.family: counts for counts in counters.families()}
 
 
 @given(ended=st.lists(st.tuples(st.integers(0, 2), outcomes), max_size=30))
@@ -61,7 +72,7 @@ def test_every_combination_of_labels_has_a_place_of_its_own(family: str, reason:
     for status in (0, 200, 308, 404, 503, 599):
         counters = Counters(1)
         counters.row(0).count(an_outcome(family=family, reason=reason, status=status))
-        (counts,) = counters.families()
+        (counts,) = counted(counters).values()
         assert counts.family == family
         assert counts.requests == {(reason, status // 100): 1}
 
@@ -87,7 +98,8 @@ def test_gauges_are_set_and_add_up() -> None:
     first.set_gauges(connections=3, in_flight=1, draining=False)
     second.set_gauges(connections=5, in_flight=2, draining=True)
     second.set_gauges(connections=4, in_flight=0, draining=True)
-    assert [counters.gauge(name) for name in ("connections", "in_flight", "draining")] == [7, 1, 1]
+    gauges = (CONNECTIONS, IN_FLIGHT, WORKERS_DRAINING)
+    assert [counters.totals().value(gauge) for gauge in gauges] == [7, 1, 1]
     assert counted(counters) == {}
 
 
@@ -116,7 +128,7 @@ def test_what_a_killed_worker_counted_stays_and_its_successor_goes_on() -> None:
         assert os.WTERMSIG(status) == signal.SIGKILL
     assert counted(counters)["meta"].requests == {(Reason.OK, 2): 300}
     counters.row(1).set_gauges(connections=0, in_flight=0, draining=False)
-    assert counters.gauge("connections") == 9
+    assert counters.totals().value(CONNECTIONS) == 9
 
 
 def test_workers_that_count_at_the_same_time_lose_nothing() -> None:
@@ -137,3 +149,25 @@ def test_workers_that_count_at_the_same_time_lose_nothing() -> None:
     os.close(ready)
     os.close(go)
     assert counted(counters)["meta"].requests == {(Reason.OK, 2): 40_000}
+
+
+def test_no_two_series_share_a_cell_and_none_is_left_over() -> None:
+    taken: list[int] = []
+    for metric in METRICS:
+        for _, start in LAYOUT.series(metric):
+            taken.extend(range(start, start + metric.cells))
+    assert sorted(taken) == list(range(LAYOUT.size))
+
+
+def test_what_is_not_declared_cannot_be_counted() -> None:
+    undeclared = Metric("headgate_made_up_total", Kind.COUNTER, "1", "Nothing.")
+    row = Counters(1).row(0)
+    with pytest.raises(KeyError):
+        row.add(undeclared)
+    with pytest.raises(ValueError, match="not in tuple"):
+        row.add(WORKER_RESTARTS, "made-up")
+
+
+def test_the_page_stays_small_enough_to_scrape() -> None:
+    """Requests by family, reason and status are shown once they are counted, never all of them."""
+    assert sum(metric.series for metric in METRICS if metric.shown is not Shown.ONCE_COUNTED) < 600
