@@ -206,7 +206,7 @@ def test_an_mlflow_that_dies_later_ends_the_gate_with_code_1(
         assert up.process.wait(STOP_SECONDS) == 1
         assert up.errors()[-1] == (
             f"headgate: MLflow exited with code {code}; its log is {data}/mlflow.log; "
-            "the gate has stopped too"
+            "the gate has stopped"
         )
         assert eventually(lambda: up.mlflow_pids() == [])
 
@@ -266,4 +266,4 @@ def test_a_server_that_is_not_mlflow_is_one_line(data: Path) -> None:
     ):
         assert up.process.wait(START_SECONDS) == 2
         (line,) = up.errors()
-    assert "/health answered 200, which is not what MLflow says" in line
+    assert "/health answered 200, which is not MLflow's response" in line
