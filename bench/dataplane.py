@@ -33,7 +33,7 @@ from headgate.dataplane.decisions import Caller, Decider, Decision, Inspect
 from headgate.decide.builder import PipelineBuilder
 from headgate.events import discard
 from headgate.runtime.gate import LiveGate
-from headgate.stores import KeyStore
+from headgate.stores.sqlite.keys import SqliteKeyStore
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.outcome_sinks import OutcomeSinks
@@ -156,7 +156,7 @@ def _gate(folder: Path) -> Iterator[LiveGate]:
     keys = KeyAuthenticator()
     log_file = os.open(folder / "access.log", os.O_WRONLY | os.O_CREAT)
     access_log = AccessLog(log_file)
-    with KeyStore(config.key_database) as store:
+    with SqliteKeyStore(config.key_database) as store:
         Refresher(
             store, keys.install, interval=1.0, clock=time.time, report=lambda _error: None
         ).load()

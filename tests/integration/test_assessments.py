@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from headgate.cli.keys import issue
-from headgate.stores import KeyStore
+from headgate.auth.keys.issuing import issue
+from headgate.config import Config
+from headgate.stores import open_key_store
 from tests.support.client import run_client
 from tests.support.gate import Gate, running_gate
 from tests.support.mlflow_server import MlflowServer
@@ -93,7 +94,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer)
     settings = folder / "headgate.toml"
     settings.write_text(SETTINGS)
     (folder / "data").mkdir()
-    with KeyStore(folder / "data" / "keys.sqlite") as store:
+    with open_key_store(Config(data=folder / "data")) as store:
         _, key = issue(store, "narrowed", time.time(), None, ("team-a",))
 
     def made(name: str) -> str:

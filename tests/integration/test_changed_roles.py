@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from headgate.cli.keys import issue
-from headgate.stores import KeyStore
+from headgate.auth.keys.issuing import issue
+from headgate.config import Config
+from headgate.stores import open_key_store
 from tests.support.gate import Gate, create_key, running_gate
 
 NOWHERE = "http://127.0.0.1:9"
@@ -41,7 +42,7 @@ def test_keys_of_an_older_store_that_lost_the_calls_of_models_are_named(tmp_path
     data = tmp_path / "data"
     now = time.time()
     key = create_key(data, "training")
-    with KeyStore(data / "keys.sqlite") as store:
+    with open_key_store(Config(data=data)) as store:
         for name, roles in (("ops", ["admin"]), ("looks", ["viewer"]), ("gone", ["writer"])):
             issue(store, name, now, roles=roles)
         issue(store, "other", now, roles=["writer"])
@@ -58,7 +59,7 @@ def test_keys_of_an_older_store_that_lost_the_calls_of_models_are_named(tmp_path
             assert refused.status == 403
             assert b"ask the gate's operator for role llm-user" in refused.body
     create_key(data, "new")
-    with KeyStore(data / "keys.sqlite") as store:
+    with open_key_store(Config(data=data)) as store:
         store.set_roles("training", ["writer", "llm-user"])
         store.set_roles("other", ["writer"])
     with running_gate(tmp_path, NOWHERE) as gate:

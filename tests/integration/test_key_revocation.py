@@ -20,7 +20,7 @@ from headgate.auth.keys.keyring import Keyring
 from headgate.auth.keys.refresher import Refresher
 from headgate.config import Config
 from headgate.errors import HeadgateError, Refusal
-from headgate.stores import KeyStore
+from headgate.stores import KeyStore, open_key_store
 from headgate.wire.request_fields import CredentialFields
 from tests.support.gate import Gate as RunningGate
 from tests.support.gate import create_key, running_gate
@@ -62,7 +62,7 @@ class Gate:
 async def gate_on(data: Path) -> AsyncIterator[Gate]:
     """A gate with the default settings that follows the key store of ``data`` for the block."""
     config = Config(data=data)
-    with KeyStore(config.key_database) as store:
+    with open_key_store(config) as store:
         gate = Gate(store, config.auth.refresh_interval)
         gate.refresher.load()
         async with asyncio.TaskGroup() as group:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from headgate.cli.keys import issue
-from headgate.stores import KeyStore
+from headgate.auth.keys.issuing import issue
+from headgate.config import Config
+from headgate.stores import open_key_store
 from tests.support.gate import Gate, running_gate
 from tests.support.named_objects import NamedObjects
 from tests.support.recording_upstream import RecordingUpstream
@@ -36,7 +37,7 @@ def key(tmp_path: Path) -> str:
     (tmp_path / "data").mkdir()
     settings = '[roles.team-a]\ngrants = ["*:* on experiment team-a/*"]\n'
     (tmp_path / "headgate.toml").write_text(settings)
-    with KeyStore(tmp_path / "data" / "keys.sqlite") as store:
+    with open_key_store(Config(data=tmp_path / "data")) as store:
         return issue(store, "narrowed", time.time(), None, ("team-a",))[1]
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from headgate.cli.keys import issue
+from headgate.auth.keys.issuing import issue
+from headgate.config import Config
 from headgate.decide.resolver import BATCH, MAX_OBJECTS
-from headgate.stores import KeyStore
+from headgate.stores import open_key_store
 from tests.support.gate import Gate, bearer, running_gate
 from tests.support.named_objects import NamedObjects, asked_of
 from tests.support.raw import RawResponse, request_head
@@ -80,7 +81,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             settings = tmp_path / "headgate.toml"
             settings.write_text(SETTINGS)
             (tmp_path / "data").mkdir()
-            with KeyStore(tmp_path / "data" / "keys.sqlite") as store:
+            with open_key_store(Config(data=tmp_path / "data")) as store:
                 _, key = issue(store, "narrowed", time.time(), None, ("team-a",))
             variables = {"HEADGATE_CONFIG": str(settings), **environment}
             gate = stack.enter_context(running_gate(tmp_path, upstream.url, variables))

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from headgate.cli.keys import issue
-from headgate.stores import KeyStore
+from headgate.auth.keys.issuing import issue
+from headgate.config import Config
+from headgate.stores import open_key_store
 from tests.support.gate import Gate, bearer, running_gate
 from tests.support.mlflow_server import MlflowServer
 from tests.support.raw import RawResponse, request_head
@@ -107,7 +108,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer)
     settings = folder / "headgate.toml"
     settings.write_text(SETTINGS)
     (folder / "data").mkdir()
-    with KeyStore(folder / "data" / "keys.sqlite") as store:
+    with open_key_store(Config(data=folder / "data")) as store:
 
         def key(role: str) -> str:
             return issue(store, role, time.time(), None, (role,))[1]

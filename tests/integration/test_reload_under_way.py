@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from headgate.cli.keys import issue
-from headgate.stores import KeyStore
+from headgate.auth.keys.issuing import issue
+from headgate.config import Config
+from headgate.stores import open_key_store
 from tests.support.gate import Gate, bearer, running_gate
 from tests.support.named_objects import NamedObjects, asked_of
 from tests.support.raw import RawClient, RawResponse, request_head
@@ -90,7 +91,7 @@ def running_scene(folder: Path, *tables: str) -> Iterator[Scene]:
     file = folder / "headgate.toml"
     write(file, *tables)
     (folder / "data").mkdir()
-    with KeyStore(folder / "data" / "keys.sqlite") as store:
+    with open_key_store(Config(data=folder / "data")) as store:
         _, key = issue(store, "narrowed", time.time(), None, ("team-a",))
         _, admin = issue(store, "admin", time.time(), None, ("admin",))
     with running_gate(folder, None, {"HEADGATE_CONFIG": str(file)}) as gate:

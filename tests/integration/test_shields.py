@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 import pytest
 
+from headgate.auth.keys.issuing import issue
 from headgate.cli import main
-from headgate.cli.keys import issue
-from headgate.config import ShieldRule
-from headgate.stores import KeyStore
+from headgate.config import Config, ShieldRule
+from headgate.stores import open_key_store
 from tests.support.client import credential, run_client
 from tests.support.gate import Gate, running_gate
 from tests.support.mlflow_server import MlflowServer
@@ -239,7 +239,7 @@ class Watched:
 
 def admin_key(folder: Path) -> str:
     """A key that may do everything, in the store of a gate below ``folder``."""
-    with KeyStore(folder / "data" / "keys.sqlite") as store:
+    with open_key_store(Config(data=folder / "data")) as store:
         return issue(store, "admin", time.time(), None, ["admin"])[1]
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from headgate.cli.keys import issue
-from headgate.stores import KeyStore
+from headgate.auth.keys.issuing import issue
+from headgate.config import Config
+from headgate.stores import open_key_store
 from tests.support.gate import Gate, running_gate
 from tests.support.mlflow_server import running_mlflow
 
@@ -30,7 +31,7 @@ class Scene:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("static-prefix")
     (folder / "data").mkdir()
-    with KeyStore(folder / "data" / "keys.sqlite") as store:
+    with open_key_store(Config(data=folder / "data")) as store:
         _, key = issue(store, "admin", time.time(), None, ("admin",))
     environment = {
         "HEADGATE_UPSTREAMS__DEFAULT__STATIC_PREFIX": PREFIX,

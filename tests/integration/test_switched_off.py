@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from headgate.cli.keys import issue
-from headgate.stores import KeyStore
+from headgate.auth.keys.issuing import issue
+from headgate.config import Config
+from headgate.stores import open_key_store
 from tests.support.gate import Gate, running_gate
 from tests.support.mlflow_server import MlflowServer, running_mlflow
 from tests.support.raw import RawResponse
@@ -42,7 +43,7 @@ def partial(
     """A server with one of the switches, a gate before it, and the key of an administrator."""
     folder = tmp_path_factory.mktemp("partial")
     (folder / "data").mkdir()
-    with KeyStore(folder / "data" / "keys.sqlite") as store:
+    with open_key_store(Config(data=folder / "data")) as store:
         _, key = issue(store, "admin", time.time(), None, ["admin"])
     with (
         running_mlflow(folder, options=(request.param,)) as server,

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from google.rpc import code_pb2, status_pb2
 
-from headgate.cli.keys import issue
-from headgate.stores import KeyStore
+from headgate.auth.keys.issuing import issue
+from headgate.config import Config
+from headgate.stores import open_key_store
 from tests.support.client import run_client
 from tests.support.gate import Gate, running_gate
 from tests.support.mlflow_server import MlflowServer
@@ -79,7 +80,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer)
     (folder / "data").mkdir()
     keys = {}
     roles = {"admin": "admin", "narrowed": "team-a", "exporter": "exporter"}
-    with KeyStore(folder / "data" / "keys.sqlite") as store:
+    with open_key_store(Config(data=folder / "data")) as store:
         for name, role in roles.items():
             _, keys[name] = issue(store, name, time.time(), None, (role,))
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from headgate.cli.keys import issue
+from headgate.auth.keys.issuing import issue
+from headgate.config import Config
 from headgate.contract import lacks, table
 from headgate.contract.table import Row
 from headgate.model import Action
-from headgate.stores import KeyStore
+from headgate.stores import open_key_store
 from tests.support.foreign_requests import Probe, probes, sampled
 from tests.support.gate import Gate, bearer, running_gate
 from tests.support.mlflow_server import running_mlflow
@@ -129,7 +130,7 @@ def running_trial(folder: Path, version: str, settings: str = "") -> Iterator[Tr
     (folder / "gate" / "data").mkdir(parents=True)
     (folder / "gate" / "headgate.toml").write_text(ROLES + settings)
     keys = {}
-    with KeyStore(folder / "gate" / "data" / "keys.sqlite") as store:
+    with open_key_store(Config(data=folder / "gate" / "data")) as store:
         for name, roles in (("admin", ("admin",)), ("narrowed", ("team-a",))):
             _, keys[name] = issue(store, name, time.time(), None, roles)
     environment = {

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from headgate.cli.keys import issue
+from headgate.auth.keys.issuing import issue
 from headgate.cluster import Found
-from headgate.config import Limits, Upstream
+from headgate.config import Config, Limits, Upstream
 from headgate.dataplane.call import CallError
 from headgate.model import Endpoint
-from headgate.stores import KeyStore
+from headgate.stores import open_key_store
 from headgate.testing.fault_proxy import Fault, FaultProxy
 from headgate.upstreams.live import LiveUpstream
 from tests.support.gate import running_gate
@@ -135,7 +135,7 @@ def test_a_narrowed_key_is_not_refused_because_mlflow_is_away(tmp_path: Path) ->
     asked = b"/api/2.0/mlflow/experiments/get?experiment_id=1"
     file = tmp_path / "headgate.toml"
     file.write_text('[roles.team]\ngrants = ["*:* on experiment team-a/*"]\n', encoding="utf-8")
-    with KeyStore(tmp_path / "data" / "keys.sqlite") as store:
+    with open_key_store(Config(data=tmp_path / "data")) as store:
         _, key = issue(store, "narrowed", time.time(), roles=("team",))
     routes = {asked: fixed(experiment)}
     with (

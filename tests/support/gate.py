@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headgate.cli.keys import issue
+from headgate.auth.keys.issuing import issue
+from headgate.config import Config
 from headgate.policy.roles import DEFAULT_ROLES
-from headgate.stores import KeyStore
+from headgate.stores import open_key_store
 from tests.support.processes import ServerProcess
 from tests.support.raw import RawClient, RawResponse, ask
 
@@ -46,7 +47,7 @@ class Gate:
 
     def revoke_key(self, name: str) -> None:
         """Revoke the key ``name``; the gate learns of it within 2 seconds."""
-        with KeyStore(_database(self.data)) as store:
+        with open_key_store(Config(data=self.data)) as store:
             store.revoke(name, time.time())
 
     def connect(self) -> RawClient:
@@ -128,7 +129,7 @@ def bearer(key: str) -> str:
 
 def create_key(data: Path, name: str, roles: Sequence[str] = DEFAULT_ROLES) -> str:
     """Make a key in the store of the folder ``data``, which need not exist; return its secret."""
-    with KeyStore(_database(data)) as store:
+    with open_key_store(Config(data=data)) as store:
         _, secret = issue(store, name, time.time(), roles=roles)
     return secret
 

@@ -16,7 +16,7 @@ from headgate.cli.command import AsJson
 from headgate.cli.output import document, tell
 from headgate.config import AuthMode, Config, exposed_secrets, load
 from headgate.errors import ConfigError, HeadgateError, Problem
-from headgate.stores import store_file, store_warnings
+from headgate.stores import key_store_location, key_store_warnings
 
 ConfigFile = Annotated[
     Path | None,
@@ -81,7 +81,7 @@ def warnings(config: Config) -> list[str]:
         if expires_soon
     ]
     if config.auth.mode is AuthMode.KEYS:
-        found += store_warnings(config.key_database)
+        found += key_store_warnings(config)
     return found
 
 
@@ -104,7 +104,7 @@ def facts(config: Config) -> dict[str, object]:
         "listen": _where(config),
         "workers": listen.workers,
         "clients_need_a_key": keys,
-        "key_store": str(store_file(config.key_database)) if keys else None,
+        "key_store": key_store_location(config) if keys else None,
         "upstreams": {
             name: {"url": upstream.url, "prefixes": list(upstream.prefixes)}
             for name, upstream in config.upstreams.items()
@@ -126,7 +126,7 @@ def summary(config: Config) -> list[tuple[str, str]]:
         ("listen", f"{_where(config)}, {_count(listen.workers, 'worker')}"),
         (
             "clients",
-            f"need a key of {store_file(config.key_database)}" if keys else "need no key",
+            f"need a key of {key_store_location(config)}" if keys else "need no key",
         ),
     ]
     for name, upstream in config.upstreams.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import time
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -32,7 +31,7 @@ from headgate.policy import (
     rules,
     write_grant,
 )
-from headgate.stores import KeyRecord, KeyState, KeyStore
+from headgate.stores import KeyRecord, KeyState, open_key_store
 from headgate.wire.errors import ProtocolError
 from headgate.wire.target import canonicalise
 
@@ -209,12 +208,8 @@ def _holder(
 
 
 def _record(key: str, settings: Config) -> KeyRecord:
-    wanted = unicodedata.normalize("NFC", key)
-    with KeyStore(settings.key_database, create=False) as store:
-        found = [record for record in store.records() if wanted in (record.name, record.id)]
-    if not found:
-        raise HeadgateError(f"there is no key {key!r}; 'headgate keys list' shows them all")
-    return found[-1]  # of several with one name, the one that is not revoked came last
+    with open_key_store(settings, create=False) as store:
+        return store.find(key)
 
 
 def _roles(roles: Sequence[str]) -> str:

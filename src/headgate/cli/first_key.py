@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from headgate.cli import keys
+from headgate.auth.keys.issuing import issue
 from headgate.policy import ADMIN
 from headgate.stores import KeyState, KeyStore
 
@@ -29,7 +28,7 @@ class FirstKey:
 
 
 @contextlib.contextmanager
-def ensure(database: Path) -> Iterator[FirstKey]:
+def ensure(open_store: Callable[[], KeyStore]) -> Iterator[FirstKey]:
     """Create a key unless there is a valid one; revoke it if the block did not print it.
 
     A key that was never printed would keep the next start from creating another one.
@@ -37,24 +36,26 @@ def ensure(database: Path) -> Iterator[FirstKey]:
     Raises:
         HeadgateError: the key store cannot be opened or written.
     """
-    made = _make_if_none_works(database)
+    made = _make_if_none_works(open_store)
     try:
         yield made
     finally:
         if made.secret is not None and not made.was_shown:
-            with KeyStore(database) as store:
+            with open_store() as store:
                 store.revoke(NAME, time.time())
 
 
-def _make_if_none_works(database: Path) -> FirstKey:
+def _make_if_none_works(open_store: Callable[[], KeyStore]) -> FirstKey:
     now = time.time()
     # Closed before the gate starts: its workers must not inherit the connection.
-    with KeyStore(database) as store:
+    with open_store() as store:
         working = tuple(
-            record.name for record in store.records() if record.state(now) is KeyState.ACTIVE
+            record.name
+            for record in store.snapshot().records
+            if record.state(now) is KeyState.ACTIVE
         )
         if working:
             return FirstKey(secret=None, others=working)
         # The first user of a new gate may do everything.
-        _, secret = keys.issue(store, NAME, now, roles=[ADMIN])
+        _, secret = issue(store, NAME, now, roles=[ADMIN])
         return FirstKey(secret=secret, others=())

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from headgate.config import Config
-    from headgate.stores import KeyRecord, KeyStore
+    from headgate.stores import KeyRecord
 
 app = typer.Typer(
     help="Create, list, change and revoke API keys.  Running gates follow within 2 seconds.",
@@ -87,18 +86,19 @@ def create(
 
     Only the key goes to standard output: KEY=$(headgate keys create ci)
     """
-    from headgate.stores.keys import KeyStore
+    from headgate.auth.keys.issuing import issue
+    from headgate.stores import open_key_store
 
     _refuse_secret(name)
     settings = _settings(data, config)
     roles = _existing(role or DEFAULT_ROLES, settings)
     now = time.time()
     end = None if expires_in is None else now + expires_in
-    with KeyStore(settings.key_database) as store:
+    with open_key_store(settings) as store:
         if store.is_new:
             tell(
-                f"headgate: made a new key store, {store.path}; if there was one before, all its "
-                "keys are locked out now: put a backup of it back"
+                f"headgate: made a new key store, {store.location}; if there was one before, all "
+                "its keys are locked out now: put a backup of it back"
             )
         # Kept only once it was written: a key that nobody saw would open the gate indefinitely.
         record, _ = issue(
@@ -128,17 +128,17 @@ def list_(
     """
     from rich.console import Console
 
-    from headgate.stores.keys import KeyStore
+    from headgate.stores import open_key_store
 
     now = time.time()
-    with KeyStore(_settings(data, config).key_database, create=False) as store:
-        contents = store.contents()
-    records = contents.records
-    for row in contents.unreadable:
+    with open_key_store(_settings(data, config), create=False) as store:
+        snapshot = store.snapshot()
+    records = snapshot.records
+    for row in snapshot.unreadable:
         tell(f"headgate: a key cannot be used and is left out, {row}")
     if as_json:
         found = [_public(record, now) for record in records]
-        print(document({"keys": found, "unreadable": [str(row) for row in contents.unreadable]}))
+        print(document({"keys": found, "unreadable": [str(row) for row in snapshot.unreadable]}))
     elif records:
         console = Console()
         if console.width >= TABLE_WIDTH:
@@ -162,12 +162,12 @@ def set_roles(
     config: ConfigFile = None,
 ) -> None:
     """Give a key other roles in place of those it has."""
-    from headgate.stores.keys import KeyStore
+    from headgate.stores import open_key_store
 
     _refuse_secret(name_or_id)
     settings = _settings(data, config)
     roles = _existing(role, settings)
-    with KeyStore(settings.key_database, create=False) as store:
+    with open_key_store(settings, create=False) as store:
         record = store.set_roles(name_or_id, roles)
     if as_json:
         print(_document(record, time.time()))
@@ -186,10 +186,10 @@ def revoke(
 
     To revoke it once more changes nothing, and is no error.
     """
-    from headgate.stores.keys import KeyStore
+    from headgate.stores import open_key_store
 
     _refuse_secret(name_or_id)
-    with KeyStore(_settings(data, config).key_database, create=False) as store:
+    with open_key_store(_settings(data, config), create=False) as store:
         before = store.find(name_or_id)
         record = store.revoke(name_or_id, time.time())
     if as_json:
@@ -199,35 +199,6 @@ def revoke(
     else:
         when = _timestamp(before.revoked_at)
         tell(f"the key '{record.name}' ({record.id}) was revoked already, at {when}")
-
-
-def issue(
-    store: KeyStore,
-    name: str,
-    now: float,
-    expires_at: float | None = None,
-    roles: Sequence[str] = DEFAULT_ROLES,
-    hand_over: Callable[[KeyRecord, str], None] = lambda _record, _secret: None,
-) -> tuple[KeyRecord, str]:
-    """Make a key; the second value is its secret, which exists nowhere else.
-
-    ``hand_over`` gives the secret to whom it is for; where it raises, there is no key.
-
-    Raises:
-        HeadgateError: the name is not fit, or an active key has it; the store fails.
-    """
-    from headgate.auth.keys.form import RANDOM_BYTES, digest, mint
-
-    secret = mint(secrets.token_bytes(RANDOM_BYTES))
-    record = store.create(
-        name,
-        digest(secret),
-        now,
-        expires_at,
-        roles,
-        hand_over=lambda record: hand_over(record, secret),
-    )
-    return record, secret
 
 
 def _settings(data: Path | None, config: Path | None) -> Config:

@@ -19,7 +19,7 @@ from headgate.cli.output import tell
 from headgate.compose import ConfigSource, Listening
 from headgate.config import AuthMode, Config, load
 from headgate.errors import ConfigError, Problem
-from headgate.stores import KeyState, KeyStore, store_file
+from headgate.stores import KeyState, key_store_location, open_key_store
 from headgate.telemetry import event_log
 
 
@@ -102,19 +102,19 @@ def notices(config: Config) -> list[str]:
         found.append(
             f"no MLflow address is configured; using {upstream.url} (set MLFLOW_SERVER_URL)"
         )
-    if config.auth.mode is AuthMode.KEYS and not _has_working_key(config.key_database):
+    if config.auth.mode is AuthMode.KEYS and not _has_working_key(config):
         found.append(
-            f"{store_file(config.key_database)} has no valid key, so the gate will refuse all "
+            f"{key_store_location(config)} has no valid key, so the gate will refuse all "
             "requests; create one with: headgate keys create NAME --data "
             f"{shlex.quote(str(config.data))}"
         )
     return found + warnings(config)
 
 
-def _has_working_key(database: Path) -> bool:
+def _has_working_key(config: Config) -> bool:
     now = time.time()
-    with KeyStore(database) as store:
-        return any(record.state(now) is KeyState.ACTIVE for record in store.records())
+    with open_key_store(config) as store:
+        return any(record.state(now) is KeyState.ACTIVE for record in store.snapshot().records)
 
 
 def _say(line: str) -> None:

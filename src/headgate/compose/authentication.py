@@ -15,7 +15,14 @@ from headgate.events import Emit, KeyStoreReadable, KeyStoreUnreadable, RolesCha
 from headgate.policy import HAD_CALLS, LLM_USER, Roles
 from headgate.runtime.handover import Handover
 from headgate.runtime.link import Link
-from headgate.stores import ROLES_EDITION, KeyState, KeyStore, LateKeyStore
+from headgate.stores import (
+    ROLES_EDITION,
+    KeySource,
+    KeyState,
+    Snapshot,
+    open_key_source,
+    open_key_store,
+)
 
 
 def authentication(
@@ -43,12 +50,16 @@ def _refresher(
     handover: Handover,
     emit: Emit,
 ) -> Refresher:
-    """Load the keys, and return what keeps them up to date."""
+    """Load the keys, and return what keeps them up to date.
+
+    Raises:
+        HeadgateError: the key store cannot be read.
+    """
     if link.replaces:
         # An empty store in the place of one that is gone would lock everybody out.
-        source: KeyStore | LateKeyStore = LateKeyStore(config.key_database)
+        source: KeySource = open_key_source(config)
     else:
-        source = KeyStore(config.key_database)
+        source = open_key_store(config)
     stack.callback(source.close)
     refresher = Refresher(
         source,
@@ -61,17 +72,17 @@ def _refresher(
         kept=handover.keys() if link.replaces else None,
     )
     refresher.load()
-    if isinstance(source, KeyStore) and link.number == 0:  # one worker is enough to log it
-        _report_lost_calls(source, Roles(config.roles), emit)
+    if link.number == 0 and not link.replaces:  # one worker is enough to log it
+        _report_lost_calls(source.snapshot(), Roles(config.roles), emit)
     return refresher
 
 
-def _report_lost_calls(store: KeyStore, roles: Roles, emit: Emit) -> None:
+def _report_lost_calls(snapshot: Snapshot, roles: Roles, emit: Emit) -> None:
     """Name the keys made when the role writer could still ask models, which costs money."""
     now = time.time()
     names = tuple(
         record.name
-        for record in store.records()
+        for record in snapshot.records
         if record.roles_edition < ROLES_EDITION
         and record.state(now) is KeyState.ACTIVE
         and roles.lost_calls(record.roles)

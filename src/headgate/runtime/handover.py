@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from headgate.auth.keys.keyring import KeyRow
 from headgate.config import Config
 from headgate.runtime.link import Link
+from headgate.stores.records import KeyRecord
 
 _CONFIGURATION: Final = "configuration"
 _KEYS: Final = "keys"
@@ -26,18 +26,6 @@ class InForce:
 
     config: Config
     files: Mapping[str, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class KeptKey:
-    """One key, as it was read from the store; see ``KeyRow``."""
-
-    id: str
-    name: str
-    digest: bytes
-    expires_at: float | None
-    revoked_at: float | None
-    roles: Sequence[str]
 
 
 class Handover:
@@ -53,19 +41,15 @@ class Handover:
             self._left = in_force
             self._link.keep(_CONFIGURATION, pickle.dumps(in_force))
 
-    def leave_keys(self, rows: Sequence[KeyRow]) -> None:
+    def leave_keys(self, records: Sequence[KeyRecord]) -> None:
         """Leave the keys."""
-        kept = [
-            KeptKey(row.id, row.name, row.digest, row.expires_at, row.revoked_at, tuple(row.roles))
-            for row in rows
-        ]
-        self._link.keep(_KEYS, pickle.dumps(kept))
+        self._link.keep(_KEYS, pickle.dumps(list(records)))
 
     def in_force(self) -> InForce | None:
         """The configuration that was left last."""
         return _loaded(self._link.kept(_CONFIGURATION), InForce)
 
-    def keys(self) -> list[KeptKey] | None:
+    def keys(self) -> list[KeyRecord] | None:
         """The keys that were left last."""
         return _loaded(self._link.kept(_KEYS), list)
 

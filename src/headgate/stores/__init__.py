@@ -1,19 +1,24 @@
-"""What Headgate keeps on disk."""
+"""What Headgate keeps: protocols, and the implementations that ``opening.py`` chooses between."""
 
-from headgate.stores.keys import Contents, KeyStore
-from headgate.stores.late import LateKeyStore
-from headgate.stores.place import find as store_file
-from headgate.stores.place import warnings as store_warnings
-from headgate.stores.rows import ROLES_EDITION, KeyRecord, KeyState, UnreadableRow
+from headgate.stores.keys import KeySource, KeyStore, Snapshot
+from headgate.stores.opening import (
+    key_store_location,
+    key_store_warnings,
+    open_key_source,
+    open_key_store,
+)
+from headgate.stores.records import ROLES_EDITION, KeyRecord, KeyState, UnreadableKey
 
 __all__ = [
     "ROLES_EDITION",
-    "Contents",
     "KeyRecord",
+    "KeySource",
     "KeyState",
     "KeyStore",
-    "LateKeyStore",
-    "UnreadableRow",
-    "store_file",
-    "store_warnings",
+    "Snapshot",
+    "UnreadableKey",
+    "key_store_location",
+    "key_store_warnings",
+    "open_key_source",
+    "open_key_store",
 ]

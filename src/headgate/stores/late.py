@@ -1,42 +1,45 @@
-"""A key store that may be missing or damaged when it is first looked at."""
+"""Keys from a store that may be missing or damaged when it is first looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from pathlib import Path
+from collections.abc import Callable, Hashable
 
-from headgate.stores.keys import Contents, KeyStore
+from headgate.stores.keys import KeySource, Snapshot
 
 
-class LateKeyStore:
-    """The key store at ``path``, opened as soon as it can be; it is never made here."""
+class LateKeySource:
+    """Opens a store as soon as that can be done.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._store: KeyStore | None = None
+    Args:
+        open_source: opens it, or raises ``HeadgateError``; it must not make one.
+    """
 
-    def data_version(self) -> Hashable:
-        """See ``KeyStore``.
+    def __init__(self, open_source: Callable[[], KeySource]) -> None:
+        self._open_source = open_source
+        self._source: KeySource | None = None
 
-        Raises:
-            HeadgateError: the store is missing or cannot be read.
-        """
-        return self._opened().data_version()
-
-    def contents(self) -> Contents:
-        """See ``KeyStore``.
+    def revision(self) -> Hashable:
+        """See ``KeySource``.
 
         Raises:
             HeadgateError: the store is missing or cannot be read.
         """
-        return self._opened().contents()
+        return self._opened().revision()
+
+    def snapshot(self) -> Snapshot:
+        """See ``KeySource``.
+
+        Raises:
+            HeadgateError: the store is missing or cannot be read.
+        """
+        return self._opened().snapshot()
 
     def close(self) -> None:
-        """Give the file back, if it was opened."""
-        if self._store is not None:
-            self._store.close()
+        """Close the store, if it was opened."""
+        if self._source is not None:
+            self._source.close()
 
-    def _opened(self) -> KeyStore:
-        if self._store is None:
-            self._store = KeyStore(self._path, create=False)
-        return self._store
+    def _opened(self) -> KeySource:
+        if self._source is None:
+            self._source = self._open_source()
+        return self._source

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from headgate.auth.keys.issuing import issue
 from headgate.cli import main
-from headgate.cli.keys import issue
-from headgate.stores import KeyStore
+from headgate.config import Config
+from headgate.stores import KeyStore, open_key_store
 
 CONFIGURATION = """
 [upstreams.default]
@@ -49,7 +50,7 @@ def explain(
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[KeyStore]:
-    with KeyStore(tmp_path / "keys.sqlite") as store:
+    with open_key_store(Config(data=tmp_path)) as store:
         yield store
 
 
@@ -233,4 +234,4 @@ def test_what_cannot_be_explained(
 def test_a_key_that_is_not_there(explain: Explain, store: KeyStore) -> None:
     code, _, errors = explain("GET", "/version", "--key", "x")
     assert code == 2
-    assert "there is no key 'x'; 'headgate keys list' shows them all" in errors
+    assert "no key has the name 'x'; 'headgate keys list' shows them all" in errors

@@ -19,9 +19,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from headgate.auth.keys.form import KeyForm, digest, form_of
+from headgate.auth.keys.issuing import issue
 from headgate.cli import keys
+from headgate.config import Config
 from headgate.errors import ConfigError, HeadgateError
-from headgate.stores import KeyState, KeyStore
+from headgate.stores import KeyState, open_key_store
 from tests.support.processes import clean_environment
 
 DAY = 86_400
@@ -58,10 +60,10 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def records(data: Path) -> list[dict[str, Any]]:
-    with KeyStore(data / "keys.sqlite", create=False) as store:
+    with open_key_store(Config(data=data), create=False) as store:
         return [
             {"name": record.name, "digest": record.digest, "state": record.state(time.time())}
-            for record in store.records()
+            for record in store.snapshot().records
         ]
 
 
@@ -138,8 +140,8 @@ def test_list_for_programs(run: Keys, data: Path) -> None:
 
 
 def test_an_expired_key_is_shown_as_such(run: Keys, data: Path) -> None:
-    with KeyStore(data / "keys.sqlite") as store:
-        keys.issue(store, "old", now=0, expires_at=DAY)
+    with open_key_store(Config(data=data)) as store:
+        issue(store, "old", now=0, expires_at=DAY)
     assert "expired 1970-01-02 00:00Z" in run("list").stdout
     assert as_json(run("list", "--json"))["keys"][0]["state"] == "expired"
 
@@ -153,7 +155,7 @@ def test_list_never_shows_secrets_or_digests(run: Keys, option: tuple[str, ...])
 
 
 def test_an_empty_store_says_how_to_make_a_key(run: Keys, data: Path) -> None:
-    KeyStore(data / "keys.sqlite").close()
+    open_key_store(Config(data=data)).close()
     assert "headgate keys create NAME" in run("list").stderr
     assert as_json(run("list", "--json")) == {
         "ok": True,
@@ -164,8 +166,8 @@ def test_an_empty_store_says_how_to_make_a_key(run: Keys, data: Path) -> None:
 
 
 def roles(data: Path) -> list[tuple[str, ...]]:
-    with KeyStore(data / "keys.sqlite", create=False) as store:
-        return [record.roles for record in store.records()]
+    with open_key_store(Config(data=data), create=False) as store:
+        return [record.roles for record in store.snapshot().records]
 
 
 def test_a_key_has_the_roles_it_is_made_with(run: Keys, data: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 import headgate
 from headgate.cli import COMMANDS, main
-from headgate.stores import KeyStore
+from headgate.config import Config
+from headgate.stores import open_key_store
 
 
 @pytest.fixture(autouse=True)
@@ -170,7 +171,7 @@ def test_a_shell_can_complete_commands(words: str, offered: str) -> None:
 
 @pytest.mark.parametrize("arguments", [["check"], ["keys", "list"], ["routes"]])
 def test_a_full_disk_is_reported(arguments: list[str], tmp_path: Path) -> None:
-    KeyStore(tmp_path / "headgate-data" / "keys.sqlite").close()
+    open_key_store(Config(data=tmp_path / "headgate-data")).close()
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "headgate", *arguments, "--json"],

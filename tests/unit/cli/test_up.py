@@ -15,7 +15,7 @@ from headgate.cli.up import configuration, embedded_mlflow, notices, run_gate
 from headgate.compose import Listening
 from headgate.config import Config
 from headgate.errors import ConfigError, HeadgateError
-from headgate.stores import KeyState, KeyStore
+from headgate.stores import KeyState, open_key_store
 
 
 def configured(
@@ -140,5 +140,7 @@ def test_a_gate_that_cannot_start_leaves_no_key_that_nobody_has_seen(
         run_gate(config, stops_mlflow=True)
 
     assert capsys.readouterr().out == ""
-    with KeyStore(config.key_database) as store:
-        assert [record.state(time.time()) for record in store.records()] == [KeyState.REVOKED]
+    with open_key_store(config) as store:
+        assert [record.state(time.time()) for record in store.snapshot().records] == [
+            KeyState.REVOKED
+        ]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from headgate.config import Config, load
 from headgate.config.files import Files
 from headgate.errors import HeadgateError
-from headgate.runtime.handover import Handover, InForce, KeptKey
+from headgate.runtime.handover import Handover, InForce
 from headgate.runtime.link import KEEPS, MESSAGE_BYTES, OUTPUT_BYTES, Ends, Kept, Link
+from headgate.stores import KeyRecord
 
 
 class Pair:
@@ -146,7 +147,7 @@ def test_what_has_not_changed_is_not_left_again(pair: Pair) -> None:
 
 
 def test_keys_are_found_again(pair: Pair) -> None:
-    keys = [KeptKey("k_00000001", "ci", b"d" * 32, None, None, ("admin",))]
+    keys = [KeyRecord("k_00000001", "ci", b"d" * 32, 1, roles=("admin",))]
     estate = Handover(pair.link)
     assert estate.keys() is None
     estate.leave_keys(keys)

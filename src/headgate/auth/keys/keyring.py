@@ -3,46 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from typing import Self
 
 from headgate.model import AuthMethod, Principal
 from headgate.policy import Roles
-
-
-class KeyRow(Protocol):
-    """One key as a store knows it.  Times are seconds since the epoch, UTC."""
-
-    @property
-    def id(self) -> str:
-        """The public name of the key that never changes."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        ...
-
-    @property
-    def digest(self) -> bytes:
-        """The SHA-256 of the secret."""
-        ...
-
-    @property
-    def expires_at(self) -> float | None:
-        """When it ends by itself; ``None``: never."""
-        ...
-
-    @property
-    def revoked_at(self) -> float | None:
-        """When somebody ended it; ``None``: nobody has."""
-        ...
-
-    @property
-    def roles(self) -> Sequence[str]:
-        """The names of the roles that say what its holder may do."""
-        ...
+from headgate.stores.records import KeyRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +39,20 @@ class Keyring:
         """The keyring before the first load: nobody passes.  ``None``: the roles built in."""
         return cls({}, Roles() if roles is None else roles)
 
-    def with_rows(self, rows: Iterable[KeyRow]) -> Keyring:
-        """A keyring with ``rows`` in place of the keys of this one."""
+    def with_records(self, records: Iterable[KeyRecord]) -> Keyring:
+        """A keyring with ``records`` in place of the keys of this one."""
         entries = {
-            row.digest: Entry(
+            record.digest: Entry(
                 principal=Principal(
-                    row.id,
-                    row.name,
+                    record.id,
+                    record.name,
                     AuthMethod.KEY,
-                    grants=self.roles.grants_for(row.name, row.roles),
+                    grants=self.roles.grants_for(record.name, record.roles),
                 ),
-                expires_at=math.inf if row.expires_at is None else row.expires_at,
-                revoked=row.revoked_at is not None,
+                expires_at=math.inf if record.expires_at is None else record.expires_at,
+                revoked=record.revoked_at is not None,
             )
-            for row in rows
+            for record in records
         }
         return Keyring(entries, self.roles)
 

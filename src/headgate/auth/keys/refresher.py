@@ -7,11 +7,13 @@ import logging
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from headgate.auth.keys.keyring import Keyring, KeyRow
+from headgate.auth.keys.keyring import Keyring
 from headgate.errors import HeadgateError
 from headgate.policy import Roles
+from headgate.stores.keys import KeySource, Snapshot
+from headgate.stores.records import KeyRecord
 
 log = logging.getLogger("headgate.auth")
 
@@ -21,50 +23,12 @@ NAMED = 10
 _Result = TypeVar("_Result")
 
 
-class KeyContents(Protocol):
-    """What a source holds."""
-
-    @property
-    def records(self) -> Sequence[KeyRow]:
-        """The keys."""
-        ...
-
-    @property
-    def unreadable(self) -> Sequence[object]:
-        """What cannot be used, each with its reason as ``str()`` tells it."""
-        ...
-
-
-class KeySource(Protocol):
-    """Where keys are kept.
-
-    Both methods may block.  Calls never overlap, but come from two threads: first the one that
-    loads, then the one that looks for changes.
-    """
-
-    def data_version(self) -> Hashable:
-        """A value that differs from the one before if any key changed since; cheap.
-
-        Raises:
-            HeadgateError: the source cannot be read.
-        """
-        ...
-
-    def contents(self) -> KeyContents:
-        """Every key, revoked and expired ones too, and what cannot be read.
-
-        Raises:
-            HeadgateError: the source cannot be read.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class KeysStatus:
     """How the keys stand, for the health page.
 
     Attributes:
-        active: keys that open the gate now.
+        active: how many keys are accepted now.
         age_seconds: since the source was last read, or found unchanged; ``None``: never.
         failing: why it cannot be read now; ``None``: it can.
         unreadable: the keys that cannot be used, each with its reason.
@@ -79,18 +43,20 @@ class KeysStatus:
 class Refresher:
     """Carries changes of a ``KeySource`` into an authenticator.
 
-    ``install`` receives each new keyring.  ``interval`` is the seconds between two looks: what a
-    revoked or expired key may still be good for.  ``clock`` gives seconds since the epoch.
+    While the source cannot be read the last keyring stays in use.  A role that a key has and that
+    does not exist grants nothing, which is logged once.  So are keys that cannot be used, and keys
+    that are no longer in the source: a store never loses one by itself.
 
-    While the source cannot be read the last keyring stays in use.  ``report`` is told once, with
-    the error, and once again, with ``None``, when the source is back.
-
-    ``roles`` say what the keys may do; ``None``: those built in.  A role that a key has and that
-    they do not know grants nothing, which is logged once.  So are keys that cannot be used, and
-    keys that are in the source no longer: a store never loses one by itself.
-
-    ``keep`` receives what was read, each time.  ``kept`` is what was read by another process
-    before: it is used while the source cannot be read at first.
+    Args:
+        source: where the keys are.
+        install: receives each new keyring.
+        interval: seconds between two looks, for which a revoked key may still be accepted.
+        clock: seconds since the epoch.
+        report: receives the error when the source cannot be read, and ``None`` when it can again;
+            each once.
+        roles: what the keys may do; ``None``: the built-in roles.
+        keep: receives what was read, each time.
+        kept: what another process read before: it is used while the source cannot be read at first.
     """
 
     def __init__(
@@ -102,8 +68,8 @@ class Refresher:
         clock: Callable[[], float],
         report: Callable[[HeadgateError | None], None],
         roles: Roles | None = None,
-        keep: Callable[[Sequence[KeyRow]], None] = lambda _rows: None,
-        kept: Sequence[KeyRow] | None = None,
+        keep: Callable[[Sequence[KeyRecord]], None] = lambda _rows: None,
+        kept: Sequence[KeyRecord] | None = None,
     ) -> None:
         self._source = source
         self._install = install
@@ -131,7 +97,7 @@ class Refresher:
             if self._kept is None:
                 raise
             self._note(error)
-            self._offer(self._keyring.with_rows(self._kept))
+            self._offer(self._keyring.with_records(self._kept))
 
     def status(self) -> KeysStatus:
         """How the keys stand now."""
@@ -164,21 +130,21 @@ class Refresher:
         else:
             self._note(None)
 
-    def _look(self) -> tuple[Hashable, KeyContents] | None:
+    def _look(self) -> tuple[Hashable, Snapshot] | None:
         """The source's version and keys, or ``None`` if they are those already taken."""
         # The version first: a change between the two reads is then seen again by the next look,
         # the other way round it would be missed.
-        version = self._source.data_version()
-        return None if version == self._seen else (version, self._source.contents())
+        version = self._source.revision()
+        return None if version == self._seen else (version, self._source.snapshot())
 
-    def _take(self, found: tuple[Hashable, KeyContents] | None) -> None:
+    def _take(self, found: tuple[Hashable, Snapshot] | None) -> None:
         now = self._looked_at = self._clock()
         if found is not None:
-            self._seen, contents = found
+            self._seen, snapshot = found
             before = self._keyring
-            self._offer(before.with_rows(contents.records))
-            self._keep(contents.records)
-            broken = self._log_unreadable(tuple(map(str, contents.unreadable)))
+            self._offer(before.with_records(snapshot.records))
+            self._keep(snapshot.records)
+            broken = self._log_unreadable(tuple(map(str, snapshot.unreadable)))
             gone = before.gone_from(self._keyring, now)
             if len(gone) > broken:
                 log.warning(

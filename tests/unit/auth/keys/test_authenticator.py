@@ -48,7 +48,7 @@ class Gate:
 
 
 def knowing(*rows: KeyRecord) -> Gate:
-    return Gate(KeyAuthenticator(Keyring.empty().with_rows(rows)))
+    return Gate(KeyAuthenticator(Keyring.empty().with_records(rows)))
 
 
 def bearer(key: str) -> bytes:
@@ -121,9 +121,9 @@ def test_a_key_ends_at_its_expiry_to_the_instant() -> None:
 
 
 def test_an_installed_keyring_changes_what_keys_open_and_the_generation() -> None:
-    authenticator = KeyAuthenticator(Keyring.empty().with_rows([ROW]))
+    authenticator = KeyAuthenticator(Keyring.empty().with_records([ROW]))
     before = authenticator.generation
-    authenticator.install(Keyring.empty().with_rows([replace(ROW, revoked_at=5)]))
+    authenticator.install(Keyring.empty().with_records([replace(ROW, revoked_at=5)]))
     found = Gate(authenticator).authenticate(bearer(KEY), None, NOW)
     assert found == refusals.revoked(HOLDER)
     assert authenticator.generation > before
@@ -131,7 +131,7 @@ def test_an_installed_keyring_changes_what_keys_open_and_the_generation() -> Non
 
 @pytest.mark.parametrize(("expires_at", "end"), [(None, math.inf), (2_000, 2_000.0)])
 def test_an_identity_is_good_until_the_key_ends(expires_at: int | None, end: float) -> None:
-    keyring = Keyring.empty().with_rows([replace(ROW, expires_at=expires_at)])
+    keyring = Keyring.empty().with_records([replace(ROW, expires_at=expires_at)])
     found = KeyAuthenticator(keyring).authenticate(Credentials(KEY, Scheme.BEARER), NOW)
     assert isinstance(found, Identified)
     assert found.good_until == end

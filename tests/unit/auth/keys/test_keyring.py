@@ -42,7 +42,9 @@ def test_the_first_keyring_is_empty() -> None:
 
 def test_every_row_is_found_by_its_digest() -> None:
     """Revoked and expired ones too, or their holders could not be told what happened."""
-    keyring = Keyring.empty().with_rows([row(1), row(2, revoked_at=5), row(3, expires_at=NOW - 1)])
+    keyring = Keyring.empty().with_records(
+        [row(1), row(2, revoked_at=5), row(3, expires_at=NOW - 1)]
+    )
     assert [entry.principal for entry in keyring.entries.values()] == [
         Principal(f"k_0000000{number}", f"key {number}", AuthMethod.KEY) for number in (1, 2, 3)
     ]
@@ -52,29 +54,29 @@ def test_every_row_is_found_by_its_digest() -> None:
 
 
 def test_new_rows_replace_the_old_ones_in_a_keyring_of_their_own() -> None:
-    first = Keyring.empty().with_rows([row(1)])
-    second = first.with_rows([row(2)])
+    first = Keyring.empty().with_records([row(1)])
+    second = first.with_records([row(2)])
     assert list(second.entries) == [b"\x02" * 32]
     assert list(first.entries) == [b"\x01" * 32]
 
 
 def test_a_key_may_do_what_its_roles_say() -> None:
-    keyring = Keyring.empty(TEAM).with_rows([row(1, roles=("team",)), row(2)])
+    keyring = Keyring.empty(TEAM).with_records([row(1, roles=("team",)), row(2)])
     assert actions_on_runs(keyring) == [(Action.READ,), None]
 
 
 def test_other_roles_make_a_new_keyring_of_the_same_keys() -> None:
-    keyring = Keyring.empty(TEAM).with_rows([row(1, roles=("team",), expires_at=2_000)])
+    keyring = Keyring.empty(TEAM).with_records([row(1, roles=("team",), expires_at=2_000)])
     regranted = keyring.with_roles(OTHER_TEAM)
     assert list(regranted.entries) == list(keyring.entries)
     assert [each.expires_at for each in regranted.entries.values()] == [2_000]
     assert actions_on_runs(regranted) == [(Action.WRITE,)]
     assert actions_on_runs(keyring) == [(Action.READ,)]
-    assert actions_on_runs(regranted.with_rows([row(2, roles=("team",))])) == [(Action.WRITE,)]
+    assert actions_on_runs(regranted.with_records([row(2, roles=("team",))])) == [(Action.WRITE,)]
 
 
 def test_roles_that_do_not_exist_are_told_of_keys_that_work() -> None:
-    keyring = Keyring.empty(TEAM).with_rows(
+    keyring = Keyring.empty(TEAM).with_records(
         [
             row(1, roles=("team", "gone")),
             row(2, roles=("gone",), revoked_at=1),

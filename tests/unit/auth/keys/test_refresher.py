@@ -15,7 +15,7 @@ from headgate.auth.keys.keyring import Keyring
 from headgate.auth.keys.refresher import KeysStatus, Refresher
 from headgate.errors import HeadgateError
 from headgate.policy import Role, Roles
-from headgate.stores import Contents, KeyRecord, UnreadableRow
+from headgate.stores import KeyRecord, Snapshot, UnreadableKey
 
 ROW = KeyRecord(id="k_00000001", name="ci", digest=b"\x01" * 32, created_at=0)
 WAIT = 10  # seconds; only a failing test waits that long
@@ -26,7 +26,7 @@ class FakeSource:
     """Keys in memory; ``trouble`` makes it unreadable, ``during_read`` runs inside a read."""
 
     rows: list[KeyRecord] = field(default_factory=lambda: [ROW])
-    unreadable: list[UnreadableRow] = field(default_factory=list)
+    unreadable: list[UnreadableKey] = field(default_factory=list)
     version: int = 1
     trouble: str = ""
     reads: int = 0
@@ -35,7 +35,7 @@ class FakeSource:
     threads: set[str] = field(default_factory=set)
     _looked: threading.Condition = field(default_factory=threading.Condition)
 
-    def data_version(self) -> int:
+    def revision(self) -> int:
         with self._looked:
             self.looks += 1
             self._looked.notify_all()
@@ -44,11 +44,14 @@ class FakeSource:
             raise HeadgateError(self.trouble)
         return self.version
 
-    def contents(self) -> Contents:
+    def snapshot(self) -> Snapshot:
         self.reads += 1
-        found = Contents(list(self.rows), list(self.unreadable))
+        found = Snapshot(list(self.rows), list(self.unreadable))
         self.during_read()
         return found
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def wait_for_look(self, number: int) -> bool:
         with self._looked:
@@ -354,7 +357,7 @@ def test_a_key_that_cannot_be_used_is_logged_once_and_shown(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Again when it breaks again, and the others work on."""
-    bad = UnreadableRow(
+    bad = UnreadableKey(
         3, "'k_00000003', 'ada'", "expires_at is text, not whole seconds since 1970"
     )
 

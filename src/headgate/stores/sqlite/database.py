@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headgate.errors import HeadgateError
-from headgate.stores.place import require_safe
-from headgate.stores.rows import DIGEST_BYTES, LAST_SECOND, ROLES_EDITION
+from headgate.stores.records import ROLES_EDITION
+from headgate.stores.sqlite.location import require_safe
+from headgate.stores.sqlite.rows import DIGEST_BYTES, LAST_SECOND
 
 # Tells a key store from any other SQLite file, such as MLflow's own ("HGks" in ASCII).
 APPLICATION_ID = 0x48476B73

@@ -6,71 +6,18 @@ change rows by hand.  A row that breaks a rule here opens nothing, and harms no 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-COLUMNS = "serial, id, name, digest, created_at, expires_at, revoked_at, roles, roles_edition"
-ROLES_EDITION = 2
-"""Which edition of the built-in roles a key is given now: what they allow may change between two.
+from headgate.stores.records import ROLES_EDITION, KeyRecord, UnreadableKey
 
-In the first, the role writer had ``write:ai-gateway``.
-"""
+COLUMNS = "serial, id, name, digest, created_at, expires_at, revoked_at, roles, roles_edition"
 DIGEST_BYTES = 32
 LAST_SECOND = 253_402_300_799
 """9999-12-31T23:59:59Z: later times have no date that programs agree on."""
 
 
-class KeyState(enum.StrEnum):
-    """Whether a key opens the gate, and if not, why."""
-
-    ACTIVE = "active"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
-    """What is stored of one key.
-
-    Times are seconds since the epoch, UTC; ``None``: never.  What ``roles`` allow is for the
-    configuration to say, which may have none of that name; ``roles_edition`` is that of the
-    built-in roles when the key was given its roles.
-    """
-
-    id: str
-    name: str
-    digest: bytes = field(repr=False)
-    created_at: int
-    expires_at: int | None = None
-    revoked_at: int | None = None
-    roles: tuple[str, ...] = ()
-    roles_edition: int = ROLES_EDITION
-
-    def state(self, now: float) -> KeyState:
-        """Whether the key is good at ``now`` (seconds since the epoch)."""
-        if self.revoked_at is not None:
-            return KeyState.REVOKED
-        if self.expires_at is not None and self.expires_at <= now:
-            return KeyState.EXPIRED
-        return KeyState.ACTIVE
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableRow:
-    """A row that cannot be used: its place in the table, how to call it, and what is wrong."""
-
-    serial: int
-    label: str
-    why: str
-
-    def __str__(self) -> str:
-        """A phrase for people, safe to print whatever the row holds."""
-        return f"row {self.serial}{self.label and f' ({self.label})'}: {self.why}"
-
-
-def read(row: Sequence[Any]) -> KeyRecord | UnreadableRow:
+def read(row: Sequence[Any]) -> KeyRecord | UnreadableKey:
     """The key of a row with ``COLUMNS``, or why it cannot be read."""
     serial, key_id, name, digest, created_at, expires_at, revoked_at, roles, edition = row
     try:
@@ -87,7 +34,7 @@ def read(row: Sequence[Any]) -> KeyRecord | UnreadableRow:
         )
     except _UnreadableError as error:
         texts = [repr(each) for each in (key_id, name) if isinstance(each, str) and each]
-        return UnreadableRow(serial, ", ".join(texts), str(error))
+        return UnreadableKey(serial, ", ".join(texts), str(error))
 
 
 class _UnreadableError(Exception):

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.errors import HeadgateError
-from headgate.stores import KeyState, KeyStore, UnreadableRow
+from headgate.stores import KeyState, UnreadableKey
+from headgate.stores.sqlite.keys import SqliteKeyStore
 
 LOOSE = """
 CREATE TABLE keys (
@@ -65,8 +66,8 @@ def test_any_value_in_any_column_harms_that_row_alone(
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.executescript(LOOSE)
         insert(path, values, as_text=as_text)
-        with KeyStore(path, create=False) as store:
-            found = store.contents()
+        with SqliteKeyStore(path, create=False) as store:
+            found = store.snapshot()
     assert found.records[0].name == "good"
     assert len(found.records) + len(found.unreadable) == 2
     for row in found.unreadable:
@@ -95,11 +96,11 @@ def test_any_value_in_any_column_harms_that_row_alone(
 )
 def test_what_is_wrong_is_named(tmp_path: Path, column: str, value: object, why: str) -> None:
     path = tmp_path / "keys.sqlite"
-    with KeyStore(path) as store:
+    with SqliteKeyStore(path) as store:
         store.create("good", b"\x09" * 32, 1)
         values = dict(zip(COLUMNS, FIT, strict=True)) | {column: value}
         insert(path, tuple(values.values()))
-        found = store.contents()
+        found = store.snapshot()
     assert [record.name for record in found.records] == ["good"]
     (row,) = found.unreadable
     assert (row.serial, row.why) == (2, why)
@@ -107,13 +108,13 @@ def test_what_is_wrong_is_named(tmp_path: Path, column: str, value: object, why:
 
 def test_text_that_is_not_utf8_is_a_bad_row_not_a_bad_store(tmp_path: Path) -> None:
     path = tmp_path / "keys.sqlite"
-    with KeyStore(path) as store:
+    with SqliteKeyStore(path) as store:
         insert(path, (FIT[0], b"\xff\xfe", *FIT[2:]), as_text=False)
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("UPDATE keys SET name = CAST(name AS TEXT)")
             connection.commit()
-        assert store.contents().unreadable == [
-            UnreadableRow(
+        assert store.snapshot().unreadable == [
+            UnreadableKey(
                 1, "'k_00000002', '\\udcff\\udcfe'", "name has characters that cannot be shown"
             )
         ]
@@ -129,7 +130,7 @@ def test_the_schema_refuses_such_rows(tmp_path: Path, column: str, value: object
     with contextlib.closing(sqlite3.connect(old)) as connection:
         connection.executescript(LOOSE.replace("user_version = 3", "user_version = 2"))
     for path in (new, old):
-        KeyStore(path).close()
+        SqliteKeyStore(path).close()
         values = dict(zip(COLUMNS, FIT, strict=True)) | {column: value}
         with (
             contextlib.closing(sqlite3.connect(path)) as connection,
@@ -147,13 +148,13 @@ def test_bad_rows_of_an_older_store_are_kept_and_block_nothing(tmp_path: Path) -
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript(LOOSE.replace("user_version = 3", "user_version = 2"))
     insert(path, (*FIT[:4], "tomorrow", *FIT[5:]))
-    with KeyStore(path) as store:
-        assert [record.name for record in store.records()] == ["good"]
-        assert [row.serial for row in store.contents().unreadable] == [2]
+    with SqliteKeyStore(path) as store:
+        assert [record.name for record in store.snapshot().records] == ["good"]
+        assert [row.serial for row in store.snapshot().unreadable] == [2]
         with pytest.raises(HeadgateError, match="CHECK"):
             store.create("ci", b"\x03" * 32, -5)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE keys SET expires_at = 20 WHERE serial = 2")
         connection.commit()
-    with KeyStore(path) as store:
-        assert [record.name for record in store.records()] == ["good", "other"]
+    with SqliteKeyStore(path) as store:
+        assert [record.name for record in store.snapshot().records] == ["good", "other"]

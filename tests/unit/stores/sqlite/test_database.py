@@ -16,7 +16,9 @@ from typing import Any, ClassVar
 import pytest
 
 from headgate.errors import HeadgateError
-from headgate.stores import KeyRecord, KeyStore, database
+from headgate.stores import KeyRecord
+from headgate.stores.sqlite import database
+from headgate.stores.sqlite.keys import SqliteKeyStore
 
 NOBODY = 65534
 
@@ -41,7 +43,7 @@ def unprivileged() -> Iterator[None]:
 
 def refused(path: Path, *, create: bool = True) -> str:
     """The one line with which opening the store fails."""
-    with pytest.raises(HeadgateError) as caught, KeyStore(path, create=create):
+    with pytest.raises(HeadgateError) as caught, SqliteKeyStore(path, create=create):
         pass
     message = str(caught.value)
     assert str(path) in message
@@ -57,7 +59,7 @@ def test_folder_and_file_are_for_their_owner_alone(path: Path) -> None:
     """Whatever the umask; the journal of a write under way too."""
     before = os.umask(0)
     try:
-        with KeyStore(path):
+        with SqliteKeyStore(path):
             pass
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("DELETE FROM keys")
@@ -70,20 +72,20 @@ def test_folder_and_file_are_for_their_owner_alone(path: Path) -> None:
 
 def test_a_folder_that_exists_keeps_its_mode(path: Path) -> None:
     path.parent.mkdir(mode=0o750)
-    KeyStore(path).close()
+    SqliteKeyStore(path).close()
     assert mode(path.parent) == 0o750
 
 
 def test_a_store_is_one_file_even_while_it_is_open(path: Path) -> None:
     """What makes it safe to copy, and to put a backup in its place."""
-    with KeyStore(path) as store:
+    with SqliteKeyStore(path) as store:
         store.create("ci", b"\x01" * 32, now=1)
         assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_path_may_hold_characters_that_urls_reserve(tmp_path: Path) -> None:
     path = tmp_path / "a?mode=ro#b%41 é" / "keys.sqlite"
-    with KeyStore(path) as store:
+    with SqliteKeyStore(path) as store:
         store.create("ci", b"\x01" * 32, now=1)
     assert path.exists()
 
@@ -94,13 +96,13 @@ def test_many_may_make_the_same_store_at_once(path: Path) -> None:
 
     def open_and_write(number: int) -> None:
         start.wait()
-        with KeyStore(path) as store:
+        with SqliteKeyStore(path) as store:
             store.create(f"key {number}", bytes([number]) * 32, now=1)
 
     with ThreadPoolExecutor(8) as executor:
         list(executor.map(open_and_write, range(8)))  # raises what any of them raised
-    with KeyStore(path) as store:
-        assert len(store.records()) == 8
+    with SqliteKeyStore(path) as store:
+        assert len(store.snapshot().records) == 8
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -143,7 +145,7 @@ def test_a_database_of_another_program_is_left_alone(path: Path, statements: str
 
 
 def test_a_newer_schema_asks_for_an_upgrade(path: Path) -> None:
-    KeyStore(path).close()
+    SqliteKeyStore(path).close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 4")
     assert "newer Headgate (schema 4, this one knows 3); upgrade this Headgate" in refused(path)
@@ -178,14 +180,16 @@ def first_store(path: Path) -> Path:
 
 def test_keys_from_before_there_were_roles_may_go_on(first_store: Path) -> None:
     """They could do everything; nothing else of them changes, and the file is changed once."""
-    with KeyStore(first_store, create=False) as store:
-        assert store.records() == [
+    with SqliteKeyStore(first_store, create=False) as store:
+        assert store.snapshot().records == [
             KeyRecord("k_00000001", "ci", bytes(32), 1, roles=("admin",), roles_edition=1),
-            KeyRecord("k_00000002", "ada", store.records()[1].digest, 2, 20, 15, ("admin",), 1),
+            KeyRecord(
+                "k_00000002", "ada", store.snapshot().records[1].digest, 2, 20, 15, ("admin",), 1
+            ),
         ]
         store.create("new", b"\x01" * 32, now=3, roles=["viewer"])
-    with KeyStore(first_store) as again:
-        assert [record.roles for record in again.records()] == [
+    with SqliteKeyStore(first_store) as again:
+        assert [record.roles for record in again.snapshot().records] == [
             ("admin",),
             ("admin",),
             ("viewer",),
@@ -194,16 +198,16 @@ def test_keys_from_before_there_were_roles_may_go_on(first_store: Path) -> None:
 
 def test_a_row_without_roles_may_do_nothing(first_store: Path, tmp_path: Path) -> None:
     """In a store that was changed as in one that was made new: the schemas are the same."""
-    KeyStore(first_store).close()
-    KeyStore(tmp_path / "new.sqlite").close()
+    SqliteKeyStore(first_store).close()
+    SqliteKeyStore(tmp_path / "new.sqlite").close()
     for path in (first_store, tmp_path / "new.sqlite"):
-        with KeyStore(path) as store, contextlib.closing(sqlite3.connect(path)) as connection:
+        with SqliteKeyStore(path) as store, contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute(
                 "INSERT INTO keys (id, name, digest, created_at) VALUES (?, ?, ?, ?)",
                 ("k_00000009", "by hand", b"\x09" * 32, 1),
             )
             connection.commit()
-            assert store.records()[-1].roles == ()
+            assert store.snapshot().records[-1].roles == ()
 
 
 class Telling(sqlite3.Connection):
@@ -229,7 +233,7 @@ def test_of_two_processes_that_start_at_once_one_changes_the_store(
     ):
         winner.execute("BEGIN IMMEDIATE")
         monkeypatch.setattr(sqlite3, "connect", partial(connect, factory=Telling))
-        opening = executor.submit(KeyStore, first_store)
+        opening = executor.submit(SqliteKeyStore, first_store)
         assert Telling.begins.wait(10)
         winner.execute("ALTER TABLE keys ADD COLUMN roles TEXT NOT NULL DEFAULT ''")
         winner.execute("UPDATE keys SET roles = 'viewer'")
@@ -237,8 +241,8 @@ def test_of_two_processes_that_start_at_once_one_changes_the_store(
         winner.execute("PRAGMA user_version = 2")
         winner.execute("COMMIT")
         with opening.result() as store:
-            assert [record.roles for record in store.records()] == [("viewer",)]
-            assert [row.serial for row in store.contents().unreadable] == [2]
+            assert [record.roles for record in store.snapshot().records] == [("viewer",)]
+            assert [row.serial for row in store.snapshot().unreadable] == [2]
 
 
 def test_an_older_store_that_cannot_be_written_is_refused(
@@ -256,38 +260,38 @@ def test_an_older_store_that_cannot_be_written_is_refused(
 
 def test_a_locked_store_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.01)
-    with KeyStore(path) as store, contextlib.closing(sqlite3.connect(path)) as other:
+    with SqliteKeyStore(path) as store, contextlib.closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        for use in (store.records, store.data_version, lambda: store.revoke("ci", now=1)):
+        for use in (store.snapshot, store.revision, lambda: store.revoke("ci", now=1)):
             with pytest.raises(HeadgateError, match="is locked by another program"):
                 use()
         assert "is locked by another program" in refused(path)
         other.rollback()
-        assert store.records() == []
+        assert store.snapshot().records == []
 
 
 def test_a_damaged_store_asks_for_a_backup(path: Path) -> None:
-    with KeyStore(path) as store:
+    with SqliteKeyStore(path) as store:
         store.create("ci", b"\x01" * 32, now=1)
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)  # all pages but the first
     path.write_bytes(content)
     with (
-        KeyStore(path) as store,
+        SqliteKeyStore(path) as store,
         pytest.raises(HeadgateError, match="is damaged; move it away and restore a backup"),
     ):
-        store.records()
+        store.snapshot()
 
 
 def test_a_store_that_may_only_be_read_refuses_to_write(path: Path) -> None:
-    with KeyStore(path) as store:
+    with SqliteKeyStore(path) as store:
         store._connection.execute("PRAGMA query_only = 1")
         with pytest.raises(HeadgateError, match="cannot be written; let this user write"):
             store.create("ci", b"\x01" * 32, now=1)
 
 
 def test_a_defect_of_ours_is_not_blamed_on_the_file(path: Path) -> None:
-    store = KeyStore(path)
+    store = SqliteKeyStore(path)
     store.close()
     with pytest.raises(sqlite3.ProgrammingError):
-        store.records()
+        store.snapshot()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from headgate.errors import HeadgateError
-from headgate.stores import KeyStore, place, store_warnings
+from headgate.stores.sqlite import location
+from headgate.stores.sqlite.keys import SqliteKeyStore
 
 OTHER_USER = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -29,7 +30,7 @@ def mode(path: Path) -> int:
 
 
 def refused(path: Path, *, create: bool = True) -> str:
-    with pytest.raises(HeadgateError) as caught, KeyStore(path, create=create):
+    with pytest.raises(HeadgateError) as caught, SqliteKeyStore(path, create=create):
         pass
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -39,20 +40,20 @@ def older_store(path: Path) -> None:
     """A store with one key, where one was before there were folders of their own."""
     before = path.parent.stat().st_mode
     path.parent.chmod(0o700)
-    with KeyStore(path) as store:
+    with SqliteKeyStore(path) as store:
         store.create("old", b"\x01" * 32, 1)
     path.parent.chmod(before)
 
 
 def names(path: Path, *, create: bool = True) -> list[str]:
-    with KeyStore(path, create=create) as store:
-        return [record.name for record in store.records()]
+    with SqliteKeyStore(path, create=create) as store:
+        return [record.name for record in store.snapshot().records]
 
 
 def test_in_a_folder_that_all_may_write_the_store_has_a_folder_of_its_own(path: Path) -> None:
     before = os.umask(0)
     try:
-        with KeyStore(path) as store:
+        with SqliteKeyStore(path) as store:
             store.create("ci", b"\x01" * 32, 1)
             assert store.path == path.parent / "private" / "keys.sqlite"
     finally:
@@ -62,12 +63,12 @@ def test_in_a_folder_that_all_may_write_the_store_has_a_folder_of_its_own(path: 
     assert mode(path.parent) == 0o777
     assert not path.exists()
     assert names(path, create=False) == ["ci"]
-    assert store_warnings(path) == []
+    assert location.warnings(path) == []
 
 
 def test_the_folder_may_be_closed_or_opened_later(path: Path) -> None:
     """The store stays where it is, and is found there."""
-    with KeyStore(path) as store:
+    with SqliteKeyStore(path) as store:
         store.create("ci", b"\x01" * 32, 1)
     path.parent.chmod(0o700)
     assert names(path) == ["ci"]
@@ -87,21 +88,21 @@ def test_an_older_store_moves_there_once(path: Path, create: bool) -> None:
 def test_a_gate_follows_a_store_that_moves(path: Path) -> None:
     """A folder that is opened under a running gate: the next command moves the store."""
     path.parent.chmod(0o700)
-    with KeyStore(path) as store:
-        before = store.data_version()
+    with SqliteKeyStore(path) as store:
+        before = store.revision()
         path.parent.chmod(0o777)
-        with KeyStore(path, create=False) as other:
+        with SqliteKeyStore(path, create=False) as other:
             other.create("new", b"\x02" * 32, 1)
-        assert store.data_version() != before
-        assert [record.name for record in store.records()] == ["new"]
+        assert store.revision() != before
+        assert [record.name for record in store.snapshot().records] == ["new"]
 
 
 def test_another_store_beside_its_folder_is_told_of_and_not_used(path: Path) -> None:
-    with KeyStore(path) as store:
+    with SqliteKeyStore(path) as store:
         store.create("ci", b"\x01" * 32, 1)
     path.write_bytes(store.path.read_bytes())
     assert names(path) == ["ci"]
-    (warning,) = store_warnings(path)
+    (warning,) = location.warnings(path)
     assert warning.startswith(f"{path} is not used: the key store is {store.path}")
 
 
@@ -127,13 +128,13 @@ def test_a_link_in_the_place_of_an_older_store_is_not_followed(path: Path, tmp_p
 def test_a_link_in_the_place_of_its_folder_is_not_followed(path: Path, tmp_path: Path) -> None:
     evil = tmp_path / "evil"
     evil.mkdir()
-    with KeyStore(evil / "keys.sqlite") as store:
+    with SqliteKeyStore(evil / "keys.sqlite") as store:
         store.create("evil", b"\x01" * 32, 1)
     (path.parent / "private").symlink_to(evil)
     for create in (True, False):
         assert f"{path.parent / 'private'} is no folder" in refused(path, create=create)
     with pytest.raises(HeadgateError, match="is no folder"):
-        store_warnings(path)
+        location.warnings(path)
 
 
 def test_a_dangling_link_is_none_either(path: Path, tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_a_dangling_link_is_none_either(path: Path, tmp_path: Path) -> None:
 @needs_root
 def test_a_folder_that_another_user_made_first_is_refused(path: Path) -> None:
     own = path.parent / "private"
-    with KeyStore(path) as store:
+    with SqliteKeyStore(path) as store:
         store.create("evil", b"\x01" * 32, 1)
     os.chown(own, OTHER_USER, OTHER_USER)
     for create in (True, False):
@@ -165,7 +166,7 @@ def test_a_data_folder_that_another_user_made_where_all_may_write_is_refused(
 ) -> None:
     folder = path.parent.joinpath(*"ab"[:depth])
     folder.mkdir(parents=True)
-    with KeyStore(folder / "keys.sqlite") as store:
+    with SqliteKeyStore(folder / "keys.sqlite") as store:
         store.create("evil", b"\x01" * 32, 1)
     os.chown(path.parent / "a", OTHER_USER, OTHER_USER)
     assert "a belongs to another user" in refused(folder / "keys.sqlite")
@@ -178,17 +179,17 @@ def test_a_file_system_that_knows_one_user_only_is_no_other_user(
 ) -> None:
     """All files seem to be another's there, those that are made now too."""
     monkeypatch.setattr(os, "geteuid", lambda: 4242)
-    with KeyStore(path) as store:
+    with SqliteKeyStore(path) as store:
         store.create("ci", b"\x01" * 32, 1)
     assert names(path, create=False) == ["ci"]
 
 
 def test_its_folder_made_open_is_refused_or_closed(path: Path) -> None:
     """By others' bits somebody may have been in; the group's alone are taken away."""
-    KeyStore(path).close()
+    SqliteKeyStore(path).close()
     own = path.parent / "private"
     own.chmod(0o770)
-    KeyStore(path).close()
+    SqliteKeyStore(path).close()
     assert mode(own) == 0o700
     own.chmod(0o777)
     assert f"every user may write {own}" in refused(path)
@@ -198,16 +199,16 @@ def test_its_folder_made_open_is_refused_or_closed(path: Path) -> None:
 def test_a_file_that_all_may_write_is_refused(tmp_path: Path, bits: int) -> None:
     """At the start, by every command, at ``check``; a running gate keeps the keys it knows."""
     path = tmp_path / "keys.sqlite"
-    with KeyStore(path) as store:
+    with SqliteKeyStore(path) as store:
         path.chmod(bits)
         with pytest.raises(HeadgateError, match="may be written by every user"):
-            store.data_version()
+            store.revision()
         for create in (True, False):
             assert f"(mode {bits:04o})" in refused(path, create=create)
         with pytest.raises(HeadgateError, match=r"chmod 600 it, then look for keys"):
-            store_warnings(path)
+            location.warnings(path)
         path.chmod(0o600)
-        store.data_version()
+        store.revision()
 
 
 @pytest.mark.parametrize(
@@ -218,19 +219,19 @@ def test_what_is_not_as_safe_as_it_could_be_is_told(
     tmp_path: Path, bits: int, told: list[str]
 ) -> None:
     path = tmp_path / "keys.sqlite"
-    assert store_warnings(path) == []
-    KeyStore(path).close()
+    assert location.warnings(path) == []
+    SqliteKeyStore(path).close()
     path.chmod(bits)
-    found = store_warnings(path)
+    found = location.warnings(path)
     assert len(found) == len(told)
     assert all(words in warning for words, warning in zip(told, found, strict=True))
-    KeyStore(path).close()
+    SqliteKeyStore(path).close()
 
 
 def test_a_relative_path_is_judged_like_any_other(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(path.parent)
-    assert place.find(Path("keys.sqlite")) == Path("private/keys.sqlite")
-    KeyStore(Path("keys.sqlite")).close()
+    assert location.find(Path("keys.sqlite")) == Path("private/keys.sqlite")
+    SqliteKeyStore(Path("keys.sqlite")).close()
     assert (path.parent / "private" / "keys.sqlite").exists()

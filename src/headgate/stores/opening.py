@@ -1,0 +1,44 @@
+"""Opens the stores that a configuration names: the one place that chooses an implementation."""
+
+from __future__ import annotations
+
+from headgate.config import Config
+from headgate.stores.keys import KeySource, KeyStore
+from headgate.stores.late import LateKeySource
+from headgate.stores.sqlite import location
+from headgate.stores.sqlite.keys import SqliteKeyStore
+
+
+def open_key_store(config: Config, *, create: bool = True) -> KeyStore:
+    """Open the key store; ``create``: make an empty one if there is none.
+
+    Not to be carried across a fork, and not to be used by two threads at a time.
+
+    Raises:
+        HeadgateError: the store is missing, not writable, not a key store, or others could have
+            changed it.
+    """
+    return SqliteKeyStore(config.key_database, create=create)
+
+
+def open_key_source(config: Config) -> KeySource:
+    """The keys of a store that may be missing now: it is opened when it can be, and never made."""
+    return LateKeySource(lambda: open_key_store(config, create=False))
+
+
+def key_store_location(config: Config) -> str:
+    """Where the key store is, or is to be made, for a person.
+
+    Raises:
+        HeadgateError: others could put another one there.
+    """
+    return str(location.find(config.key_database))
+
+
+def key_store_warnings(config: Config) -> list[str]:
+    """What is not as safe as it could be about the key store.
+
+    Raises:
+        HeadgateError: it is so unsafe that no gate would start with it.
+    """
+    return location.warnings(config.key_database)

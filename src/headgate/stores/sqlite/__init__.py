@@ -1,0 +1,1 @@
+"""Keys in one SQLite file: the store of a single gate."""
