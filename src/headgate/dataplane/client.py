@@ -48,8 +48,6 @@ PIPELINE_BYTES: Final = 64 * 1024
 DISCARD_BYTES: Final = 64 * 1024
 """A refused request's body is read over up to this size, so that the connection can be kept."""
 
-_NO_BODY: Final = CountedBody(0)
-
 
 class ClientConnection(ClientSocket, asyncio.Protocol):
     """One TCP connection from a client.
@@ -81,7 +79,7 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
         self.stage = NEW
         self.handshaking = admitted is not None
         self._exchange: Exchange | None = None
-        self._body: BodyReader = _NO_BODY
+        self._body: BodyReader
         self._reader: RequestReader
         self._mark = 0
         self._receiving = False
@@ -170,37 +168,33 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
             if stage is not LINGERING:
                 self._next()
 
-    # --- called by the exchange and its responder ------------------------------------------
+    # --- called by the exchange and its responder: see ClientSide --------------------------
 
     def vouch(self) -> None:
-        """The client has shown a good key."""
         if self.stranger:
             self._plane.admission.vouch(self.stranger)
             self.stranger = ""
 
     @property
     def body_done(self) -> bool:
-        """Whether the request under way has arrived whole."""
         return self.stage is RESPONDING
 
     @property
     def balancer(self) -> Balancer | None:
-        """The upstream of the request under way, once that has been admitted."""
         return self._exchange.balancer if self._exchange is not None else None
 
     def can_discard(self) -> bool:
-        """Whether the rest of the request is short enough to be read over."""
-        exchange, body = self._exchange, self._body
+        exchange = self._exchange
+        if exchange is None or self.stage is not BODY:
+            return False
+        body = self._body
         return (
-            self.stage is BODY
-            and exchange is not None
-            and not exchange.request.fields.expects_continue
-            and isinstance(body, CountedBody)
+            isinstance(body, CountedBody)
             and body.remaining <= DISCARD_BYTES
+            and not exchange.request.fields.expects_continue
         )
 
     def pause_reading(self) -> None:
-        """Stop taking bytes from the client."""
         if not self._paused and not self.transport.is_closing():
             self._paused = True
             self.transport.pause_reading()
@@ -208,7 +202,6 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
                 self.deadline = math.inf
 
     def resume_reading(self) -> None:
-        """Take bytes from the client again, unless enough of them wait already."""
         if self._paused and self._may_read() and not self.transport.is_closing():
             self._paused = False
             self.transport.resume_reading()
@@ -218,7 +211,6 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
         return len(self._reader) <= PIPELINE_BYTES
 
     def on_exchange_end(self, *, keep: bool) -> None:
-        """The response is written; ``keep`` says whether another request may follow."""
         if self.stage is not RESPONDING and not self.can_discard():
             keep = False
         if not keep or self._plane.draining:
@@ -232,21 +224,18 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
             self._enter(DISCARDING)
             self.resume_reading()
 
-    # --- called by the plane ---------------------------------------------------------------
+    # --- called by the plane: see SweptConnection ------------------------------------------
 
     def on_stopped(self) -> None:
-        """The worker stops, whether or not the request under way has been responded to."""
         if self._exchange is not None:
             self._exchange.on_stopped()
         self.abort()
 
     def on_crowded(self) -> None:
-        """Give up the head that is not complete: all of them together are too much."""
         crowded = "too many requests are sent at once of which only a part has come"
         self._broken().on_malformed(ProtocolError(crowded, reason=Reason.OVERLOADED))
 
     def forget(self) -> None:
-        """Understand the next head anew, since what is made of heads has changed."""
         self._reader.forget()
 
     def on_deadline(self, now: float) -> None:
@@ -269,7 +258,6 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
             self._expect_body()
 
     def on_drain(self) -> None:
-        """Close, unless a request is under way."""
         if self.stage is DISCARDING:
             self._exchange = None
             self._close_gently()

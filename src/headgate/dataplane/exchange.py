@@ -126,7 +126,11 @@ class Exchange(ExchangeSide):
                 self._decider = self._plane.decider
                 self._collect(self._body)
         elif isinstance(decision, Pending):
-            self._await(decision)
+            self.phase = Phase.AUTHORISE
+            if self._admit(decision):
+                self._decide_with(decision.decision)
+            else:
+                decision.decision.close()
         elif isinstance(decision, Authenticating):
             self.phase = Phase.AUTHENTICATE
             self._decide_with(decision.decision)
@@ -171,14 +175,6 @@ class Exchange(ExchangeSide):
         else:
             responder.start()
 
-    def _await(self, decision: Pending) -> None:
-        """Decide when what the decision needs has come; until then the client waits."""
-        self.phase = Phase.AUTHORISE
-        if self._admit(decision):
-            self._decide_with(decision.decision)
-        else:
-            decision.decision.close()
-
     def _decide_with(self, decision: Coroutine[Any, Any, Decision]) -> None:
         """Let a decision take its time; until then nothing is read from the client."""
         self._client.pause_reading()
@@ -197,19 +193,16 @@ class Exchange(ExchangeSide):
             self._client.vouch()
         if self._admitted:
             return True
-        limit = route.body_limit
-        refusal: Refusal | None
-        if self._body is not None and limit and self._body.known_length > limit:
-            refusal = failures.too_large(limit.human_readable())
+        body, limit, limits = self._body, route.body_limit, self._plane.request_limits
+        if body is not None and limit and body.known_length > limit:
+            refusal: Refusal | None = failures.too_large(limit.human_readable())
         else:
-            refusal = self._plane.request_limits.admit(
-                self._principal, route.operation, self._started
-            )
-        if refusal is None:
-            self._admitted = True
-        else:
+            refusal = limits.admit(self._principal, route.operation, self._started)
+        if refusal is not None:
             self._refuse(refusal, Phase.ADMIT)
-        return self._admitted
+            return False
+        self._admitted = True
+        return True
 
     # --- the request's body ----------------------------------------------------------------
 
@@ -225,9 +218,10 @@ class Exchange(ExchangeSide):
 
     def _take(self, body: RequestBody, pieces: list[bytes], *, done: bool) -> None:
         due = body.take(pieces, done=done)
-        if body.length == CHUNKED and self._is_too_long(body.received):
-            return
-        if body.collecting:
+        limit = self._route.body_limit if self._route is not None else None
+        if limit and body.length == CHUNKED and body.received > limit:
+            self._fail(failures.too_large(limit.human_readable()), Phase.ADMIT)
+        elif body.collecting:
             self._collect(body)
         elif self._responder is not None:
             self._responder.send(due)
@@ -242,14 +236,6 @@ class Exchange(ExchangeSide):
         self._take(body, pieces, done=done)
         if first and not self.ended:
             self._start(responder)
-
-    def _is_too_long(self, received: int) -> bool:
-        """End the exchange when a body of unannounced length is over its limit."""
-        limit = self._route.body_limit if self._route is not None else None
-        if not limit or received <= limit:
-            return False
-        self._fail(failures.too_large(limit.human_readable()), Phase.ADMIT)
-        return True
 
     def _collect(self, body: RequestBody | None) -> None:
         """Go on once the whole body is here."""
@@ -356,14 +342,13 @@ class Exchange(ExchangeSide):
             self._refuse(refusal, phase)
 
     def _refuse(self, refusal: Refusal, phase: Phase) -> None:
-        content = None
-        route = self._route
-        if route.operation.otlp if route is not None else self._plane.decider.is_otlp(self.request):
-            refusal = rpc_status.for_exporters(refusal)
-            sent_as = self.request.fields.values.get(b"content-type", b"")
-            content = rpc_status.body(refusal, sent_as)
         self._detail = refusal.detail
-        self._respond(local_responses.refusal(refusal, content), phase)
+        route, request = self._route, self.request
+        if route.operation.otlp if route is not None else self._plane.decider.is_otlp(request):
+            content_type = request.fields.values.get(b"content-type", b"")
+            self._respond(rpc_status.response(refusal, content_type), phase)
+        else:
+            self._respond(local_responses.refusal(refusal), phase)
 
     def _respond(self, response: LocalResponse, phase: Phase) -> None:
         """Let the gate itself respond, in place of MLflow if that was asked already."""

@@ -11,6 +11,8 @@ import json
 from dataclasses import replace
 from typing import Final
 
+from headgate.dataplane import local_responses
+from headgate.dataplane.local_responses import LocalResponse
 from headgate.errors import Refusal
 
 _JSON: Final = b"application/json"
@@ -35,6 +37,12 @@ _CODES: Final = {
 _UNKNOWN: Final = 2
 _CODE_FIELD: Final = b"\x08"
 _MESSAGE_FIELD: Final = b"\x12"
+
+
+def response(refusal: Refusal, content_type: bytes) -> LocalResponse:
+    """What an exporter is sent whose request, of that ``Content-Type``, is refused."""
+    what = for_exporters(refusal)
+    return local_responses.refusal(what, body(what, content_type))
 
 
 def for_exporters(what: Refusal) -> Refusal:
