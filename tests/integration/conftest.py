@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.cloud_map import CloudMap, running_cloud_map
+from tests.support.compiled_run import compiled_build
 from tests.support.mlflow_server import MlflowServer
 from tests.support.world import World, create_world
 
@@ -15,6 +17,12 @@ from tests.support.world import World, create_world
 def world(mlflow_server: MlflowServer) -> World:
     """One thing of each kind in ``mlflow_server``, so that reads have something to return."""
     return create_world(mlflow_server)
+
+
+@pytest.fixture(scope="session")
+def compiled_gate() -> Path:
+    """The folder of a compiled build, made for tests alone: not optimised as one for users is."""
+    return compiled_build(1)
 
 
 @pytest.fixture(scope="module")

@@ -138,6 +138,7 @@ def test_a_database_that_is_lost(stack: ExitStack, tmp_path: Path) -> None:
         watched.until_check(api, "ok")
 
 
+@pytest.mark.long
 def test_an_artifact_store_that_is_lost(stack: ExitStack, tmp_path: Path) -> None:
     server = stack.enter_context(running_mlflow(tmp_path))
     watched = stack.enter_context(watching(tmp_path, server.url))
@@ -155,6 +156,7 @@ def test_an_artifact_store_that_is_lost(stack: ExitStack, tmp_path: Path) -> Non
     watched.until_check("artifacts?deep=1", "ok")
 
 
+@pytest.mark.long
 def test_a_host_check_that_refuses_the_gate_shows_on_every_page(
     stack: ExitStack, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,18 @@ from tests.support.client import credential, run_session
 from tests.support.gate import Gate
 
 PREFIXES = ("", "/mlflow", "/api/mlflow")
+SCHEMES = ("bearer", "basic", "x-api-key")
+USUAL = tuple(zip(PREFIXES, SCHEMES, strict=True))
+"""Each prefix and each scheme once; the other pairs take a minute."""
 
 
-@pytest.mark.parametrize("scheme", ["bearer", "basic", "x-api-key"])
-@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize(
+    ("prefix", "scheme"),
+    [
+        pytest.param(*pair, marks=() if pair in USUAL else pytest.mark.long)
+        for pair in itertools.product(PREFIXES, SCHEMES)
+    ],
+)
 def test_a_session_of_the_client(
     prefix: str, scheme: str, gate: Gate, key: str, tmp_path: Path
 ) -> None:

@@ -2,7 +2,8 @@
 
 Two MLflow servers on one PostgreSQL stand behind a name in a real DNS: PowerDNS, and unbound that
 caches its responses.  The standard client, with its standard settings, logs runs without a pause.
-`make chaos` tells the same stories longer, and of HAProxy too, of which nothing is asserted.
+One story of each kind is part of `make test`, a server, a name, a registry; `make test-long` has
+all.  `make chaos` tells the same stories longer, and of HAProxy too, of which nothing is asserted.
 """
 
 from __future__ import annotations
@@ -129,6 +130,7 @@ def test_a_server_that_stops_and_comes_back(scene: Scene, entrance: Entrance) ->
         proxy.set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("noticed", [True, *([False] if PEERS else [])])
 def test_an_address_that_swallows_everything(
     scene: Scene, entrance: Entrance, noticed: bool
@@ -149,6 +151,7 @@ def test_an_address_that_swallows_everything(
         hole.proxy.set()
 
 
+@pytest.mark.long
 def test_a_server_that_hangs(scene: Scene, entrance: Entrance) -> None:
     """What may not be repeated waits for it; the others go on elsewhere."""
     task = scene.fleet.tasks[0]
@@ -168,6 +171,7 @@ def test_a_name_that_does_not_exist(scene: Scene, entrance: Entrance) -> None:
         scene.name_tasks()
 
 
+@pytest.mark.long
 def test_a_resolver_that_fails(scene: Scene, entrance: Entrance) -> None:
     with scene.story("SERVFAIL", entrance) as load:
         scene.names.break_zone()
@@ -179,6 +183,7 @@ def test_a_resolver_that_fails(scene: Scene, entrance: Entrance) -> None:
         scene.name_tasks()
 
 
+@pytest.mark.long
 def test_a_rolling_replacement(scene: Scene, entrance: Entrance) -> None:
     """As ECS does it: a task leaves DNS, is gone before the TTL is over, and a new one comes."""
     with scene.story("rolling replacement", entrance):

@@ -34,16 +34,20 @@ def stack() -> Iterator[ExitStack]:
         yield made
 
 
-@pytest.fixture
-def well(stack: ExitStack, tmp_path: Path) -> tuple[Gate, str]:
+@pytest.fixture(scope="module")
+def well(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gate, str]]:
     """A gate in front of an upstream that answers everything, but for models."""
+    folder = tmp_path_factory.mktemp("well")
     routes = {
         MODELS: raw(response_bytes(b'{"message": "no store"}', status=500)),
         b"/version": fixed(b"3.17.2", "X-Headgate-Reason: internal"),
     }
-    upstream = stack.enter_context(RecordingUpstream(routed(routes, fixed())))
-    key = create_key(tmp_path / "data", "reasons")
-    return stack.enter_context(running_gate(tmp_path, upstream.url)), key
+    key = create_key(folder / "data", "reasons")
+    with (
+        RecordingUpstream(routed(routes, fixed())) as upstream,
+        running_gate(folder, upstream.url) as gate,
+    ):
+        yield gate, key
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -79,7 +83,8 @@ def test_responses_of_a_gate_that_is_well(
     gate, key = well
     response = gate.ask(method, target, HTML, key=key if known else None)
     assert (response.status, reason_of(response)) == (status, reason)
-    outcome = gate.outcome(lambda each: each["path"] == target.partition("?")[0])
+    outcome = gate.outcome(lambda each: each["request_id"] == response.get("X-Request-ID"))
+    assert outcome["path"] == target.partition("?")[0]
     assert (outcome["status"], outcome["reason"]) == (status, reason)
     assert (response.get("WWW-Authenticate") is not None) == (status == 401)
 

@@ -92,7 +92,7 @@ SPOILS: dict[str, Spoil] = {
 }
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=[pytest.param(1, marks=pytest.mark.long), 2])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with ExitStack() as stack:
         upstream = stack.enter_context(RecordingUpstream(fixed(b"3.17.2")))
@@ -128,6 +128,7 @@ def test_whatever_stands_on_disk(spoil: Spoil, place: Place) -> None:
     assert place.asked("hg_" + "0" * 49)[0] == 401
 
 
+@pytest.mark.parametrize("place", [1, 2], indirect=True)
 def test_with_everything_gone(place: Place) -> None:
     for name in ("configuration gone", "certificate gone", "private key gone", "secret gone"):
         SPOILS[name](place)

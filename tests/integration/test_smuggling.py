@@ -238,7 +238,10 @@ class Answered(NamedTuple):
     refused: Mapping[str, Conversation]
 
 
-@pytest.fixture(scope="module", params=[Server.MLFLOW_H11, Server.MLFLOW_HTTPTOOLS])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(Server.MLFLOW_H11, marks=pytest.mark.long), Server.MLFLOW_HTTPTOOLS],
+)
 def answered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Answered:
     """The session's MLflow reads with httptools, since that is installed beside the gate."""
     with ExitStack() as stack:

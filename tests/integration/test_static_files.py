@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import os
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -16,7 +16,6 @@ from tests.support.recording_upstream import RecordingUpstream, Script
 from tests.support.scripts import closed, fixed, raw, response_bytes, routed
 
 SCRIPT = b"function f(x) { return x + 1; }\n" * 20_000
-ASSET = "/static-files/static/js/main.c2f5f8d4.js"
 ETAG = '"1700000000-640000-12345"'
 FIELDS = (f"ETag: {ETAG}", "Cache-Control: public, max-age=3600", "Accept-Ranges: bytes")
 TYPE = "text/javascript; charset=utf-8"
@@ -28,26 +27,35 @@ def sent(body: bytes = SCRIPT, *fields: str, kind: str = TYPE, status: int = 200
 
 
 class Scene:
-    """A gate in front of an upstream whose files a test chooses."""
+    """A gate in front of an upstream with a file that no other test has asked for."""
 
-    def __init__(self, gate: Gate, upstream: RecordingUpstream, key: str) -> None:
+    def __init__(self, number: int, gate: Gate, upstream: RecordingUpstream, key: str) -> None:
+        self.asset = f"/static-files/static/js/main.{number:08x}.js"
         self.gate = gate
         self.upstream = upstream
         self.key = key
-        self.routes: dict[bytes, Script] = {ASSET.encode(): sent()}
+        self.routes: dict[bytes, Script] = {self.asset.encode(): sent()}
         upstream.scripts[:] = [routed(self.routes, fixed())]
 
-    def ask(self, *fields: str, path: str = ASSET, method: str = "GET") -> RawResponse:
+    def ask(self, *fields: str, path: str = "", method: str = "GET") -> RawResponse:
         with self.gate.connect() as client:
-            client.send(request_head(method, path, bearer(self.key), *fields))
+            client.send(request_head(method, path or self.asset, bearer(self.key), *fields))
             return client.response(method)
 
 
+@pytest.fixture(scope="module")
+def new_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Scene]]:
+    """A gate; each call gives it a file of its own."""
+    folder = tmp_path_factory.mktemp("static")
+    key = create_key(folder / "data", "static")
+    numbers = itertools.count()
+    with RecordingUpstream(fixed()) as upstream, running_gate(folder, upstream.url) as gate:
+        yield lambda: Scene(next(numbers), gate, upstream, key)
+
+
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    key = create_key(tmp_path / "data", "static")
-    with RecordingUpstream(fixed()) as upstream, running_gate(tmp_path, upstream.url) as gate:
-        yield Scene(gate, upstream, key)
+def scene(new_scene: Callable[[], Scene]) -> Scene:
+    return new_scene()
 
 
 def unpacked(response: RawResponse) -> bytes:
@@ -91,18 +99,20 @@ def test_the_client_chooses_the_coding(accepts: str, coding: str | None, scene: 
 def test_a_file_that_has_changed_is_another_one(scene: Scene) -> None:
     assert unpacked(scene.ask(BOTH)) == SCRIPT
     changed = SCRIPT.replace(b"1", b"2")
-    scene.routes[ASSET.encode()] = sent(changed, 'ETag: "2"')
+    scene.routes[scene.asset.encode()] = sent(changed, 'ETag: "2"')
     assert unpacked(scene.ask(BOTH)) == changed
-    scene.routes[ASSET.encode()] = sent(SCRIPT, "Last-Modified: Sat, 28 Nov 2026 10:00:00 GMT")
+    scene.routes[scene.asset.encode()] = sent(
+        SCRIPT, "Last-Modified: Sat, 28 Nov 2026 10:00:00 GMT"
+    )
     assert unpacked(scene.ask(BOTH)) == SCRIPT
 
 
 def test_what_mlflow_says_of_a_file_holds(scene: Scene) -> None:
     """A file that is kept is asked for all the same: it may be gone."""
     scene.ask(BOTH)
-    scene.routes[ASSET.encode()] = raw(response_bytes(b"{}", status=404))
+    scene.routes[scene.asset.encode()] = raw(response_bytes(b"{}", status=404))
     assert scene.ask(BOTH).status == 404
-    scene.routes[ASSET.encode()] = raw(
+    scene.routes[scene.asset.encode()] = raw(
         f"HTTP/1.1 304 Not Modified\r\nETag: {ETAG}\r\n\r\n".encode()
     )
     response = scene.ask(BOTH, f"If-None-Match: W/{ETAG}")
@@ -123,7 +133,7 @@ def test_what_mlflow_says_of_a_file_holds(scene: Scene) -> None:
     ],
 )
 def test_what_is_no_such_file_is_passed_on_as_it_is(script: Script, scene: Scene) -> None:
-    scene.routes[ASSET.encode()] = script
+    scene.routes[scene.asset.encode()] = script
     plain = scene.ask("Accept-Encoding: identity")
     for _ in range(2):
         response = scene.ask(BOTH)
@@ -142,12 +152,12 @@ def test_other_routes_are_never_compressed(scene: Scene) -> None:
 
 def test_a_range_is_of_the_file_itself(scene: Scene) -> None:
     scene.ask(BOTH)
-    scene.routes[ASSET.encode()] = sent(
+    scene.routes[scene.asset.encode()] = sent(
         SCRIPT[:100], f"ETag: {ETAG}", f"Content-Range: bytes 0-99/{len(SCRIPT)}", status=206
     )
     response = scene.ask(BOTH, "Range: bytes=0-99")
     assert (response.status, response.body, response.get("ETag")) == (206, SCRIPT[:100], ETAG)
-    scene.routes[ASSET.encode()] = sent()  # a server may ignore it
+    scene.routes[scene.asset.encode()] = sent()  # a server may ignore it
     response = scene.ask(BOTH, "Range: bytes=0-99")
     assert (response.body, response.get("Content-Encoding")) == (SCRIPT, None)
 
@@ -163,14 +173,14 @@ def test_head_is_as_get(scene: Scene) -> None:
 
 def test_strangers_are_asked_for_a_key(scene: Scene) -> None:
     scene.ask(BOTH)
-    assert scene.gate.ask("GET", ASSET, BOTH).status == 401
+    assert scene.gate.ask("GET", scene.asset, BOTH).status == 401
 
 
 def test_clients_that_leave_and_many_at_once(scene: Scene) -> None:
     """The first client waits; nobody is answered with less than the file."""
     for _ in range(20):
         with scene.gate.connect() as client:
-            client.send(request_head("GET", ASSET, bearer(scene.key), BOTH))
+            client.send(request_head("GET", scene.asset, bearer(scene.key), BOTH))
     found: list[bytes] = []
 
     def ask() -> None:
@@ -187,7 +197,7 @@ def test_clients_that_leave_and_many_at_once(scene: Scene) -> None:
 def test_a_kept_connection_goes_on(scene: Scene) -> None:
     with scene.gate.connect() as client:
         for _ in range(3):
-            client.send(request_head("GET", ASSET, bearer(scene.key), BOTH))
+            client.send(request_head("GET", scene.asset, bearer(scene.key), BOTH))
             assert unpacked(client.response()) == SCRIPT
             client.send(request_head("GET", "/version", bearer(scene.key)))
             assert client.response().status == 200
@@ -195,7 +205,7 @@ def test_a_kept_connection_goes_on(scene: Scene) -> None:
 
 def test_a_file_that_breaks_off_is_not_kept(scene: Scene) -> None:
     whole = response_bytes(SCRIPT, *FIELDS, content_type=TYPE)
-    scene.routes[ASSET.encode()] = closed(whole[: len(whole) // 2])
+    scene.routes[scene.asset.encode()] = closed(whole[: len(whole) // 2])
     assert scene.ask(BOTH).status == 502
-    scene.routes[ASSET.encode()] = sent()
+    scene.routes[scene.asset.encode()] = sent()
     assert unpacked(scene.ask(BOTH)) == SCRIPT

@@ -188,7 +188,7 @@ def test_no_route_touches_what_is_another_teams(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with running_trial(tmp_path, CURRENT) as trial:
-        run(trial, 4, capsys, f"MLflow {CURRENT}, a slice")
+        run(trial, 2, capsys, f"MLflow {CURRENT}, a slice")
 
 
 def test_a_planted_hole_is_found(tmp_path: Path) -> None:

@@ -94,8 +94,20 @@ def closed_port() -> Iterator[int]:
     ("prefix", "variables", "arguments"),
     [
         pytest.param("", ["HEADGATE_API_KEY"], [], id="no prefix, Bearer, 128 MiB"),
-        pytest.param("/mlflow", ["MLFLOW_TRACKING_PASSWORD"], SMALL, id="/mlflow, Basic"),
-        pytest.param("/api/mlflow", ["MLFLOW_TRACKING_TOKEN"], SMALL, id="/api/mlflow, Bearer"),
+        pytest.param(
+            "/mlflow",
+            ["MLFLOW_TRACKING_PASSWORD"],
+            SMALL,
+            id="/mlflow, Basic",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "/api/mlflow",
+            ["MLFLOW_TRACKING_TOKEN"],
+            SMALL,
+            id="/api/mlflow, Bearer",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_every_step_passes_through_the_gate(
@@ -117,6 +129,7 @@ def test_every_step_passes_through_the_gate(
     assert key not in run.output
 
 
+@pytest.mark.long
 def test_settings_of_the_caller_do_not_matter(gate: Gate, key: str, tmp_path: Path) -> None:
     """A user name beside a token, a file of credentials, a netrc: each would win over the key."""
     folder = tmp_path / ".mlflow"
@@ -218,6 +231,7 @@ def test_every_step_passes_with_a_private_authority_and_a_client_certificate(
     assert run.step("trace over OTLP")["detail"].endswith("sent by OpenTelemetry's exporter")
 
 
+@pytest.mark.long
 def test_authorities_may_come_from_where_requests_looks(
     mutual: tuple[Gate, dict[str, str], str], tmp_path: Path
 ) -> None:
@@ -229,7 +243,7 @@ def test_authorities_may_come_from_where_requests_looks(
     assert run.code == 0
 
 
-@pytest.mark.parametrize("lacking", ["SERVER", "CLIENT"])
+@pytest.mark.parametrize("lacking", [pytest.param("SERVER", marks=pytest.mark.long), "CLIENT"])
 def test_a_certificate_that_is_lacking_is_named(
     mutual: tuple[Gate, dict[str, str], str], lacking: str
 ) -> None:
