@@ -169,7 +169,8 @@ def test_a_first_visit_is_sent_little(gate: Gate, key: str, page: Page) -> None:
     traffic.watch(page)
     page.goto(f"http://127.0.0.1:{gate.port}/mlflow/")
     expect(page.get_by_role("link", name="Experiments").first).to_be_visible()
+    while len(received) <= 10:  # Chromium may tell of it later than the page shows it
+        page.wait_for_timeout(50)
     traffic.wait_until_settled(page)
     assert traffic.failures == []
-    assert len(received) > 10
     assert sum(received) <= COLD_LOAD

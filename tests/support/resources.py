@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -16,14 +18,18 @@ class Resources:
     @property
     def sockets(self) -> int:
         """How many sockets are open, listening ones included."""
-        return sum(self._is_socket(entry) for entry in (self._folder / "fd").iterdir())
+        return sum(each.startswith("socket:") for each in self._open_files())
 
     def sockets_to(self, host: str) -> int:
-        """How many connections lead to the IPv4 address ``host``, anybody's on this machine."""
+        """How many of its connections lead to the IPv4 address ``host``."""
+        own = frozenset(self._open_files())
         wanted = socket.inet_aton(host)[::-1].hex().upper()
         lines = (self._folder / "net" / "tcp").read_text(encoding="ascii").splitlines()[1:]
         columns = (line.split() for line in lines)
-        return sum(each[2].startswith(f"{wanted}:") and each[3] == "01" for each in columns)
+        return sum(
+            each[2].startswith(f"{wanted}:") and each[3] == "01" and f"socket:[{each[9]}]" in own
+            for each in columns
+        )
 
     @property
     def threads(self) -> int:
@@ -44,12 +50,11 @@ class Resources:
         """Let ``peak`` count from now on (proc(5), clear_refs)."""
         (self._folder / "clear_refs").write_text("5")
 
-    @staticmethod
-    def _is_socket(entry: Path) -> bool:
-        try:
-            return os.readlink(entry).startswith("socket:")
-        except FileNotFoundError:  # closed in the meantime
-            return False
+    def _open_files(self) -> Iterator[str]:
+        """What each descriptor stands for, such as ``socket:[12345]``."""
+        for entry in (self._folder / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed in the meantime
+                yield os.readlink(entry)
 
     def _size(self, name: str) -> int:
         for line in (self._folder / "status").read_text().splitlines():

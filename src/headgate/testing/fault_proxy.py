@@ -112,7 +112,7 @@ class FaultProxy:
                     writer.close()
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, self.host, self.port)
+        self._server = await asyncio.start_server(self._accepted, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _close_listener(self) -> None:
@@ -122,6 +122,9 @@ class FaultProxy:
 
     async def _end(self) -> None:
         await self._close_listener()
+        # What asyncio is about to accept is a task of its own until `_accepted` knows of it.
+        if accepting := asyncio.all_tasks() - self._tasks - {asyncio.current_task()}:
+            await asyncio.wait(accepting)
         self._cut_all()
         for task in tuple(self._tasks):
             task.cancel()
@@ -131,20 +134,22 @@ class FaultProxy:
         for writer in tuple(self._open):
             writer.transport.abort()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._settings.fault is Fault.RESET:
             writer.transport.abort()
             return
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._open[writer] = Passing(self.requests)
+        task = self._loop.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # asyncio's streams log a task that was cancelled, as `_end` does, as an error.
         with contextlib.suppress(asyncio.CancelledError):
             await self._pass(reader, writer)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        passing = self._open[writer] = Passing(self.requests)
+        passing = self._open[writer]
         try:
             if self._settings.fault is Fault.BLACKHOLE:
                 await asyncio.Event().wait()
