@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test durations test-long test-clients coverage test-lowest test-pythons check stats wheel bench chaos docs lock clean
+.PHONY: help run test durations test-long test-clients coverage test-lowest test-pythons check stats wheel release bench chaos docs lock clean
 
 # Tests start hundreds of Python processes, none of which is to compile the same sources again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -30,9 +30,9 @@ SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder --durations 25
 durations: $(VENV)/.dev ## list the files and tests that used the most CPU time in the last run
 	@$(BIN)/python -m tools.durations $(ARGS)
 
-test-long: $(VENV)/.dev ## run the long tests, such as hundreds of thousands of requests against MLflow's own code
+test-long: $(VENV)/.dev ## run the long tests, and record in build/ for which commit they passed
 	@$(BIN)/python -m tests.install_debian_packages
-	@$(BIN)/python -m pytest -m long -s $(ARGS)
+	@$(BIN)/python -m tools.long_tests $(ARGS)
 
 test-clients: $(VENV)/.dev ## compare MLflow's clients 2.9.2 to 3.17.2 with and without the gate
 	@$(BIN)/python -m pytest -m clients -s $(ARGS)
@@ -66,7 +66,16 @@ check: $(VENV)/.dev ## check formatting, lint, types, import contracts, generate
 wheel: $(VENV)/.dev ## build a wheel for this Python and platform, with a compiled hot path (PURE=1: for any)
 	@HEADGATE_COMPILE=$(if $(PURE),0,1) $(BIN)/python -m hatchling build --target wheel --directory dist
 
+<<<<<<< HEAD
 bench: ## run the benchmarks, with other programs measured in the same run
+=======
+release: $(VENV)/.dev ## build an sdist and wheels of a commit for which `make test-long` has passed
+	@$(BIN)/python -m tools.release allowed
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m tools.release build
+
+bench: ## the benchmarks: ratios against other programs measured in the same run
+>>>>>>> c1c51ae (Record which commit the long tests have passed, and release no other)
 	@$(MAKE) --no-print-directory PYTHON=$(BENCH_PYTHON) VENV=.venv-bench .venv-bench/.dev
 	@.venv-bench/bin/python -m bench $(ARGS)
 # The benchmarks use the system's Python if possible, because the other programs are the system's
