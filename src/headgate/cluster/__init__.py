@@ -1,8 +1,8 @@
 """Which endpoint of an upstream may take a request, and whether a failed one is sent again.
 
-Decisions alone: discovery, probes and requests report what they found, and are told what to do
-next.  Nothing here knows a socket, a clock or a source of randomness; times are seconds on any
-clock that does not go back.
+Decisions only: discovery, probes and requests report what they found, and ask what to do next.
+There is no I/O, no clock and no source of randomness here; times are seconds on any clock that does
+not go back.
 """
 
 from headgate.cluster.cluster import Cluster

@@ -1,8 +1,8 @@
-"""The choice among endpoints that may all be used: the one with less to do, of two at random.
+"""Chooses among endpoints that may all be used: of two random ones, the one with fewer requests.
 
-Two random choices are nearly as even as a look at all of them, and unlike that look they do not
-send every new request of every worker to the same place (Mitzenmacher, "The Power of Two Choices
-in Randomized Load Balancing", 2001).
+Two random choices spread the load nearly as evenly as a look at all endpoints, and unlike that look
+they do not send every new request of every worker to the same endpoint (Mitzenmacher, "The Power of
+Two Choices in Randomized Load Balancing", 2001).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from headgate.cluster.member import Member
 from headgate.model import Endpoint
 
 LEAST_WEIGHT: Final = 0.1
-"""The share that an endpoint gets in the first moment of its slow start."""
+"""The share of requests that an endpoint gets at the beginning of its slow start."""
 
 
 class Rng(Protocol):
@@ -27,7 +27,7 @@ class Rng(Protocol):
 def choose(
     members: Sequence[Member], room: int, now: float, rng: Rng, avoid: Collection[Endpoint]
 ) -> Member | None:
-    """One member that has less than ``room`` requests under way and is not to be avoided."""
+    """A member with less than ``room`` requests under way that is not in ``avoid``, if any."""
     count = len(members)
     if count == 1:
         only = members[0]

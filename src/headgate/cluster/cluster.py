@@ -1,9 +1,9 @@
-"""The endpoints of one upstream: who is there, who is well, and who takes the next request.
+"""The endpoints of one upstream: which there are, which are healthy, which takes the next request.
 
-Everybody reports here (discovery, probes, requests) and does the I/O that is returned.  A change
-of state is emitted as one event, in the order of time; whoever receives it must not call back.
-Ejections end by themselves: what the time has ended is told in the next call that is given the
-time, with the moment when it ended.
+Discovery, probes and requests report here, and do the I/O that is returned.  Each change of state
+is emitted as one event, in the order of time; the receiver of an event must not call back.
+Ejections end by themselves: the end is emitted in the next call that has the time as an argument,
+with the moment when it was.
 """
 
 from __future__ import annotations
@@ -71,32 +71,31 @@ class Cluster:
     ) -> None:
         """A source has named its endpoints, all of them.
 
-        Who was known keeps all that is known of it, ejections included.  Who is named by no
-        source any more leaves: it gets no new request.  An empty set is taken for a failure.
+        An endpoint that is named again keeps its history, ejections included: a DNS refresh never
+        clears an ejection.  An endpoint that no source names any more leaves: it gets no new
+        request.  An empty set counts as a failure.
         """
         if not found:
-            self.discovery_failed(
-                source, DiscoveryFailure.NO_RECORD, "the answer names no endpoint", now
-            )
+            self.discovery_failed(source, DiscoveryFailure.NO_RECORD, "no endpoint is named", now)
             return
         self._settle(now)
         failing_since = self._sources.named(source).take(found, ttl, now)
         if failing_since is not None:
-            reason = f"answers again, after {now - failing_since:.0f} s"
+            reason = f"responds again, after {now - failing_since:.0f} s"
             self._emit(DiscoveryRecovered(now, self.name, source, reason))
         named = self._sources.found()
         for item, by in named.values():
             member = self._join(item.endpoint, by, now)
             member.zone = item.zone
             member.priority = item.priority
-            self._believe(member, item.healthy, by, now)
+            self._take_health(member, item.healthy, by, now)
         for member in self._members.values():
             if member.left_at is None and member.endpoint not in named:
                 member.left_at = now
                 member.left_reason = f"no longer named by {source}"
                 self._emit(EndpointLeft(now, self.name, member.endpoint, member.left_reason))
         self._rebuild()
-        self._settle(now)  # who rejoined may have been ejected until long ago
+        self._settle(now)  # the ejection of one that rejoined may have ended long ago
 
     def discovery_failed(
         self, source: str, failure: DiscoveryFailure, error: str, now: float
@@ -115,16 +114,16 @@ class Cluster:
             member.warm_up(now, self.policy.slow_start)
             self._emit(EndpointAdded(now, self.name, endpoint, f"named by {source}"))
         elif member.left_at is not None:
-            member.returned_at += now - member.left_at  # time away is not time served
+            member.returned_at += now - member.left_at  # time away is not time in service
             member.left_at = None
             member.joined_at = member.next_probe = now
             self._emit(EndpointRejoined(now, self.name, endpoint, f"named again by {source}"))
         return member
 
-    def _believe(self, member: Member, healthy: bool | None, source: str, now: float) -> None:
-        """Let discovery speak for the endpoint's health until a probe does.
+    def _take_health(self, member: Member, healthy: bool | None, source: str, now: float) -> None:
+        """Take the health that discovery names until the first probe.
 
-        That a new endpoint is well is not believed: services are registered before they listen.
+        For a new endpoint "healthy" does not count: services are registered before they listen.
         """
         if member.probed_at != NEVER:
             return
@@ -134,10 +133,10 @@ class Cluster:
             self._set_health(member, Health.HEALTHY, f"healthy, says {source}", now)
 
     def removable(self, now: float) -> list[Endpoint]:
-        """Who has left and has nothing under way: its connections can be closed for good.
+        """The endpoints that have left and have no request under way: close their connections.
 
         An endpoint is named in each call until it is forgotten or comes back.  Call this every
-        few seconds: it is here that those who left long ago are forgotten.
+        few seconds: the endpoints that left long ago are forgotten here.
         """
         self._settle(now)
         drained = []
@@ -154,7 +153,7 @@ class Cluster:
     # --- probes ----------------------------------------------------------------------------
 
     def due_probes(self, now: float) -> list[Endpoint]:
-        """Whom to probe now; each is due again an interval later, whatever becomes of it."""
+        """The endpoints to probe now; each is due again an interval later, however it ends."""
         policy = self.policy
         self._settle(now)
         if not policy.probe_interval:
@@ -167,7 +166,7 @@ class Cluster:
         return [member.endpoint for member in due]
 
     def probed(self, endpoint: Endpoint, result: ProbeResult, now: float) -> None:
-        """A probe is over.  Of an endpoint that has left it is no longer of interest."""
+        """A probe is over; that of an endpoint that has left is ignored."""
         member = self._members.get(endpoint)
         if member is None or member.left_at is not None:
             return
@@ -196,8 +195,8 @@ class Cluster:
             event = EndpointUnhealthy(now, self.name, member.endpoint, reason, symptom, cure)
             self._emit(event)
 
-    def deserted(self, now: float) -> list[Endpoint]:
-        """Whose probes fail, while there are others in service: who waits there may go to them."""
+    def to_fail_over(self, now: float) -> list[Endpoint]:
+        """The unhealthy endpoints, while others are in service: requests there may go to these."""
         self._settle(now)
         if not self._tiers:
             return []
@@ -205,19 +204,19 @@ class Cluster:
         return [each.endpoint for each in self._members.values() if each.health is unhealthy]
 
     def is_lost(self, now: float) -> bool:
-        """Whether the last that was heard of every endpoint is a failure.
+        """Whether the last probe or request of every endpoint has failed.
 
-        Then they may all have been replaced: it is worth asking discovery before its time.
+        Then they may all have been replaced, and discovery should be asked before it is due.
         """
         return all(each.errors or not each.is_in_service(now) for each in self._present)
 
     # --- requests --------------------------------------------------------------------------
 
     def available(self, endpoint: Endpoint, now: float) -> bool:
-        """Whether a request may go there: well, not ejected, not full and not draining.
+        """Whether a request may go there: healthy, not ejected, not full and not draining.
 
-        An endpoint that no probe has judged yet counts as well, but ``select`` takes it only
-        when none is available that has been found well.
+        An endpoint that has not been probed yet counts as available, but ``select`` takes it only
+        when no healthy one is available.
         """
         member = self._members.get(endpoint)
         return member is not None and member.is_available(now, self._room)
@@ -229,10 +228,10 @@ class Cluster:
         before the others, and of the same priority those of the gate's own zone; among equals the
         choice is that of ``choose``.  Endpoints in ``avoid`` (where this request failed before)
         are taken only when there is no other; after two of them the other zones come first, since
-        all of a zone may be down, and the attempts of a request are few.
+        a whole zone may be down, and a request has few attempts.
 
-        If the policy is to fail open, endpoints that are ejected or unhealthy are taken as well
-        when none is in service, or none but where this request has failed already.
+        If the policy is to fail open, ejected and unhealthy endpoints are taken as well when none
+        is in service, or only ones where this request has failed.
         """
         if now >= self._next_return:
             self._settle(now)
@@ -261,7 +260,7 @@ class Cluster:
         return all_full([member for tier in tiers for member in tier], self.policy)
 
     def acquire(self, endpoint: Endpoint) -> None:
-        """Count a request as under way there.  To be called in one step with ``select``.
+        """Count a request as under way there; call it together with ``select``.
 
         Raises:
             KeyError: the endpoint is not known.
@@ -306,7 +305,7 @@ class Cluster:
         self._rebuild()
 
     def _settle(self, now: float) -> None:
-        """Return whose ejection is over.  Who has left stays as it is until it comes back."""
+        """End the ejections whose time is over; one that has left stays ejected."""
         if now < self._next_return:
             return
         over = [member for member in self._present if NEVER < member.ejected_until <= now]
@@ -321,7 +320,7 @@ class Cluster:
         self._rebuild()
 
     def _rebuild(self) -> None:
-        """Sort the members, as far as they are in service, into tiers of preference."""
+        """Sort the members in service into tiers of preference."""
         zone = self.policy.zone
         tiers: dict[tuple[bool, int, bool], list[Member]] = {}
         self._present = [member for member in self._members.values() if member.left_at is None]
@@ -357,7 +356,7 @@ class Cluster:
         self._retries.end()
 
     def snapshot(self, now: float, waiting: int = 0) -> ClusterSnapshot:
-        """The cluster as it stands; ``waiting``: how many requests stand in line for room."""
+        """The cluster at this moment; ``waiting``: how many requests are queued."""
         self._settle(now)
         endpoints = tuple(
             EndpointSnapshot.of(member, self._sources.naming(endpoint), self._room, now)

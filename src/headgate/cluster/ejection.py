@@ -1,7 +1,7 @@
-"""When failed requests take an endpoint out of service, and for how long.
+"""When failed requests eject an endpoint, and for how long (Envoy: outlier detection).
 
-Envoy calls it outlier detection.  Unlike Envoy's, an ejection is never cut short by a good probe:
-that one answers while real requests are reset is what ejections are for.
+Unlike Envoy's, an ejection is never cut short by a successful probe: ejections are for endpoints
+that respond to probes while real requests are reset.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from headgate.cluster.policy import ClusterPolicy
 from headgate.cluster.reports import Result
 
 SAYS_NOTHING: Final = frozenset({Result.TIMEOUT, Result.CANCELLED})
-"""Results after which a row of failures goes on, unless the policy has them eject."""
+"""Results that neither count as failures nor end a row of them, unless the policy says so."""
 MAX_DOUBLINGS: Final = 30
 """Beyond these no sensible ``max_ejection`` lies; it keeps the number small."""
 
@@ -30,7 +30,7 @@ def is_due(member: Member, result: Result, policy: ClusterPolicy) -> bool:
 
 
 def may_eject(member: Member, present: Sequence[Member], policy: ClusterPolicy, now: float) -> bool:
-    """Only what is in service goes, never the last one that is, and no more than the share."""
+    """Whether it may go: it is in service, it is not the last one, and the share is not reached."""
     if not member.is_in_service(now) or not policy.max_ejected_share:
         return False
     others = [other for other in present if other is not member]

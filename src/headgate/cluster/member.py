@@ -1,10 +1,10 @@
-"""One endpoint of a cluster, and what is known of it.
+"""One endpoint of a cluster, with its state and its history.
 
 Three facts change independently of each other; each change is one event:
 
 | fact       | values                       | changed by                                      |
 | ---------- | ---------------------------- | ----------------------------------------------- |
-| health     | unprobed, healthy, unhealthy | probes; before the first one, discovery's word  |
+| health     | unprobed, healthy, unhealthy | probes; before the first one, discovery         |
 | ejection   | until a time, or none        | results of requests; the time itself            |
 | membership | present, left                | discovery                                       |
 
@@ -116,11 +116,11 @@ class Member:
         self.warm_at = now
 
     def is_ejected(self, now: float) -> bool:
-        """Whether it is out for failed requests."""
+        """Whether it is ejected."""
         return now < self.ejected_until
 
     def is_in_service(self, now: float) -> bool:
-        """Whether it may be used, room aside.  Who is unprobed counts as well."""
+        """Whether it may be used, however full it is; one that is unprobed may."""
         return (
             self.left_at is None
             and self.health is not Health.UNHEALTHY
@@ -132,7 +132,7 @@ class Member:
         return self.in_flight < room and self.is_in_service(now)
 
     def judge(self, result: ProbeResult, policy: ClusterPolicy, now: float) -> Health:
-        """Take in the result of a probe; what its health is now.
+        """Count the result of a probe; returns its health now.
 
         The first probe decides alone, and afterwards so many of a kind in a row.
         """
@@ -154,12 +154,12 @@ class Member:
         return Health.UNHEALTHY if decides else self.health
 
     def note_error(self, error: str, now: float) -> None:
-        """Keep what went wrong last."""
+        """Keep the last error."""
         self.last_error = error
         self.last_error_at = now
 
     def warm_up(self, now: float, seconds: float) -> None:
-        """It is new in service from ``now`` on."""
+        """Begin its slow start."""
         self.warming_since = now
         self.warm_at = now + seconds
 

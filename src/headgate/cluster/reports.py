@@ -1,4 +1,4 @@
-"""What a cluster is told: by discovery, by probes, and by the requests it sent somewhere."""
+"""What discovery, probes and requests report to a cluster."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ProbeResult:
 
 
 class Result(enum.StrEnum):
-    """How a request ended, as far as it says something about the endpoint."""
+    """How a request ended, for what that says of the endpoint."""
 
     OK = "ok"
     """A whole response with a status below 500."""
@@ -59,6 +59,6 @@ class Result(enum.StrEnum):
     five seconds, and that says nothing (report it as ``CANCELLED``).
     """
     TIMEOUT = "timeout"
-    """Silence for too long: perhaps slow, perhaps hung; the probes tell."""
+    """No byte for too long: slow or hung; probes find out which."""
     CANCELLED = "cancelled"
-    """Broken off for a reason that is not the endpoint's."""
+    """Cancelled for a reason that is not the endpoint's."""

@@ -1,9 +1,9 @@
-"""Whether a request that failed is sent once more.
+"""Whether a request that failed is sent again.
 
-The rule above all others: what MLflow may have carried out, and would carry out a second time, is
-never sent again.  Beyond that, retries are bounded three ways: attempts and time for each
-request, and for all of them together a budget, so that they cannot become the load that keeps an
-upstream down.
+The rule above all others: a request that MLflow may have carried out, and would carry out a second
+time, is never sent again.  Beyond that, retries are bounded in three ways: attempts and time for
+each request, and a budget for all of them together, so that they do not become the load that keeps
+an upstream down.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class RetryDecision(enum.Enum):
 
     @property
     def again(self) -> bool:
-        """Whether to send the request once more."""
+        """Whether to send the request again."""
         return self is RetryDecision.AGAIN
 
 
@@ -57,13 +57,13 @@ def decide_retry(
     budget: bool,
     policy: RetryPolicy,
 ) -> RetryDecision:
-    """Whether a request whose last attempt failed is sent once more.
+    """Whether a request whose last attempt failed is sent again.
 
     Args:
         operation: what the contract says of repeating it.
         sent: whether any attempt may have brought a byte of the request to MLflow.
         answered: whether the client has been sent any byte of a response.
-        repeatable: whether the request's body, as far as it was sent, is still at hand.
+        repeatable: whether the part of the request's body that was sent is still at hand.
         attempts: how many were made.
         elapsed: seconds since the request came.
         budget: whether the cluster's budget allows one more (``Cluster.may_retry``).
@@ -91,7 +91,7 @@ class RetryBudget:
         self.under_way = 0
 
     def allows(self, in_flight: int) -> bool:
-        """Whether one more may start while ``in_flight`` requests are under way."""
+        """Whether one more retry may start while ``in_flight`` requests are under way."""
         return self.under_way < max(self._least, int(self._share * in_flight))
 
     def start(self) -> None:

@@ -1,7 +1,7 @@
-"""A cluster as it stands at one moment, for the health pages.
+"""A cluster at one moment, for the health pages.
 
-Ready for JSON by way of ``dataclasses.asdict``.  Since the cluster's clock means nothing to a
-reader, times are told as seconds ago, or seconds to go.
+Ready for JSON by ``dataclasses.asdict``.  The cluster's clock means nothing to a reader, so times
+are seconds ago, or seconds left.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class EndpointSnapshot:
     def of(
         cls, member: Member, sources: tuple[str, ...], max_in_flight: int, now: float
     ) -> EndpointSnapshot:
-        """Take it."""
+        """Of one moment."""
         probed = member.probed_at != NEVER
         failed = member.last_error_at != NEVER
         return cls(
@@ -73,7 +73,7 @@ class EndpointSnapshot:
 class SourceSnapshot:
     """One source of endpoints.
 
-    ``age_seconds``: since its last good answer, which is what still counts;
+    ``age_seconds``: since its last successful look-up, whose endpoints are in use;
     ``failing_seconds``: for how long it has failed, ``None`` while it does not.
     """
 
@@ -87,7 +87,7 @@ class SourceSnapshot:
 
     @classmethod
     def of(cls, source: Source, now: float) -> SourceSnapshot:
-        """Take it."""
+        """Of one moment."""
         return cls(
             source=source.name,
             endpoints=len(source.found),
@@ -109,7 +109,7 @@ class ClusterSnapshot:
 
     ``available``: how many endpoints may be used now; ``in_service``: the same, full ones
     included; ``failing_open``: none is in service, and requests go to those that are not;
-    ``waiting``: requests in line for room.
+    ``waiting``: queued requests.
     """
 
     upstream: str

@@ -1,4 +1,4 @@
-"""What discovery said last, source by source; a source that fails keeps its last good answer."""
+"""What each source of discovery named last; a source that fails keeps its last endpoints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from headgate.symptoms import DiscoveryFailure
 
 
 class Source:
-    """One place where endpoints are looked up, such as a name in DNS."""
+    """One source of endpoints, such as a name in DNS."""
 
     __slots__ = (
         "answered_at",
@@ -34,7 +34,7 @@ class Source:
         self.last_error_at: float | None = None
 
     def take(self, found: Sequence[Found], ttl: float | None, now: float) -> float | None:
-        """Replace what it named by a new answer; since when it had been failing, if it had."""
+        """Replace what it named; returns since when it had been failing, if it had."""
         self.found = {}
         for item in found:
             self.found.setdefault(item.endpoint, item)
@@ -44,7 +44,7 @@ class Source:
         return failing_since
 
     def fail(self, failure: DiscoveryFailure, error: str, now: float) -> bool:
-        """Keep what it named and note the error; whether it had not been failing."""
+        """Keep what it named and note the error; returns whether it was not failing before."""
         self.last_error = error
         self.last_failure = failure
         self.last_error_at = now
@@ -69,11 +69,11 @@ class Sources:
         return list(self._sources.values())
 
     def naming(self, endpoint: Endpoint) -> tuple[str, ...]:
-        """The sources whose last good answer names the endpoint."""
+        """The sources that name the endpoint."""
         return tuple(name for name, each in self._sources.items() if endpoint in each.found)
 
     def found(self) -> dict[Endpoint, tuple[Found, str]]:
-        """Every endpoint there is, each with the first source that names it."""
+        """Every endpoint that is named, with the first source that names it."""
         named: dict[Endpoint, tuple[Found, str]] = {}
         for source in self._sources.values():
             for endpoint, item in source.found.items():

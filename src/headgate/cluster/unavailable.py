@@ -1,4 +1,4 @@
-"""Why no endpoint can be had, and when it is worth asking again."""
+"""Why no endpoint is available, and when a retry may succeed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_RETRY_AFTER: Final = 30
 
 
 class Why(enum.StrEnum):
-    """What stands in the way."""
+    """The cause."""
 
     NONE_KNOWN = "none_known"
     UNHEALTHY = "unhealthy"
@@ -30,7 +30,7 @@ class Why(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """No endpoint can be had.
+    """No endpoint is available.
 
     ``text`` is a clause for a person that names what was considered, addresses included;
     ``retry_after`` is whole seconds.  ``failure``: of discovery, where no endpoint is known.
@@ -55,7 +55,7 @@ def none_known(sources: Sequence[Source]) -> Unavailable:
 
 
 def all_full(members: Sequence[Member], policy: ClusterPolicy) -> Unavailable:
-    """Whoever could be used has as many requests as are allowed."""
+    """Every endpoint in service is at its concurrency limit."""
     count = len(members)
     which = f"{members[0].endpoint} is full" if count == 1 else f"all {count} endpoints are full"
     return Unavailable(Why.FULL, 1, f"{which} ({policy.max_in_flight} requests under way at each)")

@@ -9,9 +9,9 @@ Waiter = TypeVar("Waiter", bound=Hashable)
 
 
 class WaitQueue(Generic[Waiter]):
-    """First come, first served; bounded in length and in time.
+    """First in, first out; bounded in length and in time.
 
-    To keep it fair, a newcomer joins while anybody waits, even if there is room by then.
+    To keep it fair, a new request joins while any request waits, even if there is room by then.
     """
 
     def __init__(self, size: int, timeout: float) -> None:
@@ -24,7 +24,7 @@ class WaitQueue(Generic[Waiter]):
         return len(self._deadlines)
 
     def put(self, waiter: Waiter, now: float) -> bool:
-        """Add a waiter at the end; whether there was a place.
+        """Add a waiter at the end; returns whether there was a place.
 
         Raises:
             ValueError: it is in the queue already.

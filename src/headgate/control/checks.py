@@ -1,7 +1,7 @@
-"""Whether each of MLflow's APIs works, found out by using it.
+"""Checks whether each of MLflow's APIs works, by using it.
 
-A check is shared by all who ask while it runs, and its result by all who ask soon after, whichever
-worker of the gate they ask: a thousand health requests cause one.
+All health requests that come while a check runs, and soon after, share its result, in all workers
+of the gate: a thousand health requests cause one check.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.05
 SETTLE_SECONDS = 5.0
 """How long a worker that ends lets its checks take away what they wrote."""
 LEFTOVER_SECONDS = 600.0
-"""What a deep check wrote so long ago is no longer in use, whichever gate wrote it."""
+"""Seconds after which what a deep check wrote is no longer in use, whichever gate wrote it."""
 _LIST = f"{ARTIFACTS}?path={PROBE_FOLDER}"
 _LEFTOVER = re.compile(r"([0-9]{1,12})-[0-9a-f]{16}")
 
@@ -39,7 +39,7 @@ class Checks:
     Args:
         ask: asks it.
         clock: gives seconds since the epoch.
-        board: where other workers look and tell.
+        board: what the workers share their results in.
         name: what stands for the upstream there, as it is configured.
     """
 
@@ -59,7 +59,7 @@ class Checks:
         self._running: dict[tuple[Api, bool], asyncio.Task[CheckResult]] = {}
 
     async def check(self, api: Api, *, deep: bool = False) -> CheckResult:
-        """Check one API, or tell what a check has just found; ``deep``: write something too."""
+        """Check one API, or return what a check has just found; ``deep``: write an artifact too."""
         key = (api, deep)
         last = self._results.get(key)
         if last is not None and self._is_fresh(last):
@@ -70,7 +70,7 @@ class Checks:
             running = asyncio.get_running_loop().create_task(work, name=f"check {api}")
             self._running[key] = running
             running.add_done_callback(lambda _task: self._running.pop(key, None))
-        # Whoever asked first may leave; the others still want the response.
+        # The first request may be cancelled while others still wait for the response.
         return await asyncio.shield(running)
 
     async def all(self) -> list[CheckResult]:
@@ -123,7 +123,7 @@ class Checks:
         return CheckResult(api.value, ok, detail, now - started, now, reason, cure)
 
     async def _write_read_delete(self) -> str:
-        """An artifact's whole life, in a place of its own; whatever fails, nothing is to stay."""
+        """Write, read and delete an artifact in its own folder; a failure leaves nothing behind."""
         listed = await self._ask("GET", _LIST, b"")
         if left_out := unserved(listed):
             return left_out
@@ -159,7 +159,7 @@ class Checks:
         expect(await self._ask("DELETE", target, b""), "DELETE", target)
 
     async def _remove_leftovers(self, names: Iterable[str]) -> None:
-        """Take away what earlier checks could not, also those of gates that were killed."""
+        """Remove what earlier checks could not, also those of gates that were killed."""
         for name in names:
             made = _LEFTOVER.fullmatch(name)
             if made is not None and self._clock() - int(made[1]) > LEFTOVER_SECONDS:

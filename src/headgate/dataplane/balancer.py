@@ -1,4 +1,4 @@
-"""The way to one upstream: its endpoints, and the connections to each of them."""
+"""Balances requests over the endpoints of one upstream, and pools the connections to each."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Queued(Protocol):
         """Each is itself only."""
 
     def on_room(self) -> None:
-        """There may be room now: choose again."""
+        """An endpoint may have room now: choose again."""
 
     def on_wait_over(self) -> None:
-        """There was none in time."""
+        """No endpoint had room in time."""
 
 
 class Balancer:
@@ -82,10 +82,10 @@ class Balancer:
         """The pool of an endpoint that may take one more request, which counts from now.
 
         ``tried`` are those where this request failed before.  Each pool that is returned must be
-        given to ``finish`` once.
+        given to ``finish`` exactly once.
         """
         if self._queue:
-            self._serve_queue()  # there may be room at an endpoint that is new or well again
+            self._serve_queue()  # there may be room at an endpoint that is new or healthy again
         cluster = self._cluster
         found = cluster.select(self._clock(), tried)
         if isinstance(found, Unavailable):
@@ -101,7 +101,7 @@ class Balancer:
         return pool
 
     def finish(self, pool: Pool, result: Result, error: str = "") -> None:
-        """Say how a request ended at an endpoint; ``error`` is a clause for a person."""
+        """Report how a request ended at an endpoint; ``error`` is a clause for a person."""
         now = self._clock()
         self._cluster.release(pool.endpoint, result, now, error)
         if result is _CONNECT_FAILED or result is _RESET:
@@ -110,8 +110,8 @@ class Balancer:
             self._serve_queue()
 
     def _serve_queue(self) -> None:
-        """Let go on who waits, as far as there is room, those first who came first."""
-        if self._serving:  # one that goes on may end at once, or choose
+        """Let queued requests go on while there is room, the oldest first."""
+        if self._serving:  # a request that goes on may end immediately, or choose
             return
         self._serving = True
         try:
@@ -145,22 +145,22 @@ class Balancer:
         self._cluster.retry_ended()
 
     def queue(self, waiter: Queued, why: Unavailable) -> bool:
-        """Let a request wait for room, where waiting can help; whether it does."""
+        """Queue a request where waiting can help; returns whether it is queued."""
         return why.why is Why.FULL and self._queue.put(waiter, self._clock())
 
     def leave(self, waiter: Queued) -> None:
-        """A request waits no longer."""
+        """Take a request out of the queue."""
         self._queue.discard(waiter)
 
     def sweep(self) -> None:
-        """What is due now and then: aged connections, expired waits, endpoints that left."""
+        """What is due twice a second: aged connections, expired waits, endpoints that have left."""
         now = self._clock()
         for pool in tuple(self._pools.values()):  # what ends here may begin elsewhere
             pool.sweep()
-        for endpoint in self._cluster.deserted(now):
+        for endpoint in self._cluster.to_fail_over(now):
             down = self._pools.get(endpoint)
             if down is not None:
-                down.desert()
+                down.fail_over()
         if self._queue:
             self._serve_queue()
         for waiter in self._queue.expire(now):
@@ -171,7 +171,7 @@ class Balancer:
                 gone.close()
 
     def snapshot(self) -> ClusterSnapshot:
-        """How things stand, for the health pages."""
+        """The cluster at this moment, for the health pages."""
         return self._cluster.snapshot(self._clock(), len(self._queue))
 
     @property
@@ -191,7 +191,7 @@ class Balancer:
 
 
 def refusal(unavailable: Unavailable, *, sent: bool = False) -> Refusal:
-    """What the client is told when no endpoint can be had; ``sent``: an attempt was lost before."""
+    """The refusal when no endpoint is available; ``sent``: an attempt was lost before."""
     so_far = failures.so_far(sent)
     if unavailable.why is Why.FULL:
         return Refusal(

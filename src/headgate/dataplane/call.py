@@ -74,7 +74,7 @@ class CallError(Exception):
 
 
 class CallResponse(NamedTuple):
-    """What the upstream answered; ``lines`` are its header fields as they stand in a head."""
+    """A response; ``lines`` are its header lines as they came."""
 
     status: int
     lines: bytes

@@ -192,7 +192,7 @@ def too_large(limit: str) -> Refusal:
     return Refusal(
         Reason.BODY_TOO_LARGE,
         f"Headgate refused the request: its body is over {limit}, the most that this route is "
-        "allowed. Send less at once, or ask the gate's operator for a higher limit.",
+        "allowed. Send less in one request, or ask the gate's operator for a higher limit.",
     )
 
 

@@ -1,1 +1,1 @@
-"""Why MLflow cannot be reached: the doctor's walk, and the remedy for each symptom."""
+"""Why MLflow cannot be reached: the steps of ``headgate doctor``."""

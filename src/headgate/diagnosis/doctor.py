@@ -28,7 +28,7 @@ CALL_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step: what was looked at, whether it is well, what was seen, and what to do if not."""
+    """One step: what was checked, whether it is in order, what was seen, and the cure if not."""
 
     step: str
     ok: bool
@@ -69,7 +69,7 @@ async def examine(
 ) -> AsyncIterator[Finding]:
     """Walk from the upstream's URL to its APIs; ends with the first step that fails.
 
-    ``use`` uses the APIs of one endpoint, as far as it likes; each endpoint is used.
+    ``use`` uses the APIs of one endpoint; it is called for each.
 
     Raises:
         HeadgateError: the settings themselves are not fit.

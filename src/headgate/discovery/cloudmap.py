@@ -1,7 +1,7 @@
 """Endpoints registered in AWS Cloud Map, as ECS service discovery registers its tasks.
 
-``DiscoverInstancesRevision`` is cheap and tells of registrations; changes of health do not move
-it, so the whole list is asked for every now and then as well.  boto3 blocks, and runs in a thread.
+``DiscoverInstancesRevision`` is cheap and changes with registrations, but not with health, so the
+whole list is asked for every ``LIST_SECONDS`` as well.  boto3 blocks, and runs in a thread.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whom the adapters for DNS ask, and what it means when no answer comes."""
+"""Which DNS servers the adapters ask, and what their failures mean."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def discovery_for(settings: Upstream, emit: Emit = discard) -> list[Discovery]:
     """
     fixed: list[Found] = []
     adapters: list[Discovery] = []
-    hosts_file = settings.resolver is None  # who names a resolver wants its word and no other's
+    hosts_file = settings.resolver is None  # a resolver that is named is the only one that counts
     link_local = settings.allow_link_local
     for url in settings.urls:
         parts = urlsplit(url)

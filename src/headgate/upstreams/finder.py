@@ -20,9 +20,9 @@ class Finder:
     """The ``Report`` of an upstream's adapters.
 
     Args:
-        cluster: is told which endpoints there are.
+        cluster: takes the endpoints that are found.
         adapters: find them.
-        names: are told which name led to each.
+        names: take the name that led to each.
         clock: seconds from an arbitrary start, as the cluster's.
         emit: takes the events.
     """

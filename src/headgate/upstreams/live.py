@@ -28,7 +28,7 @@ from headgate.upstreams.watcher import Watcher
 class LiveUpstream:
     """A named upstream.
 
-    ``balancer`` takes clients' requests, ``caller`` sends the gate's own, and ``finder`` is told
+    ``balancer`` takes clients' requests, ``caller`` sends the gate's own, and ``finder`` knows
     which endpoints there are.
 
     Args:

@@ -1,4 +1,4 @@
-"""Waiting for room at an upstream, for requests of the gate's own that a client waits for."""
+"""Queues requests of the gate's own that a client waits for, as clients' requests are queued."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from headgate.model import Endpoint
 
 
 async def choose_in_turn(balancer: Balancer, tried: Collection[Endpoint]) -> Pool | Unavailable:
-    """The pool of an endpoint that may take one more request, after a wait for it if need be.
+    """The pool of an endpoint that may take one more request, after a wait if all are full.
 
-    The wait is in the queue of clients' requests and ends like theirs.  A pool that is returned
-    must be given to ``Balancer.finish`` once.
+    The wait is in the queue of clients' requests, with the same time limit.  A pool that is
+    returned must be given to ``Balancer.finish`` exactly once.
     """
     chosen = balancer.choose(tried)
     if not isinstance(chosen, Unavailable):
@@ -55,7 +55,7 @@ class _Waiter:
             self.turn.set_result(self._full)
 
     def give_up(self) -> None:
-        """Nobody waits any longer."""
+        """The caller has been cancelled."""
         self._balancer.leave(self)
         if self.turn.done() and not self.turn.cancelled():
             self._put_back(self.turn.result())

@@ -21,7 +21,7 @@ class Watcher:
     """Probes each endpoint by itself: one that hangs holds up no other.
 
     Args:
-        cluster: says which probes are due, and is told how they ended.
+        cluster: says which probes are due, and takes their results.
         prober: knows what is asked in one.
         caller: asks it.
         timeout: seconds for one probe.

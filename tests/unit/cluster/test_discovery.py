@@ -179,7 +179,7 @@ def test_an_answer_after_failures_is_told_once() -> None:
     scene.finds("a", ttl=30)
     [event] = scene.events
     assert isinstance(event, DiscoveryRecovered)
-    assert event.reason == "answers again, after 7 s"
+    assert event.reason == "responds again, after 7 s"
     [source] = scene.cluster.snapshot(scene.clock()).sources
     assert (source.failing_seconds, source.ttl) == (None, 30)
     assert (source.last_error, source.last_error_seconds_ago) == ("NXDOMAIN", 7)

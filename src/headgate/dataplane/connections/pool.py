@@ -20,7 +20,7 @@ LOOK_SECONDS: Final = 5.0
 
 
 class Waiter(Protocol):
-    """Who asked for a new connection."""
+    """Waits for a new connection."""
 
     def on_connected(self, connection: UpstreamConnection) -> None:
         """Take the connection; it is the waiter's until it is given back or closed."""
@@ -152,8 +152,8 @@ class Pool(ConnectionOwner):
             elif looks:
                 connection.look()
 
-    def desert(self) -> None:
-        """The endpoint's probes fail, while others are well: who can do better goes elsewhere."""
+    def fail_over(self) -> None:
+        """The endpoint is unhealthy and others are in service: retry there what may be retried."""
         for connection in tuple(self._busy):
             if connection.receiver is not None:
                 connection.receiver.on_endpoint_down()
