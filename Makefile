@@ -66,16 +66,12 @@ check: $(VENV)/.dev ## check formatting, lint, types, import contracts, generate
 wheel: $(VENV)/.dev ## build a wheel for this Python and platform, with a compiled hot path (PURE=1: for any)
 	@HEADGATE_COMPILE=$(if $(PURE),0,1) $(BIN)/python -m hatchling build --target wheel --directory dist
 
-<<<<<<< HEAD
-bench: ## run the benchmarks, with other programs measured in the same run
-=======
 release: $(VENV)/.dev ## build an sdist and wheels of a commit for which `make test-long` has passed
 	@$(BIN)/python -m tools.release allowed
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m tools.release build
 
-bench: ## the benchmarks: ratios against other programs measured in the same run
->>>>>>> c1c51ae (Record which commit the long tests have passed, and release no other)
+bench: ## run the benchmarks, with other programs measured in the same run
 	@$(MAKE) --no-print-directory PYTHON=$(BENCH_PYTHON) VENV=.venv-bench .venv-bench/.dev
 	@.venv-bench/bin/python -m bench $(ARGS)
 # The benchmarks use the system's Python if possible, because the other programs are the system's
