@@ -24,6 +24,7 @@ from headgate.telemetry import access_log, line_sink
 from headgate.telemetry.access_log import AccessLog
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import request, response
+from tests.support.declared import check_access_line
 from tests.support.outcomes import OUTCOME, an_outcome
 
 NOON = 1767268800.25  # 2026-01-01 12:00:00.250 UTC
@@ -151,6 +152,7 @@ def test_every_line_is_one_json_object_that_a_pipe_takes_whole(outcome: Outcome)
     assert line.count(b"\n") == 1
     assert len(line) <= select.PIPE_BUF
     (only,) = records(line)
+    check_access_line(only)
     assert only["status"] == outcome.status
     assert only["principal"] == outcome.principal
     assert only["principal_id"] == outcome.principal_id

@@ -13,6 +13,7 @@ from headgate.reasons import Reason
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.metrics import METRICS, REQUEST_DURATION
 from headgate.telemetry.prometheus import exposition
+from tests.support.declared import check_metrics
 from tests.support.outcomes import an_outcome
 from tests.support.prometheus import Family, parse
 
@@ -32,6 +33,14 @@ def page(*ended: Outcome) -> dict[str, Family]:
     for at, each in enumerate(ended):
         counters.row(at % 2).count(each)
     return parse("".join(exposition(counters)))
+
+
+def test_any_page_has_what_is_declared_and_no_more() -> None:
+    counters = Counters(1)
+    check_metrics("".join(exposition(counters)))
+    for at, reason in enumerate(Reason):
+        counters.row(0).count(an_outcome(reason=reason, status=100 * (at % 6)))
+    check_metrics("".join(exposition(counters)))
 
 
 def test_every_metric_is_there_before_anything_happened() -> None:
