@@ -157,9 +157,7 @@ def _gate(folder: Path) -> Iterator[LiveGate]:
     log_file = os.open(folder / "access.log", os.O_WRONLY | os.O_CREAT)
     access_log = AccessLog(log_file)
     with SqliteKeyStore(config.key_database) as store:
-        Refresher(
-            store, keys.install, interval=1.0, clock=time.time, report=lambda _error: None
-        ).load()
+        Refresher(store, keys.install, interval=1.0, clock=time.time, emit=discard).load()
         row = Counters(1).row(0)
         yield LiveGate(
             config,

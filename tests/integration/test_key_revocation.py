@@ -19,7 +19,8 @@ from headgate.auth.keys.authenticator import KeyAuthenticator
 from headgate.auth.keys.keyring import Keyring
 from headgate.auth.keys.refresher import Refresher
 from headgate.config import Config
-from headgate.errors import HeadgateError, Refusal
+from headgate.errors import Refusal
+from headgate.events import Event
 from headgate.stores import KeyStore, open_key_store
 from headgate.wire.request_fields import CredentialFields
 from tests.support.gate import Gate as RunningGate
@@ -37,7 +38,7 @@ class Gate:
         self._chain = AuthenticatorChain([self._keys], time.time)
         self._changed = asyncio.Event()
         self.refresher = Refresher(
-            store, self._install, interval=interval, clock=time.time, report=self._fail
+            store, self._install, interval=interval, clock=time.time, emit=self._fail
         )
 
     def response(self, key: str) -> Identified | Refusal | Waiting:
@@ -54,8 +55,8 @@ class Gate:
         self._keys.install(keyring)
         self._changed.set()
 
-    def _fail(self, error: HeadgateError | None) -> None:
-        raise AssertionError(error)
+    def _fail(self, event: Event) -> None:
+        raise AssertionError(event)
 
 
 @contextlib.asynccontextmanager

@@ -10,8 +10,7 @@ from headgate.auth.chain import AuthenticatorChain
 from headgate.auth.keys.authenticator import KeyAuthenticator
 from headgate.auth.keys.refresher import Refresher
 from headgate.config import AuthMode, Config
-from headgate.errors import HeadgateError
-from headgate.events import Emit, KeyStoreReadable, KeyStoreUnreadable, RolesChanged
+from headgate.events import Emit, RolesChanged
 from headgate.policy import HAD_CALLS, LLM_USER, Roles
 from headgate.runtime.handover import Handover
 from headgate.runtime.link import Link
@@ -66,7 +65,7 @@ def _refresher(
         keys.install,
         interval=config.auth.refresh_interval,
         clock=time.time,
-        report=lambda error: emit(_readability(error)),
+        emit=emit,
         roles=Roles(config.roles),
         keep=handover.leave_keys,
         kept=handover.keys() if link.replaces else None,
@@ -89,7 +88,3 @@ def _report_lost_calls(snapshot: Snapshot, roles: Roles, emit: Emit) -> None:
     )
     if names:
         emit(RolesChanged(names, HAD_CALLS, LLM_USER))
-
-
-def _readability(error: HeadgateError | None) -> KeyStoreReadable | KeyStoreUnreadable:
-    return KeyStoreReadable() if error is None else KeyStoreUnreadable(str(error))

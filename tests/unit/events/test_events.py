@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +64,20 @@ def test_what_does_not_apply_is_left_out() -> None:
 
 def test_only_defects_have_an_exception() -> None:
     assert [each.name for each in EXAMPLES if hasattr(each, "error")] == [InternalError.name]
+
+
+def sources() -> dict[str, str]:
+    """The sources of the gate outside the package of events, by path."""
+    root = Path(events.__file__).parents[1]
+    files = (file for file in root.rglob("*.py") if file.parent.name != "events")
+    return {str(file.relative_to(root)): file.read_text(encoding="utf-8") for file in files}
+
+
+def test_all_that_is_logged_is_an_event() -> None:
+    logging = {name for name, text in sources().items() if "getLogger" in text}
+    assert logging == {"telemetry/event_log.py"}
+
+
+def test_each_kind_is_emitted_somewhere() -> None:
+    text = "".join(sources().values())
+    assert [kind for kind in EVENTS if not re.search(rf"\b{kind.__name__}\b", text)] == []

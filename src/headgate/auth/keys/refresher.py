@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,11 +10,17 @@ from typing import TypeVar
 
 from headgate.auth.keys.keyring import Keyring
 from headgate.errors import HeadgateError
+from headgate.events import (
+    Emit,
+    KeysGone,
+    KeyStoreReadable,
+    KeyStoreUnreadable,
+    KeyUnusable,
+    RoleMissing,
+)
 from headgate.policy import Roles
 from headgate.stores.keys import KeySource, Snapshot
 from headgate.stores.records import KeyRecord
-
-log = logging.getLogger("headgate.auth")
 
 NAMED = 10
 """How many keys an event names at most."""
@@ -44,16 +49,16 @@ class Refresher:
     """Carries changes of a ``KeySource`` into an authenticator.
 
     While the source cannot be read the last keyring stays in use.  A role that a key has and that
-    does not exist grants nothing, which is logged once.  So are keys that cannot be used, and keys
-    that are no longer in the source: a store never loses one by itself.
+    does not exist grants nothing, which is one event.  So are keys that cannot be used, keys that
+    are no longer in the source (a store never loses one by itself), and a source that cannot be
+    read, and can be read again.
 
     Args:
         source: where the keys are.
         install: receives each new keyring.
         interval: seconds between two looks, for which a revoked key may still be accepted.
         clock: seconds since the epoch.
-        report: receives the error when the source cannot be read, and ``None`` when it can again;
-            each once.
+        emit: takes the events.
         roles: what the keys may do; ``None``: the built-in roles.
         keep: receives what was read, each time.
         kept: what another process read before: it is used while the source cannot be read at first.
@@ -66,7 +71,7 @@ class Refresher:
         *,
         interval: float,
         clock: Callable[[], float],
-        report: Callable[[HeadgateError | None], None],
+        emit: Emit,
         roles: Roles | None = None,
         keep: Callable[[Sequence[KeyRecord]], None] = lambda _rows: None,
         kept: Sequence[KeyRecord] | None = None,
@@ -75,7 +80,7 @@ class Refresher:
         self._install = install
         self._interval = interval
         self._clock = clock
-        self._report = report
+        self._emit = emit
         self._keep = keep
         self._kept = kept
         self._keyring = Keyring.empty(roles)
@@ -144,21 +149,16 @@ class Refresher:
             before = self._keyring
             self._offer(before.with_records(snapshot.records))
             self._keep(snapshot.records)
-            broken = self._log_unreadable(tuple(map(str, snapshot.unreadable)))
+            broken = self._note_unreadable(tuple(map(str, snapshot.unreadable)))
             gone = before.gone_from(self._keyring, now)
             if len(gone) > broken:
-                log.warning(
-                    "%d keys that opened the gate are gone from the key store (%s): was it "
-                    "deleted, or another one put in its place?",
-                    len(gone),
-                    ", ".join(f"'{each.name}'" for each in gone[:NAMED]),
-                )
+                self._emit(KeysGone(len(gone), tuple(each.name for each in gone[:NAMED])))
 
-    def _log_unreadable(self, unreadable: tuple[str, ...]) -> int:
-        """Name those that were not named yet; how many."""
+    def _note_unreadable(self, unreadable: tuple[str, ...]) -> int:
+        """Emit those that were not emitted yet; how many."""
         new = [each for each in unreadable if each not in self._unreadable]
         for each in new:
-            log.error("a key of the key store cannot be used, %s", each)
+            self._emit(KeyUnusable(each))
         self._unreadable = unreadable
         return len(new)
 
@@ -166,27 +166,21 @@ class Refresher:
         if keyring is not self._keyring:
             self._keyring = keyring
             self._install(keyring)
-            self._log_missing(keyring)
+            self._note_missing(keyring)
 
-    def _log_missing(self, keyring: Keyring) -> None:
+    def _note_missing(self, keyring: Keyring) -> None:
         missing = set()
         for holder, role in keyring.missing_roles(self._clock()):
             missing.add((holder.id, role))
             if (holder.id, role) not in self._missing:
-                log.warning(
-                    "the key '%s' (%s) has the role '%s', which the configuration has not: it "
-                    "grants nothing",
-                    holder.name,
-                    holder.id,
-                    role,
-                )
+                self._emit(RoleMissing(holder.name, holder.id, role))
         self._missing = frozenset(missing)
 
     def _note(self, error: HeadgateError | None) -> None:
         trouble = None if error is None else str(error)
         if trouble != self._trouble:
             self._trouble = trouble
-            self._report(error)
+            self._emit(KeyStoreReadable() if trouble is None else KeyStoreUnreadable(trouble))
 
 
 async def _finished(executor: Executor, work: Callable[[], _Result]) -> _Result:

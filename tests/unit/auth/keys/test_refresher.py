@@ -14,6 +14,14 @@ import pytest
 from headgate.auth.keys.keyring import Keyring
 from headgate.auth.keys.refresher import KeysStatus, Refresher
 from headgate.errors import HeadgateError
+from headgate.events import (
+    Event,
+    KeysGone,
+    KeyStoreReadable,
+    KeyStoreUnreadable,
+    KeyUnusable,
+    RoleMissing,
+)
 from headgate.policy import Role, Roles
 from headgate.stores import KeyRecord, Snapshot, UnreadableKey
 
@@ -68,22 +76,22 @@ class Follower:
     def __init__(self, source: FakeSource, now: float = 1_000.0) -> None:
         self.now = now
         self.installed: list[Keyring] = []
-        self.reports: list[str | None] = []
+        self.events: list[Event] = []
         self._told = asyncio.Event()
         self.refresher = Refresher(
             source,
             self._install,
             interval=0.001,
             clock=lambda: self.now,
-            report=self._report,
+            emit=self._emit,
         )
 
     def _install(self, keyring: Keyring) -> None:
         self.installed.append(keyring)
         self._told.set()
 
-    def _report(self, error: HeadgateError | None) -> None:
-        self.reports.append(None if error is None else str(error))
+    def _emit(self, event: Event) -> None:
+        self.events.append(event)
         self._told.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -176,14 +184,14 @@ def test_an_unreadable_source_is_reported_once_and_its_return_once() -> None:
         source = FakeSource()
         async with following(source) as follower:
             source.trouble = "the file is gone"
-            await follower.until(lambda: len(follower.reports) == 1)
+            await follower.until(lambda: len(follower.events) == 1)
             await looks(source, 5)
             assert len(follower.installed) == 1
             source.change(replace(ROW, revoked_at=5))
             source.trouble = ""
             await follower.until(lambda: len(follower.installed) == 2)
             await looks(source, 5)
-        assert follower.reports == ["the file is gone", None]
+        assert follower.events == [KeyStoreUnreadable("the file is gone"), KeyStoreReadable()]
         assert follower.installed[-1].entries[ROW.digest].revoked
 
     asyncio.run(scene())
@@ -196,7 +204,7 @@ def test_another_trouble_is_another_report() -> None:
             for trouble in ("locked", "gone"):
                 source.trouble = trouble
                 await looks(source, 3)
-        assert follower.reports == ["locked", "gone"]
+        assert follower.events == [KeyStoreUnreadable("locked"), KeyStoreUnreadable("gone")]
 
     asyncio.run(scene())
 
@@ -206,7 +214,7 @@ def test_keys_expire_while_the_source_is_unreadable() -> None:
         source = FakeSource([replace(ROW, expires_at=1_500)])
         async with following(source) as follower:
             source.trouble = "gone"
-            await follower.until(lambda: len(follower.reports) == 1)
+            await follower.until(lambda: len(follower.events) == 1)
             assert follower.refresher.status().active == 1
             follower.now = 1_500
             assert follower.refresher.status().active == 0
@@ -331,31 +339,26 @@ def test_other_roles_are_in_force_at_once_and_for_keys_made_later() -> None:
     asyncio.run(scene())
 
 
-def test_a_role_that_does_not_exist_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_role_that_does_not_exist_is_one_event() -> None:
     """And again only after it has existed."""
 
     async def scene() -> None:
         source = FakeSource([replace(ROW, roles=("team", "viewer"))])
-        refresher = Follower(source).refresher
+        follower = Follower(source)
+        refresher = follower.refresher
         refresher.load()
         source.change(*source.rows, replace(ROW, id="k_00000002", digest=b"\x02" * 32))
         refresher.load()
-        (warning,) = caplog.messages
-        assert warning == (
-            "the key 'ci' (k_00000001) has the role 'team', which the configuration has not: it "
-            "grants nothing"
-        )
+        assert follower.events == [RoleMissing("ci", "k_00000001", "team")]
         refresher.regrant(TEAM)
-        assert len(caplog.messages) == 1
+        assert len(follower.events) == 1
         refresher.regrant(Roles())
-        assert len(caplog.messages) == 2
+        assert len(follower.events) == 2
 
     asyncio.run(scene())
 
 
-def test_a_key_that_cannot_be_used_is_logged_once_and_shown(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_key_that_cannot_be_used_is_one_event_and_shown() -> None:
     """Again when it breaks again, and the others work on."""
     bad = UnreadableKey(
         3, "'k_00000003', 'ada'", "expires_at is text, not whole seconds since 1970"
@@ -369,7 +372,7 @@ def test_a_key_that_cannot_be_used_is_logged_once_and_shown(
         assert follower.refresher.status() == KeysStatus(1, 0.0, None, (str(bad),))
         source.change(ROW)
         follower.refresher.load()
-        assert caplog.messages == [f"a key of the key store cannot be used, {bad}"]
+        assert follower.events == [KeyUnusable(str(bad))]
         source.unreadable = []
         source.change(ROW)
         follower.refresher.load()
@@ -377,7 +380,7 @@ def test_a_key_that_cannot_be_used_is_logged_once_and_shown(
         source.unreadable = [bad]
         source.change(ROW)
         follower.refresher.load()
-        assert len(caplog.messages) == 2
+        assert len(follower.events) == 2
 
     asyncio.run(scene())
 
@@ -387,7 +390,7 @@ def test_the_status_tells_how_long_the_source_has_failed() -> None:
         source = FakeSource([ROW, replace(ROW, digest=b"\x02" * 32, revoked_at=5)])
         async with following(source) as follower:
             source.trouble = "the file is gone"
-            await follower.until(lambda: len(follower.reports) == 1)
+            await follower.until(lambda: len(follower.events) == 1)
             follower.now = 1_007
             status = follower.refresher.status()
             assert (status.active, status.age_seconds, status.failing) == (
@@ -399,7 +402,7 @@ def test_the_status_tells_how_long_the_source_has_failed() -> None:
     asyncio.run(scene())
 
 
-def test_keys_that_are_gone_from_the_source_are_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_keys_that_are_gone_from_the_source_are_named() -> None:
     """As after a store was deleted and made anew; what worked no more is not missed."""
 
     async def scene() -> None:
@@ -409,7 +412,6 @@ def test_keys_that_are_gone_from_the_source_are_named(caplog: pytest.LogCaptureF
         follower.refresher.load()
         source.change(replace(ROW, id="k_00000003", name="new", digest=b"\x03" * 32))
         follower.refresher.load()
-        (message,) = caplog.messages
-        assert message.startswith("1 keys that opened the gate are gone from the key store ('ci')")
+        assert follower.events == [KeysGone(1, ("ci",))]
 
     asyncio.run(scene())
