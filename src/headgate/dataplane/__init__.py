@@ -1,7 +1,7 @@
 """The moving bytes: client connections, connections to MLflow, and the exchange between them.
 
-``ClientConnection`` reads requests and writes answers, ``UpstreamConnection`` the other way round;
-an ``Exchange`` ties one of each together for one request and ends in one ``Outcome``.  What may
-pass and where it goes is decided by a ``Decider`` (``dataplane/decisions.py``), which
-``decide`` supplies.
+For each request a ``ClientConnection`` builds an ``Exchange``, which asks the ``Decider``
+(``decisions.py``; the package ``decide`` has it) and builds the ``Responder`` that the decision
+names: MLflow by way of an ``UpstreamConnection``, or the gate itself.  Whatever happens, the
+exchange ends in one ``Outcome``.  ``ports.py`` has the borders between these.
 """

@@ -12,7 +12,7 @@ from typing import Final
 from headgate.config import Limits
 from headgate.dataplane.decisions import Caller
 from headgate.dataplane.ports import ClientSide
-from headgate.dataplane.sockets import Left, left, reset_at_close, unacknowledged
+from headgate.dataplane.sockets import PeerState, peer_state, reset_at_close, unacknowledged
 from headgate.net.addresses import plain_peer
 
 WRITE_HIGH_WATER: Final = 128 * 1024
@@ -70,10 +70,10 @@ class ClientSocket(ClientSide):
         """Find out whether the client has left."""
         if self.transport.is_closing():
             return
-        ended = left(self.transport)
-        if ended is Left.ALL:
+        ended = peer_state(self.transport)
+        if ended is PeerState.GONE:
             self.transport.abort()
-        elif ended is not Left.NOTHING and not self.half_closed and self._may_read():
+        elif ended is not PeerState.OPEN and not self.half_closed and self._may_read():
             # The end stands behind the rest, which is read for it: there will never be more.
             self._paused = False
             self.transport.resume_reading()

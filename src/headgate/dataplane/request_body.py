@@ -8,7 +8,7 @@ from headgate.wire.body import LAST_CHUNK, chunk
 from headgate.wire.request_fields import CHUNKED
 
 REPLAY_BYTES: Final = 64 * 1024
-"""A body up to this size is kept until MLflow answers, in case the request must be sent again."""
+"""A body up to this size is kept until MLflow responds, in case the request must be sent again."""
 
 
 class RequestBody:
@@ -31,7 +31,7 @@ class RequestBody:
 
     @property
     def known_length(self) -> int:
-        """Bytes that it has at least: as announced, or as far as they have come."""
+        """Bytes that it has at least: as announced, or those that have come."""
         return max(self.length, self.received)
 
     @property
@@ -41,7 +41,7 @@ class RequestBody:
 
     @property
     def is_long(self) -> bool:
-        """Whether it is on its way for so long that MLflow may well answer before its end."""
+        """Whether it is on its way for so long that MLflow may well respond before its end."""
         return not self.complete and (self.length == CHUNKED or self.length > REPLAY_BYTES)
 
     def take(self, pieces: list[bytes], *, done: bool) -> list[bytes]:
@@ -71,7 +71,7 @@ class RequestBody:
         return b"".join(self._kept or ())
 
     def start(self) -> list[bytes]:
-        """What is to be sent at once on a new connection: all that came before it."""
+        """What is to be sent immediately on a new connection: all that came before it."""
         if self.collecting:
             self.length = self.received
             self.collecting = False
@@ -82,7 +82,7 @@ class RequestBody:
         return self._encode(kept)
 
     def forget(self) -> None:
-        """MLflow has begun to answer: nothing will be sent again."""
+        """MLflow has begun to respond: nothing will be sent again."""
         self._kept = None
 
     def _encode(self, pieces: list[bytes]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What the kernel knows of a connection."""
+"""What the kernel knows of a socket, and is asked to do with it."""
 
 from __future__ import annotations
 
@@ -73,25 +73,27 @@ def unacknowledged(transport: asyncio.BaseTransport) -> int:
     return 0
 
 
-class Left(enum.Enum):
-    """What the peer of a connection has ended, although nothing is read from it."""
+class PeerState(enum.Enum):
+    """Whether the peer of a connection is there, although nothing is read from it."""
 
-    NOTHING = enum.auto()
-    SENDING = enum.auto()
-    ALL = enum.auto()
+    OPEN = enum.auto()
+    HALF_CLOSED = enum.auto()
+    """It has ended what it sends."""
+    GONE = enum.auto()
 
 
-def left(transport: asyncio.BaseTransport) -> Left:
-    """Find out what the peer has ended."""
+def peer_state(transport: asyncio.BaseTransport) -> PeerState:
+    """Ask the kernel whether the peer has ended its side, or the connection."""
     connection = transport.get_extra_info("socket")
     if connection is None:
-        return Left.NOTHING
+        return PeerState.OPEN
     poll = select.poll()
     with contextlib.suppress(OSError, ValueError):  # it is closed
         poll.register(connection.fileno(), select.POLLRDHUP)
     for _, found in poll.poll(0):
-        return Left.ALL if found & (select.POLLERR | select.POLLHUP) else Left.SENDING
-    return Left.NOTHING
+        is_gone = found & (select.POLLERR | select.POLLHUP)
+        return PeerState.GONE if is_gone else PeerState.HALF_CLOSED
+    return PeerState.OPEN
 
 
 def reset_at_close(transport: asyncio.BaseTransport) -> None:
@@ -102,33 +104,33 @@ def reset_at_close(transport: asyncio.BaseTransport) -> None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-NO_HOLD: Final = -1
+NO_DUP: Final = -1
 
 
-def hold(transport: asyncio.BaseTransport) -> int:
-    """A descriptor that keeps what a peer has sent when the transport closes; or ``NO_HOLD``.
+def dup(transport: asyncio.BaseTransport) -> int:
+    """A descriptor that keeps what a peer has sent when the transport closes; or ``NO_DUP``.
 
     uvloop closes a connection as soon as a write fails, read or not.  TLS is left out: what has
     come is of no use there.
     """
     connection = transport.get_extra_info("socket")
     if connection is None or transport.get_extra_info("ssl_object") is not None:
-        return NO_HOLD
+        return NO_DUP
     with contextlib.suppress(OSError):  # no descriptor is left
         return os.dup(connection.fileno())
-    return NO_HOLD
+    return NO_DUP
 
 
-def let_go(descriptor: int) -> None:
-    """Close what ``hold`` returned."""
-    if descriptor != NO_HOLD:
+def close_dup(descriptor: int) -> None:
+    """Close what ``dup`` returned."""
+    if descriptor != NO_DUP:
         os.close(descriptor)
 
 
-def unread(descriptor: int, most: int) -> bytes:
+def read_rest(descriptor: int, most: int) -> bytes:
     """What had come when the transport closed and was not read, up to about ``most`` bytes."""
     parts: list[bytes] = []
-    if descriptor != NO_HOLD:
+    if descriptor != NO_DUP:
         with contextlib.suppress(OSError):  # that was all, or a reset stands behind it
             while most > 0 and (part := os.read(descriptor, READ_BYTES)):
                 parts.append(part)

@@ -1,4 +1,4 @@
-"""Static files of MLflow's page, compressed once for everybody who asks.
+"""Static files of MLflow's page, compressed once for all clients.
 
 MLflow sends them as they lie on its disk, megabytes of text.  Each request still goes to MLflow,
 which says whether the file is there and which version of it; what is kept here is the compressed
@@ -202,7 +202,7 @@ def _encoded(lines: bytes, coding: bytes) -> bytes:
 
 
 def _compress(whole: bytes, coding: bytes) -> bytes:
-    """Runs in a thread; both libraries let go of the interpreter while they work."""
+    """Runs in a thread; both libraries release the interpreter's lock while they work."""
     if coding == GZIP:
         return gzip.compress(whole, GZIP_LEVEL, mtime=0)
     import brotli  # noqa: PLC0415 - nobody waits for it who has no use for it

@@ -1,4 +1,4 @@
-"""Time that passes when it is told to."""
+"""Time that passes when the test says so."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class Dialogue:
         self.turns.run()
 
     def drains(self) -> None:
-        """The worker is told to stop."""
+        """The worker begins to stop."""
         self.plane.drain()
         self.turns.run()
 

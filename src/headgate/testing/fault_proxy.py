@@ -34,7 +34,7 @@ class Fault(enum.Enum):
     """The server's side is closed once a request has passed: no response comes."""
     LEAVE = "leave"
     """New connections are refused, and those that are open end with the response under way, if any:
-    as uvicorn ends when it is told to."""
+    as uvicorn ends on SIGTERM."""
 
 
 @dataclass

@@ -93,7 +93,7 @@ class FakeTransport(asyncio.Transport):
         return len(self._unsent)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send ``data``, at once as far as the peer takes it."""
+        """Send ``data``, immediately where the peer takes it."""
         self._must_be_open()
         if self._eof_written:
             raise RuntimeError("write() after write_eof()")
@@ -145,7 +145,7 @@ class FakeTransport(asyncio.Transport):
             self._flush()
 
     def abort(self) -> None:
-        """Close at once; what is not sent is dropped."""
+        """Close immediately; what is not sent is dropped."""
         self._break(None)
 
     @property
@@ -189,7 +189,7 @@ class FakeTransport(asyncio.Transport):
             if isinstance(read, bytes):
                 self._inbox.popleft()
                 self._protocol.data_received(read)
-            else:  # it stays: whoever reads again meets it again
+            else:  # it stays: a protocol that reads again meets it again
                 self._reading = False
                 keep_open = self._protocol.eof_received()
                 if keep_open and self._tls:

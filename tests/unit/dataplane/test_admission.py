@@ -123,7 +123,7 @@ def test_there_is_one_event_a_second_with_a_count() -> None:
 # --- connections ---------------------------------------------------------------------------------
 
 
-def test_what_is_turned_away_is_told_so() -> None:
+def test_a_client_that_is_turned_away_receives_the_reason() -> None:
     dialogue = Dialogue(ROOM)
     clients = [dialogue.client() for _ in range(6)]
     assert [client.end() for client in clients] == [End.OPEN] * 5 + [End.FINISHED]

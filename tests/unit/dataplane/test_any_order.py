@@ -69,7 +69,7 @@ RESPONSES = {
 }
 MOST_WAITING = WRITE_HIGH_WATER + 2 * max(map(len, (*REQUESTS.values(), *RESPONSES.values())))
 STEPS = 60
-READ = 256 * 1024  # what uvloop reads at most at once
+READ = 256 * 1024  # the most that uvloop reads in one go
 T = TypeVar("T")
 
 

@@ -1,4 +1,4 @@
-"""A worker that is told to stop: what runs ends well, what rests is closed."""
+"""A worker that stops: requests under way end well, idle connections are closed."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_what_does_not_end_is_cut(dialogue: Dialogue) -> None:
 
 
 def test_a_response_that_does_not_end_is_cut(dialogue: Dialogue) -> None:
-    """The client sees it: the length it was told has not come."""
+    """The client sees it: the length that was announced has not come."""
     client = dialogue.client()
     client.sends(request("GET /stream"))
     dialogue.mlflow_accepts().sends(response(200, "Content-Length: 6"), b"abc")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.dataplane import client_socket as room
-from headgate.dataplane.sockets import Left
+from headgate.dataplane.sockets import PeerState
 from headgate.model import Outcome, Phase
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
@@ -71,7 +71,7 @@ def test_the_end_of_a_client_that_is_not_read_from_is_looked_for(
     dialogue.passes(1)
     assert not client.is_read()
 
-    monkeypatch.setattr(room, "left", lambda _: Left.SENDING)
+    monkeypatch.setattr(room, "peer_state", lambda _: PeerState.HALF_CLOSED)
     dialogue.passes(2)
     if sent == b"ab":
         assert gone(dialogue.outcome(), Phase.SELECT)
@@ -90,12 +90,12 @@ def test_who_leaves_altogether_after_having_ended_what_it_sends(
     client = dialogue.client()
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
-    monkeypatch.setattr(room, "left", lambda _: Left.SENDING)
+    monkeypatch.setattr(room, "peer_state", lambda _: PeerState.HALF_CLOSED)
     client.finishes()
     dialogue.passes(2)
     assert mlflow.end() is End.OPEN
 
-    monkeypatch.setattr(room, "left", lambda _: Left.ALL)
+    monkeypatch.setattr(room, "peer_state", lambda _: PeerState.GONE)
     dialogue.passes(1)
     assert mlflow.end() is End.CUT
     assert gone(dialogue.outcome(), Phase.FORWARD)
@@ -111,10 +111,10 @@ def test_a_reset_is_noticed_however_much_has_come_before_it(
     client.sends(*[request("GET /stream")] * 10_000)
     assert not client.is_read()
 
-    monkeypatch.setattr(room, "left", lambda _: Left.SENDING)
+    monkeypatch.setattr(room, "peer_state", lambda _: PeerState.HALF_CLOSED)
     dialogue.passes(1)
     assert (client.is_read(), mlflow.end()) == (False, End.OPEN)
-    monkeypatch.setattr(room, "left", lambda _: Left.ALL)
+    monkeypatch.setattr(room, "peer_state", lambda _: PeerState.GONE)
     dialogue.passes(1)
     assert mlflow.end() is End.CUT
     assert gone(dialogue.outcome(), Phase.FORWARD)

@@ -40,9 +40,7 @@ def test_a_document_is_answered_without_mlflow(
 
 
 @pytest.mark.parametrize("line", ["TRACE /stream", "CONNECT gate.example:80"])
-def test_who_uses_a_method_that_is_not_served_is_told_which_are(
-    line: str, dialogue: Dialogue
-) -> None:
+def test_a_405_names_the_methods_that_are_served(line: str, dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request(line))
     got = Message.of(client.received())

@@ -325,10 +325,10 @@ def test_a_second_connection_that_is_refused_ends_the_request(dialogue: Dialogue
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-def test_interim_responses_are_bounded_in_number(at_once: bool, dialogue: Dialogue) -> None:
+@pytest.mark.parametrize("together", [True, False])
+def test_interim_responses_are_bounded_in_number(together: bool, dialogue: Dialogue) -> None:
     client, mlflow = asks(dialogue)
-    mlflow.sends(*([INTERIM * MAX_INTERIM] if at_once else [INTERIM] * MAX_INTERIM))
+    mlflow.sends(*([INTERIM * MAX_INTERIM] if together else [INTERIM] * MAX_INTERIM))
     assert client.received() == b""
     mlflow.sends(INTERIM)
     assert client.received().startswith(b"HTTP/1.1 502 ")

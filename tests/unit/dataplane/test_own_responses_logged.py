@@ -21,7 +21,7 @@ from headgate.testing.dialogue import Dialogue
         (b"GET /" + b"a" * 200_000, b"GET", b"/" + b"a" * 4091, "the request target is over"),
     ],
 )
-def test_a_malformed_request_is_told_with_what_it_looked_like(
+def test_a_malformed_request_is_logged_with_what_it_looked_like(
     head: bytes, method: bytes, target: bytes, detail: str, dialogue: Dialogue
 ) -> None:
     dialogue.client().sends(head)

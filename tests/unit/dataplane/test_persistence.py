@@ -74,7 +74,7 @@ def test_an_empty_line_may_come_in_two_reads(dialogue: Dialogue) -> None:
 
 
 def test_half_an_empty_line_buys_no_time(dialogue: Dialogue) -> None:
-    """Else a client could rest for ever."""
+    """Else a client could stay idle indefinitely."""
     client = dialogue.client()
     for _ in range(4):
         client.sends(b"\r", b"\n")
@@ -129,7 +129,7 @@ def test_nothing_is_done_about_a_request_after_one_that_closes(
 def test_the_version_decides_what_silence_about_the_connection_means(
     minor: int, connection: str, dialogue: Dialogue
 ) -> None:
-    """RFC 9112 section 9.3; HTTP/1.0 is told that its wish was heard."""
+    """RFC 9112 section 9.3; a client of HTTP/1.0 receives `Connection: keep-alive`."""
     client = dialogue.client()
     fields = [f"Connection: {connection}"] if connection else []
     client.sends(request("GET /stream", *fields, minor=minor))
@@ -209,7 +209,7 @@ BARE_LF = [
 
 @pytest.mark.parametrize("reads", ["one", "many"])
 @pytest.mark.parametrize("sent", BARE_LF)
-def test_a_bare_lf_is_refused_at_once(sent: bytes, reads: str, dialogue: Dialogue) -> None:
+def test_a_bare_lf_is_refused_immediately(sent: bytes, reads: str, dialogue: Dialogue) -> None:
     """Some of these heads would never come to the end that is waited for."""
     client = dialogue.client()
     client.sends(*([sent] if reads == "one" else (sent[at : at + 1] for at in range(len(sent)))))

@@ -1,4 +1,4 @@
-"""Bodies on their way to MLflow: framing, invitation, refusal before they have come."""
+"""Bodies that are forwarded: framing, invitation, refusal before they have come."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_a_body_is_invited_when_mlflow_can_take_it(
     assert client.end() is End.OPEN
 
 
-def test_a_body_to_be_collected_is_invited_at_once(dialogue: Dialogue) -> None:
+def test_a_body_to_be_collected_is_invited_immediately(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("POST /length", CHUNKED, EXPECT))
     assert client.received() == CONTINUE
@@ -189,7 +189,7 @@ def test_a_body_to_be_collected_is_invited_at_once(dialogue: Dialogue) -> None:
 
 
 @pytest.mark.parametrize("path", ["/refused", "/redirect", "/defect"])
-def test_a_body_is_not_invited_by_whoever_does_not_want_it(path: str, dialogue: Dialogue) -> None:
+def test_a_body_that_is_not_wanted_is_not_invited(path: str, dialogue: Dialogue) -> None:
     """The client may now send the body or not: only closing makes that clear (RFC 9110 10.1.1)."""
     client = dialogue.client()
     client.sends(request(f"POST {path}", "Content-Length: 4", EXPECT))

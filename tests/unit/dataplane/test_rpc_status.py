@@ -1,4 +1,4 @@
-"""What exporters are told is a ``google.rpc.Status``, and sent again only where that helps."""
+"""Exporters receive refusals as a ``google.rpc.Status``, and sent again only where that helps."""
 
 from __future__ import annotations
 

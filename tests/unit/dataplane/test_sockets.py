@@ -12,16 +12,16 @@ import time
 import pytest
 
 from headgate.dataplane.sockets import (
-    NO_HOLD,
-    Left,
-    hold,
+    NO_DUP,
+    PeerState,
+    close_dup,
+    dup,
     is_dead,
     keep_alive,
-    left,
-    let_go,
+    peer_state,
+    read_rest,
     reset_at_close,
     unacknowledged,
-    unread,
 )
 
 
@@ -54,27 +54,27 @@ def test_an_end_is_seen_behind_what_is_not_read() -> None:
     with ours, theirs:
         transport = asyncio.BaseTransport({"socket": ours})
         theirs.sendall(b"unread")
-        assert left(transport) is Left.NOTHING
+        assert peer_state(transport) is PeerState.OPEN
         theirs.shutdown(socket.SHUT_WR)
-        assert left(transport) is Left.SENDING
+        assert peer_state(transport) is PeerState.HALF_CLOSED
 
 
 def test_who_is_closed_or_has_no_socket_has_not_left() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         transport = asyncio.BaseTransport({"socket": ours})
-    assert left(transport) is Left.NOTHING
-    assert left(asyncio.BaseTransport({})) is Left.NOTHING
+    assert peer_state(transport) is PeerState.OPEN
+    assert peer_state(asyncio.BaseTransport({})) is PeerState.OPEN
 
 
-def test_a_reset_is_seen_by_the_peer_and_by_whoever_does_not_read() -> None:
+def test_a_reset_is_seen_by_the_peer_and_by_a_side_that_does_not_read() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         theirs = socket.create_connection(listener.getsockname())
         ours, _ = listener.accept()
     with theirs, ours:
         reset_at_close(asyncio.BaseTransport({"socket": ours}))
         ours.close()
-        assert left(asyncio.BaseTransport({"socket": theirs})) is Left.ALL
+        assert peer_state(asyncio.BaseTransport({"socket": theirs})) is PeerState.GONE
         with pytest.raises(ConnectionResetError):
             theirs.recv(1)
         reset_at_close(asyncio.BaseTransport({"socket": ours}))  # it is closed already
@@ -87,23 +87,23 @@ def test_what_has_come_is_kept_when_the_connection_closes(sent: bytes) -> None:
     with theirs:
         with ours:
             ours.setblocking(False)
-            held = hold(asyncio.BaseTransport({"socket": ours}))
+            held = dup(asyncio.BaseTransport({"socket": ours}))
             theirs.sendall(sent)
         theirs.sendall(b"also")
-        assert unread(held, 1_000_000) == sent + b"also"
-        let_go(held)
+        assert read_rest(held, 1_000_000) == sent + b"also"
+        close_dup(held)
         with pytest.raises(BrokenPipeError):
             theirs.sendall(b"nobody is there")
 
 
-def test_a_peer_that_sends_without_end_is_not_listened_to_for_ever() -> None:
+def test_a_peer_that_sends_without_end_is_not_read_indefinitely() -> None:
     ours, theirs = socket.socketpair()
     with theirs, ours:
         ours.setblocking(False)
-        held = hold(asyncio.BaseTransport({"socket": ours}))
+        held = dup(asyncio.BaseTransport({"socket": ours}))
         theirs.sendall(b"x" * 100_000)
-        assert len(unread(held, 1)) <= 65_536
-        let_go(held)
+        assert len(read_rest(held, 1)) <= 65_536
+        close_dup(held)
         assert ours.recv(200_000)  # what belongs to the transport is left to it
 
 
@@ -111,11 +111,11 @@ def test_nothing_is_kept_of_what_is_closed_or_encrypted_or_no_connection() -> No
     ours, theirs = socket.socketpair()
     with ours, theirs:
         transport = asyncio.BaseTransport({"socket": ours, "ssl_object": object()})
-        assert hold(transport) == NO_HOLD
-    assert hold(asyncio.BaseTransport({"socket": ours})) == NO_HOLD
-    assert hold(asyncio.BaseTransport({})) == NO_HOLD
-    assert unread(NO_HOLD, 1) == b""
-    let_go(NO_HOLD)
+        assert dup(transport) == NO_DUP
+    assert dup(asyncio.BaseTransport({"socket": ours})) == NO_DUP
+    assert dup(asyncio.BaseTransport({})) == NO_DUP
+    assert read_rest(NO_DUP, 1) == b""
+    close_dup(NO_DUP)
 
 
 # --- peers that are gone -------------------------------------------------------------------------

@@ -225,7 +225,7 @@ def test_a_reader_that_hardly_moves_is_cut_off(
 
 @pytest.mark.parametrize("fields", [(), ("Connection: close",)])
 @pytest.mark.parametrize("size", [200_000, 300_000])
-def test_a_whole_response_that_nobody_reads_does_not_hold_its_connection_for_ever(
+def test_a_whole_response_that_nobody_reads_does_not_hold_its_connection_indefinitely(
     size: int, fields: tuple[str, ...], dialogue: Dialogue
 ) -> None:
     client = dialogue.client()
@@ -256,7 +256,7 @@ def test_a_whole_response_is_delivered_however_long_it_takes(
     assert len(Message.of(client.received()).rest) == size
 
 
-def test_mlflow_may_take_its_time_but_not_for_ever() -> None:
+def test_mlflow_may_take_long_but_not_indefinitely() -> None:
     dialogue = Dialogue(settings=Upstream(silence_timeout=100))
     client = dialogue.client()
     client.sends(request("GET /stream"))

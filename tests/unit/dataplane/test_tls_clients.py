@@ -10,7 +10,7 @@ from headgate.testing.messages import Message, request, response
 from headgate.testing.transport import End
 
 
-def test_mlflow_is_told_the_scheme(dialogue: Dialogue) -> None:
+def test_mlflow_receives_the_scheme(dialogue: Dialogue) -> None:
     client = dialogue.client(tls=True)
     client.sends(request("GET /stream"))
     mlflow = dialogue.mlflow_accepts()
@@ -47,7 +47,7 @@ def test_a_client_that_ends_what_it_sends_is_not_answered_further(dialogue: Dial
 def test_a_refused_client_that_is_still_sending_is_read_for_a_while(
     fields: str, dialogue: Dialogue
 ) -> None:
-    """Closing at once would reset the response away; the client closes once it has read it."""
+    """Closing immediately would reset the response away; the client closes once it has read it."""
     client = dialogue.client(tls=True)
     client.sends(request("PUT /refused", fields))
     assert Message.of(client.received()).fields[b"connection"] == b"close"

@@ -65,7 +65,7 @@ def test_the_second_attempt_has_what_the_first_one_left(dialogue: Dialogue) -> N
     assert (outcome.attempts, outcome.duration) == (2, 105)
 
 
-def test_the_client_is_told_how_often_and_how_long_it_was_tried(dialogue: Dialogue) -> None:
+def test_the_message_says_how_often_and_how_long_it_was_tried(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("GET /safe"))
     dialogue.mlflow_accepts().resets()
@@ -145,7 +145,7 @@ def test_mlflows_own_patience_ends_first_where_it_is_shorter() -> None:
 
 
 def test_a_repeated_request_waits_for_room_only_while_an_attempt_would_fit() -> None:
-    """And what it is told is true: an attempt was made."""
+    """And the message is true: an attempt was made."""
     dialogue = dialogue_with(endpoints=1, max_in_flight=1, queue_timeout=10)
     late, soon = dialogue.client(), dialogue.client()
     late.sends(request("GET /safe"))
@@ -161,7 +161,7 @@ def test_a_repeated_request_waits_for_room_only_while_an_attempt_would_fit() -> 
     dialogue.ends()
 
 
-def test_later_it_is_shed_at_once() -> None:
+def test_later_it_is_shed_immediately() -> None:
     dialogue = dialogue_with(endpoints=2, max_in_flight=1, queue_timeout=10, queue_size=5)
     first = dialogue.client()
     first.sends(request("GET /safe"))
@@ -179,7 +179,7 @@ def test_later_it_is_shed_at_once() -> None:
     dialogue.ends()
 
 
-def test_what_mlflow_is_spared_is_told(dialogue: Dialogue) -> None:
+def test_the_message_says_that_mlflow_was_spared(dialogue: Dialogue) -> None:
     """The budget is spent: the failure stands, with what to do about it."""
     cluster = dialogue.cluster
     for _ in range(cluster.policy.min_retries):
@@ -198,7 +198,7 @@ def test_what_mlflow_is_spared_is_told(dialogue: Dialogue) -> None:
         cluster.retry_ended()
 
 
-def test_nobody_is_told_that_nothing_was_sent_when_something_was(dialogue: Dialogue) -> None:
+def test_no_message_says_that_nothing_was_sent_when_something_was(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.sends(request("GET /safe"))
     dialogue.mlflow_accepts().resets()

@@ -89,7 +89,7 @@ def test_no_more_than_so_many_wait(dialogue: Dialogue, mlflow: Peer) -> None:
     assert clients[2].is_read()
 
 
-def test_nobody_waits_for_ever(dialogue: Dialogue, mlflow: Peer) -> None:
+def test_no_request_waits_indefinitely(dialogue: Dialogue, mlflow: Peer) -> None:
     client = dialogue.client()
     client.sends(request("POST /length", body=b"x"))
     dialogue.passes(dialogue.balancer.queue_timeout + 1)
@@ -213,7 +213,7 @@ def test_who_waits_keeps_its_place_and_its_time(growing: Dialogue) -> None:
 
 
 def test_a_long_line_is_served_in_one_go() -> None:
-    """However many find room at once."""
+    """However many find room together."""
     policy = cluster_policy(probe_interval=0, slow_start=0, max_in_flight=600, queue_size=600)
     dialogue = Dialogue(Limits(in_flight=1200), policy=policy, endpoints=2)
     names(dialogue, 0)
@@ -232,7 +232,7 @@ def test_a_long_line_is_served_in_one_go() -> None:
 def test_a_defect_of_one_that_waited_is_its_own(
     dialogue: Dialogue, mlflow: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever makes room must not suffer for it."""
+    """The request that makes room must not suffer for it."""
 
     def broken(*_: object) -> bytes:
         raise RuntimeError("defect")

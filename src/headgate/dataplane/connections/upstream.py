@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from mypy_extensions import mypyc_attr, trait
 
-from headgate.dataplane.sockets import NO_HOLD, hold, is_dead, keep_alive, let_go, unread
+from headgate.dataplane.sockets import NO_DUP, close_dup, dup, is_dead, keep_alive, read_rest
 from headgate.wire.body import UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END, refuse_bare_lf
@@ -96,10 +96,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_buffer",
+        "_dup",
         "_finished",
         "_full",
         "_head_bytes",
-        "_hold",
         "_interim",
         "_last",
         "_max_fields",
@@ -120,7 +120,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._buffer = b""
         self._finished = False
         self._full = False
-        self._hold = NO_HOLD
+        self._dup = NO_DUP
         self._interim = 0
         self._method = b""
         self._response: Response | None = None
@@ -157,12 +157,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     def expect_early_response(self) -> None:
         """Lose no response that comes before the request is whole, whatever becomes of the rest."""
-        if self._hold == NO_HOLD:
-            self._hold = hold(self.transport)
+        if self._dup == NO_DUP:
+            self._dup = dup(self.transport)
 
     def _let_go(self) -> None:
-        held, self._hold = self._hold, NO_HOLD
-        let_go(held)
+        held, self._dup = self._dup, NO_DUP
+        close_dup(held)
 
     def write(self, pieces: list[bytes]) -> None:
         """Send parts of a request, in one piece where that is cheap."""
@@ -212,7 +212,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._finished = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._hold != NO_HOLD:
+        if self._dup != NO_DUP:
             self._take_late()
         receiver, self.receiver = self.receiver, None
         self._pool.forget(self)
@@ -228,7 +228,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _take_late(self) -> None:
         """Take what came before a write failed, and was not read any more."""
-        late = unread(self._hold, LATE_BYTES) if self.receiver is not None else b""
+        late = read_rest(self._dup, LATE_BYTES) if self.receiver is not None else b""
         self._let_go()
         if late:
             self._full = True  # it is of no use to another exchange

@@ -120,7 +120,7 @@ class ForwardResponder(Attempts, ResponseReceiver):
         self._queued = False
         try:
             self.start()
-        except Exception as error:  # noqa: BLE001 - supervisor: whoever made room goes on
+        except Exception as error:  # noqa: BLE001 - supervisor: the request that made room goes on
             self.on_defect(error)
 
     def on_wait_over(self) -> None:
@@ -371,7 +371,7 @@ class ForwardResponder(Attempts, ResponseReceiver):
         self._exchange.on_failed(failure)
 
     def drop(self, result: Result = Result.CANCELLED) -> None:
-        """Let go of everything that is still held, at once."""
+        """Release everything that is still held."""
         if self._queued:
             self._queued = False
             self._balancer.leave(self)
