@@ -178,7 +178,7 @@ def test_a_host_check_that_refuses_the_gate_shows_on_every_page(
         assert watched.page(path)[:2] == (503, "upstream_host_refused")
     assert watched.is_alive_and_ready()  # clients learn why from each response
     code, step = watched.doctor()
-    assert (code, "'127.0.0.1:*'" in step["cure"]) == (1, True)
+    assert (code, "'127.0.0.1:*'" in step["seen"]) == (1, True)
     named = {f"{UPSTREAM}HOST_HEADER": "mlflow.corp:5000"}
     assert watched.doctor(named) == (0, {})
 

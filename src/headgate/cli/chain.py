@@ -1,4 +1,4 @@
-"""``headgate doctor`` without a further word: the way to MLflow, step by step."""
+"""``headgate doctor`` without a subcommand: checks the connection to MLflow step by step."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STEP_WIDTH = len("pass the authentication of 255.255.255.255:65535")
 
 
 def walk(config: Config, *, as_json: bool) -> int:
-    """Walk the way to each upstream; prints each step and returns the exit code."""
+    """Check the connection to each upstream; prints each step and returns the exit code."""
     found = uvloop.run(_walk(config, None if as_json else Console()))
     well = all(finding.ok for _, finding in found)
     if as_json:
@@ -48,7 +48,7 @@ async def _walk(config: Config, console: Console | None) -> list[tuple[str, Find
             cure = for_upstream(finding.cure, name)
             found.append((name, replace(finding, cure=cure)))
             if console is not None:
-                _show(console, finding, "" if cure in cures else cure)  # each is told once
+                _show(console, finding, "" if cure in cures else cure)  # each is printed once
             cures.add(cure)
     return found
 
@@ -62,7 +62,7 @@ def _certificates(config: Config, now: float) -> Iterator[Finding]:
 
 
 async def _upstream(name: str, settings: Upstream, limits: Limits) -> AsyncIterator[Finding]:
-    """The steps for one upstream, as far as they lead."""
+    """The steps for one upstream, up to the first that fails."""
     try:
         async for finding in examine(name, settings, limits, _use):
             yield finding
@@ -78,7 +78,7 @@ async def _use(ask: Ask) -> AsyncIterator[Finding]:
             yield _of_check(await checks.check(api))
         yield _of_check(await checks.check(Api.ARTIFACTS, deep=True), "keep artifacts")
     finally:
-        await checks.settle()  # who is interrupted leaves nothing behind
+        await checks.settle()  # an interrupted check leaves nothing behind
 
 
 def _of_check(result: CheckResult, step: str = "") -> Finding:

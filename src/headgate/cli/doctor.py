@@ -1,4 +1,4 @@
-"""``headgate doctor``: what is wrong with the way to MLflow, or with MLflow's version."""
+"""``headgate doctor``: diagnoses the connection to MLflow, and vulnerabilities of its version."""
 
 from __future__ import annotations
 

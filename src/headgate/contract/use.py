@@ -11,7 +11,7 @@ from headgate.model import Api
 PROBE_FOLDER = "headgate-health"
 """Where health checks write; nothing of MLflow's lies there, for its folders are numbers."""
 SWITCHES = (b"--no-serve-artifacts", b"--artifacts-only")
-"""What MLflow names when it was told to leave an API out: its clients go to the artifact store
+"""What MLflow names when it runs without an API: its clients go to the artifact store
 themselves, or to another server for everything else (mlflow/server/handlers)."""
 
 Ask = Callable[[str, str, bytes], Awaitable[Reply]]
@@ -34,7 +34,7 @@ _READS: dict[Api, tuple[tuple[str, str, bytes], ...]] = {
 
 
 def unserved(reply: Reply) -> str:
-    """That MLflow was told not to serve this, which is no failure; empty if it was not."""
+    """That MLflow runs without this API, which is no failure; empty if it does not."""
     if reply.status != 503 or is_page(reply):
         return ""
     switch = next((each for each in SWITCHES if each in reply.body), b"")

@@ -146,7 +146,7 @@ class _Call(ResponseReceiver):
         return await self._result
 
     def close(self) -> None:
-        """Let go of whatever is still held; the response is no longer wanted."""
+        """Release the connection; the response is no longer wanted."""
         if self._connecting is not None:
             self._connecting.cancel()
         if self._connection is not None:

@@ -82,7 +82,7 @@ class Scene:
                 self.probe(name, ok=False, reason="503")
 
     def request(self, name: str, result: Result, error: str = "") -> None:
-        """A request goes there and ends at once."""
+        """A request goes there and ends immediately."""
         self.cluster.acquire(endpoint(name))
         self.cluster.release(endpoint(name), result, self.clock(), error)
 

@@ -71,7 +71,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(found=st.lists(founds, max_size=5), source=st.sampled_from(SOURCES))
     def discovered(self, found: list[Found], source: str) -> None:
-        """A refresh pardons nobody, and an empty one changes nothing."""
+        """A refresh clears no ejection, and an empty one changes nothing."""
         now = self.clock()
         before = self._seen()
         self.cluster.discovered(found, source, 10, now)

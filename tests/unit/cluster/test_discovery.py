@@ -103,7 +103,7 @@ def test_a_forgotten_one_that_comes_back_is_new() -> None:
     assert scene.states()["b"] == "unprobed"
 
 
-def test_leaving_and_coming_back_pardons_no_illness() -> None:
+def test_leaving_and_coming_back_makes_no_endpoint_healthy() -> None:
     scene = Scene("ab")
     scene.falls_ill("b")
     scene.finds("a")
@@ -113,7 +113,7 @@ def test_leaving_and_coming_back_pardons_no_illness() -> None:
     assert scene.states()["b"] == "unhealthy"
 
 
-def test_leaving_and_coming_back_pardons_no_ejection() -> None:
+def test_leaving_and_coming_back_clears_no_ejection() -> None:
     scene = Scene("ab")
     scene.requests_fail("b")
     before = scene.of("b")
@@ -134,7 +134,7 @@ def test_nor_does_a_refresh_interrupt_a_row_of_failures() -> None:
     assert scene.told() == ["EndpointEjected b"]
 
 
-def test_one_that_comes_back_is_probed_at_once() -> None:
+def test_one_that_comes_back_is_probed_immediately() -> None:
     scene = Scene("ab")
     scene.cluster.due_probes(scene.clock())
     scene.finds("a")
@@ -170,7 +170,7 @@ def test_a_failed_lookup_keeps_what_was_known() -> None:
     assert (source.failing_seconds, source.last_error, source.endpoints) == (5, "SERVFAIL", 2)
 
 
-def test_an_answer_after_failures_is_told_once() -> None:
+def test_recovery_after_failures_is_one_event() -> None:
     scene = Scene("a")
     scene.discovery_fails()
     scene.clock.advance(7)

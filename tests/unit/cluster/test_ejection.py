@@ -107,7 +107,7 @@ def test_whichever_call_comes_next_tells_it_first(call: Callable[[Scene], object
     assert scene.told()[0] == "EndpointReturned a"
 
 
-def test_those_that_return_are_told_in_the_order_of_their_times() -> None:
+def test_the_ends_of_ejections_are_emitted_in_the_order_of_their_times() -> None:
     scene = Scene("abcd")
     scene.requests_fail("b")
     scene.clock.advance(1)
@@ -220,7 +220,7 @@ def test_but_it_is_as_soon_as_another_one_is_in_service() -> None:
         ("abcd", 1.0, 3),
     ],
 )
-def test_no_more_than_the_share_are_out_at_once(names: str, share: float, most: int) -> None:
+def test_no_more_than_the_share_are_ejected_together(names: str, share: float, most: int) -> None:
     scene = Scene(names, max_ejected_share=share)
     for name in names:
         scene.requests_fail(name)

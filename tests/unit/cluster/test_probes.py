@@ -50,7 +50,7 @@ def test_successes_in_a_row_make_it_healthy_once() -> None:
     assert scene.available() == "a"
 
 
-def test_a_new_endpoint_is_probed_at_once_and_then_every_interval_or_so() -> None:
+def test_a_new_endpoint_is_probed_immediately_and_then_every_interval_or_so() -> None:
     scene = Scene(probe_interval=5)
     scene.finds("a")
     assert scene.cluster.due_probes(scene.clock()) == [endpoint("a")]

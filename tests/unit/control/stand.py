@@ -22,7 +22,8 @@ def cluster(
 ) -> ClusterSnapshot:
     """How a cluster of one endpoint stands.
 
-    ``found``: discovery has named it; ``stale``: but fails now; ``full``: it has all it may have.
+    ``found``: discovery has named it; ``stale``: but fails now; ``full``: it is at its concurrency
+    limit.
     """
     policy = cluster_policy(max_in_flight=1)
     made = Cluster(name, policy, Random(0), lambda _event: None)  # noqa: S311

@@ -188,7 +188,7 @@ def test_a_deep_check_that_fails_leaves_nothing_behind(
     assert mlflow.stored == {}
 
 
-def test_the_first_failure_is_told_and_what_stays_is_named(mlflow: MLflow) -> None:
+def test_the_first_failure_is_reported_and_what_stays_is_named(mlflow: MLflow) -> None:
     async def story() -> CheckResult:
         mlflow.lost = {"PUT"}
         checks = Checks(mlflow.ask, clock=lambda: 100.0)
@@ -279,7 +279,7 @@ def test_a_deep_check_is_for_administrators(
     assert page.get("/-/health/artifacts", READER).json()["upstreams"]
 
 
-def test_everything_at_once(client_of: Callable[[bool], Page], mlflow: MLflow) -> None:
+def test_everything_together(client_of: Callable[[bool], Page], mlflow: MLflow) -> None:
     page = client_of(True)
     response: dict[str, Any] = page.get("/health/mlflow/detailed", headers=KNOWN).json()
     assert response["status"] == "ok"
@@ -390,7 +390,7 @@ def test_upstreams_are_checked_at_the_same_time() -> None:
     assert asyncio.run(story()) == [200]
 
 
-def test_a_thousand_questions_at_once_cause_one_check() -> None:
+def test_a_thousand_concurrent_questions_cause_one_check() -> None:
     async def story() -> tuple[int, set[int]]:
         mlflow, go_on = MLflow(), asyncio.Event()
 
@@ -401,7 +401,7 @@ def test_a_thousand_questions_at_once_cause_one_check() -> None:
         checks = Checks(ask)
         waiting = [asyncio.ensure_future(checks.check(Api.TRACES)) for _ in range(1000)]
         await asyncio.sleep(0)
-        waiting[0].cancel()  # whoever asked first may leave
+        waiting[0].cancel()  # the first request may be cancelled
         go_on.set()
         results = await asyncio.gather(*waiting[1:])
         return len(mlflow.asked), {id(each) for each in results}

@@ -1,4 +1,4 @@
-"""What workers share of checks: one checks, the others read, and nobody waits for ever."""
+"""What workers share of checks: one checks, the others read, and none waits indefinitely."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_folder_that_is_gone_is_made_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["link", "file", "open", "nowhere"])
 def test_without_a_folder_of_its_own_everybody_may_check(kind: str, tmp_path: Path) -> None:
-    """Whoever learns the name of a folder that is gone may put something in its place."""
+    """Another user may put something in the place of a folder that is gone."""
     folder, bait = tmp_path / "gone", tmp_path / "bait"
     bait.mkdir(mode=0o700)
     if kind == "link":
@@ -134,7 +134,7 @@ def test_how_long_and_for_whom_a_result_counts(
 
 
 @pytest.mark.patches
-def test_a_worker_that_hangs_is_not_waited_for_for_ever(
+def test_no_worker_waits_indefinitely_for_one_that_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.01)

@@ -7,10 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from botocore import exceptions
 
 from headgate.cluster import Found
-from headgate.discovery.cloudmap import CloudMapDiscovery
+from headgate.discovery.cloudmap import CloudMapDiscovery, cloudmap_client
 from headgate.symptoms import DiscoveryFailure
+
+
+def coded(code: str) -> exceptions.ClientError:
+    """An error that AWS responds with."""
+    return exceptions.ClientError({"Error": {"Code": code, "Message": "no"}}, "DiscoverInstances")
 
 
 class Client:
@@ -55,6 +61,68 @@ def first_report(*instances: Mapping[str, Any], link_local: bool = False) -> lis
             running.cancel()
 
     return asyncio.run(story())
+
+
+class Failing(Client):
+    """Raises the same exception each time."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def discover_instances_revision(self, **_parameters: Any) -> Mapping[str, Any]:
+        raise self._error
+
+
+def failure_of(error: Exception) -> DiscoveryFailure | None:
+    """What an exception of boto3's is taken for."""
+    _, errors = cloudmap_client("http://127.0.0.1:1")
+
+    async def story() -> DiscoveryFailure | None:
+        report = First()
+        adapter = CloudMapDiscovery(Failing(error), "ml", "mlflow", 5000, errors)
+        running = asyncio.get_running_loop().create_task(adapter.run(report))
+        try:
+            async with asyncio.timeout(10):
+                await report.said
+        finally:
+            running.cancel()
+        return report.failure
+
+    return asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (coded("NamespaceNotFound"), DiscoveryFailure.SERVICE_UNKNOWN),
+        (coded("ServiceNotFound"), DiscoveryFailure.SERVICE_UNKNOWN),
+        (coded("AccessDeniedException"), DiscoveryFailure.ACCESS_DENIED),
+        (coded("ExpiredTokenException"), DiscoveryFailure.CREDENTIALS_REFUSED),
+        (coded("UnrecognizedClientException"), DiscoveryFailure.CREDENTIALS_REFUSED),
+        (coded("ThrottlingException"), DiscoveryFailure.THROTTLED),
+        (coded("RequestLimitExceeded"), DiscoveryFailure.THROTTLED),
+        (coded("InternalFailure"), DiscoveryFailure.OTHER),
+        (exceptions.NoCredentialsError(), DiscoveryFailure.NO_CREDENTIALS),
+        (
+            exceptions.PartialCredentialsError(provider="env", cred_var="x"),
+            DiscoveryFailure.NO_CREDENTIALS,
+        ),
+        (
+            exceptions.EndpointConnectionError(endpoint_url="https://x"),
+            DiscoveryFailure.API_UNREACHABLE,
+        ),
+        (exceptions.ConnectTimeoutError(endpoint_url="x"), DiscoveryFailure.API_UNREACHABLE),
+        (exceptions.ReadTimeoutError(endpoint_url="x"), DiscoveryFailure.API_UNREACHABLE),
+        (exceptions.DataNotFoundError(data_path="x"), DiscoveryFailure.OTHER),
+    ],
+)
+def test_each_error_of_aws_has_its_kind(
+    error: Exception, failure: DiscoveryFailure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    assert failure_of(error) is failure
 
 
 def found_of(*instances: Mapping[str, Any]) -> list[Found]:

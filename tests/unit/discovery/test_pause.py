@@ -1,4 +1,4 @@
-"""An adapter waits until its time, or until it is hurried, and never asks without a pause."""
+"""An adapter waits until it is due, or until a refresh, and never asks without a pause."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _short_floor(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def waited(seconds: float, *, ends: int) -> tuple[list[bool], float]:
-    """What as many waits return, each cut short at once, and how long they took."""
+    """What as many waits return, each cut short immediately, and how long they took."""
 
     async def story() -> tuple[list[bool], float]:
         loop = asyncio.get_running_loop()
@@ -36,7 +36,7 @@ def waited(seconds: float, *, ends: int) -> tuple[list[bool], float]:
     return asyncio.run(story())
 
 
-def test_it_ends_early_when_told_so_but_not_at_once() -> None:
+def test_it_can_be_ended_early_but_not_immediately() -> None:
     returned, took = waited(LONG, ends=3)
     assert returned == [True, True, True]
     assert took >= 3 * 0.05

@@ -85,7 +85,9 @@ def test_what_names_no_server_changes_nothing(
     assert asked.servers == [["192.0.2.1"], ["192.0.2.1"], ["192.0.2.22"]]
 
 
-def test_a_system_without_any_is_told_and_may_get_one_later(asked: Asked, tmp_path: Path) -> None:
+def test_a_system_without_any_is_reported_and_may_get_one_later(
+    asked: Asked, tmp_path: Path
+) -> None:
     file = tmp_path / "resolv.conf"
     resolver = SystemResolver(file)
     addresses = Addresses("mlflow", resolver, hosts_file=False)

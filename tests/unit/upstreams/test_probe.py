@@ -20,7 +20,7 @@ WHOLE = [HEALTH, VERSION, SERVER_INFO]
 
 
 class MLflow:
-    """Answers as it is told, and remembers what it was asked."""
+    """Responds as the test says, and remembers what it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []

@@ -20,7 +20,7 @@ WRITE_HIGH_WATER: Final = 64 * 1024
 """Bytes waiting to be sent before the other side is asked to pause."""
 
 _BEGIN: Final = b"HTTP/1."
-"""Whoever begins in another way may speak first and then wait, as SSH and databases do."""
+"""A server that begins in another way may send first and then wait, as SSH and databases do."""
 
 MAX_INTERIM: Final = 32
 """Interim responses (1xx) that one request may get; MLflow's servers send one at most."""
@@ -133,7 +133,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether nothing has closed it, as far as is known here."""
+        """Whether it is open: no close by either side has been seen."""
         return not self.transport.is_closing()
 
     @property
@@ -147,7 +147,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Serve one exchange.
 
         Args:
-            receiver: is told of the response.
+            receiver: takes the response.
             method: of the request.
             deadline: when silence becomes an error.
         """
@@ -179,7 +179,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._pool.give_back(self)
 
     def abort(self) -> None:
-        """Close at once; whoever had the connection no longer hears of it."""
+        """Close immediately; the receiver hears no more of it."""
         self.receiver = None
         self._let_go()
         if hasattr(self, "transport"):

@@ -1,0 +1,30 @@
+"""Each exception of dnspython's has its kind."""
+
+from __future__ import annotations
+
+import dns.exception
+import dns.resolver
+import pytest
+
+from headgate.discovery.dns_resolver import error_of
+from headgate.symptoms import DiscoveryFailure
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (dns.resolver.NXDOMAIN(), DiscoveryFailure.NAME_UNKNOWN),
+        (dns.resolver.NoAnswer.__new__(dns.resolver.NoAnswer), DiscoveryFailure.NO_RECORD),
+        (dns.resolver.NoNameservers(), DiscoveryFailure.RESOLVER_FAILED),
+        (dns.resolver.NoResolverConfiguration(), DiscoveryFailure.RESOLVER_MISSING),
+        (dns.exception.Timeout(), DiscoveryFailure.RESOLVER_SILENT),
+        (dns.resolver.LifetimeTimeout(timeout=5, errors=[]), DiscoveryFailure.RESOLVER_SILENT),
+        (dns.resolver.YXDOMAIN(), DiscoveryFailure.OTHER),
+    ],
+)
+def test_each_exception_has_its_kind(
+    error: dns.exception.DNSException, failure: DiscoveryFailure
+) -> None:
+    found = error_of(error)
+    assert found.failure is failure
+    assert found.detail
