@@ -163,7 +163,7 @@ def _gate(folder: Path) -> Iterator[LiveGate]:
             config,
             PipelineBuilder(AuthenticatorChain([keys], time.time), discard),
             pair_dial(asyncio.Protocol),  # unused
-            account=OutcomeSinks(row, access_log).account,
+            account=OutcomeSinks(row, access_log, discard).account,
             emit=discard,
             row=row,
             access_log=access_log,

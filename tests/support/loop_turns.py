@@ -60,7 +60,7 @@ class MeasuredGate:
             config,
             PipelineBuilder(chain, discard),
             dial_tcp,
-            account=OutcomeSinks(row, None).account,
+            account=OutcomeSinks(row, None, discard).account,
             emit=discard,
             row=row,
             access_log=None,

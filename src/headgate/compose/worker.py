@@ -56,7 +56,7 @@ def run_worker(
         handover = Handover(link)
         chain, refresher = authentication(config, stack, link, handover, emit)
         access_log = _access_log(config, counters.row(link.number), stack, emit)
-        outcome_sinks = OutcomeSinks(counters.row(link.number), access_log)
+        outcome_sinks = OutcomeSinks(counters.row(link.number), access_log, emit)
 
         def make(settings: Config, files: Files, *, fresh: bool) -> _Made:
             tls = None

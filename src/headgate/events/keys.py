@@ -106,7 +106,7 @@ class RoleMissing(Event):
 
 @dataclass(frozen=True, slots=True)
 class RolesChanged(Event):
-    """A built-in role grants less than when these keys were made.
+    """A role grants less than when these keys were made; give them another one besides.
 
     Attributes:
         keys: the names of the keys.

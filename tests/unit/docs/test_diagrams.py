@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from docs.reference_pages import diagrams
 from headgate.model import Phase
 
@@ -35,3 +37,18 @@ def test_each_phase_that_can_end_a_request_names_its_modules() -> None:
     modules = diagrams.phase_modules()
     # A connection over its limit has no request yet; the account is taken of all of them.
     assert {phase for phase, found in modules.items() if not found} == {Phase.ACCEPT, Phase.ACCOUNT}
+
+
+def test_the_architecture_lists_the_packages_of_the_import_contract_row_by_row() -> None:
+    page = (diagrams.ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    rows: dict[int, list[str]] = {}
+    for row, package in re.findall(r"^\| ([0-9]+) \| `(\w+)` \| ", page, re.MULTILINE):
+        rows.setdefault(int(row), []).append(package)
+    assert [rows[number] for number in sorted(rows)] == diagrams.layers()
+    assert sorted(rows) == list(range(1, len(rows) + 1))
+
+
+def test_the_architecture_lists_the_phases_in_their_order() -> None:
+    page = (diagrams.ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    _, _, table = page.partition("| Phase | What happens |")
+    assert re.findall(r"^\| ([a-z]+) \| ", table, re.MULTILINE) == list(Phase)
