@@ -28,5 +28,11 @@ def test_seed(target: str, path: Path) -> None:
 
 
 def test_mutations() -> None:
-    """``python -m tests.fuzz`` tries more of them."""
+    """``test_mutations_deep`` and ``python -m tests.fuzz`` try more of them."""
     assert list(fuzz(2000, seed=0)) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_mutations_deep() -> None:
+    assert list(fuzz(100_000, seed=1)) == []
