@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ByteSize
@@ -12,6 +13,7 @@ from pydantic import ByteSize
 from headgate.cluster import ProbeResult
 from headgate.config import Limits, Upstream
 from headgate.dataplane.client import PIPELINE_BYTES, ClientConnection
+from headgate.dataplane.connection_states import TRANSITIONS, Stage
 from headgate.dataplane.connections.upstream import WRITE_HIGH_WATER
 from headgate.dataplane.decisions import Inspect
 from headgate.reasons import Reason
@@ -218,8 +220,8 @@ class World:
             assert (outcome.reason is Reason.INTERNAL) == (outcome.target == b"/defect")
 
 
-@given(st.data())
-def test_nothing_leaks_and_every_request_ends_once(data: st.DataObject) -> None:
+def run(data: st.DataObject) -> None:
+    """Let anything happen, and look after each step whether all is well."""
     world = World(data)
     drain_at = data.draw(st.integers(STEPS // 2, 2 * STEPS))
     for number in range(STEPS):
@@ -228,3 +230,24 @@ def test_nothing_leaks_and_every_request_ends_once(data: st.DataObject) -> None:
             world.dialogue.drains()
         world.holds()
     world.dialogue.ends()
+
+
+@given(st.data())
+def test_nothing_leaks_and_every_request_ends_once(data: st.DataObject) -> None:
+    run(data)
+
+
+@pytest.mark.patches
+@given(st.data())
+def test_connections_change_their_stage_by_the_table_only(data: st.DataObject) -> None:
+    changes: set[tuple[Stage, Stage]] = set()
+    enter = ClientConnection._enter
+
+    def noted(connection: ClientConnection, stage: Stage) -> None:
+        changes.add((connection.stage, stage))
+        enter(connection, stage)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClientConnection, "_enter", noted)
+        run(data)
+    assert changes <= {(each.before, each.after) for each in TRANSITIONS}
