@@ -53,7 +53,7 @@ def _texts(message: Message, name: str, value: Any) -> Iterator[str]:
             continue
         if field.message is not None or field.is_map or isinstance(each, dict | list):
             raise ProtocolError(
-                f"{name} in the body of a GET is no single value, so that it cannot be sent as the "
+                f"{name} in the body of a GET is not a single value, so it cannot be sent as the "
                 "query; send the request without it"
             )
         if isinstance(each, float) and each.is_integer():

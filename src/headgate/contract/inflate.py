@@ -62,7 +62,7 @@ class Inflater:
             engine = self._engine = zlib.decompressobj(_deflate_bits(self._waiting))
         if engine.eof:
             if self._waiting:
-                raise ProtocolError("something follows the end of the compressed body")
+                raise ProtocolError("data follows the end of the compressed body")
             return b""
         try:
             made = engine.decompress(self._waiting, STEP)
@@ -83,7 +83,7 @@ class Inflater:
             ProtocolError: it ends too early, or something follows its end.
         """
         if self._engine is None or not self._engine.eof or self._waiting:
-            raise ProtocolError("the compressed body is cut short, or something follows its end")
+            raise ProtocolError("the compressed body is truncated, or data follows its end")
 
 
 def _deflate_bits(head: bytes) -> int:

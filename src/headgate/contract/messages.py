@@ -251,7 +251,7 @@ def _single(known: Field, value: Any, strict: bool) -> Any:
 
 def _unread(what: str) -> ProtocolError:
     return ProtocolError(
-        f"the body has {what}, at which MLflow stops reading and goes on with what it has; "
+        f"the body has {what}, where MLflow stops reading and processes only a part; "
         "correct its type or leave it out",
         reason=Reason.REQUEST_AMBIGUOUS,
         error_code=INVALID,

@@ -179,4 +179,4 @@ def _check_encoding(head: bytes) -> None:
 
 
 def _malformed(what: str) -> ProtocolError:
-    return ProtocolError(f"the body is no OTLP export that can be read in one way: {what}")
+    return ProtocolError(f"the body is not an unambiguous OTLP export: {what}")

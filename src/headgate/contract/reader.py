@@ -94,8 +94,8 @@ class Reader:
                 field = self._by_name.get(name)
                 if strict and field is not None and not _takes(field, value):
                     raise ProtocolError(
-                        f"{name} in the query has a value at which MLflow stops reading, and goes "
-                        "on with what it has; correct it or leave it out",
+                        f"{name} in the query has a value where MLflow stops reading and "
+                        "processes only a part; correct it or omit it",
                         reason=Reason.REQUEST_AMBIGUOUS,
                         error_code=INVALID,
                     )

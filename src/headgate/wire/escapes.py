@@ -63,7 +63,7 @@ def trouble(path: str, *, relative: bool) -> str:
         found = _turn(text, relative=relative)
     if found or unquote(text) == text:
         return found
-    return "is percent-encoded too many times over"
+    return "is percent-encoded too many times"
 
 
 def _turn(text: str, *, relative: bool) -> str:

@@ -48,7 +48,7 @@ def empty_lines(data: bytes | bytearray) -> int:
     match = _EMPTY_LINES.match(data)
     end = match.end() if match is not None else 0
     if data[end : end + 1] in (b"\r", b"\n") and data[end:] != b"\r":
-        raise ProtocolError("a bare CR or LF stands before the request")
+        raise ProtocolError("a bare CR or LF precedes the request")
     return end
 
 
@@ -102,7 +102,7 @@ def parse_request(block: bytes, sink: RequestSink) -> tuple[bytes, int]:
     """
     refuse_bare_lf(block, 0, len(block))  # before anything else, as when it comes in pieces
     if not 0x41 <= block[0] <= 0x5A:  # llhttp would skip a lone LF before the method
-        raise ProtocolError("the request line does not begin with a method")
+        raise ProtocolError("the request line does not start with a method")
     parser = httptools.HttpRequestParser(sink)
     try:
         parser.feed_data(block)
@@ -110,14 +110,14 @@ def parse_request(block: bytes, sink: RequestSink) -> tuple[bytes, int]:
         pass  # the head is whole; CONNECT is refused later, Upgrade ignored
     except httptools.HttpParserInvalidMethodError:
         status = 501 if _METHOD.match(block) else 0
-        raise ProtocolError("the method is none that HTTP defines", status=status) from None
+        raise ProtocolError("the method is not defined in HTTP", status=status) from None
     except httptools.HttpParserError as error:
         raise ProtocolError(f"the head is not HTTP/1.1 ({_cause(error)})") from None
     version = parser.get_http_version()
     line_end = block.index(b"\r\n")
     # llhttp reads RTSP/1.0 and ICE/1.0 too, and names no protocol.
     if version not in ("1.0", "1.1") or block[line_end - 8 : line_end - 3] != b"HTTP/":
-        raise ProtocolError("only HTTP/1.0 and HTTP/1.1 are spoken here", status=505)
+        raise ProtocolError("only HTTP/1.0 and HTTP/1.1 are supported", status=505)
     if block.count(b" ", 0, line_end) != 2:  # llhttp would take more (RFC 9112 section 3)
         raise ProtocolError("the request line has more than one space between its parts")
     return parser.get_method(), int(version[2])

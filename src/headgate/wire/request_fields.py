@@ -200,7 +200,7 @@ class RequestFields:
         if not others:
             return
         if others & _END_TO_END:
-            raise ambiguous("Connection lists a field that belongs to the whole way")
+            raise ambiguous("Connection lists an end-to-end field")
         self._forward = [field for field in self._forward if field[0].lower() not in others]
         for name in others:
             self.values.pop(name, None)
@@ -219,7 +219,7 @@ class RequestFields:
             if minor == 0:
                 raise ambiguous("Transfer-Encoding in an HTTP/1.0 request")
             if values[b"transfer-encoding"].lower() != b"chunked":
-                raise ProtocolError("the only transfer coding spoken here is chunked")
+                raise ProtocolError("the only supported transfer coding is chunked")
             self.length = CHUNKED
         elif b"content-length" in values:
             if _LENGTH.fullmatch(values[b"content-length"]) is None:
@@ -227,7 +227,7 @@ class RequestFields:
             self.length = int(values[b"content-length"])
         if b"expect" in values and minor == 1:
             if values[b"expect"].lower() != b"100-continue":
-                raise ProtocolError("the expectation is none that is known here", status=417)
+                raise ProtocolError("the only supported expectation is 100-continue", status=417)
             self.expects_continue = self.length != 0
 
 

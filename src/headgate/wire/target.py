@@ -62,7 +62,7 @@ def canonicalise(target: bytes, host: bytes) -> Target:
         target = origin_form(target, host)
         path, mark, query = target.partition(b"?")
     if b"#" in target:
-        raise ambiguous("the target holds a fragment; write a literal # as %23")
+        raise ambiguous("the target contains a fragment; write a literal # as %23")
     canonical, loose = canonical_path(path)
     return Target(canonical, mark + query, loose)
 
@@ -75,7 +75,7 @@ def canonical_path(path: bytes) -> tuple[bytes, str]:
             and the same hidden under further encodings.
     """
     if _BAD_ESCAPE.search(path):
-        raise ambiguous("the path has a % that begins no escape; write a literal % as %25")
+        raise ambiguous("the path has a % that does not start an escape; write a literal % as %25")
     decoded = unquote_to_bytes(path)
     if decoded.count(b"/") != path.count(b"/"):
         raise ambiguous("the path has an encoded slash (%2F)")
@@ -108,7 +108,7 @@ def origin_form(target: bytes, host: bytes) -> bytes:
     if match is None:
         raise ProtocolError("the target must be a path that begins with /")
     if match[1].lower() != host.lower():
-        raise ambiguous("the target names another authority than Host does")
+        raise ambiguous("the target and Host name different authorities")
     return match[2] if match[2].startswith(b"/") else b"/" + match[2]
 
 

@@ -17,7 +17,7 @@ from headgate.testing.dialogue import Dialogue
         (b"TRACE /a HTTP/1.1\r\nHost: a\r\n\r\n", b"TRACE", b"/a", "TRACE is not served here"),
         (b"GET  /a HTTP/1.1\r\nHost: a\r\n\r\n", b"GET", b"/a", "more than one space"),
         (b"GET /a HTTP/3.0\r\nHost: a\r\n\r\n", b"GET", b"/a", "HTTP/1.1"),
-        (b"\x16\x03\x01\x02\x00\r\n\r\n", b"", b"", "does not begin with a method"),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", b"", b"", "does not start with a method"),
         (b"GET /" + b"a" * 200_000, b"GET", b"/" + b"a" * 4091, "the request target is over"),
     ],
 )
