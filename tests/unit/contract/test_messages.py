@@ -132,3 +132,72 @@ def test_what_a_handler_reads_by_itself_has_no_second_spelling() -> None:
     }
     with pytest.raises(ProtocolError, match="write model_id exactly so"):
         both.read({"modelId": 1}, strict=True)
+
+
+SMALL = build(
+    {
+        "Outer": {
+            "run_id": "string/which",
+            "run_name": "string/which",
+            "inner": "message Inner",
+            "experiment_id": "string",
+            "tags": "string{}",
+        },
+        "Inner": {"outer": "message Outer", "names": "string[]"},
+        "Other": {"run_id": "int64"},
+        "Without": {"inner": "string"},
+    },
+    {},
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"[a.b]": 1}, "named like an extension"),
+        ({"run_id": "a", "runId": "b"}, "given in two spellings"),
+        ({"run_id": "a", "run_name": "b"}, "excludes it"),
+        ({"RunId": "a"}, "in a spelling that MLflow ignores"),
+        ({"inner": {"names": "a"}}, "no list"),
+        ({"inner": 1}, "that is no"),
+        ({"experiment_id": None}, "a experiment_id that is null"),
+    ],
+)
+def test_a_message_that_mlflow_would_not_read_whole(body: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProtocolError, match=message):
+        SMALL["Outer"].read(body, strict=True)
+
+
+def test_an_unknown_name_is_left_out_however_long_it_is() -> None:
+    assert SMALL["Outer"].read({"x" * 10_000: 1, "y": 2}, strict=True) == {}
+
+
+def test_types_that_read_alike() -> None:
+    """Types may hold themselves; those of another version are other objects."""
+    same = build(
+        {
+            "Outer": {
+                "run_id": "string/which",
+                "run_name": "string/which",
+                "inner": "message Inner",
+                "experiment_id": "string",
+                "tags": "string{}",
+            },
+            "Inner": {"outer": "message Outer", "names": "string[]"},
+        },
+        {},
+    )
+    assert SMALL["Outer"].reads_as(same["Outer"], set())
+    assert SMALL["Outer"].reads_as(SMALL["Outer"], set())
+    assert not SMALL["Outer"].reads_as(SMALL["Other"], set())
+    assert not SMALL["Other"].reads_as(build({"Other": {"run_id": "string"}}, {})["Other"], set())
+    whole, single = joined([SMALL["Other"]]), joined([SMALL["Outer"], SMALL["Inner"]])
+    assert whole is SMALL["Other"]
+    assert single is not None
+    assert set(single.fields) >= {"run_id", "names"}
+
+
+def test_a_map_is_read_value_by_value() -> None:
+    assert SMALL["Outer"].read({"tags": {"a": "b"}}, strict=True) == {"tags": {"a": "b"}}
+    with pytest.raises(ProtocolError, match="a tags that is no"):
+        SMALL["Outer"].read({"tags": {"a": 1}}, strict=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from werkzeug.sansio.request import Request as FlaskRequest
 
 from headgate.contract import Reader, classify, table
-from headgate.contract.messages import fold
+from headgate.contract.messages import build, fold
 from headgate.contract.query import is_empty, parameters
 from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError
@@ -155,3 +155,23 @@ def test_a_query_is_split_as_flask_splits_it(text: str) -> None:
 
 def _args(query: bytes) -> Any:
     return FlaskRequest("GET", "http", ("localhost", 80), "", "/", query, None, None).args  # type: ignore[arg-type]
+
+
+def test_readers_compare_by_what_they_read() -> None:
+    operation = READERS["GET runs/get"]
+    (first, *_) = table().readers(operation, "2.9.2")
+    assert first.reads_as(first)
+    assert not SEARCH.reads_as(BODY)
+    assert table().reader(READERS["GET runs/get"]).is_message_of_get
+    assert not BODY.is_message_of_get
+
+
+@pytest.mark.parametrize(("value", "good"), [("true", True), ("FALSE", True), ("perhaps", False)])
+def test_the_text_of_a_truth_value(value: str, good: bool) -> None:
+    message = build({"A": {"deep": "bool", "n": "int32"}}, {})["A"]
+    made = Reader(message, is_get=True)
+    if good:
+        assert made.query(f"?deep={value}&n=1".encode(), strict=True)["deep"] == [value]
+        return
+    with pytest.raises(ProtocolError, match="at which MLflow stops reading"):
+        made.query(f"?deep={value}".encode(), strict=True)

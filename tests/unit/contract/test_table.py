@@ -238,7 +238,7 @@ def test_a_route_without_a_rule_is_refused() -> None:
 
 
 def test_a_rule_without_a_route_lets_nobody_in() -> None:
-    """No MLflow that was looked at responses it, so whatever does is something else."""
+    """No MLflow that was looked at has it, so whatever responds is something else."""
     rules = tuple(parse("[runs]\nruns/get  read  GET  mlflow/runs/get\n"))
     assert Table(rules, {"9.0": []}).classify(b"GET", b"/api/2.0/mlflow/runs/get") is None
 
@@ -300,3 +300,23 @@ def test_each_place_that_some_mlflow_mounts_is_known() -> None:
             if "{" not in path:
                 known = classify(row.method.encode(), path.encode())
                 assert (known is row.operation) is (place in row.operation.mounts), path
+
+
+def test_the_versions_near_one_that_is_not_known_are_read_alike() -> None:
+    rules = tuple(parse("[runs]\nruns/get  read  GET  mlflow/runs/get\n"))
+    found = {each: [route(each, "GET", "mlflow/runs/get")] for each in ("2.9", "3.0", "3.1")}
+    made = Table(rules, found)
+    (row,) = made.rows
+    for version in ("", "2.0", "2.9", "2.10", "3.0", "9.0"):
+        assert len(made.readers(row.operation, version)) == 1
+    assert made.bare("9.0") == made.bare("2.0") == made.bare("") == frozenset()
+
+
+def test_what_is_served_without_the_static_prefix_is_known_by_version() -> None:
+    rules = tuple(parse("[runs]\nruns/get  read  GET  mlflow/runs/get\n"))
+    old = route("2.9", "GET", "mlflow/runs/get")
+    made = Table(
+        rules, {"2.9": [old], "3.0": [route("3.0", "GET", "mlflow/a")._replace(bare=True)]}
+    )
+    assert not made.bare("2.9")
+    assert [each.method for each in made.bare("3.0")] == ["GET"]
