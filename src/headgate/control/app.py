@@ -1,7 +1,7 @@
-"""What the gate answers about itself.
+"""The gate's own pages.
 
 Names and addresses of the inside are for keys that may read the family ``gate``; a check that
-writes is for those that may administer it.  Everybody else sees status words only.
+writes is for those that may administer it.  All others see status words only.
 Liveness never depends on MLflow, and readiness only on whether requests can be served.
 """
 
@@ -29,11 +29,11 @@ from headgate.telemetry.prometheus import CONTENT_TYPE
 
 T = TypeVar("T")
 PRINCIPAL_HEADER = "x-headgate-principal"
-"""Who asks, as the data plane has found out; clients cannot send it."""
+"""The principal that asks, as the data plane has authenticated it; clients cannot send it."""
 MAY_HEADER = "x-headgate-may"
-"""What they may do with the family ``gate``: actions, separated by commas."""
+"""What the principal may do with the family ``gate``: actions, separated by commas."""
 REASON_HEADER = "x-headgate-reason"
-"""Why it is answered so; the data plane passes it on to clients and to the log."""
+"""The reason code of the response; the data plane passes it on to clients and to the log."""
 CHALLENGE = 'Basic realm="Headgate", charset="UTF-8"'
 SHALLOW = frozenset({"0", "false", "no"})
 """What can be said of ``deep`` for a check that writes nothing."""
@@ -42,11 +42,11 @@ DEEP_REFUSED = (
     "grant administer:gate, which the role 'admin' has; without deep=1 the check only reads."
 )
 NEXT_STEP = "`headgate doctor` on the gate's machine, with the gate's configuration, walks the way"
-"""Told to key holders where something is not well."""
+"""Shown to key holders where something is not in order."""
 
 
 class Status(enum.StrEnum):
-    """How things stand: all is well, something is not but requests are served, or none are."""
+    """All is in order; something is not, but requests are served; or none are served."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -54,7 +54,7 @@ class Status(enum.StrEnum):
 
 
 class KeysView(Protocol):
-    """How the keys stand; a dataclass, shown as it is."""
+    """The state of the keys; a dataclass, shown as it is."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
@@ -75,11 +75,11 @@ class ControlFacts:
     """What the pages need to know.
 
     ``draining``: whether this worker is about to stop.  ``metrics``: the Prometheus text.
-    ``snapshots``: how each upstream in force stands.  ``checks``: theirs, by the upstream's name.
-    ``version``: of Headgate.  ``keys``: how the key store stands, where there is one.
+    ``snapshots``: the state of each upstream in force.  ``checks``: theirs, by the upstream's name.
+    ``version``: of Headgate.  ``keys``: the state of the key store, where there is one.
     ``configuration``: how the one in force differs from the one that is written down, where it can
-    be read again.  ``certificates``: how long each holds.  ``worker`` and ``workers``: which of how
-    many this is.
+    be read again.  ``certificates``: how long each is valid.  ``worker`` and ``workers``: which of
+    how many this is.
     """
 
     draining: Callable[[], bool]
@@ -116,17 +116,17 @@ class _Pages:
         self._facts = facts
 
     async def livez(self, _request: Request) -> Response:
-        """Answer: the process lives, whatever MLflow does."""
+        """Say that the process lives, whatever MLflow does."""
         return _text("ok", Reason.OK)
 
     async def alive(self, _request: Request) -> Response:
-        """Answer as MLflow does, for whatever asks MLflow's address; nothing of the upstreams."""
+        """Respond as MLflow's own ``/health`` does; nothing is shown of the upstreams."""
         if self._facts.draining():
             return _text("draining", Reason.DRAINING)
         return PlainTextResponse("OK", headers=_fields(Reason.OK))
 
     async def readyz(self, _request: Request) -> Response:
-        """Say whether new requests are welcome here and have somewhere to go."""
+        """Say whether this worker takes new requests and an upstream can serve them."""
         if self._facts.draining():
             return _text("draining", Reason.DRAINING)
         # One broken upstream, or a full one, is no reason to take away the others.
@@ -140,7 +140,7 @@ class _Pages:
         return PlainTextResponse(text, headers=_fields(Reason.OK) | {"Content-Type": CONTENT_TYPE})
 
     async def health(self, request: Request) -> Response:
-        """Show how each upstream and endpoint stands; nothing is asked of MLflow."""
+        """Show the state of each upstream and endpoint; no request goes to MLflow."""
         return await self._health(request, {})
 
     async def detailed(self, request: Request) -> Response:
@@ -173,7 +173,8 @@ class _Pages:
                 response["certificates"] = certificates
             if results:
                 response["apis"] = {
-                    name: [_told(name, result) for result in each] for name, each in results.items()
+                    name: [_shown_result(name, result) for result in each]
+                    for name, each in results.items()
                 }
             if status is not Status.OK:
                 response["next"] = NEXT_STEP
@@ -202,7 +203,9 @@ class _Pages:
         failed = [result for result in results.values() if not result.ok]
         response: dict[str, Any] = {"status": "failing" if failed else "ok"}
         if _may(request, Action.READ):
-            response["upstreams"] = {name: _told(name, result) for name, result in results.items()}
+            response["upstreams"] = {
+                name: _shown_result(name, result) for name, result in results.items()
+            }
             if failed:
                 response["next"] = NEXT_STEP
         return _json(response, failed[0].reason, 503) if failed else _json(response, Reason.OK)
@@ -236,7 +239,7 @@ def upstream_status(snapshot: ClusterSnapshot, results: Sequence[CheckResult] = 
     return Status.OK if is_well else Status.DEGRADED
 
 
-def _told(upstream: str, result: CheckResult) -> dict[str, Any]:
+def _shown_result(upstream: str, result: CheckResult) -> dict[str, Any]:
     return dataclasses.asdict(result) | {"cure": for_upstream(result.cure, upstream)}
 
 

@@ -1,8 +1,8 @@
 """What checks have found, for all workers of one gate to read.
 
-For each thing that is checked there is a file with the last result, and one that whoever checks
-has locked: when a worker dies the kernel lets go of its lock, and another one checks.  They lie in
-a folder that only this user can enter, for results name what is inside.
+For each thing that is checked there is a file with the last result, and one that the worker which
+checks has locked: when it dies the kernel releases its lock, and another worker checks.  They lie
+in a folder that only this user can enter, for results name the network inside.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class SharedResults:
             return None
 
     def write(self, what: str, result: CheckResult) -> None:
-        """Let the others know; whoever reads meanwhile reads the one before."""
+        """Share a result; a worker that reads meanwhile reads the one before."""
         draft = self._path(what, f"{os.getpid()}.draft")
         with contextlib.suppress(OSError):
             self._make_folder()

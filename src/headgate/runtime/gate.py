@@ -35,8 +35,8 @@ from headgate.upstreams.live import LiveUpstream
 from headgate.upstreams.policies import cluster_policy, upstream_terms
 
 FIRST_RESPONSE_SECONDS = 5.0
-"""How long a start, or a new upstream, waits for discovery; after that requests are answered 503
-until it answers."""
+"""How long a start, or a new upstream, waits for discovery; after that requests get 503 until it
+responds."""
 
 
 class Builder(Protocol):
@@ -49,7 +49,7 @@ class Builder(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what it holds."""
+        """Release what it has."""
 
 
 class LiveGate:
@@ -67,7 +67,7 @@ class LiveGate:
         files: reads the certificates and secrets of upstreams at first.
         keep: called with what is in force after each change of it.
 
-    ``certificates``: how long those in force hold.
+    ``certificates``: how long those in force are valid.
 
     Raises:
         HeadgateError: a certificate file of an upstream is not fit.
@@ -122,18 +122,18 @@ class LiveGate:
     def apply(self, config: Config) -> None:
         """Decide on new requests as ``config`` says; those under way end as they began.
 
-        An upstream whose settings are the same goes on with what is known of its endpoints.  One
-        that is new is taken once its endpoints are known: until then all stays as it was.
+        An upstream whose settings are the same keeps the state of its endpoints.  A new one is put
+        in force once its endpoints are known: until then everything stays as it was.
 
         Raises:
             HeadgateError: a certificate file is not fit; nothing has changed.
         """
         upstreams, renewals, files = {}, [], Files()
         for name, settings in config.upstreams.items():
-            known = self._upstreams.get(name)
-            if known is not None and known.fits(settings, config.limits):
-                upstreams[name] = known
-                renewals.append(known.renew(files))
+            running = self._upstreams.get(name)
+            if running is not None and running.fits(settings, config.limits):
+                upstreams[name] = running
+                renewals.append(running.renew(files))
             else:
                 upstreams[name] = LiveUpstream(
                     name, settings, config.limits, files, emit=self._emit
@@ -158,12 +158,12 @@ class LiveGate:
         self.certificates = validities(in_force.config, in_force.files)
 
     def in_force(self) -> InForce:
-        """The configuration in force, with what the files that it names hold."""
+        """The configuration in force, with the contents of the files that it names."""
         listener = self._tls.seen if self._tls is not None else {}
         return InForce(self._config, self._files.seen | listener)
 
     async def _await(self, config: Config, upstreams: dict[str, LiveUpstream]) -> None:
-        await _are_known(self._coming.values())
+        await _endpoints_known(self._coming.values())
         self._coming = {}
         self._put_in_force(config, upstreams)
 
@@ -193,7 +193,7 @@ class LiveGate:
         table()  # made once; the first request shall not wait for it
         for upstream in self._upstreams.values():
             upstream.start()
-        await _are_known(self._upstreams.values())
+        await _endpoints_known(self._upstreams.values())
 
     @property
     def upstreams(self) -> Collection[LiveUpstream]:
@@ -201,7 +201,7 @@ class LiveGate:
         return self._upstreams.values()
 
     def snapshots(self) -> list[ClusterSnapshot]:
-        """How each upstream stands."""
+        """The state of each upstream."""
         return [upstream.balancer.snapshot() for upstream in self._upstreams.values()]
 
     # --- upkeep, for the worker ------------------------------------------------------------
@@ -258,7 +258,7 @@ class LiveGate:
         return self._builder.build(config, self._upstreams, self._control)
 
 
-async def _are_known(upstreams: Iterable[LiveUpstream]) -> None:
+async def _endpoints_known(upstreams: Iterable[LiveUpstream]) -> None:
     """Wait a moment for the first report of discovery for each."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(FIRST_RESPONSE_SECONDS):
@@ -267,7 +267,7 @@ async def _are_known(upstreams: Iterable[LiveUpstream]) -> None:
 
 
 def _control(config: Config, dial: Dial) -> Balancer:
-    """The way to the control application: an upstream of one endpoint that is always there."""
+    """The upstream of the gate's own pages: one endpoint that is always there."""
     settings = Upstream()
     endpoint = Endpoint("control", 0)
     policy = replace(

@@ -1,7 +1,7 @@
 """What a worker leaves to the one that replaces it: the last configuration that was fit.
 
-A replacement reads the disk first.  Where that holds something that is not fit, or nothing, it
-starts from what is left here, and follows the disk from then on like any other worker.
+A replacement starts from what is left here, whatever stands on disk by then, and follows the disk
+from then on like any other worker.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _Kind = TypeVar("_Kind")
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """A configuration, and what the certificates and secrets that it names hold, by path."""
+    """A configuration, and the contents of the files with certificates and secrets, by path."""
 
     config: Config
     files: Mapping[str, bytes]

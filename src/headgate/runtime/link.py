@@ -116,7 +116,7 @@ class Link:
             )
         except BlockingIOError:
             return
-        except OSError:  # nobody supervises any longer
+        except OSError:  # the supervisor is gone
             pass
         os.close(self._unsent.pop(kind))
 

@@ -24,8 +24,8 @@ _KEEP_ALIVE: Final = (
 def bind(listen: Listen) -> list[socket.socket]:
     """One listening socket for each worker, all on one port.
 
-    The kernel spreads new connections over them.  Whoever starts the workers keeps the sockets
-    open, so that connections that wait for a worker that died wait for the one that replaces it.
+    The kernel spreads new connections over them.  The supervisor keeps the sockets open, so that
+    connections in the queue of a worker that died wait for the one that replaces it.
 
     Raises:
         HeadgateError: the address cannot be listened on.
@@ -59,7 +59,7 @@ def end(listener: socket.socket) -> None:
 def renewed(listener: socket.socket, listen: Listen) -> socket.socket:
     """The socket itself while it listens, else a new one in its place.
 
-    The new one listens only once a worker serves on it: nobody is to wait for one that may fail.
+    The new one listens only once a worker serves on it: no client may wait for one that may fail.
 
     Raises:
         HeadgateError: the address cannot be listened on any more.

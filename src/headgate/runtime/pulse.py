@@ -1,7 +1,7 @@
 """Whether a worker's event loop stands still, judged from its heartbeats.
 
 What counts is the time that the supervisor itself ran: a machine that is suspended, a container
-that is frozen and a process group that is stopped stand still together, and nobody is to blame.
+that is frozen and a process group that is stopped stand still together, and no worker is at fault.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ class ListenerTls:
     certificate, the key and the authorities that are in use when it begins.
 
     ``files`` is where they are read at first; ``fresh`` says whether that is the disk.  ``seen``
-    is what the files in use hold, by path.
+    are the contents of the files in use, by path.
 
     Raises:
-        HeadgateError: a file cannot be read, or does not hold what it should.
+        HeadgateError: a file cannot be read, or its content is not usable.
     """
 
     def __init__(

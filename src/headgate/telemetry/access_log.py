@@ -52,9 +52,9 @@ class AccessLog:
         self._clock = clock
         self._lines: list[str] = []
         self._size = 0
-        self._dropped = 0  # lost lines that no line tells of yet
-        self._told = 0  # lost lines that the gathered lines tell of
-        # Parts of lines that come again and again, without keys, by what they are made of.
+        self._dropped = 0  # lost lines that no line has counted yet
+        self._counted = 0  # lost lines that the gathered lines count
+        # Parts of lines that are often the same, without keys, by what they are made of.
         self._texts: dict[tuple[object, ...], str] = {}
         self._second = -1
         self._stamp = ""
@@ -70,27 +70,27 @@ class AccessLog:
             self._size = len(line)
         self._lines.append(line)
         if self._dropped:
-            self._told += self._dropped
+            self._counted += self._dropped
             self._dropped = 0
 
     def flush(self) -> None:
         """Write what was gathered, where there is room for it."""
         self._seal()
         self._sink.flush()
-        self._dropped += self._sink.take_untold()
+        self._dropped += self._sink.take_uncounted()
 
     def close(self) -> int:
-        """Write what is left; returns how many lost lines were told by no line."""
+        """Write what is left; returns how many lost lines no line counts."""
         self._seal()
         return self._dropped + self._sink.close()
 
     def _seal(self) -> None:
         """Make a batch of the lines."""
         if self._lines:
-            self._sink.add("".join(self._lines).encode("ascii"), len(self._lines), self._told)
+            self._sink.add("".join(self._lines).encode("ascii"), len(self._lines), self._counted)
             self._lines.clear()
             self._size = 0
-            self._told = 0
+            self._counted = 0
 
     def _line(self, outcome: Outcome, cut: int = 1) -> str:
         """The line; ``cut`` divides how much of each text in it is shown."""
@@ -107,23 +107,23 @@ class AccessLog:
         path = outcome.target.partition(b"?")[0]
         if reason is _OK and phase is _RESPOND:
             key = (method, path, status, family, principal, principal_id, cut)
-            asked = self._texts.get(key)
-            if asked is None:
-                asked = _asked(
+            request = self._texts.get(key)
+            if request is None:
+                request = _request_part(
                     reason, phase, status, method, path, family, principal, principal_id, cut
                 )
                 if len(path) <= MAX_PATH:
-                    self._remember(key, asked)
+                    self._remember(key, request)
         else:
-            asked = _asked(
+            request = _request_part(
                 reason, phase, status, method, path, family, principal, principal_id, cut
             )
-        ways = (client, endpoint, attempts, user_agent, cut)
-        way = self._texts.get(ways)
-        if way is None:
-            way = _way(client, endpoint, attempts, user_agent, cut)
+        route_key = (client, endpoint, attempts, user_agent, cut)
+        route = self._texts.get(route_key)
+        if route is None:
+            route = _route_part(client, endpoint, attempts, user_agent, cut)
             if len(user_agent) <= MAX_USER_AGENT:
-                self._remember(ways, way)
+                self._remember(route_key, route)
         extra = ""
         if reason is not _OK:
             shown = without_keys(quote(outcome.detail[: MAX_DETAIL // cut]))
@@ -131,10 +131,11 @@ class AccessLog:
         if self._dropped:
             extra += f',"lines_dropped":{self._dropped}'
         return (
-            f'{self._stamp}{_THREE_DIGITS[int((now - second) * 1000)]}Z","event":"request",{asked},'
+            f'{self._stamp}{_THREE_DIGITS[int((now - second) * 1000)]}Z",'
+            f'"event":"request",{request},'
             f'"request_id":"{_shown_id(outcome.request_id.decode())}",'
             f'"duration_ms":{_milliseconds(outcome.duration)},"upstream_ms":{_milliseconds(outcome.upstream_duration)},'
-            f'"bytes_in":{outcome.bytes_in},"bytes_out":{outcome.bytes_out},{way}{extra}}}\n'
+            f'"bytes_in":{outcome.bytes_in},"bytes_out":{outcome.bytes_out},{route}{extra}}}\n'
         )
 
     def _remember(self, key: tuple[object, ...], text: str) -> None:
@@ -149,7 +150,7 @@ def _milliseconds(seconds: float) -> str:
     return f"{microseconds // 1000}.{_THREE_DIGITS[microseconds % 1000]}"
 
 
-def _asked(
+def _request_part(
     reason: Reason,
     phase: Phase,
     status: int,
@@ -160,7 +161,7 @@ def _asked(
     principal_id: str,
     cut: int,
 ) -> str:
-    """What was asked for and by whom, and how it ended."""
+    """The request, its sender, and how it ended."""
     shown = path.partition(b"#")[0]
     if not shown.startswith(b"/"):  # in absolute form; its host may follow a password
         shown = shown.rpartition(b"@")[2]
@@ -179,8 +180,8 @@ def _shown_id(request_id: str) -> str:
     return without_keys(request_id)
 
 
-def _way(client: str, endpoint: str, attempts: int, user_agent: bytes, cut: int) -> str:
-    """From where it came and where it went."""
+def _route_part(client: str, endpoint: str, attempts: int, user_agent: bytes, cut: int) -> str:
+    """The client and the endpoint."""
     agent = without_keys(quote(user_agent[: MAX_USER_AGENT // cut].decode("latin-1")))
     return (
         f'"client":{quote(client)},"endpoint":"{endpoint}","attempts":{attempts},'

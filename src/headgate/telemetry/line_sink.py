@@ -112,27 +112,27 @@ class LineSink:
         self.batch_bytes = FILE_BATCH if self._is_file else PIPE_BATCH
         self._room = select.poll()
         self._room.register(self._fd, select.POLLOUT)
-        # Each with its number of lines, and how many lost ones they tell of.
+        # Each with its number of lines, and how many lost ones they count.
         self._batches: deque[tuple[bytes, int, int]] = deque()
         self._waiting = 0
-        self._untold = 0
+        self._uncounted = 0
         self._cuts = losses.cuts()
         self._may_be_cut = False
         self._is_cut = False
-        self._told_at = -math.inf
+        self._reported_at = -math.inf
         self._lost_since = 0
 
-    def take_untold(self) -> int:
-        """How many lines were lost that no line tells of; the caller is to see to that."""
-        found, self._untold = self._untold, 0
+    def take_uncounted(self) -> int:
+        """How many lines were lost that no line counts; the caller writes the number in one."""
+        found, self._uncounted = self._uncounted, 0
         return found
 
-    def add(self, batch: bytes, lines: int, told: int) -> None:
-        """Take whole lines, which tell of ``told`` lost ones."""
+    def add(self, batch: bytes, lines: int, counted: int) -> None:
+        """Take whole lines, which count ``counted`` lost ones."""
         if self._waiting + len(batch) > MAX_WAITING:
-            self._lose(lines, told, LossCause.STALLED)
+            self._lose(lines, counted, LossCause.STALLED)
         else:
-            self._batches.append((batch, lines, told))
+            self._batches.append((batch, lines, counted))
             self._waiting += len(batch)
 
     def flush(self) -> None:
@@ -142,7 +142,7 @@ class LineSink:
                 return
 
     def close(self) -> int:
-        """Write what is left; returns how many lost lines were told by no line."""
+        """Write what is left; returns how many lost lines no line counts."""
         self.flush()
         end = time.monotonic() + CLOSE_SECONDS
         while self._batches and (left := end - time.monotonic()) > 0:
@@ -151,11 +151,11 @@ class LineSink:
         self._drop_all(LossCause.STALLED)
         if self._own_fd is not None:
             os.close(self._own_fd)
-        return self._untold
+        return self._uncounted
 
     def _write_one(self) -> bool:
         """Write the oldest batch; whether there may be room for more."""
-        batch, lines, told = self._batches[0]
+        batch, lines, counted = self._batches[0]
         if self._losses.cuts() != self._cuts:
             self._cuts = self._losses.cuts()
             self._may_be_cut = True
@@ -172,46 +172,48 @@ class LineSink:
         self._batches.popleft()
         self._waiting -= len(batch)
         if written < len(batch):
-            self._go_on_after(batch, max(0, written), lines, told)
+            self._keep_rest_of(batch, max(0, written), lines, counted)
         return True
 
-    def _go_on_after(self, batch: bytes, written: int, lines: int, told: int) -> None:
+    def _keep_rest_of(self, batch: bytes, written: int, lines: int, counted: int) -> None:
         """Keep what was not written of a batch, from the next whole line on.
 
-        It is the first line of a batch that tells of lost ones.
+        The first line of a batch counts the lost ones.
         """
         rest = batch[written:]
         left = rest.count(b"\n")
         if written and batch[written - 1] != ord("\n"):
-            # Others write to the same file: what follows may be another line of theirs.
+            # Other processes write to the same file: a line of theirs may follow.
             is_whole = rest.startswith(b"\n")  # but for its end, which the next write begins with
             rest = rest[rest.index(b"\n") + 1 :]
             left -= 1
             self._may_be_cut = self._is_cut = True
-            told_is_lost = not is_whole and b"\n" not in batch[:written]
+            count_is_lost = not is_whole and b"\n" not in batch[:written]
             cause = LossCause.FULL if self._is_file else LossCause.STALLED
-            self._lose(int(not is_whole), told if told_is_lost else 0, cause)
+            self._lose(int(not is_whole), counted if count_is_lost else 0, cause)
         if left:
-            self._batches.appendleft((rest, left, 0 if left < lines else told))
+            self._batches.appendleft((rest, left, 0 if left < lines else counted))
             self._waiting += len(rest)
 
     def _drop_all(self, cause: LossCause, problem: str | None = None) -> None:
         lines = sum(lines for _, lines, _ in self._batches)
-        told = sum(told for _, _, told in self._batches)
+        counted = sum(counted for _, _, counted in self._batches)
         self._batches.clear()
         self._waiting = 0
         if lines:
-            self._lose(lines, told, cause, problem)
+            self._lose(lines, counted, cause, problem)
 
-    def _lose(self, lines: int, told: int, cause: LossCause, problem: str | None = None) -> None:
-        """Count lines that are lost, and those lost before of which they would have told."""
-        self._untold += lines + told
-        self._losses.lose(self._log, cause, lines)  # none, too: others shall know of the cut
+    def _lose(self, lines: int, counted: int, cause: LossCause, problem: str | None = None) -> None:
+        """Count lines that are lost, and those lost before that they would have counted."""
+        self._uncounted += lines + counted
+        self._losses.lose(
+            self._log, cause, lines
+        )  # none, too: the other processes must learn of the cut
         if not lines:
             return
         self._lost_since += lines
         now = self._clock()
-        if now - self._told_at >= REPEAT_SECONDS:
-            self._told_at = now
+        if now - self._reported_at >= REPEAT_SECONDS:
+            self._reported_at = now
             lost, self._lost_since = self._lost_since, 0
             self._emit(LogLinesLost(self._log, cause, lost, problem))

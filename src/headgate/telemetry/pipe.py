@@ -7,7 +7,7 @@ import stat
 
 
 def unblocked(fd: int) -> int | None:
-    """A new way into the pipe ``fd`` that never blocks; ``None`` where there is none to be had.
+    """A new descriptor of the pipe ``fd`` that never blocks; ``None`` if there cannot be one.
 
     Between a question whether there is room and a write another process may fill the pipe.  The
     flag cannot be set on ``fd`` itself, which others share.
@@ -16,5 +16,5 @@ def unblocked(fd: int) -> int | None:
         return None
     try:
         return os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK)
-    except OSError:  # no such file system, a pipe of another user's, or nobody reads it
+    except OSError:  # no such file system, a pipe of another user's, or it has no reader
         return None

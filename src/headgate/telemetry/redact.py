@@ -1,4 +1,4 @@
-r"""Takes out what looks like a key, wherever its holder may have put it: a path, a user agent.
+r"""Takes out what looks like a key, wherever a client may have put it: a path, a user agent.
 
 A key is found as it is, percent-encoded however often, with ``\u`` escapes of JSON, and as Basic
 credentials (base64) at any alignment, in any nesting of the first two.  A text is decoded to a

@@ -1,4 +1,4 @@
-"""When certificates end, as another library reads them, and who is told."""
+"""When certificates end, as another library reads them, and the events of it."""
 
 from __future__ import annotations
 

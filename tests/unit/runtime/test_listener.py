@@ -99,7 +99,7 @@ def test_a_name_that_no_resolver_knows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_socket_that_is_ended_is_ended_in_every_process(bind: Bind) -> None:
-    """``end`` is for a worker; whoever started it has the same socket open."""
+    """``end`` is for a worker; the supervisor has the same socket open."""
     (listening,) = bind(Listen(port=0))
     with listening.dup() as same:
         listener.end(same)
@@ -123,7 +123,7 @@ def test_in_the_place_of_one_that_was_ended_there_is_a_new_one(bind: Bind) -> No
     listener.end(first)
     with listener.renewed(first, listen) as new:
         assert first.fileno() == -1
-        assert not listens(new)  # whoever serves on it begins with that
+        assert not listens(new)  # the worker that serves on it begins with that
         new.listen()
         assert listens(second)
         assert port_of(new) == port

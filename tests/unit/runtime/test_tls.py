@@ -130,7 +130,7 @@ def test_a_certificate_without_its_new_key_is_not_taken(
     with pytest.raises(HeadgateError, match="does not belong to"):
         refreshed(tls)
     assert serial_shown(handshake(tls.context, client)) == gate.serial
-    assert not refreshed(tls)  # it is told once
+    assert not refreshed(tls)  # only the first look finds it
     gate.key.write_bytes(new_key)
     assert refreshed(tls)
     assert serial_shown(handshake(tls.context, client)) == renewed.serial

@@ -1,4 +1,4 @@
-"""One worker: what it is told, in which order it ends, and what ends it."""
+"""One worker: the signals it takes, in which order it ends, and what ends it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WAIT = 10.0  # seconds; only a failing test waits that long
 
 
 class Upkeep:
-    """Remembers what it was told."""
+    """Remembers the calls."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -218,7 +218,7 @@ def test_it_lives_no_longer_than_its_supervisor(listening: socket.socket) -> Non
     assert errors == [SupervisorGone()]
 
 
-async def ends_at_once() -> None:
+async def ends_immediately() -> None:
     """A companion that should have run until the end."""
 
 
@@ -228,7 +228,10 @@ async def fails() -> None:
 
 @pytest.mark.parametrize(
     ("companion", "error", "message"),
-    [(ends_at_once, RuntimeError, "ends_at_once ended"), (fails, HeadgateError, "disk is full")],
+    [
+        (ends_immediately, RuntimeError, "ends_immediately ended"),
+        (fails, HeadgateError, "disk is full"),
+    ],
 )
 def test_a_companion_that_ends_ends_the_worker(
     companion: Companion, error: type[Exception], message: str, listening: socket.socket
@@ -244,7 +247,7 @@ def test_a_companion_that_ends_ends_the_worker(
 
 
 def test_the_configured_backlog_is_the_kernels(listening: socket.socket) -> None:
-    """Event loops call ``listen`` once more, with a hundred unless they are told."""
+    """Event loops call ``listen`` once more, with a hundred by default."""
 
     async def scene() -> None:
         running = Running(listening, Listen(port=0, backlog=321, lame_duck=0))
@@ -258,7 +261,7 @@ def test_the_configured_backlog_is_the_kernels(listening: socket.socket) -> None
     run(scene())
 
 
-def test_a_client_that_does_not_finish_its_handshake_is_not_waited_for_for_ever(
+def test_a_client_that_does_not_finish_its_handshake_is_not_waited_for_indefinitely(
     listening: socket.socket,
 ) -> None:
     """It is no connection of the data plane yet, so nothing else would end it."""

@@ -76,7 +76,7 @@ LONGEST = Outcome(
 
 
 class Pipe:
-    """A pipe whose reader reads when it is told to."""
+    """A pipe whose reader reads when the test says so."""
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
@@ -264,7 +264,7 @@ def test_a_file_gets_every_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.patches
-def test_a_stalled_reader_loses_lines_and_is_told_how_many(
+def test_a_stalled_reader_loses_lines_and_reads_how_many(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every request is either a line or counted in a later one, also across several stalls."""
@@ -308,7 +308,7 @@ def test_the_end_waits_for_a_slow_reader(pipe: Pipe) -> None:
 
 
 @pytest.mark.patches
-def test_the_end_does_not_wait_for_ever_and_says_what_is_lost(
+def test_the_end_does_not_wait_indefinitely_and_says_what_is_lost(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line_sink, "CLOSE_SECONDS", 0.05)

@@ -142,7 +142,7 @@ class Reader:
 
 @pytest.fixture
 def reader(logging_restored: None) -> Iterator[Reader]:
-    """Who reads the events, when it is told to."""
+    """Reads the events when the test says so."""
     made = Reader()
     event_log.configure(made.stream)
     yield made
@@ -152,7 +152,7 @@ def reader(logging_restored: None) -> Iterator[Reader]:
 
 
 @pytest.mark.parametrize("size", [10, 3000, 30_000])
-def test_a_reader_that_stalls_holds_up_nobody_and_is_told_what_it_missed(
+def test_a_reader_that_stalls_stalls_no_one_else_and_reads_what_it_missed(
     size: int, reader: Reader
 ) -> None:
     """Events that are longer than the pipe, too."""
