@@ -8,13 +8,13 @@ from typing import Final
 from headgate.wire.errors import ProtocolError, ambiguous
 from headgate.wire.fields import DROP, FORWARD, FORWARD_ONE, LIST, NOTE, Kind, kind_of
 from headgate.wire.origin import NOWHERE
-from headgate.wire.repeated import Pattern, Template, length_of, pattern_of
+from headgate.wire.repeated import RepeatedHead, Use, length_of, repeated_head
 from headgate.wire.target import is_authority
 from headgate.wire.trace_context import TRACE_FIELDS, trace_lines
 
 _LENGTH: Final = re.compile(rb"[0-9]{1,19}")
 _CONTENT_LENGTH: Final = b"content-length"
-# What the gate remembers of these is all that becomes of them.
+# Nothing but what the gate remembers of these depends on their values.
 _RENEWABLE: Final = TRACE_FIELDS | {_CONTENT_LENGTH, b"x-request-id"}
 # Fields that a client must not have taken off: framing, content, and what the gate decides by.
 _END_TO_END: Final = frozenset(
@@ -73,7 +73,7 @@ class RequestFields:
 
     __slots__ = (
         "_forward",
-        "_renewal",
+        "_repeated",
         "close",
         "credentials",
         "expects_continue",
@@ -87,7 +87,7 @@ class RequestFields:
 
     def __init__(self, section: bytes) -> None:
         self.section = section
-        self._renewal: _Renewal | None = None
+        self._repeated: RepeatedHead | None = None
         self._forward: list[tuple[bytes, bytes]] = []
         self.values: dict[bytes, bytes] = {}
         self.lines = b""
@@ -156,27 +156,41 @@ class RequestFields:
         That is: in the length of the body, in the trace context, in the request's id, and in
         fields that are passed on without a look.  ``None`` for any other.
         """
-        renewal = self._renewal
-        values = renewal.pattern.values(section) if renewal is not None else None
-        if renewal is None or values is None:
-            renewal = _Renewal.of(self, section)
-            values = renewal.pattern.values(section) if renewal is not None else None
-            if renewal is None or values is None:
+        repeated = self._repeated
+        values = repeated.values(section) if repeated is not None else None
+        if repeated is None or values is None:
+            repeated = repeated_head(
+                self.section, section, self.lines, self._use_of, self._repeated
+            )
+            values = repeated.values(section) if repeated is not None else None
+            if repeated is None or values is None:
                 return None
         fields = RequestFields(section)
-        fields._renewal, fields.trace = renewal, self.trace
+        fields._repeated, fields.trace = repeated, self.trace
         fields.length, fields.expects_continue = self.length, self.expects_continue
         fields.close, fields.credentials, fields.origin = self.close, self.credentials, self.origin
-        template = renewal.template
-        fields.lines = self.lines if template is None else template.fill(values)
-        if not renewal.remembered:
+        fields.lines = repeated.passed_on(values)
+        if not repeated.read:
             fields.values = self.values
             return fields
         fields.values = self.values.copy()
-        return fields if fields._remember_anew(renewal.remembered, values) else None
+        return fields if fields._read_anew(repeated.read, values) else None
 
-    def _remember_anew(self, which: list[tuple[int, bytes]], values: list[bytes]) -> bool:
-        """Take in new values of fields that are remembered; whether that can be done."""
+    def _use_of(self, spelled: bytes, value: bytes) -> tuple[bytes, Use]:
+        """What the gate makes of a field of this section."""
+        name, kind = kind_of(spelled)
+        if kind is FORWARD:
+            return name, Use.PASSED
+        if kind is DROP:  # that may be under a name that only resembles another
+            return name, Use.DROPPED
+        # One that is given twice, or that Connection has taken off, has another value here.
+        is_read = name in _RENEWABLE and self.values.get(name) == value
+        if name == _CONTENT_LENGTH and b"expect" in self.values:
+            is_read = False  # what is expected depends on it
+        return name, Use.READ if is_read else Use.FIXED
+
+    def _read_anew(self, which: list[tuple[int, bytes]], values: list[bytes]) -> bool:
+        """Interpret the new values of fields that are read; whether that can be done."""
         is_traced = False
         for at, name in which:
             value = values[at]
@@ -229,47 +243,3 @@ class RequestFields:
             if values[b"expect"].lower() != b"100-continue":
                 raise ProtocolError("the only supported expectation is 100-continue", status=417)
             self.expects_continue = self.length != 0
-
-
-class _Renewal:
-    """How sections of one pattern are understood from one another.
-
-    ``template`` takes the values of the pattern and gives the lines that travel on; ``None`` when
-    no value stands in them.  ``remembered``: which of the values the gate reads, and the names.
-    """
-
-    __slots__ = ("pattern", "remembered", "template")
-
-    def __init__(
-        self, pattern: Pattern, template: Template | None, remembered: list[tuple[int, bytes]]
-    ) -> None:
-        self.pattern = pattern
-        self.template = template
-        self.remembered = remembered
-
-    @staticmethod
-    def of(last: RequestFields, section: bytes) -> _Renewal | None:
-        """How ``section`` is understood from the ``last`` one, if it can be."""
-        known = last._renewal
-        found = pattern_of(last.section, section, known.pattern if known is not None else None)
-        if found is None:
-            return None
-        pattern, values = found
-        shown: list[tuple[int, bytes, bytes]] = []
-        remembered: list[tuple[int, bytes]] = []
-        for at, (spelled, value) in enumerate(zip(pattern.names, values, strict=True)):
-            name, kind = kind_of(spelled)
-            if kind is FORWARD:
-                shown.append((at, spelled, value))
-            elif kind is not DROP:  # that may be under a name that only resembles another
-                # It could be there twice, or Connection has taken it off.
-                if name not in _RENEWABLE or last.values.get(name) != value:
-                    return None
-                remembered.append((at, name))
-        if b"expect" in last.values and any(name == _CONTENT_LENGTH for _, name in remembered):
-            return None
-        try:
-            template = Template(last.lines, shown) if shown else None
-        except LookupError:
-            return None
-        return _Renewal(pattern, template, remembered)

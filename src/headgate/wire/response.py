@@ -9,7 +9,7 @@ from typing import Final
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody, UntilClose
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import parse_response
-from headgate.wire.repeated import Pattern, Template, length_of, pattern_of
+from headgate.wire.repeated import RepeatedHead, Use, length_of, repeated_head
 
 _READ: Final = frozenset(
     {
@@ -69,8 +69,10 @@ class Response:
 
     __slots__ = (
         "_block",
+        "_length_line",
         "_method",
-        "_renewal",
+        "_passed",
+        "_repeated",
         "body",
         "close",
         "delimited",
@@ -85,7 +87,9 @@ class Response:
     def __init__(self, block: bytes, method: bytes) -> None:
         self._block = block
         self._method = method
-        self._renewal: _Renewal | None = None
+        self._repeated: RepeatedHead | None = None
+        self._passed = b""  # ``lines`` without the length
+        self._length_line = b""
         self.status = 0
         self.lines = b""
         self.length: int | None = None
@@ -114,62 +118,31 @@ class Response:
 
     def _renew_head(self, block: bytes) -> bool:
         """Take in all that is new or nothing."""
-        renewal = self._renewal
-        values = renewal.pattern.values(block) if renewal is not None else None
-        if renewal is None or values is None:
-            renewal = self._how_renewed(block)
-            values = renewal.pattern.values(block) if renewal is not None else None
-            if renewal is None or values is None:
+        repeated = self._repeated
+        values = repeated.values(block) if repeated is not None else None
+        if repeated is None or values is None:
+            repeated = repeated_head(self._block, block, self._passed, self._use_of, repeated)
+            values = repeated.values(block) if repeated is not None else None
+            if repeated is None or values is None:
                 return False
-        if renewal.length_at >= 0:
-            length = length_of(values[renewal.length_at])
+        for at, _ in repeated.read:  # nothing but the length is
+            length = length_of(values[at])
             if length is None:
                 return False
             self.length = length
-            values[renewal.length_at] = b"%d" % length
-        self._block, self._renewal = block, renewal
-        self.lines = renewal.template.fill(values)
+            self._length_line = b"Content-Length: %d\r\n" % length
+        self._block, self._repeated = block, repeated
+        self._passed = repeated.passed_on(values)
+        self.lines = self._passed + self._length_line
         return True
 
-    def _how_renewed(self, block: bytes) -> _Renewal | None:
-        """How a head like ``block`` is understood from this one, if it can be."""
-        known = self._renewal
-        found = pattern_of(self._block, block, known.pattern if known is not None else None)
-        if found is None:
-            return None
-        pattern, values = found
-        fields: list[tuple[int, bytes, bytes]] = []
-        length_at = -1
-        for at, (spelled, value) in enumerate(zip(pattern.names, values, strict=True)):
-            name = spelled.lower()
-            if name in _FIXED:
-                return None
-            if name == b"content-length":
-                if _is_bodiless(self._method, self.status):
-                    return None
-                length_at = at
-                fields.append((at, b"Content-Length", b"%d" % (self.length or 0)))
-            else:
-                fields.append((at, spelled, value))
-        try:
-            return _Renewal(pattern, Template(self.lines, fields), length_at)
-        except LookupError:
-            return None
-
-
-class _Renewal:
-    """How heads of one pattern are understood from one another.
-
-    ``template`` takes the values of the pattern and gives the lines that are shown; the one at
-    ``length_at``, if it is not negative, is the length of the body.
-    """
-
-    __slots__ = ("length_at", "pattern", "template")
-
-    def __init__(self, pattern: Pattern, template: Template, length_at: int) -> None:
-        self.pattern = pattern
-        self.template = template
-        self.length_at = length_at
+    def _use_of(self, spelled: bytes, _value: bytes) -> tuple[bytes, Use]:
+        """What the gate makes of a field of this head."""
+        name = spelled.lower()
+        if name == b"content-length":
+            has_body = not _is_bodiless(self._method, self.status)
+            return name, Use.READ if has_body else Use.FIXED
+        return name, Use.FIXED if name in _FIXED else Use.PASSED
 
 
 class _Collector:
@@ -227,8 +200,9 @@ def read_response(
         response.close = b"close" in listed or (minor == 0 and b"keep-alive" not in listed)
         lines = [line for line in lines if line.partition(b":")[0].lower() not in listed]
     if found.length is not None and status >= 200 and status != 204:  # RFC 9110 section 8.6
-        lines.append(b"Content-Length: %d\r\n" % found.length)
-    response.lines = b"".join(lines)
+        response._length_line = b"Content-Length: %d\r\n" % found.length
+    response._passed = b"".join(lines)
+    response.lines = response._passed + response._length_line
     if (media := _MEDIA_TYPE.search(block)) is not None:
         response.media_type = media[1].lower()
     _settle_framing(response, minor, method, read.get(b"transfer-encoding"))
