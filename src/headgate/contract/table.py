@@ -107,6 +107,11 @@ class Table:
         patterns = self._patterns.get(method)
         return None if patterns is None else patterns.find(path)
 
+    @property
+    def gate_pages(self) -> tuple[Row, ...]:
+        """The routes of Headgate's own pages, all of which ``headgate.control`` has to serve."""
+        return tuple(row for row in self.rows if row.operation.gate_page)
+
     def reader(self, operation: Operation) -> Reader:
         """What knows every name that some MLflow reads in an operation's requests."""
         return self._readers[id(operation)]

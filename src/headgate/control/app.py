@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from headgate.cluster import ClusterSnapshot, State
+from headgate.contract import table
 from headgate.control.checks import Checks
 from headgate.control.shared_results import CheckResult
 from headgate.model import Action, Api
@@ -95,18 +96,28 @@ class ControlFacts:
 
 
 def control_app(facts: ControlFacts) -> Starlette:
-    """The application; its paths begin with ``/-/``, or are the established aliases."""
+    """The application: a handler for each of the gate's own pages.
+
+    Their paths, and which key may ask for them, are in ``headgate/contract/rules.txt``.
+
+    Raises:
+        KeyError: one of those pages has no handler.
+    """
     pages = _Pages(facts)
+    handlers = {
+        "gate/alive": pages.alive,
+        "gate/livez": pages.livez,
+        "gate/readyz": pages.readyz,
+        "gate/metrics": pages.metrics,
+        "gate/health": pages.health,
+        "gate/health-of-api": pages.health_of,
+        "gate/health-mlflow": pages.health,
+        "gate/health-mlflow-detailed": pages.detailed,
+    }
     return Starlette(
         routes=[
-            Route("/health", pages.alive),
-            Route("/-/livez", pages.livez),
-            Route("/-/readyz", pages.readyz),
-            Route("/-/metrics", pages.metrics),
-            Route("/-/health", pages.health),
-            Route("/-/health/{api}", pages.health_of),
-            Route("/health/mlflow", pages.health),
-            Route("/health/mlflow/detailed", pages.detailed),
+            Route(row.operation.path, handlers[row.operation.name], methods=[row.method])
+            for row in table().gate_pages
         ]
     )
 

@@ -10,6 +10,7 @@ from pydantic import ByteSize
 from headgate.cluster import RetryPolicy
 from headgate.contract import Dialect
 from headgate.model import Principal, SizeClass
+from headgate.wire.cookies import divide_cookies
 
 
 class UpstreamCredentials:
@@ -55,7 +56,7 @@ class FixedCredentials(UpstreamCredentials):
 
 
 class ClientCredentials(UpstreamCredentials):
-    """The client's own, as they came."""
+    """The client's own, as they came, but for the cookies of the gate itself."""
 
     def __init__(self) -> None:
         self.are_clients = True
@@ -66,12 +67,14 @@ class ClientCredentials(UpstreamCredentials):
         principal: Principal,  # noqa: ARG002 - the signature is UpstreamCredentials'
     ) -> bytes:
         """See ``UpstreamCredentials``."""
-        shown = [(name, values.get(name.lower())) for name in (b"Authorization", b"Cookie")]
-        return b"".join([b"%b: %b\r\n" % (name, value) for name, value in shown if value])
+        authorization, cookie = values.get(b"authorization"), values.get(b"cookie")
+        lines = b"Authorization: %b\r\n" % authorization if authorization else b""
+        others = divide_cookies(cookie)[1] if cookie else b""
+        return b"%bCookie: %b\r\n" % (lines, others) if others else lines
 
 
 class PrincipalLines(UpstreamCredentials):
-    """For the gate's own pages: who asks, and what that principal may do with the pages.
+    """For the gate's own pages: the principal, what it may do with them, and the gate's cookies.
 
     Args:
         family: the family of routes that the pages are.
@@ -83,16 +86,20 @@ class PrincipalLines(UpstreamCredentials):
 
     def lines(
         self,
-        values: Mapping[bytes, bytes],  # noqa: ARG002 - the signature is UpstreamCredentials'
+        values: Mapping[bytes, bytes],
         principal: Principal,
     ) -> bytes:
         """See ``UpstreamCredentials``."""
+        cookie = values.get(b"cookie")
+        own = divide_cookies(cookie)[0] if cookie else b""
+        cookies = b"Cookie: %b\r\n" % own if own else b""
         if not principal.id:
-            return b""
+            return cookies
         # The pages show every upstream: what is granted on one of them alone does not count.
         granted = principal.grants.everywhere.get(self._family, ())
         may = ",".join(each.value for each in granted)
-        return f"X-Headgate-Principal: {principal.id}\r\nX-Headgate-May: {may}\r\n".encode("ascii")
+        lines = f"X-Headgate-Principal: {principal.id}\r\nX-Headgate-May: {may}\r\n"
+        return lines.encode("ascii") + cookies
 
 
 @dataclass(frozen=True, slots=True)

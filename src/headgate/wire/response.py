@@ -31,7 +31,7 @@ _DROPPED: Final = frozenset(
         b"server",
         b"x-powered-by",
         b"x-request-id",
-        b"set-cookie",
+        b"set-cookie",  # but for the gate's own pages: ``Response.cookies``
         b"set-cookie2",
         b"alt-svc",
     }
@@ -63,8 +63,9 @@ class Response:
     announced, or None.  ``body``: finds the body's end.  ``delimited``: the client can see that
     end by itself, from the length or from the status.  ``location``: where the response points, as
     MLflow wrote it.  ``media_type``: of the body, lower case, without parameters.  ``reason``: the
-    reason code that it bears, whoever wrote it.  ``close``: MLflow will close the connection after
-    it.
+    reason code that it bears, whoever wrote it.  ``cookies``: the
+    lines of ``Set-Cookie``, which are not among ``lines``.  ``close``: MLflow will close the
+    connection after it.
     """
 
     __slots__ = (
@@ -75,6 +76,7 @@ class Response:
         "_repeated",
         "body",
         "close",
+        "cookies",
         "delimited",
         "length",
         "lines",
@@ -96,6 +98,7 @@ class Response:
         self.location: bytes | None = None
         self.media_type = b""
         self.reason = b""
+        self.cookies = b""
         self.close = False
         self.delimited = True
         self.body: BodyReader
@@ -148,9 +151,10 @@ class Response:
 class _Collector:
     """Sorts what llhttp finds in a head."""
 
-    __slots__ = ("length", "lines", "read")
+    __slots__ = ("cookies", "length", "lines", "read")
 
     def __init__(self) -> None:
+        self.cookies = b""
         self.lines: list[bytes] = []
         self.read: dict[bytes, bytes] = {}
         self.length: int | None = None
@@ -168,6 +172,8 @@ class _Collector:
             self.read[lower] = value if before is None else before + b"," + value
         elif lower not in _DROPPED:
             self.lines.append(b"%b: %b\r\n" % (name, value))
+        elif lower == b"set-cookie":
+            self.cookies += b"%b: %b\r\n" % (name, value)
 
 
 def read_response(
@@ -193,6 +199,7 @@ def read_response(
     response.status = status
     response.length = found.length
     response.location = read.get(b"location")
+    response.cookies = found.cookies
     response.reason = read.get(b"x-headgate-reason", b"")
     response.close = minor == 0
     if b"connection" in read:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from starlette.routing import Route
 
-from headgate.contract import classify
+from headgate.contract import classify, table
 from headgate.control.app import ControlFacts, control_app
 from headgate.telemetry.prometheus import CONTENT_TYPE
 from tests.unit.control.stand import cluster
+
+FACTS = ControlFacts(
+    draining=lambda: False,
+    metrics=lambda: iter(["one\n", "two\n"]),
+    snapshots=lambda: [cluster(well=True)],
+    checks=dict,
+    version="0",
+)
 
 
 @dataclass
@@ -26,14 +36,7 @@ class Response:
 
 def ask(path: str, method: str = "GET", *, draining: bool = False) -> Response:
     """One request to an application whose metrics are two lines."""
-    facts = ControlFacts(
-        draining=lambda: draining,
-        metrics=lambda: iter(["one\n", "two\n"]),
-        snapshots=lambda: [cluster(well=True)],
-        checks=dict,
-        version="0",
-    )
-    app = control_app(facts)
+    app = control_app(dataclasses.replace(FACTS, draining=lambda: draining))
     sent: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:
@@ -87,6 +90,13 @@ def test_pages_are_only_read(path: str) -> None:
     assert ask(path, "POST").status == 405
     assert classify(b"GET", path.encode()) is not None
     assert classify(b"POST", path.encode()) is None
+
+
+def test_every_page_of_the_contract_is_served_and_no_other() -> None:
+    """The contract says which pages there are; the application has a handler for each."""
+    paths = {row.operation.path for row in table().gate_pages}
+    assert {route.path for route in control_app(FACTS).routes if isinstance(route, Route)} == paths
+    assert all(path.startswith(("/-/", "/health")) for path in paths)
 
 
 @pytest.mark.parametrize("path", ["/", "/-/", "/-/other", "/livez"])

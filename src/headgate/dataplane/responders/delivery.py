@@ -134,7 +134,10 @@ class PlainDelivery(Delivery):
             )
         if route.operation.static:
             lines = varying(lines, weak=response.status == 304)
-        if route.operation.response_policy.states_reason:
+        policy = route.operation.response_policy
+        if policy.cookies:
+            lines += response.cookies
+        if policy.states_reason:
             self._reason = local_responses.reason_of_page(response)
             lines += local_responses.reason_line(self._reason)
         if not response.delimited and not self._head_only:
