@@ -6,6 +6,7 @@ The gate's own application is a real one that sets a cookie, and so is the MLflo
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from headgate.auth import Anonymous
+from headgate.auth.anonymous import Anonymous
+from headgate.auth.chain import AuthenticatorChain
 from headgate.config import Config
 from headgate.config.files import Files
 from headgate.control.serving import ControlServer
@@ -53,7 +55,7 @@ async def with_gate(folder: Path, use: Callable[[Ask], Awaitable[None]]) -> None
         Config.model_validate(
             {"data": folder, "auth": {"mode": "none"}, "upstreams": {"default": upstream}}
         ),
-        PipelineBuilder(Anonymous()),
+        PipelineBuilder(AuthenticatorChain([Anonymous()], time.time)),
         pair_dial(pages.accept),
         account=OutcomeSinks(row, None).account,
         row=row,
