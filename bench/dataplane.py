@@ -29,6 +29,7 @@ from headgate.config import Config
 from headgate.config.files import Files
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.connections.dial import pair_dial
+from headgate.dataplane.connections.upstream import UpstreamConnection
 from headgate.dataplane.decisions import Caller, Decider, Decision, Inspect
 from headgate.decide.builder import PipelineBuilder
 from headgate.events import discard
@@ -40,6 +41,8 @@ from headgate.telemetry.outcome_sinks import OutcomeSinks
 from headgate.wire.request import Request
 from tests.support.gate import bearer
 
+Pass = Callable[[ClientConnection, asyncio.Protocol, Sequence[tuple[bytes, bytes]]], None]
+"""Passes exchanges through a gate."""
 START_SECONDS = 20.0
 _DISTINCT = 1000
 _BODY = b'{"data": "%b"}' % (b"x" * 1010)
@@ -56,6 +59,10 @@ def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
                 found[program.name].setdefault(series, []).append(value)
     titles = {case: f"The gate's own code: {title}" for case, title in CASES.items()} | {
         f"deciding-{case}": f"Deciding, over the bare wire: {title}"
+        for case, title in CASES.items()
+    }
+    titles |= {
+        f"anew-{case}": f"The same, with every head parsed anew: {title}"
         for case, title in CASES.items()
     }
     return [
@@ -215,6 +222,8 @@ async def _measure(repeats: int, gate: LiveGate, key: str) -> dict[str, float]:
         gate.plane.decider = bare
         undecided = _time(client, upstream, transport, exchanges, repeats)
         found[f"deciding-{case}"] = found[case] - undecided
+        gate.plane.decider = real
+        found[f"anew-{case}"] = _time(client, upstream, transport, exchanges, repeats, _pass_anew)
     return found
 
 
@@ -224,14 +233,16 @@ def _time(
     transport: _Transport,
     exchanges: Sequence[tuple[bytes, bytes]],
     repeats: int,
+    pass_on: Pass | None = None,
 ) -> float:
     """Microseconds for each exchange."""
-    _pass(client, upstream, exchanges)
+    pass_on = pass_on or _pass
+    pass_on(client, upstream, exchanges)
     before = transport.writes
     gc.collect()
     started = time.process_time()
     for _ in range(repeats):
-        _pass(client, upstream, exchanges)
+        pass_on(client, upstream, exchanges)
     spent = time.process_time() - started
     answered = transport.writes - before
     if answered != repeats * len(exchanges):
@@ -259,6 +270,18 @@ def _pass(
 ) -> None:
     for request, response in exchanges:
         client.data_received(request)
+        upstream.data_received(response)
+
+
+def _pass_anew(
+    client: ClientConnection, upstream: asyncio.Protocol, exchanges: Sequence[tuple[bytes, bytes]]
+) -> None:
+    """Pass them on without making use of the heads before."""
+    assert isinstance(upstream, UpstreamConnection)  # noqa: S101 - the gate has made it
+    for request, response in exchanges:
+        client.forget()
+        client.data_received(request)
+        upstream.forget()
         upstream.data_received(response)
 
 

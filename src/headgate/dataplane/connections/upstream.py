@@ -143,6 +143,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     # --- called by the exchange ------------------------------------------------------------
 
+    def forget(self) -> None:
+        """Parse the next head, whatever the last one was: for measurements without that."""
+        self._last = None
+
     def begin(self, receiver: ResponseReceiver, method: bytes, deadline: float) -> None:
         """Serve one exchange.
 
