@@ -83,7 +83,7 @@ GROUPS: Final = (
         "Write the path without it. Names of artifacts may contain spaces, `#`, `%` and letters of "
         "any alphabet, percent-encoded once, as MLflow's client encodes them.",
         "None.",
-        ("wire/target.py", "wire/escapes.py", "decide/pipeline.py"),
+        ("wire/target.py", "wire/escapes.py", "decide/routing.py"),
     ),
     Group(
         "Queries that MLflow reads differently",

@@ -23,6 +23,7 @@ from headgate.control.serving import ControlServer
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.connections.dial import pair_dial
 from headgate.decide.builder import PipelineBuilder
+from headgate.events import discard
 from headgate.runtime.gate import LiveGate
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.outcome_sinks import OutcomeSinks
@@ -55,9 +56,10 @@ async def with_gate(folder: Path, use: Callable[[Ask], Awaitable[None]]) -> None
         Config.model_validate(
             {"data": folder, "auth": {"mode": "none"}, "upstreams": {"default": upstream}}
         ),
-        PipelineBuilder(AuthenticatorChain([Anonymous()], time.time)),
+        PipelineBuilder(AuthenticatorChain([Anonymous()], time.time), discard),
         pair_dial(pages.accept),
         account=OutcomeSinks(row, None).account,
+        emit=discard,
         row=row,
         access_log=None,
         tls=None,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from headgate.auth.chain import Authenticator, AuthenticatorChain, Identified
 from headgate.auth.credentials import Credentials
-from headgate.config import Limits
+from headgate.config import Limits, Shields
 from headgate.contract import Dialect
 from headgate.dataplane.decisions import (
     BodyScan,
@@ -24,8 +24,10 @@ from headgate.decide.authorise import Authoriser
 from headgate.decide.judgement import judge_objects
 from headgate.decide.pipeline import Pipeline
 from headgate.decide.resolver import ABSENT, UNRESOLVED, Names
+from headgate.decide.routing import Router
 from headgate.model import AuthMethod, ObjectField, ObjectKind, Operation, Place, Principal
 from headgate.policy import Denied, NeedsObject, Role, Roles, evaluate
+from headgate.shields import Shield
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.policies import terms
 from headgate.wire.errors import ProtocolError
@@ -107,7 +109,8 @@ class GateDecider:
         self._pipeline = Pipeline(
             AuthenticatorChain([_Doorman(principal)], lambda: 0.0),
             Authoriser(lambda _: _Resolver()),  # type: ignore[arg-type, return-value]
-            {"": balancer},
+            Router({"": "main"}, Shield(Shields())),
+            {"main": balancer},
             Dialogue().balancer,
             Limits(),
         )

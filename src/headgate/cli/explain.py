@@ -6,8 +6,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 from urllib.parse import urlsplit
 
 import typer
@@ -32,22 +31,28 @@ from headgate.policy import (
     write_grant,
 )
 from headgate.stores import KeyRecord, KeyState, open_key_store
-from headgate.wire.errors import ProtocolError
-from headgate.wire.target import canonicalise
+
+if TYPE_CHECKING:
+    from headgate.dataplane.decisions import Redirect, Refuse, Respond
+    from headgate.decide.routing import Destination, Found
+    from headgate.shields import Shield
 
 EXIT_DENIED = 1
 _WIDTH = 11  # columns of the names before the values
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request comes to: ``upstream`` is empty for the gate's own pages."""
+class Asked(NamedTuple):
+    """A request that leads to a route; ``workspace`` is the one that it names."""
 
     method: str
-    path: str
-    operation: Operation
-    upstream: str
+    found: Found
     workspace: str | None
+    shield: Shield
+
+    @property
+    def operation(self) -> Operation:
+        """What it asks for."""
+        return self.found.operation
 
 
 def explain(
@@ -74,18 +79,25 @@ def explain(
 ) -> None:
     """Show how the gate would decide on a request.
 
-    Nothing is sent: the configuration and the key store answer.  Without --key and --role, every
-    role is tried.  The exit code is 1 if the request is denied: by the roles, since the key is
-    revoked or expired, or since the gate refuses such a path whoever asks.
+    Nothing is sent: the command reads the configuration and the key store.  Without --key and
+    --role it tries every role.  The exit code is 1 if the request is denied: by the roles, since
+    the key is revoked or expired, or since the gate refuses such a request for every key.
     """
+    from headgate.dataplane.decisions import Refuse
+    from headgate.decide.routing import Found
+    from headgate.shields import Shield
+
     settings = load(config, os.environ, {"data": data})
     if key is not None and role:
         raise HeadgateError("--key and --role exclude each other; give one of them")
-    asked = _read(method.upper(), path, upstream, workspace, settings)
-    if isinstance(asked, str):
-        lines, denied = [("request", f"{method.upper()} {path}"), *_refused(asked)], True
-    else:
+    method = method.upper()
+    destination = find(method, path, upstream, settings)
+    if isinstance(destination, Found):
+        asked = Asked(method, destination, workspace, Shield(settings.shields))
         lines, denied = _explained(asked, key, role, settings)
+    else:
+        denied = isinstance(destination, Refuse)
+        lines = [("request", f"{method} {path}"), *_without_route(destination)]
     if as_json:
         print(document(_facts(lines), ok=not denied))
     else:
@@ -135,52 +147,49 @@ def _explained(
     return lines, denied
 
 
-def _read(
-    method: str, path: str, upstream: str | None, workspace: str | None, settings: Config
-) -> Asked | str:
-    """What the request comes to, or why the gate refuses it whoever sends it."""
-    from headgate.contract import classify
+def find(method: str, path: str, upstream: str | None, settings: Config) -> Destination:
+    """Where a request leads, by the router that the gate itself uses.
+
+    Args:
+        method: of the request, in upper case.
+        path: as a client sends it, or a whole URL.
+        upstream: the upstream that it is for, with or without a prefix; ``None``: the one that its
+            prefix leads to.
+        settings: the configuration.
+
+    Raises:
+        HeadgateError: there is no such upstream.
+    """
+    from headgate.decide.routing import Router, upstreams_by_prefix
+    from headgate.shields import Shield
 
     if "://" in path:
         path = urlsplit(path).path or "/"
-    try:
-        target = canonicalise(path.encode(), b"").path.decode("ascii")
-    except ProtocolError as error:
-        return f"the gate refuses such a path: {error.message}"
-    if upstream is not None and upstream not in settings.upstreams:
-        raise HeadgateError(f"there is no upstream {upstream!r}: {', '.join(settings.upstreams)}")
-    found, rest = _split(target, upstream, settings)
-    operation = classify(method.encode(), rest.encode("ascii"))
-    if operation is None or found is None:
-        return (
-            f"{method} {rest} is none of MLflow's routes, nor the gate's own: it is refused, "
-            "whoever sends it"
-        )
-    if operation.gate_page:
-        found = ""
-    return Asked(method, rest, operation, found, workspace)
+    upstreams = upstreams_by_prefix(settings)
+    if upstream is not None:
+        if upstream not in settings.upstreams:
+            names = ", ".join(settings.upstreams)
+            raise HeadgateError(f"there is no upstream {upstream!r}: {names}")
+        upstreams = dict.fromkeys(("", *settings.upstreams[upstream].prefixes), upstream)
+    return Router(upstreams, Shield(settings.shields)).find(method.encode(), path.encode(), b"")
 
 
-def _split(path: str, upstream: str | None, settings: Config) -> tuple[str | None, str]:
-    """The upstream that a path leads to, if any, and the path without the public prefix."""
-    prefixes = {
-        prefix: name
-        for name, each in settings.upstreams.items()
-        if upstream in (None, name)
-        for prefix in each.prefixes
-    }
-    for prefix in sorted(prefixes, key=len, reverse=True):
-        if path == prefix or path.startswith(f"{prefix}/"):
-            return prefixes[prefix], path.removeprefix(prefix) or "/"
-    return upstream, path
+def _without_route(destination: Redirect | Respond | Refuse) -> list[tuple[str, str]]:
+    """The lines about a request that goes to no upstream, whoever sends it."""
+    from headgate.dataplane.decisions import Refuse
+
+    if isinstance(destination, Refuse):
+        reason = destination.refusal.reason.value
+        return [("reason", reason), *_refused(destination.refusal.message)]
+    return [("decision", "allowed, for every key: Headgate itself responds")]
 
 
 def _about(asked: Asked) -> Iterator[tuple[str, str]]:
-    where = f"on upstream {asked.upstream}" if asked.upstream else "of the gate itself"
+    found, operation = asked.found, asked.operation
+    where = f"on upstream {found.upstream}" if found.upstream else "of the gate itself"
     if asked.workspace is not None:
         where += f", in workspace {asked.workspace}"
-    operation = asked.operation
-    yield "request", f"{asked.method} {asked.path} {where}"
+    yield "request", f"{asked.method} {found.path.decode('ascii')} {where}"
     yield "operation", operation.name
     families = (operation.family, *operation.also)
     yield "needs", ", ".join(needed(operation.action, family) for family in families)
@@ -220,15 +229,18 @@ def _roles(roles: Sequence[str]) -> str:
 
 def _decided(grants: Grants, asked: Asked) -> tuple[list[tuple[str, str]], bool]:
     """The lines about a decision, and whether it is no."""
-    given = rules(grants, asked.operation, asked.upstream, asked.workspace)
+    given = rules(grants, asked.operation, asked.found.upstream, asked.workspace)
     lines = [("rule", f"{write_grant(each.grant)}, of role {each.role}") for each in given]
     lines = lines or [("rule", "none: what no grant allows is denied")]
-    match evaluate(grants, asked.operation, asked.upstream, asked.workspace):
+    match evaluate(grants, asked.operation, asked.found.upstream, asked.workspace):
         case Allowed():
             return [*lines, ("decision", "allowed")], False
         case Denied() as denied:
             return [*lines, ("decision", "denied"), ("", denied.message)], True
         case NeedsObject() as needs:
+            narrow = asked.shield.for_narrowed_keys()
+            if (refusal := narrow.check_path(asked.operation, asked.found.path)) is not None:
+                return [*lines, *_refused(refusal.message)], True
             lines.append(("decision", "allowed, provided that"))
             lines += (("", describe(each)) for each in needs.requirements)
             return lines, False

@@ -21,7 +21,6 @@ from headgate.dataplane.decisions import (
     Inspect,
     Pending,
     Refuse,
-    Respond,
     Route,
 )
 from headgate.dataplane.failures import RETRY_AFTER
@@ -40,7 +39,7 @@ from headgate.decide.judgement import Mention, judge_objects
 from headgate.decide.object_names import values_of
 from headgate.decide.resolver import Lookups, Resolver, UnresolvableError
 from headgate.errors import Refusal
-from headgate.model import ObjectField, Operation, Phase, Place, Principal, SizeClass
+from headgate.model import ObjectField, Phase, Place, Principal, SizeClass
 from headgate.policy import Allowed, Denied, NeedsObject, evaluate
 from headgate.reasons import Reason
 from headgate.shields import Shield
@@ -77,20 +76,6 @@ class Authoriser:
         self._shield = shield if shield is not None else Shield(Shields())
         self._narrow_shield = self._shield.for_narrowed_keys()
         self._examiner = examiner
-
-    def place(self, operation: Operation, path: bytes) -> Refuse | Respond | tuple[bytes, ...]:
-        """What holds for every request with one method and path, whoever sends it.
-
-        That it is refused, what it is answered without MLflow, or the lines that the head of
-        MLflow's response is to have.
-        """
-        own = self._shield.own_response(operation)
-        if own is not None:
-            return Respond(own)
-        refusal = self._shield.check_path(operation, path)
-        if refusal is not None:
-            return Refuse(refusal, Phase.AUTHORISE)
-        return self._shield.response_lines(operation)
 
     def authorise(
         self, request: Request, route: Route, query: bytes, principal: Principal

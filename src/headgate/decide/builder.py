@@ -13,6 +13,7 @@ from headgate.decide.examiner import Examiner
 from headgate.decide.lookup import Lookup
 from headgate.decide.pipeline import Pipeline
 from headgate.decide.resolver import Resolver
+from headgate.decide.routing import Router, upstreams_by_prefix
 from headgate.events import Emit
 from headgate.shields import Shield
 from headgate.upstreams.live import LiveUpstream
@@ -43,14 +44,12 @@ class PipelineBuilder:
         }
         # A request is judged by the upstream that it is sent to, whatever is reloaded meanwhile.
         resolvers = {name: self._resolvers[each] for name, each in upstreams.items()}
+        shield = Shield(config.shields)
         return Pipeline(
             self._chain,
-            Authoriser(resolvers.__getitem__, Shield(config.shields), self._examiner),
-            {
-                prefix: upstreams[name].balancer
-                for name, settings in config.upstreams.items()
-                for prefix in settings.prefixes
-            },
+            Authoriser(resolvers.__getitem__, shield, self._examiner),
+            Router(upstreams_by_prefix(config), shield),
+            {name: upstreams[name].balancer for name in config.upstreams},
             control,
             config.limits,
             site=Site(config.listen.host, config.listen.public_names),

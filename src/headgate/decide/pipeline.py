@@ -1,8 +1,8 @@
-"""The decisions on a request, in the order of its life.
+"""The decisions on a request, in the order of its phases.
 
-canonicalise, classify, authenticate, authorise.  Canonicalising comes first, because everything
-after it must speak of the path that MLflow will execute.  A stranger who asks for a route that
-does not exist is asked for a key, not told so.
+Canonicalise, classify, authenticate, authorise.  Canonicalising comes first, because all later
+phases must decide on the path that MLflow will execute.  A client without a key that asks for a
+route that does not exist gets 401, not 404.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Final
 from headgate.auth.chain import AuthenticatorChain, Waiting
 from headgate.auth.refusals import for_client, for_exporters
 from headgate.config import Limits
-from headgate.contract import TranslatedRequest, classify, table, translate
-from headgate.contract.former import is_former
+from headgate.contract import TranslatedRequest, table, translate
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import (
     Authenticating,
@@ -29,17 +28,15 @@ from headgate.dataplane.decisions import (
     Respond,
     Route,
 )
-from headgate.dataplane.failures import malformed
 from headgate.decide.authorise import GET_WITH_BODY, Authoriser
+from headgate.decide.routing import Found, Router
 from headgate.decide.senders import Senders
 from headgate.errors import Refusal
 from headgate.model import NOBODY, Phase, Principal, SizeClass
 from headgate.reasons import Reason
-from headgate.wire.errors import ProtocolError, ambiguous
-from headgate.wire.request import METHODS, Request
+from headgate.wire.request import Request
 from headgate.wire.request_fields import RequestFields
 from headgate.wire.site import Site, why_foreign
-from headgate.wire.target import Target, canonicalise
 
 _NUMBER_SIGN: Final = ord("#")  # to look for it as bytes costs an exception, within Python
 # Clients that join an address with a final slash and a path; R's does so with file.path().
@@ -47,11 +44,11 @@ _AFTER_SLASH: Final = re.compile(rb"//(?:ajax-)?api/")
 _SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
-_Place = Route | Redirect | Respond | Refuse
+_Destination = Route | Redirect | Respond | Refuse
 """What the method and the path of a request lead to, whoever sends it."""
-REMEMBERED_ROUTES: Final = 4096
-REMEMBERED_PATH: Final = 512
-"""Longest path that is remembered: they are remembered before anybody is asked for a key."""
+MAX_CACHED_ROUTES: Final = 4096
+MAX_CACHED_PATH: Final = 512
+"""Bytes; routes are cached before anybody is asked for a key."""
 
 
 class Pipeline:
@@ -59,9 +56,10 @@ class Pipeline:
 
     Args:
         chain: identifies the senders of requests.
-        authorise: answers whether that is allowed.
-        balancers: the upstreams by public prefix, each prefix without a final slash.
-        control: the way to the gate's own pages.
+        authorise: decides whether a sender may do what a request asks for.
+        router: finds the route of a request.
+        balancers: the upstreams by their names.
+        control: the gate's own pages.
         limits: bounds on bodies.
         site: the names under which clients reach the gate.
         guards_host: whether every request must name one of them in ``Host``.
@@ -71,6 +69,7 @@ class Pipeline:
         self,
         chain: AuthenticatorChain,
         authorise: Authoriser,
+        router: Router,
         balancers: Mapping[str, Balancer],
         control: Balancer,
         limits: Limits,
@@ -87,70 +86,70 @@ class Pipeline:
             SizeClass.TRACES: limits.trace_body_bytes,
             SizeClass.ARTIFACTS: limits.artifact_body_bytes,
         }
-        self._control = control
-        # What a method and a path as sent lead to: it depends on nothing else.
+        self._router = router
+        self._balancers = {"": control, **balancers}
+        # By method and path as sent, on which alone a route depends.
         self._routes: dict[tuple[bytes, bytes], Route] = {}
-        self._balancers = {prefix.encode("ascii"): each for prefix, each in balancers.items()}
-        longest_first = sorted(filter(None, self._balancers), key=len, reverse=True)
-        self._prefix = re.compile(b"(?:%b)(?=/|$)" % b"|".join(map(re.escape, longest_first)))
 
     def decide(self, request: Request, caller: Caller) -> Decision:
         """Whether the request may pass, and where to."""
         path, mark, query = request.target.partition(b"?")
-        place: _Place
-        known = self._routes.get((request.method, path))
+        destination: _Destination
+        cached = self._routes.get((request.method, path))
         if self._guards_host and not self._site.is_called(request.fields):
-            place = _OTHER_HOST
-        # It holds as long as the upstream speaks the dialect that it was found for.
+            destination = _OTHER_HOST
+        # It is valid for as long as the upstream has the dialect that it was translated into.
         elif (
-            known is None
-            or known.dialect is not known.balancer.terms.dialect
+            cached is None
+            or cached.dialect is not cached.balancer.terms.dialect
             or _NUMBER_SIGN in query
         ):
-            place = self._place(request)
+            destination = self._find(request)
         else:
-            place = known
-        if isinstance(place, Route) and place.operation.public:
-            return self._pass_public(request, place, mark + query, caller)
-        if isinstance(place, Refuse) and place.phase is Phase.CANONICALISE:
-            return place
+            destination = cached
+        if isinstance(destination, Route) and destination.operation.public:
+            return self._pass_public(request, destination, mark + query, caller)
+        if isinstance(destination, Refuse) and destination.phase is Phase.CANONICALISE:
+            return destination
         sender = self._senders.identify(request.fields, caller)
         if isinstance(sender, Waiting):
-            return Authenticating(self._decide_later(sender, request, place, mark + query, caller))
-        return self._decide_for(sender, request, place, mark + query, caller)
+            return Authenticating(
+                self._decide_later(sender, request, destination, mark + query, caller)
+            )
+        return self._decide_for(sender, request, destination, mark + query, caller)
 
     async def _decide_later(
         self,
         waiting: Waiting,
         request: Request,
-        place: _Place,
+        destination: _Destination,
         query: bytes,
         caller: Caller,
     ) -> Decision:
         """Decide on a request whose sender takes I/O to identify."""
         sender = await self._senders.finish(waiting, request.fields, caller)
-        return self._decide_for(sender, request, place, query, caller)
+        return self._decide_for(sender, request, destination, query, caller)
 
     def _decide_for(
         self,
         sender: Principal | Refusal,
         request: Request,
-        place: _Place,
+        destination: _Destination,
         query: bytes,
         caller: Caller,
     ) -> Decision:
         """Decide on a request whose sender is identified or refused."""
-        if isinstance(place, Route) and place.operation.public:
-            return Forward(place, query, sender if isinstance(sender, Principal) else NOBODY)
+        if isinstance(destination, Route) and destination.operation.public:
+            return Forward(destination, query, sender if isinstance(sender, Principal) else NOBODY)
         if isinstance(sender, Refusal):
-            exports = isinstance(place, Route) and place.operation.otlp
+            exports = isinstance(destination, Route) and destination.operation.otlp
             told = _for_client(sender, request.fields)
             return Refuse(for_exporters(told) if exports else told, Phase.AUTHENTICATE)
-        if not isinstance(place, Route):
-            return place if isinstance(place, Redirect) else _for(place, sender)
+        if not isinstance(destination, Route):
+            return destination if isinstance(destination, Redirect) else _for(destination, sender)
         if b"origin" in request.fields.values and self._is_foreign_write(request):
             return Refuse(_foreign_write(request, caller), Phase.AUTHORISE, sender)
-        return self._authorise.authorise(request, place, query, sender)
+        return self._authorise.authorise(request, destination, query, sender)
 
     def decide_body(
         self,
@@ -164,13 +163,7 @@ class Pipeline:
 
     def is_otlp(self, request: Request) -> bool:
         """Whether a request is one of the OpenTelemetry protocol."""
-        try:
-            target = canonicalise(request.target, request.fields.host)
-        except ProtocolError:
-            return False
-        _, path = self._split(target.path)
-        operation = classify(request.method, path)
-        return operation is not None and operation.otlp
+        return self._router.is_otlp(request.method, request.target, request.fields.host)
 
     def _pass_public(
         self, request: Request, route: Route, query: bytes, caller: Caller
@@ -186,68 +179,55 @@ class Pipeline:
             return Authenticating(self._decide_later(sender, request, route, query, caller))
         return self._decide_for(sender, request, route, query, caller)
 
-    def _place(self, request: Request) -> _Place:
-        """Canonicalise and classify: where the request's method and path lead."""
-        try:
-            target = canonicalise(request.target, request.fields.host)
-        except ProtocolError as error:
-            return _ambiguous(error, request)
-        prefix, path = self._split(target.path)
-        balancer = self._balancers.get(prefix)
-        if not path and balancer is not None:
-            if b"text/html" in request.fields.values.get(b"accept", b""):
-                return Redirect(prefix + b"/" + target.query)
-            path = b"/"
-        operation = classify(request.method, path)
-        if operation is not None and operation.gate_page:
-            balancer = self._control
-        artifact = operation is not None and operation.ends_in_artifact
-        if operation is None or balancer is None or (target.loose and not artifact):
-            return _nowhere(request, target, path if balancer is not None else b"")
-        lines = self._authorise.place(operation, path)
-        if isinstance(lines, Refuse | Respond):
-            return lines
+    def _find(self, request: Request) -> _Destination:
+        """Canonicalise and classify: find the route, and translate it for its upstream."""
+        found = self._router.find(
+            request.method,
+            request.target,
+            request.fields.host,
+            is_browser=b"text/html" in request.fields.values.get(b"accept", b""),
+        )
+        if not isinstance(found, Found):
+            return found
+        operation, balancer = found.operation, self._balancers[found.upstream]
         dialect = balancer.terms.dialect
-        spoken = TranslatedRequest(path, operation.body)
+        translated = TranslatedRequest(found.path, operation.body)
         if dialect.version:
-            found = translate(request.method, operation, path, dialect)
-            if isinstance(found, Refusal):
-                return Refuse(found, Phase.CLASSIFY)
-            spoken = found
+            sent = translate(request.method, operation, found.path, dialect)
+            if isinstance(sent, Refusal):
+                return Refuse(sent, Phase.CLASSIFY)
+            translated = sent
         reads = table().reader(operation)
         limit = balancer.terms.body_limits.get(operation.size, self._body_limits[operation.size])
         route = Route(
             balancer,
-            spoken.path,
-            prefix,
+            translated.path,
+            found.prefix,
             operation,
             limit,
-            body=spoken.body,
+            body=translated.body,
             dialect=dialect,
-            canonical=path,
-            response_lines=lines,
+            canonical=found.path,
+            response_lines=found.response_lines,
             reads=reads,
             plain_query=reads.plain_query,
             lone_parameters=reads.lone_parameters,
         )
-        sent = request.target.partition(b"?")[0]
-        if path != b"/" and sent.startswith(b"/") and len(sent) <= REMEMBERED_PATH:
-            if len(self._routes) >= REMEMBERED_ROUTES:
-                self._routes.clear()
-            self._routes[request.method, sent] = route
+        self._cache(request, route)
         return route
+
+    def _cache(self, request: Request, route: Route) -> None:
+        """Keep a route for requests with the same method and path."""
+        path = request.target.partition(b"?")[0]
+        # The root of a prefix may lead to a redirect, and a target in absolute form names a host.
+        if route.canonical != b"/" and path.startswith(b"/") and len(path) <= MAX_CACHED_PATH:
+            if len(self._routes) >= MAX_CACHED_ROUTES:
+                self._routes.clear()
+            self._routes[request.method, path] = route
 
     def _is_foreign_write(self, request: Request) -> bool:
         """Whether a page of another site wants to change something (CSRF)."""
         return request.method not in _SAFE_METHODS and not self._site.is_own_page(request.fields)
-
-    def _split(self, path: bytes) -> tuple[bytes, bytes]:
-        """The public prefix of a path and the rest."""
-        match = self._prefix.match(path)
-        if match is None:
-            return b"", path
-        end = match.end()
-        return path[:end], path[end:]
 
 
 _OTHER_HOST: Final = Refuse(
@@ -271,53 +251,10 @@ def _foreign_write(request: Request, caller: Caller) -> Refusal:
     )
 
 
-def _for(place: Respond | Refuse, principal: Principal) -> Respond | Refuse:
-    return replace(place, principal=principal)
-
-
-def _ambiguous(error: ProtocolError, request: Request) -> Refuse:
-    """The target has no single meaning, of which the sender is told without a key."""
-    told = malformed(error)
-    if _AFTER_SLASH.search(request.target):
-        cure = " Remove the slash at the end of MLFLOW_TRACKING_URI."
-        told = replace(told, message=told.message + cure)
-    return Refuse(told, Phase.CANONICALISE)
+def _for(destination: Respond | Refuse, principal: Principal) -> Respond | Refuse:
+    return replace(destination, principal=principal)
 
 
 def _for_client(refusal: Refusal, fields: RequestFields) -> Refusal:
     user_agent = fields.values.get(b"user-agent", b"")
     return for_client(refusal, fields.credentials.authorization, user_agent)
-
-
-def _nowhere(request: Request, target: Target, path: bytes) -> Refuse:
-    """The target leads to no route, or has what only the name of an artifact may have."""
-    if target.loose:
-        return _ambiguous(ambiguous(f"the path {target.loose}"), request)
-    return Refuse(_unknown_route(request, target, path), Phase.CLASSIFY)
-
-
-def _unknown_route(request: Request, target: Target, path: bytes) -> Refusal:
-    allowed = tuple(method for method in sorted(METHODS) if classify(method, path) is not None)
-    if allowed and request.method not in allowed:
-        methods = b", ".join(allowed).decode("ascii")
-        return Refusal(
-            Reason.ROUTE_UNKNOWN,
-            f"Headgate knows {target.path.decode('ascii')} with {methods} alone, and not with "
-            f"{request.method.decode('ascii')}.",
-            status=405,
-            allow=allowed,
-        )
-    if is_former(path):
-        return Refusal(
-            Reason.ROUTE_UNKNOWN,
-            f"Headgate knows no MLflow route {request.method.decode('ascii')} "
-            f"{target.path.decode('ascii')}: it is one of MLflow 1.x, which MLflow 2.0 removed. "
-            "Upgrade the client: pip install --upgrade mlflow.",
-            phrase="a route of MLflow 1.x, upgrade the client",
-        )
-    return Refusal(
-        Reason.ROUTE_UNKNOWN,
-        f"Headgate knows no MLflow route {request.method.decode('ascii')} "
-        f"{target.path.decode('ascii')}. Check the path, and that MLFLOW_TRACKING_URI names the "
-        "gate as its address was given to you.",
-    )

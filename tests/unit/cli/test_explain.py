@@ -186,9 +186,9 @@ def test_without_authentication_everybody_may_do_everything(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("GET", "/nothing"), "GET /nothing is none of MLflow's routes, nor the gate's own"),
-        (("DELETE", "/-/livez"), "is none of MLflow's routes"),
-        (("GET", "/a//b"), "the gate refuses such a path: the path has an empty segment"),
+        (("GET", "/nothing"), "No such MLflow route: GET /nothing. Check the path"),
+        (("DELETE", "/-/livez"), "No such route: DELETE /-/livez. This path takes GET, HEAD."),
+        (("GET", "/a//b"), "Headgate refused the request: the path has an empty segment"),
     ],
 )
 def test_what_is_refused_whoever_sends_it_is_denied(
@@ -197,8 +197,9 @@ def test_what_is_refused_whoever_sends_it_is_denied(
     """With the exit code of each other denial."""
     code, output, errors = explain(*arguments)
     assert (code, errors) == (1, "")
-    request, decision, why = lines(output)
+    request, reason, decision, why = lines(output)
     assert request == f"request     {' '.join(arguments)}"
+    assert reason.startswith("reason      ")
     assert decision == "decision    denied"
     assert message in why
 

@@ -10,7 +10,7 @@ import pytest
 
 from headgate.auth.chain import AuthenticatorChain, Identified, Pending
 from headgate.auth.refusals import ENDED, UNKNOWN
-from headgate.config import Limits
+from headgate.config import Limits, Shields
 from headgate.contract import Dialect
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import (
@@ -24,12 +24,15 @@ from headgate.dataplane.decisions import (
     Route,
 )
 from headgate.decide import pipeline as room
+from headgate.decide import routing
 from headgate.decide.authorise import Authoriser
 from headgate.decide.pipeline import Pipeline
 from headgate.decide.resolver import Resolver
+from headgate.decide.routing import Router
 from headgate.errors import Refusal
 from headgate.model import NOBODY, AuthMethod, BodyHandling, Phase, Principal
 from headgate.reasons import Reason
+from headgate.shields import Shield
 from headgate.testing.authenticators import ScriptedAuthenticator
 from headgate.testing.clock import ManualClock
 from headgate.testing.dialogue import Dialogue
@@ -90,7 +93,8 @@ class Scene:
         self.pipeline = Pipeline(
             AuthenticatorChain([self.doorman], self.clock),
             self.authoriser,
-            {prefix: getattr(self, name) for prefix, name in self.prefixes.items()},
+            Router(self.prefixes, Shield(Shields())),
+            {"main": self.main, "other": self.other},
             self.control,
             Limits(),
         )
@@ -487,7 +491,7 @@ def placed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         seen.append(target)
         return canonicalise(target, host)
 
-    monkeypatch.setattr(room, "canonicalise", watched)
+    monkeypatch.setattr(routing, "canonicalise", watched)
     return seen
 
 
@@ -535,7 +539,7 @@ def test_no_more_than_so_much_is_remembered(
     scene: Scene, placed: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Artifacts have names without end."""
-    monkeypatch.setattr(room, "REMEMBERED_ROUTES", 2)
+    monkeypatch.setattr(room, "MAX_CACHED_ROUTES", 2)
     path = "/api/2.0/mlflow-artifacts/artifacts/file"
     for number in (1, 2, 3, 3, 1):
         scene.passes(f"GET {path}{number}")
@@ -545,7 +549,7 @@ def test_no_more_than_so_much_is_remembered(
 @pytest.mark.patches
 def test_long_paths_are_not_remembered(scene: Scene, placed: list[bytes]) -> None:
     """Anybody may ask for them, and for others each time."""
-    path = "/api/2.0/mlflow-artifacts/artifacts/".ljust(room.REMEMBERED_PATH, "x")
+    path = "/api/2.0/mlflow-artifacts/artifacts/".ljust(room.MAX_CACHED_PATH, "x")
     for target in (path, path, f"{path}x", f"{path}x", f"{path}?{path}"):
         scene.passes(f"GET {target}")
     assert [len(target) - len(path) for target in placed] == [0, 1, 1]
