@@ -58,7 +58,7 @@ async def with_gate(folder: Path, use: Callable[[Ask], Awaitable[None]]) -> None
         ),
         PipelineBuilder(AuthenticatorChain([Anonymous()], time.time), discard),
         pair_dial(pages.accept),
-        account=OutcomeSinks(row, None).account,
+        account=OutcomeSinks(row, None, discard).account,
         emit=discard,
         row=row,
         access_log=None,
