@@ -25,22 +25,36 @@ REVOCATION_SECONDS = 2.0
 STAGED = ".artifact.uploading.*"  # MLflow's name for an upload that is not complete
 
 
-@pytest.fixture
-def upstream() -> Iterator[RecordingUpstream]:
+@pytest.fixture(scope="module")
+def _upstream() -> Iterator[RecordingUpstream]:
     with RecordingUpstream(fixed()) as running:
         yield running
 
 
 @pytest.fixture
-def watched_key(tmp_path: Path) -> str:
+def upstream(_upstream: RecordingUpstream) -> RecordingUpstream:
+    """The module's upstream, with nothing recorded yet."""
+    _upstream.forget(fixed())
+    return _upstream
+
+
+@pytest.fixture(scope="module")
+def watched_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("watched")
+
+
+@pytest.fixture(scope="module")
+def watched_key(watched_folder: Path) -> str:
     """A key that ``watched_gate`` knows from its start."""
-    return create_key(tmp_path / "data", "watched")
+    return create_key(watched_folder / "data", "watched")
 
 
-@pytest.fixture
-def watched_gate(upstream: RecordingUpstream, watched_key: str, tmp_path: Path) -> Iterator[Gate]:
+@pytest.fixture(scope="module")
+def watched_gate(
+    _upstream: RecordingUpstream, watched_key: str, watched_folder: Path
+) -> Iterator[Gate]:
     """A gate whose upstream records what reaches it."""
-    with running_gate(tmp_path, upstream.url) as running:
+    with running_gate(watched_folder, _upstream.url) as running:
         yield running
 
 

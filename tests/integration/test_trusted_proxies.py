@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,28 +25,45 @@ FORWARDED = (
 WRITE = "/api/2.0/mlflow/runs/create"
 
 
-@pytest.fixture
-def upstream() -> Iterator[RecordingUpstream]:
+@pytest.fixture(scope="module")
+def _upstream() -> Iterator[RecordingUpstream]:
     with RecordingUpstream(fixed()) as running:
         yield running
 
 
 @pytest.fixture
-def key(tmp_path: Path) -> str:
-    return create_key(tmp_path / "data", "proxies")
+def upstream(_upstream: RecordingUpstream) -> RecordingUpstream:
+    """The module's upstream, with nothing recorded yet."""
+    _upstream.forget(fixed())
+    return _upstream
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the module's gates, which have their keys in common."""
+    return tmp_path_factory.mktemp("proxies")
+
+
+@pytest.fixture(scope="module")
+def key(folder: Path) -> str:
+    return create_key(folder / "data", "proxies")
 
 
 Start = Callable[[str], Gate]
 
 
-@pytest.fixture
-def start(tmp_path: Path, upstream: RecordingUpstream, key: str) -> Iterator[Start]:
-    """Starts a gate that trusts the given networks."""
+@pytest.fixture(scope="module")
+def start(folder: Path, _upstream: RecordingUpstream, key: str) -> Iterator[Start]:
+    """Gives a gate that trusts the given networks, one for all tests that ask for the same."""
     with ExitStack() as stack:
 
+        @cache
         def started(networks: str) -> Gate:
             settings = {"HEADGATE_LISTEN__TRUSTED_PROXIES": networks}
-            return stack.enter_context(running_gate(tmp_path, upstream.url, settings))
+            own = folder / f"gate-{started.cache_info().misses}"
+            own.mkdir()
+            settings["HEADGATE_DATA"] = str(folder / "data")
+            return stack.enter_context(running_gate(own, _upstream.url, settings))
 
         yield started
 
@@ -144,10 +162,9 @@ def write(gate: Gate, key: str | None, host: str, *fields: str) -> RawResponse:
 PAGE = "Origin: https://mlflow.example.com:8443"
 
 
-def test_a_public_name_is_taken_up_by_a_reload(
-    tmp_path: Path, upstream: RecordingUpstream, key: str
-) -> None:
+def test_a_public_name_is_taken_up_by_a_reload(tmp_path: Path, upstream: RecordingUpstream) -> None:
     """The refusal of a page names the line that lets it in."""
+    key = create_key(tmp_path / "data", "proxies")
     file = tmp_path / "headgate.toml"
     file.write_text("# All as by default.\n", encoding="utf-8")
     with running_gate(tmp_path, upstream.url, {"HEADGATE_CONFIG": str(file)}) as gate:
@@ -171,14 +188,16 @@ def test_a_public_name_is_taken_up_by_a_reload(
 # --- without keys --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def open_gate(tmp_path: Path, upstream: RecordingUpstream) -> Iterator[Gate]:
+@pytest.fixture(scope="module")
+def open_gate(
+    tmp_path_factory: pytest.TempPathFactory, _upstream: RecordingUpstream
+) -> Iterator[Gate]:
     """A gate that asks nobody for a key."""
     settings = {
         "HEADGATE_AUTH__MODE": "none",
         "HEADGATE_LISTEN__PUBLIC_NAMES": "mlflow.example.com",
     }
-    with running_gate(tmp_path, upstream.url, settings) as gate:
+    with running_gate(tmp_path_factory.mktemp("open"), _upstream.url, settings) as gate:
         yield gate
 
 

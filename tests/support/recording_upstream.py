@@ -108,6 +108,12 @@ class RecordingUpstream:
         """Every byte of each connection so far, the connections in the order of acceptance."""
         return [bytes(stream.received) for stream in self._streams]
 
+    def forget(self, *scripts: Script) -> None:
+        """Begin anew for the next test, with what it is to respond."""
+        with self._changed:
+            self.requests.clear()
+            self.scripts[:] = scripts
+
     def request(self, index: int) -> RecordedRequest:
         """Wait until the request ``index`` (from 0) has arrived whole, and return it."""
         self.wait_until(lambda: len(self.requests) > index and self.requests[index].complete)
