@@ -11,6 +11,6 @@ __version__ = "0.1.0"
 
 
 def is_compiled() -> bool:
-    """Whether the way of a request is machine code here, and not Python."""
+    """Whether the hot path runs as machine code, not as Python."""
     module = find_spec("headgate.wire.request")
     return module is not None and not (module.origin or "").endswith(".py")

@@ -37,7 +37,7 @@ def after(found: Identified | Refusal | None) -> Pending:
 
 
 def found(asked: AuthenticatorChain, token: str) -> Principal | Refusal:
-    """Who shows the token, at once or later."""
+    """Authenticates the token, immediately or later."""
     identity = asked.authenticate(bearer(token))
     if isinstance(identity, Waiting):
         identity = asyncio.run(asked.finish(identity))

@@ -75,7 +75,7 @@ def test_a_request_that_a_role_allows(explain: Explain) -> None:
 
 
 def test_a_request_that_is_denied(explain: Explain) -> None:
-    """With the sentence that its sender would be told, and an exit code for scripts."""
+    """With the message that the client would receive, and an exit code for scripts."""
     code, output, _ = explain(
         "DELETE", "/api/2.0/mlflow/registered-models/delete", "--role", "viewer"
     )
@@ -128,7 +128,7 @@ def test_a_key_of_the_store(explain: Explain, store: KeyStore) -> None:
         assert "rule        read:runs, of role viewer\n" in output
 
 
-def test_a_key_that_opens_nothing_is_told(explain: Explain, store: KeyStore) -> None:
+def test_a_key_that_is_not_valid_is_reported(explain: Explain, store: KeyStore) -> None:
     issue(store, "old", 0, expires_at=1)
     issue(store, "bare", 0, roles=[])
     code, output, _ = explain("GET", "/version", "--key", "old")
@@ -191,7 +191,7 @@ def test_without_authentication_everybody_may_do_everything(
         (("GET", "/a//b"), "Headgate refused the request: the path has an empty segment"),
     ],
 )
-def test_what_is_refused_whoever_sends_it_is_denied(
+def test_a_request_that_is_refused_for_every_key_is_denied(
     explain: Explain, arguments: tuple[str, ...], message: str
 ) -> None:
     """With the exit code of each other denial."""

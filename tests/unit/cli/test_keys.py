@@ -316,8 +316,8 @@ def test_the_list_can_be_read_in_a_narrow_terminal(
     assert "until 20" in words
 
 
-def test_a_new_store_is_told_of(run: Keys, data: Path) -> None:
-    """Who deleted the old one has locked out all its keys, and is to know at once."""
+def test_a_new_store_is_reported(run: Keys, data: Path) -> None:
+    """Keys of a deleted store no longer work, so the operator has to know."""
     warning = "if there was one before, all its keys are locked out"
     assert warning in run("create", "one").stderr
     assert warning not in run("create", "two").stderr

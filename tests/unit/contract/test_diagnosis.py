@@ -53,7 +53,7 @@ def test_what_a_response_says_is_wrong(status: int, body: bytes, symptom: Respon
     assert str(error).startswith(f"GET {SEARCH} responded {status}: ")
 
 
-def test_what_mlflow_says_is_told_in_one_line() -> None:
+def test_a_message_of_mlflow_is_reported_in_one_line() -> None:
     assert str(failure(503, LOST)).endswith(": connection to server failed")
     assert str(failure(500, PAGE)).endswith(": a web page")
     assert len(str(failure(500, b"x" * 5000))) < MAX_SAID + 100

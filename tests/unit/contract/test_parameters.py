@@ -37,7 +37,7 @@ def test_parameters(method: str, path: str, parameters: dict[str, str]) -> None:
     assert path_parameters(operation, path.encode()) == parameters
 
 
-def test_every_object_of_a_path_can_be_told() -> None:
+def test_every_object_of_a_path_is_found() -> None:
     for row in table().rows:
         named = [field.name for field in row.operation.objects if field.place is Place.PATH]
         for pattern in row.paths:

@@ -38,7 +38,7 @@ def test_every_route_of_each_version_has_a_rule(version: str) -> None:
 
 @pytest.mark.parametrize("version", KNOWN)
 def test_every_object_that_a_message_names_is_in_the_rule(version: str) -> None:
-    """Whoever leaves one out lets a narrowed key act on what it must not touch."""
+    """With one missing, a narrowed key could act on objects of others."""
     named = {
         (row.method, shape(path)): {field.name for field in row.operation.objects}
         for row in table().rows

@@ -88,7 +88,7 @@ def test_less_is_small_where_a_shield_reads_each_text() -> None:
         ("graphql", b" " * 600_000, "524,288 bytes"),
     ],
 )
-def test_what_is_too_large_is_told_with_its_limit(operation: str, body: bytes, limit: str) -> None:
+def test_a_refusal_of_a_large_body_names_its_limit(operation: str, body: bytes, limit: str) -> None:
     refusal = too_large(OPERATIONS[operation], body)
     assert refusal is not None
     assert (refusal.reason, refusal.code) == (Reason.BODY_TOO_LARGE, 413)

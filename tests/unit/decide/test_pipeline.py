@@ -156,7 +156,7 @@ def test_a_stranger_learns_nothing_about_routes(target: str, scene: Scene) -> No
     assert scene.is_refused(f"GET {target}", "Accept: text/html") == expected
 
 
-def test_an_unknown_route_is_told_to_whom_has_a_key(scene: Scene) -> None:
+def test_only_a_client_with_a_key_learns_that_a_route_is_unknown(scene: Scene) -> None:
     expected = (Reason.ROUTE_UNKNOWN, Phase.CLASSIFY, "alice")
     assert scene.is_refused("GET /nothing/here", KEY) == expected
     assert scene.is_refused(f"PATCH {CREATE}", KEY) == expected
@@ -200,7 +200,7 @@ def test_a_client_of_mlflow_1_hears_to_be_upgraded(line: str, scene: Scene) -> N
         ("/-/livez", (b"GET", b"HEAD")),
     ],
 )
-def test_another_method_is_told_which_there_are(
+def test_another_method_gets_the_list_of_allowed_methods(
     path: str, allowed: tuple[bytes, ...], prefix: str, scene: Scene
 ) -> None:
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
@@ -237,7 +237,7 @@ def test_the_gates_own_pages_need_no_key(target: str, scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("key", "principal"), [(KEY, ALICE), ("Authorization: Bearer mallory", NOBODY)]
 )
-def test_the_gates_own_pages_are_told_who_has_a_good_key(
+def test_the_gates_own_pages_know_whether_the_key_is_valid(
     key: str, principal: Principal, scene: Scene
 ) -> None:
     decision = scene.decide("GET /-/health", key)

@@ -99,7 +99,7 @@ def test_a_key_has_the_roles_it_was_made_with(store: KeyStore) -> None:
 
 
 def test_a_key_can_be_given_other_roles(store: KeyStore) -> None:
-    """By name or id, and seen as a change by whoever follows the store."""
+    """By name or id, and seen as a change by processes that follow the store."""
     record = store.create("ci", digest(1), NOW, roles=["writer"])
     before = store.revision()
     assert store.set_roles("ci", ["viewer", "viewer"]).roles == ("viewer",)

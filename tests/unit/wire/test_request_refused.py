@@ -21,7 +21,7 @@ def head(*lines: bytes) -> bytes:
 
 
 class Refused(NamedTuple):
-    """A head that is refused: the rule it breaks, its bytes, and how the client is told.
+    """A head that is refused: the rule it breaks, its bytes, and the response to the client.
 
     Status 0 stands for the reason's own, which is 400 for both.
     """

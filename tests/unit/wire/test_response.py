@@ -110,7 +110,7 @@ def test_responses_without_a_body(method: str, status: int, fields: list[str]) -
 
 @pytest.mark.parametrize("line", [OK, b"HTTP/1.0 200 OK", b"HTTP/1.1 404 X", b"HTTP/1.1 500 X"])
 def test_counted(line: bytes) -> None:
-    """RFC 9112 section 6.3, rule 6; the client is told the same length."""
+    """RFC 9112 section 6.3, rule 6; the client receives the same length."""
     response = read(line, b"content-LENGTH: 0005 ")
     assert isinstance(response.body, CountedBody)
     assert (response.body.remaining, response.length, response.delimited) == (5, 5, True)

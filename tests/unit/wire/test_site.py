@@ -156,7 +156,7 @@ def test_a_public_name_is_own_with_its_port() -> None:
         assert site.is_own_page(asked) is (origin in own), origin
 
 
-def test_what_is_told_shows_both_values_and_the_line_to_set() -> None:
+def test_the_message_has_both_values_and_the_line_to_set() -> None:
     page = "Origin: https://mlflow.example:8443"
     told = why_foreign(fields(page, host="gate:8080"), "192.0.2.1")
     assert "'https://mlflow.example:8443'" in told

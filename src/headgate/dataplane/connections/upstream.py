@@ -164,7 +164,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._dup == NO_DUP:
             self._dup = dup(self.transport)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         held, self._dup = self._dup, NO_DUP
         close_dup(held)
 
@@ -179,13 +179,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def give_back(self) -> None:
         """Return to the pool: the exchange is complete on both sides."""
-        self._let_go()
+        self._release()
         self._pool.give_back(self)
 
     def abort(self) -> None:
         """Close immediately; the receiver hears no more of it."""
         self.receiver = None
-        self._let_go()
+        self._release()
         if hasattr(self, "transport"):
             self.transport.abort()
         self._pool.forget(self)
@@ -233,7 +233,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _take_late(self) -> None:
         """Take what came before a write failed, and was not read any more."""
         late = read_rest(self._dup, LATE_BYTES) if self.receiver is not None else b""
-        self._let_go()
+        self._release()
         if late:
             self._full = True  # it is of no use to another exchange
             self.data_received(late)

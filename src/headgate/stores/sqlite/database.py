@@ -101,7 +101,7 @@ def create(path: Path) -> bool:
         if path.exists():
             return False
         # Made under another name and linked into place whole: of several processes that start
-        # at once, one wins, and none ever opens half a store.
+        # concurrently, one wins, and none ever opens half a store.
         handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)
         try:

@@ -106,7 +106,7 @@ def test_a_basic_password_is_the_key_to_the_letter(password: str) -> None:
     assert answer in (refusals.MISTYPED, refusals.FOREIGN)
 
 
-def test_a_revoked_key_is_told_so_even_when_it_has_expired_too() -> None:
+def test_a_revoked_key_is_reported_as_revoked_even_if_it_has_expired() -> None:
     revoked = replace(ROW, revoked_at=5, expires_at=6)
     answer = knowing(revoked).authenticate(bearer(KEY), None, NOW)
     assert answer == refusals.revoked(HOLDER)

@@ -41,7 +41,7 @@ def test_the_first_keyring_is_empty() -> None:
 
 
 def test_every_row_is_found_by_its_digest() -> None:
-    """Revoked and expired ones too, or their holders could not be told what happened."""
+    """Revoked and expired ones too, so that the refusal can say what happened."""
     keyring = Keyring.empty().with_records(
         [row(1), row(2, revoked_at=5), row(3, expires_at=NOW - 1)]
     )
@@ -75,7 +75,7 @@ def test_other_roles_make_a_new_keyring_of_the_same_keys() -> None:
     assert actions_on_runs(regranted.with_records([row(2, roles=("team",))])) == [(Action.WRITE,)]
 
 
-def test_roles_that_do_not_exist_are_told_of_keys_that_work() -> None:
+def test_roles_that_do_not_exist_are_reported_for_valid_keys() -> None:
     keyring = Keyring.empty(TEAM).with_records(
         [
             row(1, roles=("team", "gone")),

@@ -95,7 +95,7 @@ class Follower:
         self._told.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something was told that makes ``condition`` true."""
+        """Wait until a report makes ``condition`` true."""
         async with asyncio.timeout(WAIT):
             while not condition():
                 self._told.clear()
@@ -245,8 +245,8 @@ def test_the_event_loop_never_waits_for_the_source() -> None:
     asyncio.run(scene())
 
 
-def test_a_cancelled_refresher_ends_after_its_thread_has_let_go() -> None:
-    """Whoever cancels it may close the store right afterwards."""
+def test_a_cancelled_refresher_ends_after_its_thread() -> None:
+    """The caller may close the store right after it."""
 
     async def scene() -> None:
         source = FakeSource()
@@ -322,7 +322,7 @@ def test_looks_come_from_one_thread_that_is_gone_afterwards() -> None:
 TEAM = Roles({"team": Role("", ("read:runs",))})
 
 
-def test_other_roles_are_in_force_at_once_and_for_keys_made_later() -> None:
+def test_other_roles_apply_immediately_and_to_keys_created_later() -> None:
     async def scene() -> None:
         source = FakeSource([replace(ROW, roles=("team",))])
         follower = Follower(source)

@@ -168,7 +168,7 @@ def dialling(dial: Dial, *, connect_timeout: float = 5) -> Pool:
 
 
 async def opens(endpoint: Endpoint, make: Callable[[], UpstreamConnection]) -> UpstreamConnection:
-    """Connect at once."""
+    """Connect immediately."""
     connection = make()
     FakeTransport(Turns(), connection)
     return connection
@@ -177,7 +177,7 @@ async def opens(endpoint: Endpoint, make: Callable[[], UpstreamConnection]) -> U
 async def opens_what_is_lost(
     endpoint: Endpoint, make: Callable[[], UpstreamConnection]
 ) -> UpstreamConnection:
-    """Connect to something that closes at once."""
+    """Connect to a server that closes immediately."""
     connection = await opens(endpoint, make)
     connection.transport.abort()
     connection.connection_lost(None)
@@ -222,7 +222,7 @@ def test_a_refused_connection_is_reported(loop: asyncio.Runner, asker: Asker) ->
 def test_what_cannot_be_connected_to_is_reported(
     loop: asyncio.Runner, asker: Asker, problem: Exception
 ) -> None:
-    """Names and ports may come from DNS; nobody is to wait for them for ever."""
+    """Names and ports may come from DNS, so connecting needs a timeout."""
 
     async def fails(
         endpoint: Endpoint, make: Callable[[], UpstreamConnection]
@@ -240,8 +240,8 @@ def test_what_cannot_be_connected_to_is_reported(
     assert pool.size == 0
 
 
-def test_a_connection_that_is_lost_at_once_was_none(loop: asyncio.Runner, asker: Asker) -> None:
-    """Nobody would be told of its end any more: the exchange would wait for an hour."""
+def test_a_connection_that_is_lost_immediately_was_none(loop: asyncio.Runner, asker: Asker) -> None:
+    """The exchange would not learn of its end, and wait for an hour."""
     pool = dialling(opens_what_is_lost)
 
     async def ask() -> None:

@@ -90,7 +90,7 @@ def test_a_path_may_hold_characters_that_urls_reserve(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_many_may_make_the_same_store_at_once(path: Path) -> None:
+def test_many_may_create_the_same_store_concurrently(path: Path) -> None:
     """All get the same store, and no draft of it is left behind."""
     start = threading.Barrier(8)
 
@@ -221,7 +221,7 @@ class Telling(sqlite3.Connection):
         return super().execute(statement, *values)
 
 
-def test_of_two_processes_that_start_at_once_one_changes_the_store(
+def test_of_two_processes_that_start_concurrently_one_changes_the_store(
     first_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other one has seen the old schema, waits, and finds the work done."""

@@ -36,7 +36,7 @@ def store(path: Path) -> Iterator[KeyStore]:
 
 
 def test_a_key_is_kept_as_it_was_made(store: KeyStore, path: Path) -> None:
-    """In whole seconds, and for whoever opens the file next."""
+    """In whole seconds, and for the next process that opens the file."""
     record = store.create("ci", digest(1), now=NOW + 0.9, expires_at=NOW + 60.9)
     assert re.fullmatch(r"k_[0-9A-Za-z]{8}", record.id)
     assert record == KeyRecord(record.id, "ci", digest(1), NOW, NOW + 60, None)

@@ -97,7 +97,7 @@ def test_a_gate_follows_a_store_that_moves(path: Path) -> None:
         assert [record.name for record in store.snapshot().records] == ["new"]
 
 
-def test_another_store_beside_its_folder_is_told_of_and_not_used(path: Path) -> None:
+def test_another_store_beside_its_folder_is_reported_and_not_used(path: Path) -> None:
     with SqliteKeyStore(path) as store:
         store.create("ci", b"\x01" * 32, 1)
     path.write_bytes(store.path.read_bytes())
@@ -215,9 +215,7 @@ def test_a_file_that_all_may_write_is_refused(tmp_path: Path, bits: int) -> None
     ("bits", "told"),
     [(0o600, []), (0o640, []), (0o644, ["read by every"]), (0o660, ["written by the group"])],
 )
-def test_what_is_not_as_safe_as_it_could_be_is_told(
-    tmp_path: Path, bits: int, told: list[str]
-) -> None:
+def test_unsafe_permissions_are_reported(tmp_path: Path, bits: int, told: list[str]) -> None:
     path = tmp_path / "keys.sqlite"
     assert location.warnings(path) == []
     SqliteKeyStore(path).close()
