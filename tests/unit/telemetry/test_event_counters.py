@@ -1,0 +1,41 @@
+"""The counters that follow events."""
+
+from __future__ import annotations
+
+import pytest
+
+from headgate.events import EndCause, Event, WorkerEnded
+from headgate.telemetry.counters import Counters
+from headgate.telemetry.event_counters import EventCounters
+from headgate.telemetry.metrics import METRICS, WORKER_RESTARTS, Metric
+from tests.support.events import EXAMPLES
+
+COUNTED = [
+    *(
+        (WorkerEnded(0, 4711, cause, 0, None, None), WORKER_RESTARTS, (cause.value,))
+        for cause in EndCause
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "metric", "labels"), COUNTED)
+def test_an_event_is_counted_in_one_series(
+    event: Event, metric: Metric, labels: tuple[str, ...]
+) -> None:
+    counters = Counters(1)
+    EventCounters(counters.supervisor_row())(event)
+    assert counters.totals().value(metric, *labels) == 1
+    assert counted(counters) == {metric.name: 1}
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: event.name)
+def test_any_other_event_counts_nothing(event: Event) -> None:
+    counters = Counters(1)
+    EventCounters(counters.row(0))(event)
+    assert bool(counted(counters)) is any(type(event) is type(each) for each, *_ in COUNTED)
+
+
+def counted(counters: Counters) -> dict[str, int]:
+    totals = counters.totals()
+    sums = {each.name: sum(sum(one.cells) for one in totals.series(each)) for each in METRICS}
+    return {name: value for name, value in sums.items() if value}
