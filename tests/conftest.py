@@ -6,6 +6,7 @@ And how hard Hypothesis tries: ``HYPOTHESIS_PROFILE=deep`` looks a hundred times
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +25,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Measure what each test costs."""
+    """Measure what each test costs, and let servers be stopped by SIGINT.
+
+    They inherit what a shell does to commands in the background, which is to ignore it.
+    """
     config.pluginmanager.register(CpuTimes())
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
