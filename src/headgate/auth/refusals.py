@@ -1,4 +1,4 @@
-"""The sentences with which a credential is refused.
+"""What clients are refused with whose credentials are not good.
 
 Each says who refused, why, and what to set.  None repeats anything the client sent: a credential
 in the wrong place, such as a key in the place of the scheme, is still a credential.

@@ -1,6 +1,6 @@
 """The configuration: one frozen ``Config``, checked in one go, every problem with its path."""
 
-from headgate.config.credentials import CredentialPolicy, Credentials
+from headgate.config.credentials import CredentialPolicy, CredentialSettings
 from headgate.config.load import load
 from headgate.config.roles import Role
 from headgate.config.schema import (
@@ -19,7 +19,7 @@ __all__ = [
     "BodyLimits",
     "Config",
     "CredentialPolicy",
-    "Credentials",
+    "CredentialSettings",
     "Limits",
     "Listen",
     "ListenTls",

@@ -19,7 +19,7 @@ class CredentialPolicy(enum.StrEnum):
     PASS = "pass"  # noqa: S105 - no secret, a policy
 
 
-class Credentials(Section):
+class CredentialSettings(Section):
     """Credentials that the gate sends to MLflow. A reload reads the files again."""
 
     policy: CredentialPolicy = Field(

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
 from headgate.config.addresses import name_server
-from headgate.config.credentials import Credentials
+from headgate.config.credentials import CredentialSettings
 from headgate.config.section import Seconds, Section, listed
 from headgate.model import Api
 from headgate.net.addresses import is_forbidden, is_unspecified
@@ -220,7 +220,7 @@ class Upstream(Section):
     tls: UpstreamTls = Field(
         UpstreamTls(), description="For `https`; certificates are always verified."
     )
-    credentials: Credentials = Credentials()
+    credentials: CredentialSettings = CredentialSettings()
     limits: BodyLimits = BodyLimits()
     probes: Probes = Probes()
     balance: Balance = Balance()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from headgate.config import CredentialPolicy, Credentials
+from headgate.config import CredentialPolicy, CredentialSettings
 from headgate.config.files import Files
 from headgate.dataplane.terms import ClientCredentials, FixedCredentials, UpstreamCredentials
 from headgate.errors import HeadgateError
@@ -14,7 +14,7 @@ LONGEST_SECRET = 16 * 1024
 """Bytes; MLflow's server takes 64 KiB of header fields in all."""
 
 
-def upstream_credentials(settings: Credentials, files: Files) -> UpstreamCredentials:
+def upstream_credentials(settings: CredentialSettings, files: Files) -> UpstreamCredentials:
     """What the settings ask for.
 
     Raises:
@@ -25,7 +25,7 @@ def upstream_credentials(settings: Credentials, files: Files) -> UpstreamCredent
     return FixedCredentials(own_authorization(settings, files))
 
 
-def own_authorization(settings: Credentials, files: Files | None = None) -> str:
+def own_authorization(settings: CredentialSettings, files: Files | None = None) -> str:
     """The value of ``Authorization`` that the gate sends MLflow; empty if it sends none.
 
     Raises:

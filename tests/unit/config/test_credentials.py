@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.config import Config, Credentials, load
+from headgate.config import Config, CredentialSettings, load
 from headgate.errors import ConfigError, HeadgateError
 from headgate.upstreams.credentials import own_authorization
 
@@ -69,11 +69,11 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_what_is_sent(secret: Path) -> None:
-    basic = Credentials.model_validate(
+    basic = CredentialSettings.model_validate(
         {"policy": "replace", "username": "gate", "password_file": secret}
     )
-    token = Credentials.model_validate({"policy": "replace", "token_file": secret})
-    assert own_authorization(Credentials()) == ""
+    token = CredentialSettings.model_validate({"policy": "replace", "token_file": secret})
+    assert own_authorization(CredentialSettings()) == ""
     assert own_authorization(token) == "Bearer not-a-real-secret"
     assert own_authorization(basic) == "Basic Z2F0ZTpub3QtYS1yZWFsLXNlY3JldA=="
 
@@ -81,7 +81,7 @@ def test_what_is_sent(secret: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"\n", b"two\nlines\n", b"a\x00b", b"\xff", b"a b"])
 def test_what_is_no_secret(content: bytes, secret: Path) -> None:
     secret.write_bytes(content)
-    settings = Credentials.model_validate({"policy": "replace", "token_file": secret})
+    settings = CredentialSettings.model_validate({"policy": "replace", "token_file": secret})
     with pytest.raises(HeadgateError) as caught:
         own_authorization(settings)
     assert str(secret) in str(caught.value)

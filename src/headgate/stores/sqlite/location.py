@@ -1,7 +1,7 @@
 """Where the file of a key store lives, and whether others could have a hand in it.
 
-Who can write the file can let themselves in, and who can write its folder can put another file in
-its place (or a journal beside it, which SQLite would play into it).  So in a folder that every
+A user who can write the file can add a key, and one who can write its folder can put another file
+in its place (or a journal beside it, which SQLite would apply to it).  So in a folder that every
 user may write, such as a pod's ``emptyDir`` (mode 0777), the store lives in a folder of its own
 (0700) inside it.  That folder must be a folder and belong to this user: others can make one first.
 """

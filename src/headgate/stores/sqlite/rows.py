@@ -1,7 +1,7 @@
 """One row of the table of keys, read strictly: what is not as Headgate writes it is not used.
 
 SQLite keeps a value of any type in any column (https://sqlite.org/datatype3.html), and people
-change rows by hand.  A row that breaks a rule here opens nothing, and harms no other row.
+change rows by hand.  A row that breaks a rule here is no key, and harms no other row.
 """
 
 from __future__ import annotations
