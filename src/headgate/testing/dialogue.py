@@ -13,7 +13,7 @@ from headgate.dataplane.plane import DataPlane
 from headgate.events import Event, discard
 from headgate.model import Endpoint, Outcome
 from headgate.testing.clock import ManualClock
-from headgate.testing.gate import ScriptedGate
+from headgate.testing.decider import ScriptedDecider
 from headgate.testing.policies import cluster_policy, terms
 from headgate.testing.pool import Connecting, ScriptedPool
 from headgate.testing.transport import FakeTransport, Peer, Turns
@@ -23,12 +23,12 @@ SEED = "0123456789abcdef"
 
 
 class Dialogue:
-    """The client's end and MLflow's end of a data plane whose gate is scripted.
+    """The client's end and MLflow's end of a data plane whose decider is scripted.
 
     Every verb does one thing and then lets everything happen that follows from it.  ``pools`` has
     one pool for each of MLflow's ``endpoints``; ``pool`` is the first of them.
 
-    ``events`` are those that the data plane has emitted.
+    ``events`` are those that the data plane has emitted, ``accounted`` all outcomes.
     """
 
     def __init__(
@@ -45,14 +45,15 @@ class Dialogue:
         self.pools = [self._pool(number) for number in range(endpoints)]
         self.pool = self.pools[0]
         self.balancer = self._balancer(policy or cluster_policy(probe_interval=0, slow_start=0))
-        self.gate = ScriptedGate(self.balancer)
+        self.decider = ScriptedDecider(self.balancer)
         self.events: list[Event] = []
+        self.accounted: list[Outcome] = []
         self.plane = DataPlane(
-            self.gate,
+            self.decider,
             self.limits,
             self.clock,
             SEED,
-            account=self.gate.account,
+            account=self.accounted.append,
             emit=self.events.append,
         )
         self.plane.call_soon = self.turns.call_soon
@@ -134,8 +135,8 @@ class Dialogue:
 
     def outcomes(self) -> list[Outcome]:
         """The outcomes since the last call."""
-        told, self._told = self._told, len(self.gate.outcomes)
-        return self.gate.outcomes[told:]
+        told, self._told = self._told, len(self.accounted)
+        return self.accounted[told:]
 
     def outcome(self) -> Outcome:
         """The one outcome since the last call."""
@@ -152,7 +153,7 @@ class Dialogue:
         for client in self._clients:
             client.resets()
         self.turns.run()
-        ids = [outcome.request_id for outcome in self.gate.outcomes]
+        ids = [outcome.request_id for outcome in self.accounted]
         cluster = self.balancer.snapshot()
         problems = {
             "open client connections": len(self.plane.connections),

@@ -18,8 +18,8 @@ from headgate.errors import Refusal
 from headgate.events import ConnectionsTurnedAway, Emit, Event, TurnedAway, discard
 from headgate.model import Phase
 from headgate.reasons import Reason
+from headgate.testing.decider import PRINCIPAL
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.gate import PRINCIPAL
 from headgate.testing.messages import Message, request
 from headgate.testing.transport import End, Peer
 
@@ -141,7 +141,7 @@ def test_a_client_that_is_turned_away_receives_the_reason() -> None:
 @pytest.mark.parametrize("path", ["/stream", "/forbidden", "/inspected"])
 def test_a_connection_with_a_good_key_counts_no_longer(path: str) -> None:
     dialogue = Dialogue(ROOM)
-    dialogue.gate.script[b"/forbidden"] = Refuse(
+    dialogue.decider.script[b"/forbidden"] = Refuse(
         Refusal(Reason.FORBIDDEN, "No."), Phase.AUTHORISE, PRINCIPAL
     )
     clients = [dialogue.client() for _ in range(5)]
@@ -169,7 +169,7 @@ def test_a_connection_over_the_limit_never_becomes_a_request() -> None:
     dialogue.client()
     late = dialogue.client()
     late.sends(request("GET /stream"))
-    assert dialogue.gate.decided == []
+    assert dialogue.decider.decided == []
     assert dialogue.outcomes() == []
 
 
@@ -202,7 +202,7 @@ def test_the_oldest_unfinished_head_gives_way(crowded: Dialogue) -> None:
     assert crowded.outcome().reason is Reason.OVERLOADED
     clients[1].sends(b"\r\n\r\n")
     assert crowded.plane.unfinished_bytes == 4000
-    assert len(crowded.gate.decided) == 1
+    assert len(crowded.decider.decided) == 1
     clients[2].resets()
     assert crowded.plane.unfinished_bytes == 0
     crowded.ends()

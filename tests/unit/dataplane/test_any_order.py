@@ -17,8 +17,8 @@ from headgate.dataplane.connection_states import TRANSITIONS, Stage
 from headgate.dataplane.connections.upstream import WRITE_HIGH_WATER
 from headgate.dataplane.decisions import Inspect
 from headgate.reasons import Reason
+from headgate.testing.decider import LENGTH, PRINCIPAL
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.gate import LENGTH, PRINCIPAL
 from headgate.testing.messages import chunked, request, response
 from headgate.testing.policies import cluster_policy
 from headgate.testing.transport import Peer
@@ -95,8 +95,8 @@ class World:
         self._unsent: dict[Peer, bytes] = {}
         for _ in range(self._pick(range(1, 5))):
             self.client_connects()
-        route = self.dialogue.gate.route(LENGTH)
-        self.dialogue.gate.script[b"/inspected"] = lambda _: Inspect(route, b"", PRINCIPAL)
+        route = self.dialogue.decider.route(LENGTH)
+        self.dialogue.decider.script[b"/inspected"] = lambda _: Inspect(route, b"", PRINCIPAL)
 
     def step(self) -> None:
         """Something happens; what is repeated here happens more often."""
@@ -214,7 +214,7 @@ class World:
         for connection in self.dialogue.plane.connections:
             assert isinstance(connection, ClientConnection)
             assert len(connection._reader) <= PIPELINE_BYTES + READ
-        outcomes = self.dialogue.gate.outcomes
+        outcomes = self.dialogue.accounted
         assert len({outcome.request_id for outcome in outcomes}) == len(outcomes)
         for outcome in outcomes:
             assert (outcome.reason is Reason.INTERNAL) == (outcome.target == b"/defect")

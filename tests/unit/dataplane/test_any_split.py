@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from headgate.dataplane.decisions import Decision, Inspect
 from headgate.reasons import Reason
+from headgate.testing.decider import LENGTH, PRINCIPAL, ScriptedDecider
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.gate import LENGTH, PRINCIPAL, ScriptedGate
 from headgate.testing.messages import chunked, request, response
 from headgate.testing.transport import End, Peer
 from headgate.wire.request import Request
@@ -244,7 +244,7 @@ class Result(NamedTuple):
     outcomes: list[dict[str, Any]]
 
 
-def inspect(gate: ScriptedGate) -> Callable[[Request], Decision]:
+def inspect(gate: ScriptedDecider) -> Callable[[Request], Decision]:
     """Have bodies shown to the gate first."""
 
     def decision(asked: Request) -> Decision:
@@ -257,7 +257,7 @@ def inspect(gate: ScriptedGate) -> Callable[[Request], Decision]:
 def play(script: list[Ask], clients: Split, mlflows: Split) -> Result:
     """Let a client send the whole script over one connection."""
     dialogue = Dialogue()
-    dialogue.gate.script[b"/inspected"] = inspect(dialogue.gate)
+    dialogue.decider.script[b"/inspected"] = inspect(dialogue.decider)
     mlflow = Mlflow(dialogue, script, mlflows)
     client = dialogue.client()
     stream = b"".join(ask.written(number) for number, ask in enumerate(script))

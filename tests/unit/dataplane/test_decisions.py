@@ -20,8 +20,8 @@ from headgate.dataplane.decisions import (
 )
 from headgate.model import Phase
 from headgate.reasons import Reason
+from headgate.testing.decider import LENGTH, PRINCIPAL, REFUSED, STREAM
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.gate import LENGTH, PRINCIPAL, REFUSED, STREAM
 from headgate.testing.messages import Message, chunked, request, response
 from headgate.testing.transport import End
 
@@ -35,8 +35,8 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 @pytest.fixture
 def inspecting(dialogue: Dialogue) -> Dialogue:
     """A dialogue whose gate wants to see bodies."""
-    route = dialogue.gate.route(LENGTH, b"/inspected")
-    dialogue.gate.script[b"/inspected"] = lambda _: Inspect(route, b"?q", PRINCIPAL)
+    route = dialogue.decider.route(LENGTH, b"/inspected")
+    dialogue.decider.script[b"/inspected"] = lambda _: Inspect(route, b"?q", PRINCIPAL)
     return dialogue
 
 
@@ -47,10 +47,10 @@ def test_a_body_is_shown_to_the_gate_before_mlflow_hears_of_it(
     client = inspecting.client()
     whole = request("POST /inspected", *fields, body=chunked(b"se", b"en") if fields else b"seen")
     client.sends(whole[:-7], whole[-7:-3])
-    assert (inspecting.gate.inspected, inspecting.pool.pending) == ([], [])
+    assert (inspecting.decider.inspected, inspecting.pool.pending) == ([], [])
     client.sends(whole[-3:])
 
-    assert [body for _, body in inspecting.gate.inspected] == [b"seen"]
+    assert [body for _, body in inspecting.decider.inspected] == [b"seen"]
     mlflow = inspecting.mlflow_accepts()
     got = Message.of(mlflow.received())
     assert (got.line, got.rest) == (b"POST /inspected?q HTTP/1.1", b"seen")
@@ -63,7 +63,7 @@ def test_a_body_is_shown_to_the_gate_before_mlflow_hears_of_it(
 def test_a_request_without_a_body_is_shown_too(inspecting: Dialogue) -> None:
     client = inspecting.client()
     client.sends(request("GET /inspected"))
-    assert [body for _, body in inspecting.gate.inspected] == [b""]
+    assert [body for _, body in inspecting.decider.inspected] == [b""]
     inspecting.mlflow_accepts().sends(response(200))
     assert inspecting.outcome().reason is Reason.OK
 
@@ -83,7 +83,7 @@ def test_a_body_to_be_shown_is_invited(inspecting: Dialogue) -> None:
 def test_what_is_shown_may_still_be_refused(
     decision: Decision, status: bytes, inspecting: Dialogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inspecting.gate, "decide_body", lambda *_: decision)
+    monkeypatch.setattr(inspecting.decider, "decide_body", lambda *_: decision)
     client = inspecting.client()
     client.sends(request("POST /inspected", body=b"seen"))
     assert Message.of(client.received()).line.split()[1] == status
@@ -97,7 +97,7 @@ def test_a_defect_in_looking_at_a_body(
     def broken(*_: object) -> Decision:
         raise RuntimeError("defect")
 
-    monkeypatch.setattr(inspecting.gate, "decide_body", broken)
+    monkeypatch.setattr(inspecting.decider, "decide_body", broken)
     client = inspecting.client()
     client.sends(request("POST /inspected", "Content-Length: 4"), b"seen")
     assert client.received().startswith(b"HTTP/1.1 500 ")
@@ -108,8 +108,8 @@ def test_a_defect_in_looking_at_a_body(
 @pytest.mark.parametrize("fields", [("Content-Length: 1001",), (CHUNKED,)])
 def test_a_body_too_long_to_be_shown_is_refused(fields: tuple[str, ...]) -> None:
     dialogue = Dialogue(Limits(buffered_body_bytes=ByteSize(1000)))
-    route = dialogue.gate.route(LENGTH)
-    dialogue.gate.script[b"/inspected"] = lambda _: Inspect(route, b"", PRINCIPAL)
+    route = dialogue.decider.route(LENGTH)
+    dialogue.decider.script[b"/inspected"] = lambda _: Inspect(route, b"", PRINCIPAL)
     client = dialogue.client()
     client.sends(request("POST /inspected", *fields))
     if fields == (CHUNKED,):
@@ -129,15 +129,15 @@ class Later:
     def __init__(self, dialogue: Dialogue, runner: asyncio.Runner) -> None:
         self._runner = runner
         self._made: asyncio.Future[Decision] = runner.get_loop().create_future()
-        self.pass_on = Forward(dialogue.gate.route(STREAM, b"/later"), b"?q", PRINCIPAL)
+        self.pass_on = Forward(dialogue.decider.route(STREAM, b"/later"), b"?q", PRINCIPAL)
         self.cancelled = False
-        dialogue.gate.script[b"/later"] = lambda _: Pending(
+        dialogue.decider.script[b"/later"] = lambda _: Pending(
             self._decide(), self.pass_on.route, PRINCIPAL
         )
 
     def authenticates(self, dialogue: Dialogue) -> None:
         """The decision about ``/later`` has to find out first who sends it."""
-        dialogue.gate.script[b"/later"] = lambda _: Authenticating(self._decide())
+        dialogue.decider.script[b"/later"] = lambda _: Authenticating(self._decide())
 
     async def _decide(self) -> Decision:
         try:
@@ -271,8 +271,8 @@ def test_a_body_over_the_limit_of_its_route_is_refused(
 ) -> None:
     """A body that announces its length never reaches MLflow, another one is cut off there."""
     mlflow = dialogue.mlflow_is_idle()
-    route = dialogue.gate.route(operation, b"/limited", ByteSize(1000))
-    dialogue.gate.script[b"/limited"] = lambda _: kind(route, b"", PRINCIPAL)
+    route = dialogue.decider.route(operation, b"/limited", ByteSize(1000))
+    dialogue.decider.script[b"/limited"] = lambda _: kind(route, b"", PRINCIPAL)
     client = dialogue.client()
     body = b"x" * 1001 if fields != (CHUNKED,) else chunked(b"x" * 500, b"x" * 501)
     whole = request("PUT /limited", *fields, body=body)
@@ -282,7 +282,7 @@ def test_a_body_over_the_limit_of_its_route_is_refused(
     assert client.received().startswith(b"HTTP/1.1 413 ")
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase) == (Reason.BODY_TOO_LARGE, Phase.ADMIT)
-    assert dialogue.gate.inspected == []
+    assert dialogue.decider.inspected == []
     got = mlflow.received()
     assert not got or not got.endswith(b"0\r\n\r\n")
     assert dialogue.plane.in_flight == 0

@@ -50,7 +50,7 @@ def test_what_was_read_together_with_a_defect_cannot_be_taken_for_a_request(
     assert Message.of(client.received()).fields[b"connection"] == b"close"
     client.sends(request("GET /stream"))
 
-    assert len(dialogue.gate.decided) == 1
+    assert len(dialogue.decider.decided) == 1
     assert client.end() is End.FINISHED
     client.finishes()
     assert client.closed()

@@ -64,7 +64,7 @@ def test_requests_behind_the_one_under_way_are_not_begun(dialogue: Dialogue) -> 
 
     assert client.received().endswith(b"one")
     assert client.end() is End.FINISHED
-    assert len(dialogue.gate.decided) == 1
+    assert len(dialogue.decider.decided) == 1
     assert not client.closed()
     client.finishes()
     assert dialogue.plane.emptied.is_set()

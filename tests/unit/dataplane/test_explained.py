@@ -220,7 +220,7 @@ def test_another_403_is_passed_on(dialogue: Dialogue) -> None:
 
 @pytest.mark.parametrize(("status", "told"), [(200, 502), (404, 502), (500, 500), (503, 503)])
 def test_a_page_where_json_is_due_is_explained(dialogue: Dialogue, status: int, told: int) -> None:
-    dialogue.gate.script[b"/runs"] = RUNS
+    dialogue.decider.script[b"/runs"] = RUNS
     client = dialogue.client()
     client.sends(request("POST /runs", body=b"{}"))
     mlflow = dialogue.mlflow_accepts()
@@ -243,7 +243,7 @@ def test_an_mlflow_that_asks_for_credentials_means_the_gate(
     dialogue: Dialogue, operation: Operation, media_type: str, explained: bool
 ) -> None:
     """Whatever is asked of it; in JSON it may be what a model's provider answered."""
-    dialogue.gate.script[b"/asked"] = operation
+    dialogue.decider.script[b"/asked"] = operation
     client = dialogue.client()
     client.sends(request("GET /asked"))
     mlflow = dialogue.mlflow_accepts()
@@ -267,7 +267,7 @@ def test_an_mlflow_that_forbids_something_to_the_gates_user(
 ) -> None:
     """Its authentication says so as HTML; who shows no credentials has met something else."""
     dialogue.balancer.terms = terms(credentials=FixedCredentials(authorization))
-    dialogue.gate.script[b"/runs"] = RUNS
+    dialogue.decider.script[b"/runs"] = RUNS
     client = dialogue.client()
     client.sends(request("POST /runs", body=b"{}"))
     mlflow = dialogue.mlflow_accepts()
@@ -282,7 +282,7 @@ def test_an_mlflow_that_forbids_something_to_the_gates_user(
 
 
 def test_a_page_is_passed_on_where_pages_are_due(dialogue: Dialogue) -> None:
-    dialogue.gate.script[b"/artifact"] = ARTIFACTS
+    dialogue.decider.script[b"/artifact"] = ARTIFACTS
     client = dialogue.client()
     client.sends(request("GET /artifact"))
     mlflow = dialogue.mlflow_accepts()

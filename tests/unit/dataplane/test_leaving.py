@@ -189,7 +189,7 @@ def test_leaving_after_a_response_that_was_not_read(dialogue: Dialogue) -> None:
     client.resets()
 
     assert dialogue.outcome().reason is Reason.OK
-    assert len(dialogue.gate.decided) == 1
+    assert len(dialogue.decider.decided) == 1
 
 
 @pytest.mark.parametrize("path", ["/refused", "/defect"])
@@ -233,7 +233,7 @@ def test_a_request_that_waited_is_not_begun_for_a_connection_that_is_cut(
     client.transport.abort()
     client.transport.get_protocol().resume_writing()
     dialogue.turns.run()
-    assert len(dialogue.gate.decided) == 1
+    assert len(dialogue.decider.decided) == 1
 
 
 # --- half-close --------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ def test_all_requests_that_were_sent_before_the_end_are_answered(dialogue: Dialo
     client.sends(request("GET /refused") + request("GET /stream/3"))
     client.sends(request("GET /redirect"))
     client.finishes()
-    assert len(dialogue.gate.decided) == 1
+    assert len(dialogue.decider.decided) == 1
     mlflow.sends(response(200, body=b"one"))
     assert client.end() is End.OPEN
     mlflow.sends(response(200, body=b"three"))

@@ -9,8 +9,8 @@ import pytest
 from headgate.dataplane.decisions import Forward, Respond
 from headgate.model import Phase
 from headgate.reasons import Reason
+from headgate.testing.decider import PRINCIPAL, SAFE
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.gate import PRINCIPAL, SAFE
 from headgate.testing.messages import Message, request, response
 
 LINES = (b"X-Content-Type-Options: nosniff\r\n", b"Content-Disposition: attachment\r\n")
@@ -22,7 +22,7 @@ LINES = (b"X-Content-Type-Options: nosniff\r\n", b"Content-Disposition: attachme
 def test_a_document_is_answered_without_mlflow(
     method: str, body: bytes, dialogue: Dialogue
 ) -> None:
-    dialogue.gate.script[b"/own"] = lambda _: Respond(b'{"a":1}', PRINCIPAL)
+    dialogue.decider.script[b"/own"] = lambda _: Respond(b'{"a":1}', PRINCIPAL)
     client = dialogue.client()
     client.sends(request(f"{method} /own", body=b"unread" if method == "POST" else b""))
 
@@ -51,8 +51,8 @@ def test_a_405_names_the_methods_that_are_served(line: str, dialogue: Dialogue) 
 @pytest.fixture
 def marked(dialogue: Dialogue) -> Dialogue:
     """A dialogue in which lines are added to responses."""
-    route = replace(dialogue.gate.route(SAFE, b"/marked"), response_lines=LINES)
-    dialogue.gate.script[b"/marked"] = lambda _: Forward(route, b"", PRINCIPAL)
+    route = replace(dialogue.decider.route(SAFE, b"/marked"), response_lines=LINES)
+    dialogue.decider.script[b"/marked"] = lambda _: Forward(route, b"", PRINCIPAL)
     return dialogue
 
 

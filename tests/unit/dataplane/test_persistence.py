@@ -119,7 +119,7 @@ def test_nothing_is_done_about_a_request_after_one_that_closes(
         mlflow.sends(response(200))
 
     assert b"POST" not in mlflow.received()
-    assert len(dialogue.gate.decided) == 1
+    assert len(dialogue.decider.decided) == 1
     dialogue.outcome()
     assert client.end() is End.FINISHED
 
@@ -191,7 +191,7 @@ def test_a_kept_connection_is_believed_as_the_configuration_in_force_says(
     mlflow = dialogue.mlflow_is_idle()
     chains = []
     for trusted in ((), (ip_network("192.0.2.0/24"),), ()):
-        dialogue.plane.configure(dialogue.gate, dialogue.limits, trusted)
+        dialogue.plane.configure(dialogue.decider, dialogue.limits, trusted)
         client.sends(request("GET /stream", "X-Forwarded-For: 198.51.100.7"))
         chains.append(Message.of(mlflow.received()).fields[b"x-forwarded-for"])
         mlflow.sends(response(200))
@@ -252,11 +252,11 @@ def test_a_response_that_is_not_read_holds_the_requests_behind_it(dialogue: Dial
     mlflow.sends(response(200, body=LARGE))
     for _ in range(4):
         client.sends(request("GET /refused") * 1000)
-    assert len(dialogue.gate.decided) == 1
+    assert len(dialogue.decider.decided) == 1
     assert not client.is_read()
 
     client.reads()
-    assert len(dialogue.gate.decided) == 4001
+    assert len(dialogue.decider.decided) == 4001
     assert client.received().count(b"401 Unauthorized") == 4000
 
 

@@ -264,7 +264,7 @@ def test_a_refused_body_that_is_long_ends_the_connection_gently(
     assert not client.closed()
     client.sends(b"5\r\nabcde\r\n", request("GET /stream") * 3)
     assert client.is_read()
-    assert len(dialogue.gate.decided) == 1
+    assert len(dialogue.decider.decided) == 1
 
     client.finishes()
     assert (client.closed(), client.end()) == (True, End.FINISHED)

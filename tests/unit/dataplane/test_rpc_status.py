@@ -47,7 +47,7 @@ def test_what_would_be_refused_again_is_not_sent_again(reason: Reason) -> None:
 
 @pytest.mark.parametrize("content_type", [PROTOBUF, JSON])
 def test_every_refusal_of_an_export_has_that_form(content_type: str, dialogue: Dialogue) -> None:
-    dialogue.gate.script[b"/export"] = EXPORT
+    dialogue.decider.script[b"/export"] = EXPORT
     client = dialogue.client()
     client.sends(request("POST /export", content_type, body=b"abc"))
     dialogue.mlflow_refuses()

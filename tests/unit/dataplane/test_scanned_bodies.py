@@ -10,8 +10,8 @@ from headgate.dataplane.decisions import Decision, Forward
 from headgate.errors import Refusal
 from headgate.model import Operation, Phase
 from headgate.reasons import Reason
+from headgate.testing.decider import LENGTH, PRINCIPAL, STREAM
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.gate import LENGTH, PRINCIPAL, STREAM
 from headgate.testing.messages import Message, request, response
 from headgate.wire.request import Request
 
@@ -47,11 +47,11 @@ class Scan:
 
 def scanning(dialogue: Dialogue, scan: Scan, operation: Operation = STREAM) -> None:
     def decide(request: Request) -> Decision:
-        forward = Forward(dialogue.gate.route(operation, request.target), b"", PRINCIPAL)
+        forward = Forward(dialogue.decider.route(operation, request.target), b"", PRINCIPAL)
         forward.scan = scan
         return forward
 
-    dialogue.gate.script[b"/scanned"] = decide
+    dialogue.decider.script[b"/scanned"] = decide
 
 
 def test_a_good_body_passes_as_it_comes(dialogue: Dialogue) -> None:

@@ -40,7 +40,7 @@ def test_a_client_that_ends_what_it_sends_is_not_answered_further(dialogue: Dial
     client.finishes()
     client.reads()
     assert client.end() is End.FINISHED
-    assert len(dialogue.gate.decided) == 1
+    assert len(dialogue.decider.decided) == 1
 
 
 @pytest.mark.parametrize("fields", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])

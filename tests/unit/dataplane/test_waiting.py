@@ -13,8 +13,8 @@ from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import Forward, Route
 from headgate.model import Phase
 from headgate.reasons import Reason
+from headgate.testing.decider import LENGTH, PRINCIPAL
 from headgate.testing.dialogue import Dialogue
-from headgate.testing.gate import LENGTH, PRINCIPAL
 from headgate.testing.messages import Message, request, response
 from headgate.testing.policies import cluster_policy, terms
 from headgate.testing.transport import Peer
@@ -105,7 +105,7 @@ def test_nobody_waits_where_there_is_nothing_to_wait_for(dialogue: Dialogue) -> 
     cluster = Cluster("empty", policy, Random(0), lambda _event: None)  # noqa: S311
     empty = Balancer(cluster, lambda _: dialogue.pool, terms=terms(), clock=dialogue.clock)
     route = Route(empty, b"/empty", b"", LENGTH)
-    dialogue.gate.script[b"/empty"] = lambda _: Forward(route, b"", PRINCIPAL)
+    dialogue.decider.script[b"/empty"] = lambda _: Forward(route, b"", PRINCIPAL)
     client = dialogue.client()
     client.sends(request("POST /empty", body=b"x"))
     refused = Message.of(client.received())

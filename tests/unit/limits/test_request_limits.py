@@ -9,7 +9,7 @@ from headgate.errors import Refusal
 from headgate.limits import Limit, RequestLimits
 from headgate.model import AuthMethod, Operation, Principal
 from headgate.reasons import Reason
-from headgate.testing.gate import SAFE
+from headgate.testing.decider import SAFE
 
 ADA = Principal("k_ada", "ada", AuthMethod.KEY)
 BOB = Principal("k_bob", "bob", AuthMethod.KEY)

@@ -60,10 +60,15 @@ class Running:
     ) -> None:
         self.listening = listening
         self.upkeep = Upkeep()
-        gate = Dialogue().gate
+        dialogue = Dialogue()
         self.events: list[Event] = []
         self.plane = DataPlane(
-            gate, Limits(), ManualClock(), "0123456789abcdef", account=gate.account, emit=discard
+            dialogue.decider,
+            Limits(),
+            ManualClock(),
+            "0123456789abcdef",
+            account=dialogue.accounted.append,
+            emit=discard,
         )
         self.worker = Worker(
             settings,
@@ -268,9 +273,14 @@ def test_a_client_that_does_not_finish_its_handshake_is_not_waited_for_indefinit
 
     async def scene() -> None:
         limits = Limits(header_timeout=0.05)
-        gate = Dialogue().gate
+        dialogue = Dialogue()
         plane = DataPlane(
-            gate, limits, ManualClock(), "0123456789abcdef", account=gate.account, emit=discard
+            dialogue.decider,
+            limits,
+            ManualClock(),
+            "0123456789abcdef",
+            account=dialogue.accounted.append,
+            emit=discard,
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ready = asyncio.Event()

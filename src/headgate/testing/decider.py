@@ -1,4 +1,4 @@
-"""A gate whose decisions are written down beforehand."""
+"""A decider whose decisions are written down beforehand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from headgate.dataplane.decisions import (
     Route,
 )
 from headgate.errors import Refusal
-from headgate.model import AuthMethod, BodyHandling, Operation, Outcome, Phase, Principal, Retry
+from headgate.model import AuthMethod, BodyHandling, Operation, Phase, Principal, Retry
 from headgate.reasons import Reason
 from headgate.wire.request import Request
 
@@ -38,8 +38,8 @@ Scripted = Operation | Redirect | Refuse | Exception | Callable[[Request], Decis
 
 
 @dataclass
-class ScriptedGate:
-    """Looks a request up by its path and keeps what came of it.
+class ScriptedDecider:
+    """Looks a request up by its path.
 
     What ``script`` holds for the path is the decision: an operation forwards to ``pool``, an
     exception is raised, a function is called.  A path that is not in it is forwarded as ``STREAM``.
@@ -60,7 +60,6 @@ class ScriptedGate:
     )
     decided: list[Request] = field(default_factory=list)
     inspected: list[tuple[Request, bytes]] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
 
     def decide(self, request: Request, caller: Caller) -> Decision:  # noqa: ARG002 - Decider's signature
         """Give the decision that the script has for the request's path."""
@@ -94,7 +93,3 @@ class ScriptedGate:
         """Whether the script has an operation of that protocol for the request's path."""
         operation = self.script.get(request.target)
         return isinstance(operation, Operation) and operation.otlp
-
-    def account(self, outcome: Outcome) -> None:
-        """Keep the outcome."""
-        self.outcomes.append(outcome)
