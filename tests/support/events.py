@@ -39,6 +39,7 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.CertificateEnded("listen.tls.certificate", "/tls/gate.pem", -1.0, "ended on 2020-01-01"),
     e.KeyStoreUnreadable("disk I/O error"),
     e.KeyStoreReadable(),
+    e.KeyRevoked("ci", "k_00000001"),
     e.KeyUnusable("the key 3: its digest is damaged"),
     e.KeysGone(2, ("ci", "laptop")),
     e.RoleMissing("ci", "k_1", "trainer"),

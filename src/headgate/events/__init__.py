@@ -22,6 +22,7 @@ from headgate.events.configuration import (
 from headgate.events.defects import InternalError
 from headgate.events.event import Emit, Event, Level, discard, field_names
 from headgate.events.keys import (
+    KeyRevoked,
     KeysGone,
     KeyStoreReadable,
     KeyStoreUnreadable,
@@ -115,6 +116,7 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     # keys
     KeyStoreUnreadable,
     KeyStoreReadable,
+    KeyRevoked,
     KeyUnusable,
     KeysGone,
     RoleMissing,
@@ -190,6 +192,7 @@ __all__ = [
     "GateStopped",
     "GateStopping",
     "InternalError",
+    "KeyRevoked",
     "KeyStoreReadable",
     "KeyStoreUnreadable",
     "KeyUnusable",

@@ -38,6 +38,25 @@ class KeyStoreReadable(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRevoked(Event):
+    """A key was revoked; each worker logs it when it no longer accepts the key.
+
+    Attributes:
+        key: the name of the key.
+        key_id: its id.
+    """
+
+    name: ClassVar[str] = "key_revoked"
+    logger: ClassVar[str] = "headgate.auth"
+
+    key: str
+    key_id: str
+
+    def message(self) -> str:
+        return f"the key '{self.key}' ({self.key_id}) is revoked: it is no longer accepted"
+
+
+@dataclass(frozen=True, slots=True)
 class KeyUnusable(Event):
     """A key of the key store cannot be used: its row is damaged.
 

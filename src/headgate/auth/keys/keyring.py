@@ -76,6 +76,14 @@ class Keyring:
             if digest not in later.entries and _is_active(entry, now)
         ]
 
+    def revoked_in(self, later: Keyring, now: float) -> list[Principal]:
+        """The holders of active keys that ``later`` has as revoked."""
+        return [
+            entry.principal
+            for digest, entry in self.entries.items()
+            if _is_active(entry, now) and digest in later.entries and later.entries[digest].revoked
+        ]
+
     def missing_roles(self, now: float) -> Iterator[tuple[Principal, str]]:
         """Each role of an active key that does not exist, with the key's holder."""
         for entry in self.entries.values():

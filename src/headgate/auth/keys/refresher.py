@@ -12,6 +12,7 @@ from headgate.auth.keys.keyring import Keyring
 from headgate.errors import HeadgateError
 from headgate.events import (
     Emit,
+    KeyRevoked,
     KeysGone,
     KeyStoreReadable,
     KeyStoreUnreadable,
@@ -49,9 +50,9 @@ class Refresher:
     """Carries changes of a ``KeySource`` into an authenticator.
 
     While the source cannot be read the last keyring stays in use.  A role that a key has and that
-    does not exist grants nothing, which is one event.  So are keys that cannot be used, keys that
-    are no longer in the source (a store never loses one by itself), and a source that cannot be
-    read, and can be read again.
+    does not exist grants nothing, which is one event.  So are keys that are revoked, keys that
+    cannot be used, keys that are no longer in the source (a store never loses one by itself), and
+    a source that cannot be read, and can be read again.
 
     Args:
         source: where the keys are.
@@ -150,6 +151,8 @@ class Refresher:
             self._offer(before.with_records(snapshot.records))
             self._keep(snapshot.records)
             broken = self._note_unreadable(tuple(map(str, snapshot.unreadable)))
+            for each in before.revoked_in(self._keyring, now):
+                self._emit(KeyRevoked(each.name, each.id))
             gone = before.gone_from(self._keyring, now)
             if len(gone) > broken:
                 self._emit(KeysGone(len(gone), tuple(each.name for each in gone[:NAMED])))

@@ -16,6 +16,7 @@ from headgate.auth.keys.refresher import KeysStatus, Refresher
 from headgate.errors import HeadgateError
 from headgate.events import (
     Event,
+    KeyRevoked,
     KeysGone,
     KeyStoreReadable,
     KeyStoreUnreadable,
@@ -191,7 +192,11 @@ def test_an_unreadable_source_is_reported_once_and_its_return_once() -> None:
             source.trouble = ""
             await follower.until(lambda: len(follower.installed) == 2)
             await looks(source, 5)
-        assert follower.events == [KeyStoreUnreadable("the file is gone"), KeyStoreReadable()]
+        assert follower.events == [
+            KeyStoreUnreadable("the file is gone"),
+            KeyRevoked("ci", "k_00000001"),
+            KeyStoreReadable(),
+        ]
         assert follower.installed[-1].entries[ROW.digest].revoked
 
     asyncio.run(scene())
@@ -398,6 +403,20 @@ def test_the_status_tells_how_long_the_source_has_failed() -> None:
                 7.0,
                 "the file is gone",
             )
+
+    asyncio.run(scene())
+
+
+def test_a_revocation_is_one_event() -> None:
+    async def scene() -> None:
+        source = FakeSource([ROW])
+        follower = Follower(source)
+        follower.refresher.load()
+        source.change(replace(ROW, revoked_at=5))
+        follower.refresher.load()
+        source.change(replace(ROW, revoked_at=5), replace(ROW, id="k_00000002", digest=b"2" * 32))
+        follower.refresher.load()
+        assert follower.events == [KeyRevoked("ci", "k_00000001")]
 
     asyncio.run(scene())
 
