@@ -58,14 +58,13 @@ SCHEME_UNKNOWN = _malformed("its scheme is neither Bearer nor Basic")
 BEARER_EMPTY = _malformed("no key follows 'Bearer'")
 BASIC_NOT_BASE64 = _malformed("what follows 'Basic' is not base64")
 BASIC_NO_COLON = _malformed("the Basic credentials have no colon between user name and password")
-BASIC_NO_PASSWORD = _malformed("the Basic password, which is where the key belongs, is empty")
+BASIC_NO_PASSWORD = _malformed("the Basic password, which must be the key, is empty")
 BASIC_KEY_AS_USER = _refusal(
-    "its API key stands in the place of the Basic user name and not of the password",
-    "the API key is given as user name",
+    "its API key is in the Basic user name instead of the password",
+    "the API key is in the user name",
 )
 BEARER_TWICE = _refusal(
-    "what it gives as API key begins with the word 'Bearer', which the client puts in front of the"
-    " key by itself",
+    "its API key starts with the word 'Bearer', which the client adds by itself",
     "the word Bearer is part of the API key",
 )
 API_KEY_EMPTY = _refusal("its X-API-Key header is empty", "no API key")
@@ -75,30 +74,30 @@ AMBIGUOUS = _refusal(
     cure=f"send one of them only: {_CURE}",
 )
 FOREIGN = _refusal(
-    "what it carries is not a Headgate key, which begins with 'hg_'",
+    "its API key is not a Headgate key, which starts with 'hg_'",
     "not a Headgate key",
 )
 MISTYPED = _refusal(
-    "its API key is mistyped or cut short, the checksum does not match", "mistyped API key"
+    "its API key is mistyped or truncated, the checksum does not match", "mistyped API key"
 )
-ENDED = _refusal("what it shows to say who it is has expired", "expired credentials")
-UNKNOWN = _refusal("its API key is well formed but not known to this gate", "unknown API key")
+ENDED = _refusal("its credentials have expired", "expired credentials")
+UNKNOWN = _refusal("its API key is well-formed but not known to this gate", "unknown API key")
 
 
 def not_taken(token: str) -> Refusal:
-    """No authenticator takes ``token``, the secret text that the client shows; empty if none."""
+    """No authenticator accepts ``token``, the secret that the client sent; empty if none."""
     if not token:
         return NO_KEY
     return BEARER_TWICE if token[:6].lower() == "bearer" else FOREIGN
 
 
 def revoked(principal: Principal) -> Refusal:
-    """The key was good until someone revoked it."""
+    """The key was revoked."""
     return _former(principal, "was revoked")
 
 
 def expired(principal: Principal) -> Refusal:
-    """The key has reached its end."""
+    """The key has expired."""
     return _former(principal, "has expired")
 
 
@@ -112,10 +111,10 @@ def _former(principal: Principal, what: str) -> Refusal:
 
 
 def for_client(refusal: Refusal, authorization: bytes | None, user_agent: bytes) -> Refusal:
-    """``refusal`` in the words that help the client it goes to.
+    """``refusal`` with the error code and the hints for a particular client.
 
     Args:
-        refusal: one of this module's.
+        refusal: a refusal of this module.
         authorization: the value of ``Authorization``, ``None`` if absent.
         user_agent: the value of ``User-Agent``, empty if absent.
     """

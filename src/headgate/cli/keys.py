@@ -1,6 +1,6 @@
-"""``headgate keys``: make, list, change and revoke the keys that open the gate."""
+"""``headgate keys``: create, list, change and revoke API keys."""
 
-# ruff: noqa: PLC0415 - `headgate --help` must not wait for what only a running command needs
+# ruff: noqa: PLC0415 - `headgate --help` must not import what only a running command needs
 from __future__ import annotations
 
 import os
@@ -42,7 +42,7 @@ NameOrId = Annotated[
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 TABLE_WIDTH = 72
-"""Columns that the table of keys needs with short names; in fewer each key has lines of its own."""
+"""Columns that the table of keys needs; with fewer, each key is printed on separate lines."""
 _LONGEST = 100 * 365 * 86_400
 
 
@@ -66,7 +66,9 @@ def _keys(context: typer.Context) -> None:
 
 @app.command(cls=Command)
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Who or what the key is for.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The person or program that the key is for.")
+    ],
     expires_in: Annotated[
         int | None,
         typer.Option(parser=_seconds, metavar="TIME", help="Such as 12h or 90d.  [never]"),
@@ -82,9 +84,9 @@ def create(
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Make a key and print it, this once.
+    """Create a key and print it once.
 
-    Only the key goes to standard output: KEY=$(headgate keys create ci)
+    Only the key is printed to standard output: KEY=$(headgate keys create ci)
     """
     from headgate.auth.keys.issuing import issue
     from headgate.stores import open_key_store
@@ -97,10 +99,10 @@ def create(
     with open_key_store(settings) as store:
         if store.is_new:
             tell(
-                f"headgate: made a new key store, {store.location}; if there was one before, all "
-                "its keys are locked out now: put a backup of it back"
+                f"headgate: created a new key store, {store.location}; if there was one before, "
+                "its keys no longer work: restore a backup of it"
             )
-        # Kept only once it was written: a key that nobody saw would open the gate indefinitely.
+        # Stored only after it was printed: one that was never printed would be valid indefinitely.
         record, _ = issue(
             store,
             name,
@@ -108,7 +110,7 @@ def create(
             end,
             roles,
             hand_over=lambda record, secret: hand_over(
-                _document(record, now, secret=secret) if as_json else secret, "no key was made"
+                _document(record, now, secret=secret) if as_json else secret, "no key was created"
             ),
         )
     if not as_json:
@@ -122,9 +124,9 @@ def list_(
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Show every key ever made, without its secret.
+    """List all keys, including revoked ones, without their secrets.
 
-    The secrets are not stored.  With --json `unreadable` names rows that cannot be used.
+    The secrets are not stored.  With --json `unreadable` names rows that cannot be read.
     """
     from rich.console import Console
 
@@ -135,7 +137,7 @@ def list_(
         snapshot = store.snapshot()
     records = snapshot.records
     for row in snapshot.unreadable:
-        tell(f"headgate: a key cannot be used and is left out, {row}")
+        tell(f"headgate: a key cannot be read and is skipped, {row}")
     if as_json:
         found = [_public(record, now) for record in records]
         print(document({"keys": found, "unreadable": [str(row) for row in snapshot.unreadable]}))
@@ -147,7 +149,7 @@ def list_(
             for line in _narrow(records, now):
                 console.print(line)
     else:
-        tell("there are no keys; 'headgate keys create NAME' makes one")
+        tell("there are no keys; create one with: headgate keys create NAME")
 
 
 @app.command("set-roles", cls=Command)
@@ -161,7 +163,7 @@ def set_roles(
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Give a key other roles in place of those it has."""
+    """Replace the roles of a key."""
     from headgate.stores import open_key_store
 
     _refuse_secret(name_or_id)
@@ -172,7 +174,7 @@ def set_roles(
     if as_json:
         print(_document(record, time.time()))
     else:
-        tell(f"the key '{record.name}' ({record.id}) has {_roles(record)} now")
+        tell(f"the key '{record.name}' ({record.id}) now has {_roles(record)}")
 
 
 @app.command(cls=Command)
@@ -182,9 +184,9 @@ def revoke(
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
-    """End a key for good; running gates refuse it within 2 seconds.
+    """Revoke a key permanently; running gates refuse it within 2 seconds.
 
-    To revoke it once more changes nothing, and is no error.
+    Revoking a revoked key changes nothing and is not an error.
     """
     from headgate.stores import open_key_store
 
@@ -198,7 +200,7 @@ def revoke(
         tell(f"revoked the key '{record.name}' ({record.id})")
     else:
         when = _timestamp(before.revoked_at)
-        tell(f"the key '{record.name}' ({record.id}) was revoked already, at {when}")
+        tell(f"the key '{record.name}' ({record.id}) was already revoked, at {when}")
 
 
 def _settings(data: Path | None, config: Path | None) -> Config:
@@ -226,8 +228,8 @@ def _refuse_secret(name: str) -> None:
 
     if form_of(name) is not KeyForm.FOREIGN:
         raise HeadgateError(
-            "that is a key itself, which the shell's history may hold now; give the key's name "
-            "or id, 'headgate keys list' shows them"
+            "that is a key itself, and may be in the shell's history now; use the key's name or "
+            "id, which 'headgate keys list' shows"
         )
 
 
@@ -236,11 +238,11 @@ def _guidance(record: KeyRecord) -> str:
     if record.expires_at is not None:
         end = f"until {_timestamp(record.expires_at)}"
     return (
-        f"key '{record.name}' ({record.id}) with {_roles(record)}, good {end}\n"
-        "it is shown this once and kept nowhere\n"
+        f"key '{record.name}' ({record.id}) with {_roles(record)}, valid {end}\n"
+        "it is shown only once and not stored\n"
         "for an MLflow client:\n"
         "  export MLFLOW_TRACKING_TOKEN=<key>\n"
-        "or, where a user name and a password are wanted:\n"
+        "or, if a user name and a password are required:\n"
         "  export MLFLOW_TRACKING_USERNAME=headgate MLFLOW_TRACKING_PASSWORD=<key>"
     )
 

@@ -75,7 +75,7 @@ def test_create_prints_the_key_alone_on_standard_output(run: Keys, data: Path) -
     assert form_of(secret) is KeyForm.WELL_FORMED
     assert records(data) == [{"name": "ci", "digest": digest(secret), "state": KeyState.ACTIVE}]
     assert secret not in result.stderr
-    assert "shown this once" in result.stderr
+    assert "shown only once" in result.stderr
     assert "export MLFLOW_TRACKING_TOKEN=<key>" in result.stderr
 
 
@@ -91,7 +91,7 @@ def test_a_key_may_end_by_itself(run: Keys, text: str, seconds: int) -> None:
     before = int(time.time())
     created = run("create", "ci", "--expires-in", text)
     (listed,) = as_json(run("list", "--json"))["keys"]
-    assert f"good until {listed['expires_at']}" in created.stderr
+    assert f"valid until {listed['expires_at']}" in created.stderr
     expires = time.mktime(time.strptime(listed["expires_at"], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
     assert before + seconds <= expires <= time.time() + seconds
 
@@ -172,10 +172,10 @@ def roles(data: Path) -> list[tuple[str, ...]]:
 
 def test_a_key_has_the_roles_it_is_made_with(run: Keys, data: Path) -> None:
     created = run("create", "ci", "--role", "viewer")
-    assert "with role viewer, good until" in created.stderr
+    assert "with role viewer, valid until" in created.stderr
     created = run("create", "nightly", "--role", "publisher", "--role", "writer")
-    assert "with roles publisher, writer, good until" in created.stderr
-    assert "with roles writer, publisher, good until" in run("create", "default").stderr
+    assert "with roles publisher, writer, valid until" in created.stderr
+    assert "with roles writer, publisher, valid until" in run("create", "default").stderr
     assert roles(data) == [("viewer",), ("publisher", "writer"), ("writer", "publisher")]
 
 
@@ -202,7 +202,7 @@ def test_a_key_can_be_given_other_roles(run: Keys, data: Path) -> None:
     run("create", "ci")
     result = run("set-roles", "ci", "--role", "viewer")
     assert result.stdout == ""
-    assert re.fullmatch(r"the key 'ci' \(k_\w{8}\) has role viewer now\n", result.stderr)
+    assert re.fullmatch(r"the key 'ci' \(k_\w{8}\) now has role viewer\n", result.stderr)
     assert roles(data) == [("viewer",)]
     assert run("set-roles", "ci").exit_code == 2
 
@@ -231,7 +231,7 @@ def test_revoking_twice_says_so_and_succeeds(run: Keys) -> None:
     (before,) = as_json(run("list", "--json"))["keys"]
     again = run("revoke", "ci")
     assert again.exit_code == 0
-    assert f"({before['id']}) was revoked already, at {before['revoked_at']}\n" in again.stderr
+    assert f"({before['id']}) was already revoked, at {before['revoked_at']}\n" in again.stderr
     assert as_json(run("list", "--json"))["keys"] == [before]
 
 
@@ -255,7 +255,7 @@ def test_a_key_that_cannot_be_printed_is_not_made(data: Path, redirection: str, 
     done = headgate(redirection, "keys", "create", "ci", "--data", str(data))
     assert done.returncode == 2
     lines = done.stderr.splitlines()
-    assert lines[-1] == (f"headgate: cannot write to standard output ({what}): no key was made")
+    assert lines[-1] == (f"headgate: cannot write to standard output ({what}): no key was created")
     assert "Traceback" not in done.stderr
     assert records(data) == []
 
@@ -274,7 +274,7 @@ def test_a_key_is_not_made_for_a_reader_that_has_left(data: Path) -> None:
             check=False,
         )
     assert done.returncode == 2
-    assert "(the connection was closed): no key was made" in done.stderr
+    assert "(the connection was closed): no key was created" in done.stderr
     assert records(data) == []
 
 
@@ -318,7 +318,7 @@ def test_the_list_can_be_read_in_a_narrow_terminal(
 
 def test_a_new_store_is_reported(run: Keys, data: Path) -> None:
     """Keys of a deleted store no longer work, so the operator has to know."""
-    warning = "if there was one before, all its keys are locked out"
+    warning = "if there was one before, its keys no longer work"
     assert warning in run("create", "one").stderr
     assert warning not in run("create", "two").stderr
     (data / "keys.sqlite").unlink()
@@ -336,7 +336,7 @@ def test_a_damaged_row_is_named_and_left_out_of_the_list(run: Keys, data: Path) 
     assert result.exit_code == 0
     assert "good" in result.stdout
     assert "bad" not in result.stdout
-    assert re.search(r"left out, row 2 \('k_\w+', 'bad'\): expires_at is text", result.stderr)
+    assert re.search(r"skipped, row 2 \('k_\w+', 'bad'\): expires_at is text", result.stderr)
 
 
 def test_a_name_in_use_is_an_error_and_prints_no_key(run: Keys, data: Path) -> None:
