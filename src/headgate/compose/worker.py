@@ -81,7 +81,7 @@ def run_worker(
         if refresher is not None:
             refresher.regrant(Roles(made.config.roles))
         reloader = _reloader(config, source, made, refresher, emit, replaces=link.replaces)
-        # Where there is but one worker it has nobody to share with.
+        # A single worker has none to share results with.
         is_shared = config.listen.workers > 1 and folder is not None
         checks = UpstreamChecks(gate, SharedResults(folder) if is_shared and folder else None)
         control = control_server(

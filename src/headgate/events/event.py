@@ -64,7 +64,7 @@ def field_names(kind: type[Event]) -> list[str]:
 
 
 def discard(_event: Event) -> None:
-    """Takes events that nobody wants, as tests and one-off commands do."""
+    """Ignores an event: for tests and one-off commands, which have no log."""
 
 
 def _plain(value: object) -> object:

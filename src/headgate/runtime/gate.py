@@ -103,7 +103,7 @@ class LiveGate:
             name: LiveUpstream(name, settings, config.limits, files, emit=emit)
             for name, settings in config.upstreams.items()
         }
-        self._coming: dict[str, LiveUpstream] = {}
+        self._pending: dict[str, LiveUpstream] = {}
         self._tasks = Tasks(emit)
         self.plane = DataPlane(
             self._decider(config),
@@ -142,11 +142,11 @@ class LiveGate:
             renew()
         self._config, self._files = config, files
         self.keep()
-        self._give_up_coming()
-        self._coming = {name: each for name, each in upstreams.items() if not self._has(each)}
-        for each in self._coming.values():
+        self._drop_pending()
+        self._pending = {name: each for name, each in upstreams.items() if not self._has(each)}
+        for each in self._pending.values():
             each.start()
-        if self._coming:
+        if self._pending:
             self._tasks.start(self._await(config, upstreams), "wait for new upstreams")
         else:
             self._put_in_force(config, upstreams)
@@ -163,8 +163,8 @@ class LiveGate:
         return InForce(self._config, self._files.seen | listener)
 
     async def _await(self, config: Config, upstreams: dict[str, LiveUpstream]) -> None:
-        await _endpoints_known(self._coming.values())
-        self._coming = {}
+        await _endpoints_known(self._pending.values())
+        self._pending = {}
         self._put_in_force(config, upstreams)
 
     def _put_in_force(self, config: Config, upstreams: dict[str, LiveUpstream]) -> None:
@@ -181,12 +181,12 @@ class LiveGate:
     def _has(self, upstream: LiveUpstream) -> bool:
         return self._upstreams.get(upstream.name) is upstream
 
-    def _give_up_coming(self) -> None:
+    def _drop_pending(self) -> None:
         """Forget a configuration that is not in force yet."""
         self._tasks.stop()
-        for each in self._coming.values():
+        for each in self._pending.values():
             each.close()
-        self._coming = {}
+        self._pending = {}
 
     async def prepare(self) -> None:
         """Begin to find endpoints, and wait a moment for the first report of each."""
@@ -229,7 +229,7 @@ class LiveGate:
 
     def close(self) -> None:
         """Close every connection to an upstream, and end the helper process."""
-        self._give_up_coming()
+        self._drop_pending()
         self._builder.close()
         for each in (*self._upstreams.values(), *self._retired):
             each.close()

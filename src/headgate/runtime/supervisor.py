@@ -2,8 +2,8 @@
 
 The supervisor only forks, waits and passes signals on.  It serves nothing itself, runs no event
 loop and reads nothing from disk, so that little can go wrong in it.  A link to each worker
-(``link.py``) tells when it serves, why it cannot, and what it leaves to the one that replaces it;
-a pipe to all of them tells when the supervisor is gone.
+(``link.py``) carries when it serves, why it cannot, and what it leaves to the one that replaces it;
+a pipe to all of them shows when the supervisor is gone.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Accepts connections and does their TLS handshakes, each counted from its first moment.
 
-asyncio's own servers tell of a connection only once its handshake is done, so that any number of
+asyncio's own servers report a connection only once its handshake is done, so that any number of
 them could be held open before anybody counts.
 """
 

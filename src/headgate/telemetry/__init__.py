@@ -1,1 +1,1 @@
-"""What the gate tells about itself while it works."""
+"""The sinks of events and outcomes: logs and counters, and the declarations that they follow."""
