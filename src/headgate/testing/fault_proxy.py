@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import enum
 import threading
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -139,9 +140,14 @@ class FaultProxy:
             writer.transport.abort()
             return
         self._open[writer] = Passing(self.requests)
-        task = self._loop.create_task(self._serve(reader, writer))
+        self._start(self._serve(reader, writer))
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run it until ``_end`` cancels it."""
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # asyncio's streams log a task that was cancelled, as `_end` does, as an error.
@@ -161,8 +167,8 @@ class FaultProxy:
         self._open[up_writer] = passing
         try:
             await asyncio.gather(
-                self._pump(reader, up_writer, passing, responses=False),
-                self._pump(up_reader, writer, passing, responses=True),
+                self._start(self._pump(reader, up_writer, passing, responses=False)),
+                self._start(self._pump(up_reader, writer, passing, responses=True)),
             )
         except OSError:
             writer.transport.abort()
