@@ -294,7 +294,10 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
             return self._begin(request, reader.rest)
         if self.stage is not HEAD and reader.begun:
             self._enter(HEAD)
-        plane.head_grows(self, len(reader))
+        if len(reader):
+            plane.head_grows(self, len(reader))
+        else:
+            plane.head_ended(self)  # no more than an empty line has come
         return b""
 
     def _begin(self, request: Request, rest: bytes) -> bytes:
