@@ -88,3 +88,11 @@ def test_samples_come_to_show_every_address_and_none_besides(
         merged = merger.merge(answer, TTL, round_ * TTL)
         assert set(merged) == seen
         assert len(merged) == len(seen)
+
+
+def test_what_is_known_can_be_forgotten() -> None:
+    merger = AnswerMerger()
+    merger.merge(["a"], TTL, 0)
+    assert merger.known == ("a",)
+    merger.forget()
+    assert merger.known == ()

@@ -501,3 +501,98 @@ def test_the_media_type_is_mlflows(content_type: bytes, media: bytes) -> None:
 
 def test_location_tags_are_in_lower_case() -> None:
     assert {each.lower() for each in LOCATION_TAGS} == LOCATION_TAGS
+
+
+# --- bounds of what an export names ----------------------------------------------------------
+
+
+def test_an_export_names_a_bounded_number_of_objects() -> None:
+    found = Export(wants_values=True)
+    for number in range(1000):
+        found.on_trace(f"{number:032x}")
+    with pytest.raises(ProtocolError, match="it names more than 1000"):
+        found.on_trace("f" * 32)
+
+
+@pytest.mark.parametrize(("value", "runs"), [('"broken', ['"broken']), ('""', []), ('"a"', ["a"])])
+def test_a_value_may_be_json_within_a_text(value: str, runs: list[str]) -> None:
+    found = Export(wants_values=True)
+    found.on_value("mlflow.sourceRun", value)
+    assert found.message()["run_ids"] == runs
+
+
+@pytest.mark.parametrize(
+    ("span", "message"),
+    [
+        ({"traceId": "x"}, "32 hexadecimal digits"),
+        ({"traceId": ID.hex(), "attributes": [{"key": 1}]}, "is no text"),
+        ({"traceId": ID.hex(), "attributes": {}}, "no list where one is due"),
+        ({"traceId": ID.hex(), "attributes": [1]}, "no object where one is due"),
+        ({"trace_id": ID.hex()}, "not the name that OTLP gives it"),
+    ],
+)
+def test_json_in_another_shape_is_refused(span: dict[str, Any], message: str) -> None:
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+    with pytest.raises(ProtocolError, match=message):
+        read(JsonReader(Export(wants_values=True)), body)
+
+
+def test_json_names_traces_links_and_values() -> None:
+    attributes = [
+        {"key": "mlflow.sourceRun", "value": {"stringValue": "r"}},
+        {"key": "mlflow.sourceRun", "value": {"intValue": 1}},
+        {"key": "mlflow.modelId", "value": {"stringValue": "m" * 10_000}},
+        {"key": "other", "value": {"stringValue": "x"}},
+    ]
+    links = [{"traceId": ID[::-1].hex()}, {"traceId": ""}]
+    span = {"traceId": ID.hex(), "attributes": attributes, "links": links}
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+    found = Export(wants_values=True)
+    read(JsonReader(found), body)
+    assert found.message() == {
+        "trace_ids": [f"tr-{ID.hex()}", f"tr-{ID[::-1].hex()}"],
+        "experiment_ids": [],
+        "run_ids": ["r"],
+        "model_ids": [],
+    }
+
+
+def test_an_escape_that_is_none_is_left_to_mlflow() -> None:
+    scan(b'{"key": "a\\x"}')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        field(1, field(2, field(2, field(1, ID * 2)))),  # an id that is too long
+        field(1, field(2, field(2, field(1, ID * 1000)))),
+        b"\x0a" + b"\xff" * 9 + b"\x7f",  # a length of more than 63 bits
+        field(1, field(2, field(2, field(1, ID) + field(9, field(1, b"\xff"))))),  # no UTF-8
+        export_of(field(1, b"a" * 2000) + field(1, b"b")),  # a long name, and another
+    ],
+)
+def test_lengths_that_fit_nothing_are_refused(body: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        read(ProtobufReader(Export(wants_values=True)), body)
+
+
+def test_long_names_and_values_are_passed_over() -> None:
+    long = field(1, b"a" * 2000) + field(2, field(1, b"x"))
+    valued = field(1, b"mlflow.sourceRun") + field(2, field(1, b"x" * 100_000))
+    span = field(1, ID) + field(9, long) + field(9, valued) + field(13, field(1, b""))
+    found = Export(wants_values=True)
+    read(ProtobufReader(found), field(1, field(2, field(2, span))))
+    assert found.message()["run_ids"] == []
+
+
+def test_more_names_than_are_remembered_are_read_alike() -> None:
+    items = b"".join(field(9, field(1, f"key {number}".encode())) for number in range(5000))
+    found = Export(wants_values=False)
+    read(ProtobufReader(found), field(1, field(2, field(2, field(1, ID) + items))))
+    assert found.message()["trace_ids"] == []
+
+
+def test_an_export_without_values_names_nothing() -> None:
+    found = Export(wants_values=False)
+    read(ProtobufReader(found), field(1, field(2, field(2, field(1, ID)))))
+    assert found.message()["trace_ids"] == []

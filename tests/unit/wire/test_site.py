@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from headgate.wire.origin import origin_of
 from headgate.wire.request import read_request
 from headgate.wire.request_fields import RequestFields
-from headgate.wire.site import Site, read_authority, why_foreign
+from headgate.wire.site import Site, is_loopback, read_authority, why_foreign
 
 PROXY = "10.0.0.1"
 TRUSTED = [ipaddress.ip_network("10.0.0.0/8")]
@@ -216,3 +216,24 @@ def test_an_authority_has_one_spelling(text: bytes) -> None:
     read = read_authority(text)
     if read is not None:
         assert read_authority(str(read).encode()) == read or read.host == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("127.1.2.3", True),
+        ("[::1]", True),
+        ("[::ffff:127.0.0.1]", True),
+        ("[::ffff:10.0.0.1]", False),
+        ("10.0.0.1", False),
+        ("localhost.example", False),
+    ],
+)
+def test_which_hosts_are_this_machine(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
+def test_brackets_hold_an_address() -> None:
+    assert read_authority(b"[::1]:80") is not None
+    assert read_authority(b"[1::2::3]") is None

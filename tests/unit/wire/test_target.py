@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError
 from headgate.wire.escapes import MAX_DECODINGS
-from headgate.wire.target import Target, canonical_path, canonicalise
+from headgate.wire.target import MAX_PATH, Target, canonical_path, canonicalise
 
 HOST = b"gate.example:8080"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/1/abc/artifacts/"
@@ -250,3 +250,9 @@ def test_any_name_without_separators_arrives(name: str) -> None:
         assert unquote(name) != name
     else:
         assert unquote(path.decode()) == "/" + name
+
+
+def test_a_long_path_is_refused_with_414() -> None:
+    with pytest.raises(ProtocolError, match="the path is over") as caught:
+        canonicalise(b"/" + b"a" * MAX_PATH, HOST)
+    assert caught.value.status == 414
