@@ -70,7 +70,11 @@ def test_it_is_killed_replaced_and_counted(how: Defect | signal.Signals, scene: 
     if isinstance(how, Defect):
         assert event["stack"].startswith("Timeout (")
         assert "in _stand_still" in event["stack"]
-    assert scene.gate.event("worker_ended")["worker_pid"] == stuck
+    ended = scene.gate.event("worker_ended")
+    assert (ended["worker_pid"], ended["cause"], ended["code"]) == (stuck, "stuck", -9)
+    replaced = scene.gate.event("worker_replaced")
+    assert replaced["worker"] == ended["worker"]
+    assert replaced["worker_pid"] != stuck
     # Connections that were waiting for it are served by the one in its place.
     responses = [scene.gate.ask("GET", "/version", key=scene.key).status for _ in range(20)]
     assert responses == [200] * 20
