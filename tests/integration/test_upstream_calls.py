@@ -150,7 +150,8 @@ def test_a_narrowed_key_is_not_refused_because_mlflow_is_away(tmp_path: Path) ->
         assert (response.status, response.get("X-Headgate-Reason")) == (503, "upstream_connect")
         assert response.get("Retry-After") == "2"
         assert (
-            "could not ask MLflow what this request names" in json.loads(response.body)["message"]
+            "could not look up in MLflow what this request names"
+            in json.loads(response.body)["message"]
         )
         proxy.set()
         routes[asked] = fixed(b"{}", status=500)

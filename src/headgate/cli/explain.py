@@ -175,7 +175,7 @@ def find(method: str, path: str, upstream: str | None, settings: Config) -> Dest
 
 
 def _without_route(destination: Redirect | Respond | Refuse) -> list[tuple[str, str]]:
-    """The lines about a request that goes to no upstream, whoever sends it."""
+    """The lines about a request that goes to no upstream, with any key."""
     from headgate.dataplane.decisions import Refuse
 
     if isinstance(destination, Refuse):

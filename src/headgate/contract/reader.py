@@ -26,9 +26,9 @@ _TRUTH: Final = ("true", "false")
 class Reader:
     """Reads the requests of one operation; one for each, made once.
 
-    ``plain_query`` fits queries that ``query`` has nothing against; of those that it does not fit
-    most have a parameter that MLflow does not know.  Neither has it anything against one that
-    begins with one of ``lone_parameters`` and has no ``&``, which is told in a third of the time.
+    ``plain_query`` matches queries that ``query`` accepts; most queries that it does not match have
+    a parameter that MLflow does not know.  ``query`` also accepts one that begins with one of
+    ``lone_parameters`` and has no ``&``; this check takes a third of the time.
 
     Args:
         message: what its handler reads of the query of a GET, or of any other's body.

@@ -1,7 +1,7 @@
-"""The phase authorise: whether a key may do what its request asks for.
+"""The phase authorise: whether the grants of a key allow a request.
 
-Most keys are answered for at once.  A key that is narrowed to names has to wait until the objects
-that its request names are looked up; where they stand in the body, that is collected first.
+For most keys the decision is immediate.  A request of a key that is narrowed to names waits until
+its objects are looked up; if they are named in the body, the body is collected first.
 """
 
 from __future__ import annotations
@@ -354,11 +354,11 @@ def _denied(denied: Denied, principal: Principal) -> Refuse:
 
 
 def _not_found_out(error: UnresolvableError, principal: Principal) -> Refuse:
-    """MLflow failed, and not the key: to be refused for ever would be the wrong thing to hear."""
+    """MLflow failed, not the key: the client must not treat this as a permanent refusal."""
     refusal = Refusal(
         error.reason or Reason.UPSTREAM_ERROR,
-        "Headgate could not ask MLflow what this request names, and so not tell whether your key "
-        f"may do this: {error}. Nothing was done; send this request again in a moment. "
+        "Headgate could not look up in MLflow what this request names, and so not decide whether "
+        f"your key may do this: {error}. Nothing was done; send this request again in a moment. "
         "`headgate doctor` on the gate's machine shows what is wrong.",
         retry_after=RETRY_AFTER,
         detail=str(error),

@@ -45,7 +45,7 @@ _SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
 _Destination = Route | Redirect | Respond | Refuse
-"""What the method and the path of a request lead to, whoever sends it."""
+"""Where the method and the path of a request lead, regardless of the key."""
 MAX_CACHED_ROUTES: Final = 4096
 MAX_CACHED_PATH: Final = 512
 """Bytes; routes are cached before anybody is asked for a key."""

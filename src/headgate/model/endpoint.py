@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Api(enum.StrEnum):
-    """MLflow's APIs, as far as health is told of them."""
+    """MLflow's APIs that health checks can use."""
 
     EXPERIMENTS = "experiments"
     MODELS = "models"

@@ -122,7 +122,7 @@ class Operation:
         json_only: MLflow responds to it with JSON or with an empty body, and with nothing else.
         name: of the route, such as ``runs/create``; the methods of one route share it.
         also: further families that ``action`` must be allowed on.
-        decides_by_body: which objects are acted on cannot be told without the body.
+        decides_by_body: the body names the objects that the operation acts on.
         path: the pattern below ``/api/2.0`` and the like, or the whole one if it begins with ``/``.
         mounts: the parts before ``path`` at which some MLflow has it, such as ``/ajax-api/3.0``.
         since: the oldest known version that has the route; empty for the gate's own.

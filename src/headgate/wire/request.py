@@ -135,7 +135,9 @@ def _read(block: bytes, max_fields: int) -> Request:
     if method not in METHODS:
         raise ProtocolError(f"{method.decode()} is not served here", status=405)
     if not found.target.startswith(b"/"):
-        origin_form(found.target, fields.host)  # whoever asks another server, or a proxy for any
+        origin_form(
+            found.target, fields.host
+        )  # refuses targets of other servers, and of a forward proxy
     line = block[:size] if is_known_again and size <= MAX_LINE else b""
     return Request(method, found.target, minor, fields, line)
 

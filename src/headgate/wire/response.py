@@ -15,8 +15,8 @@ _READ: Final = frozenset(
     {
         b"connection",
         b"transfer-encoding",
-        b"location",  # written anew by whoever knows the public address
-        b"x-headgate-reason",  # the gate's own pages say it; of MLflow nobody believes it
+        b"location",  # rewritten with the public address
+        b"x-headgate-reason",  # only the gate's own pages may set it
     }
 )
 _DROPPED: Final = frozenset(
@@ -62,10 +62,9 @@ class Response:
     ``lines``: the fields the client may see, as they stand in a head.  ``length``: body bytes as
     announced, or None.  ``body``: finds the body's end.  ``delimited``: the client can see that
     end by itself, from the length or from the status.  ``location``: where the response points, as
-    MLflow wrote it.  ``media_type``: of the body, lower case, without parameters.  ``reason``: the
-    reason code that it bears, whoever wrote it.  ``cookies``: the
-    lines of ``Set-Cookie``, which are not among ``lines``.  ``close``: MLflow will close the
-    connection after it.
+    MLflow wrote it.  ``media_type``: of the body, lower case, without parameters.  ``reason``: its
+    reason code, from the gate or from MLflow.  ``cookies``: the lines of ``Set-Cookie``, which are
+    not among ``lines``.  ``close``: MLflow will close the connection after it.
     """
 
     __slots__ = (

@@ -169,14 +169,14 @@ def _is_same(page: _Page, called: Authority) -> bool:
 
 
 def why_foreign(fields: RequestFields, peer: str) -> str:
-    """What a client is told whose ``Origin`` is not ``is_own_page``: both values, and the cure.
+    """The message for an ``Origin`` that is not ``is_own_page``: both values, and what to do.
 
     ``peer`` is the address at the other end of the connection.
     """
     called = _shown(fields.origin.host or fields.host)
     page = _page(fields.values[b"origin"])
     if page is None or len(page.authority.host) > LONGEST_SHOWN:
-        return f"its Origin is no page of the web, while the gate was called as {called}"
+        return f"its Origin is not a web page, while the gate was called as {called}"
     why = f"its Origin is '{page}', while the gate was called as {called}"
     if _is_downgraded(page, fields):
         return f"{why} over https"

@@ -73,7 +73,7 @@ def test_a_page_of_another_name_port_or_form_is_foreign(scheme: str, page: str, 
 @pytest.mark.parametrize("origin", ["null", "", "mlflow.example", "https://", "//mlflow.example"])
 def test_no_page_of_the_web_is_foreign(origin: str) -> None:
     assert not Site().is_own_page(fields(f"Origin: {origin}"))
-    assert "no page of the web" in why_foreign(fields(f"Origin: {origin}"), "192.0.2.1")
+    assert "not a web page" in why_foreign(fields(f"Origin: {origin}"), "192.0.2.1")
 
 
 # --- https ---------------------------------------------------------------------------------------
