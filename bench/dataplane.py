@@ -34,7 +34,7 @@ from headgate.dataplane.decisions import Caller, Decider, Decision, Inspect
 from headgate.decide.builder import PipelineBuilder
 from headgate.events import discard
 from headgate.runtime.gate import LiveGate
-from headgate.stores.sqlite.keys import SqliteKeyStore
+from headgate.stores import open_key_store
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.outcome_sinks import OutcomeSinks
@@ -163,7 +163,7 @@ def _gate(folder: Path) -> Iterator[LiveGate]:
     keys = KeyAuthenticator()
     log_file = os.open(folder / "access.log", os.O_WRONLY | os.O_CREAT)
     access_log = AccessLog(log_file)
-    with SqliteKeyStore(config.key_database) as store:
+    with open_key_store(config) as store:
         Refresher(store, keys.install, interval=1.0, clock=time.time, emit=discard).load()
         row = Counters(1).row(0)
         yield LiveGate(

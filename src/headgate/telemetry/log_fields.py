@@ -49,7 +49,11 @@ ACCESS_FIELDS: Final = (
     LogField("path", _S, "the path as the client wrote it, without the query, cut at 1,024 bytes"),
     LogField("family", _S, "the [family of the route](routes.md); empty where it is not known"),
     LogField("principal", _S, "the name of the key; empty where no good key was shown"),
-    LogField("principal_id", _S, "the id of the key, which no other key ever has; or empty"),
+    LogField(
+        "principal_id",
+        _S,
+        "the id of the key, which no other key ever has; `anonymous` without keys; or empty",
+    ),
     LogField(
         "request_id", _S, "the client's `X-Request-ID` or the gate's own; MLflow is sent it too"
     ),
