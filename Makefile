@@ -61,6 +61,7 @@ check: $(VENV)/.dev ## check formatting, lint, types, import contracts, generate
 	@$(BIN)/python -m tools.cycles
 	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/python -m tools.links
+	@$(BIN)/python -m tools.terms
 	@$(BIN)/python -m tools.changelog check
 
 wheel: $(VENV)/.dev ## build a wheel for this Python and platform, with a compiled hot path (PURE=1: for any)
