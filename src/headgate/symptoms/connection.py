@@ -12,7 +12,7 @@ class ConnectionFailure(Symptom):
     REFUSED = (
         "refused",
         Reason.UPSTREAM_CONNECT,
-        "MLflow does not run there, or listens on another port or on 127.0.0.1 alone",
+        "MLflow is not running there, or listens on another port or only on 127.0.0.1",
         (
             "Start MLflow there, with --host 0.0.0.0 if it is on another machine; or correct the "
             "address and the port."
@@ -21,7 +21,7 @@ class ConnectionFailure(Symptom):
     NO_ROUTE = (
         "no_route",
         Reason.UPSTREAM_CONNECT,
-        "The gate has no route to that address",
+        "The gate has no route to this address",
         (
             "Correct the address, or give this machine a route to it: look at its subnets, its "
             "VPN and its firewall."
@@ -31,21 +31,22 @@ class ConnectionFailure(Symptom):
         "no_response",
         Reason.UPSTREAM_CONNECT,
         (
-            "Nothing responds there: a firewall or security group drops what the gate sends, or "
-            "the address is wrong"
+            "Nothing responds there: a firewall or security group drops the gate's packets, or the "
+            "address is wrong"
         ),
         (
-            "Let security groups and firewalls pass the gate's connections to that port, or "
-            "correct the address; where the URL says https, see that TLS is spoken there."
+            "Allow the gate's connections to this port in security groups and firewalls, or "
+            "correct the address. If the URL is https, check that the server there uses TLS."
         ),
     )
     DROPPED = (
         "dropped",
         Reason.UPSTREAM_CONNECT,
-        "Something there accepts connections and drops them immediately: is it MLflow?",
+        "The server there accepts connections and closes them immediately: is it MLflow?",
         (
-            "Something there accepts connections and drops them immediately, such as a load "
-            "balancer without a server behind it: is it MLflow, and is it http or https?"
+            "The server there accepts connections and closes them immediately, like a load "
+            "balancer without a healthy server. Check that it is MLflow, and whether it is http or "
+            "https."
         ),
     )
     CERTIFICATE_EXPIRED = (
@@ -53,23 +54,23 @@ class ConnectionFailure(Symptom):
         Reason.UPSTREAM_TLS,
         "Its certificate has expired: renew it",
         (
-            "Renew the certificate of what listens there: it has expired. If it has not, set this "
-            "machine's clock."
+            "Renew the certificate of the server there: it has expired. If it has not, correct "
+            "this machine's clock."
         ),
     )
     CERTIFICATE_NOT_YET_VALID = (
         "certificate_not_yet_valid",
         Reason.UPSTREAM_TLS,
-        "Its certificate is not valid yet: a clock is wrong, the gate's or that of the authority",
-        "Set this machine's clock, or that of the machine that issued the certificate.",
+        "Its certificate is not valid yet: the clock of the gate or of the authority is wrong",
+        "Correct the clock of this machine, or of the machine that issued the certificate.",
     )
     CERTIFICATE_NAME = (
         "certificate_name",
         Reason.UPSTREAM_TLS,
         "Its certificate is for another name: set tls.server_name of this upstream to that name",
         (
-            "Let the URL name MLflow as its certificate does, or set "
-            "upstreams.NAME.tls.server_name to a name in the certificate."
+            "Use the name in MLflow's certificate in the URL, or set "
+            "upstreams.NAME.tls.server_name to it."
         ),
     )
     CERTIFICATE_UNTRUSTED = (
@@ -81,8 +82,8 @@ class ConnectionFailure(Symptom):
     CLIENT_CERTIFICATE_WANTED = (
         "client_certificate_wanted",
         Reason.UPSTREAM_TLS,
-        "It demands a certificate of the gate: set tls.certificate of this upstream",
-        "Set upstreams.NAME.tls.certificate: the server there asks the gate for one.",
+        "It requires a client certificate: set tls.certificate of this upstream",
+        "Set upstreams.NAME.tls.certificate: the server there requires a client certificate.",
     )
     CLIENT_CERTIFICATE_REFUSED = (
         "client_certificate_refused",
@@ -96,20 +97,19 @@ class ConnectionFailure(Symptom):
     PLAIN_HTTP = (
         "plain_http",
         Reason.UPSTREAM_TLS,
-        "What listens there does not speak TLS: is it http?",
-        "What listens there speaks plain HTTP, it seems: write http:// in the URL.",
+        "The server there does not use TLS: is it http?",
+        "The server there seems to use plain HTTP: write http:// in the URL.",
     )
     TLS_FAILED = (
         "tls_failed",
         Reason.UPSTREAM_TLS,
         (
-            "What listens there does not speak TLS as the gate does: is it http, or does it want a "
-            "certificate (tls.certificate of this upstream)?"
+            "The TLS handshake with the server there failed: is it http, or does it require a "
+            "client certificate (tls.certificate of this upstream)?"
         ),
         (
-            "What listens there does not speak TLS as the gate does: if it speaks plain HTTP, "
-            "write http:// in the URL; if it asks for a certificate, set "
-            "upstreams.NAME.tls.certificate."
+            "The TLS handshake with the server there failed: if it uses plain HTTP, write http:// "
+            "in the URL; if it requires a client certificate, set upstreams.NAME.tls.certificate."
         ),
     )
     OTHER = (
@@ -117,7 +117,7 @@ class ConnectionFailure(Symptom):
         Reason.UPSTREAM_CONNECT,
         "The gate's own machine did not open the connection",
         (
-            "The message is that of this machine's system: see that the address is one that can be "
-            "connected to, and that the gate may open as many files and connections as it needs."
+            "The message is from this machine's operating system: check that the address is valid, "
+            "and that the gate may open enough files and connections."
         ),
     )

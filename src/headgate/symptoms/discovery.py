@@ -5,9 +5,9 @@ from __future__ import annotations
 from headgate.reasons import Reason
 from headgate.symptoms.symptom import Symptom
 
-_CHECK_NAME = "Check the name in this upstream's url, and that it can be looked up from the gate"
-_RESOLVER = "Check the DNS server that the gate asks (resolver of this upstream)"
-_CLOUD_MAP = "Check that the gate may ask AWS Cloud Map for this upstream's url"
+_CHECK_NAME = "Check the name in this upstream's url, and that the gate can resolve it"
+_RESOLVER = "Check the DNS server that the gate uses (resolver of this upstream)"
+_CLOUD_MAP = "Check that the gate can use AWS Cloud Map for this upstream's url"
 
 
 class DiscoveryFailure(Symptom):
@@ -18,7 +18,7 @@ class DiscoveryFailure(Symptom):
         Reason.NO_ENDPOINT,
         _CHECK_NAME,
         (
-            "Correct the name in the URL, or publish it in the DNS that the gate asks: the server "
+            "Correct the name in the URL, or add it to the DNS that the gate uses: the server "
             "in upstreams.NAME.resolver, or those in /etc/resolv.conf."
         ),
     )
@@ -26,15 +26,15 @@ class DiscoveryFailure(Symptom):
         "no_record",
         Reason.NO_ENDPOINT,
         _CHECK_NAME,
-        "The name exists and has no address: register MLflow's servers there, or correct the URL.",
+        "The name exists but has no address: register MLflow's servers there, or correct the URL.",
     )
     RESOLVER_FAILED = (
         "resolver_failed",
         Reason.NO_ENDPOINT,
         _RESOLVER,
         (
-            "The DNS server could not find out: look into its log, and at the servers of the zone. "
-            "upstreams.NAME.resolver names another one."
+            "The DNS server failed: check its log, and the servers of the zone. "
+            "upstreams.NAME.resolver sets another one."
         ),
     )
     RESOLVER_SILENT = (
@@ -42,8 +42,8 @@ class DiscoveryFailure(Symptom):
         Reason.NO_ENDPOINT,
         _RESOLVER,
         (
-            "Let this machine reach the DNS server over UDP and TCP (port 53 where no other is "
-            "named): the one in upstreams.NAME.resolver, or those in /etc/resolv.conf; or name "
+            "Make the DNS server reachable from this machine over UDP and TCP (port 53 by "
+            "default): the one in upstreams.NAME.resolver, or those in /etc/resolv.conf; or set "
             "another one."
         ),
     )
@@ -51,15 +51,15 @@ class DiscoveryFailure(Symptom):
         "resolver_missing",
         Reason.NO_ENDPOINT,
         _RESOLVER,
-        "Name a DNS server in /etc/resolv.conf or in upstreams.NAME.resolver.",
+        "Set a DNS server in /etc/resolv.conf or in upstreams.NAME.resolver.",
     )
     SPECIAL_ADDRESS = (
         "special_address",
         Reason.NO_ENDPOINT,
-        "Check what the name in this upstream's url leads to: MLflow has no such address",
+        "Check the addresses of the name in this upstream's url: MLflow has no such address",
         (
-            "Cloud metadata services have such addresses, and MLflow has none: correct what the "
-            "name in the URL leads to. If it is meant, set upstreams.NAME.allow_link_local."
+            "Cloud metadata services have such addresses, MLflow does not: correct the addresses "
+            "of the name in the URL. If you mean it, set upstreams.NAME.allow_link_local."
         ),
     )
     BAD_SRV_RECORD = (
@@ -72,7 +72,7 @@ class DiscoveryFailure(Symptom):
         "service_unknown",
         Reason.NO_ENDPOINT,
         "Check the namespace and the service in this upstream's url",
-        "Correct the namespace and the service in the URL; the region counts, too.",
+        "Correct the namespace and the service in the URL, or the AWS region.",
     )
     NO_INSTANCE = (
         "no_instance",
@@ -85,15 +85,15 @@ class DiscoveryFailure(Symptom):
         Reason.NO_ENDPOINT,
         _CLOUD_MAP,
         (
-            "Give this machine credentials of AWS: a role of the task or the instance, or a "
-            "profile (AWS_PROFILE)."
+            "Give this machine AWS credentials: a role of the task or the instance, or a profile "
+            "(AWS_PROFILE)."
         ),
     )
     CREDENTIALS_REFUSED = (
         "credentials_refused",
         Reason.NO_ENDPOINT,
         _CLOUD_MAP,
-        "AWS does not take these credentials, or no longer: renew them, or correct the profile.",
+        "AWS does not accept these credentials: renew them, or correct the profile.",
     )
     ACCESS_DENIED = (
         "access_denied",
@@ -109,8 +109,8 @@ class DiscoveryFailure(Symptom):
         Reason.NO_ENDPOINT,
         _CLOUD_MAP,
         (
-            "Let this machine reach AWS Cloud Map: from a private subnet through a VPC endpoint "
-            "for data-servicediscovery, or a NAT."
+            "Make AWS Cloud Map reachable from this machine: from a private subnet through a VPC "
+            "endpoint for data-servicediscovery, or a NAT gateway."
         ),
     )
     THROTTLED = (
@@ -118,13 +118,13 @@ class DiscoveryFailure(Symptom):
         Reason.NO_ENDPOINT,
         _CLOUD_MAP,
         (
-            "AWS limits how often Cloud Map may be asked by this account: run fewer gates or "
-            "workers, or have the quota raised."
+            "AWS limits the rate of Cloud Map requests of this account: run fewer gates or "
+            "workers, or request a higher quota."
         ),
     )
     OTHER = (
         "other",
         Reason.NO_ENDPOINT,
         _CHECK_NAME,
-        "Check the URL, and that this machine may ask what it names.",
+        "Check the URL, and that this machine can use the DNS server or API for it.",
     )

@@ -13,7 +13,7 @@ class ExchangeFailure(Symptom):
         "no_endpoint",
         Reason.NO_ENDPOINT,
         "Check that MLflow is running",
-        "Register MLflow's servers with what discovery asks, or correct the URL.",
+        "Register MLflow's servers where discovery looks for them, or correct the URL.",
     )
     FULL = (
         "full",
@@ -21,39 +21,39 @@ class ExchangeFailure(Symptom):
         "Every MLflow server is at its concurrency limit",
         (
             "Run more MLflow servers, or raise upstreams.NAME.balance.max_in_flight if these can "
-            "bear more."
+            "handle more."
         ),
     )
     RESET = (
         "reset",
         Reason.UPSTREAM_RESET,
         (
-            "It ended the connection before it responded, as a server does that is stopped or "
-            "runs out of memory: look into MLflow's log"
+            "It closed the connection before it responded, like a server that is stopped or runs "
+            "out of memory: read MLflow's log"
         ),
         (
-            "Something there accepts connections and drops them: look into MLflow's log for a "
-            "crash or a lack of memory; is it MLflow, and is it http or https?"
+            "The server there accepts connections and closes them: search MLflow's log for a crash "
+            "or a lack of memory. Check that it is MLflow, and whether it is http or https."
         ),
     )
     SILENT = (
         "silent",
         Reason.UPSTREAM_TIMEOUT,
-        "MLflow hangs, or waits for its database: look into MLflow's log",
+        "MLflow hangs, or waits for its database: read MLflow's log",
         (
-            "MLflow hangs, or something on the network path drops packets: look into MLflow's "
-            "log, at its database and at the network."
+            "MLflow hangs, or something on the network path drops packets: check MLflow's log, its "
+            "database and the network."
         ),
     )
     INVALID = (
         "invalid",
         Reason.UPSTREAM_ERROR,
-        "Something else than MLflow may listen there, or it speaks https",
-        "Something else than an HTTP server listens there; is it https?",
+        "The server there may not be MLflow, or uses https",
+        "The server there is not an HTTP server: is it https?",
     )
     TOO_LONG = (
         "too_long",
         Reason.UPSTREAM_ERROR,
-        "Something else than MLflow may listen there",
-        "Something else than MLflow listens there; correct the URL.",
+        "The server there may not be MLflow",
+        "The server there is not MLflow; correct the URL.",
     )

@@ -17,8 +17,8 @@ class ResponseFailure(Symptom):
             "gate's configuration to a name that MLflow accepts"
         ),
         (
-            "Add the gate's Host, which `headgate doctor` shows, to MLflow's --allowed-hosts (the "
-            "list is all that MLflow then accepts: keep 'localhost:*' in it), or set "
+            "Add the gate's Host, which `headgate doctor` shows, to MLflow's --allowed-hosts "
+            "(MLflow then accepts only this list: keep 'localhost:*' in it), or set "
             "upstreams.NAME.host_header to a name that MLflow accepts."
         ),
     )
@@ -26,78 +26,78 @@ class ResponseFailure(Symptom):
         "credentials_wanted",
         Reason.UPSTREAM_CREDENTIALS,
         (
-            "Your key is fine; the gate's operator sets credentials of this upstream (policy "
-            "'replace'), or corrects them"
+            "Your key is valid; the gate's operator has to set or correct the credentials of this "
+            "upstream (policy 'replace')"
         ),
         (
-            "MLflow runs with an authentication of its own: set upstreams.NAME.credentials, with "
-            "policy 'replace', or correct the user and the password there."
+            "MLflow has its own authentication: set upstreams.NAME.credentials, with policy "
+            "'replace', or correct the user and the password there."
         ),
     )
     PERMISSION_DENIED = (
         "permission_denied",
         Reason.UPSTREAM_CREDENTIALS,
         (
-            "Your key is fine; the gate's operator gives the gate's user at MLflow the right to do "
-            "this, or sets another user in credentials of this upstream"
+            "Your key is valid; the gate's operator has to give the gate's user at MLflow this "
+            "permission, or set another user in the credentials of this upstream"
         ),
         (
-            "MLflow's own authentication knows the gate's user and does not let it do this: make "
-            "it an administrator there, or name another user in upstreams.NAME.credentials."
+            "MLflow's own authentication denies this to the gate's user: make it an administrator "
+            "there, or set another user in upstreams.NAME.credentials."
         ),
     )
     WEB_PAGE = (
         "web_page",
         Reason.UPSTREAM_NOT_JSON,
         (
-            "Either MLflow itself failed, and its log says why, or something else listens there, "
-            "such as a login page or a load balancer"
+            "Either MLflow itself failed, and its log says why, or another server responds, such "
+            "as a login page or a load balancer"
         ),
         (
-            "Something else than MLflow listens there, or stands before it, such as a login page "
-            "or a load balancer; correct the URL, or let the gate's requests pass it."
+            "Another server than MLflow responds, such as a login page or a load balancer in front "
+            "of it; correct the URL, or exempt the gate's requests from it."
         ),
     )
     REDIRECT = (
         "redirect",
         Reason.UPSTREAM_NOT_JSON,
-        "The gate follows no redirect: the URL of this upstream has to name MLflow itself",
+        "The gate follows no redirects: the URL of this upstream must be that of MLflow itself",
         (
-            "The gate follows no redirect: write in the URL where MLflow itself is, https:// if "
-            "that is what it leads to; a login page must let the gate pass."
+            "The gate follows no redirects: use the URL of MLflow itself, with https:// if the "
+            "redirect leads there; exempt the gate from a login page."
         ),
     )
     ROUTE_MISSING = (
         "route_missing",
         Reason.UPSTREAM_ERROR,
-        (
-            "Another program than MLflow, or a version of MLflow that the gate does not know, "
-            "listens there"
-        ),
+        ("The server there is not MLflow, or a version of MLflow that the gate does not know"),
         "Correct the URL: MLflow, or a version of it that the gate knows, is not there.",
     )
     BASE_PATH = (
         "base_path",
         Reason.UPSTREAM_ERROR,
-        "MLflow is not there, or runs under a path of its own: see static_prefix of this upstream",
-        "Correct the URL, or set upstreams.NAME.static_prefix to the path MLflow runs under.",
+        (
+            "The server there is not MLflow, or MLflow has a path prefix: see static_prefix of "
+            "this upstream"
+        ),
+        "Correct the URL, or set upstreams.NAME.static_prefix to MLflow's path prefix.",
     )
     NOT_MLFLOW = (
         "not_mlflow",
         Reason.UPSTREAM_ERROR,
-        "Something else than MLflow listens there",
-        "Something else than MLflow listens there; correct the URL.",
+        "The server there is not MLflow",
+        "The server there is not MLflow; correct the URL.",
     )
     FAILING = (
         "failing",
         Reason.UPSTREAM_ERROR,
-        "MLflow, or what stands before it, fails: look into its log",
-        "MLflow, or what stands before it, fails: look into its log.",
+        "MLflow, or a server in front of it, fails: read its log",
+        "MLflow, or a server in front of it, fails: read its log.",
     )
     DATABASE = (
         "database",
         Reason.UPSTREAM_ERROR,
-        "MLflow fails: look into its log, and at its database",
+        "MLflow fails: check its log and its database",
         (
             "Look into MLflow's log; see that the database of its --backend-store-uri runs and "
             "lets it in, and run `mlflow db upgrade <its URI>` if it is of an older version."
@@ -106,16 +106,16 @@ class ResponseFailure(Symptom):
     DATABASE_HANGS = (
         "database_hangs",
         Reason.UPSTREAM_TIMEOUT,
-        "MLflow hangs where it needs its database",
+        "MLflow hangs on requests that need its database",
         (
-            "MLflow responds to /health, and hangs where it needs its database: see that the "
-            "database of its --backend-store-uri runs and can be reached from MLflow's machine."
+            "MLflow responds to /health, but hangs on requests that need its database: check that "
+            "the database of its --backend-store-uri runs and is reachable from MLflow's machine."
         ),
     )
     ARTIFACT_STORE = (
         "artifact_store",
         Reason.UPSTREAM_ERROR,
-        "MLflow's artifact store fails: look into MLflow's log",
+        "MLflow's artifact store fails: read MLflow's log",
         (
             "Look into MLflow's log: its artifact store does not respond, or refuses it; see that "
             "--artifacts-destination is there, that MLflow may write to it, and that it has room."
