@@ -198,7 +198,7 @@ def test_an_authentication_of_mlflows_own(exempt: bool, stack: ExitStack, tmp_pa
     for target in ("/version", "/api/2.0/mlflow-artifacts/artifacts/1/a.txt"):
         response = watched.gate.ask("GET", target, key=watched.key)
         assert (response.status, response.get("X-Headgate-Reason")) == (502, "upstream_credentials")
-        assert "Your key is fine" in json.loads(response.body)["message"]
+        assert "Your key is valid" in json.loads(response.body)["message"]
     code, step = watched.doctor()
     assert code == 1
     if exempt:

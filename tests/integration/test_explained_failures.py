@@ -192,7 +192,7 @@ class Failure:
 
 FAILURES = {
     "connection refused": Failure(
-        *(refused, 503, "upstream_connect", ("Connection refused", "does not run there")),
+        *(refused, 503, "upstream_connect", ("Connection refused", "is not running there")),
         *("connect to", "Connection refused", "Start MLflow there"),
     ),
     "no connection": Failure(
@@ -200,8 +200,8 @@ FAILURES = {
         *("connect to", "within 0.5 s", "security groups and firewalls"),
     ),
     "dropped": Failure(
-        *(dropped, 503, "upstream_connect", ("drops them immediately",)),
-        *("connect to", "", "drops them"),
+        *(dropped, 503, "upstream_connect", ("closes them immediately",)),
+        *("connect to", "", "closes them"),
     ),
     "name not found": Failure(
         *(no_such_name, 503, "no_endpoint", ("NXDOMAIN", "Check the name")),
@@ -209,7 +209,7 @@ FAILURES = {
     ),
     "name cannot be resolved": Failure(
         *(no_resolution, 503, "no_endpoint", ("SERVFAIL",)),
-        *("find MLflow", "SERVFAIL", "look into its log"),
+        *("find MLflow", "SERVFAIL", "check its log"),
     ),
     "metadata address": Failure(
         *(metadata, 503, "no_endpoint", ("169.254.169.254", "refused")),
@@ -220,7 +220,7 @@ FAILURES = {
         *("connect to", "no response within", "hangs"),
     ),
     "reset": Failure(
-        *(reset, 502, "upstream_reset", ("ended the connection", "MLflow's log")),
+        *(reset, 502, "upstream_reset", ("closed the connection", "MLflow's log")),
         *("connect to", "", "MLflow's log for a crash"),
     ),
     "certificate": Failure(
@@ -248,7 +248,7 @@ FAILURES = {
         *("connect to", "responded 301, a redirect", "follows no redirect"),
     ),
     "authentication": Failure(
-        *(unauthenticated, 502, "upstream_credentials", ("Your key is fine", "policy 'replace'")),
+        *(unauthenticated, 502, "upstream_credentials", ("Your key is valid", "policy 'replace'")),
         *("pass the authentication", "(401)", "upstreams.default.credentials"),
     ),
     "web page": Failure(

@@ -142,6 +142,6 @@ def test_an_mlflow_that_asks_for_credentials_is_explained(scene: Scene) -> None:
     for prefix in ("", "/shown"):
         response = scene.gate.ask("POST", f"{prefix}{SEARCH}", JSON, key=scene.key, body=b"{}")
         assert (response.status, response.get("X-Headgate-Reason")) == (502, "upstream_credentials")
-        assert "Your key is fine" in json.loads(response.body)["message"]
+        assert "Your key is valid" in json.loads(response.body)["message"]
     response = scene.gate.ask("POST", f"/passed{SEARCH}", JSON, key=scene.key, body=b"{}")
     assert (response.status, response.get("WWW-Authenticate")) == (401, 'Basic realm="mlflow"')

@@ -47,7 +47,7 @@ def said(client_bytes: bytes) -> str:
             ConnectionRefusedError(111, "Connection refused"),
             Reason.UPSTREAM_CONNECT,
             "Connection refused",
-            "MLflow does not run there",
+            "MLflow is not running there",
         ),
         (
             TimeoutError("no connection within 5 s"),
@@ -59,9 +59,9 @@ def said(client_bytes: bytes) -> str:
             ConnectionResetError("closed as soon as it was open"),
             Reason.UPSTREAM_CONNECT,
             "closed as soon as it was open",
-            "drops them immediately",
+            "closes them immediately",
         ),
-        (OSError(113, "No route to host"), Reason.UPSTREAM_CONNECT, "No route", "no route to that"),
+        (OSError(113, "No route to host"), Reason.UPSTREAM_CONNECT, "No route", "no route to this"),
         (
             unverified(18, "self-signed certificate"),
             Reason.UPSTREAM_TLS,
@@ -110,8 +110,8 @@ def test_a_connection_that_broke_off_is_explained(dialogue: Dialogue) -> None:
     client.sends(request("POST /create", body=b"{}"))
     dialogue.mlflow_accepts().resets()
     text = said(client.received())
-    assert "ended the connection" in text
-    assert "look into MLflow's log" in text
+    assert "closed the connection" in text
+    assert "read MLflow's log" in text
     assert "`headgate doctor`" in text
     assert dialogue.outcome().reason is Reason.UPSTREAM_RESET
     dialogue.ends()
@@ -276,7 +276,7 @@ def test_an_mlflow_that_forbids_something_to_the_gates_user(
     )
     received = client.received()
     assert received.startswith(b"HTTP/1.1 502 ")
-    assert ("Your key is fine" in said(received)) == bool(authorization)
+    assert ("Your key is valid" in said(received)) == bool(authorization)
     assert dialogue.outcome().reason is reason
     dialogue.ends()
 
