@@ -9,8 +9,11 @@ from headgate.policy import (
     ALLOWED,
     Denied,
     ResolvedObject,
+    describe,
     judge,
+    misfit,
 )
+from headgate.policy.messages import names_too_many
 from tests.support.grants import (
     asked,
     decided,
@@ -195,3 +198,25 @@ def test_what_may_not_be_read_may_not_be_referenced() -> None:
 def test_what_an_operation_names_beside_its_subject_is_not_its_subject() -> None:
     """An endpoint of the AI gateway names the experiment that it reports to."""
     assert isinstance(decided(having("*:* on experiment *"), "gateway/endpoints/create"), Denied)
+
+
+def test_one_object_can_be_enough_to_deny() -> None:
+    """The look-ups end with it."""
+    needs = asked(having("write:runs on experiment team-a/*"), "runs/log-metric")
+    (mine,) = naming(needs, run_id=("team-a/x",))
+    (other,) = naming(needs, run_id=("team-b/x",))
+    assert misfit(needs, mine) is None
+    assert isinstance(misfit(needs, other), Denied)
+
+
+def test_what_no_grant_covers_must_not_be_named() -> None:
+    needs = asked(having("*:models"), "model-versions/create")
+    assert isinstance(judge(needs, naming(needs, run_id=("team-a/x",))), Denied)
+    assert any("must name nothing" in describe(each) for each in needs.requirements)
+
+
+def test_more_objects_than_are_looked_up_are_refused() -> None:
+    needs = asked(having("write:runs on experiment team-a/*"), "runs/log-metric")
+    denied = names_too_many(needs, 1000)
+    assert "more than 1,000 objects" in denied.message
+    assert "send it in parts" in denied.message

@@ -88,6 +88,8 @@ def test_every_query_of_mlflows_own_page_passes() -> None:
         ("{a}}", "other than queries"),
         ("{a ; b}", "cannot be read"),
         ("query", "cannot be read"),
+        ("{a(b", "cannot be read"),
+        ("{a @here b}", ""),
         ("{a(b: " + "[" * 100 + "]" * 100 + ")}", "nested"),
     ],
 )

@@ -370,3 +370,35 @@ def test_the_bounds_of_graphql_are_settings() -> None:
     assert Shield(Shields()).check_body(graphql, {"query": aliases}) is not None
     assert Shield(lax).check_body(graphql, {"query": aliases}) is None
     assert Shield(Shields(graphql_length=256)).check_body(graphql, {"query": "{a}" + " " * 300})
+
+
+def test_for_narrowed_keys_no_path_may_leave_its_object() -> None:
+    switched_off = Shield(Shields(disabled=(ShieldRule.TRAVERSAL, ShieldRule.SCORER)))
+    assert SHIELD.for_narrowed_keys() is SHIELD
+    assert ShieldRule.TRAVERSAL not in switched_off.for_narrowed_keys().settings.disabled
+    assert ShieldRule.SCORER in switched_off.for_narrowed_keys().settings.disabled
+
+
+def test_which_operations_are_looked_at() -> None:
+    assert SHIELD.needs_query(operation(LIST))
+    assert not SHIELD.needs_query(operation("POST /api/2.0/mlflow/runs/create"))
+    graphql = operation("POST /graphql")
+    assert SHIELD.check_body(graphql, {"query": 1}) is None
+    assert SHIELD.check_body(operation("POST /api/2.0/mlflow/runs/log-metric"), {}) is None
+
+
+def test_a_trace_export_is_scanned_and_nothing_else() -> None:
+    header = {b"content-type": b"application/x-protobuf"}
+    assert SHIELD.scan(operation("POST /v1/traces"), header, 0) is not None
+    assert SHIELD.scan(operation(LIST), header, 0) is None
+
+
+def test_the_location_of_a_trace_is_looked_at_where_one_may_be_set() -> None:
+    start = operation("POST /api/2.0/mlflow/traces")
+    message = {"tags": [{"key": "mlflow.artifactLocation", "value": "file:///etc"}]}
+    path = b"/api/2.0/mlflow/traces"
+    refused = SHIELD.trace_locations(start, path, message, {}, always=False)
+    assert isinstance(refused, Refusal)
+    assert SHIELD.trace_locations(operation(LIST), path, message, {}, always=False) == []
+    spans = {"tags": [{"key": "mlflow.trace.spansLocation", "value": "TRACKING_STORE"}]}
+    assert SHIELD.trace_locations(start, path, spans, {}, always=True) == []

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from headgate.config import ShieldRule
+from headgate.shields import vulnerabilities
 from headgate.shields.vulnerabilities import (
     Guard,
     Standing,
@@ -70,3 +71,11 @@ def test_the_list_is_in_order_and_complete() -> None:
     assert all(re.fullmatch(r"CVE-\d{4}-\d{4,6}|GHSA(-[2-9a-z]{4}){3}", each) for each in ids)
     assert {each.by for each in found} >= set(ShieldRule) | set(Guard) | {None}
     assert all(each.what and not each.what.endswith(".") for each in found)
+
+
+@pytest.mark.patches
+def test_an_entry_that_names_no_guard_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = {"id": "CVE-2000-1", "what": "x", "by": "somebody"}
+    monkeypatch.setattr(vulnerabilities, "_document", lambda: {"vulnerability": [entry]})
+    with pytest.raises(ValueError, match="CVE-2000-1: 'somebody' is nothing that blocks"):
+        read_vulnerabilities()
