@@ -170,10 +170,13 @@ class _Call(ResponseReceiver):
         connection.begin(self, self._method, float("inf"))  # the caller's own timeout ends it
         connection.write([self._request])
 
-    def on_connect_failed(self, endpoint: Endpoint, error: OSError) -> None:
+    def on_connect_failed(
+        self,
+        endpoint: Endpoint,  # noqa: ARG002 - the signature is Waiter's
+        error: OSError,
+    ) -> None:
         self._connecting = None
-        detail = f"{endpoint}: {own_words(error)}"
-        self._fail(CallFailure.CONNECT, detail, connection_failure(error))
+        self._fail(CallFailure.CONNECT, own_words(error), connection_failure(error))
 
     # --- from the connection ---------------------------------------------------------------
 

@@ -127,6 +127,7 @@ async def _examine_endpoint(upstream: LiveUpstream, endpoint: Endpoint) -> Async
     yield finding
     if not finding.ok:
         return
+    silence: Symptom = CallFailure.TIMEOUT.symptom
     step = f"ask {endpoint} for its version"
     try:
         response = await _ask(upstream, endpoint, b"/version")
@@ -134,14 +135,14 @@ async def _examine_endpoint(upstream: LiveUpstream, endpoint: Endpoint) -> Async
         yield finding
         if not finding.ok:
             return
+        silence = ResponseFailure.DATABASE_HANGS  # the first request that needs the database
         step = f"pass the Host check of {endpoint}"
         response = await _ask(
             upstream, endpoint, b"/api/2.0/mlflow/experiments/get?experiment_id=0"
         )
     except CallError as error:
-        hangs = error.failure is CallFailure.TIMEOUT and step.startswith("pass")
-        symptom = ResponseFailure.DATABASE_HANGS if hangs else error.symptom
-        yield Finding.of(symptom, step, error.detail)
+        is_silent = error.failure is CallFailure.TIMEOUT
+        yield Finding.of(silence if is_silent else error.symptom, step, error.detail)
         return
     host = upstream.balancer.pool(endpoint).host_header.decode("ascii")
     yield _host_check(endpoint, host, response)

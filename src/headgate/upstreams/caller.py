@@ -133,6 +133,4 @@ def _unavailable(why: Unavailable) -> CallError:
 
 def _at(endpoint: Endpoint, error: CallError) -> CallError:
     """The error of one endpoint, which it names."""
-    if error.detail.startswith(f"{endpoint}"):
-        return error
     return CallError(error.failure, f"{endpoint}: {error.detail}", error.symptom)
