@@ -16,6 +16,7 @@ from typing import Any
 
 from headgate.auth.chain import AuthenticatorChain, Identified, Waiting
 from headgate.auth.keys.authenticator import KeyAuthenticator
+from headgate.auth.keys.issuing import issue
 from headgate.auth.keys.keyring import Keyring
 from headgate.auth.keys.refresher import Refresher
 from headgate.config import Config
@@ -24,8 +25,9 @@ from headgate.events import Event
 from headgate.stores import KeyStore, open_key_store
 from headgate.wire.request_fields import CredentialFields
 from tests.support.gate import Gate as RunningGate
-from tests.support.gate import create_key, running_gate
+from tests.support.gate import bearer, create_key, running_gate
 from tests.support.processes import clean_environment
+from tests.support.raw import request_head
 
 PROMISE = 2.0  # seconds until every gate has followed
 
@@ -138,6 +140,27 @@ def test_a_row_that_cannot_be_read_ends_no_worker(tmp_path: Path) -> None:
     with running_gate(tmp_path, NOWHERE) as again:
         assert again.ask("GET", API, key=late).status == 401
         assert "expires_at is text" in health(again, key)["unreadable"][0]
+
+
+def test_a_key_is_refused_from_its_end_on_a_connection_that_stays(tmp_path: Path) -> None:
+    """To the instant: the next request after the end, whenever the gate looks at the store."""
+    with running_gate(tmp_path, NOWHERE, {"HEADGATE_AUTH__REFRESH_INTERVAL": "1.5"}) as gate:
+        end = int(time.time()) + 5
+        with open_key_store(Config(data=tmp_path / "data")) as store:
+            _, key = issue(store, "short", time.time(), end, roles=["admin"])
+        head = request_head("GET", "/-/metrics", bearer(key))
+        gate.process.wait_until(
+            lambda: gate.ask("GET", "/-/metrics", key=key).status == 200 or None, "a 200", SECONDS
+        )
+        with gate.connect() as client:
+            client.send(head)
+            assert client.response().status == 200
+            gate.process.wait_until(lambda: time.time() >= end or None, "the end", SECONDS)
+            client.send(head)
+            refused = client.response()
+    assert refused.status == 401
+    assert b"'short'" in refused.body
+    assert b"has expired" in refused.body
 
 
 def test_a_running_gate_follows_a_backup_put_back_and_a_revocation_in_it(tmp_path: Path) -> None:
