@@ -175,7 +175,7 @@ def find(method: str, path: str, upstream: str | None, settings: Config) -> Dest
 
 
 def _without_route(destination: Redirect | Respond | Refuse) -> list[tuple[str, str]]:
-    """The lines about a request that goes to no upstream, with any key."""
+    """The lines about a request that leads to no route, for every sender."""
     from headgate.dataplane.decisions import Refuse
 
     if isinstance(destination, Refuse):

@@ -1,6 +1,6 @@
 """What MLflow's HTTP routes are and what each of them does.
 
-``known`` reads what real servers answer, ``rules`` what each of it is; ``table`` joins the two and
+``snapshots`` reads which routes real servers have, ``rules`` what each is; ``table`` joins them and
 finds an operation by its path, with ``patterns``.  ``reader`` reads queries and bodies by the names
 that MLflow reads there, ``messages`` and ``scalars`` by their types.  ``dialect`` puts an operation
 into the form that a particular server wants.

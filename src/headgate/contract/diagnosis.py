@@ -16,7 +16,7 @@ MAX_SAID: Final = 300
 
 
 class Reply(Protocol):
-    """What MLflow answered."""
+    """A response of MLflow's."""
 
     @property
     def status(self) -> int:
@@ -90,26 +90,26 @@ def is_page(reply: Reply) -> bool:
 def _said(reply: Reply) -> str:
     """What MLflow says, in one line."""
     try:
-        told = json.loads(reply.body)
+        parsed = json.loads(reply.body)
     except ValueError:
-        told = None
-    message = told.get("message") if isinstance(told, dict) else None
+        parsed = None
+    message = parsed.get("message") if isinstance(parsed, dict) else None
     text = message if isinstance(message, str) else reply.body[:MAX_SAID].decode("utf-8", "replace")
     return " ".join(text.split())[:MAX_SAID]
 
 
 def parse(reply: Reply, method: str, target: str) -> dict[str, Any]:
-    """The JSON object that MLflow answered.
+    """The JSON object in a response of MLflow's.
 
     Raises:
         AskError: it is none.
     """
     try:
-        told = json.loads(reply.body)
+        parsed = json.loads(reply.body)
     except ValueError:
-        told = None
-    if isinstance(told, dict):
-        return told
+        parsed = None
+    if isinstance(parsed, dict):
+        return parsed
     where = f"{method} {target.partition('?')[0]}"
     what = "a web page" if is_page(reply) else "no JSON object"
     raise AskError(f"{where} responded with {what}: is that MLflow?", ResponseFailure.WEB_PAGE)

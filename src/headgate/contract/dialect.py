@@ -1,7 +1,7 @@
-"""From the canonical path of an operation to the one that an upstream answers.
+"""From the canonical path of an operation to the one that an upstream has.
 
 Public prefixes are gone before and paths have one spelling; this is about what differs between
-servers: the path they run under, which of ``/api`` and ``/ajax-api`` they answer, and what their
+servers: the path they run under, which of ``/api`` and ``/ajax-api`` they have, and what their
 version does not have yet.
 """
 
@@ -27,7 +27,7 @@ class Dialect:
         version: of its MLflow; empty if it is not known.
         base: the path that it runs under, such as ``/tracking``; empty if under none.
         bare: what it serves without ``base``; see ``with_static_prefix``.
-        apis: which of ``api`` and ``ajax-api`` it answers.
+        apis: which of ``api`` and ``ajax-api`` it has.
     """
 
     version: str = ""
@@ -72,7 +72,7 @@ def translate(
         if spelled is None:
             return _refusal(
                 f"MLflow has this route ({operation.name}) below "
-                f"{' and '.join(sorted(_apis_of(operation)))} alone, where the server answers none"
+                f"{' and '.join(sorted(_apis_of(operation)))} alone, where the server has no routes"
             )
         path = spelled
     moved = dialect.base + path
@@ -113,7 +113,7 @@ def lacks(operation: Operation, version: str) -> bool:
 
 
 def _needed(operation: Operation, path: bytes, version: str) -> str:
-    """What an MLflow of that version would have to be to answer ``path``, if it surely cannot."""
+    """What an MLflow of that version must be to have ``path``, if this one surely lacks it."""
     major = numbers(operation.since)[:1]
     if lacks(operation, version) and major == numbers(operation.not_in)[:1]:
         return f"an MLflow newer than {operation.not_in}"
@@ -126,7 +126,7 @@ def _needed(operation: Operation, path: bytes, version: str) -> str:
 
 
 def _below_answered_api(operation: Operation, path: bytes, apis: frozenset[bytes]) -> bytes | None:
-    """The spelling of ``path`` that an upstream answers, if MLflow has such a one."""
+    """The spelling of ``path`` that an upstream has, if there is one."""
     _, api, rest = path.split(b"/", 2)
     if api in apis:
         return path

@@ -28,7 +28,7 @@ _FLAGS = {
 
 @dataclass(frozen=True, slots=True)
 class RouteRule:
-    """One line.  ``action`` is none where nobody may; ``api``: the only version meant, or empty."""
+    """One line.  ``action`` is none for a refused route; ``api``: the only version, or empty."""
 
     name: str
     family: str

@@ -1,8 +1,8 @@
-"""What real MLflow servers answer: ``data/mlflow-VERSION.json``, written by a program.
+"""The routes of real MLflow servers: ``data/mlflow-VERSION.json``, written by a program.
 
 ``tools/generate_routes.py`` makes the files; nobody edits them.  They are those of the versions in
-which much was new, or moved between Flask and FastAPI or below ``--static-prefix``: what a version
-between two of them answers is in one of the two.
+which much was new, or moved between Flask and FastAPI or below ``--static-prefix``: the routes of
+a version between two of them are in one of the two.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FILE = re.compile(r"mlflow-([\d.]+)\.json")
 
 
 class SnapshotRoute(NamedTuple):
-    """A method and a path that one version answers.
+    """A method and a path that one version has.
 
     ``mount``: what of the path comes before ``path``, such as ``/api/2.0``, or nothing.
     ``bare``: whether it stays where it is when MLflow is started with ``--static-prefix``.
@@ -71,8 +71,8 @@ def read_snapshots() -> dict[str, tuple[SnapshotRoute, ...]]:
 def messages_of(version: str) -> dict[str, Message]:
     """The types of messages of one of the known versions, by name, with its fields alone."""
     file = resources.files("headgate.contract").joinpath("data", f"mlflow-{version}.json")
-    told = json.loads(file.read_text("utf-8"))
-    return build(told["messages"], told["enums"])
+    snapshot = json.loads(file.read_text("utf-8"))
+    return build(snapshot["messages"], snapshot["enums"])
 
 
 def numbers(version: str) -> tuple[int, ...]:

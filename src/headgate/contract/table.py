@@ -1,7 +1,7 @@
-"""The table of routes: what MLflow answers, joined with what each of it is.
+"""The table of routes: those that MLflow has, joined with what each of them is.
 
 A route that is known but has no rule is not in the table, nor is one with a rule that no known
-MLflow answers: nobody reaches either.
+MLflow has: both are refused.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Row(NamedTuple):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The patterns of the paths that some MLflow answers, or the gate itself."""
+        """The patterns of the paths at which some MLflow, or Headgate itself, has it."""
         operation = self.operation
         return tuple(f"{mount}/{operation.path}" for mount in operation.mounts) or (operation.path,)
 

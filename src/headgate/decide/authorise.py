@@ -1,7 +1,8 @@
 """The phase authorise: whether the grants of a key allow a request.
 
-For most keys the decision is immediate.  A request of a key that is narrowed to names waits until
-its objects are looked up; if they are named in the body, the body is collected first.
+The grants of most keys decide immediately.  Those of a key that is narrowed to names depend on the
+names of the objects in the request, which are looked up first; where these stand in the body, the
+body is collected before.
 """
 
 from __future__ import annotations
@@ -59,11 +60,12 @@ GET_WITH_BODY: Final = Refusal(
 
 @mypyc_attr(allow_interpreted_subclasses=True)  # the doubles of the tests are some
 class Authoriser:
-    """Answers for requests whose route and sender are known.
+    """Decides on requests whose route and sender are known.
 
-    ``resolver_of`` gives the resolver of an upstream, by its name.  ``shield`` speaks for
-    everybody's requests; by default as strictly as it can.  ``examiner`` reads large bodies;
-    without one they are read on the loop.
+    Args:
+        resolver_of: returns the resolver of an upstream, by its name.
+        shield: checks the requests of all senders; by default one with every rule.
+        examiner: reads large bodies in another process; without one the event loop reads them.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Authoriser:
     def authorise(
         self, request: Request, route: Route, query: bytes, principal: Principal
     ) -> Decision:
-        """Let the request pass, refuse it, or say what is needed to tell."""
+        """Let the request pass, refuse it, or say what the decision needs."""
         decision = _decide(request, route, principal)
         if isinstance(decision, Denied):
             return _denied(decision, principal)
@@ -98,7 +100,7 @@ class Authoriser:
         principal: Principal,
         decision: Allowed | NeedsObject,
     ) -> Decision:
-        """Weigh a request that is allowed on some objects at least."""
+        """Decide on a request that the grants allow, if only on some objects."""
         shield, operation = self._shield_for(decision), route.operation
         if query:
             refusal = self._check_query(route, query, decision)
@@ -122,7 +124,7 @@ class Authoriser:
     def _check_query(
         self, route: Route, query: bytes, decision: Allowed | NeedsObject
     ) -> Refusal | None:
-        """What speaks against a query, for every key."""
+        """The reason to refuse a query, with any key."""
         shield = self._shield_for(decision)
         is_read = False
         if not _is_lone(query, route.lone_parameters):
@@ -140,7 +142,7 @@ class Authoriser:
             return ambiguous(error)
 
     def authorise_body(self, request: Request, asked: Inspect, body: bytes) -> Decision:
-        """Decide with the whole body on what ``authorise`` answered ``Inspect`` to."""
+        """Decide with the whole body, after ``authorise`` has returned ``Inspect``."""
         principal, route = asked.principal, asked.route
         decision = _decide(request, route, principal)
         if isinstance(decision, Denied):
@@ -152,7 +154,7 @@ class Authoriser:
     def _weigh_body(
         self, request: Request, forward: Forward, decision: Allowed | NeedsObject, body: bytes
     ) -> Decision:
-        """Weigh a request by its body."""
+        """Decide on a request by its body."""
         route, principal = forward.route, forward.principal
         if isinstance(decision, NeedsObject) and route.operation.otlp:
             return Pending(self._judge_export(request, forward, decision, body), route, principal)
@@ -173,7 +175,7 @@ class Authoriser:
     def _weigh_get(
         self, request: Request, asked: Inspect, decision: Allowed | NeedsObject, body: bytes
     ) -> Decision:
-        """Weigh a GET that came with a body, of which the query is all that MLflow will be sent."""
+        """Decide on a GET with a body; MLflow is sent a query in its place."""
         route, query, principal = asked.route, asked.query, asked.principal
         if is_empty(query):  # else MLflow does not look at the body
             try:
@@ -193,7 +195,7 @@ class Authoriser:
         decision: Allowed | NeedsObject,
         body: bytes,
     ) -> Decision:
-        """The same as ``authorise_body``, with a body that would hold up the loop."""
+        """Decide as ``authorise_body`` does, with a body that would block the event loop."""
         route = forward.route
         finding = await examiner.examine(
             request.method,
@@ -210,7 +212,7 @@ class Authoriser:
         return await self._judge(request, forward, decision, finding)
 
     def _scanned(self, request: Request, forward: Forward) -> Decision:
-        """Let a request pass whose body may be looked at meanwhile."""
+        """Let a request pass; its body may be scanned while it passes."""
         route, header = forward.route, request.fields.values
         try:
             forward.scan = self._shield.scan(route.operation, header, route.body_limit)
@@ -241,7 +243,7 @@ class Authoriser:
         decision: Allowed | NeedsObject,
         finding: Finding,
     ) -> Decision:
-        """Weigh what the request names, as each MLflow that this may be reads it.
+        """Judge what the request names, as each MLflow that the upstream may be reads it.
 
         Then ask whether the places that its body claims for traces are their own.
         """
@@ -273,7 +275,7 @@ async def _judge_named(
     finding: Finding,
     lookups: Lookups,
 ) -> Denied | None:
-    """What speaks against the objects that the request names, as each MLflow may read it."""
+    """The denial for the objects that the request names, as any MLflow may read them."""
     route = forward.route
     judged: list[list[Mention]] = []
     for at, reader in enumerate(table().readers(route.operation, _version(route))):
@@ -354,7 +356,7 @@ def _denied(denied: Denied, principal: Principal) -> Refuse:
 
 
 def _not_found_out(error: UnresolvableError, principal: Principal) -> Refuse:
-    """MLflow failed, not the key: the client must not treat this as a permanent refusal."""
+    """MLflow failed, not the key: the refusal is temporary."""
     refusal = Refusal(
         error.reason or Reason.UPSTREAM_ERROR,
         "Headgate could not look up in MLflow what this request names, and so not decide whether "

@@ -54,7 +54,7 @@ MAX_PARAMETERS: Final = 1_000
 
 
 class Finding(NamedTuple):
-    """What came of reading a body: what speaks against it, or the objects that it names.
+    """The result of reading a body: the reason to refuse it, or the objects that it names.
 
     ``readings`` holds these for each of ``Table.readers``, in their order.  ``places`` is where
     the body says that the data of traces lie, which is to be their own place.
@@ -75,7 +75,7 @@ def is_small(operation: Operation, version: str, shield: Shield, body: bytes) ->
 
 
 def too_large(operation: Operation, body: bytes) -> Refusal | None:
-    """What speaks against a body that is not small, before it is parsed."""
+    """The reason to refuse a body that is not small, before it is parsed."""
     limit = _LARGEST_OF.get(operation.name, _LARGEST)
     reason = Reason.BODY_TOO_LARGE
     if len(body) > limit.size:
@@ -114,7 +114,7 @@ def examine(
     header: Mapping[bytes, bytes],
     body: bytes,
 ) -> Finding:
-    """Read a body, and say what speaks against it or which objects it names.
+    """Read a body: the reason to refuse it, or the objects that it names.
 
     Args:
         operation: what the request asks for.
@@ -122,7 +122,7 @@ def examine(
         path: the canonical one.
         fields: where objects are named that have to be judged, those outside the body left out;
             ``None`` where none has to be.
-        shield: speaks for everybody's requests.
+        shield: the one for all requests, or the stricter one for narrowed keys.
         header: the values of the header fields that the gate reads, by lower-case name.
         body: all of it.
     """
@@ -171,7 +171,7 @@ def in_body(
 
 
 def ambiguous(error: ProtocolError) -> Refusal:
-    """What is answered to what MLflow might read in another way."""
+    """The refusal of what MLflow might read in another way."""
     return Refusal(
         error.reason,
         f"Headgate refused the request: {error.message}.",

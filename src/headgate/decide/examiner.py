@@ -120,7 +120,9 @@ class Examiner:
             self._emit(BodyReaderFailed(repr(error)))
             self.close()
             return None
-        except BaseException:  # the client has left: what the process says next is for nobody
+        except (
+            BaseException
+        ):  # the client has left: the process's next response must not be read as another's
             self.close()
             raise
         self._ending = asyncio.get_running_loop().call_later(IDLE_SECONDS, self.close)
@@ -158,7 +160,7 @@ class _Process:
         Raises:
             EOFError: the process has ended.
             OSError: the same.
-            ValueError: it answers something else.
+            ValueError: its response is something else.
         """
         for part in (question, body):
             self._writer.write(len(part).to_bytes(4, "big"))

@@ -1,7 +1,7 @@
 """The helper process that reads large bodies: what runs in it.
 
-It answers one question after another on its standard streams until they end: four bytes of length
-and a JSON text, four bytes of length and a body; then four bytes of length and a JSON text back.
+It reads questions from its standard input until that ends: four bytes of length and a JSON text,
+four bytes of length and a body.  It writes the finding of each: four bytes of length and JSON.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MEMORY_BYTES: Final = 1024 * 1024 * 1024
 """Of address space; 100 MB of it are Python's own.  The text of a body may take four bytes for
 each of its own, and is there several times."""
 CPU_SECONDS: Final = 600
-"""More than it may use while somebody waits; it ends a process whose worker is gone."""
+"""More than one body may take; it ends a process whose worker is gone."""
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""Judges the objects that a request names by what they are called.
+"""Judges the objects that a request names by their names.
 
-The objects are looked up one after another, those first that need no question to MLflow; the first
-one that the key may not act on ends it.
+Objects that need no request to MLflow come first; the others are looked up one after another.  The
+first one that the key may not act on ends the look-ups.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ async def judge_objects(
         lookups: the look-ups of this request.
 
     Raises:
-        UnresolvableError: MLflow failed; it may tell in a moment.
+        UnresolvableError: MLflow failed; a later attempt may succeed.
     """
     distinct = dict.fromkeys(mentions)
     by_name = [each for each in distinct if each[0].kind in _CALLED_BY_NAME]

@@ -1,4 +1,4 @@
-"""How the resolver asks an upstream: as a client would, in its dialect and in its queue."""
+"""Sends the requests of the resolver to an upstream, in its dialect and through its queue."""
 
 from __future__ import annotations
 

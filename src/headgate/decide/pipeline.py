@@ -45,10 +45,10 @@ _SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
 _Destination = Route | Redirect | Respond | Refuse
-"""Where the method and the path of a request lead, regardless of the key."""
+"""Where the method and the path of a request lead, for every sender."""
 MAX_CACHED_ROUTES: Final = 4096
 MAX_CACHED_PATH: Final = 512
-"""Bytes; routes are cached before anybody is asked for a key."""
+"""Bytes; routes are cached before the sender is authenticated."""
 
 
 class Pipeline:
@@ -143,8 +143,8 @@ class Pipeline:
             return Forward(destination, query, sender if isinstance(sender, Principal) else NOBODY)
         if isinstance(sender, Refusal):
             exports = isinstance(destination, Route) and destination.operation.otlp
-            told = _for_client(sender, request.fields)
-            return Refuse(for_exporters(told) if exports else told, Phase.AUTHENTICATE)
+            refusal = _for_client(sender, request.fields)
+            return Refuse(for_exporters(refusal) if exports else refusal, Phase.AUTHENTICATE)
         if not isinstance(destination, Route):
             return destination if isinstance(destination, Redirect) else _for(destination, sender)
         if b"origin" in request.fields.values and self._is_foreign_write(request):
@@ -158,7 +158,7 @@ class Pipeline:
         asked: Inspect,
         body: bytes,
     ) -> Decision:
-        """Decide with the whole body on what ``decide`` answered ``Inspect`` to."""
+        """Decide with the whole body, after ``decide`` has returned ``Inspect``."""
         return self._authorise.authorise_body(request, asked, body)
 
     def is_otlp(self, request: Request) -> bool:
@@ -168,7 +168,7 @@ class Pipeline:
     def _pass_public(
         self, request: Request, route: Route, query: bytes, caller: Caller
     ) -> Decision:
-        """Let a request pass that anybody may send; who holds a good key may see more."""
+        """Let a request for a public route pass; the holder of a valid key may see more."""
         fields = request.fields
         if fields.length and request.method == b"GET":
             return Refuse(GET_WITH_BODY, Phase.AUTHORISE)

@@ -52,7 +52,7 @@ MAX_STEPS: Final = 3
 
 
 class Response(Protocol):
-    """What MLflow answered."""
+    """A response of MLflow's."""
 
     @property
     def status(self) -> int:
@@ -162,10 +162,10 @@ class Lookups:
         }
 
     async def names(self, kind: ObjectKind, value: str) -> Names:
-        """What the object of that kind and id is called; nobody's when that cannot be found out.
+        """The names of the object of that kind and id; ``UNRESOLVED`` if they cannot be found out.
 
         Raises:
-            UnresolvableError: MLflow failed; it may tell in a moment.
+            UnresolvableError: MLflow failed; a later attempt may succeed.
             TooManyError: this would be one more than may be looked up.
         """
         kept = self._resolver.cached(kind, value)
@@ -190,7 +190,7 @@ class Lookups:
         MLflow has had a route for that since 3.12.  Where there is none, nothing is prepared.
 
         Raises:
-            UnresolvableError: MLflow failed; it may tell in a moment.
+            UnresolvableError: MLflow failed; a later attempt may succeed.
         """
         wanted = [
             value
@@ -337,7 +337,7 @@ class Lookups:
         return await self.names(ObjectKind.EXPERIMENT, first)
 
     async def _location(self, value: str) -> Names:
-        """By an address that MLflow will follow; other stores than MLflow's own are nobody's.
+        """By an address that MLflow will follow; other stores than MLflow's own stay unresolved.
 
         What the shields let pass does not matter here: only what can be read in one way has a
         name.

@@ -1,4 +1,4 @@
-"""Where a request leads by its method and its target, regardless of the key.
+"""Where a request leads by its method and its target alone, for every sender.
 
 ``Pipeline`` and ``headgate explain`` both ask this one router, so they cannot disagree.
 """

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Api(enum.StrEnum):
-    """MLflow's APIs that health checks can use."""
+    """The APIs of MLflow that health checks can use."""
 
     EXPERIMENTS = "experiments"
     MODELS = "models"

@@ -113,16 +113,16 @@ class ObjectField:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a request asks for, whatever its spelling; ``public``: of anybody, without a key.
+    """What a request asks for, in any spelling; ``public``: it needs no key.
 
     Attributes:
         body: how MLflow's newest known version takes the body; ``headgate.contract.body_handling``
             says it for any version.
-        static: its responses are files that are the same for everybody, and sent compressed.
+        static: its responses are files, equal for all clients, and sent compressed.
         json_only: MLflow responds to it with JSON or with an empty body, and with nothing else.
         name: of the route, such as ``runs/create``; the methods of one route share it.
         also: further families that ``action`` must be allowed on.
-        decides_by_body: the body names the objects that the operation acts on.
+        decides_by_body: the body says which objects it acts on.
         path: the pattern below ``/api/2.0`` and the like, or the whole one if it begins with ``/``.
         mounts: the parts before ``path`` at which some MLflow has it, such as ``/ajax-api/3.0``.
         since: the oldest known version that has the route; empty for the gate's own.

@@ -9,7 +9,7 @@ class ProtocolError(Exception):
     """The peer's bytes are not acceptable HTTP/1.1; the connection cannot be used further.
 
     ``message`` completes the sentence "the request was refused: …" and holds nothing that the
-    peer sent.  ``status`` is what a client is answered, 0 for the reason's own, and ``error_code``
+    peer sent.  ``status`` is that of the response, 0 for the reason's own, and ``error_code``
     is MLflow's word for it, empty for the reason's own.  ``head`` is the head of the request that
     is wrong, for the log, where it is known.
     """

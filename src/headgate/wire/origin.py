@@ -1,6 +1,6 @@
 """Where a request came from: the peer, unless a proxy that is trusted says more.
 
-Forwarding fields are believed from configured networks only, nobody's by default; from anyone
+Forwarding fields are believed from configured networks only, by default from none; from anyone
 else they are dropped.  Of a chain of addresses only the part that trusted proxies wrote counts:
 it is walked from its end, and the first address that is no such proxy is the client.
 """

@@ -135,9 +135,7 @@ def _read(block: bytes, max_fields: int) -> Request:
     if method not in METHODS:
         raise ProtocolError(f"{method.decode()} is not served here", status=405)
     if not found.target.startswith(b"/"):
-        origin_form(
-            found.target, fields.host
-        )  # refuses targets of other servers, and of a forward proxy
+        origin_form(found.target, fields.host)  # refuses targets at another server, or for a proxy
     line = block[:size] if is_known_again and size <= MAX_LINE else b""
     return Request(method, found.target, minor, fields, line)
 

@@ -15,8 +15,8 @@ _READ: Final = frozenset(
     {
         b"connection",
         b"transfer-encoding",
-        b"location",  # rewritten with the public address
-        b"x-headgate-reason",  # only the gate's own pages may set it
+        b"location",  # rewritten by the data plane, which knows the public address
+        b"x-headgate-reason",  # that of the gate's own pages passes, one of MLflow's is dropped
     }
 )
 _DROPPED: Final = frozenset(
@@ -27,7 +27,7 @@ _DROPPED: Final = frozenset(
         b"te",
         b"trailer",
         b"upgrade",
-        # the gate's own business, or nobody's outside
+        # about the connection to MLflow or its software: not for clients
         b"server",
         b"x-powered-by",
         b"x-request-id",
@@ -62,9 +62,10 @@ class Response:
     ``lines``: the fields the client may see, as they stand in a head.  ``length``: body bytes as
     announced, or None.  ``body``: finds the body's end.  ``delimited``: the client can see that
     end by itself, from the length or from the status.  ``location``: where the response points, as
-    MLflow wrote it.  ``media_type``: of the body, lower case, without parameters.  ``reason``: its
-    reason code, from the gate or from MLflow.  ``cookies``: the lines of ``Set-Cookie``, which are
-    not among ``lines``.  ``close``: MLflow will close the connection after it.
+    MLflow wrote it.  ``media_type``: of the body, lower case, without parameters.  ``reason``: the
+    reason code that it bears, of MLflow's or of the gate's own pages.  ``cookies``: the
+    lines of ``Set-Cookie``, which are not among ``lines``.  ``close``: MLflow will close the
+    connection after it.
     """
 
     __slots__ = (

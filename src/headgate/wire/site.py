@@ -148,7 +148,7 @@ def _page(origin: bytes) -> _Page | None:
 def _is_downgraded(page: _Page, fields: RequestFields) -> bool:
     """Whether the page came over http and its request over https.
 
-    Such a page can be written by anybody on its way.
+    Anything on the network path could have written such a page.
     """
     return page.scheme == "http" and fields.origin.scheme == "https"
 
@@ -169,7 +169,7 @@ def _is_same(page: _Page, called: Authority) -> bool:
 
 
 def why_foreign(fields: RequestFields, peer: str) -> str:
-    """The message for an ``Origin`` that is not ``is_own_page``: both values, and what to do.
+    """Why ``is_own_page`` is false for a request: both values, and the cure.
 
     ``peer`` is the address at the other end of the connection.
     """

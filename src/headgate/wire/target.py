@@ -1,7 +1,7 @@
 """The canonical form of a request target: the one that is decided on and forwarded.
 
 Percent-escapes are decoded once and written again in one spelling.  Whatever MLflow and the
-gate could read differently is refused: MLflow answers ``//api``, ``/%2Fapi`` and ``%67et`` as if
+gate could read differently is refused: MLflow takes ``//api``, ``/%2Fapi`` and ``%67et`` as if
 they were the plain route.  The query string is never touched: MLflow's own client sends
 ``path=1%2F..%2Fartifacts`` in it.
 """
@@ -23,8 +23,8 @@ _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]++)(.*)", re.IGNORECASE)
 _KEEP: Final = "/!$&'()*+,:=@~"  # sub-delims and pchar of RFC 3986 but `;`
 _AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9.\-_~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 MAX_PATH: Final = 8 * 1024
-"""Longest path in bytes, as sent: paths are decoded before anybody is asked for a key.  The longest
-that file systems and S3 know are 4096 and 1024 bytes before they are encoded."""
+"""Longest path in bytes, as sent: paths are decoded before the sender is authenticated.  The limits
+of file systems and S3 are 4096 and 1024 bytes, before encoding."""
 
 
 @dataclass(frozen=True, slots=True)
