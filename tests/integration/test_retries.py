@@ -67,7 +67,7 @@ def test_when_everything_fails_the_repeats_stay_within_the_budget(tmp_path: Path
                 continue
             status, reason, message = told(response)
             assert (status, reason, response.get("Retry-After")) == (502, "upstream_reset", "2")
-            assert "ended the connection before it answered" in message
+            assert "closed the connection before it responded" in message
             assert "too many requests fail and are sent again already" in message
         assert len(upstream.requests) == CLIENTS + repeats
         assert all("not sent again" in each["detail"] for each in refused())
