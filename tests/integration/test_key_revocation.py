@@ -198,7 +198,7 @@ def test_a_gate_does_not_start_with_a_store_that_all_may_write(tmp_path: Path) -
         )
         assert done.returncode == 2
         (line,) = done.stderr.splitlines()
-        assert "may be written by every user of this machine (mode 0666)" in line
+        assert "every user of this machine can write the key store" in line
 
 
 def test_in_a_folder_as_a_pod_has_it_keys_are_made_and_followed(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ _KNOWS_UNAUTHENTICATED: Final = (2, 3)
 """The first version of the client whose ``ErrorCode`` has ``UNAUTHENTICATED``: older ones raise
 ``ValueError`` for it and lose the sentence (``RestException`` of mlflow/exceptions.py)."""
 _NETRC = (
-    " If you have set MLFLOW_TRACKING_TOKEN, look into ~/.netrc, or the file that NETRC names, and "
-    "into ~/.mlflow/credentials: what stands there for this host is sent in its place."
+    " If you have set MLFLOW_TRACKING_TOKEN, check ~/.netrc, or the file that NETRC names, and "
+    "~/.mlflow/credentials: an entry for this host is sent instead of it."
 )
 
 _CURE = (

@@ -39,8 +39,8 @@ _PLAIN: Final = (
     b"Connection: close\r\n\r\n%b"
 )
 _SPEAKS_TLS: Final = (
-    "Headgate refused the request: this port speaks TLS, and the request came without. Use "
-    "https:// in the address, in MLFLOW_TRACKING_URI as in a browser."
+    "Headgate refused the request: this port serves HTTPS, and the request is plain HTTP. Use "
+    "https:// in the URL, in MLFLOW_TRACKING_URI and in browsers."
 )
 READ_BYTES: Final = 64 * 1024
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -128,7 +128,7 @@ class TlsListener:
             first = await self._first_byte(connection)
             if first != _HANDSHAKE:
                 if first:
-                    self._failures.count("the client speaks without TLS", peer)
+                    self._failures.count("the client uses plain HTTP", peer)
                 _refuse_plain(connection, first)
                 return
             await self._loop.connect_accepted_socket(

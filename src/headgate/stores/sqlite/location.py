@@ -82,14 +82,14 @@ def require_safe(file: Path) -> None:
     mode = file.stat().st_mode
     if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
         raise HeadgateError(
-            f"the key store {file} may be written by every user of this machine (mode "
-            f"{stat.S_IMODE(mode):04o}), who could have put keys into it: chmod 600 it, then look "
-            "for keys that nobody of yours made with 'headgate keys list'"
+            f"every user of this machine can write the key store {file} (mode "
+            f"{stat.S_IMODE(mode):04o}), and could have added keys: run chmod 600 on it, then look "
+            "for unknown keys with 'headgate keys list'"
         )
 
 
 def warnings(path: Path) -> list[str]:
-    """What is not as safe as it could be about the store that the configuration names ``path``.
+    """Warnings about unsafe permissions of the key store at ``path``.
 
     Raises:
         HeadgateError: it is so unsafe that no gate would start with it.
@@ -153,14 +153,14 @@ def _bring_in(path: Path, file: Path) -> None:
 def _require_own_folder(folder: Path) -> None:
     if not stat.S_ISDIR(folder.lstat().st_mode):
         raise HeadgateError(
-            f"{folder} is no folder, and lies where others may write; look what it is, and remove "
-            "it: the key store is to live in a folder of that name"
+            f"{folder} is not a folder, in a place that others can write; inspect and remove it: "
+            "the key store needs a folder of that name"
         )
     _require_own(folder)
     if folder.lstat().st_mode & stat.S_IWOTH:
         raise HeadgateError(
-            f"every user may write {folder}, where the key store is: chmod 700 it, then look for "
-            "keys that nobody of yours made with 'headgate keys list'"
+            f"every user can write {folder}, which contains the key store: run chmod 700 on it, "
+            "then look for unknown keys with 'headgate keys list'"
         )
 
 

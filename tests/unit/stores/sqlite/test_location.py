@@ -132,14 +132,14 @@ def test_a_link_in_the_place_of_its_folder_is_not_followed(path: Path, tmp_path:
         store.create("evil", b"\x01" * 32, 1)
     (path.parent / "private").symlink_to(evil)
     for create in (True, False):
-        assert f"{path.parent / 'private'} is no folder" in refused(path, create=create)
-    with pytest.raises(HeadgateError, match="is no folder"):
+        assert f"{path.parent / 'private'} is not a folder" in refused(path, create=create)
+    with pytest.raises(HeadgateError, match="is not a folder"):
         location.warnings(path)
 
 
 def test_a_dangling_link_is_none_either(path: Path, tmp_path: Path) -> None:
     (path.parent / "private").symlink_to(tmp_path / "nowhere")
-    assert "is no folder" in refused(path)
+    assert "is not a folder" in refused(path)
 
 
 @needs_root
@@ -192,7 +192,7 @@ def test_its_folder_made_open_is_refused_or_closed(path: Path) -> None:
     SqliteKeyStore(path).close()
     assert mode(own) == 0o700
     own.chmod(0o777)
-    assert f"every user may write {own}" in refused(path)
+    assert f"every user can write {own}" in refused(path)
 
 
 @pytest.mark.parametrize("bits", [0o666, 0o602, 0o622])
@@ -201,11 +201,11 @@ def test_a_file_that_all_may_write_is_refused(tmp_path: Path, bits: int) -> None
     path = tmp_path / "keys.sqlite"
     with SqliteKeyStore(path) as store:
         path.chmod(bits)
-        with pytest.raises(HeadgateError, match="may be written by every user"):
+        with pytest.raises(HeadgateError, match="every user of this machine can write"):
             store.revision()
         for create in (True, False):
             assert f"(mode {bits:04o})" in refused(path, create=create)
-        with pytest.raises(HeadgateError, match=r"chmod 600 it, then look for keys"):
+        with pytest.raises(HeadgateError, match=r"run chmod 600 on it, then look"):
             location.warnings(path)
         path.chmod(0o600)
         store.revision()
