@@ -291,7 +291,8 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
         request = reader.read(data)
         if request is not None:
             plane.head_ended(self)
-            return self._begin(request, reader.rest)
+            rest, reader.rest = reader.rest, b""  # else it would be kept until the next head
+            return self._begin(request, rest)
         if self.stage is not HEAD and reader.begun:
             self._enter(HEAD)
         if len(reader):

@@ -13,6 +13,7 @@ from headgate.wire.request import Request, read_request, unreadable
 
 LOGGED_BYTES: Final = 4096
 """How much of a head that is wrong is logged."""
+_NOTHING: Final = bytearray()  # of all connections that hold nothing, which most do; never changed
 
 
 class RequestReader:
@@ -33,7 +34,7 @@ class RequestReader:
     def __init__(self, plane: DataPlane, caller: Caller) -> None:
         self._plane = plane
         self._caller = caller
-        self._held = bytearray()
+        self._held = _NOTHING
         self._searched = 0
         self._last: Request | None = None
         self.rest = b""
@@ -61,7 +62,8 @@ class RequestReader:
         if block[0] in b"\r\n":
             skipped = empty_lines(block)
             data = data[skipped:]
-            del held[:skipped]
+            if held:
+                del held[:skipped]
             block = held or data
             if not block:
                 return None
@@ -72,13 +74,13 @@ class RequestReader:
             raise
         if end < 0:
             if not held:
-                held += data
+                held = self._held = bytearray(data)
             self._searched = max(0, len(held) - 3)
             return None
         end += len(END)
         if held:
             data = bytes(held)
-            self._held = bytearray()
+            self._held = _NOTHING
         self._searched = 0
         self.rest = data[end:]
         return self._understand(data[:end])
@@ -112,10 +114,13 @@ class RequestReader:
 
     def hold(self, data: bytes) -> None:
         """Keep what came until the request before it has been responded to."""
-        self._held += data
+        if self._held:
+            self._held += data
+        else:
+            self._held = bytearray(data)
 
     def take(self) -> bytes:
         """Everything that is held; from now on nothing is."""
-        held, self._held = bytes(self._held), bytearray()
+        held, self._held = self._held, _NOTHING
         self._searched = 0
-        return held
+        return bytes(held)
