@@ -298,3 +298,11 @@ def test_what_decides_is_read_anew(field: bytes) -> None:
     second = read_request(block.replace(field, field + b"x"), MAX_FIELDS, first)
     assert second.fields.credentials is not first.fields.credentials
     assert second.fields.values != first.fields.values
+
+
+@pytest.mark.parametrize("length", [b"0x5", b"+5", b"5 5", b"12345678901234567"])
+def test_a_length_that_is_none_is_parsed_anew(length: bytes) -> None:
+    before = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+    last = read_request(before, MAX_FIELDS)
+    block = before.replace(b"5", length)
+    assert outcome(block, last) == outcome(block, None)

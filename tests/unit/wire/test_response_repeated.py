@@ -154,3 +154,10 @@ def test_a_failed_change_leaves_what_was_known() -> None:
     )
     assert read_response(changed, b"GET", MAX_FIELDS, last) is not last
     assert (last.lines, last.length) == (lines, 5)
+
+
+@pytest.mark.parametrize("length", [b"0x5", b"+5", b"5 5", b"12345678901234567"])
+def test_a_length_that_is_none_is_parsed_anew(length: bytes) -> None:
+    last = read_response(head(OK, [LENGTH]), b"GET", MAX_FIELDS)
+    block = head(OK, [(LENGTH[0], LENGTH[1], length)])
+    assert outcome(block, b"GET", last) == outcome(block, b"GET", None)
