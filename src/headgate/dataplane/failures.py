@@ -2,7 +2,7 @@
 
 Causes come from ``headgate.symptoms``.
 
-``detail`` goes to the log only, where internal addresses may stand.
+``detail`` goes to the log only, which may contain internal addresses.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from headgate.wire.errors import ProtocolError
 
 RETRY_AFTER: Final = 2
 """Seconds a client is asked to wait before it tries an unreachable MLflow again."""
-_DOCTOR: Final = "`headgate doctor` on the gate's machine shows what is wrong"
-_UNKNOWN: Final = "whether it carried out the request is not known"
-_NOW: Final = "`headgate doctor` on the gate's machine shows how it stands now"
+_DOCTOR: Final = "`headgate doctor` on the gate's machine shows the problem"
+_UNKNOWN: Final = "it may or may not have executed the request"
+_NOW: Final = "`headgate doctor` on the gate's machine shows the current state"
 
 
 def cannot_connect(endpoint: Endpoint, error: OSError, *, sent: bool = False) -> Refusal:
@@ -78,25 +78,25 @@ def waited_in_vain(limit: float, *, sent: bool = False) -> Refusal:
 
 
 def connection_lost(words: str, error: Exception | None) -> Refusal:
-    """MLflow ended the connection before it responded."""
+    """MLflow closed the connection before it responded."""
     if isinstance(error, ssl.SSLError):  # since TLS 1.3 some refusals come after the handshake
         failure = connection_failure(error)
         return Refusal(
             failure.reason,
-            f"Headgate lost its TLS connection to the MLflow server ({words}). {failure.cause}; "
+            f"The MLflow server ended its TLS connection to Headgate ({words}). {failure.cause}; "
             f"{_NOW}.",
             detail=words,
         )
     reset = ExchangeFailure.RESET
     return Refusal(
         reset.reason,
-        f"Headgate lost the MLflow server. {reset.cause}; {_UNKNOWN}. {_NOW}.",
+        f"Headgate lost its connection to the MLflow server. {reset.cause}; {_UNKNOWN}. {_NOW}.",
         detail=words,
     )
 
 
 def silent(limit: float) -> Refusal:
-    """MLflow has not moved for ``limit`` seconds."""
+    """MLflow sent nothing for ``limit`` seconds."""
     failure = ExchangeFailure.SILENT
     return Refusal(
         failure.reason,
@@ -135,15 +135,15 @@ def page_instead_of_json(status: int, endpoint: str, *, shown: bool = False) -> 
         return Refusal(
             failure.reason,
             f"Headgate was refused (403) by the MLflow server at {endpoint}: its own "
-            f"authentication does not let the gate's user do this. {failure.cause}; {_DOCTOR}.",
+            f"authentication does not allow this to the gate's user. {failure.cause}; {_DOCTOR}.",
             detail="MLflow responded 403",
         )
     if status == 401:
         failure = ResponseFailure.CREDENTIALS_WANTED
         return Refusal(
             failure.reason,
-            f"Headgate was asked for credentials by the MLflow server at {endpoint}: it runs with "
-            f"an authentication of its own. {failure.cause}; {_DOCTOR}.",
+            f"Headgate was asked for credentials by the MLflow server at {endpoint}: it has "
+            f"its own authentication. {failure.cause}; {_DOCTOR}.",
             detail="MLflow responded 401",
         )
     failure = ResponseFailure.WEB_PAGE
@@ -161,14 +161,14 @@ def invalid_response(error: ProtocolError) -> Refusal:
     failure = ExchangeFailure.INVALID
     return Refusal(
         failure.reason,
-        f"Headgate does not understand the MLflow server: {error.message}. {failure.cause}; "
-        f"{_DOCTOR}.",
+        f"Headgate received an invalid response from the MLflow server: {error.message}. "
+        f"{failure.cause}; {_DOCTOR}.",
         detail=error.message,
     )
 
 
 def malformed(error: ProtocolError) -> Refusal:
-    """The client's bytes are not HTTP/1.1, or not clearly so."""
+    """The client's bytes are not unambiguous HTTP/1.1."""
     return Refusal(
         error.reason,
         f"Headgate refused the request: {error.message}.",
@@ -181,7 +181,7 @@ def body_stalled(seconds: float) -> Refusal:
     """The client sends its body too slowly, or not at all."""
     return Refusal(
         Reason.REQUEST_MALFORMED,
-        "Headgate gave up: next to nothing of the request's body came for "
+        "Headgate timed out: it received almost nothing of the request's body for "
         f"{seconds:g} s. Send it again over a better connection.",
         status=408,
     )
@@ -191,8 +191,8 @@ def too_large(limit: str) -> Refusal:
     """A body is over the limit of its route."""
     return Refusal(
         Reason.BODY_TOO_LARGE,
-        f"Headgate refused the request: its body is over {limit}, the most that this route is "
-        "allowed. Send less in one request, or ask the gate's operator for a higher limit.",
+        f"Headgate refused the request: its body is over {limit}, the limit for this route. "
+        "Send less in one request, or ask the gate's operator for a higher limit.",
     )
 
 
@@ -210,7 +210,7 @@ def uncollectable(limit: str) -> Refusal:
     """A chunked body is too large to be collected."""
     return Refusal(
         Reason.BODY_TOO_LARGE,
-        f"Headgate refused the request: its chunked body is over {limit}, and MLflow takes this "
+        f"Headgate refused the request: its chunked body is over {limit}, and MLflow accepts this "
         "route's body only with a Content-Length. Send one.",
     )
 
