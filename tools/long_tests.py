@@ -26,7 +26,7 @@ RUN: Final = Path("build", "test-long.xml")
 COMMAND: Final = (
     *(sys.executable, "-m", "pytest", "-m", "long", "--timeout", "3600"),
     *("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "0"),
-    *("--junitxml", str(RUN)),
+    *("--junitxml", str(RUN), "-o", "junit_logging=system-out"),
 )
 
 
@@ -81,6 +81,13 @@ def read(root: Path) -> Record | None:
         return None
 
 
+def figures(root: Path) -> str:
+    """What the tests of the last run have printed, such as how many requests they compared."""
+    texts = ET.parse(root / RUN).iterfind(".//testcase/system-out")  # noqa: S314 - as above
+    lines = (line for text in texts for line in (text.text or "").splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("-"))
+
+
 def main(arguments: Sequence[str]) -> str | int:
     """Run the tests; the exit status, or the sentence that says why there is no record."""
     (ROOT / RECORD).unlink(missing_ok=True)
@@ -95,6 +102,7 @@ def main(arguments: Sequence[str]) -> str | int:
         sys.stderr.write(f"test-long: there will be no record, since {error}\n")
     if status := _run():
         return status
+    sys.stdout.write(figures(ROOT))
     if not commit:
         return 0
     try:

@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from headgate.contract import otlp
 from headgate.contract.trace_tags import LOCATION_TAGS, fold
 from headgate.dataplane.decisions import BodyScan
 from headgate.model import ObjectKind
 from tests.oracle.gate_decider import IDS, OTHER, GateDecider
+from tests.oracle.hunt import PER_EXAMPLE, REQUESTS, SLICE, hunt, of_current, of_each_version
 from tests.oracle.mlflow_reader import MlflowReader, Sent, running_reader
 from tests.oracle.otlp_asked import Export, Exporter
-from tests.oracle.test_reading import PER_EXAMPLE, REQUESTS, SLICE, VERSIONS
 from tests.support.mlflow_versions import CURRENT
 
 WORKER = "otlp_worker.py"
@@ -107,42 +105,30 @@ def oracle(
         yield Oracle(version, reader)
 
 
-def hunt(oracle: Oracle, requests: int) -> None:
+def hunt_in(oracle: Oracle, requests: int) -> None:
     """Compare that many exports."""
-
-    @settings(
-        max_examples=requests // PER_EXAMPLE,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.integers(0, 2**48))
-    def compare(seed: int) -> None:
-        wrong = oracle.compare(seed)
-        assert not wrong, "\n".join(wrong)
-
-    compare()
-    print(f"\n{oracle.version}: {dict(oracle.count)}")  # noqa: T201
+    hunt(oracle.compare, requests)
+    print(f"{oracle.version}: {dict(oracle.count)}")  # noqa: T201
     assert oracle.count["asked"] >= requests
     if oracle.version in HAVE_IT:
         for what in ("stored", "passed narrowed", "passed wide"):
             assert oracle.count[what] > requests / 10
 
 
-@pytest.mark.parametrize("oracle", [CURRENT], indirect=True)
+@of_current
 def test_a_slice_of_exports(oracle: Oracle) -> None:
-    hunt(oracle, SLICE // 5)
+    hunt_in(oracle, SLICE // 5)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("oracle", VERSIONS, indirect=True)
+@of_each_version
 def test_exports(oracle: Oracle) -> None:
-    hunt(oracle, REQUESTS // 4)
+    hunt_in(oracle, REQUESTS // 4)
 
 
 @pytest.mark.patches
-@pytest.mark.parametrize("oracle", [CURRENT], indirect=True)
+@of_current
 def test_a_reader_that_sees_no_names_is_found_out(
     oracle: Oracle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from headgate.contract import Reader, lacks, table
 from headgate.contract.messages import Message, fold
@@ -18,13 +15,9 @@ from headgate.contract.table import Row
 from headgate.policy import NeedsObject, evaluate
 from tests.oracle.asked import Asker
 from tests.oracle.gate_decider import GateDecider
+from tests.oracle.hunt import PER_EXAMPLE, REQUESTS, SLICE, hunt, of_current, of_each_version
 from tests.oracle.mlflow_reader import MlflowReader, Sent, running_reader
-from tests.support.mlflow_versions import CURRENT
 
-VERSIONS = ("2.22.5", "3.10.1", CURRENT)
-PER_EXAMPLE = 100
-SLICE = 10_000
-REQUESTS = int(os.environ.get("HEADGATE_ORACLE_REQUESTS", "200000"))
 OTHERS = frozenset({"/v1/traces", "/graphql"})
 """Paths whose requests are no messages."""
 NOT_IMPLEMENTED = frozenset({"traces/get-online-details", "traces/search-unified"})
@@ -101,41 +94,29 @@ def oracle(
         yield Oracle(version, reader)
 
 
-def hunt(oracle: Oracle, requests: int) -> None:
+def hunt_in(oracle: Oracle, requests: int) -> None:
     """Compare that many requests."""
-
-    @settings(
-        max_examples=requests // PER_EXAMPLE,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.integers(0, 2**48))
-    def compare(seed: int) -> None:
-        wrong = oracle.compare(seed)
-        assert not wrong, "\n".join(wrong)
-
-    compare()
-    print(f"\n{oracle.decider.version}: {dict(oracle.count)}, {len(oracle.rows)} operations")  # noqa: T201
+    hunt(oracle.compare, requests)
+    print(f"{oracle.decider.version}: {dict(oracle.count)}, {len(oracle.rows)} operations")  # noqa: T201
 
 
-@pytest.mark.parametrize("oracle", [CURRENT], indirect=True)
+@of_current
 def test_a_slice(oracle: Oracle) -> None:
-    hunt(oracle, SLICE)
+    hunt_in(oracle, SLICE)
     assert oracle.count["asked"] >= SLICE
     assert oracle.count["reached"] > oracle.count["passed"] / 4
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("oracle", VERSIONS, indirect=True)
+@of_each_version
 def test_every_route(oracle: Oracle) -> None:
-    hunt(oracle, REQUESTS)
+    hunt_in(oracle, REQUESTS)
     assert oracle.count["asked"] >= REQUESTS
     assert oracle.silent == []
 
 
-@pytest.mark.parametrize("oracle", [CURRENT], indirect=True)
+@of_current
 def test_the_body_of_a_get_means_what_its_query_means(oracle: Oracle) -> None:
     """MLflow reads the same message in the query that the gate makes of it."""
     rows = [
@@ -162,7 +143,7 @@ def test_the_body_of_a_get_means_what_its_query_means(oracle: Oracle) -> None:
 
 
 @pytest.mark.patches
-@pytest.mark.parametrize("oracle", [CURRENT], indirect=True)
+@of_current
 def test_a_reader_that_folds_spellings_is_found_out(
     oracle: Oracle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,7 +163,7 @@ def test_a_reader_that_folds_spellings_is_found_out(
 
 
 @pytest.mark.patches
-@pytest.mark.parametrize("oracle", [CURRENT], indirect=True)
+@of_current
 def test_a_message_that_is_read_in_part_is_found_out(
     oracle: Oracle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.long_tests import RECORD, RUN, NoRecordError, clean_commit, read, write
+from tools.long_tests import RECORD, RUN, NoRecordError, clean_commit, figures, read, write
 from tools.release import NotReleasedError, allowed
 
 PASSED = '<testsuites><testsuite><testcase name="a"/><testcase name="b"/></testsuite></testsuites>'
@@ -78,3 +78,9 @@ def test_tests_that_were_skipped_have_not_passed(root: Path, run: str, why: str)
     with pytest.raises(NoRecordError, match=why):
         write(root, clean_commit(root), 1)
     assert not (root / RECORD).exists()
+
+
+def test_what_the_tests_have_printed_is_shown(root: Path) -> None:
+    said = "<system-out>--- Captured Out ---\n3.17.2: 10 requests\n</system-out></testcase>"
+    (root / RUN).write_text(PASSED.replace('name="b"/>', f'name="b">{said}'))
+    assert figures(root) == "3.17.2: 10 requests\n"
