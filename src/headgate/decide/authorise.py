@@ -83,14 +83,14 @@ class Authoriser:
         self, request: Request, route: Route, query: bytes, principal: Principal
     ) -> Decision:
         """Let the request pass, refuse it, or say what the decision needs."""
-        decision = _decide(request, route, principal)
-        if isinstance(decision, Denied):
-            return _denied(decision, principal)
+        ruling = _evaluate(request, route, principal)
+        if isinstance(ruling, Denied):
+            return _denied(ruling, principal)
         if request.fields.length and request.method == b"GET":
             if not route.reads.is_message_of_get:
                 return Refuse(GET_WITH_BODY, Phase.AUTHORISE, principal)
             return Inspect(route, query, principal)
-        return self._weigh(request, route, query, principal, decision)
+        return self._weigh(request, route, query, principal, ruling)
 
     def _weigh(
         self,
@@ -98,15 +98,15 @@ class Authoriser:
         route: Route,
         query: bytes,
         principal: Principal,
-        decision: Allowed | NeedsObject,
+        ruling: Allowed | NeedsObject,
     ) -> Decision:
         """Decide on a request that the grants allow, if only on some objects."""
-        shield, operation = self._shield_for(decision), route.operation
+        shield, operation = self._shield_for(ruling), route.operation
         if query:
-            refusal = self._check_query(route, query, decision)
+            refusal = self._check_query(route, query, ruling)
             if refusal is not None:
                 return Refuse(refusal, Phase.AUTHORISE, principal)
-        needs = decision if isinstance(decision, NeedsObject) else None
+        needs = ruling if isinstance(ruling, NeedsObject) else None
         if needs is not None and shield is not self._shield:
             refusal = shield.check_path(operation, _path(route))
             if refusal is not None:
@@ -118,20 +118,20 @@ class Authoriser:
             return Pending(self._judge(request, forward, needs, _NO_BODY), route, principal)
         return self._scanned(request, forward) if operation.size is _TRACES else forward
 
-    def _shield_for(self, decision: Allowed | NeedsObject) -> Shield:
-        return self._narrow_shield if isinstance(decision, NeedsObject) else self._shield
+    def _shield_for(self, ruling: Allowed | NeedsObject) -> Shield:
+        return self._narrow_shield if isinstance(ruling, NeedsObject) else self._shield
 
     def _check_query(
-        self, route: Route, query: bytes, decision: Allowed | NeedsObject
+        self, route: Route, query: bytes, ruling: Allowed | NeedsObject
     ) -> Refusal | None:
         """The reason to refuse a query, with any key."""
-        shield = self._shield_for(decision)
+        shield = self._shield_for(ruling)
         is_read = False
         if not _is_lone(query, route.lone_parameters):
             plain = route.plain_query
             is_read = plain is not None and plain.fullmatch(query) is None
         if len(query) > MAX_PARAMETERS and query.count(b"&") >= MAX_PARAMETERS:
-            judged = isinstance(decision, NeedsObject) or shield.needs_query(route.operation)
+            judged = isinstance(ruling, NeedsObject) or shield.needs_query(route.operation)
             if is_read or judged:
                 return TOO_MANY_PARAMETERS
         try:
@@ -144,36 +144,36 @@ class Authoriser:
     def authorise_body(self, request: Request, asked: Inspect, body: bytes) -> Decision:
         """Decide with the whole body, after ``authorise`` has returned ``Inspect``."""
         principal, route = asked.principal, asked.route
-        decision = _decide(request, route, principal)
-        if isinstance(decision, Denied):
-            return _denied(decision, principal)
+        ruling = _evaluate(request, route, principal)
+        if isinstance(ruling, Denied):
+            return _denied(ruling, principal)
         if request.fields.length and request.method == b"GET":
-            return self._weigh_get(request, asked, decision, body)
-        return self._weigh_body(request, Forward(route, asked.query, principal), decision, body)
+            return self._weigh_get(request, asked, ruling, body)
+        return self._weigh_body(request, Forward(route, asked.query, principal), ruling, body)
 
     def _weigh_body(
-        self, request: Request, forward: Forward, decision: Allowed | NeedsObject, body: bytes
+        self, request: Request, forward: Forward, ruling: Allowed | NeedsObject, body: bytes
     ) -> Decision:
         """Decide on a request by its body."""
         route, principal = forward.route, forward.principal
-        if isinstance(decision, NeedsObject) and route.operation.otlp:
-            return Pending(self._judge_export(request, forward, decision, body), route, principal)
+        if isinstance(ruling, NeedsObject) and route.operation.otlp:
+            return Pending(self._judge_export(request, forward, ruling, body), route, principal)
         version, header = _version(route), request.fields.values
-        shield = self._shield_for(decision)
+        shield = self._shield_for(ruling)
         if self._examiner is not None and not is_small(route.operation, version, shield, body):
-            verdict = self._examine_elsewhere(self._examiner, request, forward, decision, body)
-            return Pending(verdict, route, principal)
+            decision = self._examine_elsewhere(self._examiner, request, forward, ruling, body)
+            return Pending(decision, route, principal)
         finding = examine(
-            route.operation, version, _path(route), _fields(decision), shield, header, body
+            route.operation, version, _path(route), _fields(ruling), shield, header, body
         )
         if finding.refusal is not None:
             return Refuse(finding.refusal, Phase.AUTHORISE, principal)
-        if isinstance(decision, Allowed) and not finding.places:
+        if isinstance(ruling, Allowed) and not finding.places:
             return forward
-        return Pending(self._judge(request, forward, decision, finding), route, principal)
+        return Pending(self._judge(request, forward, ruling, finding), route, principal)
 
     def _weigh_get(
-        self, request: Request, asked: Inspect, decision: Allowed | NeedsObject, body: bytes
+        self, request: Request, asked: Inspect, ruling: Allowed | NeedsObject, body: bytes
     ) -> Decision:
         """Decide on a GET with a body; MLflow is sent a query in its place."""
         route, query, principal = asked.route, asked.query, asked.principal
@@ -182,17 +182,17 @@ class Authoriser:
                 query = query_of(body, request.fields.values, route.reads.message)
             except ProtocolError as error:
                 return Refuse(ambiguous(error), Phase.AUTHORISE, principal)
-        verdict = self._weigh(request, route, query, principal, decision)
-        if isinstance(verdict, Inspect):  # it would be asked for once more
+        decision = self._weigh(request, route, query, principal, ruling)
+        if isinstance(decision, Inspect):  # it would be asked for once more
             return Refuse(GET_WITH_BODY, Phase.AUTHORISE, principal)
-        return verdict
+        return decision
 
     async def _examine_elsewhere(
         self,
         examiner: Examiner,
         request: Request,
         forward: Forward,
-        decision: Allowed | NeedsObject,
+        ruling: Allowed | NeedsObject,
         body: bytes,
     ) -> Decision:
         """Decide as ``authorise_body`` does, with a body that would block the event loop."""
@@ -202,14 +202,14 @@ class Authoriser:
             _path(route),
             route.operation,
             _version(route),
-            _fields(decision),
-            self._shield_for(decision).settings,
+            _fields(ruling),
+            self._shield_for(ruling).settings,
             request.fields.values,
             body,
         )
         if finding.refusal is not None:
             return Refuse(finding.refusal, Phase.AUTHORISE, forward.principal)
-        return await self._judge(request, forward, decision, finding)
+        return await self._judge(request, forward, ruling, finding)
 
     def _scanned(self, request: Request, forward: Forward) -> Decision:
         """Let a request pass; its body may be scanned while it passes."""
@@ -240,7 +240,7 @@ class Authoriser:
         self,
         request: Request,
         forward: Forward,
-        decision: Allowed | NeedsObject,
+        ruling: Allowed | NeedsObject,
         finding: Finding,
     ) -> Decision:
         """Judge what the request names, as each MLflow that the upstream may be reads it.
@@ -250,8 +250,8 @@ class Authoriser:
         route, principal = forward.route, forward.principal
         lookups = self._resolver_of(route.balancer.name).lookups(_workspace(request))
         try:
-            if isinstance(decision, NeedsObject):
-                denied = await _judge_named(request, forward, decision, finding, lookups)
+            if isinstance(ruling, NeedsObject):
+                denied = await _judge_named(request, forward, ruling, finding, lookups)
                 if denied is not None:
                     return _denied(denied, principal)
             for each in finding.places:
@@ -315,8 +315,8 @@ def _mentions(
     ]
 
 
-def _fields(decision: Allowed | NeedsObject) -> Sequence[ObjectField] | None:
-    return decision.fields if isinstance(decision, NeedsObject) else None
+def _fields(ruling: Allowed | NeedsObject) -> Sequence[ObjectField] | None:
+    return ruling.fields if isinstance(ruling, NeedsObject) else None
 
 
 def _path(route: Route) -> bytes:
@@ -335,7 +335,9 @@ def _is_lone(query: bytes, parameters: tuple[bytes, ...]) -> bool:
     return False
 
 
-def _decide(request: Request, route: Route, principal: Principal) -> Allowed | Denied | NeedsObject:
+def _evaluate(
+    request: Request, route: Route, principal: Principal
+) -> Allowed | Denied | NeedsObject:
     return evaluate(
         principal.grants,
         route.operation,

@@ -120,9 +120,7 @@ class Examiner:
             self._emit(BodyReaderFailed(repr(error)))
             self.close()
             return None
-        except (
-            BaseException
-        ):  # the client has left: the process's next response must not be read as another's
+        except BaseException:  # the client has left, and what comes next is not for another
             self.close()
             raise
         self._ending = asyncio.get_running_loop().call_later(IDLE_SECONDS, self.close)

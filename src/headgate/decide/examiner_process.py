@@ -29,7 +29,7 @@ CPU_SECONDS: Final = 600
 
 
 def main() -> None:
-    """Answer until the worker closes its end."""
+    """Examine bodies until the worker closes its end."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -60,13 +60,13 @@ def _response(question: Mapping[str, Any], body: bytes) -> dict[str, Any]:
         raise ValueError(question["path"])
     refusal = too_large(operation, body)
     if refusal is not None:
-        return _told(Finding(refusal), {})
+        return _as_json(Finding(refusal), {})
     wanted, version = question["fields"], question["version"]
     fields = None if wanted is None else [operation.objects[at] for at in wanted]
     header = {name.encode(): value.encode("latin-1") for name, value in question["header"].items()}
     path, shield = question["path"].encode("ascii"), _shield(question["shields"])
     finding = examine(operation, version, path, fields, shield, header, body)
-    return _told(finding, {field: at for at, field in enumerate(operation.objects)})
+    return _as_json(finding, {field: at for at, field in enumerate(operation.objects)})
 
 
 @functools.lru_cache(maxsize=4)
@@ -74,7 +74,7 @@ def _shield(settings: str) -> Shield:
     return Shield(Shields.model_validate_json(settings))
 
 
-def _told(finding: Finding, places: Mapping[Any, int]) -> dict[str, Any]:
+def _as_json(finding: Finding, places: Mapping[Any, int]) -> dict[str, Any]:
     if finding.refusal is not None:
         return {"refusal": _fields_of(finding.refusal)}
     return {
