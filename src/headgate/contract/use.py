@@ -30,7 +30,7 @@ _READS: dict[Api, tuple[tuple[str, str, bytes], ...]] = {
         ("GET", "/api/2.0/mlflow/traces?experiment_ids=0&max_results=1", b""),
     ),
 }
-"""What is asked of each API: the way of MLflow's newest version first."""
+"""The requests that use each API, that of MLflow's newest version first."""
 
 
 def unserved(reply: Reply) -> str:

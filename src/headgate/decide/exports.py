@@ -14,7 +14,7 @@ from headgate.shields.exports import ExportScan
 async def read_export(
     header: Mapping[bytes, bytes], limit: int, body: bytes
 ) -> dict[str, Any] | Refusal:
-    """What a whole export names, by the fields of ``rules.txt``, or what speaks against it.
+    """What a whole export names, by the fields of ``rules.txt``, or the reason to refuse it.
 
     The loop turns between two steps of it.
 

@@ -154,7 +154,7 @@ class RequestFields:
         """What another section means, when it differs in nothing that much depends on.
 
         That is: in the length of the body, in the trace context, in the request's id, and in
-        fields that are passed on without a look.  ``None`` for any other.
+        fields that are passed on unread.  ``None`` for any other.
         """
         repeated = self._repeated
         values = repeated.values(section) if repeated is not None else None

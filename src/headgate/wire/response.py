@@ -107,7 +107,7 @@ class Response:
         """Stand for the response whose head is ``block``; whether that can be done.
 
         It can when the head is the same, or differs in nothing that much depends on: in the
-        length of the body, and in fields that are shown without a look.
+        length of the body, and in fields that are passed on unread.
         """
         if self._method != method:
             return False
