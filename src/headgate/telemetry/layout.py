@@ -37,8 +37,7 @@ class Layout:
             if metric.name not in self._places:
                 alike = [each for each in metrics if label is not None and _first(each) is label]
                 self._place(label, alike or [metric])
-            combinations = itertools.product(*(each.values for each in metric.labels))
-            self._series[metric.name] = [(each, self.at(metric, each)) for each in combinations]
+            self._series[metric.name] = self._enumerated(metric)
 
     def _place(self, label: Label | None, group: Sequence[Metric]) -> None:
         start, block = self.size, 0
@@ -52,6 +51,16 @@ class Layout:
         if label is not None:
             self._groups[label.name] = (start, total)
         self.size += total * (1 if label is None else len(label.values))
+
+    def _enumerated(self, metric: Metric) -> list[tuple[tuple[str, ...], int]]:
+        place = self._places[metric.name]
+        steps = [
+            range(0, stride * len(label.values), stride)
+            for stride, label in zip(place.strides, metric.labels, strict=True)
+        ]
+        values = itertools.product(*(label.values for label in metric.labels))
+        starts = (place.start + sum(each) for each in itertools.product(*steps))
+        return list(zip(values, starts, strict=True))
 
     def place(self, metric: Metric) -> Place:
         """Where a metric lies."""

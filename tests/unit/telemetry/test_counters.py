@@ -154,7 +154,8 @@ def test_workers_that_count_at_the_same_time_lose_nothing() -> None:
 def test_no_two_series_share_a_cell_and_none_is_left_over() -> None:
     taken: list[int] = []
     for metric in METRICS:
-        for _, start in LAYOUT.series(metric):
+        for labels, start in LAYOUT.series(metric):
+            assert start == LAYOUT.at(metric, labels)
             taken.extend(range(start, start + metric.cells))
     assert sorted(taken) == list(range(LAYOUT.size))
 
