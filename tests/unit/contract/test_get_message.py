@@ -48,7 +48,7 @@ def test_fields_become_parameters(message: dict[str, Any], expected: bytes) -> N
 
 
 def test_a_message_within_fits_no_query() -> None:
-    with pytest.raises(ProtocolError, match="inner in the body of a GET is no single value"):
+    with pytest.raises(ProtocolError, match="inner in the body of a GET is"):
         query({"inner": {"name": "x"}})
 
 
