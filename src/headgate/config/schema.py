@@ -139,9 +139,12 @@ class Listen(Section):
         if self.host == "localhost":
             return True
         try:
-            return ipaddress.ip_address(self.host).is_loopback
+            address = ipaddress.ip_address(self.host)
         except ValueError:
             return False
+        # From Python 3.13 on an IPv4-mapped address counts as loopback too; here none does.
+        mapped = isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None
+        return address.is_loopback and not mapped
 
 
 class AuthMode(enum.StrEnum):
