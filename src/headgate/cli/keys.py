@@ -184,7 +184,7 @@ def revoke(
     data: DataFolder = None,
     config: ConfigFile = None,
 ) -> None:
-    """Revoke a key permanently; running gates refuse it within 2 seconds.
+    """Revoke a key; running gates refuse it within 2 seconds.
 
     Revoking a revoked key changes nothing and is not an error.
     """
