@@ -209,7 +209,6 @@ def test_the_oldest_unfinished_head_gives_way(crowded: Dialogue) -> None:
 
 
 @pytest.mark.patches
-@pytest.mark.patches
 @pytest.mark.parametrize("reads", [[b"\r\n"], [b"\r", b"\n"]])
 def test_a_client_that_sent_an_empty_line_is_not_given_up_for_others(
     reads: list[bytes], crowded: Dialogue
@@ -225,6 +224,7 @@ def test_a_client_that_sent_an_empty_line_is_not_given_up_for_others(
     crowded.ends()
 
 
+@pytest.mark.patches
 def test_one_head_alone_can_be_too_much(crowded: Dialogue) -> None:
     client = begins(crowded, 9_999)
     client.sends(b"x" * 2)
