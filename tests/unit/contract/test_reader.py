@@ -173,5 +173,5 @@ def test_the_text_of_a_truth_value(value: str, good: bool) -> None:
     if good:
         assert made.query(f"?deep={value}&n=1".encode(), strict=True)["deep"] == [value]
         return
-    with pytest.raises(ProtocolError, match="at which MLflow stops reading"):
+    with pytest.raises(ProtocolError, match="where MLflow stops reading"):
         made.query(f"?deep={value}".encode(), strict=True)
