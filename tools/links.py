@@ -47,7 +47,7 @@ def _problem(file: Path, target: str, root: Path) -> str | None:
     if parts.scheme:
         good = parts.scheme == "mailto" or (parts.scheme in ("http", "https") and parts.hostname)
         return None if good else "no address of the web"
-    path = (file.parent / unquote(parts.path)).resolve() if parts.path else file
+    path = (_folder(file, root) / unquote(parts.path)).resolve() if parts.path else file
     if not path.is_relative_to(root):
         return "it leads out of the repository"
     if not path.exists():
@@ -55,6 +55,12 @@ def _problem(file: Path, target: str, root: Path) -> str | None:
     if parts.fragment and path.suffix == ".md" and parts.fragment not in _anchors(path):
         return "there is no such heading"
     return None
+
+
+def _folder(file: Path, root: Path) -> Path:
+    """The folder that links of ``file`` start from; a release moves fragments into CHANGELOG.md."""
+    is_fragment = file.parent == root / "changelog.d" and file.name != "README.md"
+    return root if is_fragment else file.parent
 
 
 @functools.cache

@@ -72,3 +72,14 @@ def test_definitions_count_and_code_does_not(tmp_path: Path) -> None:
         "README.md:9: #none: there is no such heading",
         "README.md:8: none.md: there is no such file",
     ]
+
+
+def test_links_of_changelog_fragments_start_where_the_changelog_is(tmp_path: Path) -> None:
+    found(tmp_path, "")
+    folder = tmp_path / "changelog.d"
+    folder.mkdir()
+    fragment, about = folder / "a.user.added.md", folder / "README.md"
+    for file in (fragment, about):
+        file.write_text("[Page](docs/page.md)", encoding="utf-8")
+    (problem,) = links.problems([fragment, about], tmp_path)
+    assert problem.startswith("changelog.d/README.md:1: ")
