@@ -12,6 +12,7 @@ request: until its ``good_until``, and only while the ``generation`` of the chai
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -61,6 +62,7 @@ class Authenticator:
         self.generation = 0
         self.reads_credentials = True
 
+    @abstractmethod
     def authenticate(
         self, credentials: Credentials, now: float
     ) -> Identified | Refusal | Pending | None:
@@ -68,7 +70,6 @@ class Authenticator:
 
         Called on the request path: it must not block.  ``now``: seconds since the epoch.
         """
-        raise NotImplementedError
 
 
 class Waiting:

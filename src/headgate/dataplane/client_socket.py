@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from abc import abstractmethod
 from typing import Final
 
 from headgate.config import Limits
@@ -78,9 +79,9 @@ class ClientSocket(ClientSide):
             self._paused = False
             self.transport.resume_reading()
 
+    @abstractmethod
     def _may_read(self) -> bool:
         """Whether more of what the client sends can be held."""
-        raise NotImplementedError
 
     def _judge_reader(self, waiting: int, now: float, limits: Limits) -> None:
         """Cut off a client that took next to nothing of the response that waits for it.

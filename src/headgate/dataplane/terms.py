@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ class UpstreamCredentials:
     are_clients = False
     are_shown = False
 
+    @abstractmethod
     def lines(self, values: Mapping[bytes, bytes], principal: Principal) -> bytes:
         """The header lines that say it, each with its end.
 
@@ -31,7 +33,6 @@ class UpstreamCredentials:
             values: the client's header fields, by lower-case name.
             principal: who sends the request.
         """
-        raise NotImplementedError
 
 
 class FixedCredentials(UpstreamCredentials):

@@ -11,6 +11,7 @@ A limit for each principal (a share of the requests under way, a token bucket) i
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,6 +29,7 @@ RETRY_SECONDS: Final = 2
 class Limit:
     """One limit on what may begin."""
 
+    @abstractmethod
     def admit(self, principal: Principal, operation: Operation, now: float) -> Refusal | None:
         """Count a request, or say why it may not begin; then it is not counted.
 
@@ -36,11 +38,10 @@ class Limit:
             operation: what it asks for.
             now: when its head was complete, in seconds from an arbitrary start.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def release(self, principal: Principal, operation: Operation) -> None:
         """A request that was counted has ended, or is refused by another limit."""
-        raise NotImplementedError
 
 
 class RequestLimits:

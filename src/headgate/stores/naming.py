@@ -1,4 +1,4 @@
-"""Names and ids of keys: the rules that every store keeps to, and what it says of a wrong one."""
+"""New keys, their names and ids: the rules of every store, and what it says of a wrong one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import secrets
 import string
 import unicodedata
+from collections.abc import Sequence
 
 from headgate.errors import HeadgateError
 from headgate.stores.records import KeyRecord
@@ -50,6 +51,24 @@ def checked_name(name: str) -> str:
     if is_id(name):
         raise HeadgateError(f"the name '{name}' looks like the id of a key; choose another")
     return name
+
+
+def new_record(
+    name: str, digest: bytes, now: float, expires_at: float | None, roles: Sequence[str]
+) -> KeyRecord:
+    """The record of a key that is made now; times are seconds since the epoch.
+
+    Raises:
+        HeadgateError: the name is not fit for a key.
+    """
+    return KeyRecord(
+        id=new_id(),
+        name=checked_name(name),
+        digest=digest,
+        created_at=int(now),
+        expires_at=None if expires_at is None else int(expires_at),
+        roles=tuple(dict.fromkeys(roles)),
+    )
 
 
 def no_such_key(name_or_id: str) -> HeadgateError:

@@ -8,10 +8,9 @@ from typing import Self
 
 from headgate.stores.keys import Snapshot
 from headgate.stores.naming import (
-    checked_name,
     is_id,
     name_taken,
-    new_id,
+    new_record,
     no_such_key,
     normalised,
     revoked_already,
@@ -56,14 +55,7 @@ class MemoryKeyStore:
         hand_over: Callable[[KeyRecord], None] = lambda _record: None,
     ) -> KeyRecord:
         """See ``KeyStore``."""
-        record = KeyRecord(
-            id=new_id(),
-            name=checked_name(name),
-            digest=digest,
-            created_at=int(now),
-            expires_at=None if expires_at is None else int(expires_at),
-            roles=tuple(dict.fromkeys(roles)),
-        )
+        record = new_record(name, digest, now, expires_at, roles)
         for each in self._records:
             if each.name == record.name and each.state(now) is KeyState.ACTIVE:
                 raise name_taken(each)

@@ -69,7 +69,7 @@ def pair_dial(accept: Callable[[], asyncio.Protocol]) -> Dial:
         try:
             await loop.connect_accepted_socket(accept, theirs)
             _, connection = await loop.create_connection(make, sock=ours)
-        except BaseException:
+        except BaseException:  # cancelled or failed, neither end may stay open
             ours.close()
             theirs.close()
             raise

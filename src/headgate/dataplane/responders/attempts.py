@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Final
 
 from headgate.cluster import Result, RetryDecision, decide_retry
@@ -96,6 +97,6 @@ class Attempts(Responder):
                 self._tried += (pool.endpoint,)
             self._balancer.finish(pool, result, error)
 
+    @abstractmethod
     def _forget_response(self) -> None:
         """What was kept of the response of an attempt that failed is worth nothing."""
-        raise NotImplementedError

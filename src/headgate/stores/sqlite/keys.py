@@ -11,10 +11,9 @@ from typing import Self
 from headgate.errors import HeadgateError
 from headgate.stores.keys import Snapshot
 from headgate.stores.naming import (
-    checked_name,
     is_id,
     name_taken,
-    new_id,
+    new_record,
     no_such_key,
     normalised,
     revoked_already,
@@ -83,14 +82,7 @@ class SqliteKeyStore:
         hand_over: Callable[[KeyRecord], None] = lambda _record: None,
     ) -> KeyRecord:
         """See ``KeyStore``."""
-        record = KeyRecord(
-            id=new_id(),
-            name=checked_name(name),
-            digest=digest,
-            created_at=int(now),
-            expires_at=None if expires_at is None else int(expires_at),
-            roles=tuple(dict.fromkeys(roles)),
-        )
+        record = new_record(name, digest, now, expires_at, roles)
         with database.in_words(self.path), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             holder = self._find(_LATEST_BY_NAME, record.name)
