@@ -117,15 +117,16 @@ class FaultProxy:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _close_listener(self) -> None:
+        # What asyncio is about to accept is a task of its own until `_accepted` knows of it; a
+        # listener that closes before that leaves the connection open (Server._attach, 3.11).
+        while accepting := asyncio.all_tasks() - self._tasks - {asyncio.current_task()}:
+            await asyncio.wait(accepting)
         server, self._server = self._server, None
         if server is not None:
             server.close()
 
     async def _end(self) -> None:
         await self._close_listener()
-        # What asyncio is about to accept is a task of its own until `_accepted` knows of it.
-        if accepting := asyncio.all_tasks() - self._tasks - {asyncio.current_task()}:
-            await asyncio.wait(accepting)
         self._cut_all()
         for task in tuple(self._tasks):
             task.cancel()
