@@ -17,10 +17,10 @@ class Usage:
     """All processes of one session together, at one moment.
 
     ``peak`` is the sum of each process's largest resident size since its start (VmHWM), and
-    ``resident`` of each one's size now (VmRSS), in bytes.  Anonymous pages that a process shares
-    with those it was forked from count once; pages of files count for each process.  ``cpu`` is in
-    seconds since the start, with nanoseconds, and includes threads and children that have ended;
-    ``kernel`` is that part of it that system calls took, in hundredths of a second.
+    ``resident`` of each one's size now (VmRSS), in bytes: pages that processes share count for
+    each of them.  ``cpu`` is in seconds since the start, with nanoseconds, and includes threads
+    and children that have ended; ``kernel`` is that part of it that system calls took, in
+    hundredths of a second.
     """
 
     processes: int
@@ -37,14 +37,13 @@ def usage(session: int) -> Usage:
     for folder, stat in _members(session):
         try:
             sizes = _sizes(folder)
-            again = _counted_elsewhere(folder)
             cpu += _cpu(int(folder.name), stat)
         except _GONE:
             continue  # it ended while it was looked at; its parent has its CPU time
         processes += 1
         kernel += (int(stat[12]) + int(stat[14])) / _CLOCK_TICKS
-        peak += sizes.get("VmHWM", 0) - again
-        resident += sizes.get("VmRSS", 0) - again
+        peak += sizes.get("VmHWM", 0)
+        resident += sizes.get("VmRSS", 0)
     return Usage(processes, peak, resident, cpu, kernel)
 
 
@@ -80,18 +79,9 @@ def _cpu(process: int, stat: list[str]) -> float:
     return own + (int(stat[13]) + int(stat[14])) / _CLOCK_TICKS
 
 
-def _counted_elsewhere(folder: Path) -> int:
-    """The part of a process's anonymous memory that others it shares with are counted for."""
-    try:
-        sizes = _sizes(folder, "smaps_rollup")
-    except _GONE:  # it has ended, and has no memory
-        return 0
-    return sizes.get("Anonymous", 0) - sizes.get("Pss_Anon", 0)
-
-
-def _sizes(folder: Path, file: str = "status") -> dict[str, int]:
-    """The sizes in a file about a process, in bytes; none for one that has ended."""
-    lines = (folder / file).read_text().splitlines()
+def _sizes(folder: Path) -> dict[str, int]:
+    """The sizes in a process's status, in bytes; none for one that has ended."""
+    lines = (folder / "status").read_text().splitlines()
     return {
         name: int(value.split()[0]) * 1024
         for name, _, value in (line.partition(":") for line in lines)

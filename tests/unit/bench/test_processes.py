@@ -22,18 +22,6 @@ sys.stdin.read()
 """
 
 
-# Fills 64 MB, forks, and says so in the process that comes of it.
-FORKED = """
-import os, sys
-filled = b"x" * 64_000_000
-if os.fork():
-    os.wait()
-else:
-    print("done", flush=True)
-    sys.stdin.read()
-"""
-
-
 def test_cpu_time_and_memory_of_a_session() -> None:
     """Threads that have ended count; other sessions do not."""
     with subprocess.Popen(
@@ -52,22 +40,6 @@ def test_cpu_time_and_memory_of_a_session() -> None:
     assert 0.3 <= found.cpu <= by_process[process.pid]
     assert 0.0 <= found.kernel < found.cpu
     assert 1_000_000 < found.resident <= found.peak
-
-
-def test_memory_that_a_fork_shares_counts_once() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", FORKED],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        found = usage(process.pid)
-        process.communicate()
-    assert found.processes == 2
-    assert 64_000_000 < found.resident < 110_000_000
-    assert found.resident <= found.peak < 110_000_000
 
 
 def test_a_session_that_does_not_exist_uses_nothing() -> None:
