@@ -16,7 +16,7 @@ from headgate.model import Operation
 from headgate.shields import locations
 
 TAG: Final = "a tag"
-_IN_PATH: Final = frozenset({"trace_id", "request_id"})
+_IN_PATH: Final = ("trace_id", "request_id")
 _TRACKING_STORE: Final = "TRACKING_STORE"
 """The value of ``mlflow.trace.spansLocation`` for MLflow's own database."""
 
@@ -62,9 +62,10 @@ def claimed(
 
 def _trace_of(operation: Operation, path: bytes, read: Mapping[str, Any]) -> tuple[str, str]:
     """The id of the operation's trace, and the experiment of a new trace."""
-    for name, value in path_parameters(operation, path).items():
-        if name in _IN_PATH:
-            return value, ""
+    parameters = path_parameters(operation, path)
+    in_path = next((parameters[name] for name in _IN_PATH if name in parameters), None)
+    if in_path is not None:
+        return in_path, ""
     info = _at(read, "trace", "trace_info")
     experiment = _at(info, "trace_location", "mlflow_experiment").get("experiment_id")
     trace_id = info.get("trace_id")

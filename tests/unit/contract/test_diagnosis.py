@@ -12,6 +12,7 @@ from headgate.contract.diagnosis import (
     AskError,
     NoSuchRouteError,
     expect,
+    health_failure,
     parse,
 )
 from headgate.symptoms import ResponseFailure
@@ -51,6 +52,24 @@ def test_what_a_response_says_is_wrong(status: int, body: bytes, symptom: Respon
     error = failure(status, body)
     assert error.symptom is symptom
     assert str(error).startswith(f"GET {SEARCH} responded {status}: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "symptom"),
+    [
+        (200, b"OK", None),
+        (200, PAGE, ResponseFailure.WEB_PAGE),
+        (302, b"", ResponseFailure.REDIRECT),
+        (404, PAGE, ResponseFailure.BASE_PATH),
+        (418, b"teapot", ResponseFailure.WEB_PAGE),
+        (500, PAGE, ResponseFailure.WEB_PAGE),
+        (503, b"not yet", ResponseFailure.FAILING),
+    ],
+)
+def test_what_a_response_to_a_health_check_says(
+    status: int, body: bytes, symptom: ResponseFailure | None
+) -> None:
+    assert health_failure(Said(status, body)) is symptom
 
 
 def test_a_message_of_mlflow_is_reported_in_one_line() -> None:

@@ -402,3 +402,20 @@ def test_the_location_of_a_trace_is_looked_at_where_one_may_be_set() -> None:
     assert SHIELD.trace_locations(operation(LIST), path, message, {}, always=False) == []
     spans = {"tags": [{"key": "mlflow.trace.spansLocation", "value": "TRACKING_STORE"}]}
     assert SHIELD.trace_locations(start, path, spans, {}, always=True) == []
+
+
+def test_a_scorer_that_is_no_text_is_refused_and_a_missing_one_is_not() -> None:
+    route = "POST /api/3.0/mlflow/scorers/register"
+    assert of_body(route, {"serialized_scorer": 5}) == "scorer"
+    assert of_body(route, {"serialized_scorer": None}) == ""
+
+
+def test_a_file_of_the_clients_is_looked_at_by_its_last_segment() -> None:
+    route = "POST /api/2.0/mlflow-artifacts/mpu/create/1/a/artifacts"
+    assert of_body(route, {"path": "/home/ada/model.bin"}) == ""
+    assert of_body(route, {"path": "/home/ada/.."}) == "traversal"
+
+
+def test_tags_are_left_to_the_check_of_trace_locations() -> None:
+    about = operation("POST /api/2.0/mlflow/traces")
+    assert SHIELD.check_body(about, {"tags": [{"key": "k", "value": "file:///etc"}]}) is None

@@ -161,3 +161,19 @@ def test_a_length_that_is_none_is_parsed_anew(length: bytes) -> None:
     last = read_response(head(OK, [LENGTH]), b"GET", MAX_FIELDS)
     block = head(OK, [(LENGTH[0], LENGTH[1], length)])
     assert outcome(block, b"GET", last) == outcome(block, b"GET", None)
+
+
+def test_what_heads_have_in_common_is_kept_and_widened() -> None:
+    """A third head that differs as the second did is understood at once, a fourth that goes on."""
+
+    def of(date: bytes, tag: bytes, etag: bytes = b"ETag") -> bytes:
+        return head(OK, [(b"Date", b": ", date), (etag, b": ", tag), LENGTH])
+
+    last = read_response(of(b"one", b"a"), b"GET", MAX_FIELDS)
+    blocks = [of(b"two", b"a"), of(b"three", b"a"), of(b"four", b"b"), of(b"five", b"c")]
+    for block in blocks:
+        assert read_response(block, b"GET", MAX_FIELDS, last) is last
+        assert outcome(block, b"GET", last) == outcome(block, b"GET", None)
+    other = of(b"six", b"c", b"X-Tag")
+    assert read_response(other, b"GET", MAX_FIELDS, last) is not last
+    assert outcome(other, b"GET", last) == outcome(other, b"GET", None)
