@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import functools
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tools.source_files import source_files
+
 ROOT = Path(__file__).parents[1]
-TEMPLATES = ":!bench"  # pages before they are made: their links hold where they will lie
+TEMPLATES = ROOT / "bench"  # pages before they are made: their links hold where they will lie
 _FENCE = re.compile(r"^(?P<fence>```+|~~~+).*?^(?P=fence)\s*$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 _LINK = re.compile(
@@ -86,15 +87,8 @@ def _blank(pattern: re.Pattern[str], text: str) -> str:
 
 def main() -> int:
     """Print what is wrong; the exit code."""
-    listed = subprocess.run(  # noqa: S603 - git alone
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md", TEMPLATES],  # noqa: S607
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    files = [ROOT / name for name in sorted(listed.stdout.split("\0")) if name]
-    found = list(problems([file for file in files if file.exists()]))
+    files = source_files(ROOT, (".md",))
+    found = list(problems([file for file in files if TEMPLATES not in file.parents]))
     sys.stdout.writelines(f"{line}\n" for line in found)
     return 1 if found else 0
 

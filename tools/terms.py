@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import fnmatch
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools.source_files import source_files
 
 ROOT = Path(__file__).parents[1]
 LIST = ROOT / "docs" / "terms.toml"
@@ -79,18 +80,10 @@ def _pattern(phrase: str) -> re.Pattern[str]:
 
 
 def _files(paths: Sequence[str], skip: Sequence[str]) -> list[Path]:
-    listed = subprocess.run(  # noqa: S603 - git alone
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths],  # noqa: S607
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    names = sorted(name for name in listed.stdout.split("\0") if name.endswith((".py", ".md")))
     return [
-        ROOT / name
-        for name in names
-        if not any(fnmatch.fnmatch(name, each) for each in skip) and (ROOT / name).exists()
+        file
+        for file in source_files(ROOT, (".py", ".md"), paths)
+        if not any(fnmatch.fnmatch(str(file.relative_to(ROOT)), each) for each in skip)
     ]
 
 

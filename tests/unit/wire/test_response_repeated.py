@@ -164,7 +164,7 @@ def test_a_length_that_is_none_is_parsed_anew(length: bytes) -> None:
 
 
 def test_what_heads_have_in_common_is_kept_and_widened() -> None:
-    """A third head that differs as the second did is understood at once, a fourth that goes on."""
+    """A third head that differs as the second did is understood without parsing, and so is one that differs further."""
 
     def of(date: bytes, tag: bytes, etag: bytes = b"ETag") -> bytes:
         return head(OK, [(b"Date", b": ", date), (etag, b": ", tag), LENGTH])
