@@ -164,7 +164,7 @@ def test_a_length_that_is_none_is_parsed_anew(length: bytes) -> None:
 
 
 def test_what_heads_have_in_common_is_kept_and_widened() -> None:
-    """A third head that differs as the second did is understood without parsing, and so is one that differs further."""
+    """Later heads that differ in the same values, or in further ones, are not parsed."""
 
     def of(date: bytes, tag: bytes, etag: bytes = b"ETag") -> bytes:
         return head(OK, [(b"Date", b": ", date), (etag, b": ", tag), LENGTH])
