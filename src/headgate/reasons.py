@@ -78,8 +78,161 @@ class Reason(enum.StrEnum):
         "UNAUTHENTICATED",
         Fault.CLIENT,
         False,
-        "No key, or a key that this gate does not know.",
+        "No credentials, or credentials that cannot be read.",
         "no good API key",
+    )
+    KEY_UNKNOWN = (
+        "key_unknown",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "A well-formed key that is not in the key store.",
+        "unknown API key",
+    )
+    KEY_REVOKED = (
+        "key_revoked",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "The key was revoked.",
+        "the API key was revoked",
+    )
+    KEY_EXPIRED = (
+        "key_expired",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "The key has expired.",
+        "the API key has expired",
+    )
+    PRINCIPAL_DISABLED = (
+        "principal_disabled",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "The principal that the credentials belong to is disabled.",
+        "the principal is disabled",
+    )
+    KEYS_STALE = (
+        "keys_stale",
+        503,
+        "TEMPORARILY_UNAVAILABLE",
+        Fault.GATE,
+        True,
+        "The gate has not reached the key store for longer than `auth.max_stale`.",
+        "the gate's keys are too old",
+    )
+    TOKEN_MALFORMED = (
+        "token_malformed",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "The token is no signed JWT that the gate reads: its form, headers or claims are wrong.",
+        "malformed token",
+    )
+    TOKEN_ALGORITHM = (
+        "token_algorithm",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "The token is signed with an algorithm that its issuer is not allowed, or not at all.",
+        "the token's algorithm is not allowed",
+    )
+    TOKEN_ISSUER = (
+        "token_issuer",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "No issuer of the configuration has issued the token.",
+        "unknown token issuer",
+    )
+    TOKEN_KEY_UNKNOWN = (
+        "token_key_unknown",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "The issuer has no key with the token's `kid`.",
+        "unknown signing key of the token",
+    )
+    TOKEN_SIGNATURE = (
+        "token_signature",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "The token's signature is wrong.",
+        "wrong signature of the token",
+    )
+    TOKEN_AUDIENCE = (
+        "token_audience",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "The token is for another audience.",
+        "the token is for another audience",
+    )
+    TOKEN_EXPIRED = (
+        "token_expired",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "The token has expired.",
+        "the token has expired",
+    )
+    TOKEN_NOT_YET_VALID = (
+        "token_not_yet_valid",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "The token is not valid yet, or was issued in the future: a clock is wrong.",
+        "the token is not valid yet",
+    )
+    TOKEN_LIFE = (
+        "token_life",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "The token is valid for longer than the gate accepts.",
+        "the token lives too long",
+    )
+    TOKEN_RULE = (
+        "token_rule",
+        401,
+        "UNAUTHENTICATED",
+        Fault.CLIENT,
+        False,
+        "The token is good, but no rule of its issuer gives its claims a role.",
+        "no rule fits the token",
+    )
+    ISSUER_UNAVAILABLE = (
+        "issuer_unavailable",
+        503,
+        "TEMPORARILY_UNAVAILABLE",
+        Fault.GATE,
+        True,
+        "The gate has no signing keys of the token's issuer, since it cannot fetch them.",
+        "the token's issuer cannot be reached",
+    )
+    AUTH_THROTTLED = (
+        "auth_throttled",
+        429,
+        "REQUEST_LIMIT_EXCEEDED",
+        Fault.CLIENT,
+        True,
+        "Too many failed authentications from this address. Good keys are still accepted.",
+        "too many failed authentications",
     )
     FORBIDDEN = (
         "forbidden",
@@ -131,8 +284,8 @@ class Reason(enum.StrEnum):
         "REQUEST_LIMIT_EXCEEDED",
         Fault.CLIENT,
         True,
-        "This key has exceeded its rate limit. Reserved: no limit raises it yet.",
-        "this key is over its rate limit",
+        "The principal is over its rate, or its share of the requests under way.",
+        "the principal is over its limit",
     )
     OVERLOADED = (
         "overloaded",

@@ -102,9 +102,11 @@ class AuthenticatorChain:
             total += each.generation
         return total
 
-    def authenticate(self, fields: CredentialFields) -> Identified | Refusal | Waiting:
-        """Who sends a request with these header fields."""
-        return self._ask(read_credentials(fields), 0)
+    def authenticate(
+        self, fields: CredentialFields, address: str = ""
+    ) -> Identified | Refusal | Waiting:
+        """Who sends a request with these header fields from ``address``."""
+        return self._ask(read_credentials(fields, address), 0)
 
     async def finish(self, waiting: Waiting) -> Identified | Refusal:
         """Who sends the request, once the I/O that it takes to tell is done."""

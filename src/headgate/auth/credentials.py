@@ -49,9 +49,10 @@ class Credentials:
         cookie: the value of ``Cookie`` as it came; empty if there is none.
         malformed: why the fields have no single meaning, if they have none; then ``token`` is
             empty.
+        address: of the client, as the access log names it; empty if it is not known.
     """
 
-    __slots__ = ("cookie", "malformed", "scheme", "token")
+    __slots__ = ("address", "cookie", "malformed", "scheme", "token")
 
     def __init__(
         self,
@@ -59,32 +60,34 @@ class Credentials:
         scheme: Scheme | None = None,
         cookie: bytes = b"",
         malformed: Refusal | None = None,
+        address: str = "",
     ) -> None:
         self.token: Final = token
         self.scheme: Final = scheme
         self.cookie: Final = cookie
         self.malformed: Final = malformed
+        self.address: Final = address
 
 
-def read_credentials(fields: CredentialFields) -> Credentials:
-    """The credentials in a request's header fields."""
+def read_credentials(fields: CredentialFields, address: str = "") -> Credentials:
+    """The credentials in a request's header fields, shown by a client at ``address``."""
     scheme, token = None, ""
     read: str | Refusal
     if fields.authorization is not None:
         scheme, read = _from_authorization(fields.authorization)
         if isinstance(read, Refusal):
-            return Credentials(cookie=fields.cookie, malformed=read)
+            return Credentials(cookie=fields.cookie, malformed=read, address=address)
         token = read
     if fields.api_key is not None:
         # Latin-1 reads any byte; what is not ASCII is no key, and is refused as none later.
         key = fields.api_key.strip(_WHITESPACE).decode("latin-1")
         if not key:
-            return Credentials(cookie=fields.cookie, malformed=API_KEY_EMPTY)
+            return Credentials(cookie=fields.cookie, malformed=API_KEY_EMPTY, address=address)
         if scheme is None:
             scheme, token = Scheme.API_KEY, key
         elif key != token:
-            return Credentials(cookie=fields.cookie, malformed=AMBIGUOUS)
-    return Credentials(token, scheme, fields.cookie)
+            return Credentials(cookie=fields.cookie, malformed=AMBIGUOUS, address=address)
+    return Credentials(token, scheme, fields.cookie, address=address)
 
 
 def _from_authorization(value: bytes) -> tuple[Scheme | None, str | Refusal]:

@@ -1,20 +1,17 @@
 """The configuration: one frozen ``Config``, checked in one go, every problem with its path."""
 
+from headgate.config.auth import Auth, AuthMode
 from headgate.config.credentials import CredentialPolicy, CredentialSettings
+from headgate.config.limits import Limits
 from headgate.config.load import load
 from headgate.config.roles import Role
-from headgate.config.schema import (
-    AuthMode,
-    Config,
-    Limits,
-    Listen,
-    ListenTls,
-)
+from headgate.config.schema import Config, Listen, ListenTls
 from headgate.config.secret_files import exposed_secrets
 from headgate.config.shields import ShieldRule, Shields
 from headgate.config.upstream import BodyLimits, Upstream, UpstreamTls
 
 __all__ = [
+    "Auth",
     "AuthMode",
     "BodyLimits",
     "Config",

@@ -49,7 +49,7 @@ class Senders:
             and (last.good_until == _NO_END or self._chain.clock() < last.good_until)
         ):
             return last.principal
-        found = self._chain.authenticate(fields.credentials)
+        found = self._chain.authenticate(fields.credentials, caller.address)
         if isinstance(found, Identified):
             return _remembered(found, fields, caller, generation)
         return found

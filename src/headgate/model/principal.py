@@ -70,6 +70,7 @@ class AuthMethod(enum.StrEnum):
 
     NONE = "none"  # not at all
     KEY = "key"
+    TOKEN = "token"  # noqa: S105 - no secret, a kind of credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class Principal:
         method: how it was identified.
         issuer: who vouches for that; empty for the gate itself.
         grants: what it may do.
+        credential: the id of the credential that was shown, such as that of a key; never secret.
     """
 
     id: str
@@ -90,6 +92,7 @@ class Principal:
     method: AuthMethod
     issuer: str = ""
     grants: Grants = field(default=NO_GRANTS, compare=False, repr=False)
+    credential: str = ""
 
 
 NOBODY: Final = Principal("", "", AuthMethod.NONE)

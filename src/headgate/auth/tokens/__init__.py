@@ -1,0 +1,1 @@
+"""Tokens of issuers (JWT): their verification, the keys of issuers, and rules for claims."""

@@ -1,0 +1,1 @@
+"""Principals and keys in a database, SQLite or PostgreSQL, through SQLAlchemy."""
