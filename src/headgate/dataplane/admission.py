@@ -7,11 +7,11 @@ one address may have half of the limit at most.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from typing import Final
 
 from headgate.events import ConnectionsTurnedAway, Emit, TurnedAway
+from headgate.limits.addresses import neighbourhood
 from headgate.wire.origin import Network, is_in
 
 REPORT_SECONDS: Final = 1.0
@@ -86,16 +86,3 @@ class Admission:
         turned_away, self._turned_away = self._turned_away, {}
         for why, (count, address) in turned_away.items():
             self._emit(ConnectionsTurnedAway(address, why, count))
-
-
-def neighbourhood(address: str) -> str:
-    """What an address stands for: itself, or the /64 network that one IPv6 subscriber has."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = ipaddress.IPv6Address(address)
-    except ValueError:
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return parsed.packed[:8].hex()

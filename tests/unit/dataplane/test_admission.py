@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headgate.config import Limits
 from headgate.dataplane import plane
-from headgate.dataplane.admission import Admission, neighbourhood
+from headgate.dataplane.admission import Admission
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.decisions import Refuse
 from headgate.errors import Refusal
@@ -57,20 +57,6 @@ def test_a_good_key_makes_room_for_others_of_the_address() -> None:
     assert made.enter("192.0.2.1") is TurnedAway.STRANGERS
     made.leave("192.0.2.1")
     assert made.enter("192.0.2.1") == "192.0.2.1"
-
-
-@pytest.mark.parametrize(
-    ("address", "same", "other"),
-    [
-        ("2001:db8::1", "2001:db8::ffff:0:0:2", "2001:db8:0:1::1"),
-        ("::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2"),
-        ("::ffff:c000:201", "192.0.2.1", "::1"),
-        ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
-        ("unknown", "unknown", "fe80::1%eth0"),
-    ],
-)
-def test_an_address_is_what_one_subscriber_can_have(address: str, same: str, other: str) -> None:
-    assert neighbourhood(address) == neighbourhood(same) != neighbourhood(other)
 
 
 @pytest.mark.parametrize("address", ["10.0.0.7", "::ffff:10.0.0.7"])
