@@ -36,6 +36,12 @@ _FAILOVER = "tests/integration/test_failover.py"
 POSTGRESQL = DebianPackage(
     "postgresql-15", Path("/usr/lib/postgresql/15/bin/initdb"), _FAILOVER, ("postgresql",)
 )
+PGBOUNCER = DebianPackage(
+    "pgbouncer",
+    Path("/usr/sbin/pgbouncer"),
+    "tests/integration/test_two_gates.py",
+    ("pgbouncer",),
+)
 _DNS = f"tests/integration/test_discovery.py and {_FAILOVER}"
 POWER_DNS = DebianPackage("pdns-server", Path("/usr/sbin/pdns_server"), _DNS, ("pdns",))
 POWER_DNS_SQLITE = DebianPackage(
@@ -46,7 +52,7 @@ POWER_DNS_SQLITE = DebianPackage(
 UNBOUND = DebianPackage(
     "unbound", Path("/usr/sbin/unbound"), _DNS, ("unbound", "unbound-resolvconf")
 )
-PACKAGES = (CHROMIUM, CURL, NGINX, POSTGRESQL, POWER_DNS, POWER_DNS_SQLITE, UNBOUND)
+PACKAGES = (CHROMIUM, CURL, NGINX, PGBOUNCER, POSTGRESQL, POWER_DNS, POWER_DNS_SQLITE, UNBOUND)
 HAPROXY = DebianPackage(
     "haproxy", Path("/usr/sbin/haproxy"), "haproxy in make bench and make chaos", ("haproxy",)
 )
