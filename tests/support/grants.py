@@ -14,7 +14,7 @@ BY_NAME = {operation.name: operation for operation in OPERATIONS}
 UPSTREAMS = ("default", "lab")
 WORKSPACES = ("w1", "w 2")
 NAMES = ("team-a/x", "team-a/y", "team-b/x", "", "*")
-PATTERNS = ("*", "team-a/*", "team-?/x", "team-b/x", "é *")
+PATTERNS = ("*", "team-a/*", "team-?/x", "team-b/x", "é *", "*/x")
 
 
 def having(*texts: str, roles: tuple[str, ...] = ()) -> Grants:

@@ -5,6 +5,7 @@ narrowed to names, it returns which fields name the objects, and ``judge`` rules
 has looked up their names.  What no grant allows is denied.
 """
 
+from headgate.policy.comparison import covers, meet
 from headgate.policy.evaluation import evaluate, judge, misfit, rules
 from headgate.policy.grammar import GrantError, needed, parse_grant, write_grant
 from headgate.policy.messages import describe
@@ -43,9 +44,11 @@ __all__ = [
     "Role",
     "Roles",
     "Ruling",
+    "covers",
     "describe",
     "evaluate",
     "judge",
+    "meet",
     "misfit",
     "needed",
     "parse_grant",

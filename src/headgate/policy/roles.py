@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from headgate.errors import Problem
 from headgate.model import FAMILIES, Action, Area, Grant, GrantFromRole, Grants
+from headgate.policy.comparison import held_to
 from headgate.policy.grammar import GrantError, parse_grant
 from headgate.policy.scopes import LIES_IN, counts_for
 
@@ -18,6 +19,12 @@ DEFAULT_ROLES: Final = ("writer", "publisher")
 """The roles of a new key by default: everything that MLflow's client does day by day."""
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+
+
+_Asked = tuple[tuple[str, ...], tuple[str, ...] | None, tuple[str, ...]]
+"""Names of roles, those of the owner, and grants."""
+
+_MOST_COMPILED: Final = 10_000
 
 
 def _families(area: Area) -> tuple[str, ...]:
@@ -109,7 +116,7 @@ class Roles:
             for name, role in self._texts.items()
         }
         self._ask_for = self._advice()
-        self._compiled: dict[tuple[str, ...], Grants] = {}
+        self._compiled: dict[_Asked, Grants] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -124,12 +131,33 @@ class Roles:
             for grant in self._grants[role]
         )
 
-    def grants_for(self, holder: str, roles: Sequence[str]) -> Grants:
-        """The grants of the key ``holder`` with ``roles``; an unknown role grants nothing."""
-        names = tuple(roles)
-        compiled = self._compiled.get(names)
+    def grants_for(
+        self,
+        holder: str,
+        roles: Sequence[str],
+        owner_roles: Sequence[str] | None = None,
+        narrowing: Sequence[str] = (),
+    ) -> Grants:
+        """The grants of the key ``holder`` with ``roles``; an unknown role grants nothing.
+
+        Args:
+            holder: what people call the key.
+            roles: the names of its roles.
+            owner_roles: those of the principal that it belongs to, which hold it to what they
+                allow; ``None``: it belongs to none.
+            narrowing: grants that hold it to what they allow, if there are any; one that cannot be
+                read allows nothing.
+        """
+        asked = (
+            tuple(roles),
+            None if owner_roles is None else tuple(owner_roles),
+            tuple(narrowing),
+        )
+        compiled = self._compiled.get(asked)
         if compiled is None:
-            compiled = self._compiled[names] = self._compile(names)
+            if len(self._compiled) >= _MOST_COMPILED:
+                self._compiled.clear()
+            compiled = self._compiled[asked] = self._compile(*asked)
         return replace(compiled, holder=holder)
 
     def lost_calls(self, roles: Sequence[str]) -> bool:
@@ -141,13 +169,17 @@ class Roles:
             grant.action in (None, action) for _, grant in given
         )
 
-    def _compile(self, names: tuple[str, ...]) -> Grants:
-        known = [name for name in names if name in self._texts]
-        given = [
-            GrantFromRole(role, grant)
-            for role in self._with_included(known)
-            for grant in self._grants[role]
-        ]
+    def _compile(
+        self,
+        names: tuple[str, ...],
+        owner_names: tuple[str, ...] | None,
+        narrowing: tuple[str, ...],
+    ) -> Grants:
+        given = self._given_together(names)
+        if owner_names is not None and owner_names != names:
+            given = held_to(given, [grant for _, grant in self._given_together(owner_names)])
+        if narrowing:
+            given = held_to(given, _readable(narrowing))
         by_family = {
             family: found
             for family in FAMILIES
@@ -160,7 +192,11 @@ class Roles:
         }
         return Grants(
             roles=names,
-            missing=tuple(name for name in names if name not in self._texts),
+            missing=tuple(
+                name
+                for name in dict.fromkeys((*names, *(owner_names or ())))
+                if name not in self._texts
+            ),
             by_family=by_family,
             everywhere=everywhere,
             reads_all=all(
@@ -168,6 +204,15 @@ class Roles:
             ),
             ask_for=self._ask_for,
         )
+
+    def _given_together(self, names: Sequence[str]) -> list[GrantFromRole]:
+        """The grants of several roles, of which some may not exist."""
+        known = [name for name in names if name in self._texts]
+        return [
+            GrantFromRole(role, grant)
+            for role in self._with_included(known)
+            for grant in self._grants[role]
+        ]
 
     def _with_included(self, names: Sequence[str]) -> list[str]:
         """``names`` and what they include, each once."""
@@ -247,6 +292,16 @@ def _upstream_of(text: str) -> str | None:
         return parse_grant(text).upstream
     except GrantError:
         return None  # reported with the problems of this setting
+
+
+def _readable(texts: Sequence[str]) -> list[Grant]:
+    found = []
+    for text in texts:
+        try:
+            found.append(parse_grant(text))
+        except GrantError:
+            continue  # of a newer version, or not of the project's making
+    return found
 
 
 def _unconditional(grants: Iterator[Grant]) -> tuple[Action, ...]:
