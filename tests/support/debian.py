@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,22 @@ POWER_DNS_SQLITE = DebianPackage(
 UNBOUND = DebianPackage(
     "unbound", Path("/usr/sbin/unbound"), _DNS, ("unbound", "unbound-resolvconf")
 )
-PACKAGES = (CHROMIUM, CURL, NGINX, PGBOUNCER, POSTGRESQL, POWER_DNS, POWER_DNS_SQLITE, UNBOUND)
+NPM = DebianPackage(
+    "npm",  # with Node.js; where both come from elsewhere, that is as good
+    Path(shutil.which("npm") or "/usr/bin/npm"),
+    "tests/integration/test_oidc_provider.py",
+)
+PACKAGES = (
+    CHROMIUM,
+    CURL,
+    NGINX,
+    NPM,
+    PGBOUNCER,
+    POSTGRESQL,
+    POWER_DNS,
+    POWER_DNS_SQLITE,
+    UNBOUND,
+)
 HAPROXY = DebianPackage(
     "haproxy", Path("/usr/sbin/haproxy"), "haproxy in make bench and make chaos", ("haproxy",)
 )
