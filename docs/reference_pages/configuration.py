@@ -12,7 +12,9 @@ from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
 from docs.reference_pages.markdown import GENERATED, table
-from headgate.config import Config
+from headgate.config import Config, Rule
+from headgate.config.claims import ClaimPath
+from headgate.config.issuers import Condition
 from headgate.config.load import ENVIRONMENT_PREFIX
 from headgate.config.restart import needs_restart
 from headgate.config.roles import GrantText
@@ -36,8 +38,9 @@ url = "http://mlflow.internal:5000"
 ```
 
 A size is a number of bytes, or a number with a unit, such as `16MiB`. `NAME` stands for the name
-of an upstream or of a role; in an environment variable it is converted to lower case. The page on
-[roles](roles.md#grants) has the syntax of grants.
+of an upstream, of a role or of an issuer; in an environment variable it is converted to lower case.
+A table in double brackets is an element of a list. The page on [roles](roles.md#grants) has the
+syntax of grants.
 """
 
 
@@ -47,17 +50,23 @@ class _Section(NamedTuple):
     path: tuple[str, ...]
     model: type[BaseModel]
     restart: bool
+    is_element: bool
 
     @property
     def text(self) -> str:
         """Title, meaning and settings, as Markdown."""
         title = f"`[{'.'.join(self.path)}]`" if self.path else "Top level"
+        if self.is_element:
+            title = f"`[[{'.'.join(self.path)}]]`"
         rows = (
             _row((*self.path, name), field, needs_restart(field, inherited=self.restart))
             for name, field in self.model.model_fields.items()
-            if _model_of(field) is None
+            if _model_of(field) is None or _is_list(field)
         )
-        header = ("Setting", "Environment", "Type", "Default", "Meaning")
+        header = ["Setting", "Environment", "Type", "Default", "Meaning"]
+        if self.is_element:  # an environment variable has the whole list
+            del header[1]
+            rows = ((first, *others) for first, _, *others in rows)
         return f"\n## {title}\n\n{self.model.__doc__}\n\n{table(header, rows)}"
 
 
@@ -71,16 +80,18 @@ def page() -> str:
 
 
 def _sections(
-    path: tuple[str, ...], model: type[BaseModel], *, restart: bool
+    path: tuple[str, ...], model: type[BaseModel], *, restart: bool, is_element: bool = False
 ) -> Iterator[_Section]:
     """The section of ``model`` and those within it."""
-    yield _Section(path, model, restart)
+    yield _Section(path, model, restart, is_element)
     for name, field in model.model_fields.items():
         inner = _model_of(field)
         if inner is not None:
             named = ("NAME",) if get_origin(field.annotation) is dict else ()
             stays = needs_restart(field, inherited=restart)
-            yield from _sections((*path, name, *named), inner, restart=stays)
+            yield from _sections(
+                (*path, name, *named), inner, restart=stays, is_element=_is_list(field)
+            )
 
 
 def _model_of(field: FieldInfo) -> type[BaseModel] | None:
@@ -91,13 +102,18 @@ def _model_of(field: FieldInfo) -> type[BaseModel] | None:
     return None
 
 
+def _is_list(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is tuple
+
+
 def _row(path: tuple[str, ...], field: FieldInfo, restart: bool) -> tuple[str, ...]:
     setting = ".".join(path)
     variable = f"`{ENVIRONMENT_PREFIX}{'__'.join(path).upper()}`"
-    is_list = get_origin(field.annotation) is tuple
+    if _is_list(field):
+        variable += ", JSON" if _model_of(field) else ", comma-separated"
     return (
         f"`{setting}`",
-        f"{variable}, comma-separated" if is_list else variable,
+        variable,
         _type(setting, field.annotation) + _bounds(field),
         "required" if field.is_required() else _default(field.get_default()),
         f"{field.description or ''}{' Needs a restart.' if restart else ''}",
@@ -127,6 +143,8 @@ def _type(setting: str, annotation: Any) -> str:
 
 
 _TYPES: dict[Any, str] = {
+    dict[ClaimPath, Condition]: "table",
+    Rule: "table",
     bool: "`true` or `false`",
     int: "whole number",
     float: "seconds",

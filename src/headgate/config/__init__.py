@@ -2,6 +2,7 @@
 
 from headgate.config.auth import Auth, AuthMode
 from headgate.config.credentials import CredentialPolicy, CredentialSettings
+from headgate.config.issuers import Algorithm, Issuer, Rule
 from headgate.config.limits import Limits
 from headgate.config.load import load
 from headgate.config.roles import Role
@@ -11,16 +12,19 @@ from headgate.config.shields import ShieldRule, Shields
 from headgate.config.upstream import BodyLimits, Upstream, UpstreamTls
 
 __all__ = [
+    "Algorithm",
     "Auth",
     "AuthMode",
     "BodyLimits",
     "Config",
     "CredentialPolicy",
     "CredentialSettings",
+    "Issuer",
     "Limits",
     "Listen",
     "ListenTls",
     "Role",
+    "Rule",
     "ShieldRule",
     "Shields",
     "Upstream",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from headgate.config.issuers import Issuer
+from headgate.config.restart import RELOADED
 from headgate.config.section import Seconds, Section
 
 DAY = 86_400.0
@@ -43,8 +45,8 @@ class Auth(Section):
 
     mode: AuthMode = Field(
         AuthMode.KEYS,
-        description="`keys`: every client needs an API key. `none`: no authentication; allowed "
-        "only on a loopback address.",
+        description="`keys`: every client needs an API key, or a token of one of `auth.issuers`. "
+        "`none`: no authentication; allowed only on a loopback address.",
     )
     refresh_interval: Seconds = Field(
         0.5, le=1.0, description="Seconds between checks for new and revoked keys, in each worker."
@@ -63,3 +65,8 @@ class Auth(Section):
         "store does not hear of revocations.",
     )
     keys: KeyRules = KeyRules()
+    issuers: dict[str, Issuer] = Field(
+        default_factory=dict,
+        json_schema_extra=RELOADED,
+        description="Issuers of tokens (JWT), by name.",
+    )

@@ -13,6 +13,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from headgate.config import issuers
 from headgate.config.auth import Auth, AuthMode
 from headgate.config.limits import Limits
 from headgate.config.restart import RELOADED, RESTART
@@ -21,6 +22,7 @@ from headgate.config.section import LONGEST_SECONDS, Seconds, Section, listed
 from headgate.config.shields import Shields
 from headgate.config.upstream import Upstream
 from headgate.errors import Problem
+from headgate.policy import BUILT_IN
 from headgate.policy.roles import problems
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -183,6 +185,8 @@ class Config(Section):
             *_prefixes_used_twice(self.upstreams),
             *(each for name, one in self.upstreams.items() for each in _upstream_files(name, one)),
             *problems(self.roles, self.upstreams),
+            *issuers.problems(self.auth.issuers, (*BUILT_IN, *self.roles)),
+            *_issuer_files(self.auth),
         ]
 
     @model_validator(mode="after")
@@ -230,6 +234,16 @@ def _upstream_files(name: str, upstream: Upstream) -> Iterator[Problem]:
     path = f"upstreams.{name}.credentials"
     yield from _unreadable(f"{path}.password_file", credentials.password_file)
     yield from _unreadable(f"{path}.token_file", credentials.token_file)
+
+
+def _issuer_files(auth: Auth) -> Iterator[Problem]:
+    if auth.mode is AuthMode.NONE and auth.issuers:
+        yield Problem("auth.issuers", "has no effect with auth.mode 'none'")
+    for name, issuer in auth.issuers.items():
+        path = f"auth.issuers.{name}"
+        yield from _unreadable(f"{path}.jwks_file", issuer.jwks_file)
+        yield from _unreadable(f"{path}.ca", issuer.ca)
+        yield from _unreadable(f"{path}.token_file", issuer.token_file)
 
 
 def _unreadable(path: str, file: Path | None) -> Iterator[Problem]:
