@@ -97,8 +97,7 @@ def paths_of(path: str, schema: dict[str, Any], known: dict[str, Any]) -> Iterat
             return
     yield path
     element = known.get(schema.get("items", {}).get("$ref", "").rpartition("/")[2], {})
-    for name, inner in element.get("properties", {}).items():
-        yield from paths_of(f"{path}.{name}", inner, known)
+    yield from (f"{path}.{name}" for name in element.get("properties", {}))
 
 
 def test_each_reason_has_a_row() -> None:
