@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from headgate.errors import HeadgateError
 from headgate.stores.records import (
     FirstKey,
     KeyRecord,
@@ -19,6 +20,14 @@ from headgate.stores.records import (
     PrincipalRecord,
     UnreadableKey,
 )
+
+
+class StoreUnreachableError(HeadgateError):
+    """The store cannot be reached now, and may be later: its database server is down.
+
+    A gate starts all the same, and serves once the store can be read.  For all else that is wrong
+    with a store, a gate does not start.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ class IdentitySource(Protocol):
         changed, such as after a backup was put in its place.
 
         Raises:
+            StoreUnreachableError: the store cannot be reached now.
             HeadgateError: the store cannot be read.
         """
         ...
