@@ -14,7 +14,19 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import bulk, cpu, dataplane, exports, idle, latency, machine, report, uploads, workers
+from bench import (
+    bulk,
+    cpu,
+    dataplane,
+    exports,
+    idle,
+    latency,
+    machine,
+    reads,
+    report,
+    uploads,
+    workers,
+)
 from bench.document import Document
 from bench.packages import install
 from bench.peers import programs
@@ -53,6 +65,7 @@ COMPARISONS: Mapping[str, tuple[Measure, Sequence[Program]]] = {
     "idle": (idle.measure, _SMALL),
     "workers": (workers.measure, (programs.HEADGATE, programs.NGINX)),
     "dataplane": (dataplane.measure, (programs.HEADGATE, programs.HEADGATE_PURE)),
+    "reads": (reads.measure, (programs.HEADGATE,)),
     "exports": (exports.measure, (programs.HEADGATE, programs.HEADGATE_PURE)),
 }
 

@@ -80,6 +80,7 @@ TARGETS = (
     ),
     Target("uploads.peak", Sense.AT_MOST, 80),
     Target("idle.memory", Sense.AT_MOST, 20),
+    Target("reads.rate", Sense.AT_LEAST, 0.9, "mlflow"),
     Target("workers.rate", Sense.AT_LEAST, 1.8, cores=4),
     Target("workers.carry", Sense.AT_LEAST, 1.8),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,19 +30,29 @@ class Load:
         return self.requests / self.seconds
 
 
-def run(kind: str, port: int, key: str, *, connections: int, seconds: int) -> Load:
+def run(
+    kind: str,
+    port: int,
+    key: str,
+    *,
+    connections: int,
+    seconds: int,
+    environment: Mapping[str, str] | None = None,
+) -> Load:
     """Send requests of ``kind`` (see ``peers/wrk.lua``) with one thread of wrk.
+
+    ``environment``: what further variables tell the script.
 
     Raises:
         CannotMeasureError: there is no wrk, a response was not 2xx, or a connection failed.
     """
-    command = [str(PACKAGE.program), "-t1", f"-c{connections}", f"-d{seconds}s"]
+    command = [str(PACKAGE.program), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(_SCRIPT), f"http://{HOST}:{port}", "--", kind]
     if not PACKAGE.is_installed:
         raise CannotMeasureError(f"needs wrk: apt-get install {PACKAGE.name}")
     done = subprocess.run(  # noqa: S603 - our own command
         command,
-        env={"BENCH_KEY": key},
+        env={"BENCH_KEY": key, **(environment or {})},
         check=False,
         capture_output=True,
         text=True,

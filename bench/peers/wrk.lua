@@ -1,12 +1,13 @@
 -- Requests as MLflow's client sends them; which kind is the first argument after "--".
 --   alike    the same request again and again
 --   varied   each with another query and another trace context
+--   read     a GET of BENCH_TARGET, the same again and again
 --   post     a metric to log, each with another value and length than the one before
 -- At the end the counts are told in one line.
 
 local key, kind = os.getenv("BENCH_KEY"), "alike"
 local fields = {
-  ["Authorization"] = "Bearer " .. key,
+  ["Authorization"] = os.getenv("BENCH_AUTHORIZATION") or "Bearer " .. key,
   ["User-Agent"] = "mlflow-python-client/3.17.2",
   ["X-MLflow-Client-Version"] = "3.17.2",
   ["Accept-Encoding"] = "gzip, deflate",
@@ -33,7 +34,9 @@ end
 function init(arguments)
   kind = arguments[1]
   if kind == "post" then fields["Content-Type"] = "application/json" end
-  alike = wrk.format("GET", "/api/2.0/mlflow/experiments/get?experiment_id=1", fields)
+  local target = "/api/2.0/mlflow/experiments/get?experiment_id=1"
+  if kind == "read" then target = os.getenv("BENCH_TARGET") end
+  alike = wrk.format("GET", target, fields)
   if kind == "varied" then request = varied
   elseif kind == "post" then request = post
   else request = function() return alike end end

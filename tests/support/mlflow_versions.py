@@ -19,6 +19,8 @@ LOCKS: Final = ROOT / "requirements/mlflow"
 CURRENT: Final = importlib.metadata.version("mlflow")
 TOOL: Final = "export-import"
 """MLflow's own migration tool, with the client that it runs on."""
+BASIC_AUTH: Final = "basic-auth"
+"""The current version with what its own authentication needs beside it."""
 
 
 def python_with(version: str) -> Path:

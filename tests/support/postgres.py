@@ -132,7 +132,7 @@ class PostgresServer:
         self._process.wait_for_line("ready to accept (read-only )?connections", START_SECONDS)
 
     def stop(self) -> None:
-        """End the server and every connection to it at once, as a machine that goes away does."""
+        """End the server and all connections to it without a word, as a machine that fails does."""
         if self._process is not None:
             self.thaw()
             with contextlib.suppress(ProcessLookupError, FileNotFoundError):
