@@ -2,8 +2,12 @@
 
 from headgate.stores.keys import KeySource, KeyStore, Snapshot
 from headgate.stores.opening import (
+    identity_store_location,
+    identity_store_warnings,
     key_store_location,
     key_store_warnings,
+    open_identity_source,
+    open_identity_store,
     open_key_source,
     open_key_store,
 )
@@ -17,8 +21,12 @@ __all__ = [
     "KeyStore",
     "Snapshot",
     "UnreadableKey",
+    "identity_store_location",
+    "identity_store_warnings",
     "key_store_location",
     "key_store_warnings",
+    "open_identity_source",
+    "open_identity_store",
     "open_key_source",
     "open_key_store",
 ]

@@ -3,10 +3,54 @@
 from __future__ import annotations
 
 from headgate.config import Config
+from headgate.stores.identity import IdentitySource, IdentityStore
 from headgate.stores.keys import KeySource, KeyStore
-from headgate.stores.late import LateKeySource
+from headgate.stores.late import LateIdentitySource, LateKeySource
 from headgate.stores.sqlite import location
 from headgate.stores.sqlite.keys import SqliteKeyStore
+
+
+def open_identity_store(config: Config, *, create: bool = True) -> IdentityStore:
+    """Open the store of principals and keys.
+
+    ``create``: make an empty SQLite file if there is none.  In PostgreSQL the tables are made by
+    ``headgate db upgrade`` alone.  Not to be carried across a fork.
+
+    Raises:
+        HeadgateError: the store is missing, cannot be reached, read or written, is no key store,
+            has a schema that this Headgate cannot use, or others could have changed it.
+    """
+    # SQLAlchemy takes a while to import.
+    from headgate.stores.sql.sqlite.database import SqliteDatabase  # noqa: PLC0415
+    from headgate.stores.sql.store import SqlIdentityStore  # noqa: PLC0415
+
+    return SqlIdentityStore(SqliteDatabase(config.key_database, create=create))
+
+
+def open_identity_source(config: Config) -> IdentitySource:
+    """The principals and keys of a store that may be missing now.
+
+    It is opened when it can be, and never made.
+    """
+    return LateIdentitySource(lambda: open_identity_store(config, create=False))
+
+
+def identity_store_location(config: Config) -> str:
+    """Where the store is, or is to be made, for a person; without any secret.
+
+    Raises:
+        HeadgateError: others could put another one there.
+    """
+    return key_store_location(config)
+
+
+def identity_store_warnings(config: Config) -> list[str]:
+    """What is not as safe as it could be about the store.
+
+    Raises:
+        HeadgateError: it is so unsafe that no gate would start with it.
+    """
+    return key_store_warnings(config)
 
 
 def open_key_store(config: Config, *, create: bool = True) -> KeyStore:

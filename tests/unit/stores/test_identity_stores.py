@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from headgate.errors import HeadgateError
 from headgate.stores.records import UnreadableKey
+from headgate.stores.sql.sqlite.database import SqliteDatabase
+from headgate.stores.sql.store import SqlIdentityStore
 from headgate.testing.key_store import MemoryIdentityStore
 from tests.support.identity_suite import IdentityStoreSuite, Open, everything, key, put
 
@@ -45,3 +49,11 @@ class TestMemory(IdentityStoreSuite):
         with store.reading() as reading:
             assert reading.key("ci") == damaged
             assert list(reading.unreadable()) == [damaged]
+
+
+class TestSqlite(IdentityStoreSuite):
+    """The embedded default."""
+
+    @pytest.fixture
+    def open_store(self, tmp_path: Path) -> Open:
+        return lambda: SqlIdentityStore(SqliteDatabase(tmp_path / "keys.sqlite"))

@@ -1,0 +1,45 @@
+"""What the store needs of a database, SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Row, Select
+
+from headgate.stores.sql.migrating import SchemaState
+
+
+class Database(Protocol):
+    """A database that is open.
+
+    Each method raises ``HeadgateError`` with what is wrong and what to do; so do the blocks that
+    it gives, for the errors of statements inside them.  Several threads may use it.
+    """
+
+    is_new: bool
+
+    @property
+    def location(self) -> str:
+        """Where it is, for a person; without any secret."""
+        ...
+
+    def first(self, statement: Select[Any]) -> Row[Any] | None:
+        """The first row of one statement, the cheapest way."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A transaction that sees the state of one moment."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A transaction that is kept when the block ends, and dropped when it raises."""
+        ...
+
+    def schema(self) -> SchemaState:
+        """Which schema it has."""
+        ...
+
+    def close(self) -> None:
+        """Close all connections; it cannot be used afterwards."""
+        ...

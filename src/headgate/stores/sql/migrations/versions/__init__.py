@@ -1,0 +1,1 @@
+"""The revisions, in their order: ``schema_1_keys.py`` is the first."""
