@@ -18,7 +18,7 @@ from headgate.stores.sql.rows import read_key, read_principal, select_keys, sele
 from headgate.stores.sql.schema import CHANGES, KEY_USES, KEYS, PRINCIPALS, STATE
 from headgate.stores.sql.transaction import SqlTransaction, fetched
 
-USES_AT_ONCE: Final = 1_000
+USES_PER_CHANGE: Final = 1_000
 _STATE: Final = select(STATE.c.sequence, STATE.c.token, STATE.c.serves_from)
 
 
@@ -77,9 +77,9 @@ class SqlIdentityStore:
             {"a_key": use.key_id, "a_time": use.used_at, "an_address": use.address}
             for _, use in sorted(latest.items())
         ]
-        for start in range(0, len(rows), USES_AT_ONCE):
+        for start in range(0, len(rows), USES_PER_CHANGE):
             with self.database.writing() as connection:
-                connection.execute(_upsert_use(connection), rows[start : start + USES_AT_ONCE])
+                connection.execute(_upsert_use(connection), rows[start : start + USES_PER_CHANGE])
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -36,7 +36,7 @@ from headgate.stores.sql.schema import (
     STATE,
 )
 
-ROWS_AT_ONCE: Final = 2_000
+ROWS_PER_FETCH: Final = 2_000
 
 
 class SqlTransaction:
@@ -129,7 +129,7 @@ class SqlTransaction:
         row = self._connection.execute(select(FIRST_KEY.c.key_id, FIRST_KEY.c.taken_at)).first()
         if row is not None:
             return FirstKey(*row)
-        # Whoever has emptied that table gets no second first key.
+        # An emptied table brings no second first key.
         taken_at = self._connection.execute(select(STATE.c.first_key_at)).scalar()
         return None if taken_at is None else FirstKey("", taken_at)
 
@@ -196,7 +196,7 @@ class SqlTransaction:
 
 def fetched(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Iterator[Sequence[Any]]:
     """The rows of a statement as they come, without all of them in memory."""
-    result = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(statement)
+    result = connection.execution_options(yield_per=ROWS_PER_FETCH).execute(statement)
     for rows in result.partitions():
         yield from rows
 
