@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tests.support.issuers import Issuer
@@ -25,7 +25,9 @@ class Platform:
     """What one issuer writes into its tokens.
 
     Attributes:
-        name: of the how-to page, ``docs/how-to/log-in-from-NAME.md``.
+        name: of the recipe.
+        setting: its name below ``auth.issuers`` in the how-to.
+        principal: the id that its tokens give their holder.
         issuer: ``iss``.
         audience: ``aud`` as the how-to asks for it.
         claims: those that say who the holder is.
@@ -39,6 +41,8 @@ class Platform:
     """
 
     name: str
+    setting: str
+    principal: str
     issuer: str
     audience: str
     claims: Mapping[str, Any]
@@ -77,6 +81,8 @@ GITHUB: Final = Platform(
     # ("Understanding the OIDC token"), /en/actions/reference/security/oidc.  Every id is a string,
     # `nbf` lies ten minutes before `iat`, and a token lives five minutes.
     name="github-actions",
+    setting="github",
+    principal="github:74",
     issuer="https://token.actions.githubusercontent.com",
     audience="https://gate.example",
     life=300,
@@ -143,6 +149,8 @@ GITLAB: Final = Platform(
     # is a number, other ids are strings, booleans are the strings "true" and "false".  A token
     # lives as long as the job's timeout.
     name="gitlab-ci",
+    setting="gitlab",
+    principal="gitlab:20",
     issuer="https://gitlab.com",
     audience="https://gate.example",
     life=3600,
@@ -206,6 +214,8 @@ KUBERNETES: Final = Platform(
     # ("Bound service account tokens"; `kubectl create token`).  The header has no `typ`, `aud` is
     # always a list, and what is known of the pod is in the object `kubernetes.io`.
     name="kubernetes",
+    setting="cluster",
+    principal="cluster:system:serviceaccount:training:trainer",
     issuer="https://kubernetes.default.svc.cluster.local",
     audience="https://gate.example",
     header={},
@@ -243,6 +253,8 @@ KUBERNETES: Final = Platform(
                 },
             },
         },
+        # kubernetes.io/service-account-token, a Secret: it is valid until somebody deletes it.
+        "a token of the old kind": {"iss": "kubernetes/serviceaccount", "aud": None, "exp": None},
         "a namespace that begins alike": {
             "sub": "system:serviceaccount:training-2:trainer",
             "kubernetes.io": {
@@ -260,6 +272,8 @@ AWS: Final = Platform(
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_token_claims.html
     # `sub` is the role, not the session; the issuer belongs to one account.
     name="aws-roles",
+    setting="aws",
+    principal="aws:arn:aws:iam::123456789012:role/training",
     issuer="https://abc123-def456-ghi789-jkl012.tokens.sts.global.api.aws",
     audience="https://gate.example",
     algorithm="ES384",
@@ -295,6 +309,8 @@ ENTRA: Final = Platform(
     # /v2-oauth2-client-creds-grant-flow.  Of an application `sub` is `oid`; `aud` of a v2 token is
     # the API's client id; tokens live 60 to 90 minutes.
     name="entra-id",
+    setting="entra",
+    principal=f"entra:{_OBJECT}",
     issuer=f"https://login.microsoftonline.com/{_TENANT}/v2.0",
     audience="11112222-bbbb-3333-cccc-4444dddd5555",
     life=3900,
@@ -329,7 +345,42 @@ ENTRA: Final = Platform(
             "iss": "https://login.microsoftonline.com/ffff0000-9999-8888-7777-666655554444/v2.0",
             "tid": "ffff0000-9999-8888-7777-666655554444",
         },
-        "the issuer of v1 tokens": {"iss": f"https://sts.windows.net/{_TENANT}/", "ver": "1.0"},
+    },
+)
+
+ENTRA_V1: Final = replace(
+    # The same page, for APIs whose `requestedAccessTokenVersion` is not 2.
+    ENTRA,
+    name="entra-id-v1",
+    setting="entra-v1",
+    principal=f"entra-v1:{_OBJECT}",
+    issuer=f"https://sts.windows.net/{_TENANT}/",
+    audience="api://11112222-bbbb-3333-cccc-4444dddd5555",
+    header={"typ": "JWT", "x5t": "example-thumbprint"},
+    claims={
+        "aio": "E2ZgYPj/example",
+        "appid": _CLIENT,
+        "appidacr": "1",
+        "idp": f"https://sts.windows.net/{_TENANT}/",
+        "oid": _OBJECT,
+        "rh": "0.AXkAexample",
+        "roles": ["Train"],
+        "sub": _OBJECT,
+        "tid": _TENANT,
+        "uti": "kJ3jexample",
+        "ver": "1.0",
+    },
+    strangers={
+        "an application of the tenant without an app role": {
+            "appid": "22223333-cccc-4444-dddd-5555eeee6666",
+            "oid": _OTHER_OBJECT,
+            "sub": _OTHER_OBJECT,
+            "roles": None,
+        },
+        "another tenant": {
+            "iss": "https://sts.windows.net/ffff0000-9999-8888-7777-666655554444/",
+            "tid": "ffff0000-9999-8888-7777-666655554444",
+        },
     },
 )
 
@@ -337,6 +388,8 @@ GOOGLE: Final = Platform(
     # https://cloud.google.com/docs/authentication/token-types ("Service account ID tokens") and
     # https://cloud.google.com/compute/docs/instances/verifying-instance-identity.  `azp` is `sub`.
     name="google",
+    setting="google",
+    principal="google:102817471284392839103",
     issuer="https://accounts.google.com",
     audience="https://gate.example",
     nbf_before=None,
@@ -378,4 +431,4 @@ GOOGLE: Final = Platform(
     },
 )
 
-PLATFORMS: Final = (GITHUB, GITLAB, KUBERNETES, AWS, ENTRA, GOOGLE)
+PLATFORMS: Final = (GITHUB, GITLAB, KUBERNETES, AWS, ENTRA, ENTRA_V1, GOOGLE)

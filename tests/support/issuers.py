@@ -44,6 +44,34 @@ class Fault(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Request:
+    """One request to an issuer's server; the names of ``fields`` are in lower case."""
+
+    target: str
+    fields: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The first value of each parameter."""
+        return _first(urlsplit(self.target).query)
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        """The first value of each field of a form in the body."""
+        return _first(self.body.decode())
+
+
+def _first(query: str) -> Mapping[str, str]:
+    return {name: values[0] for name, values in parse_qs(query).items()}
+
+
+@dataclass(frozen=True)
 class Response:
     """One response of an issuer's server."""
 
@@ -61,6 +89,7 @@ class Issuer:
         url: where the server listens.
         keys: the published ones; the first signs.
         fetched: how often each path was asked for.
+        shown: the header fields of all requests.
         extra_jwks: what else stands in the JWKS.
         routes: what it serves beside discovery and keys, by path; such as a place that hands out
             tokens.
@@ -71,8 +100,9 @@ class Issuer:
         self.url = url
         self.keys = [key]
         self.fetched: Counter[str] = Counter()
+        self.shown: list[Mapping[str, str]] = []
         self.extra_jwks: list[Mapping[str, Any]] = []
-        self.routes: dict[str, Callable[[str, Mapping[str, str]], Response]] = {}
+        self.routes: dict[str, Callable[[Request], Response]] = {}
         self._fault = Fault.NONE
         self._mended = threading.Event()
         self._mended.set()
@@ -137,15 +167,15 @@ class Issuer:
             }
         )
 
-    def respond(self, target: str, fields: Mapping[str, str]) -> Response | None:
+    def respond(self, request: Request) -> Response | None:
         """What to send for one request; ``None``: close without a response."""
-        path = urlsplit(target).path
-        self.fetched[path] += 1
+        self.fetched[request.path] += 1
+        self.shown.append(request.fields)
         if self.fault is Fault.RESET:
             return None
         if self.fault is Fault.SILENT:
             self._mended.wait(_HOLD_SECONDS)
-        return self._faulty(path) or self._sound(path, target, fields)
+        return self._faulty(request.path) or self._sound(request)
 
     def _faulty(self, path: str) -> Response | None:
         """What the fault makes of a response; ``None`` if it leaves this one alone."""
@@ -160,12 +190,12 @@ class Issuer:
         }
         return everywhere.get(self.fault) or (at_the_keys.get(self.fault) if path == JWKS else None)
 
-    def _sound(self, path: str, target: str, fields: Mapping[str, str]) -> Response:
+    def _sound(self, request: Request) -> Response:
         pages = {DISCOVERY: self.document, JWKS: self.jwks}
-        if path in pages:
-            return Response(pages[path]())
-        if path in self.routes:
-            return self.routes[path](target, fields)
+        if request.path in pages:
+            return Response(pages[request.path]())
+        if request.path in self.routes:
+            return self.routes[request.path](request)
         return Response(b"no such page", 404, "text/plain")
 
 
@@ -201,26 +231,6 @@ def running_issuer(
         server.server_close()
 
 
-def hand_out(
-    issuer: Issuer, path: str, wanted: str, claims: Callable[[str], Mapping[str, Any]]
-) -> str:
-    """Let an issuer hand out tokens to those who show the header field ``wanted``; returns the URL.
-
-    The query names the ``audience``, and ``claims`` gives the claims for it.  The response is that
-    of GitHub's runner (``getIDToken`` of @actions/core).
-    """
-
-    def respond(target: str, fields: Mapping[str, str]) -> Response:
-        name, _, value = wanted.partition(": ")
-        if fields.get(name.lower(), "").lower() != value.lower():
-            return Response(b'{"message":"not authorised"}', 401)
-        (audience,) = parse_qs(urlsplit(target).query)["audience"]
-        return Response(as_json({"count": 1, "value": issuer.token(claims(audience))}))
-
-    issuer.routes[path] = respond
-    return issuer.url + path
-
-
 def claims_of(token: str) -> dict[str, Any]:
     """The claims of a token, not verified."""
     part = token.split(".")[1]
@@ -243,7 +253,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Send what the issuer says."""
         fields = {name.lower(): value for name, value in self.headers.items()}
-        made = self.server.issuer.respond(self.path, fields)
+        body = self.rfile.read(int(fields.get("content-length", "0")))
+        made = self.server.issuer.respond(Request(self.path, fields, body))
         if made is None:
             self.close_connection = True
             return
@@ -254,6 +265,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(made.body)))
         self.end_headers()
         self.wfile.write(made.body)
+
+    do_POST = do_GET  # noqa: N815 - the name is the standard library's
 
     def log_message(self, *args: object) -> None:
         """Tests look at ``fetched``."""
