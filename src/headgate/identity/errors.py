@@ -11,7 +11,7 @@ from headgate.errors import HeadgateError
 
 
 class IdentityError(HeadgateError):
-    """One plain sentence for whoever asked; it never holds a secret."""
+    """One plain sentence for the person who asked; it never holds a secret."""
 
 
 class NotFound(IdentityError):  # noqa: N818 - see above

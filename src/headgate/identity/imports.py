@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from headgate.auth.keys.examples import DIGEST_BYTES, is_example
 from headgate.identity import keys
 from headgate.identity.errors import (
     Conflict,
@@ -17,7 +18,6 @@ from headgate.identity.reach import ADMINISTER
 from headgate.identity.requests import ImportedKey
 from headgate.identity.work import Work
 
-DIGEST_BYTES = 32
 MOST = 10_000
 
 
@@ -43,7 +43,7 @@ def several(work: Work, entries: Sequence[ImportedKey]) -> list[Made]:
     """
     work.reach.require(work.actor, ADMINISTER, "importing keys")
     if len(entries) > MOST:
-        raise Invalid(f"at most {MOST} keys are imported at once, not {len(entries)}", "keys")
+        raise Invalid(f"at most {MOST} keys are imported together, not {len(entries)}", "keys")
     made, problems = [], []
     for index, entry in enumerate(entries):
         try:
@@ -59,5 +59,9 @@ def _require_fit(sha256: bytes) -> None:
     """Check that nobody but its holder can know the secret of a digest."""
     if len(sha256) != DIGEST_BYTES:
         raise Invalid(f"a SHA-256 has {DIGEST_BYTES} bytes, not {len(sha256)}", "digest")
-    if len(set(sha256)) == 1:
-        raise Invalid("that is no SHA-256 of a key", "digest")
+    if is_example(sha256):
+        raise Invalid(
+            "that is the SHA-256 of an example, which everybody knows; take that of a key of your "
+            "own",
+            "digest",
+        )

@@ -8,7 +8,7 @@ import string
 import unicodedata
 from typing import Final
 
-from headgate.auth.keys.form import SCANNER_PATTERN, KeyForm, form_of
+from headgate.auth.keys.form import PREFIX, KeyForm, form_of
 from headgate.identity.errors import Invalid
 from headgate.stores.records import KeyRecord, PrincipalKind, PrincipalRecord
 
@@ -19,7 +19,8 @@ BREAK_GLASS: Final = "break-glass"
 
 _ID_ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID: Final = re.compile(r"[kp]_[0-9A-Za-z]{8}")
-_SECRET: Final = re.compile(SCANNER_PATTERN)
+_SECRET: Final = re.compile(rf"{PREFIX}[0-9A-Za-z]{{20}}")
+"""A key, or enough of one that it must not be repeated."""
 
 
 def new_key_id() -> str:
