@@ -93,13 +93,15 @@ def changed(store: IdentityStore, since: Position) -> Changes:
 class IdentityStoreSuite:
     """The tests; ``store`` is one that ``open_store`` gives."""
 
+    is_made_when_opened = True
+
     @pytest.fixture
     def store(self, open_store: Open) -> Iterator[IdentityStore]:
         with open_store() as store:
             yield store
 
     def test_a_new_store_is_empty_and_says_where_it_is(self, store: IdentityStore) -> None:
-        assert store.is_new
+        assert store.is_new is self.is_made_when_opened
         assert store.location
         changes = everything(store)
         assert (list(changes.principals), list(changes.keys), list(changes.unreadable)) == (

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from headgate.config import Config
 from headgate.stores.identity import IdentitySource, IdentityStore
 from headgate.stores.keys import KeySource, KeyStore
 from headgate.stores.late import LateIdentitySource, LateKeySource
 from headgate.stores.sqlite import location
 from headgate.stores.sqlite.keys import SqliteKeyStore
+
+if TYPE_CHECKING:
+    from headgate.stores.sql.postgresql.database import PostgresDatabase
 
 
 def open_identity_store(config: Config, *, create: bool = True) -> IdentityStore:
@@ -20,11 +26,34 @@ def open_identity_store(config: Config, *, create: bool = True) -> IdentityStore
         HeadgateError: the store is missing, cannot be reached, read or written, is no key store,
             has a schema that this Headgate cannot use, or others could have changed it.
     """
-    # SQLAlchemy takes a while to import.
-    from headgate.stores.sql.sqlite.database import SqliteDatabase  # noqa: PLC0415
+    # SQLAlchemy takes a while to import, and psycopg may be missing.
     from headgate.stores.sql.store import SqlIdentityStore  # noqa: PLC0415
 
-    return SqlIdentityStore(SqliteDatabase(config.key_database, create=create))
+    if config.auth.database_url_file is None:
+        from headgate.stores.sql.sqlite.database import SqliteDatabase  # noqa: PLC0415
+
+        return SqlIdentityStore(SqliteDatabase(config.key_database, create=create))
+    database = open_postgresql(config.auth.database_url_file)
+    try:
+        database.schema().require_fit(database.location)
+    except BaseException:
+        database.close()
+        raise
+    return SqlIdentityStore(database)
+
+
+def open_postgresql(file: Path) -> PostgresDatabase:
+    """The database whose URL is in a file; nothing is connected yet.
+
+    Raises:
+        HeadgateError: the URL cannot be read or used, or psycopg is not installed.
+    """
+    from headgate.stores.sql.postgresql.url import read_target  # noqa: PLC0415
+
+    read_target(file)  # says what is missing if psycopg is
+    from headgate.stores.sql.postgresql.database import PostgresDatabase  # noqa: PLC0415
+
+    return PostgresDatabase(file)
 
 
 def open_identity_source(config: Config) -> IdentitySource:
@@ -39,9 +68,13 @@ def identity_store_location(config: Config) -> str:
     """Where the store is, or is to be made, for a person; without any secret.
 
     Raises:
-        HeadgateError: others could put another one there.
+        HeadgateError: others could put another one there, or the URL cannot be read or used.
     """
-    return key_store_location(config)
+    if config.auth.database_url_file is None:
+        return key_store_location(config)
+    from headgate.stores.sql.postgresql.url import read_target  # noqa: PLC0415
+
+    return read_target(config.auth.database_url_file).location
 
 
 def identity_store_warnings(config: Config) -> list[str]:
@@ -50,7 +83,11 @@ def identity_store_warnings(config: Config) -> list[str]:
     Raises:
         HeadgateError: it is so unsafe that no gate would start with it.
     """
-    return key_store_warnings(config)
+    if config.auth.database_url_file is None:
+        return key_store_warnings(config)
+    from headgate.stores.sql.postgresql.url import read_target  # noqa: PLC0415
+
+    return read_target(config.auth.database_url_file).warnings
 
 
 def open_key_store(config: Config, *, create: bool = True) -> KeyStore:

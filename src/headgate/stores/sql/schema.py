@@ -69,7 +69,7 @@ PRINCIPALS: Final = Table(
 STATE: Final = Table(
     "store_state",
     METADATA,
-    Column("only", Integer, primary_key=True),
+    Column("one", Integer, primary_key=True),
     Column("store_id", Text),
     Column("serves_from", Integer),
     Column("sequence", BigInteger),
@@ -87,7 +87,7 @@ CHANGES: Final = Table(
 FIRST_KEY: Final = Table(
     "first_key",
     METADATA,
-    Column("only", Integer, primary_key=True),
+    Column("one", Integer, primary_key=True),
     Column("key_id", Text),
     Column("taken_at", BigInteger),
 )

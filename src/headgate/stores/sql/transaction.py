@@ -139,7 +139,7 @@ class SqlTransaction:
         if self.first_key() is not None:
             raise HeadgateError("the key store has taken its first key already, once for all")
         self._connection.execute(
-            insert(FIRST_KEY).values(only=1, key_id=taken.key_id, taken_at=taken.taken_at)
+            insert(FIRST_KEY).values(one=1, key_id=taken.key_id, taken_at=taken.taken_at)
         )
         self._connection.execute(update(STATE).values(first_key_at=taken.taken_at))
 
@@ -196,7 +196,7 @@ class SqlTransaction:
 
 def fetched(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Iterator[Sequence[Any]]:
     """The rows of a statement as they come, without all of them in memory."""
-    result = connection.execution_options(yield_per=ROWS_PER_FETCH).execute(statement)
+    result = connection.execute(statement, execution_options={"yield_per": ROWS_PER_FETCH})
     for rows in result.partitions():
         yield from rows
 

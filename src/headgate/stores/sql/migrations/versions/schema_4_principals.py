@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 revision = "4"
 down_revision = "3"
 
-_STATE_COLUMNS = "only, store_id, serves_from, sequence, token, writing, first_key_at"
+_STATE_COLUMNS = "one, store_id, serves_from, sequence, token, writing, first_key_at"
 _FIRST_STATE = f"INSERT INTO {{}} ({_STATE_COLUMNS}) VALUES (1, '{{}}', {{}}, 0, '{{}}', 0, NULL)"
 _FIRST_CHANGE = "INSERT INTO {} (sequence, token, whole) VALUES (0, '{}', 1)"
 
@@ -52,7 +52,7 @@ SQLITE = (
     "CREATE INDEX principals_by_change ON principals (changed)",
     """
     CREATE TABLE store_state (
-        only         INTEGER PRIMARY KEY CHECK (only = 1),
+        one          INTEGER PRIMARY KEY CHECK (one = 1),
         store_id     TEXT NOT NULL,
         serves_from  INTEGER NOT NULL,
         sequence     INTEGER NOT NULL,
@@ -64,7 +64,7 @@ SQLITE = (
     "CREATE TABLE changes (sequence INTEGER PRIMARY KEY, token TEXT NOT NULL, whole INTEGER)",
     """
     CREATE TABLE first_key (
-        only     INTEGER PRIMARY KEY CHECK (only = 1),
+        one      INTEGER PRIMARY KEY CHECK (one = 1),
         key_id   TEXT NOT NULL,
         taken_at INTEGER NOT NULL
     )
@@ -136,7 +136,7 @@ POSTGRESQL = (
     "CREATE INDEX principals_by_change ON headgate.principals (changed)",
     """
     CREATE TABLE headgate.store_state (
-        only         integer PRIMARY KEY CHECK (only = 1),
+        one          integer PRIMARY KEY CHECK (one = 1),
         store_id     text NOT NULL,
         serves_from  integer NOT NULL,
         sequence     bigint NOT NULL,
@@ -154,7 +154,7 @@ POSTGRESQL = (
     """,
     """
     CREATE TABLE headgate.first_key (
-        only     integer PRIMARY KEY CHECK (only = 1),
+        one      integer PRIMARY KEY CHECK (one = 1),
         key_id   text NOT NULL,
         taken_at bigint NOT NULL
     )

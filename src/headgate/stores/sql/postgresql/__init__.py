@@ -1,0 +1,1 @@
+"""A PostgreSQL database: the store that several gates share."""
