@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy.dialects import sqlite
 
 from headgate.errors import HeadgateError
 from headgate.stores.records import UnreadableKey
+from headgate.stores.sql.rows import changed_keys, changed_principals
 from headgate.stores.sql.sqlite.database import SqliteDatabase
 from headgate.stores.sql.store import SqlIdentityStore
 from headgate.testing.key_store import MemoryIdentityStore
@@ -57,3 +59,13 @@ class TestSqlite(IdentityStoreSuite):
     @pytest.fixture
     def open_store(self, tmp_path: Path) -> Open:
         return lambda: SqlIdentityStore(SqliteDatabase(tmp_path / "keys.sqlite"))
+
+    def test_changes_are_found_without_reading_the_whole_table(self, tmp_path: Path) -> None:
+        with SqlIdentityStore(SqliteDatabase(tmp_path / "keys.sqlite")) as store:
+            for changed in (changed_keys(1), changed_principals(1)):
+                statement = changed.compile(
+                    dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
+                )
+                with store.database.reading() as connection:
+                    plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
+                assert ["USING INDEX" in row[3] for row in plan] == [True], plan

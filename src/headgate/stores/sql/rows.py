@@ -43,6 +43,19 @@ def select_principals() -> Select[*tuple[Any, ...]]:
     return select(*_PRINCIPAL_COLUMNS).order_by(PRINCIPALS.c.serial)
 
 
+def changed_keys(after: int) -> Select[*tuple[Any, ...]]:
+    """Those that changed after a change of that number, in rows for ``read_key``.
+
+    In no order: for the sake of one, SQLite would read the whole table in place of the index.
+    """
+    return select_keys().where(KEYS.c.changed > after).order_by(None)
+
+
+def changed_principals(after: int) -> Select[*tuple[Any, ...]]:
+    """The same of principals, in rows for ``read_principal``."""
+    return select_principals().where(PRINCIPALS.c.changed > after).order_by(None)
+
+
 def read_key(row: Sequence[Any]) -> KeyRecord | UnreadableKey:
     """The key of a row of ``select_keys``, or why it cannot be read."""
     (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Self
 
 from sqlalchemy import BigInteger, Connection, Executable, Table, Text, bindparam, exists, select
@@ -14,7 +14,14 @@ from headgate.stores.identity import Changes, Position, Transaction
 from headgate.stores.records import KeyRecord, KeyUse, PrincipalRecord, UnreadableKey
 from headgate.stores.sql.database import Database
 from headgate.stores.sql.migrating import require_served
-from headgate.stores.sql.rows import read_key, read_principal, select_keys, select_principals
+from headgate.stores.sql.rows import (
+    changed_keys,
+    changed_principals,
+    read_key,
+    read_principal,
+    select_keys,
+    select_principals,
+)
 from headgate.stores.sql.schema import CHANGES, KEY_USES, KEYS, PRINCIPALS, STATE
 from headgate.stores.sql.transaction import SqlTransaction, fetched
 
@@ -128,10 +135,8 @@ class SqlIdentityStore:
 
     def _changed(self, connection: Connection, position: Position, after: int) -> Changes:
         """What transactions of this Headgate have written, which can be read."""
-        principal_rows = list(
-            fetched(connection, select_principals().where(PRINCIPALS.c.changed > after))
-        )
-        key_rows = list(fetched(connection, select_keys().where(KEYS.c.changed > after)))
+        principal_rows = _oldest_first(fetched(connection, changed_principals(after)))
+        key_rows = _oldest_first(fetched(connection, changed_keys(after)))
         mended = {*(_place(PRINCIPALS, row) for row in principal_rows)} | {
             *(_place(KEYS, row) for row in key_rows)
         }
@@ -146,6 +151,10 @@ class SqlIdentityStore:
             [each for each in keys if isinstance(each, KeyRecord)],
             tuple(self._unreadable.values()),
         )
+
+
+def _oldest_first(rows: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
+    return sorted(rows, key=lambda row: row[0])
 
 
 def _place(table: Table, row: Sequence[Any]) -> tuple[str, int]:
