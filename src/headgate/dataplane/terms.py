@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import ByteSize
 
 from headgate.cluster import RetryPolicy
 from headgate.contract import Dialect
 from headgate.model import Principal, SizeClass
+from headgate.policy import held, write_grant
 from headgate.wire.cookies import divide_cookies
 
 
@@ -74,8 +77,15 @@ class ClientCredentials(UpstreamCredentials):
         return b"%bCookie: %b\r\n" % (lines, others) if others else lines
 
 
+GATE_BODY_BYTES: Final = ByteSize(256 * 1024)
+"""The largest body of a request for the gate's own pages."""
+
+
 class PrincipalLines(UpstreamCredentials):
-    """For the gate's own pages: the principal, what it may do with them, and the gate's cookies.
+    """For the gate's own pages: who asks, what they may do there, and the gate's cookies.
+
+    ``X-Headgate-Sender`` has the whole of it, as JSON in ASCII, for pages that act on behalf of
+    who asks.  Clients cannot send these fields in any spelling (``headgate.wire.fields``).
 
     Args:
         family: the family of routes that the pages are.
@@ -99,8 +109,26 @@ class PrincipalLines(UpstreamCredentials):
         # The pages show every upstream: what is granted on one of them alone does not count.
         granted = principal.grants.everywhere.get(self._family, ())
         may = ",".join(each.value for each in granted)
-        lines = f"X-Headgate-Principal: {principal.id}\r\nX-Headgate-May: {may}\r\n"
+        lines = (
+            f"X-Headgate-Principal: {principal.id}\r\nX-Headgate-May: {may}\r\n"
+            f"X-Headgate-Sender: {_sender(principal)}\r\n"
+        )
         return lines.encode("ascii") + cookies
+
+
+def _sender(principal: Principal) -> str:
+    """A principal as JSON in ASCII, without any line end."""
+    return json.dumps(
+        {
+            "id": principal.id,
+            "name": principal.name,
+            "method": principal.method.value,
+            "issuer": principal.issuer,
+            "credential": principal.credential,
+            "roles": list(principal.grants.roles),
+            "grants": [write_grant(each) for each in held(principal.grants)],
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ has looked up their names.  What no grant allows is denied.
 from headgate.policy.comparison import covers, meet
 from headgate.policy.evaluation import evaluate, judge, misfit, rules
 from headgate.policy.grammar import GrantError, needed, parse_grant, write_grant
+from headgate.policy.held import held
 from headgate.policy.messages import describe
 from headgate.policy.roles import (
     ADMIN,
@@ -47,6 +48,7 @@ __all__ = [
     "covers",
     "describe",
     "evaluate",
+    "held",
     "judge",
     "meet",
     "misfit",
