@@ -97,10 +97,16 @@ def _row(row: Row) -> Sequence[str]:
     return (
         f"`{operation.name}`",
         f"`{row.method} {row.paths[-1]}`",
-        f"{action}, without a key" if operation.public else action,
+        _asked_of(row, action),
         ", ".join(_objects(operation.objects)),
         operation.since or "the gate's own",
     )
+
+
+def _asked_of(row: Row, action: str) -> str:
+    if row.operation.public:
+        return f"{action}, without a key"
+    return f"{action}, for every key" if row.operation.any_key else action
 
 
 def _objects(fields: Sequence[ObjectField]) -> Iterator[str]:

@@ -269,6 +269,42 @@ class Reason(enum.StrEnum):
         False,
         "The bytes are not an HTTP/1.1 request.",
     )
+    REQUEST_INVALID = (
+        "request_invalid",
+        400,
+        "INVALID_PARAMETER_VALUE",
+        Fault.CLIENT,
+        False,
+        "A request to the admin API that it does not take (400), or cannot do as asked (422).",
+        "the admin API does not take this request",
+    )
+    NOT_FOUND = (
+        "not_found",
+        404,
+        "RESOURCE_DOES_NOT_EXIST",
+        Fault.CLIENT,
+        False,
+        "The admin API knows no such key or principal.",
+        "no such key or principal",
+    )
+    CONFLICT = (
+        "conflict",
+        409,
+        "RESOURCE_CONFLICT",
+        Fault.CLIENT,
+        False,
+        "What the admin API was asked for is at odds with what is there, such as a name in use.",
+        "at odds with what is there",
+    )
+    STORE_UNAVAILABLE = (
+        "store_unavailable",
+        503,
+        "TEMPORARILY_UNAVAILABLE",
+        Fault.GATE,
+        True,
+        "The admin API cannot use the key store. Keys in memory are still accepted.",
+        "the key store cannot be used",
+    )
     BODY_TOO_LARGE = (
         "body_too_large",
         413,

@@ -99,6 +99,10 @@ _MLFLOW_DOWN = (
     "Start MLflow or correct its address in the gate's configuration, then run again; "
     "`headgate doctor` on the gate's machine shows the problem."
 )
+_ADMIN_API = Advice(
+    "The gate took the request for one to its admin API.",
+    "Correct the path in --url: it must be the tracking URI, without /-/.",
+)
 REASONS: Mapping[str, Advice] = {
     "unauthenticated": Advice(
         "The gate does not know the key, or the key was revoked.",
@@ -122,6 +126,13 @@ REASONS: Mapping[str, Advice] = {
         "The gate did not receive a valid HTTP/1.1 request.",
         "Look for a proxy in front of the gate that rewrites requests, or a TLS listener that "
         "forwards bytes of another protocol.",
+    ),
+    "request_invalid": _ADMIN_API,
+    "not_found": _ADMIN_API,
+    "conflict": _ADMIN_API,
+    "store_unavailable": Advice(
+        "The gate cannot use its key store.",
+        "Run `headgate db check` on the gate's machine.",
     ),
     "body_too_large": Advice(
         "The body exceeds the gate's limit for this route.",

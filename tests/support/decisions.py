@@ -36,6 +36,8 @@ def _line(operation: Operation) -> tuple[str, ...]:
 def _may(role: str, operation: Operation) -> str:
     if operation.public:
         return "public"
+    if operation.any_key:
+        return "any key"
     grants = Roles().grants_for("key", [role])
     return "yes" if isinstance(evaluate(grants, operation, "default", None), Allowed) else "-"
 

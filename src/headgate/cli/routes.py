@@ -87,6 +87,7 @@ def described(row: Row) -> dict[str, object]:
         "body": operation.body.value,
         "size": operation.size.value,
         "public": operation.public,
+        "any_key": operation.any_key,
         "since": operation.since,
         "native_since": operation.native_since,
     }

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 from headgate import __version__
 from headgate.auth.keys.refresher import Refresher
+from headgate.config import AuthMode, Config
 from headgate.contract.diagnosis import AskError, Reply
 from headgate.contract.use import Ask
+from headgate.control.api import AdminFacts, InForce, StoreThread
 from headgate.control.app import ControlFacts, control_app
 from headgate.control.checks import Checks
 from headgate.control.serving import ControlServer
 from headgate.control.shared_results import SharedResults
 from headgate.dataplane.call import CallError
+from headgate.events import Emit
+from headgate.policy import Roles
 from headgate.runtime.gate import LiveGate
 from headgate.runtime.reload import Reloader
+from headgate.stores import open_identity_store
+from headgate.stores.identity import IdentityStore
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.prometheus import exposition
 from headgate.upstreams.live import LiveUpstream
@@ -27,6 +34,7 @@ def control_server(
     checks: UpstreamChecks,
     refresher: Refresher | None,
     reloader: Reloader | None,
+    admin: AdminFacts,
     *,
     worker: int,
     workers: int,
@@ -45,9 +53,37 @@ def control_server(
                 certificates=lambda: _shown_certificates(gate),
                 worker=worker,
                 workers=workers,
+                admin=admin,
             )
         )
     )
+
+
+def admin_facts(
+    config: Config, gate: LiveGate, emit: Emit, stack: contextlib.ExitStack
+) -> AdminFacts:
+    """What the admin API of one worker works with; ``stack`` closes its key store."""
+    store: StoreThread[IdentityStore] | None = None
+    if config.auth.mode is AuthMode.KEYS:
+        store = StoreThread(lambda: open_identity_store(config, create=False))
+        stack.callback(store.close)
+    return AdminFacts(_KeyRulesInForce(gate), store, time.time, emit, __version__)
+
+
+class _KeyRulesInForce:
+    """What the configuration in force says of keys; the roles are read once for each."""
+
+    def __init__(self, gate: LiveGate) -> None:
+        self._gate = gate
+        self._config: Config | None = None
+        self._found = InForce()
+
+    def __call__(self) -> InForce:
+        config = self._gate.config
+        if config is not self._config:
+            self._found = InForce(Roles(config.roles), config.auth.keys)
+            self._config = config
+        return self._found
 
 
 def _shown_certificates(gate: LiveGate) -> list[dict[str, object]]:

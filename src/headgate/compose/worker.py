@@ -14,7 +14,7 @@ import uvloop
 
 from headgate.auth.keys.refresher import Refresher
 from headgate.compose.authentication import authentication
-from headgate.compose.control import UpstreamChecks, control_server
+from headgate.compose.control import UpstreamChecks, admin_facts, control_server
 from headgate.compose.events import event_bus
 from headgate.compose.source import ConfigSource
 from headgate.config import Config
@@ -90,6 +90,7 @@ def run_worker(
             checks,
             refresher,
             reloader,
+            admin_facts(config, gate, emit, stack),
             worker=link.number,
             workers=config.listen.workers,
         )

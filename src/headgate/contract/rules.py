@@ -19,6 +19,7 @@ _FLAGS = {
     "repeatable": "repeatable",
     "once": "once",
     "public": "public",
+    "any-key": "any_key",
     "otlp": "otlp",
     "static": "static",
     "json": "json_only",
@@ -43,6 +44,7 @@ class RouteRule:
     once: bool = False
     size: SizeClass = SizeClass.API
     public: bool = False
+    any_key: bool = False
     otlp: bool = False
     static: bool = False
     json_only: bool = False

@@ -208,6 +208,7 @@ def _operation(
         body=BodyHandling.STREAM if native_since else BodyHandling.LENGTH,
         size=rule.size,
         public=rule.public,
+        any_key=rule.any_key,
         otlp=rule.otlp,
         static=rule.static,
         json_only=rule.json_only,

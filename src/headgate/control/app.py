@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from headgate.cluster import ClusterSnapshot, State
 from headgate.contract import table
+from headgate.control.api import AdminFacts, admin_pages
 from headgate.control.checks import Checks
 from headgate.control.shared_results import CheckResult
 from headgate.model import Action, Api
@@ -80,7 +81,7 @@ class ControlFacts:
     ``version``: of Headgate.  ``keys``: the state of the key store, where there is one.
     ``configuration``: how the one in force differs from the one that is written down, where it can
     be read again.  ``certificates``: how long each is valid.  ``worker`` and ``workers``: which of
-    how many this is.
+    how many this is.  ``admin``: what the admin API works with.
     """
 
     draining: Callable[[], bool]
@@ -93,6 +94,7 @@ class ControlFacts:
     certificates: Callable[[], Sequence[Mapping[str, object]]] = tuple
     worker: int = 0
     workers: int = 1
+    admin: AdminFacts = dataclasses.field(default_factory=AdminFacts)
 
 
 def control_app(facts: ControlFacts) -> Starlette:
@@ -113,6 +115,7 @@ def control_app(facts: ControlFacts) -> Starlette:
         "gate/health-of-api": pages.health_of,
         "gate/health-mlflow": pages.health,
         "gate/health-mlflow-detailed": pages.detailed,
+        **admin_pages(facts.admin),
     }
     return Starlette(
         routes=[

@@ -9,6 +9,7 @@ Most events are rare.  The end of a request is not, so it is a type of its own
 
 from typing import Final
 
+from headgate.events.administration import Administered, AdministrationFailed, Change
 from headgate.events.bus import EventBus
 from headgate.events.configuration import (
     CertificateEnded,
@@ -121,6 +122,9 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     KeysGone,
     RoleMissing,
     RolesChanged,
+    # the admin API
+    Administered,
+    AdministrationFailed,
     # upstreams
     EndpointAdded,
     EndpointHealthy,
@@ -156,11 +160,14 @@ __all__ = [
     "EVENTS",
     "AcceptPaused",
     "AddressesRefused",
+    "Administered",
+    "AdministrationFailed",
     "BodyReaderFailed",
     "CertificateEnded",
     "CertificateEndsSoon",
     "CertificateRefused",
     "CertificateReloaded",
+    "Change",
     "ChecksNotShared",
     "ClusterEvent",
     "ConfigurationRefused",

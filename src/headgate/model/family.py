@@ -143,7 +143,7 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
             per_workspace=False,
         ),
         "gate": Family(
-            "Headgate's own pages: health and metrics.",
+            "Headgate's own pages: health, metrics and the admin API.",
             Area.SHARED,
             noun="the gate's own pages",
             per_workspace=False,

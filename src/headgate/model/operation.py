@@ -116,6 +116,7 @@ class Operation:
     """What a request asks for, in any spelling; ``public``: it needs no key.
 
     Attributes:
+        any_key: every good key may do it, whatever it was granted.
         body: how MLflow's newest known version takes the body; ``headgate.contract.body_handling``
             says it for any version.
         static: its responses are files, equal for all clients, and sent compressed.
@@ -155,3 +156,4 @@ class Operation:
     ends_in_artifact: bool = False
     gate_page: bool = False
     response_policy: ResponsePolicy = MLFLOW_RESPONSES
+    any_key: bool = False

@@ -123,6 +123,10 @@ class Roles:
         """The names of all roles, built-in ones first."""
         return tuple(self._texts)
 
+    def text(self, name: str) -> RoleText:
+        """A role as it is declared."""
+        return self._texts[name]
+
     def given(self, name: str) -> tuple[GrantFromRole, ...]:
         """The grants of a role: its own, then those of the roles that it includes."""
         return tuple(

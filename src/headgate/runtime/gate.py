@@ -20,10 +20,10 @@ from headgate.dataplane.connections.dial import Dial
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.plane import DataPlane
-from headgate.dataplane.terms import PrincipalLines
+from headgate.dataplane.terms import GATE_BODY_BYTES, PrincipalLines
 from headgate.errors import HeadgateError
 from headgate.events import CertificateRefused, CertificateReloaded, Emit, UpstreamRetired, discard
-from headgate.model import Endpoint, Outcome
+from headgate.model import Endpoint, Outcome, SizeClass
 from headgate.runtime.certificates import Validity, validities
 from headgate.runtime.handover import InForce
 from headgate.runtime.reload import Reloader
@@ -196,6 +196,11 @@ class LiveGate:
         await _endpoints_known(self._upstreams.values())
 
     @property
+    def config(self) -> Config:
+        """The configuration in force, or about to be."""
+        return self._config
+
+    @property
     def upstreams(self) -> Collection[LiveUpstream]:
         """Those in force."""
         return self._upstreams.values()
@@ -288,5 +293,7 @@ def _control(config: Config, dial: Dial) -> Balancer:
             dial=dial,
         )
 
+    limits = {SizeClass.API: GATE_BODY_BYTES}
     terms = upstream_terms(settings, Dialect(), PrincipalLines("gate"))
+    terms = replace(terms, body_limits=limits)
     return Balancer(cluster, make_pool, terms=terms, clock=time.monotonic)

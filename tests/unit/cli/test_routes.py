@@ -67,6 +67,7 @@ def test_json_says_all_of_a_route(capsys: pytest.CaptureFixture[str]) -> None:
         "body": "length",
         "size": "api",
         "public": False,
+        "any_key": False,
         "since": "3.4.0",
         "native_since": "",
     }

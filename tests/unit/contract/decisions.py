@@ -38,7 +38,7 @@ def _line(row: Row) -> tuple[str, ...]:
         operation.retry.value,
         operation.body.value,
         operation.size.value,
-        "public" if operation.public else "",
+        "public" if operation.public else "any key" if operation.any_key else "",
         operation.since,
         operation.native_since,
     )

@@ -1,0 +1,162 @@
+"""The endpoints of the admin API, in one table.
+
+Their methods, paths and what a key needs for them are in ``headgate/contract/rules.txt``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from headgate.control.api import keys, principals, schema
+from headgate.control.api.call import Handle
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What is asked for with one operation.
+
+    Attributes:
+        summary: what it does, in some words.
+        response: what a good response is.
+        handle: does it on the key store; none: it needs no key store.
+        query: the parameters of the query string; none: it takes no query.
+        body: the body; none: it takes no body.
+        body_optional: the body may be left out.
+        status: of a good response.
+        conflicts: it can be at odds with what is there.
+        about: more than ``summary`` says, for the documentation.
+    """
+
+    summary: str
+    response: type[schema.Model] | None
+    handle: Handle | None = None
+    query: type[schema.Model] | None = None
+    body: type[schema.Model] | None = None
+    body_optional: bool = False
+    status: int = 200
+    conflicts: bool = False
+    about: str = ""
+
+
+PREFIX: Final = "gate/api/"
+"""What the names of the operations begin with in the contract."""
+
+_NO_MORE: Final = "You must have every grant that it gives; otherwise the response is 403."
+_SECRET: Final = "The response has the new key's secret, once: a lost response is a lost key."  # noqa: S105
+
+ENDPOINTS: Final[Mapping[str, Endpoint]] = MappingProxyType(
+    {
+        "description": Endpoint("This description", None),
+        "me": Endpoint("Show who you are, and what you may do", schema.Me),
+        "roles/list": Endpoint("List the roles in force", schema.RoleList),
+        "keys/list": Endpoint(
+            "List keys, oldest first", schema.KeyPage, keys.list_, query=schema.KeyQuery
+        ),
+        "keys/create": Endpoint(
+            "Create a key",
+            schema.NewKey,
+            keys.create,
+            body=schema.KeyRequest,
+            status=201,
+            conflicts=True,
+            about=f"{_NO_MORE} {_SECRET}",
+        ),
+        "keys/import": Endpoint(
+            "Import keys by the SHA-256 of their secrets",
+            schema.ImportedKeys,
+            keys.import_,
+            body=schema.KeyImport,
+            status=201,
+            conflicts=True,
+            about=f"{_NO_MORE} All keys are imported, or none.",
+        ),
+        "keys/break-glass": Endpoint(
+            "Create a short-lived administrator's key for an emergency",
+            schema.NewKey,
+            keys.break_glass,
+            body=schema.BreakGlassRequest,
+            status=201,
+            conflicts=True,
+            about=f"Needs `*:*`, and is announced in the event log of every gate. {_SECRET}",
+        ),
+        "keys/get": Endpoint("Show a key", schema.OneKey, keys.get),
+        "keys/change": Endpoint(
+            "Change a key's roles, narrowing or description",
+            schema.ChangedKey,
+            keys.change,
+            body=schema.KeyChange,
+            conflicts=True,
+            about="You must have every grant that the key has before the change and after it.",
+        ),
+        "keys/rotate": Endpoint(
+            "Replace a key by another with the same roles",
+            schema.NewKey,
+            keys.rotate,
+            body=schema.Rotation,
+            body_optional=True,
+            status=201,
+            conflicts=True,
+            about=f"{_NO_MORE} The old key is accepted for a while longer. {_SECRET}",
+        ),
+        "keys/expire": Endpoint(
+            "Set when a key expires",
+            schema.OneKey,
+            keys.expire,
+            body=schema.Expiry,
+            conflicts=True,
+            about="To give a key longer than it has, you must have every grant that it gives.",
+        ),
+        "keys/revoke": Endpoint(
+            "Revoke a key",
+            schema.RevokedKey,
+            keys.revoke,
+            body=schema.Nothing,
+            body_optional=True,
+            about="Every gate refuses it within 2 seconds. Revoking it again changes nothing.",
+        ),
+        "principals/list": Endpoint(
+            "List principals, oldest first",
+            schema.PrincipalPage,
+            principals.list_,
+            query=schema.PrincipalQuery,
+        ),
+        "principals/create": Endpoint(
+            "Create a principal",
+            schema.OnePrincipal,
+            principals.create,
+            body=schema.PrincipalRequest,
+            status=201,
+            conflicts=True,
+            about=_NO_MORE,
+        ),
+        "principals/get": Endpoint("Show a principal", schema.OnePrincipal, principals.get),
+        "principals/change": Endpoint(
+            "Change a principal's name, roles or description",
+            schema.OnePrincipal,
+            principals.change,
+            body=schema.PrincipalChange,
+            conflicts=True,
+            about="You must have every grant that it has before the change and after it.",
+        ),
+        "principals/disable": Endpoint(
+            "Disable a principal",
+            schema.OnePrincipal,
+            principals.disable,
+            body=schema.Nothing,
+            body_optional=True,
+            about="Every gate refuses its keys within 2 seconds.",
+        ),
+        "principals/enable": Endpoint(
+            "Enable a principal",
+            schema.OnePrincipal,
+            principals.enable,
+            body=schema.Nothing,
+            body_optional=True,
+            about=_NO_MORE,
+        ),
+    }
+)
+"""Every endpoint, by the name of its operation in the contract after ``PREFIX``."""
