@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from headgate.stores.sqlite import location
 from headgate.stores.sqlite.keys import SqliteKeyStore
 
 if TYPE_CHECKING:
+    from headgate.stores.sql.database import Database
+    from headgate.stores.sql.inspection import StoreReport
     from headgate.stores.sql.postgresql.database import PostgresDatabase
 
 
@@ -54,6 +57,56 @@ def open_postgresql(file: Path) -> PostgresDatabase:
     from headgate.stores.sql.postgresql.database import PostgresDatabase  # noqa: PLC0415
 
     return PostgresDatabase(file)
+
+
+def upgrade_identity_store(config: Config) -> tuple[StoreReport, int]:
+    """Bring the store to the schema of this Headgate, and make its tables if there are none.
+
+    Returns the store, and which schema it had before; 0: none.
+
+    Raises:
+        HeadgateError: it cannot be reached or written, or serves no Headgate as old as this one.
+    """
+    from headgate.stores.sql.inspection import report  # noqa: PLC0415
+
+    if config.auth.database_url_file is not None:
+        with contextlib.closing(open_postgresql(config.auth.database_url_file)) as shared:
+            before = shared.upgrade()
+            return report(shared), before.schema
+    found = inspect_identity_store(config)
+    from headgate.stores.sql.sqlite.database import SqliteDatabase  # noqa: PLC0415
+
+    with contextlib.closing(SqliteDatabase(config.key_database)) as embedded:
+        return report(embedded), 0 if found is None else found.schema.schema
+
+
+def inspect_identity_store(config: Config, *, writable: bool = False) -> StoreReport | None:
+    """Look at the store, and change nothing; ``None``: there is none, and it is a file.
+
+    Args:
+        config: names the store.
+        writable: try all that is ever written, and undo it, in a store of the present schema.
+
+    Raises:
+        HeadgateError: the store cannot be reached, read or written, or its schema is newer and
+            serves no Headgate as old as this one.
+    """
+    from headgate.stores.sql.inspection import report, require_writable  # noqa: PLC0415
+
+    database: Database
+    if config.auth.database_url_file is not None:
+        database = open_postgresql(config.auth.database_url_file)
+    elif location.find(config.key_database).exists():
+        from headgate.stores.sql.sqlite.database import SqliteDatabase  # noqa: PLC0415
+
+        database = SqliteDatabase(config.key_database, create=False, upgrade=False)
+    else:
+        return None
+    with contextlib.closing(database):
+        found = report(database)
+        if writable and found.schema.is_current:
+            require_writable(database)
+        return found
 
 
 def open_identity_source(config: Config) -> IdentitySource:

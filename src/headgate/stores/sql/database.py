@@ -18,6 +18,13 @@ class Database(Protocol):
     """
 
     is_new: bool
+    kind: str
+    """Its name, for a person."""
+
+    @property
+    def connection_kind(self) -> str:
+        """How it is connected to, for a person; asks it if need be."""
+        ...
 
     @property
     def location(self) -> str:

@@ -63,6 +63,7 @@ class PostgresDatabase:
     """
 
     is_new = False
+    kind = "PostgreSQL"
 
     def __init__(self, file: Path) -> None:
         """Read the URL; nothing is connected yet.
@@ -128,14 +129,12 @@ class PostgresDatabase:
             connection.commit()
         return before
 
-    def is_encrypted(self) -> bool:
-        """Whether the connection to it is encrypted.
-
-        Raises:
-            HeadgateError: it cannot be reached.
-        """
+    @property
+    def connection_kind(self) -> str:
+        """See ``Database``."""
         with self._transaction(_READING) as connection:
-            return bool(_raw(connection).pgconn.ssl_in_use)
+            encrypted = _raw(connection).pgconn.ssl_in_use
+        return f"{'TLS' if encrypted else 'not encrypted'}, sslmode={self._target.sslmode}"
 
     def close(self) -> None:
         """See ``Database``."""
@@ -254,5 +253,5 @@ def _engine(connect: Callable[[], Any]) -> Engine:
 
 
 def _raw(connection: Connection) -> Any:
-    """psycopg's own connection."""
+    """The connection of psycopg itself."""
     return connection.connection.dbapi_connection

@@ -28,14 +28,23 @@ class SqliteDatabase:
         is_new: whether it was made now.
     """
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
-        """Open the file; ``create``: make an empty one if there is none.
+    kind = "SQLite"
+    connection_kind = "a file of this machine"
+
+    def __init__(self, path: Path, *, create: bool = True, upgrade: bool = True) -> None:
+        """Open the file.
+
+        Args:
+            path: as the configuration has it.
+            create: make an empty one if there is none.
+            upgrade: bring it to the present schema; otherwise only ``schema`` may be asked for.
 
         Raises:
             HeadgateError: the store is missing, not writable, not a key store, or others could
                 have changed it.
         """
         self._configured = path
+        self._upgrade = upgrade
         self._lock = threading.Lock()
         self._closed = False
         with files_in_words(path):
@@ -89,7 +98,9 @@ class SqliteDatabase:
         version = file.file_version(path)
         with in_words(path), engine.connect() as connection:
             if version != self._known:
-                file.make_ready(connection, path)
+                file.recognise(connection, path)
+                if self._upgrade:
+                    file.make_ready(connection, path)
                 connection.rollback()
                 if path != location.find(self._configured):
                     raise HeadgateError(f"the key store {path} was exchanged while it was opened")

@@ -114,13 +114,12 @@ def engine_for(path: Path) -> Engine:
 
 
 def make_ready(connection: Connection, path: Path) -> None:
-    """Recognise the file, and bring it to the schema of this Headgate if it has an older one.
+    """Bring a file that was recognised to the schema of this Headgate, if it has an older one.
 
     Raises:
-        HeadgateError: it cannot be read, is no key store that this version knows, or is an older
-            one that cannot be written.
+        HeadgateError: it is newer and no longer serves this Headgate, or older and cannot be
+            written.
     """
-    _recognise(connection, path)
     state = file_schema(connection)
     if state.is_current:
         state.require_fit(str(path))
@@ -136,7 +135,12 @@ def make_ready(connection: Connection, path: Path) -> None:
     connection.commit()
 
 
-def _recognise(connection: Connection, path: Path) -> None:
+def recognise(connection: Connection, path: Path) -> None:
+    """Look whether the file is a key store.
+
+    Raises:
+        HeadgateError: it cannot be read, or is none that this version knows.
+    """
     application = connection.exec_driver_sql("PRAGMA application_id").scalar()
     if application != APPLICATION_ID:
         raise HeadgateError(
