@@ -9,6 +9,7 @@ from headgate.auth.anonymous import Anonymous
 from headgate.auth.chain import AuthenticatorChain
 from headgate.auth.keys.authenticator import KeyAuthenticator
 from headgate.auth.keys.refresher import Refresher
+from headgate.auth.tokens.authenticator import TokenAuthenticator
 from headgate.config import AuthMode, Config
 from headgate.events import Emit, RolesChanged
 from headgate.policy import HAD_CALLS, LLM_USER, Roles
@@ -25,7 +26,12 @@ from headgate.stores import (
 
 
 def authentication(
-    config: Config, stack: contextlib.ExitStack, link: Link, handover: Handover, emit: Emit
+    config: Config,
+    tokens: TokenAuthenticator,
+    stack: contextlib.ExitStack,
+    link: Link,
+    handover: Handover,
+    emit: Emit,
 ) -> tuple[AuthenticatorChain, Refresher | None]:
     """What authenticates requests, and what keeps it up to date if there is a key store.
 
@@ -38,7 +44,8 @@ def authentication(
         return AuthenticatorChain([Anonymous()], time.time), None
     keys = KeyAuthenticator()
     refresher = _refresher(config, keys, stack, link, handover, emit)
-    return AuthenticatorChain([keys], time.time), refresher
+    # Tokens first: they are told from keys by their first character.
+    return AuthenticatorChain([tokens, keys], time.time), refresher
 
 
 def _refresher(

@@ -8,6 +8,7 @@ import time
 
 from headgate import __version__
 from headgate.auth.keys.refresher import Refresher
+from headgate.auth.tokens.tokens import Tokens
 from headgate.config import AuthMode, Config
 from headgate.contract.diagnosis import AskError, Reply
 from headgate.contract.use import Ask
@@ -33,6 +34,7 @@ def control_server(
     counters: Counters,
     checks: UpstreamChecks,
     refresher: Refresher | None,
+    tokens: Tokens,
     reloader: Reloader | None,
     admin: AdminFacts,
     *,
@@ -49,6 +51,7 @@ def control_server(
                 checks=checks,
                 version=__version__,
                 keys=None if refresher is None else refresher.status,
+                issuers=tokens.statuses,
                 configuration=None if reloader is None else reloader.status,
                 certificates=lambda: _shown_certificates(gate),
                 worker=worker,

@@ -13,10 +13,12 @@ from typing import Protocol
 import uvloop
 
 from headgate.auth.keys.refresher import Refresher
+from headgate.auth.tokens.tokens import Tokens
 from headgate.compose.authentication import authentication
 from headgate.compose.control import UpstreamChecks, admin_facts, control_server
 from headgate.compose.events import event_bus
 from headgate.compose.source import ConfigSource
+from headgate.compose.tokens import issuer_tokens
 from headgate.config import Config
 from headgate.config.files import Files
 from headgate.control.shared_results import SharedResults
@@ -54,7 +56,8 @@ def run_worker(
     with contextlib.ExitStack() as stack:
         emit = event_bus(counters.row(link.number)).emit
         handover = Handover(link)
-        chain, refresher = authentication(config, stack, link, handover, emit)
+        tokens = issuer_tokens(link, handover, emit)
+        chain, refresher = authentication(config, tokens.authenticator, stack, link, handover, emit)
         access_log = _access_log(config, counters.row(link.number), stack, emit)
         outcome_sinks = OutcomeSinks(counters.row(link.number), access_log, emit)
 
@@ -80,7 +83,8 @@ def run_worker(
         gate = made.gate
         if refresher is not None:
             refresher.regrant(Roles(made.config.roles))
-        reloader = _reloader(config, source, made, refresher, emit, replaces=link.replaces)
+        tokens.configure(made.config.auth.issuers, Roles(made.config.roles))
+        reloader = _reloader(config, source, made, refresher, tokens, emit, replaces=link.replaces)
         # A single worker has none to share results with.
         is_shared = config.listen.workers > 1 and folder is not None
         checks = UpstreamChecks(gate, SharedResults(folder) if is_shared and folder else None)
@@ -89,12 +93,13 @@ def run_worker(
             counters,
             checks,
             refresher,
+            tokens,
             reloader,
             admin_facts(config, gate, emit, stack),
             worker=link.number,
             workers=config.listen.workers,
         )
-        companions: list[Companion] = [control.serve, checks.settle]
+        companions: list[Companion] = [control.serve, checks.settle, tokens.run]
         if refresher is not None:
             companions.append(refresher.run)
         if link.number == 0:  # one worker is enough to log it
@@ -150,6 +155,7 @@ def _reloader(
     source: ConfigSource | None,
     made: _Made,
     refresher: Refresher | None,
+    tokens: Tokens,
     emit: Emit,
     *,
     replaces: bool,
@@ -163,6 +169,7 @@ def _reloader(
         descriptors.raise_limit(new.limits, emit)
         if refresher is not None:
             refresher.regrant(Roles(new.roles))
+        tokens.configure(new.auth.issuers, Roles(new.roles))
 
     current = made.config if replaces else None
     reloader = Reloader(started, source.read, apply, emit, source.file, current)

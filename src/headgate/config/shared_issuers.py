@@ -114,6 +114,12 @@ def _unbound_in_entra(issuer: str, when: Conditions) -> str:
     return ""
 
 
+def plain_claims(issuer: str) -> frozenset[str]:
+    """The claims that name one holder or tenant, so that they are never lists."""
+    shared = _BY_HOST.get(_host(issuer))
+    return frozenset({"sub", "tid", "oid", *(shared.ids if shared else ())})
+
+
 def _has_exact(when: Conditions, claims: Collection[str]) -> bool:
     return any(claim in when and all(map(is_exact, when[claim])) for claim in claims)
 

@@ -66,6 +66,17 @@ class KeysView(Protocol):
         ...
 
 
+class IssuerView(Protocol):
+    """The state of an issuer of tokens; a dataclass, shown as it is."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    @property
+    def failing(self) -> str | None:
+        """Why its keys cannot be fetched; ``None``: they can."""
+        ...
+
+
 class View(Protocol):
     """A dataclass, shown as it is."""
 
@@ -79,9 +90,10 @@ class ControlFacts:
     ``draining``: whether this worker is about to stop.  ``metrics``: the Prometheus text.
     ``snapshots``: the state of each upstream in force.  ``checks``: theirs, by the upstream's name.
     ``version``: of Headgate.  ``keys``: the state of the key store, where there is one.
-    ``configuration``: how the one in force differs from the one that is written down, where it can
-    be read again.  ``certificates``: how long each is valid.  ``worker`` and ``workers``: which of
-    how many this is.  ``admin``: what the admin API works with.
+    ``issuers``: the state of each issuer of tokens.  ``configuration``: how the one in force
+    differs from the one that is written down, where it can be read again.  ``certificates``: how
+    long each is valid.  ``worker`` and ``workers``: which of how many this is.
+    ``admin``: what the admin API works with.
     """
 
     draining: Callable[[], bool]
@@ -90,6 +102,7 @@ class ControlFacts:
     checks: Callable[[], Mapping[str, Checks]]
     version: str
     keys: Callable[[], KeysView] | None = None
+    issuers: Callable[[], Sequence[IssuerView]] = tuple
     configuration: Callable[[], View] | None = None
     certificates: Callable[[], Sequence[Mapping[str, object]]] = tuple
     worker: int = 0
@@ -168,8 +181,10 @@ class _Pages:
         states = [upstream_status(each, results.get(each.upstream, ())) for each in snapshots]
         keys = None if self._facts.keys is None else self._facts.keys()
         status = _of_all(states)
-        if status is Status.OK and keys is not None and keys.failing is not None:
-            status = Status.DEGRADED  # those that are known go on to work
+        issuers = self._facts.issuers()
+        failing = [each for each in (keys, *issuers) if each is not None and each.failing]
+        if status is Status.OK and failing:
+            status = Status.DEGRADED  # the keys that are known go on to work
         response: dict[str, Any] = {"status": status}
         if _may(request, Action.READ):
             response["version"] = self._facts.version
@@ -181,6 +196,8 @@ class _Pages:
             ]
             if keys is not None:
                 response["keys"] = dataclasses.asdict(keys)
+            if issuers:
+                response["issuers"] = [dataclasses.asdict(each) for each in issuers]
             if self._facts.configuration is not None:
                 response["configuration"] = dataclasses.asdict(self._facts.configuration())
             if certificates := self._facts.certificates():

@@ -52,6 +52,12 @@ from headgate.events.processes import (
     WorkerStalled,
     WorkerStuck,
 )
+from headgate.events.tokens import (
+    IssuerKeysChanged,
+    IssuerKeysReadable,
+    IssuerKeysUnreadable,
+    IssuerKeyUnusable,
+)
 from headgate.events.traffic import (
     AcceptPaused,
     BodyReaderFailed,
@@ -125,6 +131,11 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     # the admin API
     Administered,
     AdministrationFailed,
+    # issuers of tokens
+    IssuerKeysChanged,
+    IssuerKeysUnreadable,
+    IssuerKeysReadable,
+    IssuerKeyUnusable,
     # upstreams
     EndpointAdded,
     EndpointHealthy,
@@ -199,6 +210,10 @@ __all__ = [
     "GateStopped",
     "GateStopping",
     "InternalError",
+    "IssuerKeyUnusable",
+    "IssuerKeysChanged",
+    "IssuerKeysReadable",
+    "IssuerKeysUnreadable",
     "KeyRevoked",
     "KeyStoreReadable",
     "KeyStoreUnreadable",

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from headgate.auth.tokens.follower import LeftKeys
 from headgate.config import Config
 from headgate.runtime.link import Link
 from headgate.stores.records import KeyRecord
 
 _CONFIGURATION: Final = "configuration"
 _KEYS: Final = "keys"
+_ISSUERS: Final = "issuers"
 _Kind = TypeVar("_Kind")
 
 
@@ -44,6 +46,14 @@ class Handover:
     def leave_keys(self, records: Sequence[KeyRecord]) -> None:
         """Leave the keys."""
         self._link.keep(_KEYS, pickle.dumps(list(records)))
+
+    def leave_issuers(self, keys: Mapping[str, LeftKeys]) -> None:
+        """Leave the signing keys of all issuers, by the name of the issuer."""
+        self._link.keep(_ISSUERS, pickle.dumps(dict(keys)))
+
+    def issuers(self) -> dict[str, LeftKeys] | None:
+        """The signing keys that were left last."""
+        return _loaded(self._link.kept(_ISSUERS), dict)
 
     def in_force(self) -> InForce | None:
         """The configuration that was left last."""
