@@ -42,6 +42,7 @@ class Follower:
         keep: receives all keys when some have changed.
         kept: what another worker has left, by the name of the issuer.
         source: makes what reads the keys of an issuer.
+        monotonic: seconds since an arbitrary start.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Follower:
         keep: Callable[[Mapping[str, LeftKeys]], None] = lambda _: None,
         kept: Mapping[str, LeftKeys] | None = None,
         source: Callable[[Issuer], KeySource] = KeySource,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._emit = emit
         self._clock = clock
@@ -60,6 +62,7 @@ class Follower:
         self._keep = keep
         self._kept = dict(kept or {})
         self._source = source
+        self._monotonic = monotonic
         self._tasks = Tasks(emit)
         self._settings: Mapping[str, Issuer] = {}
         self._keys: dict[str, IssuerKeys] = {}
@@ -107,7 +110,7 @@ class Follower:
             self._tasks,
             self._emit,
             clock=self._clock,
-            monotonic=time.monotonic,
+            monotonic=self._monotonic,
             on_change=self._changed,
         )
         left = self._kept.pop(name, None)

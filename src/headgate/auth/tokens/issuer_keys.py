@@ -153,7 +153,8 @@ class IssuerKeys:
         pause = _BETWEEN_FETCHES if self.known is not None else _BETWEEN_FIRST_FETCHES
         if self.source.file is not None:
             pause = _BETWEEN_READS
-        return max(0, math.ceil(self._attempted + pause - self._monotonic()))
+        rest = self._attempted + pause - self._monotonic()
+        return math.ceil(rest) if rest > 0 else 0
 
     async def fetched(self) -> None:
         """Wait a moment for a fetch: the one under way, or a new one."""

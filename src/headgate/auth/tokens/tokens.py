@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 
 from headgate.auth.tokens.authenticator import TokenAuthenticator
@@ -24,6 +25,7 @@ class Tokens:
         keep: receives the keys of all issuers when some have changed.
         kept: what another worker has left, by the name of the issuer.
         source: makes what reads the keys of an issuer.
+        monotonic: seconds since an arbitrary start.
 
     Attributes:
         authenticator: for the chain of authenticators.
@@ -37,10 +39,13 @@ class Tokens:
         keep: Callable[[Mapping[str, LeftKeys]], None] = lambda _: None,
         kept: Mapping[str, LeftKeys] | None = None,
         source: Callable[[Issuer], KeySource] = KeySource,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._verification = Verification()
         self.authenticator = TokenAuthenticator(self._verification, clock)
-        self._follower = Follower(emit, clock, self._on_change, keep=keep, kept=kept, source=source)
+        self._follower = Follower(
+            emit, clock, self._on_change, keep=keep, kept=kept, source=source, monotonic=monotonic
+        )
 
     def configure(self, issuers: Mapping[str, Issuer], roles: Roles) -> None:
         """Accept the tokens of these issuers from now on; ``roles``: all roles."""

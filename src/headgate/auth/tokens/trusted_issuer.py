@@ -108,7 +108,7 @@ class TrustedIssuer:
         starts = _time(token.claims, "nbf")
         if expires is None:
             raise refusals.malformed("does not say when it expires (claim 'exp')")
-        if "cnf" in token.claims:  # RFC 7800; whoever took it would pass it off as their own
+        if "cnf" in token.claims:  # RFC 7800: a bearer of it may be anybody
             raise refusals.malformed(
                 "is bound to a key of its holder ('cnf'); the gate takes bearer tokens alone"
             )
