@@ -50,7 +50,7 @@ class Work:
         for account in reversed(own):
             if wanted in {account.id, account.name} and self.store.principal(account.id) is None:
                 return account
-        raise _not_found(
+        raise not_found(
             "principal", wanted, [each.name for each in (*self.store.principals(), *own)]
         )
 
@@ -70,7 +70,7 @@ class Work:
             )
         if found is None:
             records = self.store.keys()
-            raise _not_found("key", wanted, [each.name for each in records])
+            raise not_found("key", wanted, [each.name for each in records])
         return found
 
     def owner(self, key: KeyRecord) -> PrincipalRecord:
@@ -130,7 +130,11 @@ class Work:
         return found[-1] if found else None
 
 
-def _not_found(what: str, wanted: str, names: Sequence[str]) -> NotFound:
+def not_found(what: str, wanted: str, names: Sequence[str]) -> NotFound:
+    """There is no key or principal, as ``what`` says, of a name or id.
+
+    ``names`` are those that there are.
+    """
     column = "id" if is_id(wanted) else "name"
     hint = did_you_mean(wanted, names[-_COMPARED:])
     return NotFound(

@@ -72,8 +72,7 @@ def test_a_store_that_cannot_be_written_is_unusable(
     assert run("upgrade", data=data) == 0
     with contextlib.closing(sqlite3.connect(data / "keys.sqlite")) as connection:
         connection.executescript(
-            "CREATE TRIGGER full BEFORE INSERT ON principals "
-            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+            "CREATE TRIGGER full BEFORE INSERT ON principals BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
     assert run("check", data=data) == 2
     assert "cannot be kept" in capsys.readouterr().err

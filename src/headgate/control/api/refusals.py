@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from starlette.responses import Response
 
 from headgate.control.api.reading import BadRequestError
-from headgate.control.api.schema import Error, Model
+from headgate.control.api.schema import EntryProblem, Error, Model
 from headgate.control.api.store_thread import StoreBusyError, StoreUnavailableError
 from headgate.identity import Conflict, IdentityError, ImportRefused, NotAllowed, NotFound
 from headgate.reasons import Reason
@@ -44,7 +44,8 @@ def refuse(error: Exception, *, writes: bool) -> Response:
     """
     if isinstance(error, IdentityError):
         reason, status = _kind_of(error)
-        return _refusal(reason, _sentence(error), status)
+        problems = _problems(error) if isinstance(error, ImportRefused) else ()
+        return _refusal(reason, _sentence(error), status, problems)
     if isinstance(error, BadRequestError):
         return _refusal(Reason.REQUEST_INVALID, f"Headgate refused the request: {error}.")
     if isinstance(error, StoreUnavailableError):
@@ -60,6 +61,15 @@ def _kind_of(error: IdentityError) -> tuple[Reason, int]:
         kinds = {_kind_of(each.error) for each in error.problems}
         return kinds.pop() if len(kinds) == 1 else _IDENTITY[IdentityError]
     return next(said for kind, said in _IDENTITY.items() if isinstance(error, kind))
+
+
+def _problems(error: ImportRefused) -> list[EntryProblem]:
+    return [
+        EntryProblem(
+            index=each.index, message=str(each.error), reason=_kind_of(each.error)[0].value
+        )
+        for each in error.problems
+    ]
 
 
 def no_keys() -> Response:
@@ -88,8 +98,14 @@ def _sentence(error: IdentityError) -> str:
     return f"Headgate refused the request: {text}{end}"
 
 
-def _refusal(reason: Reason, message: str, status: int | None = None) -> Response:
-    error = Error(error_code=reason.error_code, message=message, reason=reason.value)
+def _refusal(
+    reason: Reason,
+    message: str,
+    status: int | None = None,
+    problems: Sequence[EntryProblem] = (),
+) -> Response:
+    more = {"problems": list(problems)} if problems else {}
+    error = Error(error_code=reason.error_code, message=message, reason=reason.value, **more)
     return _response(error, status or reason.status, reason)
 
 

@@ -403,6 +403,14 @@ class Me(Model):
     )
 
 
+class EntryProblem(Model):
+    """What is wrong with one of several keys."""
+
+    index: int = Field(description="Which, counted from 0.")
+    message: str
+    reason: str
+
+
 class Error(Model):
     """Why a request was refused."""
 
@@ -412,4 +420,7 @@ class Error(Model):
         None,
         description="The same as in the header field `X-Headgate-Reason`. Not in refusals that are "
         "decided before the admin API is reached, such as 401 and 413.",
+    )
+    problems: list[EntryProblem] = Field(
+        default_factory=list, description="All that is wrong, where keys were to be imported."
     )

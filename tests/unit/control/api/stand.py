@@ -37,6 +37,7 @@ class Reply(NamedTuple):
     status: int
     body: Any
     headers: Mapping[str, str]
+    content: bytes
 
     @property
     def reason(self) -> str:
@@ -156,6 +157,7 @@ class Stand:
                 response.status_code,
                 json.loads(response.content) if response.content else None,
                 response.headers,
+                response.content,
             )
 
         async def all_() -> list[Reply]:
