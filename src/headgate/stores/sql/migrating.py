@@ -113,7 +113,8 @@ def migrate(
 def adopt_version(connection: Connection, version: int) -> None:
     """Tell Alembic the schema of a SQLite file from before it kept the version."""
     connection.exec_driver_sql(
-        f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
+        f"CREATE TABLE {VERSION_TABLE} ( version_num VARCHAR(32) NOT NULL,"
+        f" CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num) )"  # as Alembic makes it
     )
     connection.exec_driver_sql(
         f"INSERT INTO {VERSION_TABLE} VALUES ('{version}')"  # noqa: S608 - a number

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Select, select, type_coerce
@@ -179,7 +180,12 @@ def _prose(column: str, value: object) -> str:
 
 
 def _names(column: str, value: object) -> tuple[str, ...]:
-    return () if value == "" else tuple(_text(column, value).split())
+    return () if value == "" else _split(_text(column, value))
+
+
+@lru_cache(maxsize=1_024)  # most keys have the roles of others, and share them in memory
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
 
 
 def _grants(value: object) -> tuple[str, ...]:

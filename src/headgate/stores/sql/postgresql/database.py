@@ -21,7 +21,7 @@ from sqlalchemy.pool import QueuePool
 
 from headgate.stores.sql.migrating import SchemaState, migrate, schema_state
 from headgate.stores.sql.postgresql.troubles import busy, explained, hung
-from headgate.stores.sql.postgresql.url import Target, read_target
+from headgate.stores.sql.postgresql.url import Target, file_version, read_target
 from headgate.stores.sql.postgresql.watchdog import Watchdog
 from headgate.stores.sql.schema import POSTGRESQL_SCHEMA
 
@@ -59,7 +59,7 @@ _UPGRADING: Final = Kind("READ COMMITTED", False, UPGRADE_SECONDS, UPGRADE_SECON
 class PostgresDatabase:
     """The database whose URL is in ``file``: a ``Database``.
 
-    The file is read for each new connection, and connections are made anew when it has changed.
+    When the file has another URL, such as one with a new password, the next use connects anew.
     """
 
     is_new = False
@@ -75,6 +75,7 @@ class PostgresDatabase:
         self._lock = threading.Lock()
         self._starting = threading.local()  # what watches over a connection until it is ready
         self._closed = False
+        self._read = file_version(file)  # first, so that a change in between is noticed
         self._target = read_target(file)
         self._engine = _engine(self._connect)
 
@@ -208,10 +209,14 @@ class PostgresDatabase:
     def _follow(self) -> None:
         """Connect anew if the file has another URL now."""
         with self._lock:
+            version = file_version(self._file)
+            if version and version == self._read:
+                return
             target = read_target(self._file)
             if target != self._target:
                 self._target = target
                 self._engine.dispose()
+            self._read = version
 
     @contextlib.contextmanager
     def _in_words(self) -> Iterator[None]:

@@ -74,6 +74,18 @@ class Target:
         return [warning]
 
 
+def file_version(file: Path) -> tuple[int, ...]:
+    """What tells the content of a file from what it had before; the same for a missing one."""
+    try:
+        status = file.stat()
+    except OSError:
+        return ()
+    return (
+        *(status.st_dev, status.st_ino, status.st_size),
+        *(status.st_mtime_ns, status.st_ctime_ns),
+    )
+
+
 def read_target(file: Path) -> Target:
     """The database that a file names.
 
