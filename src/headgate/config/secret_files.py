@@ -45,4 +45,8 @@ def _secret_files(config: Config) -> Iterator[tuple[str, Path]]:
             (f"upstreams.{name}.credentials.password_file", credentials.password_file),
             (f"upstreams.{name}.credentials.token_file", credentials.token_file),
         ]
+    named += [
+        (f"auth.issuers.{name}.token_file", issuer.token_file)
+        for name, issuer in config.auth.issuers.items()
+    ]
     yield from ((setting, file) for setting, file in named if file is not None)
