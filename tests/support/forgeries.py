@@ -7,9 +7,10 @@ issuer, are in ``issued_tokens.py``.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tests.support.issued_tokens import Platform
@@ -35,7 +36,6 @@ class Attack:
     issuer: Issuer
     other: Issuer
     now: float
-    own: SigningKey = field(default_factory=lambda: new_key("mallory", "ES256"))
 
     @property
     def header(self) -> dict[str, Any]:
@@ -97,9 +97,15 @@ def _of_other_issuer(attack: Attack) -> str:
     return signed(attack.header | {"kid": key.kid, "alg": key.algorithm}, attack.claims(), key)
 
 
+@functools.cache
+def _strangers_key(algorithm: str) -> SigningKey:
+    """Made once: it takes a tenth of a second."""
+    return new_key("mallory", algorithm)
+
+
 def _own_key(attack: Attack, **header: Any) -> str:
     """Signed with the attacker's own key of the right type, which the header brings."""
-    own = new_key(attack.key.kid, attack.key.algorithm)
+    own = replace(_strangers_key(attack.key.algorithm), kid=attack.key.kid)
     jwk = own.public_jwk()
     brought = {name: (jwk if each is ... else each) for name, each in header.items()}
     return signed(attack.header | brought, attack.claims(), own)
@@ -129,8 +135,7 @@ def _other_digest(attack: Attack) -> str:
     header = attack.header | {"alg": "PS256"}
     data = signing_input(header, attack.claims())
     if attack.key.algorithm == "ES384":
-        own = new_key(attack.key.kid, "ES256")
-        return signed(header | {"alg": "ES256"}, attack.claims(), own)
+        return signed(header | {"alg": "ES256"}, attack.claims(), _strangers_key("ES256"))
     return f"{data}.{encode(attack.key.sign(data.encode(), 'PS256'))}"
 
 
@@ -264,7 +269,7 @@ FORGERIES: Final = (
         lambda a: signed(
             {k: v for k, v in a.header.items() if k != "kid"},
             a.claims(),
-            new_key("x", a.key.algorithm),
+            _strangers_key(a.key.algorithm),
         ),
         ("token_key_unknown", "token_malformed", "token_signature"),
     ),

@@ -42,10 +42,18 @@ class RawResponse:
 
 
 class RawClient(ByteStream):
-    """A connection to the server at ``host`` and ``port``; each read waits ``seconds`` at most."""
+    """A connection to the server at ``host`` and ``port``; each read waits ``seconds`` at most.
 
-    def __init__(self, host: str, port: int, seconds: float = WAIT_SECONDS) -> None:
-        super().__init__(socket.create_connection((host, port), timeout=seconds))
+    ``source`` is the address that it comes from, such as another one of 127.0.0.0/8.
+    """
+
+    def __init__(
+        self, host: str, port: int, seconds: float = WAIT_SECONDS, source: str = ""
+    ) -> None:
+        own = (source, 0) if source else None
+        super().__init__(
+            socket.create_connection((host, port), timeout=seconds, source_address=own)
+        )
 
     def response(self, method: str = "GET") -> RawResponse:
         """Read one whole response to a request of ``method``; interim (1xx) ones are passed over.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ def running_oidc_provider(
         "OIDC_TTL": str(life),
     }
     # Node.js looks for packages in the folder of the program, so that it stands beside them.
-    program = _installed() / f"provider-{os.getpid()}.mjs"
+    program = _installed() / f"provider-{uuid.uuid4()}.mjs"
     shutil.copy(_HERE / "provider.mjs", program)
     command = ["node", str(program)]
     try:
