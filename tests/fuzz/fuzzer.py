@@ -82,6 +82,7 @@ SCRAPS = (
         b"0\r\nX: y\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n",
     ),
+    *(b'"alg":"none",', b'"exp":1,', b"1e999", b"-1", b"true", b"null", b"[", b"{}", b"\\ud800"),
 )
 
 

@@ -25,6 +25,7 @@ from headgate.wire.request import Request, read_request, request_id
 from headgate.wire.request_fields import CHUNKED
 from headgate.wire.response import read_response
 from headgate.wire.target import canonicalise
+from tests.fuzz.tokens import token
 
 MAX_FIELDS = 50
 INTERNAL = frozenset({"127.0.0.1:5000"})
@@ -156,6 +157,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         "export": export,
         "json_export": json_export,
         "target": target,
+        "token": token,
         "location": location,
     }
 )

@@ -28,6 +28,8 @@ def read_object(data: bytes) -> dict[str, Any]:
         raise ValueError("nested too deeply") from None
     if not isinstance(found, dict):
         raise ValueError("not an object")
+    if b"\\u" in data:  # an escape may be half of a pair, which is no text (RFC 7493 section 2.1)
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
     return found
 
 
