@@ -59,6 +59,12 @@ def _a_time(text: str) -> str:
     return text
 
 
+def _whole(number: Any) -> Any:
+    """JSON Schema takes 60.0 for an integer, as JSON has one kind of number."""
+    is_whole = isinstance(number, float) and number.is_integer()
+    return int(number) if is_whole else number
+
+
 def _a_number(text: Any) -> Any:
     return int(text) if isinstance(text, str) and re.fullmatch(r"[0-9]{1,10}", text) else text
 
@@ -229,7 +235,9 @@ class BreakGlassRequest(Model):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500)] = Field(
         description="Why; it is in the event log of every gate."
     )
-    life: int = Field(3600, ge=60, le=86_400, description="Seconds until it expires.")
+    life: Annotated[int, Field(ge=60, le=86_400), BeforeValidator(_whole)] = Field(
+        3600, description="Seconds until it expires."
+    )
     name: Name | None = Field(None, description="What to call it. Default: a name is made.")
 
 
@@ -250,10 +258,8 @@ class KeyChange(Change):
 class Rotation(Model):
     """How to replace a key by another; the body may be left out."""
 
-    overlap: int | None = Field(
+    overlap: Annotated[int, Field(ge=0, le=MOST_SECONDS), BeforeValidator(_whole)] | None = Field(
         None,
-        ge=0,
-        le=MOST_SECONDS,
         description="Seconds for which the old key is still accepted. Default: "
         "`auth.keys.rotation_overlap`.",
     )
