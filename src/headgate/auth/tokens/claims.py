@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -94,4 +95,6 @@ def _equal(found: Any, value: Value) -> bool:
         return False
     if is_exact(value):
         return found == str(value)
-    return fits(found, str(value))
+    # ``fits`` composes what it compares, and a KELVIN SIGN becomes a K.  That is right for names
+    # of MLflow's things, and would let look-alikes of a claim in here.
+    return unicodedata.is_normalized("NFC", found) and fits(found, str(value))

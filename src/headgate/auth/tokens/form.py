@@ -82,10 +82,10 @@ def read_token(text: str) -> SignedToken:
         raise malformed("is encrypted (JWE); the gate reads signed tokens (JWS) alone")
     if len(parts) != 3:
         raise malformed("has not three parts with dots between them")
-    header = _object(parts[0], "header")
+    header = _object(parts[0], "a header that is")
     algorithm = _algorithm(header)
     _check_header(header)
-    claims = _object(parts[1], "claims")
+    claims = _object(parts[1], "claims that are")
     issuer = claims.get("iss")
     if not isinstance(issuer, str):
         raise malformed("does not say who has issued it (claim 'iss')")
@@ -95,7 +95,7 @@ def read_token(text: str) -> SignedToken:
         issuer,
         claims,
         f"{parts[0]}.{parts[1]}".encode("ascii"),
-        _octets(parts[2], "signature"),
+        _octets(parts[2], "a signature that is"),
     )
 
 
@@ -105,20 +105,20 @@ def _object(part: str, what: str) -> dict[str, Any]:
         return read_object(octets)
     except ValueError as error:  # also those of UTF-8
         detail = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:100]
-        raise malformed(f"has {what} that are not one JSON object", f"{what}: {detail}") from None
+        raise malformed(f"has {what} not one JSON object", detail) from None
 
 
 def _octets(part: str, what: str) -> bytes:
     """Decode base64url without padding (RFC 7515 section 2); one text has one encoding."""
     if _ALPHABET.fullmatch(part) is None:
-        raise malformed(f"has {what} that are not base64url without padding")
+        raise malformed(f"has {what} not base64url without padding")
     try:
         octets = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except binascii.Error:
-        raise malformed(f"has {what} that are cut off") from None
+        raise malformed(f"has {what} cut off") from None
     # Python's decoder lets stray bits pass after the last octet.
     if base64.urlsafe_b64encode(octets).rstrip(b"=") != part.encode("ascii"):
-        raise malformed(f"has {what} with stray bits at their end")
+        raise malformed(f"has {what} followed by stray bits")
     return octets
 
 

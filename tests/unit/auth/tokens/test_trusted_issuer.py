@@ -111,6 +111,9 @@ def test_a_shorter_life_may_be_asked_for() -> None:
         ({"ref": ["refs/heads/*"]}, {"ref": "refs/tags/v1"}, False),
         ({"ref": ["v?"]}, {"ref": "v1"}, True),
         ({"ref": ["v?"]}, {"ref": "v10"}, False),
+        # A KELVIN SIGN, which the composed form of Unicode turns into a K.
+        ({"ref": ["K*"]}, {"ref": "\u212aelvin"}, False),
+        ({"ref": ["K*"]}, {"ref": "Kelvin"}, True),
         ({"id": ["74"]}, {"id": 74}, True),
         ({"id": [74]}, {"id": "74"}, True),
         ({"id": [74]}, {"id": 74.0}, False),
