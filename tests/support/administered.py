@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from headgate.config.auth import KeyRules
@@ -73,10 +72,10 @@ class Administered:
                 else:
                     transaction.put_principal(record)
 
-    def records(self) -> Sequence[KeyRecord]:
+    def records(self) -> list[KeyRecord]:
         """The keys as they are stored."""
         with self.store.reading() as reading:
-            return reading.keys()
+            return list(reading.keys())
 
     def record(self, name_or_id: str) -> KeyRecord:
         """One of them."""

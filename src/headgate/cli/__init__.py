@@ -29,6 +29,7 @@ COMMANDS = {
     "serve": "Run the gate in front of an existing MLflow server.",
     "check": "List all problems of the configuration, or summarise it.",
     "keys": "Create, list, change and revoke API keys.",
+    "principals": "Create, list, change and disable people and service accounts.",
     "db": "Upgrade the key store's schema, and check that the store can be used.",
     "explain": "Show how the gate would decide on a request.",
     "routes": "List all MLflow routes that the gate knows; it refuses all others.",

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import typer
 
+from headgate.cli.administering import DataFolder
 from headgate.cli.check import ConfigFile
 from headgate.cli.command import AsJson
-from headgate.cli.keys import DataFolder
 from headgate.cli.output import document
 from headgate.config import AuthMode, Config, load
 from headgate.errors import HeadgateError

@@ -75,8 +75,12 @@ class Work:
 
     def owner(self, key: KeyRecord) -> PrincipalRecord:
         """Whose a key is: its own service account, if a gate of an older schema made it."""
-        found = self.store.principal(key.principal_id) if key.principal_id else None
-        return own_account(key) if found is None else found
+        account = own_account(key)
+        found = self.store.principal(key.principal_id or account.id)
+        if found is not None:
+            return found
+        # One that cannot be read allows nothing, as in a gate.
+        return replace(account, id=key.principal_id, roles=()) if key.principal_id else account
 
     def adopted(self, key: KeyRecord) -> KeyRecord:
         """The key with a principal that is stored: its own service account, if it had none."""

@@ -60,7 +60,7 @@ def test_a_key_is_imported_once(house: Administered, end: str) -> None:
 def test_digests_that_are_no_keys(house: Administered, value: bytes, why: str) -> None:
     with pytest.raises(Invalid, match=why):
         house.do.import_key(OPERATOR, NewKey("ci"), value)
-    assert house.records() == ()
+    assert house.records() == []
 
 
 def test_many_are_imported_together(house: Administered) -> None:
