@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from headgate.auth.keys.issuing import issue
-from headgate.config import Config
-from headgate.stores import open_key_store
 from tests.support.client import run_client
 from tests.support.gate import Gate, running_gate
+from tests.support.keys import make_key
 from tests.support.mlflow_server import MlflowServer
 
 SETTINGS = """
@@ -94,8 +91,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer)
     settings = folder / "headgate.toml"
     settings.write_text(SETTINGS)
     (folder / "data").mkdir()
-    with open_key_store(Config(data=folder / "data")) as store:
-        _, key = issue(store, "narrowed", time.time(), None, ("team-a",))
+    key = make_key(folder / "data", "narrowed", ["team-a"])
 
     def made(name: str) -> str:
         created = mlflow_server.call("POST", "2.0/mlflow/experiments/create", {"name": name})

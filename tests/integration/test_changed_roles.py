@@ -5,30 +5,40 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any
 
-from headgate.auth.keys.issuing import issue
-from headgate.config import Config
-from headgate.stores import open_key_store
+from headgate.stores import KeyRecord
 from tests.support.gate import Gate, create_key, running_gate
+from tests.support.keys import make_keys, revoke_key, set_roles, stored_keys
 
 NOWHERE = "http://127.0.0.1:9"
 CHAT = "/gateway/mlflow/v1/chat/completions"
 SECOND_SCHEMA = """
-CREATE TABLE old AS SELECT serial, id, name, digest, created_at, expires_at, revoked_at, roles
-FROM keys;
-DROP TABLE keys;
 CREATE TABLE keys (
     serial INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
     digest BLOB NOT NULL UNIQUE, created_at INTEGER NOT NULL, expires_at INTEGER,
     revoked_at INTEGER, roles TEXT NOT NULL DEFAULT ''
 );
-INSERT INTO keys SELECT * FROM old;
-DROP TABLE old;
+PRAGMA application_id = 0x48476B73;
 PRAGMA user_version = 2;
 """
+
+
+def make_older(file: Path, keys: list[KeyRecord]) -> None:
+    """Put a key store of the second schema in the place of another."""
+    file.unlink()
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.executescript(SECOND_SCHEMA)
+        for each in keys:
+            values = (each.id, each.name, each.digest, each.created_at, each.revoked_at)
+            connection.execute(
+                "INSERT INTO keys (id, name, digest, created_at, revoked_at, roles) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (*values, " ".join(each.roles)),
+            )
+        connection.commit()
+    file.chmod(0o600)
 
 
 def events(gate: Gate) -> list[dict[str, Any]]:
@@ -40,15 +50,12 @@ def events(gate: Gate) -> list[dict[str, Any]]:
 def test_keys_of_an_older_store_that_lost_the_calls_of_models_are_named(tmp_path: Path) -> None:
     """By one worker, at each start, until somebody has decided; never keys made since."""
     data = tmp_path / "data"
-    now = time.time()
     key = create_key(data, "training")
-    with open_key_store(Config(data=data)) as store:
-        for name, roles in (("ops", ["admin"]), ("looks", ["viewer"]), ("gone", ["writer"])):
-            issue(store, name, now, roles=roles)
-        issue(store, "other", now, roles=["writer"])
-        store.revoke("gone", now)
-    with contextlib.closing(sqlite3.connect(data / "keys.sqlite")) as connection:
-        connection.executescript(SECOND_SCHEMA)
+    make_keys(
+        data, {"ops": ["admin"], "looks": ["viewer"], "gone": ["writer"], "other": ["writer"]}
+    )
+    revoke_key(data, "gone")
+    make_older(data / "keys.sqlite", stored_keys(data))
     for _ in range(2):
         with running_gate(tmp_path, NOWHERE, {"HEADGATE_LISTEN__WORKERS": "2"}) as gate:
             (event,) = events(gate)
@@ -59,9 +66,8 @@ def test_keys_of_an_older_store_that_lost_the_calls_of_models_are_named(tmp_path
             assert refused.status == 403
             assert b"ask the gate's operator for role llm-user" in refused.body
     create_key(data, "new")
-    with open_key_store(Config(data=data)) as store:
-        store.set_roles("training", ["writer", "llm-user"])
-        store.set_roles("other", ["writer"])
+    set_roles(data, "training", ["writer", "llm-user"])
+    set_roles(data, "other", ["writer"])
     with running_gate(tmp_path, NOWHERE) as gate:
         assert events(gate) == []
         assert gate.ask("POST", CHAT, key=key, body=b"{}").status != 403

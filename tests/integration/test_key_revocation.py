@@ -16,7 +16,6 @@ from typing import Any
 
 from headgate.auth.chain import AuthenticatorChain, Identified, Waiting
 from headgate.auth.keys.authenticator import KeyAuthenticator
-from headgate.auth.keys.issuing import issue
 from headgate.auth.keys.keyring import Keyring
 from headgate.auth.keys.refresher import Refresher
 from headgate.config import Config
@@ -26,6 +25,7 @@ from headgate.stores import KeyStore, open_key_store
 from headgate.wire.request_fields import CredentialFields
 from tests.support.gate import Gate as RunningGate
 from tests.support.gate import bearer, create_key, running_gate
+from tests.support.keys import make_key
 from tests.support.processes import clean_environment
 from tests.support.raw import request_head
 
@@ -147,8 +147,7 @@ def test_a_key_is_refused_from_its_end_on_a_connection_that_stays(tmp_path: Path
     """To the instant: the next request after the end, whenever the gate looks at the store."""
     with running_gate(tmp_path, NOWHERE, {"HEADGATE_AUTH__REFRESH_INTERVAL": "1.5"}) as gate:
         end = int(time.time()) + 5
-        with open_key_store(Config(data=tmp_path / "data")) as store:
-            _, key = issue(store, "short", time.time(), end, roles=["admin"])
+        key = make_key(tmp_path / "data", "short", ["admin"], expires_at=end)
         head = request_head("GET", "/-/metrics", bearer(key))
         gate.process.wait_until(
             lambda: gate.ask("GET", "/-/metrics", key=key).status == 200 or None, "a 200", SECONDS

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import os
 import select
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from headgate.auth.keys.issuing import issue
-from headgate.config import Config
-from headgate.stores import open_key_store
 from tests.support.gate import Gate, running_gate
+from tests.support.keys import make_key
 from tests.support.named_objects import NamedObjects
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.workers import worker_pids
@@ -37,8 +34,7 @@ def key(tmp_path: Path) -> str:
     (tmp_path / "data").mkdir()
     settings = '[roles.team-a]\ngrants = ["*:* on experiment team-a/*"]\n'
     (tmp_path / "headgate.toml").write_text(settings)
-    with open_key_store(Config(data=tmp_path / "data")) as store:
-        return issue(store, "narrowed", time.time(), None, ("team-a",))[1]
+    return make_key(tmp_path / "data", "narrowed", ["team-a"])
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,11 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from headgate.auth.keys.issuing import issue
-from headgate.config import Config
 from headgate.decide.resolver import BATCH, MAX_OBJECTS
-from headgate.stores import open_key_store
 from tests.support.gate import Gate, bearer, running_gate
+from tests.support.keys import make_key
 from tests.support.named_objects import NamedObjects, asked_of
 from tests.support.raw import RawResponse, request_head
 from tests.support.recording_upstream import Exchange, RecordingUpstream, Script
@@ -81,8 +78,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             settings = tmp_path / "headgate.toml"
             settings.write_text(SETTINGS)
             (tmp_path / "data").mkdir()
-            with open_key_store(Config(data=tmp_path / "data")) as store:
-                _, key = issue(store, "narrowed", time.time(), None, ("team-a",))
+            key = make_key(tmp_path / "data", "narrowed", ["team-a"])
             variables = {"HEADGATE_CONFIG": str(settings), **environment}
             gate = stack.enter_context(running_gate(tmp_path, upstream.url, variables))
             return Scene(gate, upstream, objects, key)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from headgate.auth.keys.issuing import issue
-from headgate.config import Config
-from headgate.stores import open_key_store
 from tests.support.gate import Gate, bearer, running_gate
+from tests.support.keys import make_keys
 from tests.support.mlflow_server import MlflowServer
 from tests.support.raw import RawResponse, request_head
 
@@ -108,12 +105,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer)
     settings = folder / "headgate.toml"
     settings.write_text(SETTINGS)
     (folder / "data").mkdir()
-    with open_key_store(Config(data=folder / "data")) as store:
-
-        def key(role: str) -> str:
-            return issue(store, role, time.time(), None, (role,))[1]
-
-        keys = key("admin"), key("team-a"), key("team-a-open")
+    names = ("admin", "team-a", "team-a-open")
+    secrets = make_keys(folder / "data", {name: (name,) for name in names})
+    keys = secrets["admin"], secrets["team-a"], secrets["team-a-open"]
     environment = {"HEADGATE_CONFIG": str(settings)}
     with running_gate(folder, mlflow_server.url, environment) as gate:
         nobody = Team("", "", "", "", "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from headgate.auth.keys.issuing import issue
-from headgate.config import Config
-from headgate.stores import open_key_store
 from tests.support.gate import Gate, bearer, running_gate
+from tests.support.keys import make_key
 from tests.support.named_objects import NamedObjects, asked_of
 from tests.support.raw import RawClient, RawResponse, request_head
 from tests.support.recording_upstream import Exchange, RecordingUpstream
@@ -91,9 +88,8 @@ def running_scene(folder: Path, *tables: str) -> Iterator[Scene]:
     file = folder / "headgate.toml"
     write(file, *tables)
     (folder / "data").mkdir()
-    with open_key_store(Config(data=folder / "data")) as store:
-        _, key = issue(store, "narrowed", time.time(), None, ("team-a",))
-        _, admin = issue(store, "admin", time.time(), None, ("admin",))
+    key = make_key(folder / "data", "narrowed", ["team-a"])
+    admin = make_key(folder / "data", "admin", ["admin"])
     with running_gate(folder, None, {"HEADGATE_CONFIG": str(file)}) as gate:
         yield Scene(gate, file, key, admin)
 

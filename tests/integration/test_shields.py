@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,11 @@ from urllib.parse import quote
 
 import pytest
 
-from headgate.auth.keys.issuing import issue
 from headgate.cli import main
-from headgate.config import Config, ShieldRule
-from headgate.stores import open_key_store
+from headgate.config import ShieldRule
 from tests.support.client import credential, run_client
 from tests.support.gate import Gate, running_gate
+from tests.support.keys import make_key
 from tests.support.mlflow_server import MlflowServer
 from tests.support.raw import RawResponse
 from tests.support.recording_upstream import RecordingUpstream
@@ -239,8 +237,7 @@ class Watched:
 
 def admin_key(folder: Path) -> str:
     """A key that may do everything, in the store of a gate below ``folder``."""
-    with open_key_store(Config(data=folder / "data")) as store:
-        return issue(store, "admin", time.time(), None, ["admin"])[1]
+    return make_key(folder / "data", "admin", ["admin"])
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from headgate.auth.keys.issuing import issue
-from headgate.config import Config
-from headgate.stores import open_key_store
 from tests.support.gate import Gate, running_gate
+from tests.support.keys import make_key
 from tests.support.mlflow_server import running_mlflow
 
 PREFIX = "/tracking"
@@ -31,8 +28,7 @@ class Scene:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("static-prefix")
     (folder / "data").mkdir()
-    with open_key_store(Config(data=folder / "data")) as store:
-        _, key = issue(store, "admin", time.time(), None, ("admin",))
+    key = make_key(folder / "data", "admin", ["admin"])
     environment = {
         "HEADGATE_UPSTREAMS__DEFAULT__STATIC_PREFIX": PREFIX,
         "HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "1",

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from headgate.auth.keys.issuing import issue
-from headgate.config import Config
-from headgate.stores import open_key_store
 from tests.support.gate import Gate, running_gate
+from tests.support.keys import make_key
 from tests.support.mlflow_server import MlflowServer, running_mlflow
 from tests.support.raw import RawResponse
 
@@ -43,8 +40,7 @@ def partial(
     """A server with one of the switches, a gate before it, and the key of an administrator."""
     folder = tmp_path_factory.mktemp("partial")
     (folder / "data").mkdir()
-    with open_key_store(Config(data=folder / "data")) as store:
-        _, key = issue(store, "admin", time.time(), None, ["admin"])
+    key = make_key(folder / "data", "admin", ["admin"])
     with (
         running_mlflow(folder, options=(request.param,)) as server,
         running_gate(folder, server.url) as gate,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +10,9 @@ from typing import Any
 import pytest
 from google.rpc import code_pb2, status_pb2
 
-from headgate.auth.keys.issuing import issue
-from headgate.config import Config
-from headgate.stores import open_key_store
 from tests.support.client import run_client
 from tests.support.gate import Gate, running_gate
+from tests.support.keys import make_keys
 from tests.support.mlflow_server import MlflowServer
 from tests.support.mlflow_versions import python_with
 from tests.support.otlp import PROTOBUF, Way, new_trace, protobuf, ways
@@ -78,11 +75,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_server: MlflowServer)
     settings = folder / "headgate.toml"
     settings.write_text(SETTINGS)
     (folder / "data").mkdir()
-    keys = {}
-    roles = {"admin": "admin", "narrowed": "team-a", "exporter": "exporter"}
-    with open_key_store(Config(data=folder / "data")) as store:
-        for name, role in roles.items():
-            _, keys[name] = issue(store, name, time.time(), None, (role,))
+    roles = {"admin": ("admin",), "narrowed": ("team-a",), "exporter": ("exporter",)}
+    keys = make_keys(folder / "data", roles)
 
     def made(name: str) -> str:
         created = mlflow_server.call("POST", "2.0/mlflow/experiments/create", {"name": name})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +12,12 @@ from typing import Any
 
 import pytest
 
-from headgate.auth.keys.issuing import issue
-from headgate.config import Config
 from headgate.contract import lacks, table
 from headgate.contract.table import Row
 from headgate.model import Action
-from headgate.stores import open_key_store
 from tests.support.foreign_requests import Probe, probes, sampled
 from tests.support.gate import Gate, bearer, running_gate
+from tests.support.keys import make_keys
 from tests.support.mlflow_server import running_mlflow
 from tests.support.mlflow_versions import CURRENT, python_with
 from tests.support.raw import RawResponse, request_head
@@ -129,10 +126,8 @@ class Trial:
 def running_trial(folder: Path, version: str, settings: str = "") -> Iterator[Trial]:
     (folder / "gate" / "data").mkdir(parents=True)
     (folder / "gate" / "headgate.toml").write_text(ROLES + settings)
-    keys = {}
-    with open_key_store(Config(data=folder / "gate" / "data")) as store:
-        for name, roles in (("admin", ("admin",)), ("narrowed", ("team-a",))):
-            _, keys[name] = issue(store, name, time.time(), None, roles)
+    roles = {"admin": ("admin",), "narrowed": ("team-a",)}
+    keys = make_keys(folder / "gate" / "data", roles)
     environment = {
         "HEADGATE_CONFIG": str(folder / "gate" / "headgate.toml"),
         "HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "5",

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from headgate.auth.keys.issuing import issue
 from headgate.cluster import Found
-from headgate.config import Config, Limits, Upstream
+from headgate.config import Limits, Upstream
 from headgate.dataplane.call import CallError
 from headgate.model import Endpoint
-from headgate.stores import open_key_store
 from headgate.testing.fault_proxy import Fault, FaultProxy
 from headgate.upstreams.live import LiveUpstream
 from tests.support.gate import running_gate
+from tests.support.keys import make_key
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed, raw, response_bytes, routed
 
@@ -135,8 +133,7 @@ def test_a_narrowed_key_is_not_refused_because_mlflow_is_away(tmp_path: Path) ->
     asked = b"/api/2.0/mlflow/experiments/get?experiment_id=1"
     file = tmp_path / "headgate.toml"
     file.write_text('[roles.team]\ngrants = ["*:* on experiment team-a/*"]\n', encoding="utf-8")
-    with open_key_store(Config(data=tmp_path / "data")) as store:
-        _, key = issue(store, "narrowed", time.time(), roles=("team",))
+    key = make_key(tmp_path / "data", "narrowed", ("team",))
     routes = {asked: fixed(experiment)}
     with (
         RecordingUpstream(routed(routes, fixed())) as upstream,

@@ -15,10 +15,9 @@ from typing import Any
 import certifi
 import pytest
 
-from headgate.config import Config
-from headgate.stores import open_key_store
 from tests.support.certificates import Authority
 from tests.support.gate import Gate, create_key, running_gate
+from tests.support.keys import set_roles
 from tests.support.mlflow_server import MlflowServer
 from tests.support.processes import clean_environment
 from tests.support.recording_upstream import RecordingUpstream
@@ -175,8 +174,7 @@ def test_what_may_not_be_deleted_is_listed(tmp_path: Path, mlflow_server: Mlflow
     """A key that may write artifacts and not delete them: the files stay, and no step fails."""
     grants = ["read:*", "write:*", *(f"delete:{each}" for each in DELETED)]
     key = create_key(tmp_path / "data", "tests")
-    with open_key_store(Config(data=tmp_path / "data")) as store:
-        store.set_roles("tests", ["deploys"])
+    set_roles(tmp_path / "data", "tests", ["deploys"])
     roles = tmp_path / "headgate.toml"
     roles.write_text(f"[roles.deploys]\ngrants = {json.dumps(grants)}\n")
     with running_gate(tmp_path, mlflow_server.url, {"HEADGATE_CONFIG": str(roles)}) as gate:

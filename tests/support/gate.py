@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headgate.auth.keys.issuing import issue
-from headgate.config import Config
 from headgate.policy.roles import DEFAULT_ROLES
-from headgate.stores import open_key_store
+from tests.support.keys import make_key, revoke_key
 from tests.support.processes import ServerProcess
 from tests.support.raw import RawClient, RawResponse, ask
 
@@ -47,8 +44,7 @@ class Gate:
 
     def revoke_key(self, name: str) -> None:
         """Revoke the key ``name``; the gate learns of it within 2 seconds."""
-        with open_key_store(Config(data=self.data)) as store:
-            store.revoke(name, time.time())
+        revoke_key(self.data, name)
 
     def connect(self) -> RawClient:
         """Open a raw connection to the gate."""
@@ -129,9 +125,7 @@ def bearer(key: str) -> str:
 
 def create_key(data: Path, name: str, roles: Sequence[str] = DEFAULT_ROLES) -> str:
     """Make a key in the store of the folder ``data``, which need not exist; return its secret."""
-    with open_key_store(Config(data=data)) as store:
-        _, secret = issue(store, name, time.time(), roles=roles)
-    return secret
+    return make_key(data, name, roles)
 
 
 def _database(data: Path) -> Path:

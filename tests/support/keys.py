@@ -5,9 +5,10 @@ Tests give keys roles that only the configuration of their gate has.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from headgate.identity.naming import new_key_id, new_principal_id
 from headgate.policy import DEFAULT_ROLES
 from headgate.stores import open_identity_store
 from headgate.stores.identity import Transaction
-from headgate.stores.records import KeyRecord, PrincipalKind, PrincipalRecord
+from headgate.stores.records import ROLES_EDITION, KeyRecord, PrincipalKind, PrincipalRecord
 
 
 def make_key(
@@ -46,7 +47,7 @@ def make_key(
 
 def make_keys(
     data: Path,
-    roles: dict[str, Sequence[str]],
+    roles: Mapping[str, Sequence[str]],
     *,
     made_at: float | None = None,
     expires_at: float | None = None,
@@ -81,28 +82,35 @@ def make_keys(
 
 def revoke_key(data: Path, name: str) -> None:
     """Revoke the latest key of that name."""
-    with open_identity_store(Config(data=data), create=False) as store:
-        with store.transaction() as transaction:
-            record = _key(transaction, name)
-            transaction.put_key(replace(record, revoked_at=int(time.time())))
+    with _changing(data) as transaction:
+        record = _key(transaction, name)
+        transaction.put_key(replace(record, revoked_at=int(time.time())))
 
 
 def set_roles(data: Path, name: str, roles: Sequence[str]) -> None:
     """Give the latest key of that name, and its principal, other roles."""
-    with open_identity_store(Config(data=data), create=False) as store:
-        with store.transaction() as transaction:
-            record = _key(transaction, name)
-            owner = transaction.principal(record.principal_id)
-            if owner is not None:
-                transaction.put_principal(replace(owner, roles=tuple(roles)))
-            edition = KeyRecord("", "", b"", 0).roles_edition
-            transaction.put_key(replace(record, roles=tuple(roles), roles_edition=edition))
+    with _changing(data) as transaction:
+        record = _key(transaction, name)
+        owner = transaction.principal(record.principal_id)
+        if owner is not None:
+            transaction.put_principal(replace(owner, roles=tuple(roles)))
+        changed = replace(record, roles=tuple(roles), roles_edition=ROLES_EDITION)
+        transaction.put_key(changed)
 
 
 def stored_keys(data: Path) -> list[KeyRecord]:
     """The keys as they are stored, oldest first."""
     with open_identity_store(Config(data=data), create=False) as store, store.reading() as reading:
         return list(reading.keys())
+
+
+@contextlib.contextmanager
+def _changing(data: Path) -> Iterator[Transaction]:
+    with (
+        open_identity_store(Config(data=data), create=False) as store,
+        store.transaction() as transaction,
+    ):
+        yield transaction
 
 
 def _key(transaction: Transaction, name: str) -> KeyRecord:

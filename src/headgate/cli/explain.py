@@ -4,19 +4,19 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 from urllib.parse import urlsplit
 
 import typer
 
-from headgate.cli.administering import DataFolder
+from headgate.cli.administering import DataFolder, on_store
 from headgate.cli.check import ConfigFile
 from headgate.cli.command import AsJson
 from headgate.cli.output import document
 from headgate.config import AuthMode, Config, load
 from headgate.errors import HeadgateError
+from headgate.identity import KeyView, PrincipalView
 from headgate.model import Grants, Operation
 from headgate.policy import (
     ADMIN,
@@ -30,7 +30,7 @@ from headgate.policy import (
     rules,
     write_grant,
 )
-from headgate.stores import KeyRecord, KeyState, open_key_store
+from headgate.stores import open_identity_store
 
 if TYPE_CHECKING:
     from headgate.dataplane.decisions import Redirect, Refuse, Respond
@@ -203,11 +203,15 @@ def _holder(
 ) -> tuple[str, Grants, str]:
     """Who it is, what they were given, and why their key opens nothing, if it does not."""
     if key is not None:
-        record = _record(key, settings)
-        state = record.state(time.time())
-        ended = "" if state is KeyState.ACTIVE else f"the key is {state}, so it opens nothing"
-        text = f"key '{record.name}' ({record.id}), {_roles(record.roles)}"
-        return text, roles.grants_for(record.name, record.roles), ended
+        found, owner = _key(key, settings)
+        ended = "" if found.state == "active" else f"the key is {found.state}, so it opens nothing"
+        text = f"key '{found.name}' ({found.id}), {_roles(found.roles)}"
+        if owner.name != found.name or set(owner.roles) != set(found.roles):
+            text += f", of '{owner.name}' with {_roles(owner.roles)}"
+        if found.narrowing:
+            text += f", narrowed to {', '.join(found.narrowing)}"
+        grants = roles.grants_for(found.name, found.roles, owner.roles, found.narrowing)
+        return text, grants, ended
     if role:
         for each in role:
             if each not in roles.names:
@@ -216,9 +220,11 @@ def _holder(
     return "everybody (auth.mode is none)", roles.grants_for("anonymous", [ADMIN]), ""
 
 
-def _record(key: str, settings: Config) -> KeyRecord:
-    with open_key_store(settings, create=False) as store:
-        return store.find(key)
+def _key(key: str, settings: Config) -> tuple[KeyView, PrincipalView]:
+    with open_identity_store(settings, create=False) as store:
+        client = on_store(store, settings)
+        found = client.key(key)
+        return found, client.principal(found.principal_id)
 
 
 def _roles(roles: Sequence[str]) -> str:

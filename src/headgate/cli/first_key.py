@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from headgate.auth.keys.issuing import issue
+from headgate.cli.administering import on_store
+from headgate.config import Config
+from headgate.identity import KeyFilter, NewKey
 from headgate.policy import ADMIN
-from headgate.stores import KeyState, KeyStore
+from headgate.stores import open_identity_store
 
 NAME = "first"
 
@@ -28,7 +29,7 @@ class FirstKey:
 
 
 @contextlib.contextmanager
-def ensure(open_store: Callable[[], KeyStore]) -> Iterator[FirstKey]:
+def ensure(config: Config) -> Iterator[FirstKey]:
     """Create a key unless there is a valid one; revoke it if the block did not print it.
 
     A key that was never printed would keep the next start from creating another one.
@@ -36,26 +37,23 @@ def ensure(open_store: Callable[[], KeyStore]) -> Iterator[FirstKey]:
     Raises:
         HeadgateError: the key store cannot be opened or written.
     """
-    made = _make_if_none_works(open_store)
+    made = _make_if_none_works(config)
     try:
         yield made
     finally:
         if made.secret is not None and not made.was_shown:
-            with open_store() as store:
-                store.revoke(NAME, time.time())
+            with open_identity_store(config) as store:
+                on_store(store, config).revoke_key(NAME)
 
 
-def _make_if_none_works(open_store: Callable[[], KeyStore]) -> FirstKey:
-    now = time.time()
+def _make_if_none_works(config: Config) -> FirstKey:
     # Closed before the gate starts: its workers must not inherit the connection.
-    with open_store() as store:
-        working = tuple(
-            record.name
-            for record in store.snapshot().records
-            if record.state(now) is KeyState.ACTIVE
-        )
+    with open_identity_store(config) as store:
+        client = on_store(store, config)
+        working = tuple(key.name for key in client.keys(KeyFilter(state="active")).keys)
         if working:
             return FirstKey(secret=None, others=working)
         # The first user of a new gate may do everything.
-        _, secret = issue(store, NAME, now, roles=[ADMIN])
-        return FirstKey(secret=secret, others=())
+        new = NewKey(NAME, roles=[ADMIN], widen_account=True)
+        issued = client.create_key(new, lambda _key, _secret: None)
+        return FirstKey(secret=issued.secret, others=())

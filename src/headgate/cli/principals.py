@@ -23,8 +23,8 @@ from headgate.policy import DEFAULT_ROLES
 from headgate.stores.records import PrincipalKind
 
 app = typer.Typer(
-    help="People and service accounts, to which keys belong.  Running gates follow within "
-    "2 seconds.",
+    help="Create, list, change and disable people and service accounts.  Running gates follow "
+    "within 2 seconds.  Each command takes --json.",
     invoke_without_command=True,
 )
 
@@ -125,7 +125,10 @@ def set_roles(
     config: ConfigFile = None,
     url: Url = None,
 ) -> None:
-    """Replace the roles of a person or service account, which bound those of its keys."""
+    """Replace the roles of a person or service account.
+
+    Its keys may do no more than these allow.
+    """
     reference(name_or_id)
     with administered(data, config, url) as client:
         changed = client.change_principal(name_or_id, PrincipalChange(roles=role))
@@ -157,7 +160,10 @@ def rename(
     config: ConfigFile = None,
     url: Url = None,
 ) -> None:
-    """Give a person or service account another name; its id and its keys stay."""
+    """Give a person or service account another name.
+
+    Its id and its keys stay.
+    """
     reference(name_or_id)
     reference(new_name)
     with administered(data, config, url) as client:
@@ -173,7 +179,7 @@ def disable(
     config: ConfigFile = None,
     url: Url = None,
 ) -> None:
-    """Refuse all keys of a person or service account, until it is enabled again."""
+    """Refuse all keys of a person or service account."""
     reference(name_or_id)
     with administered(data, config, url) as client:
         changed = client.disable_principal(name_or_id)

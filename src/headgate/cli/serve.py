@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -14,12 +13,14 @@ import typer
 
 from headgate import compose
 from headgate.cli import address, streams
+from headgate.cli.administering import on_store
 from headgate.cli.check import ConfigFile, warnings
 from headgate.cli.output import tell
 from headgate.compose import ConfigSource, Listening
 from headgate.config import AuthMode, Config, load
 from headgate.errors import ConfigError, Problem
-from headgate.stores import KeyState, key_store_location, open_key_store
+from headgate.identity import KeyFilter
+from headgate.stores import identity_store_location, open_identity_store
 from headgate.telemetry import event_log
 
 
@@ -104,7 +105,7 @@ def notices(config: Config) -> list[str]:
         )
     if config.auth.mode is AuthMode.KEYS and not _has_working_key(config):
         found.append(
-            f"{key_store_location(config)} has no valid key, so the gate will refuse all "
+            f"{identity_store_location(config)} has no valid key, so the gate will refuse all "
             "requests; create one with: headgate keys create NAME --data "
             f"{shlex.quote(str(config.data))}"
         )
@@ -112,9 +113,8 @@ def notices(config: Config) -> list[str]:
 
 
 def _has_working_key(config: Config) -> bool:
-    now = time.time()
-    with open_key_store(config) as store:
-        return any(record.state(now) is KeyState.ACTIVE for record in store.snapshot().records)
+    with open_identity_store(config) as store:
+        return bool(on_store(store, config).keys(KeyFilter(state="active")).keys)
 
 
 def _say(line: str) -> None:

@@ -28,7 +28,6 @@ from headgate.cli.welcome import Welcome, program
 from headgate.compose import Listening
 from headgate.config import Config, load
 from headgate.errors import HeadgateError
-from headgate.stores import open_key_store
 
 HOST = "127.0.0.1"
 FIRST_PORT = 8080
@@ -150,7 +149,7 @@ def embedded_mlflow(config: Config, folder: Path) -> Iterator[EmbeddedServer]:
 
 def run_gate(config: Config, *, stops_mlflow: bool, as_json: bool = False) -> int:
     """Run the gate and print how to use it; return the exit code."""
-    with first_key.ensure(lambda: open_key_store(config)) as first:
+    with first_key.ensure(config) as first:
 
         def announce(listening: Listening) -> None:
             welcome = Welcome(

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from headgate.auth.keys.issuing import issue
 from headgate.cli import main
-from headgate.config import Config
-from headgate.stores import KeyStore, open_key_store
+from tests.support.keys import make_key, revoke_key, stored_keys
 
 CONFIGURATION = """
 [upstreams.default]
@@ -46,12 +43,6 @@ def explain(
         return code, *capsys.readouterr()
 
     return explain
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[KeyStore]:
-    with open_key_store(Config(data=tmp_path)) as store:
-        yield store
 
 
 def lines(text: str) -> list[str]:
@@ -116,11 +107,12 @@ def test_without_a_key_or_role_every_role_is_tried(explain: Explain) -> None:
     ]
 
 
-def test_a_key_of_the_store(explain: Explain, store: KeyStore) -> None:
+def test_a_key_of_the_store(explain: Explain, tmp_path: Path) -> None:
     """By name or id; of two that had one name, the one that works."""
-    issue(store, "ci", time.time(), roles=["viewer"])
-    store.revoke("ci", time.time())
-    record, _ = issue(store, "ci", time.time(), roles=["writer", "gone"])
+    make_key(tmp_path, "ci", ["viewer"])
+    revoke_key(tmp_path, "ci")
+    make_key(tmp_path, "ci", ["writer", "gone"])
+    record = stored_keys(tmp_path)[-1]
     for name in ("ci", record.id):
         code, output, _ = explain("GET", "/api/2.0/mlflow/runs/get", "--key", name)
         assert code == 0
@@ -128,9 +120,9 @@ def test_a_key_of_the_store(explain: Explain, store: KeyStore) -> None:
         assert "rule        read:runs, of role viewer\n" in output
 
 
-def test_a_key_that_is_not_valid_is_reported(explain: Explain, store: KeyStore) -> None:
-    issue(store, "old", 0, expires_at=1)
-    issue(store, "bare", 0, roles=[])
+def test_a_key_that_is_not_valid_is_reported(explain: Explain, tmp_path: Path) -> None:
+    make_key(tmp_path, "old", expires_at=1)
+    make_key(tmp_path, "bare", [])
     code, output, _ = explain("GET", "/version", "--key", "old")
     assert code == 1
     assert lines(output)[-3:] == [
@@ -141,6 +133,23 @@ def test_a_key_that_is_not_valid_is_reported(explain: Explain, store: KeyStore) 
     code, output, _ = explain("GET", "/version", "--key", "bare")
     assert code == 1
     assert "no role\n" in output
+
+
+def test_a_key_may_do_no_more_than_its_principal_and_its_narrowing(
+    explain: Explain, tmp_path: Path
+) -> None:
+    make_key(
+        tmp_path,
+        "ci",
+        ["admin"],
+        owner_roles=["writer"],
+        narrowing=["write:runs on experiment team-a/*", "read:*"],
+    )
+    code, output, _ = explain("POST", "/api/2.0/mlflow/runs/update", "--key", "ci")
+    assert code == 0
+    assert ", role admin, of 'ci' with role writer, narrowed to write:runs on experiment" in output
+    assert "decision    allowed, provided that\n" in output
+    assert explain("DELETE", "/api/2.0/mlflow/registered-models/delete", "--key", "ci")[0] == 1
 
 
 def test_the_upstream_is_the_one_that_the_path_leads_to_or_another(explain: Explain) -> None:
@@ -232,7 +241,8 @@ def test_what_cannot_be_explained(
     assert message in errors
 
 
-def test_a_key_that_is_not_there(explain: Explain, store: KeyStore) -> None:
+def test_a_key_that_is_not_there(explain: Explain, tmp_path: Path) -> None:
+    make_key(tmp_path, "ci")
     code, _, errors = explain("GET", "/version", "--key", "x")
     assert code == 2
     assert "no key has the name 'x'; 'headgate keys list' shows them all" in errors

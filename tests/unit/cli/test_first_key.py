@@ -8,67 +8,58 @@ from pathlib import Path
 import pytest
 
 from headgate.auth.keys import form
-from headgate.auth.keys.issuing import issue
 from headgate.cli import first_key
+from headgate.config import Config
 from headgate.stores import KeyState
-from headgate.stores.sqlite.keys import SqliteKeyStore
+from tests.support.keys import make_key, revoke_key, stored_keys
 
 
-def states(database: Path) -> list[tuple[str, KeyState]]:
-    with SqliteKeyStore(database) as store:
-        return [(record.name, record.state(time.time())) for record in store.snapshot().records]
+def states(data: Path) -> list[tuple[str, KeyState]]:
+    return [(record.name, record.state(time.time())) for record in stored_keys(data)]
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "keys.sqlite"
-
-
-def test_an_empty_store_gets_a_key_that_opens_the_gate(database: Path) -> None:
-    with first_key.ensure(lambda: SqliteKeyStore(database)) as first:
+def test_an_empty_store_gets_a_key_that_opens_the_gate(tmp_path: Path) -> None:
+    with first_key.ensure(Config(data=tmp_path)) as first:
         first.was_shown = True
 
     assert first.secret is not None
     assert first.others == ()
-    with SqliteKeyStore(database) as store:
-        (record,) = store.snapshot().records
+    (record,) = stored_keys(tmp_path)
     assert record.digest == form.digest(first.secret)
     assert record.roles == ("admin",)
-    assert states(database) == [("first", KeyState.ACTIVE)]
+    assert states(tmp_path) == [("first", KeyState.ACTIVE)]
 
 
-def test_a_store_with_a_working_key_is_left_alone(database: Path) -> None:
-    with SqliteKeyStore(database) as store:
-        issue(store, "ci", time.time())
+def test_a_store_with_a_working_key_is_left_alone(tmp_path: Path) -> None:
+    make_key(tmp_path, "ci")
 
-    with first_key.ensure(lambda: SqliteKeyStore(database)) as first:
+    with first_key.ensure(Config(data=tmp_path)) as first:
         pass
 
     assert (first.secret, first.others) == (None, ("ci",))
-    assert states(database) == [("ci", KeyState.ACTIVE)]
+    assert states(tmp_path) == [("ci", KeyState.ACTIVE)]
 
 
-def test_keys_that_work_no_more_do_not_count(database: Path) -> None:
-    with SqliteKeyStore(database) as store:
-        issue(store, "ci", time.time() - 20, time.time() - 10)
-        issue(store, "first", time.time())
-        store.revoke("first", time.time())
+def test_keys_that_work_no_more_do_not_count(tmp_path: Path) -> None:
+    make_key(tmp_path, "ci", expires_at=time.time() - 10)
+    make_key(tmp_path, "first", ["viewer"])
+    revoke_key(tmp_path, "first")
 
-    with first_key.ensure(lambda: SqliteKeyStore(database)) as first:
+    with first_key.ensure(Config(data=tmp_path)) as first:
         first.was_shown = True
 
     assert first.secret is not None
-    assert states(database)[-1] == ("first", KeyState.ACTIVE)
+    assert states(tmp_path)[-1] == ("first", KeyState.ACTIVE)
 
 
 def test_a_key_that_nobody_saw_is_revoked_so_that_the_next_start_makes_another(
-    database: Path,
+    tmp_path: Path,
 ) -> None:
-    with pytest.raises(KeyboardInterrupt), first_key.ensure(lambda: SqliteKeyStore(database)):
+    with pytest.raises(KeyboardInterrupt), first_key.ensure(Config(data=tmp_path)):
         raise KeyboardInterrupt
 
-    with first_key.ensure(lambda: SqliteKeyStore(database)) as second:
+    with first_key.ensure(Config(data=tmp_path)) as second:
         second.was_shown = True
 
     assert second.secret is not None
-    assert states(database) == [("first", KeyState.REVOKED), ("first", KeyState.ACTIVE)]
+    assert states(tmp_path) == [("first", KeyState.REVOKED), ("first", KeyState.ACTIVE)]

@@ -19,11 +19,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from headgate.auth.keys.form import KeyForm, digest, form_of
-from headgate.auth.keys.issuing import issue
 from headgate.cli import keys
 from headgate.config import Config
 from headgate.errors import ConfigError, HeadgateError
-from headgate.stores import KeyState, open_key_store
+from headgate.stores import KeyState, open_identity_store
+from tests.support.keys import make_key, stored_keys
 from tests.support.processes import clean_environment
 
 DAY = 86_400
@@ -60,11 +60,10 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def records(data: Path) -> list[dict[str, Any]]:
-    with open_key_store(Config(data=data), create=False) as store:
-        return [
-            {"name": record.name, "digest": record.digest, "state": record.state(time.time())}
-            for record in store.snapshot().records
-        ]
+    return [
+        {"name": record.name, "digest": record.digest, "state": record.state(time.time())}
+        for record in stored_keys(data)
+    ]
 
 
 def test_create_prints_the_key_alone_on_standard_output(run: Keys, data: Path) -> None:
@@ -127,6 +126,8 @@ def test_list_for_programs(run: Keys, data: Path) -> None:
     assert set(one) == {
         *("id", "name", "roles", "state"),
         *("created_at", "expires_at", "revoked_at"),
+        *("principal", "created_by", "description", "narrowing", "last_used"),
+        *("replaces", "replaced_by", "break_glass"),
     }
     assert one["roles"] == ["writer", "publisher"]
     assert (one["name"], one["state"], one["expires_at"], one["revoked_at"]) == (
@@ -140,8 +141,7 @@ def test_list_for_programs(run: Keys, data: Path) -> None:
 
 
 def test_an_expired_key_is_shown_as_such(run: Keys, data: Path) -> None:
-    with open_key_store(Config(data=data)) as store:
-        issue(store, "old", now=0, expires_at=DAY)
+    make_key(data, "old", made_at=0, expires_at=DAY)
     assert "expired 1970-01-02 00:00Z" in run("list").stdout
     assert as_json(run("list", "--json"))["keys"][0]["state"] == "expired"
 
@@ -155,7 +155,7 @@ def test_list_never_shows_secrets_or_digests(run: Keys, option: tuple[str, ...])
 
 
 def test_an_empty_store_says_how_to_make_a_key(run: Keys, data: Path) -> None:
-    open_key_store(Config(data=data)).close()
+    open_identity_store(Config(data=data)).close()
     assert "headgate keys create NAME" in run("list").stderr
     assert as_json(run("list", "--json")) == {
         "ok": True,
@@ -166,8 +166,7 @@ def test_an_empty_store_says_how_to_make_a_key(run: Keys, data: Path) -> None:
 
 
 def roles(data: Path) -> list[tuple[str, ...]]:
-    with open_key_store(Config(data=data), create=False) as store:
-        return [record.roles for record in store.snapshot().records]
+    return [record.roles for record in stored_keys(data)]
 
 
 def test_a_key_has_the_roles_it_is_made_with(run: Keys, data: Path) -> None:

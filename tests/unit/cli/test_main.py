@@ -15,7 +15,7 @@ import pytest
 import headgate
 from headgate.cli import COMMANDS, main
 from headgate.config import Config
-from headgate.stores import open_key_store
+from headgate.stores import open_identity_store
 
 
 @pytest.fixture(autouse=True)
@@ -123,10 +123,16 @@ def test_every_command_has_a_document() -> None:
     """But for the one that runs on, whose output is documents, line by line."""
     for command in sorted(COMMANDS.keys() - {"serve", "keys", "db"}):
         assert "--json" in helped(command), command
-    for command in ("create", "list", "set-roles", "revoke"):
+    for command in ("create", "rotate", "list", "show", "set-roles", "set", "revoke", "expire"):
         assert "--json" in helped("keys", command), command
+<<<<<<< HEAD
     for command in ("upgrade", "current", "check"):
         assert "--json" in helped("db", command), command
+=======
+    assert "--json" in helped("keys", "import")
+    for command in ("create", "list", "show", "set-roles", "set", "rename", "disable", "enable"):
+        assert "--json" in helped("principals", command), command
+>>>>>>> 061216d (Make keys in tests, benchmarks and commands through the new store; explain owners and narrowing)
     assert "--json" in helped("doctor", "cve")
 
 
@@ -173,7 +179,7 @@ def test_a_shell_can_complete_commands(words: str, offered: str) -> None:
 
 @pytest.mark.parametrize("arguments", [["check"], ["keys", "list"], ["routes"]])
 def test_a_full_disk_is_reported(arguments: list[str], tmp_path: Path) -> None:
-    open_key_store(Config(data=tmp_path / "headgate-data")).close()
+    open_identity_store(Config(data=tmp_path / "headgate-data")).close()
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "headgate", *arguments, "--json"],

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from headgate import compose
-from headgate.auth.keys.issuing import issue
 from headgate.cli import main
 from headgate.cli.serve import configuration, notices
 from headgate.compose import ConfigSource, Listening
 from headgate.config import Config, load
 from headgate.errors import ConfigError, HeadgateError
-from headgate.stores import open_key_store
+from tests.support.keys import make_key, revoke_key
 
 URL = "http://mlflow:5000"
 
@@ -94,10 +92,9 @@ def test_a_gate_that_nobody_can_pass_says_how_to_change_that(tmp_path: Path) -> 
 
 def test_revoked_keys_do_not_count(tmp_path: Path) -> None:
     config = load(None, {"HEADGATE_DATA": str(tmp_path), "MLFLOW_SERVER_URL": URL})
-    with open_key_store(config) as store:
-        issue(store, "ci", time.time())
-        with_a_key = notices(config)
-        store.revoke("ci", time.time())
+    make_key(tmp_path, "ci")
+    with_a_key = notices(config)
+    revoke_key(tmp_path, "ci")
 
     assert with_a_key == []
     assert len(notices(config)) == 1

@@ -15,7 +15,8 @@ from headgate.cli.up import configuration, embedded_mlflow, notices, run_gate
 from headgate.compose import Listening
 from headgate.config import Config
 from headgate.errors import ConfigError, HeadgateError
-from headgate.stores import KeyState, open_key_store
+from headgate.stores import KeyState
+from tests.support.keys import stored_keys
 
 
 def configured(
@@ -140,7 +141,4 @@ def test_a_gate_that_cannot_start_leaves_no_key_that_nobody_has_seen(
         run_gate(config, stops_mlflow=True)
 
     assert capsys.readouterr().out == ""
-    with open_key_store(config) as store:
-        assert [record.state(time.time()) for record in store.snapshot().records] == [
-            KeyState.REVOKED
-        ]
+    assert [record.state(time.time()) for record in stored_keys(tmp_path)] == [KeyState.REVOKED]

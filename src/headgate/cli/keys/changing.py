@@ -121,7 +121,10 @@ def expire(
     config: ConfigFile = None,
     url: Url = None,
 ) -> None:
-    """Give a key another end: an earlier one, or a later one within auth.keys.maximum_life."""
+    """Change when a key expires.
+
+    Its end can be brought forward, and put off within auth.keys.maximum_life.
+    """
     reference(name_or_id)
     if sum((within is not None, at is not None, never)) != 1:
         raise HeadgateError("when is the key to end? Give one of --in, --at and --never")

@@ -82,7 +82,7 @@ def create(
     if reason is not None:
         raise HeadgateError("--reason goes with --break-glass; to describe a key: --description")
     if name is None:
-        raise typer.BadParameter("a key needs a name", param_hint="NAME")
+        raise _NameMissingError("NAME")
     new = NewKey(
         name,
         principal,
@@ -130,6 +130,13 @@ def rotate(
         issued = client.rotate_key(name_or_id, Rotation(end_in(expires_in), after), printed)
     if not as_json:
         tell(_guidance(issued))
+
+
+class _NameMissingError(typer.BadParameter):
+    """Said as of any other argument, though one kind of key needs no name."""
+
+    def format_message(self) -> str:
+        return f"Missing argument '{self.message}'."
 
 
 def _printed(instead: str, *, as_json: bool) -> HandOver:
