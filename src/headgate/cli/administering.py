@@ -71,7 +71,7 @@ def administered(
 
 
 def on_store(store: IdentityStore, settings: Config) -> IdentityClient:
-    """What works on a store, for whoever is at its machine."""
+    """What works on a store, for the operator at its machine."""
     from headgate.identity import Actor, Administration, StoreClient
 
     roles = Roles(settings.roles)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from headgate.cli.administering import DataFolder
 from headgate.cli.check import ConfigFile
 from headgate.cli.command import AsJson, Command
-from headgate.cli.keys import DataFolder
 from headgate.cli.output import document, tell
 from headgate.config import Config, load
 from headgate.errors import HeadgateError

@@ -24,7 +24,7 @@ from headgate.stores.records import PrincipalKind
 
 app = typer.Typer(
     help="Create, list, change and disable people and service accounts.  Running gates follow "
-    "within 2 seconds.  Each command takes --json.",
+    "within 2 seconds.",
     invoke_without_command=True,
 )
 

@@ -26,7 +26,7 @@ class Actor:
 
     @classmethod
     def operator(cls, name: str) -> Self:
-        """Whoever has the store in their hands, such as at a shell on its machine."""
+        """The operator, who has the store itself, such as at a shell on its machine."""
         return cls(name, name, is_operator=True)
 
     @classmethod

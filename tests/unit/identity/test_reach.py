@@ -120,7 +120,7 @@ def test_an_administrator_may(peopled: Administered, act: Act, who: Actor) -> No
 
 
 def test_a_keeper_ends_what_it_may_not_change(peopled: Administered) -> None:
-    """It takes no rights, and whoever finds a leaked key must be able to end it."""
+    """It takes no rights, and somebody who finds a leaked key must be able to end it."""
     assert peopled.do.expire_key(keeper(), "root", NOW + 1).expires_at == NOW + 1
     assert peopled.do.revoke_key(keeper(), "root").key.state == "revoked"
     assert peopled.do.disable_principal(keeper(), "root").disabled_at is not None

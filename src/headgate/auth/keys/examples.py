@@ -1,6 +1,6 @@
 """SHA-256 digests that are no key's: of examples in manuals, of nothing, and of padding.
 
-Whoever copies an example instead of their own digest would otherwise let everybody in who has read
+A person who copies an example instead of their own digest would otherwise let everybody in who has read
 the same page.
 """
 
