@@ -1,7 +1,7 @@
 """SHA-256 digests that are no key's: of examples in manuals, of nothing, and of padding.
 
-A person who copies an example instead of their own digest would otherwise let everybody in who has read
-the same page.
+A person who copies an example instead of their own digest would otherwise let everybody in who has
+read the same page.
 """
 
 from __future__ import annotations
