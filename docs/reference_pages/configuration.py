@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import inspect
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,7 +68,7 @@ class _Section(NamedTuple):
         if self.is_element:  # an environment variable has the whole list
             del header[1]
             rows = ((first, *others) for first, _, *others in rows)
-        return f"\n## {title}\n\n{self.model.__doc__}\n\n{table(header, rows)}"
+        return f"\n## {title}\n\n{inspect.getdoc(self.model)}\n\n{table(header, rows)}"
 
 
 def page() -> str:
@@ -126,7 +127,7 @@ def _type(setting: str, annotation: Any) -> str:
     Raises:
         TypeError: the type has no text yet; add one to ``_TYPES``.
     """
-    if annotation is float and setting.endswith("share"):
+    if annotation is float and setting.endswith(("share", "weight")):
         return "number"
     if annotation in _TYPES:
         return _TYPES[annotation]

@@ -84,7 +84,7 @@ class _Lookups:
 
 
 class _Resolver:
-    def lookups(self, workspace: str | None = None) -> _Lookups:
+    def lookups(self, workspace: str | None, principal: Principal) -> _Lookups:
         return _Lookups()
 
 

@@ -77,6 +77,8 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.ConnectionsTurnedAway("192.0.2.1", e.TurnedAway.LIMIT, 999),
     e.AcceptPaused(1.0, "Too many open files"),
     e.RequestRetried("0123456789abcdef00000001", "connection reset"),
+    e.RequestsLimited("writes", "ci", "p_00000001", 90, 100, 3),
+    e.AuthenticationThrottled("192.0.2.1", 90, 100, 3),
     e.BodyReaderFailed("EOFError()"),
     e.DescriptorsLimited(300, 200, 956, 500),
     e.DescriptorsExhausted("this worker has all 1024 files open"),

@@ -19,7 +19,7 @@ import pytest
 from headgate.config import Shields
 from headgate.contract import classify
 from headgate.decide.resolver import Resolver
-from headgate.model import ObjectKind
+from headgate.model import NOBODY, ObjectKind, Principal
 from headgate.shields import Shield
 from headgate_verify import advice
 from tests.support.backtracking import UnprovableError, analyse
@@ -202,7 +202,12 @@ def test_no_query_stops_the_shield(pairs: int) -> None:
 
 
 def test_no_location_stops_the_resolver() -> None:
-    async def ask(target: str, body: bytes = b"", workspace: str | None = None) -> Any:
+    async def ask(
+        target: str,
+        body: bytes = b"",
+        workspace: str | None = None,
+        principal: Principal = NOBODY,
+    ) -> Any:
         raise AssertionError(target)
 
     lookups = Resolver(ask, lambda: 0.0).lookups()

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from headgate import __version__
 from headgate.compose.events import event_bus
+from headgate.compose.shared_memory import shared_buckets
 from headgate.compose.source import ConfigSource
 from headgate.compose.worker import run_worker
 from headgate.config import Config
 from headgate.events import ChecksNotShared, Emit, GateStarted, GateStopped
+from headgate.limits import SharedBuckets
 from headgate.runtime import descriptors, listener
 from headgate.runtime.link import Link
 from headgate.runtime.supervisor import Supervisor
@@ -46,10 +48,11 @@ def serve(
         HeadgateError: the gate cannot start.
     """
     counters = Counters(config.listen.workers)
+    shared = shared_buckets()
     emit = event_bus(counters.supervisor_row()).emit
     descriptors.raise_limit(config.limits, emit)
     with _shared_folder(emit) as folder:
-        _serve(config, announce, source, folder, counters, emit)
+        _serve(config, announce, source, folder, counters, shared, emit)
     return 0
 
 
@@ -59,6 +62,7 @@ def _serve(
     source: ConfigSource | None,
     folder: Path | None,
     counters: Counters,
+    shared: SharedBuckets,
     emit: Emit,
 ) -> None:
     listen = config.listen
@@ -83,7 +87,7 @@ def _serve(
         event_log.divert(link.output)
         event_log.count_losses(counters.row(link.number))
         try:
-            run_worker(config, source, counters, folder, own, link)
+            run_worker(config, source, counters, shared, folder, own, link)
         finally:
             listener.end(own)  # no client may wait there for a worker that may not come
 

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import socket
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +26,7 @@ from headgate.control.shared_results import SharedResults
 from headgate.dataplane.connections.dial import pair_dial
 from headgate.decide.builder import PipelineBuilder
 from headgate.events import Emit
+from headgate.limits import SharedBuckets, WorkerLimits
 from headgate.policy import Roles
 from headgate.runtime import descriptors
 from headgate.runtime.certificates import watch_validity
@@ -44,6 +46,7 @@ def run_worker(
     config: Config,
     source: ConfigSource | None,
     counters: Counters,
+    shared: SharedBuckets,
     folder: Path | None,
     listening: socket.socket,
     link: Link,
@@ -61,13 +64,15 @@ def run_worker(
         access_log = _access_log(config, counters.row(link.number), stack, emit)
         outcome_sinks = OutcomeSinks(counters.row(link.number), access_log, emit)
 
+        limits = WorkerLimits(shared, time.monotonic, emit)
+
         def make(settings: Config, files: Files, *, fresh: bool) -> _Made:
             tls = None
             if settings.listen.tls is not None:
                 tls = ListenerTls(settings.listen.tls, files, fresh=fresh)
             gate = LiveGate(
                 settings,
-                PipelineBuilder(chain, emit),
+                PipelineBuilder(chain, emit, limits.strangers),
                 pair_dial(lambda: control.accept()),  # noqa: PLW0108 - it is made later
                 account=outcome_sinks.account,
                 emit=emit,
@@ -76,6 +81,7 @@ def run_worker(
                 tls=tls,
                 files=files,
                 keep=handover.leave,
+                limits=limits,
             )
             return _Made(settings, gate, tls)
 

@@ -15,15 +15,14 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from headgate.config import issuers
 from headgate.config.auth import Auth, AuthMode
-from headgate.config.limits import Limits
+from headgate.config.limits import Limits, unknown_roles
 from headgate.config.restart import RELOADED, RESTART
 from headgate.config.roles import Role
 from headgate.config.section import LONGEST_SECONDS, Seconds, Section, listed
 from headgate.config.shields import Shields
 from headgate.config.upstream import Upstream
 from headgate.errors import Problem
-from headgate.policy import BUILT_IN
-from headgate.policy.roles import problems
+from headgate.policy.roles import BUILT_IN, problems
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -185,6 +184,7 @@ class Config(Section):
             *_prefixes_used_twice(self.upstreams),
             *(each for name, one in self.upstreams.items() for each in _upstream_files(name, one)),
             *problems(self.roles, self.upstreams),
+            *unknown_roles(self.limits, {*BUILT_IN, *self.roles}),
             *issuers.problems(self.auth.issuers, (*BUILT_IN, *self.roles)),
             *_issuer_files(self.auth),
         ]

@@ -18,12 +18,16 @@ from headgate.contract.rules import RouteRule, read_rules
 from headgate.contract.snapshots import SnapshotRoute, messages_of, numbers, read_snapshots
 from headgate.model import (
     FAMILIES,
+    Action,
     BodyHandling,
     ObjectKind,
     Operation,
     Place,
+    RequestClass,
+    SizeClass,
 )
 from headgate.model.operation import GATE_RESPONSES, MLFLOW_RESPONSES
+from headgate.model.request_class import ARTIFACTS, READS, WRITES
 
 MOUNTS = ("/api/2.0", "/api/3.0", "/ajax-api/2.0", "/ajax-api/3.0")
 """Where the paths are mounted that do not begin with ``/``: the four mean one route."""
@@ -227,7 +231,22 @@ def _operation(
         ),
         gate_page=is_gate_page,
         response_policy=GATE_RESPONSES if is_gate_page else MLFLOW_RESPONSES,
+        request_class=_request_class(rule, rule.action),
     )
+
+
+def _request_class(rule: RouteRule, action: Action) -> RequestClass | None:
+    """The class of a rule's operations.
+
+    None for the gate's own pages, for what is public, and for the files of MLflow's page, of which
+    a browser fetches dozens for one page.
+    """
+    family = FAMILIES[rule.family]
+    if family.gate_pages or rule.public or rule.static:
+        return None
+    if rule.size is SizeClass.ARTIFACTS:  # other families have routes for files, too
+        return ARTIFACTS
+    return family.request_class or (READS if action is Action.READ else WRITES)
 
 
 def _reader(method: str, found: Sequence[SnapshotRoute]) -> Reader:

@@ -17,7 +17,7 @@ from headgate.dataplane import failures
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.terms import UpstreamTerms
 from headgate.errors import Refusal
-from headgate.model import Endpoint
+from headgate.model import Endpoint, Principal
 from headgate.reasons import Reason
 from headgate.symptoms import DiscoveryFailure, ExchangeFailure, Symptom
 
@@ -38,6 +38,14 @@ class Queued(Protocol):
     def on_wait_over(self) -> None:
         """No endpoint had room in time."""
 
+    def on_displaced(self) -> None:
+        """The queue is full, and one who has fewer waiters for its weight has got this place."""
+
+
+def equal_weight(_principal: Principal) -> float:
+    """The same weight for every principal."""
+    return 1.0
+
 
 class Balancer:
     """Chooses an endpoint for each request, and keeps a pool of connections for each endpoint.
@@ -49,6 +57,7 @@ class Balancer:
         clock: seconds from an arbitrary start.
         names: further names (``host:port``, lower case) by which the upstream is known inside.
         on_lost: called when a request has failed and no known endpoint responds any more.
+        weigh: the weight of a principal's requests in the queue.
     """
 
     def __init__(
@@ -60,12 +69,15 @@ class Balancer:
         clock: Callable[[], float],
         names: frozenset[str] = frozenset(),
         on_lost: Callable[[], None] | None = None,
+        weigh: Callable[[Principal], float] = equal_weight,
     ) -> None:
         self.terms = terms
         self.name = cluster.name
         self.queue_timeout = cluster.policy.queue_timeout
         self._cluster = cluster
         self._on_lost = on_lost
+        self._weigh = weigh
+        self._waits: list[float] = []
         self._make_pool = make_pool
         self._clock = clock
         self._names = names
@@ -110,15 +122,17 @@ class Balancer:
             self._serve_queue()
 
     def _serve_queue(self) -> None:
-        """Let queued requests go on while there is room, the oldest first."""
+        """Let queued requests go on while there is room, in their turn."""
         if self._serving:  # a request that goes on may end immediately, or choose
             return
         self._serving = True
         try:
             while not isinstance(self._cluster.select(self._clock()), Unavailable):
-                waiter = self._queue.pop()
-                if waiter is None:
+                found = self._queue.pop()
+                if found is None:
                     return
+                waiter, since = found
+                self._waits.append(self._clock() - since)
                 waiter.on_room()
         finally:
             self._serving = False
@@ -144,9 +158,31 @@ class Balancer:
         """It is over."""
         self._cluster.retry_ended()
 
-    def queue(self, waiter: Queued, why: Unavailable) -> bool:
-        """Queue a request where waiting can help; returns whether it is queued."""
-        return why.why is Why.FULL and self._queue.put(waiter, self._clock())
+    def queue(self, waiter: Queued, why: Unavailable, principal: Principal) -> bool:
+        """Queue a request where waiting can help; returns whether it is queued.
+
+        Another one may lose its place for it: the queue is fair between principals.
+        """
+        if why.why is not Why.FULL:
+            return False
+        weight = self._weigh(principal)
+        lost = self._queue.put(waiter, self._clock(), principal.id, weight)
+        if lost is None:
+            return True
+        if lost is waiter:
+            return False
+        lost.on_displaced()
+        return True
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for room."""
+        return len(self._queue)
+
+    def drain_waits(self) -> list[float]:
+        """For how many seconds each request has waited that has got room since the last call."""
+        waits, self._waits = self._waits, []
+        return waits
 
     def leave(self, waiter: Queued) -> None:
         """Take a request out of the queue."""

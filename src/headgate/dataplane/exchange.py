@@ -34,7 +34,7 @@ from headgate.dataplane.responders.local import LocalResponder
 from headgate.dataplane.scanned_body import ScannedBody
 from headgate.errors import Refusal
 from headgate.events import InternalError
-from headgate.model import NOBODY, Outcome, Phase
+from headgate.model import NOBODY, Outcome, Phase, Principal
 from headgate.reasons import Reason
 from headgate.wire import forward as heads
 from headgate.wire.errors import ProtocolError
@@ -85,7 +85,7 @@ class Exchange(ExchangeSide):
         self._responder: Responder | None = None
         self._route: Route | None = None
         self._scanned: ScannedBody | None = None
-        self._admitted = False
+        self._admitted: Principal | None = None  # for whom capacity is taken up
         self._principal = NOBODY
         self._detail = ""
 
@@ -191,7 +191,7 @@ class Exchange(ExchangeSide):
         self._principal = decision.principal
         if self._client.stranger and self._principal.id:
             self._client.vouch()
-        if self._admitted:
+        if self._admitted is not None:
             return True
         body, limit, limits = self._body, route.body_limit, self._plane.request_limits
         if body is not None and limit and body.known_length > limit:
@@ -201,7 +201,7 @@ class Exchange(ExchangeSide):
         if refusal is not None:
             self._refuse(refusal, Phase.ADMIT)
             return False
-        self._admitted = True
+        self._admitted = self._principal
         return True
 
     # --- the request's body ----------------------------------------------------------------
@@ -366,8 +366,8 @@ class Exchange(ExchangeSide):
             self._deciding.cancel()
             self._deciding = None
         request, route = self.request, self._route
-        if self._admitted and route is not None:
-            self._plane.request_limits.release(self._principal, route.operation)
+        if self._admitted is not None and route is not None:
+            self._plane.request_limits.release(self._admitted, route.operation)
         responder = self._responder
         if responder is not None and reason is not _OK:
             responder.drop()

@@ -77,6 +77,18 @@ def waited_in_vain(limit: float, *, sent: bool = False) -> Refusal:
     )
 
 
+def displaced(*, sent: bool = False) -> Refusal:
+    """Every endpoint and the queue are full, and the sender has the most requests in the queue."""
+    return Refusal(
+        Reason.RATE_LIMITED,
+        "Headgate is busy: every MLflow server is at its concurrency limit, the queue is full, and "
+        f"most of the requests in it for their weight are yours. {so_far(sent)}; send this request "
+        "again in a moment, and fewer at a time.",
+        retry_after=RETRY_AFTER,
+        detail="displaced from the queue",
+    )
+
+
 def connection_lost(words: str, error: Exception | None) -> Refusal:
     """MLflow closed the connection before it responded."""
     if isinstance(error, ssl.SSLError):  # since TLS 1.3 some refusals come after the handshake

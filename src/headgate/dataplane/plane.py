@@ -12,9 +12,10 @@ from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.connection_states import STAGES
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.ports import SweptConnection
+from headgate.dataplane.request_rules import failure_rate, request_rules
 from headgate.dataplane.static_files import StaticFiles
 from headgate.events import Emit, InternalError
-from headgate.limits import RequestLimits
+from headgate.limits import WorkerLimits, own_buckets
 from headgate.model import Outcome
 from headgate.wire.origin import Network
 
@@ -35,6 +36,7 @@ class DataPlane:
         trusted_proxies: networks whose forwarding fields are believed.
         account: called with the outcome of each request, exactly once.
         emit: takes the events.
+        worker_limits: which requests may begin; by default it shares nothing with other workers.
 
     ``issued`` is the number of request ids that it has given out; ``unfinished_bytes`` is what the
     request heads hold that are not complete.  ``call_soon`` makes a call in the next turn of the
@@ -51,6 +53,7 @@ class DataPlane:
         *,
         account: Callable[[Outcome], None],
         emit: Emit,
+        worker_limits: WorkerLimits | None = None,
     ) -> None:
         self.clock = clock
         self.account = account
@@ -59,7 +62,11 @@ class DataPlane:
         # In the order in which they came, so that what a sweep does has one order.
         self.connections: dict[SweptConnection, None] = {}
         self.static_files = StaticFiles()
-        self.request_limits = RequestLimits(limits.in_flight)
+        if worker_limits is None:
+            worker_limits = WorkerLimits(own_buckets(), clock, emit)
+        self._worker_limits = worker_limits
+        self.request_limits = worker_limits.requests
+        self.tally = worker_limits.tally
         self.unfinished_bytes = 0
         self._unfinished: dict[SweptConnection, int] = {}  # the oldest first
         self.draining = False
@@ -79,7 +86,7 @@ class DataPlane:
         # Each request asks for these, and an attribute of a model is dear.
         self.head_bytes = int(limits.head_bytes)
         self.max_fields = limits.headers
-        self.request_limits.configure(limits.in_flight)
+        self._worker_limits.configure(request_rules(limits), failure_rate(limits))
         self.waits = [stage.wait(limits) for stage in STAGES]
         self.trusted_proxies = trusted_proxies
         self.admission.configure(limits.connections, trusted_proxies)
@@ -109,6 +116,7 @@ class DataPlane:
         """
         now = self.clock()
         self.admission.report(now)
+        self._worker_limits.report(now)
         for connection in tuple(self.connections):
             if connection.deadline <= now or connection.unread:
                 self._look_after(connection, now)

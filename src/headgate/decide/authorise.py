@@ -248,7 +248,8 @@ class Authoriser:
         Then ask whether the places that its body claims for traces are their own.
         """
         route, principal = forward.route, forward.principal
-        lookups = self._resolver_of(route.balancer.name).lookups(_workspace(request))
+        resolver = self._resolver_of(route.balancer.name)
+        lookups = resolver.lookups(_workspace(request), principal)
         try:
             if isinstance(ruling, NeedsObject):
                 denied = await _judge_named(request, forward, ruling, finding, lookups)

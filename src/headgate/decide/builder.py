@@ -15,6 +15,7 @@ from headgate.decide.pipeline import Pipeline
 from headgate.decide.resolver import Resolver
 from headgate.decide.routing import Router, upstreams_by_prefix
 from headgate.events import Emit
+from headgate.limits import Strangers
 from headgate.shields import Shield
 from headgate.upstreams.live import LiveUpstream
 from headgate.wire.site import Site
@@ -26,10 +27,14 @@ class PipelineBuilder:
     Args:
         chain: identifies the senders of requests.
         emit: takes the events.
+        strangers: throttles failed authentications; by default nothing does.
     """
 
-    def __init__(self, chain: AuthenticatorChain, emit: Emit) -> None:
+    def __init__(
+        self, chain: AuthenticatorChain, emit: Emit, strangers: Strangers | None = None
+    ) -> None:
         self._chain = chain
+        self._strangers = strangers
         self._examiner = Examiner(emit)
         self._resolvers: dict[LiveUpstream, Resolver] = {}
 
@@ -54,6 +59,7 @@ class PipelineBuilder:
             config.limits,
             site=Site(config.listen.host, config.listen.public_names),
             guards_host=config.auth.mode is AuthMode.NONE,
+            strangers=self._strangers,
         )
 
     def close(self) -> None:

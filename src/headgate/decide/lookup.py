@@ -6,6 +6,7 @@ from headgate.contract import classify, translate
 from headgate.dataplane.call import CallError, CallResponse
 from headgate.decide.resolver import UnresolvableError
 from headgate.errors import Refusal
+from headgate.model import NOBODY, Principal
 from headgate.upstreams.live import LiveUpstream
 
 
@@ -16,9 +17,15 @@ class Lookup:
         self._upstream = upstream
 
     async def __call__(
-        self, target: str, body: bytes = b"", workspace: str | None = None
+        self,
+        target: str,
+        body: bytes = b"",
+        workspace: str | None = None,
+        principal: Principal = NOBODY,
     ) -> CallResponse:
         """Send one request of the gate's own; ``target`` is canonical.
+
+        While the upstream is full it waits among the requests of ``principal``.
 
         Raises:
             UnresolvableError: the server's version has no such route, or none responds.
@@ -33,7 +40,7 @@ class Lookup:
                 raise UnresolvableError(translated.message)
         try:
             return await self._upstream.caller.ask(
-                method, target, body, workspace=workspace, patient=True
+                method, target, body, workspace=workspace, on_behalf=principal
             )
         except CallError as error:
             raise UnresolvableError(error.detail, error.symptom.reason) from None

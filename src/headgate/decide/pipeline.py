@@ -32,6 +32,7 @@ from headgate.decide.authorise import GET_WITH_BODY, Authoriser
 from headgate.decide.routing import Found, Router
 from headgate.decide.senders import Senders
 from headgate.errors import Refusal
+from headgate.limits import Strangers
 from headgate.model import NOBODY, Phase, Principal, SizeClass
 from headgate.reasons import Reason
 from headgate.wire.request import Request
@@ -63,6 +64,7 @@ class Pipeline:
         limits: bounds on bodies.
         site: the names under which clients reach the gate.
         guards_host: whether every request must name one of them in ``Host``.
+        strangers: throttles failed authentications; by default nothing does.
     """
 
     def __init__(
@@ -76,10 +78,11 @@ class Pipeline:
         *,
         site: Site | None = None,
         guards_host: bool = False,
+        strangers: Strangers | None = None,
     ) -> None:
         self._site = site if site is not None else Site()
         self._guards_host = guards_host
-        self._senders = Senders(chain)
+        self._senders = Senders(chain, strangers)
         self._authorise = authorise
         self._body_limits = {
             SizeClass.API: limits.body_bytes,

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import quote
 
-from headgate.model import ObjectKind
+from headgate.model import NOBODY, ObjectKind, Principal
 from headgate.reasons import Reason
 from headgate.wire.escapes import trouble
 
@@ -82,11 +82,16 @@ class Ask(Protocol):
     """Sends MLflow a question of the gate's own."""
 
     async def __call__(
-        self, target: str, body: bytes = b"", workspace: str | None = None
+        self,
+        target: str,
+        body: bytes = b"",
+        workspace: str | None = None,
+        principal: Principal = NOBODY,
     ) -> Response:
         """Send a GET for a path with its query, or a POST with a JSON ``body``.
 
-        ``workspace`` is the one that the request names, in which it will be executed.
+        ``workspace`` is the one that the request names, in which it will be executed;
+        ``principal`` sends it.
 
         Raises:
             UnresolvableError: there is no response, or the server's version has no such route.
@@ -117,9 +122,12 @@ class Resolver:
         self._clock = clock
         self._kept: OrderedDict[tuple[ObjectKind, str], tuple[float, Names]] = OrderedDict()
 
-    def lookups(self, workspace: str | None = None) -> Lookups:
-        """The look-ups of one request, none made yet; ``workspace``: the one that it names."""
-        return Lookups(self, workspace)
+    def lookups(self, workspace: str | None = None, principal: Principal = NOBODY) -> Lookups:
+        """The look-ups of one request, none made yet.
+
+        ``workspace``: the one that it names; ``principal``: who sends it.
+        """
+        return Lookups(self, workspace, principal)
 
     def cached(self, kind: ObjectKind, value: str) -> Names | None:
         """What is known of an object, if that is recent enough."""
@@ -144,11 +152,18 @@ class Lookups:
     Args:
         resolver: the upstream's.
         workspace: the one that the request names.
+        principal: who sends it; the look-ups wait among that principal's requests.
     """
 
-    def __init__(self, resolver: Resolver, workspace: str | None = None) -> None:
+    def __init__(
+        self,
+        resolver: Resolver,
+        workspace: str | None = None,
+        principal: Principal = NOBODY,
+    ) -> None:
         self._resolver = resolver
         self._workspace = workspace
+        self._principal = principal
         self._experiments: set[str] = set()
         self._traces: dict[str, str | None] = {}  # the experiment of each; None: no such trace
         self._by_kind: Mapping[ObjectKind, Callable[[str], Awaitable[Names]]] = {
@@ -253,7 +268,7 @@ class Lookups:
 
     async def _get(self, target: str, body: bytes = b"") -> dict[str, Any] | None:
         """MLflow's JSON response, or None when it says that there is no such object."""
-        response = await self._resolver.ask(target, body, self._workspace)
+        response = await self._resolver.ask(target, body, self._workspace, self._principal)
         try:
             parsed = json.loads(response.body)
         except (ValueError, RecursionError):

@@ -13,6 +13,7 @@ from typing import Final
 from headgate.auth.chain import AuthenticatorChain, Identified, Waiting
 from headgate.dataplane.decisions import Caller
 from headgate.errors import Refusal
+from headgate.limits import Strangers
 from headgate.model import Principal
 from headgate.wire.request_fields import CredentialFields, RequestFields
 
@@ -32,10 +33,16 @@ class _LastSender:
 
 
 class Senders:
-    """Identifies the senders of requests; remembers the last one of each connection."""
+    """Identifies the senders of requests; remembers the last one of each connection.
 
-    def __init__(self, chain: AuthenticatorChain) -> None:
+    Args:
+        chain: knows whose credentials are whose.
+        strangers: throttles failed authentications; by default nothing does.
+    """
+
+    def __init__(self, chain: AuthenticatorChain, strangers: Strangers | None = None) -> None:
         self._chain: Final = chain
+        self._strangers: Final = strangers
 
     def identify(self, fields: RequestFields, caller: Caller) -> Principal | Refusal | Waiting:
         """Who sends a request with these header fields on the connection of ``caller``."""
@@ -49,10 +56,11 @@ class Senders:
             and (last.good_until == _NO_END or self._chain.clock() < last.good_until)
         ):
             return last.principal
-        found = self._chain.authenticate(fields.credentials, caller.address)
+        # Behind a trusted proxy the client's address is not that of the connection.
+        found = self._chain.authenticate(fields.credentials, fields.origin.address)
         if isinstance(found, Identified):
             return _remembered(found, fields, caller, generation)
-        return found
+        return self._judged(found, fields) if isinstance(found, Refusal) else found
 
     async def finish(
         self, waiting: Waiting, fields: RequestFields, caller: Caller
@@ -63,7 +71,14 @@ class Senders:
         found = await self._chain.finish(waiting)
         if isinstance(found, Identified):
             return _remembered(found, fields, caller, generation)
-        return found
+        return self._judged(found, fields)
+
+    def _judged(self, refusal: Refusal, fields: RequestFields) -> Refusal:
+        """The refusal of credentials; a client that shows none guesses none."""
+        shown = fields.credentials
+        if self._strangers is None or (shown.authorization is None and shown.api_key is None):
+            return refusal
+        return self._strangers.judge(refusal, fields.origin.address)
 
 
 def _remembered(

@@ -31,6 +31,7 @@ from headgate.events.keys import (
     RoleMissing,
     RolesChanged,
 )
+from headgate.events.limits import AuthenticationThrottled, RequestsLimited
 from headgate.events.processes import (
     ChecksNotShared,
     CutOff,
@@ -157,6 +158,8 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     ConnectionsTurnedAway,
     AcceptPaused,
     RequestRetried,
+    RequestsLimited,
+    AuthenticationThrottled,
     BodyReaderFailed,
     DescriptorsLimited,
     DescriptorsExhausted,
@@ -173,6 +176,7 @@ __all__ = [
     "AddressesRefused",
     "Administered",
     "AdministrationFailed",
+    "AuthenticationThrottled",
     "BodyReaderFailed",
     "CertificateEnded",
     "CertificateEndsSoon",
@@ -228,6 +232,7 @@ __all__ = [
     "NameServersChanged",
     "NameServersUnusable",
     "RequestRetried",
+    "RequestsLimited",
     "RestartNeeded",
     "RoleMissing",
     "RolesChanged",

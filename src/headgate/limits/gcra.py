@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from typing import Final
 
+_SLACK: Final = 0.01
+"""Of an interval, for the rounding of many additions: the last of a burst is not lost to it."""
+
 
 class Rate:
     """So many requests a second in the long run, of which ``burst`` may come together.
@@ -22,7 +25,7 @@ class Rate:
         ValueError: out of these bounds.
     """
 
-    __slots__ = ("burst", "interval", "per_second", "tolerance")
+    __slots__ = ("allowed", "burst", "interval", "per_second", "tolerance")
 
     def __init__(self, per_second: float, burst: int) -> None:
         if not 0 < per_second < float("inf"):
@@ -33,16 +36,25 @@ class Rate:
         self.burst: Final = burst
         self.interval: Final = 1.0 / per_second
         self.tolerance: Final = (burst - 1) / per_second
+        self.allowed: Final = (burst - 1 + _SLACK) / per_second
+
+    def __str__(self) -> str:
+        return f"{self.per_second:g} per second, burst {self.burst}"
+
+
+UNLIMITED: Final = Rate(1e12, 1)
+"""Stands for no limit."""
 
 
 def wait(tat: float, now: float, rate: Rate) -> float:
     """Seconds until a bucket with this TAT takes one more request; 0.0: it does now."""
-    return max(tat - rate.tolerance - now, 0.0)
+    ahead = tat - now
+    return ahead - rate.tolerance if ahead > rate.allowed else 0.0
 
 
 def moved_on(tat: float, now: float, rate: Rate) -> float:
     """The TAT after one request that was taken ``now``."""
-    return max(tat, now) + rate.interval
+    return (tat if tat > now else now) + rate.interval
 
 
 def brought_back(tat: float, now: float, rate: Rate) -> float:

@@ -5,8 +5,8 @@ MLflow, and says once when it has ended.  The first limit is the concurrency lim
 (``limits.in_flight``), which keeps the gate itself alive.  The gate's own pages are exempt: they
 must respond most of all when everything else is full.
 
-A limit for each principal (a share of the requests under way, a token bucket) is one more
-``Limit``: it knows who sends the request, what it asks for, and the time.
+The limits of each principal (``principal_limits.py``) are one more ``Limit``: it knows who sends
+the request, what it asks for, and the time.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ class Limit:
     def release(self, principal: Principal, operation: Operation) -> None:
         """A request that was counted has ended, or is refused by another limit."""
 
+    def on_overload(self, principal: Principal, now: float) -> None:
+        """A request was refused, before any limit was asked, since the worker is full."""
+
 
 class RequestLimits:
     """All limits of one worker.
@@ -67,6 +70,8 @@ class RequestLimits:
     def admit(self, principal: Principal, operation: Operation, now: float) -> Refusal | None:
         """Let a request begin, or say why it may not; see ``Limit``."""
         if self.in_flight >= self._max_in_flight and not operation.gate_page:
+            for limit in self._further:
+                limit.on_overload(principal, now)
             return _overloaded(self._max_in_flight)
         if self._further:
             refusal = self._ask_further(principal, operation, now)

@@ -24,11 +24,13 @@ from headgate.model.principal import (
     Narrowing,
     Principal,
 )
+from headgate.model.request_class import REQUEST_CLASSES, RequestClass
 
 __all__ = [
     "FAMILIES",
     "NOBODY",
     "NO_GRANTS",
+    "REQUEST_CLASSES",
     "Action",
     "Api",
     "Area",
@@ -47,6 +49,7 @@ __all__ = [
     "Phase",
     "Place",
     "Principal",
+    "RequestClass",
     "ResponsePolicy",
     "Retry",
     "SizeClass",

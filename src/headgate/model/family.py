@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from headgate.model.operation import ObjectKind
+from headgate.model.request_class import AI_GATEWAY, ARTIFACTS, TRACES, RequestClass
 
 
 class Area(enum.Enum):
@@ -43,6 +44,7 @@ class Family:
         per_upstream: its operations act on an upstream.
         calls_out: its objects hold addresses that MLflow's server calls.
         gate_pages: its routes are Headgate's own pages.
+        request_class: whose rate its operations are held to; by default reads or writes.
     """
 
     covers: str
@@ -54,6 +56,7 @@ class Family:
     per_upstream: bool = True
     calls_out: bool = False
     gate_pages: bool = False
+    request_class: RequestClass | None = None
 
 
 _EXPERIMENT: Final = (ObjectKind.EXPERIMENT,)
@@ -79,6 +82,7 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
             "Files: list, upload, download and remove them.",
             Area.TRACKING,
             narrowed_by=_EXPERIMENT + _MODEL,
+            request_class=ARTIFACTS,
         ),
         "logged-models": Family(
             "Logged models.",
@@ -90,6 +94,7 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
             "Traces, and their export by OpenTelemetry.",
             Area.TRACKING,
             narrowed_by=_EXPERIMENT,
+            request_class=TRACES,
         ),
         "assessments": Family(
             "Assessments of traces, issues, label schemas and review queues.",
@@ -114,6 +119,7 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
             noun="the AI gateway",
             is_singular=True,
             calls_out=True,
+            request_class=AI_GATEWAY,
         ),
         "jobs": Family("Jobs of MLflow's server.", Area.ADMINISTRATION, per_workspace=False),
         "assistant": Family(

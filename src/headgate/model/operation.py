@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
+from headgate.model.request_class import RequestClass
+
 
 class Retry(enum.Enum):
     """Whether repeating an operation can change MLflow's state a second time."""
@@ -133,6 +135,7 @@ class Operation:
         ends_in_artifact: its path ends in the path of an artifact.
         gate_page: Headgate itself serves it, whatever an MLflow has at the path.
         response_policy: what the client may see of its responses.
+        request_class: whose rate it is held to; none for what has no rate.
     """
 
     family: str
@@ -157,3 +160,4 @@ class Operation:
     gate_page: bool = False
     response_policy: ResponsePolicy = MLFLOW_RESPONSES
     any_key: bool = False
+    request_class: RequestClass | None = None

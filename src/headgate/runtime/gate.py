@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from headgate.cluster import Cluster, ClusterSnapshot, Found
-from headgate.config import Config, Upstream
+from headgate.config import Config, Limits, Upstream
 from headgate.config.files import Files
 from headgate.contract import Dialect, table
 from headgate.dataplane.balancer import Balancer
@@ -23,6 +23,7 @@ from headgate.dataplane.plane import DataPlane
 from headgate.dataplane.terms import GATE_BODY_BYTES, PrincipalLines
 from headgate.errors import HeadgateError
 from headgate.events import CertificateRefused, CertificateReloaded, Emit, UpstreamRetired, discard
+from headgate.limits import WorkerLimits, own_buckets
 from headgate.model import Endpoint, Outcome, SizeClass
 from headgate.runtime.certificates import Validity, validities
 from headgate.runtime.handover import InForce
@@ -31,6 +32,7 @@ from headgate.runtime.tls import ListenerTls
 from headgate.tasks import Tasks
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow
+from headgate.telemetry.metrics import QUEUE_WAIT, QUEUED, REQUESTS_LIMITED
 from headgate.upstreams.live import LiveUpstream
 from headgate.upstreams.policies import cluster_policy, upstream_terms
 
@@ -66,6 +68,7 @@ class LiveGate:
         tls: the listener's certificates, if it has any.
         files: reads the certificates and secrets of upstreams at first.
         keep: called with what is in force after each change of it.
+        limits: which requests may begin; by default it shares nothing with other workers.
 
     ``certificates``: how long those in force are valid.
 
@@ -86,6 +89,7 @@ class LiveGate:
         tls: ListenerTls | None,
         files: Files,
         keep: Callable[[InForce], None],
+        limits: WorkerLimits | None = None,
     ) -> None:
         self._builder = builder
         self._emit = emit
@@ -99,8 +103,11 @@ class LiveGate:
         self._keep = keep
         self.certificates: list[Validity] = []
         self._retired: list[LiveUpstream] = []
+        if limits is None:
+            limits = WorkerLimits(own_buckets(), time.monotonic, emit)
+        self._limits = limits
         self._upstreams = {
-            name: LiveUpstream(name, settings, config.limits, files, emit=emit)
+            name: self._upstream(name, settings, config.limits, files)
             for name, settings in config.upstreams.items()
         }
         self._pending: dict[str, LiveUpstream] = {}
@@ -113,6 +120,7 @@ class LiveGate:
             config.listen.trusted_proxies,
             account=account,
             emit=emit,
+            worker_limits=limits,
         )
 
     def follow(self, reloader: Reloader) -> None:
@@ -135,9 +143,7 @@ class LiveGate:
                 upstreams[name] = running
                 renewals.append(running.renew(files))
             else:
-                upstreams[name] = LiveUpstream(
-                    name, settings, config.limits, files, emit=self._emit
-                )
+                upstreams[name] = self._upstream(name, settings, config.limits, files)
         for renew in renewals:
             renew()
         self._config, self._files = config, files
@@ -248,6 +254,13 @@ class LiveGate:
             in_flight=plane.in_flight,
             draining=plane.draining,
         )
+        upstreams = (*self._upstreams.values(), *self._retired)
+        self._row.set(QUEUED, sum(each.balancer.queued for each in upstreams))
+        for each in upstreams:
+            for seconds in each.balancer.drain_waits():
+                self._row.observe(QUEUE_WAIT, seconds)
+        for limit, count in self._limits.tally.counts().items():
+            self._row.add(REQUESTS_LIMITED, limit, amount=count)
 
     def _refresh(self, tls: ListenerTls) -> None:
         try:
@@ -258,6 +271,12 @@ class LiveGate:
             self._emit(CertificateRefused(str(error)))
 
     # --- building --------------------------------------------------------------------------
+
+    def _upstream(
+        self, name: str, settings: Upstream, limits: Limits, files: Files
+    ) -> LiveUpstream:
+        weigh = self._limits.principals.weight
+        return LiveUpstream(name, settings, limits, files, emit=self._emit, weigh=weigh)
 
     def _decider(self, config: Config) -> Decider:
         return self._builder.build(config, self._upstreams, self._control)

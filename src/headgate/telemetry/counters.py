@@ -151,6 +151,12 @@ class CounterRow:
         """
         self._cells[LAYOUT.at(metric, labels)] += amount
 
+    def observe(self, metric: Metric, value: float) -> None:
+        """Add a value to a histogram without labels; for what is rare."""
+        at = LAYOUT.at(metric, ())
+        self._cells[at + bisect_left(metric.bounds, value)] += 1
+        self._cells[at + len(metric.bounds) + 1] += int(value / metric.scale)
+
     def set(self, metric: Metric, value: int) -> None:
         """Set this process's part of a gauge without labels."""
         self._cells[LAYOUT.at(metric, ())] = value

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headgate.events import EndCause, Log, LossCause
+from headgate.limits import LIMITS
 from headgate.model import FAMILIES
 from headgate.reasons import Reason
 
@@ -130,6 +131,28 @@ CONNECTIONS: Final = Metric(
 IN_FLIGHT: Final = Metric(
     "headgate_requests_in_flight", Kind.GAUGE, "{request}", "Requests under way to an upstream."
 )
+QUEUED: Final = Metric(
+    "headgate_requests_queued",
+    Kind.GAUGE,
+    "{request}",
+    "Requests that wait in the queue of a full upstream.",
+)
+QUEUE_WAIT: Final = Metric(
+    "headgate_queue_wait_seconds",
+    Kind.HISTOGRAM,
+    "s",
+    "Seconds that requests waited in the queue before they were sent to an endpoint.",
+    bounds=(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    scale=1e-6,
+)
+REQUESTS_LIMITED: Final = Metric(
+    "headgate_requests_limited_total",
+    Kind.COUNTER,
+    "{request}",
+    "Requests refused because their principal had reached a limit: the rate of a class, its share "
+    "of the requests under way (`in_flight`), its place in a full queue (`queue`).",
+    (Label("limit", tuple(LIMITS)),),
+)
 WORKERS_DRAINING: Final = Metric(
     "headgate_workers_draining", Kind.GAUGE, "{worker}", "Workers that are about to stop."
 )
@@ -158,6 +181,9 @@ METRICS: Final[Sequence[Metric]] = (
     RESPONSE_BYTES,
     CONNECTIONS,
     IN_FLIGHT,
+    QUEUED,
+    QUEUE_WAIT,
+    REQUESTS_LIMITED,
     WORKERS_DRAINING,
     WORKER_RESTARTS,
     LOG_LINES_LOST,

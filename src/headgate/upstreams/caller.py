@@ -10,7 +10,7 @@ from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.call import CallError, CallFailure, CallResponse, call
 from headgate.dataplane.connections.pool import Pool
 from headgate.errors import Refusal
-from headgate.model import NOBODY, Endpoint
+from headgate.model import NOBODY, Endpoint, Principal
 from headgate.upstreams.queued_choice import choose_in_turn
 
 ASK_ATTEMPTS = 3
@@ -35,7 +35,7 @@ class Caller:
         body: bytes = b"",
         *,
         workspace: str | None = None,
-        patient: bool = False,
+        on_behalf: Principal | None = None,
     ) -> CallResponse:
         """Send a request of the gate's own, such as is safe to repeat; return the response.
 
@@ -46,7 +46,8 @@ class Caller:
             target: canonical.
             body: JSON, or empty.
             workspace: the one that MLflow is to look into.
-            patient: wait in the queue while every endpoint is full, as clients' requests do.
+            on_behalf: wait in the queue while every endpoint is full, among the requests of this
+                principal; without one there is no waiting.
 
         Raises:
             CallError: when no endpoint can be had or none responds.
@@ -55,8 +56,8 @@ class Caller:
         failed: CallError | None = None
         tried: tuple[Endpoint, ...] = ()
         while len(tried) < ASK_ATTEMPTS:
-            if patient:
-                chosen = await choose_in_turn(self._balancer, tried)
+            if on_behalf is not None:
+                chosen = await choose_in_turn(self._balancer, tried, on_behalf)
             else:
                 chosen = self._balancer.choose(tried)
             if isinstance(chosen, Unavailable):

@@ -11,9 +11,10 @@ from headgate.cluster import Cluster
 from headgate.config import Limits, Upstream
 from headgate.config.files import Files
 from headgate.contract import Dialect, table, with_static_prefix
-from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.balancer import Balancer, equal_weight
 from headgate.discovery import discovery_for
 from headgate.events import Emit, UpstreamVersionFound, discard
+from headgate.model import Principal
 from headgate.tasks import Tasks
 from headgate.upstreams.caller import Caller
 from headgate.upstreams.connector import Connector
@@ -37,6 +38,7 @@ class LiveUpstream:
         limits: bounds on the heads of responses.
         files: reads certificates and secrets; by default from disk.
         emit: takes the events.
+        weigh: the weight of a principal's requests in the queue.
 
     Raises:
         HeadgateError: a certificate or a secret is not fit, or discovery lacks what it needs.
@@ -50,6 +52,7 @@ class LiveUpstream:
         files: Files | None = None,
         *,
         emit: Emit = discard,
+        weigh: Callable[[Principal], float] = equal_weight,
     ) -> None:
         files = Files() if files is None else files
         self.name = name
@@ -69,6 +72,7 @@ class LiveUpstream:
             clock=time.monotonic,
             names=names.authorities(),
             on_lost=self.finder.refresh_now,
+            weigh=weigh,
         )
         self.caller = Caller(self.balancer)
         base = settings.static_prefix.encode("ascii")

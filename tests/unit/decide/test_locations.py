@@ -18,7 +18,7 @@ from mlflow.store.artifact.utils.models import _parse_model_uri
 from mlflow.utils.uri import _decode
 
 from headgate.decide.resolver import UNRESOLVED, Names, Resolver
-from headgate.model import ObjectKind
+from headgate.model import NOBODY, ObjectKind, Principal
 
 OWN, OTHER = "1", "2"
 RUNS: Final = {f"{1:032x}": OWN, f"{2:032x}": OTHER}
@@ -50,7 +50,13 @@ class Store:
 
     asked: list[str] = field(default_factory=list)
 
-    async def __call__(self, target: str, body: bytes = b"", workspace: str | None = None) -> Reply:
+    async def __call__(
+        self,
+        target: str,
+        body: bytes = b"",
+        workspace: str | None = None,
+        principal: Principal = NOBODY,
+    ) -> Reply:
         self.asked.append(target)
         path, _, query = target.partition("?")
         value = path.rpartition("/")[2] if not query else query.partition("=")[2]

@@ -31,6 +31,7 @@ from headgate.dataplane.response_checks import (
     may_be_sentence,
 )
 from headgate.errors import Refusal
+from headgate.limits import QUEUE
 from headgate.model import Endpoint, Phase
 from headgate.symptoms import own_words
 from headgate.wire import forward as heads
@@ -99,7 +100,9 @@ class ForwardResponder(Attempts, ResponseReceiver):
         self._exchange.phase = _SELECT
         chosen = self._balancer.choose(self._tried)
         if isinstance(chosen, Unavailable):
-            self._queued = self._may_wait() and self._balancer.queue(self, chosen)
+            self._queued = self._may_wait() and self._balancer.queue(
+                self, chosen, self._forward.principal
+            )
             if self._queued:
                 self._client.pause_reading()
             else:
@@ -128,6 +131,12 @@ class ForwardResponder(Attempts, ResponseReceiver):
         self._queued = False
         limit = self._balancer.queue_timeout
         self._give_up(failures.waited_in_vain(limit, sent=self._sent))
+
+    def on_displaced(self) -> None:
+        """The queue is full, and its sender has the most requests there."""
+        self._queued = False
+        self._plane.tally.refused(QUEUE, self._forward.principal)
+        self._give_up(failures.displaced(sent=self._sent))
 
     def on_connected(self, connection: UpstreamConnection) -> None:
         """A new connection to MLflow is open."""
