@@ -31,6 +31,7 @@ COMMANDS = {
     "keys": "Create, list, change and revoke API keys.",
     "principals": "Create, list, change and disable people and service accounts.",
     "db": "Upgrade the key store's schema, and check that the store can be used.",
+    "tokens": "Say step by step why the gate accepts or refuses a token (JWT).",
     "explain": "Show how the gate would decide on a request.",
     "routes": "List all MLflow routes that the gate knows; it refuses all others.",
     "doctor": "Diagnose the connection to MLflow; list vulnerabilities of its version.",

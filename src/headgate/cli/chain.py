@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, replace
@@ -9,6 +10,7 @@ from dataclasses import asdict, replace
 import uvloop
 from rich.console import Console
 
+from headgate.auth.tokens.key_source import KeySource
 from headgate.cli.output import document
 from headgate.config import Config, Limits, Upstream
 from headgate.contract.use import Ask
@@ -21,6 +23,10 @@ from headgate.runtime.certificates import validities
 from headgate.symptoms import for_upstream
 
 EXIT_ILL = 1
+_ISSUER_CURE = (
+    "Open the way to the issuer, set HTTPS_PROXY, or correct auth.issuers.{name}; without keys its "
+    "tokens are refused with 503."
+)
 STEP_WIDTH = len("pass the authentication of 255.255.255.255:65535")
 
 
@@ -37,6 +43,10 @@ def walk(config: Config, *, as_json: bool) -> int:
 async def _walk(config: Config, console: Console | None) -> list[tuple[str, Finding]]:
     found: list[tuple[str, Finding]] = []
     for finding in _certificates(config, time.time()):
+        found.append(("", finding))
+        if console is not None:
+            _show(console, finding, finding.cure)
+    for finding in await asyncio.to_thread(lambda: list(_issuers(config, time.time()))):
         found.append(("", finding))
         if console is not None:
             _show(console, finding, finding.cure)
@@ -59,6 +69,24 @@ def _certificates(config: Config, now: float) -> Iterator[Finding]:
         cure = f"Renew {each.file}; the gate takes it up by itself." if each.is_due(now) else ""
         ended = each.days_left(now) < 0
         yield Finding(f"{each.setting} holds", not ended, f"it {each.text(now)}", cure)
+
+
+def _issuers(config: Config, now: float) -> Iterator[Finding]:
+    """Whether the keys of each issuer of tokens can be fetched from this machine."""
+    for name, settings in config.auth.issuers.items():
+        step = f"fetch the keys of the issuer {name}"
+        source = KeySource(settings)
+        try:
+            keys = source.read()
+        except HeadgateError as error:
+            yield Finding(step, False, str(error), _ISSUER_CURE.format(name=name))
+            continue
+        seen = f"{len(keys.keys)} from {source.place}"
+        if source.file is not None:
+            seen += f", written {now - source.file.stat().st_mtime:.0f} s ago"
+        if keys.unusable:
+            seen += f"; left out: {'; '.join(keys.unusable)}"
+        yield Finding(step, True, seen)
 
 
 async def _upstream(name: str, settings: Upstream, limits: Limits) -> AsyncIterator[Finding]:

@@ -47,6 +47,8 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
 def unfit_files(config: Config) -> list[Problem]:
     """The problems of files that can be read but are invalid, so that no gate would start."""
     # `keys` and `explain` import this module and need none of these.
+    from headgate.auth.tokens.http import authorities  # noqa: PLC0415
+    from headgate.auth.tokens.key_source import KeySource  # noqa: PLC0415
     from headgate.runtime.tls import ListenerTls  # noqa: PLC0415
     from headgate.upstreams.credentials import own_authorization  # noqa: PLC0415
     from headgate.upstreams.tls import upstream_context  # noqa: PLC0415
@@ -59,6 +61,16 @@ def unfit_files(config: Config) -> list[Problem]:
             (f"upstreams.{name}.tls", partial(upstream_context, upstream)),
             (f"upstreams.{name}.credentials", partial(own_authorization, upstream.credentials)),
         ]
+    tries += [
+        (f"auth.issuers.{name}.jwks_file", KeySource(issuer).read)
+        for name, issuer in config.auth.issuers.items()
+        if issuer.jwks_file is not None
+    ]
+    tries += [
+        (f"auth.issuers.{name}.ca", partial(authorities, issuer.ca))
+        for name, issuer in config.auth.issuers.items()
+        if issuer.ca is not None
+    ]
     found = []
     for setting, attempt in tries:
         try:
@@ -105,6 +117,10 @@ def facts(config: Config) -> dict[str, object]:
         "workers": listen.workers,
         "clients_need_a_key": keys,
         "key_store": key_store_location(config) if keys else None,
+        "issuers": {
+            name: {"issuer": issuer.issuer, "keys": issuer.source_url or str(issuer.jwks_file)}
+            for name, issuer in config.auth.issuers.items()
+        },
         "upstreams": {
             name: {"url": upstream.url, "prefixes": list(upstream.prefixes)}
             for name, upstream in config.upstreams.items()
@@ -122,13 +138,17 @@ def summary(config: Config) -> list[tuple[str, str]]:
     """A summary of the configuration, as labels and values for people."""
     listen = config.listen
     keys = config.auth.mode is AuthMode.KEYS
+    or_token = ", or a token" if config.auth.issuers else ""
     lines = [
         ("listen", f"{_where(config)}, {_count(listen.workers, 'worker')}"),
         (
             "clients",
-            f"need a key of {key_store_location(config)}" if keys else "need no key",
+            f"need a key of {key_store_location(config)}{or_token}" if keys else "need no key",
         ),
     ]
+    for name, issuer in config.auth.issuers.items():
+        place = issuer.source_url or str(issuer.jwks_file)
+        lines.append(("tokens", f"{name}: of {issuer.issuer}, its keys from {place}"))
     for name, upstream in config.upstreams.items():
         prefixes = " ".join(prefix or "/" for prefix in upstream.prefixes)
         lines.append(("upstream", f"{name}: {upstream.url}, reached under {prefixes}"))

@@ -103,7 +103,8 @@ def notices(config: Config) -> list[str]:
         found.append(
             f"no MLflow address is configured; using {upstream.url} (set MLFLOW_SERVER_URL)"
         )
-    if config.auth.mode is AuthMode.KEYS and not _has_working_key(config):
+    only_keys = config.auth.mode is AuthMode.KEYS and not config.auth.issuers
+    if only_keys and not _has_working_key(config):
         found.append(
             f"{identity_store_location(config)} has no valid key, so the gate will refuse all "
             "requests; create one with: headgate keys create NAME --data "

@@ -44,7 +44,7 @@ def fetch(url: str, ca: Path | None, fields: Mapping[str, str]) -> bytes:
     try:
         with (
             httpx2.Client(
-                verify=_context(ca), timeout=STEP_SECONDS, follow_redirects=False
+                verify=authorities(ca), timeout=STEP_SECONDS, follow_redirects=False
             ) as client,
             client.stream("GET", url, headers=sent) as response,
         ):
@@ -69,8 +69,12 @@ def fetch(url: str, ca: Path | None, fields: Mapping[str, str]) -> bytes:
         raise HeadgateError(f"{url} cannot be fetched: {why[:200]}") from None
 
 
-def _context(ca: Path | None) -> ssl.SSLContext:
-    """Raises ``HeadgateError`` if the file holds no certificate."""
+def authorities(ca: Path | None) -> ssl.SSLContext:
+    """The context that trusts the authorities in a file; ``None``: the system's.
+
+    Raises:
+        HeadgateError: the file cannot be read, or holds no certificate.
+    """
     try:
         return ssl.create_default_context(cafile=None if ca is None else str(ca))
     except ssl.SSLError:
