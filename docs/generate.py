@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench import report
 from docs.reference_pages import (
+    admin_api,
     command_line,
     configuration,
     connection_states,
@@ -32,6 +33,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "adr/README.md": decisions.page,
     "explanation/diagrams.md": diagrams.page,
     "explanation/performance.md": report.page,
+    "reference/api.md": admin_api.page,
     "reference/cli.md": command_line.page,
     "reference/configuration.md": configuration.page,
     "reference/connection-states.md": connection_states.page,

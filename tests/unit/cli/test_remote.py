@@ -191,7 +191,7 @@ def test_a_key_that_cannot_be_handed_over_is_revoked() -> None:
     assert key["state"] == "revoked"
 
 
-def test_from_where_a_key_was_used_is_told() -> None:
+def test_from_where_a_key_was_used() -> None:
     stand = Stand()
     key = stand.key("ci")
     stand.store.record_uses([KeyUse(key, int(NOW) - 60, "192.0.2.7")])

@@ -114,7 +114,7 @@ def _response(model: Model, status: int, reason: Reason) -> Response:
     if reason.retryable:
         headers["Retry-After"] = str(RETRY_SECONDS)
     return Response(
-        model.model_dump_json(exclude_unset=True),
+        model.model_dump_json(exclude_unset=True) + "\n",
         status_code=status,
         headers=headers,
         media_type="application/json",
