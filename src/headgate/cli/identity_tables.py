@@ -234,7 +234,7 @@ def _principal_state(principal: PrincipalView) -> Text:
 
 def _principal_standing(principal: PrincipalView) -> str:
     at = principal.disabled_at
-    return "active" if at is None else f"disabled {minute(at)}"
+    return "active" if at is None else f"disabled {minute(at)[:_DAY]}"
 
 
 def _last_use(key: KeyView) -> str:

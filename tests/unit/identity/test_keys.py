@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from headgate.auth.keys.form import KeyForm, digest, form_of
+from headgate.config import Config
 from headgate.errors import HeadgateError
 from headgate.identity import (
     BreakGlass,
@@ -22,6 +26,7 @@ from headgate.identity import (
     PrincipalChange,
     Rotation,
 )
+from headgate.stores import open_identity_store
 from headgate.stores.records import KeyUse, PrincipalKind, UnreadableKey
 from headgate.testing.key_store import MemoryIdentityStore
 from tests.support.administered import DAY, NOW, OPERATOR, Administered
@@ -487,3 +492,27 @@ def test_a_key_in_the_place_of_a_name_is_not_repeated(house: Administered) -> No
         with pytest.raises(Invalid) as caught:
             house.key("x", given)
         assert given not in str(caught.value)
+
+
+def test_of_two_that_take_a_name_at_the_same_time_one_gets_it(tmp_path: Path) -> None:
+    """Whatever is checked is checked in the transaction that keeps the result."""
+    config = Config(data=tmp_path / "data")
+    open_identity_store(config).close()
+    barrier = threading.Barrier(4)
+
+    def create() -> str:
+        with open_identity_store(config) as store:
+            do = Administered(store).do
+            barrier.wait()
+            try:
+                return do.create_key(OPERATOR, NewKey("ci")).key.id
+            except Conflict as error:
+                return str(error)
+
+    with ThreadPoolExecutor(4) as pool:
+        results = [each.result() for each in [pool.submit(create) for _ in range(4)]]
+    assert sum(each.startswith("k_") for each in results) == 1
+    assert sum("has the name 'ci' already" in each for each in results) == 3
+    with open_identity_store(config) as store:
+        house = Administered(store)
+        assert len(house.records()) == len(house.do.principals(OPERATOR)) == 1
