@@ -103,11 +103,57 @@ _ADMIN_API = Advice(
     "The gate took the request for one to its admin API.",
     "Correct the path in --url: it must be the tracking URI, without /-/.",
 )
+_NEW_KEY = (
+    "Run `headgate keys list` on the gate's machine; create a new key with `headgate keys create "
+    "NAME` and set HEADGATE_API_KEY to it."
+)
+_EXAMINE = (
+    "Follow the message; `headgate tokens check` on the gate's machine says step by step why a "
+    "token is refused."
+)
+_TOKENS: Mapping[str, str] = {
+    "token_malformed": "it is no signed JWT of the form that the gate reads",
+    "token_algorithm": "its issuer is not allowed the algorithm of its signature",
+    "token_issuer": "the gate is not configured for its issuer",
+    "token_key_unknown": "its issuer has no such signing key",
+    "token_signature": "its signature is wrong",
+    "token_audience": "it is for another audience",
+    "token_expired": "it has expired",
+    "token_not_yet_valid": "it is not valid yet, or a clock is wrong",
+    "token_life": "it is valid for too long",
+    "token_rule": "no rule of its issuer fits its claims",
+}
 REASONS: Mapping[str, Advice] = {
     "unauthenticated": Advice(
-        "The gate does not know the key, or the key was revoked.",
-        "Run `headgate keys list` on the gate's machine; create a new key with `headgate keys "
-        "create NAME` and set HEADGATE_API_KEY to it.",
+        "The gate received no credentials, or cannot read them.",
+        "Set HEADGATE_API_KEY to a key; on the gate's machine `headgate keys create NAME` makes "
+        "one.",
+    ),
+    "key_unknown": Advice(
+        "The gate does not know the key.",
+        f"Check that it is a key of this gate: {_NEW_KEY}",
+    ),
+    "key_revoked": Advice("The key was revoked.", _NEW_KEY),
+    "key_expired": Advice("The key has expired.", _NEW_KEY),
+    "principal_disabled": Advice(
+        "The owner of the key or token is disabled.",
+        "Ask the operator of the gate; `headgate principals list` shows who is disabled.",
+    ),
+    "keys_stale": Advice(
+        "The gate has not been able to read its key store for too long.",
+        "Run `headgate db check` on the gate's machine.",
+    ),
+    **{
+        reason: Advice(f"The gate does not accept the token: {why}.", _EXAMINE)
+        for reason, why in _TOKENS.items()
+    },
+    "issuer_unavailable": Advice(
+        "The gate cannot fetch the signing keys of the token's issuer.",
+        "Run `headgate doctor` on the gate's machine, with the gate's configuration.",
+    ),
+    "auth_throttled": Advice(
+        "Too many requests from this address failed to authenticate.",
+        "Correct the key or token that its clients send; then wait and run again.",
     ),
     "forbidden": Advice(
         "The gate knows the key, but its roles do not allow this request.",

@@ -29,7 +29,7 @@ def diagnosis(exchange: Exchange | None, text: str = "", *, mismatch: bool = Fal
     ("exchange", "by", "cause", "action"),
     [
         pytest.param(
-            response(401, reason="unauthenticated"),
+            response(401, reason="key_unknown"),
             Answerer.GATE,
             "does not know the key",
             "HEADGATE_API_KEY",
@@ -279,7 +279,7 @@ def test_a_mismatch_blames_what_lies_between() -> None:
 
 
 def test_a_mismatch_caused_by_a_refusal_is_explained_by_the_refusal() -> None:
-    exchange = response(401, reason="unauthenticated")
+    exchange = response(401, reason="key_unknown")
     assert "does not know the key" in diagnosis(exchange, "version", mismatch=True).cause
 
 
