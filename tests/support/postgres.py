@@ -181,7 +181,21 @@ def standby_of(server: PostgresServer, folder: Path) -> Iterator[PostgresServer]
     """Run a hot standby of a server until the block ends: it can be read and not written."""
     binaries = require(POSTGRESQL).parent
     with _own_folder() as data:
-        copy = ["-h", HOST, "-p", str(server.port), "-U", _USER, "-D", str(data), "-R", "-X", "s"]
+        copy = [
+            "-h",
+            HOST,
+            "-p",
+            str(server.port),
+            "-U",
+            _USER,
+            "-D",
+            str(data),
+            "-R",
+            "-X",
+            "s",
+            "-c",
+            "fast",
+        ]
         command = [*_as_server(), str(binaries / "pg_basebackup"), *copy]
         subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60)
         settings = {"hot_standby": "on"}

@@ -73,7 +73,7 @@ def test_a_store_of_an_older_schema_is_brought_to_the_present_one(path: Path, sc
 def test_a_store_that_was_upgraded_is_as_one_that_was_made(tmp_path: Path) -> None:
     """The same tables, triggers and rules, whatever it began as."""
     schemas = {}
-    for name, script in {"new": "", **OLDER}.items():
+    for name, script in [("new", ""), *((str(each), OLDER[each]) for each in OLDER)]:
         path = tmp_path / f"{name}.sqlite"
         if script:
             write(path, script)
@@ -85,8 +85,8 @@ def test_a_store_that_was_upgraded_is_as_one_that_was_made(tmp_path: Path) -> No
         assert read(path, "PRAGMA user_version") == [(3,)]
         assert read(path, "PRAGMA application_id") == [(file.APPLICATION_ID,)]
     # Columns that were added stand behind a comment or before it, as the text was kept.
-    assert schemas["new"] == schemas[1] == schemas[2]
-    assert [name for name, _ in schemas["new"]] == [name for name, _ in schemas[3]]
+    assert schemas["new"] == schemas["1"] == schemas["2"]
+    assert [name for name, _ in schemas["new"]] == [name for name, _ in schemas["3"]]
 
 
 def test_the_tables_are_as_the_code_has_them(path: Path) -> None:

@@ -163,9 +163,9 @@ class PostgresDatabase:
         }
         with contextlib.ExitStack() as on_failure:
             connection = on_failure.enter_context(contextlib.closing(self._connected()))
-            begun = connection.execution_options(
-                isolation_level=kind.isolation, postgresql_readonly=kind.read_only
-            )
+            begun = connection.execution_options(isolation_level=kind.isolation)
+            # Not with SQLAlchemy's option, which knows no third way: as the database has it.
+            _raw(begun).read_only = True if kind.read_only else None
             with self._watched(begun, POLL_SECONDS):
                 begun.execute(_LIMITS, limits)
             on_failure.pop_all()
