@@ -354,11 +354,12 @@ def test_a_server_that_hangs_keeps_no_thread(
             position = everything(store).position
             proxy.set(Fault.BLACKHOLE)
             began = time.monotonic()
-            for use in (
+            uses: list[Callable[[], object]] = [
                 lambda: store.changes(position),
                 lambda: put(store, key(2)),
                 lambda: store.record_uses([KeyUse(key(1).id, NOW, "::1")]),
-            ):
+            ]
+            for use in uses:
                 with pytest.raises(StoreUnreachableError):
                     use()
             assert time.monotonic() - began < 15
@@ -397,7 +398,7 @@ def test_the_url_is_read_again_when_it_changes(
         ({"host": "nothing.invalid"}, "its host name has no address"),
         ({"host": "127.0.0.2"}, "nothing listens there, its server is down"),
         ({"host": "127.0.0.1", "sslmode": "verify-full"}, "has a certificate for another name"),
-        ({"sslmode": "verify-full", "sslrootcert": "/dev/null"}, "authority that is not trusted"),
+        ({"sslmode": "verify-full", "sslrootcert": "stranger"}, "authority that is not trusted"),
         ({"sslmode": "verify-full", "sslrootcert": "/nothing"}, "that sslrootcert names"),
         ({}, "does not permit this"),
     ],
@@ -417,6 +418,8 @@ def test_what_is_wrong_is_said_in_words(
         "host": "localhost",
         "sslrootcert": str(authority.certificate),
     }
+    if "stranger" in change.values():
+        change["sslrootcert"] = str(Authority(tmp_path, "stranger").certificate)
     file = tmp_path / "url"
     file.write_text(server.url(**(given | change)))
     with contextlib.closing(PostgresDatabase(file)) as database:

@@ -16,7 +16,7 @@ from headgate.cli.command import AsJson
 from headgate.cli.output import document, tell
 from headgate.config import AuthMode, Config, exposed_secrets, load
 from headgate.errors import ConfigError, HeadgateError, Problem
-from headgate.stores import key_store_location, key_store_warnings
+from headgate.stores import identity_store_location, identity_store_warnings
 
 ConfigFile = Annotated[
     Path | None,
@@ -93,7 +93,7 @@ def warnings(config: Config) -> list[str]:
         if expires_soon
     ]
     if config.auth.mode is AuthMode.KEYS:
-        found += key_store_warnings(config)
+        found += identity_store_warnings(config)
     return found
 
 
@@ -116,7 +116,7 @@ def facts(config: Config) -> dict[str, object]:
         "listen": _where(config),
         "workers": listen.workers,
         "clients_need_a_key": keys,
-        "key_store": key_store_location(config) if keys else None,
+        "key_store": identity_store_location(config) if keys else None,
         "issuers": {
             name: {"issuer": issuer.issuer, "keys": issuer.source_url or str(issuer.jwks_file)}
             for name, issuer in config.auth.issuers.items()
@@ -143,7 +143,7 @@ def summary(config: Config) -> list[tuple[str, str]]:
         ("listen", f"{_where(config)}, {_count(listen.workers, 'worker')}"),
         (
             "clients",
-            f"need a key of {key_store_location(config)}{or_token}" if keys else "need no key",
+            f"need a key of {identity_store_location(config)}{or_token}" if keys else "need no key",
         ),
     ]
     for name, issuer in config.auth.issuers.items():

@@ -54,9 +54,11 @@ class Auth(Section):
     database_url_file: Path | None = Field(
         None,
         description="File with the URL of a PostgreSQL database that several gates share as their "
-        "key store, such as `postgresql://headgate:…@db.internal/headgate?sslmode=verify-full&"
-        "sslrootcert=/etc/db-ca.pem`. The gate reads it again when it changes. Default: a SQLite "
-        "file in the data folder.",
+        "key store, such as `postgresql://headgate:…@db.internal/headgate?sslrootcert="
+        "/etc/db-ca.pem`. The gate reads it again when it changes. The connection is encrypted and "
+        "the server's certificate checked for its host name (`sslmode=verify-full`), unless the "
+        "host is this machine or the URL has another `sslmode`. The tables are made by `headgate "
+        "db upgrade`. Default: a SQLite file in the data folder.",
     )
     max_stale: Seconds = Field(
         DAY,

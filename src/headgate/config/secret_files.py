@@ -35,7 +35,9 @@ def exposed_secrets(config: Config) -> list[Problem]:
 
 
 def _secret_files(config: Config) -> Iterator[tuple[str, Path]]:
-    named: list[tuple[str, Path | None]] = []
+    named: list[tuple[str, Path | None]] = [
+        ("auth.database_url_file", config.auth.database_url_file)
+    ]
     if config.listen.tls is not None:
         named.append(("listen.tls.key", config.listen.tls.key))
     for name, upstream in config.upstreams.items():
