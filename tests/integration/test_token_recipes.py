@@ -234,6 +234,43 @@ def kubelet(folder: Path, token: Callable[[], str]) -> Iterator[list[str]]:
         thread.join()
 
 
+# --- the command that examines tokens ----------------------------------------------------------
+
+
+def test_the_example_of_a_token_that_is_checked(gate: RecipeGate) -> None:
+    stranger = gate.token(GITHUB, GITHUB.strangers["a branch that is not main"])
+    done = examined(gate, stranger)
+    shown = recipes.blocks(recipes.COMMON, "console")[0].partition("\n")[2]
+    published = f"from {gate.issuers['github'].url}/"
+    assert _timeless(done.stdout.replace(published, f"from {GITHUB.issuer}/")) == _timeless(shown)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert not any(part in done.stdout for part in stranger.split("."))
+
+
+def test_a_good_token_is_checked(gate: RecipeGate) -> None:
+    done = examined(gate, gate.token(KUBERNETES))
+    assert done.stdout.splitlines()[-1] == "accepted"
+    assert done.returncode == 0
+
+
+def examined(gate: RecipeGate, token: str) -> subprocess.CompletedProcess[str]:
+    """What ``headgate tokens check`` says, with the gate's configuration."""
+    file = gate.gate.data.parent / "headgate.toml"
+    return subprocess.run(
+        [sys.executable, "-m", "headgate", "tokens", "check", "--config", str(file)],
+        input=f"{token}\n",
+        env=clean_environment() | {"MLFLOW_SERVER_URL": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def _timeless(output: str) -> str:
+    return re.sub(r"ends at .*", "ends", output)
+
+
 # --- workflows and shells ----------------------------------------------------------------------
 
 
