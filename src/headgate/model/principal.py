@@ -51,6 +51,7 @@ class Grants:
         everywhere: the actions that are allowed on all of a family, on every upstream.
         reads_all: whether everything that an operation can name may be read everywhere.
         ask_for: the role to ask for, by action and family, where there is one.
+        noun: what the holder's credential is, for messages.
     """
 
     holder: str = ""
@@ -60,6 +61,7 @@ class Grants:
     everywhere: Mapping[str, tuple[Action, ...]] = field(default_factory=dict, repr=False)
     reads_all: bool = False
     ask_for: Mapping[tuple[Action, str], str] = field(default_factory=dict, repr=False)
+    noun: str = "key"
 
 
 NO_GRANTS: Final = Grants()

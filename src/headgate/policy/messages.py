@@ -132,7 +132,9 @@ def noun(family: str) -> str:
 def _denied(grants: Grants, action: Action, family: str, why: str, cure: str = "") -> Denied:
     cure = cure or _cure(grants, action, family)
     holder = _shown(grants.holder)
-    return Denied(f"Headgate refused: your key {holder} {why}; {cure}.", needed(action, family))
+    return Denied(
+        f"Headgate refused: your {grants.noun} {holder} {why}; {cure}.", needed(action, family)
+    )
 
 
 def _cure(grants: Grants, action: Action, family: str) -> str:

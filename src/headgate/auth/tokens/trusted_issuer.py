@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ from headgate.policy import Roles
 
 _ID_CHARACTERS: Final = "._~@:/+-"
 _LONGEST_NAME: Final = 256
+"""In bytes."""
 _LONGEST_DETAIL: Final = 200
 _LATEST: Final = 2.0**53
 """In seconds since the epoch; larger floats do not tell one second from the next."""
@@ -145,7 +147,7 @@ class TrustedIssuer:
             name,
             AuthMethod.TOKEN,
             issuer=self.name,
-            grants=self._roles.grants_for(name, self.roles_of(token)),
+            grants=replace(self._roles.grants_for(name, self.roles_of(token)), noun="token"),
             credential=credential,
         )
 
@@ -205,7 +207,9 @@ def _text(found: Any) -> str | None:
     """A claim that names somebody: text, or a whole number."""
     if isinstance(found, int) and not isinstance(found, bool):
         found = str(found)
-    return found if isinstance(found, str) and 0 < len(found) <= _LONGEST_NAME else None
+    if not isinstance(found, str) or not 0 < len(found.encode("utf-8")) <= _LONGEST_NAME:
+        return None
+    return found
 
 
 def _shown(found: Any) -> str:
