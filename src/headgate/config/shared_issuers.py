@@ -67,6 +67,18 @@ SHARED_ISSUERS: Final = (
     SharedIssuer("oidc.vercel.com", ("owner_id", "project_id"), ("owner", "project", "sub")),
     SharedIssuer("appleid.apple.com", ("sub",), ("email",)),
     SharedIssuer("login.salesforce.com", ("sub", "organization_id"), ("email",)),
+    SharedIssuer("oidc.modal.com", ("workspace_id", "environment_id"), ("environment_name",)),
+    SharedIssuer("oidc.codefresh.io", ("account_id", "pipeline_id"), ("account_name",)),
+    # Others that cloud providers treat as shared; of their claims ``sub`` alone is known to differ.
+    SharedIssuer("api.pulumi.com", ("sub",)),
+    SharedIssuer("codeberg.org", ("sub",)),
+    SharedIssuer("federation.namespaceapis.com", ("sub",)),
+    SharedIssuer("identity.depot.dev", ("sub",)),
+    SharedIssuer("issuer.enforce.dev", ("sub",)),
+    SharedIssuer("login.app.env0.com", ("sub",)),
+    SharedIssuer("scalr.io", ("sub",)),
+    SharedIssuer("securetoken.google.com", ("sub",), ("email",)),  # Firebase: anybody signs up
+    SharedIssuer("studio.datachain.ai", ("sub",)),
 )
 _BY_HOST: Final = {each.host: each for each in SHARED_ISSUERS}
 

@@ -9,6 +9,7 @@ import pytest
 
 from headgate.config import Algorithm, Issuer, load
 from headgate.config.claims import steps
+from headgate.config.shared_issuers import SHARED_ISSUERS, SharedIssuer
 from headgate.errors import ConfigError
 
 GITHUB = "https://token.actions.githubusercontent.com"
@@ -243,3 +244,16 @@ def test_an_open_gate_has_no_issuers(tmp_path: Path) -> None:
 )
 def test_a_path_leads_to_a_claim(path: str, expected: tuple[str, ...]) -> None:
     assert steps(path) == expected
+
+
+@pytest.mark.parametrize("shared", SHARED_ISSUERS, ids=lambda each: each.host)
+def test_each_issuer_for_everybody_wants_an_exact_id(shared: SharedIssuer, tmp_path: Path) -> None:
+    url = f"https://{shared.host}"
+    for name in (*shared.names, "nbf"):
+        if name not in shared.ids:
+            found = problems(tmp_path, with_rule(url, f'{name} = "a"'))
+            assert "issues tokens to everybody" in found["auth.issuers.ci.rules.0.when"]
+    for name in shared.ids:
+        found = problems(tmp_path, with_rule(url, f'"{name}" = "a*"'))
+        assert "issues tokens to everybody" in found["auth.issuers.ci.rules.0.when"]
+        assert load(written(tmp_path, with_rule(url, f'"{name}" = "a"')), {}).auth.issuers
