@@ -100,6 +100,52 @@ class IdentityStoreSuite:
         with open_store() as store:
             yield store
 
+    def test_keys_and_principals_are_read_in_pages(self, open_store: Open) -> None:
+        store = open_store()
+        one, other = principal(1), principal(2)
+        keys = [key(at, principal_id=(one, other)[at % 2].id) for at in range(1, 8)]
+        put(store, one, other, *keys)
+        with store.reading() as reading:
+            found = []
+            after = 0
+            while rows := reading.key_page(after, 3):
+                assert len(rows) <= 3
+                found += [record for _, record in rows]
+                after = rows[-1][0]
+            assert found == keys
+            of_one = reading.key_page(0, 100, principal_id=one.id)
+            assert [record for _, record in of_one] == [keys[1], keys[3], keys[5]]
+            assert reading.key_page(of_one[1][0], 1, principal_id=one.id) == of_one[2:]
+            assert [record for _, record in reading.key_page(0, 9, name="key 5")] == [keys[4]]
+            assert list(reading.key_page(0, 9, name="key 5", principal_id=one.id)) == []
+            assert list(reading.key_page(0, 9, name="\ud800")) == []
+            first, second = reading.principal_page(0, 9)
+            assert [first[1], second[1]] == [one, other]
+            assert list(reading.principal_page(first[0], 9)) == [second]
+
+    def test_a_page_has_the_keys_of_older_gates(self, open_store: Open) -> None:
+        store = open_store()
+        old, new = key(1), key(2, principal_id="p_00000001")
+        put(store, old, new)
+        with store.reading() as reading:
+            of_account = reading.key_page(0, 9, principal_id="p_00000001")
+            assert [record for _, record in of_account] == [old, new]
+            assert [record for _, record in reading.key_page(0, 9, principal_id="")] == [old]
+
+    def test_uses_and_replacements_of_some_keys(self, open_store: Open) -> None:
+        store = open_store()
+        of = {"principal_id": "p_00000001"}
+        first, second = key(1, **of), key(2, replaces="k_00000001", **of)
+        third = key(3, replaces="k_00000001", **of)
+        put(store, first, second, third)
+        use = KeyUse(first.id, NOW, "192.0.2.1")
+        store.record_uses([use, KeyUse(second.id, NOW, "192.0.2.2")])
+        with store.reading() as reading:
+            assert reading.uses([first.id, third.id]) == {first.id: use}
+            assert reading.uses([]) == {}
+            assert reading.replacements([first, second]) == {first.id: third.id}
+            assert reading.replacements([]) == {}
+
     def test_a_new_store_is_empty_and_says_where_it_is(self, store: IdentityStore) -> None:
         assert store.is_new is self.is_made_when_opened
         assert store.location

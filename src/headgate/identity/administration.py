@@ -7,13 +7,14 @@ Each method is one transaction, so that what it has checked is still true when i
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from headgate.auth.keys.form import digest
 from headgate.config.auth import KeyRules
 from headgate.identity import imports, keys, principals, showing
 from headgate.identity.actor import Actor
-from headgate.identity.errors import NotAllowed
+from headgate.identity.errors import Invalid, NotAllowed
 from headgate.identity.reach import ADMINISTER, READ, Reach
 from headgate.identity.requests import (
     BreakGlass,
@@ -25,7 +26,16 @@ from headgate.identity.requests import (
     PrincipalChange,
     Rotation,
 )
-from headgate.identity.views import Changed, Issued, KeyList, KeyView, PrincipalView, Revoked
+from headgate.identity.views import (
+    Changed,
+    Issued,
+    KeyList,
+    KeyPage,
+    KeyView,
+    PrincipalPage,
+    PrincipalView,
+    Revoked,
+)
 from headgate.identity.work import Work
 from headgate.policy import Roles
 from headgate.stores.identity import IdentityStore, Transaction
@@ -71,6 +81,18 @@ class Administration:
         """
         with self._reading(actor) as work:
             return showing.principals(work)
+
+    def principal_page(self, actor: Actor, *, after: str | None, limit: int) -> PrincipalPage:
+        """At most so many principals, from where another page ended.
+
+        Raises:
+            Invalid: no page ended so.
+            NotAllowed: the actor may not read them.
+            HeadgateError: the store cannot be read.
+        """
+        start = _cursor(after, "p0")
+        with self._reading(actor) as work:
+            return showing.principal_page(work, start, limit)
 
     def principal(self, actor: Actor, name_or_id: str) -> PrincipalView:
         """One principal.
@@ -147,6 +169,21 @@ class Administration:
         """
         with self._reading(actor) as work:
             return showing.keys(work, wanted)
+
+    def key_page(
+        self, actor: Actor, wanted: KeyFilter, *, after: str | None, limit: int
+    ) -> KeyPage:
+        """At most so many of the keys that meet a filter, from where another page ended.
+
+        Raises:
+            NotFound: the filter names a principal that there is not.
+            Invalid: no page ended so.
+            NotAllowed: the actor may not read them.
+            HeadgateError: the store cannot be read.
+        """
+        start = _cursor(after, "0")
+        with self._reading(actor) as work:
+            return showing.key_page(work, wanted, int(start), limit)
 
     def key(self, actor: Actor, name_or_id: str) -> KeyView:
         """One key, with what it may do all told.
@@ -309,3 +346,13 @@ class Administration:
 
     def _work(self, actor: Actor, transaction: Transaction) -> Work:
         return Work(transaction, actor, self._reach, self._rules, self._clock())
+
+
+def _cursor(after: str | None, first: str) -> str:
+    """Where a page begins; ``first`` shows the form."""
+    if after is None:
+        return first
+    pattern = "[pk]" if first.startswith("p") else ""
+    if re.fullmatch(pattern + "[0-9]{1,18}", after) is None:
+        raise Invalid("the cursor is not one that a page of this list ended with", "cursor")
+    return after

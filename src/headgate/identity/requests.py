@@ -111,9 +111,11 @@ class KeyFilter:
     Attributes:
         principal: whose, by name or id.
         state: one of ``headgate.identity.views.STATES``.
+        name: those of exactly this name.
         expiring_within: seconds within which they end; keys that have ended do not count.
     """
 
     principal: str | None = None
     state: str | None = None
     expiring_within: float | None = None
+    name: str | None = None

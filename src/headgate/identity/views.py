@@ -90,6 +90,23 @@ class KeyList:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPage:
+    """Some keys, oldest first, and where the next page begins; ``None``: there is none."""
+
+    keys: Sequence[KeyView]
+    unreadable: Sequence[str]
+    following: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalPage:
+    """Some principals, and where the next page begins; ``None``: there is none."""
+
+    principals: Sequence[PrincipalView]
+    following: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Issued:
     """A new key.
 

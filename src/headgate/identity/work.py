@@ -50,9 +50,8 @@ class Work:
         for account in reversed(own):
             if wanted in {account.id, account.name} and self.store.principal(account.id) is None:
                 return account
-        raise not_found(
-            "principal", wanted, [each.name for each in (*self.store.principals(), *own)]
-        )
+        others = () if is_id(wanted) else (*self.store.principals(), *own)
+        raise not_found("principal", wanted, [each.name for each in others])
 
     def key(self, name_or_id: str) -> KeyRecord:
         """The key of that id, or the latest of that name.
@@ -69,7 +68,7 @@ class Work:
                 "or delete it"
             )
         if found is None:
-            records = self.store.keys()
+            records = () if is_id(wanted) else self.store.keys()
             raise not_found("key", wanted, [each.name for each in records])
         return found
 

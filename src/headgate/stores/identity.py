@@ -127,8 +127,34 @@ class Transaction(Protocol):
         """The keys that cannot be read."""
         ...
 
-    def uses(self) -> Mapping[str, KeyUse]:
-        """The last use of each key that was ever used, by the key's id."""
+    def key_page(
+        self,
+        after: int,
+        limit: int,
+        *,
+        principal_id: str | None = None,
+        name: str | None = None,
+    ) -> Sequence[tuple[int, KeyRecord | UnreadableKey]]:
+        """At most ``limit`` keys from after the number ``after`` on, each with its number.
+
+        Numbers begin at 1 and follow the order in which keys were made; that of a key never
+        changes.  ``principal_id``: of that principal alone, its own account's key of an older
+        schema included; empty: of keys without one.  ``name``: of that name alone.
+        """
+        ...
+
+    def principal_page(
+        self, after: int, limit: int
+    ) -> Sequence[tuple[int, PrincipalRecord | UnreadableKey]]:
+        """The same for principals."""
+        ...
+
+    def replacements(self, keys: Sequence[KeyRecord]) -> Mapping[str, str]:
+        """For each of some keys that was replaced, the id of the latest that replaces it."""
+        ...
+
+    def uses(self, key_ids: Sequence[str] | None = None) -> Mapping[str, KeyUse]:
+        """The last use of each of these keys, or of all, by the id of those that were used."""
         ...
 
     def put_principal(self, record: PrincipalRecord) -> None:

@@ -288,8 +288,46 @@ class _MemoryTransaction:
     def unreadable(self) -> Sequence[UnreadableKey]:
         return tuple(self._damaged)
 
-    def uses(self) -> Mapping[str, KeyUse]:
-        return dict(self._content.uses)
+    def key_page(
+        self,
+        after: int,
+        limit: int,
+        *,
+        principal_id: str | None = None,
+        name: str | None = None,
+    ) -> Sequence[tuple[int, KeyRecord | UnreadableKey]]:
+        own = "k_" + (principal_id or "").removeprefix("p_")
+        found = [
+            (at, record)
+            for at, record in enumerate(self._content.keys.values(), 1)
+            if at > after
+            and name in {None, record.name}
+            and (
+                principal_id in {None, record.principal_id}
+                or (not record.principal_id and record.id == own)
+            )
+        ]
+        return found[:limit]
+
+    def principal_page(
+        self, after: int, limit: int
+    ) -> Sequence[tuple[int, PrincipalRecord | UnreadableKey]]:
+        numbered = list(enumerate(self._content.principals.values(), 1))
+        return numbered[after : after + limit]
+
+    def replacements(self, keys: Sequence[KeyRecord]) -> Mapping[str, str]:
+        wanted = {each.id for each in keys}
+        return {
+            record.replaces: record.id
+            for record in self._content.keys.values()
+            if record.replaces in wanted
+        }
+
+    def uses(self, key_ids: Sequence[str] | None = None) -> Mapping[str, KeyUse]:
+        uses = self._content.uses
+        if key_ids is None:
+            return dict(uses)
+        return {each: uses[each] for each in key_ids if each in uses}
 
     def put_principal(self, record: PrincipalRecord) -> None:
         for other in self._content.principals.values():

@@ -6,7 +6,6 @@ import math
 
 from headgate.control.api import schema, views
 from headgate.control.api.call import Call, Done, Noted
-from headgate.control.api.paging import page
 from headgate.events import Change
 from headgate.identity import (
     BreakGlass,
@@ -22,15 +21,12 @@ from headgate.identity import (
 
 def list_(call: Call, asked: schema.KeyQuery) -> Done:
     """List keys."""
-    found = call.administration.keys(
-        call.actor, KeyFilter(asked.principal, asked.state, asked.expiring_within)
-    )
-    keys = [each for each in found.keys if asked.name in {None, each.name}]
-    shown, following = page(keys, lambda key: key.id, asked.cursor, asked.limit)
+    wanted = KeyFilter(asked.principal, asked.state, asked.expiring_within, asked.name)
+    found = call.administration.key_page(call.actor, wanted, after=asked.cursor, limit=asked.limit)
     response = schema.KeyPage(
-        keys=[_key(call, each) for each in shown],
+        keys=[_key(call, each) for each in found.keys],
         unreadable=list(found.unreadable),
-        next_cursor=following,
+        next_cursor=found.following,
     )
     return Done(response)
 

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from headgate.control.api import schema, views
 from headgate.control.api.call import Call, Done, Noted
-from headgate.control.api.paging import page
 from headgate.events import Change
-from headgate.identity import NewPrincipal, PrincipalChange, PrincipalView
+from headgate.identity import (
+    NewPrincipal,
+    NotFound,
+    PrincipalChange,
+    PrincipalPage,
+    PrincipalView,
+)
 from headgate.policy import DEFAULT_ROLES
 from headgate.stores.records import PrincipalKind
 
 
 def list_(call: Call, asked: schema.PrincipalQuery) -> Done:
     """List principals."""
-    found = call.administration.principals(call.actor)
-    principals = [each for each in found if asked.name in {None, each.name}]
-    shown, following = page(principals, lambda each: each.id, asked.cursor, asked.limit)
-    shown_ = [views.principal(each) for each in shown]
-    return Done(schema.PrincipalPage(principals=shown_, next_cursor=following))
+    if asked.name is not None:
+        found = PrincipalPage(_named(call, asked.name), None)
+    else:
+        found = call.administration.principal_page(
+            call.actor, after=asked.cursor, limit=asked.limit
+        )
+    shown = [views.principal(each) for each in found.principals]
+    return Done(schema.PrincipalPage(principals=shown, next_cursor=found.following))
 
 
 def get(call: Call, _asked: object) -> Done:
@@ -59,6 +67,14 @@ def enable(call: Call, _asked: object) -> Done:
     """Let a principal's keys be accepted again."""
     enabled = call.administration.enable_principal(call.actor, call.target)
     return _now(enabled, Change.PRINCIPAL_ENABLED)
+
+
+def _named(call: Call, name: str) -> list[PrincipalView]:
+    try:
+        found = call.administration.principal(call.actor, name)
+    except NotFound:
+        return []
+    return [found] if found.name == name else []  # it may be an id
 
 
 def _now(view: PrincipalView, change_: Change | None = None) -> Done:

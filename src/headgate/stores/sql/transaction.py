@@ -106,12 +106,54 @@ class SqlTransaction:
         ]
         return [each for each in read if isinstance(each, UnreadableKey)]
 
-    def uses(self) -> Mapping[str, KeyUse]:
+    def key_page(
+        self,
+        after: int,
+        limit: int,
+        *,
+        principal_id: str | None = None,
+        name: str | None = None,
+    ) -> Sequence[tuple[int, KeyRecord | UnreadableKey]]:
         """See ``Transaction``."""
-        rows = fetched(
-            self._connection, select(KEY_USES.c.key_id, KEY_USES.c.used_at, KEY_USES.c.address)
+        chosen = select_keys().where(KEYS.c.serial > after).limit(limit)
+        if name is not None:
+            if not name.isprintable():
+                return []
+            chosen = chosen.where(KEYS.c.name == name)
+        if principal_id is not None:
+            own_key = "k_" + principal_id.removeprefix("p_")
+            chosen = chosen.where(
+                (KEYS.c.principal_id == principal_id)
+                | (KEYS.c.principal_id.is_(None) & (KEYS.c.id == own_key))
+                if principal_id
+                else KEYS.c.principal_id.is_(None)
+            )
+        return [(row[0], read_key(row)) for row in fetched(self._connection, chosen)]
+
+    def principal_page(
+        self, after: int, limit: int
+    ) -> Sequence[tuple[int, PrincipalRecord | UnreadableKey]]:
+        """See ``Transaction``."""
+        chosen = select_principals().where(PRINCIPALS.c.serial > after).limit(limit)
+        return [(row[0], read_principal(row)) for row in fetched(self._connection, chosen)]
+
+    def replacements(self, keys: Sequence[KeyRecord]) -> Mapping[str, str]:
+        """See ``Transaction``."""
+        # A key has the principal of the one that it replaces, and there is an index of those.
+        chosen = (
+            select(KEYS.c.replaces, KEYS.c.id)
+            .where(KEYS.c.principal_id.in_({each.principal_id for each in keys}))
+            .where(KEYS.c.replaces.in_([each.id for each in keys]))
+            .order_by(KEYS.c.serial)
         )
-        return {row[0]: KeyUse(*row) for row in rows}
+        return {row[0]: row[1] for row in fetched(self._connection, chosen)}
+
+    def uses(self, key_ids: Sequence[str] | None = None) -> Mapping[str, KeyUse]:
+        """See ``Transaction``."""
+        chosen = select(KEY_USES.c.key_id, KEY_USES.c.used_at, KEY_USES.c.address)
+        if key_ids is not None:
+            chosen = chosen.where(KEY_USES.c.key_id.in_(key_ids))
+        return {row[0]: KeyUse(*row) for row in fetched(self._connection, chosen)}
 
     def put_principal(self, record: PrincipalRecord) -> None:
         """See ``Transaction``."""

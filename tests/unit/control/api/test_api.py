@@ -174,7 +174,10 @@ def test_lists_have_pages() -> None:
         cursor = f"&cursor={reply.body['next_cursor']}"
     assert (found, pages) == (made, 3)
     assert stand.ask("GET", "keys?limit=7").body["next_cursor"] is None
-    assert stand.ask("GET", "keys?cursor=k_00000000").status == 422
+    for cursor in ("k_00000000", "-1", "1.0", "9" * 19, "p1"):
+        assert stand.ask("GET", f"keys?cursor={cursor}").status == 422
+    for cursor in ("1", "x1", "p", "p-1", "p" + "9" * 19):
+        assert stand.ask("GET", f"principals?cursor={cursor}").status == 422
     assert stand.ask("GET", "principals?limit=1").body["next_cursor"] is None
 
 
