@@ -119,13 +119,13 @@ def issuer_unavailable(issuer: str, why: str, retry_after: int) -> TokenRefusedE
 
 
 def throttled(seconds: float) -> TokenRefusedError:
-    """Too many new tokens from this address."""
+    """Too many tokens from this address were refused."""
     wait = max(1, math.ceil(seconds))
     return TokenRefusedError(
         Refusal(
             reason=Reason.AUTH_THROTTLED,
-            message="Headgate refused the request: its address has sent too many tokens that the "
-            f"gate had to verify; try again in {wait} s.",
+            message="Headgate refused the request: its address has sent too many tokens that "
+            f"were refused; try again in {wait} s.",
             retry_after=wait,
         )
     )

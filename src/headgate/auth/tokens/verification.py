@@ -54,7 +54,9 @@ class KeysWanted(Exception):  # noqa: N818 - no error: the keys may come
 class Verification:
     """Verifies tokens against the issuers of a configuration.
 
-    Signature checks are capped per address, before they are made.
+    Signature checks that come to nothing are capped per address: once there were too many, no token
+    that is not remembered is verified for a moment.  Good tokens are not counted, so that many
+    programs behind one address may all get theirs renewed.
     """
 
     def __init__(self) -> None:
@@ -91,12 +93,16 @@ class Verification:
         trusted, keys = self.issuer_of(token)
         trusted.check_algorithm(token)
         key = self._key(token, trusted, keys, may_wait=may_wait)
-        seconds = self._rate.take(address, now)
+        seconds = self._rate.wait(address, now)
         if seconds > 0:
             raise refusals.throttled(seconds)
-        trusted.check_signature(token, key)
-        good_until = trusted.check_claims(token, now)
-        principal = trusted.principal_of(token, digest_id(text))
+        try:
+            trusted.check_signature(token, key)
+            good_until = trusted.check_claims(token, now)
+            principal = trusted.principal_of(token, digest_id(text))
+        except refusals.TokenRefusedError:
+            self._rate.take(address, now)
+            raise
         return Verified(principal, good_until, trusted.name, key.fingerprint)
 
     def issuer_of(self, token: SignedToken) -> tuple[TrustedIssuer, IssuerKeys]:

@@ -208,16 +208,39 @@ def test_verifications_are_capped_per_address(scene: Scene, verified: list[str])
     good = scene.token()
     scene.gate.show(good, "192.0.2.1")
     forged = good[:-8] + "AAAAAAAA"
-    for _ in range(CHECKS_TOGETHER - 1):
+    for _ in range(CHECKS_TOGETHER):
         assert scene.gate.refused(forged, "192.0.2.1").reason is Reason.TOKEN_SIGNATURE
     refusal = scene.gate.refused(forged, "192.0.2.1")
     assert refusal.reason is Reason.AUTH_THROTTLED
     assert refusal.retry_after == 1
-    assert len(verified) == CHECKS_TOGETHER
+    assert len(verified) == 1 + CHECKS_TOGETHER
     assert scene.gate.show(good, "192.0.2.1"), "it is remembered"
     assert scene.gate.show(scene.token(sub="b"), "192.0.2.2"), "another address"
     scene.gate.clock.advance(1)
     assert scene.gate.show(scene.token(sub="c"), "192.0.2.1")
+
+
+def test_many_programs_behind_one_address_all_get_in(scene: Scene) -> None:
+    for at in range(2 * CHECKS_TOGETHER):
+        assert scene.gate.show(scene.token(sub=f"job-{at}"), "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"exp": NOW - 1}, Reason.TOKEN_EXPIRED),
+        ({"aud": "https://other.example"}, Reason.TOKEN_AUDIENCE),
+        ({"sub": "stranger"}, Reason.TOKEN_RULE),
+    ],
+)
+def test_tokens_of_strangers_are_counted_though_their_signatures_are_good(
+    claims: dict[str, Any], reason: Reason
+) -> None:
+    scene = Scene(rules=(Rule(when={"sub": ("job",)}, roles=("viewer",)),))
+    token = scene.token(**claims)
+    for _ in range(CHECKS_TOGETHER):
+        assert scene.gate.refused(token, "192.0.2.1").reason is reason
+    assert scene.gate.refused(token, "192.0.2.1").reason is Reason.AUTH_THROTTLED
 
 
 def test_the_memory_is_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
