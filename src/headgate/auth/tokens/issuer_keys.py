@@ -30,6 +30,8 @@ from headgate.tasks import Tasks
 
 WAIT_SECONDS: Final = 5.0
 """How long a request waits for keys."""
+GIVE_UP_SECONDS: Final = 30.0
+"""How long a fetch may take altogether, with its name look-ups and both documents."""
 _BETWEEN_FETCHES: Final = 30.0
 """Shortest pause between two fetches that unknown keys of tokens cause."""
 _BETWEEN_FIRST_FETCHES: Final = 5.0
@@ -184,9 +186,12 @@ class IssuerKeys:
 
     async def _fetch(self, running: asyncio.Future[None]) -> None:
         try:
-            found = await _in_thread(self.source.read, f"headgate-issuer-{self.name}")
+            async with asyncio.timeout(GIVE_UP_SECONDS):
+                found = await _in_thread(self.source.read, f"headgate-issuer-{self.name}")
         except HeadgateError as error:
             self._fail(str(error))
+        except TimeoutError:
+            self._fail(f"{self.source.place} has not responded within {GIVE_UP_SECONDS:g} s")
         else:
             self._take(found)
         finally:

@@ -223,6 +223,20 @@ def test_a_request_does_not_wait_without_an_end(monkeypatch: pytest.MonkeyPatch)
     run(story)
 
 
+def test_a_fetch_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headgate.auth.tokens.issuer_keys.GIVE_UP_SECONDS", 0.01)
+
+    async def story(scene: Scene) -> None:
+        scene.source.gate.clear()
+        await scene.keys.begin()
+        assert "has not responded" in (scene.keys.failing or "")
+        scene.source.gate.set()
+        await scene.keys.begin()
+        assert scene.keys.failing is None
+
+    run(story)
+
+
 def test_a_defect_is_reported_and_holds_nobody_up() -> None:
     async def story(scene: Scene) -> None:
         scene.source.found = ZeroDivisionError("a defect")
