@@ -67,7 +67,7 @@ def test_folder_and_file_are_for_their_owner_alone(path: Path) -> None:
         with opened(path):
             pass
         with contextlib.closing(sqlite3.connect(path)) as connection:
-            connection.execute("UPDATE store_state SET writing = 0")
+            connection.execute("UPDATE store_state SET writing = 1")
             modes = {entry.name: mode(entry) for entry in path.parent.iterdir()}
     finally:
         os.umask(before)
