@@ -10,7 +10,7 @@ from headgate.contract import classify, table
 from headgate.contract.rules import parse
 from headgate.contract.snapshots import SnapshotRoute
 from headgate.contract.table import MOUNTS, Table
-from headgate.model import Action, BodyHandling, Operation, Place, Retry
+from headgate.model import REQUEST_CLASSES, Action, BodyHandling, Operation, Place, Retry
 
 PREFIXES = ("/api", "/ajax-api")
 ROWS = table().rows
@@ -320,3 +320,40 @@ def test_what_is_served_without_the_static_prefix_is_known_by_version() -> None:
     )
     assert not made.bare("2.9")
     assert [each.method for each in made.bare("3.0")] == ["GET"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", "/api/2.0/mlflow/runs/get", "reads"),
+        ("POST", "/api/2.0/mlflow/runs/search", "reads"),
+        ("POST", "/api/2.0/mlflow/runs/create", "writes"),
+        ("POST", "/api/2.0/mlflow/runs/delete", "writes"),
+        ("POST", "/graphql", "reads"),
+        ("GET", "/api/2.0/mlflow-artifacts/artifacts", "artifacts"),
+        ("PUT", "/api/2.0/mlflow-artifacts/artifacts/1/a", "artifacts"),
+        ("GET", "/get-artifact", "artifacts"),
+        ("POST", "/ajax-api/2.0/mlflow/upload-artifact", "artifacts"),
+        ("POST", "/v1/traces", "traces"),
+        ("POST", "/api/3.0/mlflow/traces/search", "traces"),
+        ("POST", "/gateway/mlflow/v1/chat/completions", "ai_gateway"),
+    ],
+)
+def test_classes_of_requests(method: str, path: str, name: str) -> None:
+    operation = classify(method.encode(), path.encode())
+    assert operation is not None
+    assert operation.request_class is not None
+    assert operation.request_class.name == name
+
+
+def test_what_has_no_rate() -> None:
+    """The gate's own pages, what is public, and the files of MLflow's page; nothing else."""
+    rows = [row.operation for row in table().rows]
+    for each in rows:
+        exempt = each.gate_page or each.public or each.static
+        assert (each.request_class is None) == exempt, each.name
+    assert {each.request_class for each in rows} == {None, *REQUEST_CLASSES}
+
+
+def test_the_places_of_the_classes() -> None:
+    assert [each.at for each in REQUEST_CLASSES] == list(range(len(REQUEST_CLASSES)))

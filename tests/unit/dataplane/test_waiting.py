@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from headgate.cluster import Cluster, Found
 from headgate.config import Limits
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.decisions import Forward, Route
+from headgate.dataplane.decisions import Decision, Forward, Route
 from headgate.model import Phase
 from headgate.reasons import Reason
 from headgate.testing.decider import LENGTH, PRINCIPAL
@@ -19,6 +20,7 @@ from headgate.testing.messages import Message, request, response
 from headgate.testing.policies import cluster_policy, terms
 from headgate.testing.transport import Peer
 from headgate.wire import forward
+from headgate.wire.request import Request
 
 PART = b"x" * 100_000
 
@@ -226,6 +228,51 @@ def test_a_long_line_is_served_in_one_go() -> None:
     assert dialogue.balancer.snapshot().waiting == 0
     assert len(dialogue.pools[1].pending) == 600
     dialogue.ends()
+
+
+def asks(dialogue: Dialogue, name: str) -> Peer:
+    """A request of a principal of that name, on a connection of its own."""
+    principal = replace(PRINCIPAL, id=f"p_{name}", name=name)
+
+    def decide(asked: Request) -> Decision:
+        return Forward(Route(dialogue.balancer, asked.target, b"", LENGTH), b"", principal)
+
+    dialogue.decider.script[f"/of/{name}".encode()] = decide
+    client = dialogue.client()
+    client.sends(request(f"GET /of/{name}"))
+    return client
+
+
+def test_principals_take_turns(dialogue: Dialogue, mlflow: Peer) -> None:
+    asks(dialogue, "greedy"), asks(dialogue, "greedy")
+    asks(dialogue, "modest")  # the queue is full: the greedy one loses a place
+    mlflow.sends(response(200))
+    assert mlflow.received().startswith(b"GET /of/greedy ")
+    asks(dialogue, "greedy")
+    mlflow.sends(response(200))
+    assert mlflow.received().startswith(b"GET /of/modest ")
+    mlflow.sends(response(200))
+    mlflow.sends(response(200))
+    assert dialogue.balancer.drain_waits() == [0, 0, 0]
+
+
+def test_a_full_queue_takes_from_the_principal_that_has_most(
+    dialogue: Dialogue, mlflow: Peer
+) -> None:
+    clients = [asks(dialogue, "greedy") for _ in range(2)]
+    assert dialogue.balancer.queued == 2
+    modest = asks(dialogue, "modest")
+    assert (clients[0].received(), modest.received()) == (b"", b"")
+    lost = clients[1].received()
+    assert lost.startswith(b"HTTP/1.1 429 ")
+    assert b"X-Headgate-Reason: rate_limited\r\n" in lost
+    assert b"Nothing was sent to MLflow" in lost
+    assert dialogue.plane.tally.counts() == {"queue": 1}
+    also = asks(dialogue, "modest").received()  # it would have as many
+    assert b"X-Headgate-Reason: overloaded\r\n" in also
+    for _ in range(3):
+        mlflow.sends(response(200))
+    dialogue.outcomes()
 
 
 @pytest.mark.patches

@@ -29,7 +29,10 @@ from headgate.decide.authorise import Authoriser
 from headgate.decide.pipeline import Pipeline
 from headgate.decide.resolver import Resolver
 from headgate.decide.routing import Router
+from headgate.decide.senders import Senders
 from headgate.errors import Refusal
+from headgate.events import discard
+from headgate.limits import Rate, Strangers, own_buckets
 from headgate.model import NOBODY, AuthMethod, BodyHandling, Phase, Principal
 from headgate.reasons import Reason
 from headgate.shields import Shield
@@ -577,3 +580,25 @@ def test_a_body_travels_as_the_upstreams_version_takes_it(scene: Scene) -> None:
     assert scene.passes(line).route.body is BodyHandling.STREAM
     scene.main.terms = terms(dialect=Dialect(version="3.0.0"))
     assert scene.passes(line).route.body is BodyHandling.LENGTH
+
+
+@pytest.fixture
+def throttled(scene: Scene) -> Scene:
+    """A scene in which one failed authentication of each address is enough."""
+    strangers = Strangers(Rate(1e-3, 1), own_buckets().strangers, scene.clock, discard)
+    scene.pipeline._senders = Senders(AuthenticatorChain([scene.doorman], scene.clock), strangers)
+    return scene
+
+
+def test_strangers_are_throttled_and_good_keys_are_not(throttled: Scene) -> None:
+    wrong = "Authorization: Bearer wrong"
+    first, *_ = throttled.is_refused("GET /version", wrong)
+    assert first is not Reason.AUTH_THROTTLED
+    again = throttled.is_refused("GET /version", wrong)
+    assert again == (Reason.AUTH_THROTTLED, Phase.AUTHENTICATE, "")
+    throttled.passes("GET /version")
+
+
+def test_who_shows_no_key_is_not_throttled(throttled: Scene) -> None:
+    reasons = [throttled.is_refused("GET /version")[0] for _ in range(3)]
+    assert reasons == [Reason.UNAUTHENTICATED] * 3

@@ -21,6 +21,7 @@ from headgate.telemetry.metrics import (
     CONNECTIONS,
     IN_FLIGHT,
     METRICS,
+    QUEUE_WAIT,
     REQUEST_DURATION,
     WORKER_RESTARTS,
     WORKERS_DRAINING,
@@ -101,6 +102,14 @@ def test_gauges_are_set_and_add_up() -> None:
     gauges = (CONNECTIONS, IN_FLIGHT, WORKERS_DRAINING)
     assert [counters.totals().value(gauge) for gauge in gauges] == [7, 1, 1]
     assert counted(counters) == {}
+
+
+def test_a_histogram_without_labels() -> None:
+    counters = Counters(2)
+    for row, seconds in enumerate((0.001, 31.0)):
+        counters.row(row).observe(QUEUE_WAIT, seconds)
+    (series,) = counters.totals().series(QUEUE_WAIT)
+    assert series.cells == (1, *[0] * (len(QUEUE_WAIT.bounds) - 1), 1, 31_001_000)
 
 
 def in_a_process(work: Callable[[], None]) -> int:
