@@ -184,10 +184,6 @@ REASONS: Mapping[str, Advice] = {
         "The body exceeds the gate's limit for this route.",
         "Raise the limit in the gate's configuration, or verify with a smaller --size.",
     ),
-    "auth_throttled": Advice(
-        "The gate does not accept this key, and too many others from this address failed as well.",
-        "Set MLFLOW_TRACKING_TOKEN to a key of this gate, and run again.",
-    ),
     "rate_limited": Advice(
         "The principal of this key is over its rate, or has too many requests under way.",
         "Wait and run again, or raise the limits of its role (`limits.roles` of the gate).",
