@@ -24,6 +24,7 @@ from bench.series import Better, Series, alternating
 from bench.setting import CannotMeasureError, Setting
 from headgate.auth.chain import AuthenticatorChain
 from headgate.auth.keys.authenticator import KeyAuthenticator
+from headgate.auth.keys.keyring import Keyring
 from headgate.auth.keys.refresher import Refresher
 from headgate.config import Config
 from headgate.config.files import Files
@@ -34,7 +35,7 @@ from headgate.dataplane.decisions import Caller, Decider, Decision, Inspect
 from headgate.decide.builder import PipelineBuilder
 from headgate.events import discard
 from headgate.runtime.gate import LiveGate
-from headgate.stores import open_key_store
+from headgate.stores import open_identity_store
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.outcome_sinks import OutcomeSinks
@@ -160,11 +161,12 @@ class _Loop(asyncio.SelectorEventLoop):
 def _gate(folder: Path) -> Iterator[LiveGate]:
     """The gate of a worker, with a key store, counters and an access log."""
     config = Config(data=folder / "data")
-    keys = KeyAuthenticator()
+    keyring = Keyring()
+    keys = KeyAuthenticator(keyring)
     log_file = os.open(folder / "access.log", os.O_WRONLY | os.O_CREAT)
     access_log = AccessLog(log_file)
-    with open_key_store(config) as store:
-        Refresher(store, keys.install, interval=1.0, clock=time.time, emit=discard).load()
+    with open_identity_store(config) as store:
+        Refresher(store, keyring, lambda: None, interval=1.0, clock=time.time, emit=discard).load()
         row = Counters(1).row(0)
         yield LiveGate(
             config,

@@ -6,6 +6,7 @@ import enum
 import inspect
 import types
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
@@ -16,6 +17,7 @@ from docs.reference_pages.markdown import GENERATED, table
 from headgate.config import Config, Rule
 from headgate.config.claims import ClaimPath
 from headgate.config.issuers import Condition
+from headgate.config.key_digests import BreakGlass
 from headgate.config.load import ENVIRONMENT_PREFIX
 from headgate.config.restart import needs_restart
 from headgate.config.roles import GrantText
@@ -146,6 +148,8 @@ def _type(setting: str, annotation: Any) -> str:
 _TYPES: dict[Any, str] = {
     dict[ClaimPath, Condition]: "table",
     Rule: "table",
+    BreakGlass: "table",
+    datetime: "time with its zone",
     bool: "`true` or `false`",
     int: "whole number",
     float: "seconds",

@@ -21,7 +21,8 @@ from headgate.auth.keys.refresher import Refresher
 from headgate.config import Config
 from headgate.errors import Refusal
 from headgate.events import Event, KeyRevoked
-from headgate.stores import KeyStore, open_key_store
+from headgate.stores import open_identity_store
+from headgate.stores.identity import IdentityStore
 from headgate.wire.request_fields import CredentialFields
 from tests.support.gate import Gate as RunningGate
 from tests.support.gate import bearer, create_key, running_gate
@@ -35,13 +36,20 @@ PROMISE = 2.0  # seconds until every gate has followed
 class Gate:
     """What a worker of the gate does about keys, with a way to wait for a response."""
 
-    def __init__(self, store: KeyStore, interval: float) -> None:
-        self._keys = KeyAuthenticator()
+    def __init__(self, store: IdentityStore, interval: float) -> None:
+        self._keyring = Keyring()
+        self._keys = KeyAuthenticator(self._keyring)
         self._chain = AuthenticatorChain([self._keys], time.time)
         self._changed = asyncio.Event()
         self.events: list[Event] = []
         self.refresher = Refresher(
-            store, self._install, interval=interval, clock=time.time, emit=self.events.append
+            store,
+            self._keyring,
+            self._keys_changed,
+            interval=interval,
+            clock=time.time,
+            emit=self.events.append,
+            show=lambda _age, _expiring: self._changed.set(),
         )
 
     def response(self, key: str) -> Identified | Refusal | Waiting:
@@ -54,8 +62,8 @@ class Gate:
                 self._changed.clear()
                 await self._changed.wait()
 
-    def _install(self, keyring: Keyring) -> None:
-        self._keys.install(keyring)
+    def _keys_changed(self) -> None:
+        self._keys.generation += 1
         self._changed.set()
 
 
@@ -63,7 +71,7 @@ class Gate:
 async def gate_on(data: Path) -> AsyncIterator[Gate]:
     """A gate with the default settings that follows the key store of ``data`` for the block."""
     config = Config(data=data)
-    with open_key_store(config) as store:
+    with open_identity_store(config) as store:
         gate = Gate(store, config.auth.refresh_interval)
         gate.refresher.load()
         async with asyncio.TaskGroup() as group:

@@ -44,6 +44,20 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.KeysGone(2, ("ci", "laptop")),
     e.RoleMissing("ci", "k_1", "trainer"),
     e.RolesChanged(("ci",), "writer", "llm-user"),
+    e.KeysRevoked(20),
+    e.KeyExpiresSoon("ci", "k_00000001", "team-a", "2030-01-01T00:00:00Z"),
+    e.KeysExpireSoon(20),
+    e.KeyStoreAwaited("connection refused"),
+    e.KeysStale(86_400.0),
+    e.UsesNotKept("read-only transaction"),
+    e.PrincipalDisabled("team-a", "p_00000001"),
+    e.PrincipalEnabled("team-a", "p_00000001"),
+    e.BreakGlassKeyMade(
+        "break-glass", "k_00000001", "break-glass", "cli", "no database", "2030-01-01T00:00:00Z"
+    ),
+    e.BreakGlassUsed("sha256:0123456789ab", "no database", "192.0.2.1"),
+    e.FirstKeyTaken("k_00000001", "2030-01-01T00:00:00Z"),
+    e.FirstKeyRefused("the store has keys already"),
     e.Administered(
         e.Change.KEY_CREATED,
         actor="alice",

@@ -20,19 +20,27 @@ from mypy_extensions import mypyc_attr
 
 from headgate.auth.credentials import Credentials, read_credentials
 from headgate.auth.refusals import ENDED, not_taken
+from headgate.auth.uses import Use
 from headgate.errors import Refusal
 from headgate.model import Principal
 from headgate.wire.request_fields import CredentialFields
 
 
 class Identified:
-    """Who sends the request; ``good_until``: seconds since the epoch, ``inf`` for no end."""
+    """Who sends the request.
 
-    __slots__ = ("good_until", "principal")
+    Attributes:
+        principal: who it is.
+        good_until: seconds since the epoch, ``inf`` for no end.
+        use: where the uses of these credentials are noted, if they are.
+    """
 
-    def __init__(self, principal: Principal, good_until: float) -> None:
+    __slots__ = ("good_until", "principal", "use")
+
+    def __init__(self, principal: Principal, good_until: float, use: Use | None = None) -> None:
         self.principal: Final = principal
         self.good_until: Final = good_until
+        self.use: Final = use
 
 
 class Pending:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Final
 
 from headgate.errors import Refusal
-from headgate.model import Principal
 from headgate.reasons import Reason
 
 _MLFLOW_CLIENT: Final = re.compile(rb"mlflow-python-client/([0-9]{1,4})\.([0-9]{1,4})")
@@ -38,9 +37,15 @@ def for_exporters(what: Refusal) -> Refusal:
     return replace(what, message=what.message.replace(_CURE, _CURE_OF_EXPORTERS))
 
 
-def _refusal(why: str, phrase: str, cure: str = _CURE, detail: str = "") -> Refusal:
+def _refusal(
+    why: str,
+    phrase: str,
+    cure: str = _CURE,
+    detail: str = "",
+    reason: Reason = Reason.UNAUTHENTICATED,
+) -> Refusal:
     return Refusal(
-        reason=Reason.UNAUTHENTICATED,
+        reason=reason,
         message=f"Headgate refused the request: {why}; {cure}.",
         detail=detail,
         challenge=True,
@@ -81,7 +86,25 @@ MISTYPED = _refusal(
     "its API key is mistyped or truncated, the checksum does not match", "mistyped API key"
 )
 ENDED = _refusal("its credentials have expired", "expired credentials")
-UNKNOWN = _refusal("its API key is well-formed but not known to this gate", "unknown API key")
+UNKNOWN = _refusal(
+    "its API key is well-formed but not known to this gate",
+    "unknown API key",
+    reason=Reason.KEY_UNKNOWN,
+)
+KEYS_STALE = Refusal(
+    Reason.KEYS_STALE,
+    "Headgate refused the request: it cannot read its key store, and has not for so long that keys "
+    "may have been revoked meanwhile; try again later, and let the gate's operator know.",
+    retry_after=5,
+    phrase="the keys of the gate are too old",
+)
+KEYS_NOT_READ = Refusal(
+    Reason.KEYS_STALE,
+    "Headgate refused the request: the key store has not been read yet, since it cannot be "
+    "reached; try again in a moment.",
+    retry_after=5,
+    phrase="the key store has not been read yet",
+)
 
 
 def not_taken(token: str) -> Refusal:
@@ -91,22 +114,35 @@ def not_taken(token: str) -> Refusal:
     return BEARER_TWICE if token[:6].lower() == "bearer" else FOREIGN
 
 
-def revoked(principal: Principal) -> Refusal:
-    """The key was revoked."""
-    return _former(principal, "was revoked")
+def revoked(name: str, key_id: str) -> Refusal:
+    """The key of that name and id was revoked."""
+    return _former(name, key_id, "was revoked", Reason.KEY_REVOKED)
 
 
-def expired(principal: Principal) -> Refusal:
-    """The key has expired."""
-    return _former(principal, "has expired")
+def expired(name: str, key_id: str) -> Refusal:
+    """The key of that name and id has expired."""
+    return _former(name, key_id, "has expired", Reason.KEY_EXPIRED)
 
 
-def _former(principal: Principal, what: str) -> Refusal:
+def disabled(name: str, key_id: str, principal: str, principal_id: str) -> Refusal:
+    """The key's principal, of the second name and id, is disabled."""
     return _refusal(
-        f"its API key, '{principal.name}' ({principal.id}), {what}",
+        f"its API key, '{name}' ({key_id}), belongs to '{principal}' ({principal_id}), which is "
+        "disabled",
+        "the principal is disabled",
+        cure="ask the gate's operator to enable it",
+        detail=f"principal {principal_id} of key {key_id} is disabled",
+        reason=Reason.PRINCIPAL_DISABLED,
+    )
+
+
+def _former(name: str, key_id: str, what: str, reason: Reason) -> Refusal:
+    return _refusal(
+        f"its API key, '{name}' ({key_id}), {what}",
         f"the API key {what}",
         cure=f"ask for a new key and {_CURE}",
-        detail=f"key {principal.id} {what}",
+        detail=f"key {key_id} {what}",
+        reason=reason,
     )
 
 
@@ -119,7 +155,7 @@ def for_client(refusal: Refusal, authorization: bytes | None, user_agent: bytes)
         user_agent: the value of ``User-Agent``, empty if absent.
     """
     client = _MLFLOW_CLIENT.match(user_agent)
-    if client is None:
+    if client is None or refusal.code != 401:
         return refusal
     if (int(client[1]), int(client[2])) < _KNOWS_UNAUTHENTICATED:
         refusal = replace(refusal, error_code="CUSTOMER_UNAUTHORIZED")

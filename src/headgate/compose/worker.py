@@ -13,9 +13,8 @@ from typing import Protocol
 
 import uvloop
 
-from headgate.auth.keys.refresher import Refresher
 from headgate.auth.tokens.tokens import Tokens
-from headgate.compose.authentication import authentication
+from headgate.compose.authentication import Authentication, authentication
 from headgate.compose.control import UpstreamChecks, admin_facts, control_server
 from headgate.compose.events import event_bus
 from headgate.compose.source import ConfigSource
@@ -59,8 +58,10 @@ def run_worker(
     with contextlib.ExitStack() as stack:
         emit = event_bus(counters.row(link.number)).emit
         handover = Handover(link)
+        row = counters.row(link.number)
         tokens = issuer_tokens(link, handover, emit)
-        chain, refresher = authentication(config, tokens.authenticator, stack, link, handover, emit)
+        found = authentication(config, tokens.authenticator, stack, link, row, emit)
+        refresher = found.refresher
         access_log = _access_log(config, counters.row(link.number), stack, emit)
         outcome_sinks = OutcomeSinks(counters.row(link.number), access_log, emit)
 
@@ -72,7 +73,7 @@ def run_worker(
                 tls = ListenerTls(settings.listen.tls, files, fresh=fresh)
             gate = LiveGate(
                 settings,
-                PipelineBuilder(chain, emit, limits.strangers),
+                PipelineBuilder(found.chain, emit, limits.strangers),
                 pair_dial(lambda: control.accept()),  # noqa: PLW0108 - it is made later
                 account=outcome_sinks.account,
                 emit=emit,
@@ -87,10 +88,9 @@ def run_worker(
 
         made = _last_good(config, link, handover, make)
         gate = made.gate
-        if refresher is not None:
-            refresher.regrant(Roles(made.config.roles))
+        found.configure(made.config)
         tokens.configure(made.config.auth.issuers, Roles(made.config.roles))
-        reloader = _reloader(config, source, made, refresher, tokens, emit, replaces=link.replaces)
+        reloader = _reloader(config, source, made, found, tokens, emit, replaces=link.replaces)
         # A single worker has none to share results with.
         is_shared = config.listen.workers > 1 and folder is not None
         checks = UpstreamChecks(gate, SharedResults(folder) if is_shared and folder else None)
@@ -160,7 +160,7 @@ def _reloader(
     started: Config,
     source: ConfigSource | None,
     made: _Made,
-    refresher: Refresher | None,
+    authentication: Authentication,
     tokens: Tokens,
     emit: Emit,
     *,
@@ -173,8 +173,7 @@ def _reloader(
     def apply(new: Config) -> None:
         made.gate.apply(new)
         descriptors.raise_limit(new.limits, emit)
-        if refresher is not None:
-            refresher.regrant(Roles(new.roles))
+        authentication.configure(new)
         tokens.configure(new.auth.issuers, Roles(new.roles))
 
     current = made.config if replaces else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from headgate.config.issuers import Issuer
+from headgate.config.key_digests import BreakGlass, Digest, read_digest
 from headgate.config.restart import RELOADED
 from headgate.config.section import Seconds, Section
 
@@ -67,8 +68,34 @@ class Auth(Section):
         "store does not hear of revocations.",
     )
     keys: KeyRules = KeyRules()
+    first_key_sha256: Digest | None = Field(
+        None,
+        description="SHA-256 of a key that a new key store takes as its first one, with the role "
+        "`admin`, for at most 7 days: 64 hexadecimal digits. A store takes one once in its life.",
+    )
+    first_key_sha256_file: Path | None = Field(
+        None, description="File with that SHA-256, in the place of `auth.first_key_sha256`."
+    )
+    break_glass: tuple[BreakGlass, ...] = Field(
+        (),
+        json_schema_extra=RELOADED,
+        description="Keys for an emergency, which are accepted also while the key store cannot be "
+        "read. Default: none.",
+    )
     issuers: dict[str, Issuer] = Field(
         default_factory=dict,
         json_schema_extra=RELOADED,
         description="Issuers of tokens (JWT), by name.",
     )
+
+    @property
+    def first_key(self) -> bytes | None:
+        """The SHA-256 of the key that a new key store takes as its first one, if there is one.
+
+        Raises:
+            HeadgateError: the file that it is in cannot be read.
+        """
+        text = self.first_key_sha256
+        if self.first_key_sha256_file is not None:
+            text = read_digest(self.first_key_sha256_file)
+        return None if text is None else bytes.fromhex(text)

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from headgate.config import issuers
+from headgate.config import issuers, key_digests
 from headgate.config.auth import Auth, AuthMode
 from headgate.config.limits import Limits, unknown_roles
 from headgate.config.restart import RELOADED, RESTART
@@ -187,6 +187,11 @@ class Config(Section):
             *unknown_roles(self.limits, {*BUILT_IN, *self.roles}),
             *issuers.problems(self.auth.issuers, (*BUILT_IN, *self.roles)),
             *_issuer_files(self.auth),
+            *key_digests.problems(
+                self.auth.first_key_sha256,
+                self.auth.first_key_sha256_file,
+                self.auth.break_glass,
+            ),
         ]
 
     @model_validator(mode="after")

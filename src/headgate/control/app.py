@@ -65,6 +65,11 @@ class KeysView(Protocol):
         """Why the key store cannot be read; ``None``: it can."""
         ...
 
+    @property
+    def awaited(self) -> bool:
+        """Whether every key is refused until the store is read for the first time."""
+        ...
+
 
 class IssuerView(Protocol):
     """The state of an issuer of tokens; a dataclass, shown as it is."""
@@ -156,6 +161,8 @@ class _Pages:
         """Say whether this worker takes new requests and an upstream can serve them."""
         if self._facts.draining():
             return _text("draining", Reason.DRAINING)
+        if self._facts.keys is not None and self._facts.keys().awaited:
+            return _text("waiting for the key store", Reason.KEYS_STALE)
         # One broken upstream, or a full one, is no reason to take away the others.
         if not any(_can_serve(snapshot) for snapshot in self._facts.snapshots()):
             return _text("no endpoint", Reason.NO_ENDPOINT)

@@ -322,11 +322,14 @@ class Exchange(ExchangeSide):
     def settle_connection(self, request_done: bool) -> bytes:
         """Decide whether the client's connection outlives the response that begins now.
 
-        Returns the field that says so, where that does not go without saying.
+        Returns the field that says so, where that does not go without saying, and those that the
+        responses to its sender have.
         """
         if self._plane.draining or not request_done:
             self.close = True
-        return heads.connection_line(self.request.minor, close=self.close)
+        line = heads.connection_line(self.request.minor, close=self.close)
+        lines = self._principal.response_lines
+        return line + lines if lines else line
 
     # --- the end ---------------------------------------------------------------------------
 

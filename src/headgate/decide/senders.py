@@ -23,13 +23,14 @@ _NO_END: Final = math.inf
 class _LastSender:
     """Who sent the last request of a connection."""
 
-    __slots__ = ("fields", "generation", "good_until", "principal")
+    __slots__ = ("fields", "generation", "good_until", "principal", "use")
 
     def __init__(self, fields: CredentialFields, generation: int, identified: Identified) -> None:
         self.fields: Final = fields
         self.generation: Final = generation
         self.principal: Final = identified.principal
         self.good_until: Final = identified.good_until
+        self.use: Final = identified.use
 
 
 class Senders:
@@ -55,6 +56,9 @@ class Senders:
             # To read the clock costs more than all the rest.
             and (last.good_until == _NO_END or self._chain.clock() < last.good_until)
         ):
+            use = last.use
+            if use is not None and use.at != use.log.now:
+                use.note(fields.origin.address)
             return last.principal
         # Behind a trusted proxy the client's address is not that of the connection.
         found = self._chain.authenticate(fields.credentials, fields.origin.address)
@@ -84,6 +88,8 @@ class Senders:
 def _remembered(
     found: Identified, fields: RequestFields, caller: Caller, generation: int
 ) -> Principal:
+    if found.use is not None:
+        found.use.note(fields.origin.address)
     if fields.section:  # else no later request has the same credentials, by identity
         caller.memo = _LastSender(fields.credentials, generation, found)
     return found.principal

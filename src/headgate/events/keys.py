@@ -57,6 +57,23 @@ class KeyRevoked(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class KeysRevoked(Event):
+    """More keys were revoked together than the log names one by one.
+
+    Attributes:
+        count: how many more.
+    """
+
+    name: ClassVar[str] = "keys_revoked"
+    logger: ClassVar[str] = "headgate.auth"
+
+    count: int
+
+    def message(self) -> str:
+        return f"{self.count} more keys are revoked: they are no longer accepted"
+
+
+@dataclass(frozen=True, slots=True)
 class KeyUnusable(Event):
     """A key of the key store cannot be used: its row is damaged.
 
@@ -100,7 +117,9 @@ class KeysGone(Event):
 
 @dataclass(frozen=True, slots=True)
 class RoleMissing(Event):
-    """A key has a role that the configuration does not define: it grants nothing.
+    """A key or its owner has a role that the configuration does not define: it grants nothing.
+
+    The log names ten keys for each such role.
 
     Attributes:
         key: the name of the key.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headgate.auth.keys.examples import DIGEST_BYTES, is_example
+from headgate.config.example_digests import DIGEST_BYTES, is_example
 from headgate.identity import keys
 from headgate.identity.errors import (
     Conflict,

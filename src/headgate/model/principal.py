@@ -87,6 +87,7 @@ class Principal:
         issuer: who vouches for that; empty for the gate itself.
         grants: what it may do.
         credential: the id of the credential that was shown, such as that of a key; never secret.
+        response_lines: header lines that the responses to its requests have, each with its end.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Principal:
     issuer: str = ""
     grants: Grants = field(default=NO_GRANTS, compare=False, repr=False)
     credential: str = ""
+    response_lines: bytes = field(default=b"", compare=False, repr=False)
 
 
 NOBODY: Final = Principal("", "", AuthMethod.NONE)

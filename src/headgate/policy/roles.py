@@ -127,6 +127,10 @@ class Roles:
         """A role as it is declared."""
         return self._texts[name]
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a role of that name."""
+        return name in self._texts
+
     def given(self, name: str) -> tuple[GrantFromRole, ...]:
         """The grants of a role: its own, then those of the roles that it includes."""
         return tuple(

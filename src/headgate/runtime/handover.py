@@ -1,23 +1,21 @@
 """What a worker leaves to the one that replaces it: the last configuration that was fit.
 
 A replacement starts from what is left here, whatever stands on disk by then, and follows the disk
-from then on like any other worker.
+from then on like any other worker.  The keys are left likewise (``kept_keys.py``).
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from headgate.auth.tokens.follower import LeftKeys
 from headgate.config import Config
 from headgate.runtime.link import Link
-from headgate.stores.records import KeyRecord
 
 _CONFIGURATION: Final = "configuration"
-_KEYS: Final = "keys"
 _ISSUERS: Final = "issuers"
 _Kind = TypeVar("_Kind")
 
@@ -43,10 +41,6 @@ class Handover:
             self._left = in_force
             self._link.keep(_CONFIGURATION, pickle.dumps(in_force))
 
-    def leave_keys(self, records: Sequence[KeyRecord]) -> None:
-        """Leave the keys."""
-        self._link.keep(_KEYS, pickle.dumps(list(records)))
-
     def leave_issuers(self, keys: Mapping[str, LeftKeys]) -> None:
         """Leave the signing keys of all issuers, by the name of the issuer."""
         self._link.keep(_ISSUERS, pickle.dumps(dict(keys)))
@@ -58,10 +52,6 @@ class Handover:
     def in_force(self) -> InForce | None:
         """The configuration that was left last."""
         return _loaded(self._link.kept(_CONFIGURATION), InForce)
-
-    def keys(self) -> list[KeyRecord] | None:
-        """The keys that were left last."""
-        return _loaded(self._link.kept(_KEYS), list)
 
 
 def _loaded(content: bytes | None, kind: type[_Kind]) -> _Kind | None:

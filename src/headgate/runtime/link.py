@@ -27,8 +27,9 @@ OUTPUT_BYTES: Final = 64 * 1024
 class Kept:
     """What the workers of one gate leave to those that replace them, by kind.
 
-    Each thing is a file in memory that is written before it is handed over and never changed
-    afterwards, so a worker that is killed while it writes one leaves the one before.
+    Each thing is a file in memory that is written before it is handed over, so a worker that is
+    killed while it writes one leaves the one before.  Afterwards it is never changed, or only in
+    such a way that a reader can tell what is whole (``headgate.runtime.handover``).
     """
 
     def __init__(self) -> None:
@@ -97,9 +98,13 @@ class Link:
 
     def keep(self, kind: str, content: bytes) -> None:
         """Leave ``content`` to workers that start later; never waits."""
-        file = os.memfd_create(f"headgate-{kind}", os.MFD_CLOEXEC)
+        file = memory_file(kind)
         with open(file, "wb", closefd=False) as stream:
             stream.write(content)
+        self.keep_file(kind, file)
+
+    def keep_file(self, kind: str, file: int) -> None:
+        """The same with a file in memory, a file descriptor that is closed once it is left."""
         if (older := self._unsent.pop(kind, None)) is not None:
             os.close(older)
         self._unsent[kind] = file
@@ -119,6 +124,11 @@ class Link:
         except OSError:  # the supervisor is gone
             pass
         os.close(self._unsent.pop(kind))
+
+
+def memory_file(kind: str) -> int:
+    """A new file in memory, as a file descriptor; ``kind`` is for people."""
+    return os.memfd_create(f"headgate-{kind}", os.MFD_CLOEXEC)
 
 
 class Ends:

@@ -1,8 +1,9 @@
 """Counts of what the gate did, in memory that all its processes share.
 
 Each process adds to a row of its own, so nothing is locked and nothing is lost when a worker dies;
-a reader adds the rows up.  Every series has its cells from the start (``layout.py``), as many as
-its metric is declared with (``metrics.py``): what is not declared cannot be counted.
+a reader adds the rows up, or takes the largest.  Every series has its cells from the start
+(``layout.py``), as many as its metric is declared with (``metrics.py``): what is not declared
+cannot be counted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from headgate.telemetry.metrics import (
     FAMILY,
     IN_FLIGHT,
     LOG_LINES_LOST,
+    METRICS,
     NONE,
     REQUEST_BYTES,
     REQUEST_DURATION,
@@ -47,6 +49,8 @@ _BOUNDS: Final = REQUEST_DURATION.bounds
 _MICROSECONDS: Final[int] = _DURATION + len(_BOUNDS) + 1
 _BYTES_IN: Final[int] = LAYOUT.place(REQUEST_BYTES).start - _START
 _BYTES_OUT: Final[int] = LAYOUT.place(RESPONSE_BYTES).start - _START
+
+_WORST: Final = frozenset(LAYOUT.at(each, ()) for each in METRICS if each.worst)
 
 _HEARTBEAT_AT: Final[int] = LAYOUT.size
 _ROW: Final[int] = LAYOUT.size + 1
@@ -110,7 +114,12 @@ class Counters:
 
     def totals(self) -> Totals:
         """The sums over all processes, as they are now."""
-        return Totals([sum(self._cells[at : self._cuts_at : _ROW]) for at in range(LAYOUT.size)])
+        return Totals(
+            [
+                (max if at in _WORST else sum)(self._cells[at : self._cuts_at : _ROW])
+                for at in range(LAYOUT.size)
+            ]
+        )
 
     def beat(self, worker: int, value: int) -> None:
         """Set a worker's heartbeat: a number that grows; 0 while its event loop does not run."""

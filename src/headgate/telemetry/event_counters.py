@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from headgate.events import Event, WorkerEnded
+from headgate.events import BreakGlassUsed, Event, WorkerEnded
 from headgate.telemetry.counters import CounterRow
-from headgate.telemetry.metrics import WORKER_RESTARTS
+from headgate.telemetry.metrics import BREAK_GLASS_USES, WORKER_RESTARTS
 
 
 class EventCounters:
@@ -22,5 +22,7 @@ class EventCounters:
         match event:
             case WorkerEnded(cause=cause):
                 self._row.add(WORKER_RESTARTS, cause)
+            case BreakGlassUsed():
+                self._row.add(BREAK_GLASS_USES)
             case _:
                 pass

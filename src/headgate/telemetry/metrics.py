@@ -64,6 +64,7 @@ class Metric:
         bounds: the upper bounds of the buckets of a histogram, in its unit; one more has no bound.
         scale: what one of the whole numbers in memory stands for, in the unit.
         shown: which series are exposed.
+        worst: a gauge whose value is the largest of all processes, not their sum.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Metric:
     bounds: tuple[float, ...] = ()
     scale: float = 1.0
     shown: Shown = Shown.ALWAYS
+    worst: bool = False
 
     @property
     def cells(self) -> int:
@@ -163,6 +165,27 @@ WORKER_RESTARTS: Final = Metric(
     "Workers that were replaced, by cause: `stuck`, `signal` (one killed it), `exit`.",
     (Label("cause", tuple(each.value for each in EndCause)),),
 )
+KEYS_AGE: Final = Metric(
+    "headgate_keys_age_seconds",
+    Kind.GAUGE,
+    "s",
+    "Seconds since the keys in memory were compared with the key store, of the worker with the "
+    "oldest ones; alarm from 60 s.",
+    worst=True,
+)
+KEYS_EXPIRING: Final = Metric(
+    "headgate_keys_expiring",
+    Kind.GAUGE,
+    "{key}",
+    "Keys that expire within `auth.keys.notice`.",
+    worst=True,
+)
+BREAK_GLASS_USES: Final = Metric(
+    "headgate_break_glass_uses_total",
+    Kind.COUNTER,
+    "{use}",
+    "Uses of keys for emergencies, as the event log has them: the first in each hour, per worker.",
+)
 LOG_LINES_LOST: Final = Metric(
     "headgate_log_lines_lost_total",
     Kind.COUNTER,
@@ -186,6 +209,9 @@ METRICS: Final[Sequence[Metric]] = (
     REQUESTS_LIMITED,
     WORKERS_DRAINING,
     WORKER_RESTARTS,
+    KEYS_AGE,
+    KEYS_EXPIRING,
+    BREAK_GLASS_USES,
     LOG_LINES_LOST,
 )
 """Every metric, in the order of the Prometheus text."""

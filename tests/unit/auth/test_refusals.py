@@ -9,19 +9,26 @@ import pytest
 from headgate.auth import refusals
 from headgate.auth.refusals import for_client
 from headgate.errors import Refusal
-from headgate.model import AuthMethod, Principal
 from headgate.reasons import Reason
 
 EVERY = {name: value for name, value in vars(refusals).items() if isinstance(value, Refusal)} | {
-    "revoked": refusals.revoked(Principal("k_1", "ci", AuthMethod.KEY)),
-    "expired": refusals.expired(Principal("k_1", "ci", AuthMethod.KEY)),
+    "revoked": refusals.revoked("ci", "k_1"),
+    "expired": refusals.expired("ci", "k_1"),
+}
+
+REASONS = {
+    "UNKNOWN": Reason.KEY_UNKNOWN,
+    "revoked": Reason.KEY_REVOKED,
+    "expired": Reason.KEY_EXPIRED,
 }
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_refusal_is_one_sentence_that_says_who_and_what_to_set(name: str) -> None:
     refusal = EVERY[name]
-    assert refusal.reason is Reason.UNAUTHENTICATED
+    if refusal.reason is Reason.KEYS_STALE:
+        pytest.skip("nothing that the client could set would help")
+    assert refusal.reason is REASONS.get(name, Reason.UNAUTHENTICATED)
     assert refusal.code == 401
     assert refusal.challenge
     assert re.fullmatch(
@@ -29,6 +36,19 @@ def test_a_refusal_is_one_sentence_that_says_who_and_what_to_set(name: str) -> N
         r"MLFLOW_TRACKING_USERNAME=<any name> and MLFLOW_TRACKING_PASSWORD=<key>\.",
         refusal.message,
     )
+
+
+@pytest.mark.parametrize("refusal", [refusals.KEYS_STALE, refusals.KEYS_NOT_READ])
+def test_keys_that_are_too_old_are_the_gates_fault_and_to_be_tried_again(refusal: Refusal) -> None:
+    assert (refusal.code, refusal.challenge, refusal.retry_after) == (503, False, 5)
+    assert "try again" in refusal.message
+    assert for_client(refusal, b"Basic x", b"mlflow-python-client/1.0") == refusal
+
+
+def test_a_key_of_a_disabled_principal_names_both() -> None:
+    refusal = refusals.disabled("ci", "k_1", "team a", "p_1")
+    assert (refusal.reason, refusal.code) == (Reason.PRINCIPAL_DISABLED, 401)
+    assert "'ci' (k_1), belongs to 'team a' (p_1), which is disabled" in refusal.message
 
 
 def test_no_two_refusals_read_the_same() -> None:

@@ -16,7 +16,6 @@ from headgate.config.files import Files
 from headgate.errors import HeadgateError
 from headgate.runtime.handover import Handover, InForce
 from headgate.runtime.link import KEEPS, MESSAGE_BYTES, OUTPUT_BYTES, Ends, Kept, Link
-from headgate.stores import KeyRecord
 
 
 class Pair:
@@ -144,15 +143,6 @@ def test_what_has_not_changed_is_not_left_again(pair: Pair) -> None:
     for _ in range(3):
         estate.leave(InForce(Config(), {}))
     assert len(pair.received()) == 1
-
-
-def test_keys_are_found_again(pair: Pair) -> None:
-    keys = [KeyRecord("k_00000001", "ci", b"d" * 32, 1, roles=("admin",))]
-    estate = Handover(pair.link)
-    assert estate.keys() is None
-    estate.leave_keys(keys)
-    pair.received()
-    assert estate.keys() == keys
 
 
 def test_files_that_were_kept_are_not_read_from_disk(tmp_path: Path) -> None:

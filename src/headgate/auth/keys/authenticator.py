@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from headgate.auth.chain import Authenticator, Identified
 from headgate.auth.credentials import Credentials
+from headgate.auth.keys.break_glass import BreakGlassKeys
+from headgate.auth.keys.entry import Entry
 from headgate.auth.keys.form import KeyForm, digest, form_of
 from headgate.auth.keys.keyring import Keyring
-from headgate.auth.refusals import MISTYPED, UNKNOWN, expired, revoked
+from headgate.auth.refusals import (
+    KEYS_NOT_READ,
+    KEYS_STALE,
+    MISTYPED,
+    UNKNOWN,
+    disabled,
+    expired,
+    revoked,
+)
 from headgate.errors import Refusal
 
 
 class KeyAuthenticator(Authenticator):
-    """Looks keys up in a keyring, which is replaced as keys are created, changed and revoked."""
+    """Looks keys up in a keyring.
 
-    def __init__(self, keyring: Keyring | None = None) -> None:
+    Args:
+        keyring: the keys of the store; who changes it raises ``generation`` where a key that was
+            accepted may mean something else now.
+        break_glass: the keys of the configuration for emergencies.
+    """
+
+    def __init__(self, keyring: Keyring, break_glass: BreakGlassKeys | None = None) -> None:
         super().__init__()
-        self._keyring = keyring if keyring is not None else Keyring.empty()
-
-    def install(self, keyring: Keyring) -> None:
-        """Look keys up in ``keyring`` from now on; no request sees half of it."""
-        self._keyring = keyring
-        self.generation += 1
+        self._keyring: Final = keyring
+        self._break_glass: Final = break_glass
 
     def authenticate(self, credentials: Credentials, now: float) -> Identified | Refusal | None:
         """See ``Authenticator``."""
@@ -29,14 +43,38 @@ class KeyAuthenticator(Authenticator):
             return None
         # The dictionary does not compare in constant time, and need not: what timing could tell
         # is about digests, and nobody can choose a key for the digest it will have.
-        entry = self._keyring.entries.get(digest(key))
-        if entry is None:
-            form = form_of(key)
-            if form is KeyForm.FOREIGN:
-                return None
-            return UNKNOWN if form is KeyForm.WELL_FORMED else MISTYPED
+        shown = digest(key)
+        entry = self._keyring.content.entries.get(shown)
+        if entry is not None:
+            return self._check(entry, now)
+        if self._break_glass is not None:
+            found = self._break_glass.find(shown, now)
+            if found is not None:
+                return found
+        form = form_of(key)
+        if form is KeyForm.FOREIGN:
+            return None
+        if form is KeyForm.MISTYPED:
+            return MISTYPED
+        return self._why_stale(now) or UNKNOWN
+
+    def _check(self, entry: Entry, now: float) -> Identified | Refusal:
+        keyring = self._keyring
         if entry.revoked:
-            return revoked(entry.principal)
+            return revoked(entry.name, entry.id)
+        stale = self._why_stale(now)
+        if stale is not None:
+            return stale
+        if entry.owner.disabled:
+            return disabled(entry.name, entry.id, entry.owner.name, entry.owner.id)
         if entry.expires_at <= now:
-            return expired(entry.principal)
-        return Identified(entry.principal, entry.expires_at)
+            return expired(entry.name, entry.id)
+        noticed_from = keyring.notice_from(entry)
+        good_until = noticed_from if now < noticed_from else entry.expires_at
+        return Identified(keyring.holder(entry, now), good_until, keyring.use_of(entry))
+
+    def _why_stale(self, now: float) -> Refusal | None:
+        keyring = self._keyring
+        if now < keyring.stale_from:
+            return None
+        return KEYS_STALE if keyring.was_read else KEYS_NOT_READ

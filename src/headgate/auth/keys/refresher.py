@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from headgate.auth.keys.break_glass import BreakGlassKeys
+from headgate.auth.keys.expiry import ExpiryWatch
+from headgate.auth.keys.intake import Intake
 from headgate.auth.keys.keyring import Keyring
+from headgate.auth.keys.left import KeepNothing, KeysKeeper, LeftKeys
+from headgate.auth.keys.use_writer import UseWriter
+from headgate.auth.uses import Use
 from headgate.errors import HeadgateError
 from headgate.events import (
+    BreakGlassUsed,
     Emit,
-    KeyRevoked,
-    KeysGone,
+    Event,
+    KeysStale,
+    KeyStoreAwaited,
     KeyStoreReadable,
     KeyStoreUnreadable,
-    KeyUnusable,
-    RoleMissing,
+    UsesNotKept,
 )
 from headgate.policy import Roles
-from headgate.stores.keys import KeySource, Snapshot
-from headgate.stores.records import KeyRecord
+from headgate.stores.identity import Changes, IdentitySource, Position, StoreUnreachableError
 
-NAMED = 10
-"""How many keys an event names at most."""
+TICK_SECONDS: Final = 0.5
+SWEEP_SECONDS: Final = 30.0
+FLUSH_SECONDS: Final = 30.0
 
 _Result = TypeVar("_Result")
 
@@ -38,152 +45,296 @@ class KeysStatus:
         age_seconds: since the source was last read, or found unchanged; ``None``: never.
         failing: why it cannot be read now; ``None``: it can.
         unreadable: the keys that cannot be used, each with its reason.
+        expiring: how many keys are close to their end (``auth.keys.notice``).
+        refused: whether every key of the store is refused, since its age is above
+            ``auth.max_stale`` or it was never read.
+        awaited: whether no key at all is accepted until the store is read for the first time.
     """
 
     active: int
     age_seconds: float | None
     failing: str | None
     unreadable: tuple[str, ...]
+    expiring: int = 0
+    refused: bool = False
+    awaited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one look at the source has found, and when it began."""
+
+    changes: Changes | None
+    at: float
+    events: Sequence[Event] = ()
 
 
 class Refresher:
-    """Carries changes of a ``KeySource`` into an authenticator.
+    """Carries changes of an ``IdentitySource`` into a keyring.
 
-    While the source cannot be read the last keyring stays in use.  A role that a key has and that
-    does not exist grants nothing, which is one event.  So are keys that are revoked, keys that
-    cannot be used, keys that are no longer in the source (a store never loses one by itself), and
-    a source that cannot be read, and can be read again.
+    While the source cannot be read the last keys stay in use, up to the keyring's limit.
 
     Args:
         source: where the keys are.
-        install: receives each new keyring.
+        keyring: what they are taken into.
+        changed: called whenever a key that was accepted may mean something else.
         interval: seconds between two looks, for which a revoked key may still be accepted.
         clock: seconds since the epoch.
         emit: takes the events.
-        roles: what the keys may do; ``None``: the built-in roles.
         keep: receives what was read, each time.
-        kept: what another process read before: it is used while the source cannot be read at first.
+        left: what another process had in force: it is used at first.
+        before_reading: called in the thread that reads, before each look, until it returns without
+            an error; the events that it returns are emitted.
+        inspect: is shown all keys when they are read for the first time.
+        break_glass: the keys of the configuration for emergencies.
+        announces: whether to emit which keys are close to their end; one worker is enough.
+        show: called with each tick with the age of the keys in seconds, or how long none could be
+            read, and how many are close to their end.
+        tick: seconds between two times at which what is due by the clock is done.
+
+    ``is_alone``: nobody is let in but by keys.
     """
 
     def __init__(
         self,
-        source: KeySource,
-        install: Callable[[Keyring], None],
+        source: IdentitySource,
+        keyring: Keyring,
+        changed: Callable[[], None],
         *,
         interval: float,
         clock: Callable[[], float],
         emit: Emit,
-        roles: Roles | None = None,
-        keep: Callable[[Sequence[KeyRecord]], None] = lambda _rows: None,
-        kept: Sequence[KeyRecord] | None = None,
+        keep: KeysKeeper | None = None,
+        left: LeftKeys | None = None,
+        before_reading: Callable[[], Sequence[Event]] | None = None,
+        inspect: Callable[[Changes], None] | None = None,
+        break_glass: BreakGlassKeys | None = None,
+        announces: bool = True,
+        show: Callable[[float, int], None] = lambda _age, _expiring: None,
+        tick: float = TICK_SECONDS,
     ) -> None:
-        self._source = source
-        self._install = install
-        self._interval = interval
-        self._clock = clock
-        self._emit = emit
-        self._keep = keep
-        self._kept = kept
-        self._keyring = Keyring.empty(roles)
-        self._missing: frozenset[tuple[str, str]] = frozenset()
-        self._seen: Hashable = None
+        self._source: Final = source
+        self._keyring: Final = keyring
+        self._changed: Final = changed
+        self._interval: Final = interval
+        self._clock: Final = clock
+        self._emit: Final = emit
+        self._keep: Final = keep if keep is not None else KeepNothing()
+        self._left: Final = left
+        self._before_reading = before_reading
+        self._inspect = inspect
+        self._break_glass: Final = break_glass
+        self._show: Final = show
+        self._tick_seconds: Final = tick
+        self._intake: Final = Intake(keyring, emit)
+        self._expiry: Final = ExpiryWatch(keyring, emit if announces else None)
+        self._uses: Final = UseWriter(FLUSH_SECONDS)
+        self.is_alone = True
+        self._position: Position | None = None
         self._trouble: str | None = None
-        self._unreadable: tuple[str, ...] = ()
-        self._looked_at: float | None = None
+        self._uses_trouble: str | None = None
+        self._compared_at: float | None = None
+        self._began: Final = clock()
+        self._is_stale = False
+        self._must_review = False
+        self._swept_at = -SWEEP_SECONDS
+
+    # --- the start --------------------------------------------------------------------------
 
     def load(self) -> None:
-        """Read the source for the first time, before the gate takes requests.
+        """Take in the keys for the first time, before the gate takes requests.
+
+        Without keys that another worker has left, and with a source that cannot be reached, there
+        are none for now.
 
         Raises:
-            HeadgateError: the source cannot be read, and nothing was read before.
+            HeadgateError: the source cannot be read, and that would not pass by itself.
         """
+        if self._left is not None:
+            _exhaust(self._intake.take(self._left.changes, self._clock()))
+            self._position = self._left.changes.position
+            self._set_compared(self._left.compared_at)
+            self._keep.write(self._left.changes)
         try:
-            self._take(self._look())
+            found = self._look()
+        except StoreUnreachableError as error:
+            if self._left is None:
+                self._trouble = str(error)
+                self._emit(KeyStoreAwaited(self._trouble))
+            else:
+                self._note(error)
         except HeadgateError as error:
-            if self._kept is None:
+            if self._left is None:
                 raise
             self._note(error)
-            self._offer(self._keyring.with_records(self._kept))
+        else:
+            if found.changes is not None:
+                self._keep.write(found.changes)
+            for changed in self._take(found):
+                if changed:
+                    self._changed()
+        self._tick()
 
     def status(self) -> KeysStatus:
         """How the keys stand now."""
         now = self._clock()
+        if now - self._swept_at >= SWEEP_SECONDS:  # the clock has jumped
+            _exhaust(self._expiry.sweep(now))
+        self._keyring.content.settle(now)
+        refused = now >= self._keyring.stale_from
+        others = self._break_glass is not None and self._break_glass.are_accepted(now)
         return KeysStatus(
-            active=self._keyring.count_active(now),
-            age_seconds=None if self._looked_at is None else max(0.0, now - self._looked_at),
+            active=self._keyring.content.active,
+            age_seconds=self._age(now),
             failing=self._trouble,
-            unreadable=self._unreadable,
+            unreadable=self._intake.unreadable,
+            expiring=self._expiry.expiring,
+            refused=refused,
+            awaited=refused and not self._keyring.was_read and self.is_alone and not others,
         )
 
     def regrant(self, roles: Roles) -> None:
         """From now on the keys may do what ``roles`` say."""
-        self._offer(self._keyring.with_roles(roles))
+        self._keyring.regrant(roles)
+        self._changed()
+        self._must_review = True
 
     async def run(self) -> None:
         """Follow the source until cancelled; then no thread uses it any longer."""
         # A thread of its own: in the loop's default pool, name look-ups that hang could hold up
         # a revocation.
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="headgate-keys") as executor:
-            while True:
-                await asyncio.sleep(self._interval)
-                await self._follow(executor)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._follow(executor))
+                    group.create_task(self._tend())
+            finally:
+                self._tick()
+                if self._trouble is None:
+                    await self._flush(executor)
+
+    # --- following the source ---------------------------------------------------------------
 
     async def _follow(self, executor: Executor) -> None:
-        try:
-            self._take(await _finished(executor, self._look))
-        except HeadgateError as error:
-            self._note(error)
-        else:
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                found = await _finished(executor, self._look)
+                if found.changes is not None:
+                    changes = found.changes
+                    await _finished(executor, lambda: self._keep.write(changes))  # noqa: B023 - awaited
+                for changed in self._take(found):
+                    if changed:
+                        self._changed()
+                    await asyncio.sleep(0)
+            except HeadgateError as error:
+                self._note(error)
+                continue
             self._note(None)
+            if self._uses.is_due(self._clock()):
+                await self._flush(executor)
 
-    def _look(self) -> tuple[Hashable, Snapshot] | None:
-        """The source's version and keys, or ``None`` if they are those already taken."""
-        # The version first: a change between the two reads is then seen again by the next look,
-        # the other way round it would be missed.
-        version = self._source.revision()
-        return None if version == self._seen else (version, self._source.snapshot())
+    def _look(self) -> _Found:
+        """What has changed since the last look; in the thread that reads."""
+        at = self._clock()
+        events: Sequence[Event] = ()
+        if self._before_reading is not None:
+            events = self._before_reading()
+            self._before_reading = None
+        position = None if self._keep.is_full else self._position
+        return _Found(self._source.changes(position), at, events)
 
-    def _take(self, found: tuple[Hashable, Snapshot] | None) -> None:
-        now = self._looked_at = self._clock()
-        if found is not None:
-            self._seen, snapshot = found
-            before = self._keyring
-            self._offer(before.with_records(snapshot.records))
-            self._keep(snapshot.records)
-            broken = self._note_unreadable(tuple(map(str, snapshot.unreadable)))
-            for each in before.revoked_in(self._keyring, now):
-                self._emit(KeyRevoked(each.name, each.id))
-            gone = before.gone_from(self._keyring, now)
-            if len(gone) > broken:
-                self._emit(KeysGone(len(gone), tuple(each.name for each in gone[:NAMED])))
+    def _take(self, found: _Found) -> Iterable[bool]:
+        """Take in what was found, a slice at a time; whether accepted keys have changed."""
+        for event in found.events:
+            self._emit(event)
+        changes = found.changes
+        if changes is not None:
+            if changes.complete and self._inspect is not None:
+                self._inspect(changes)
+                self._inspect = None
+            broken = self._intake.unreadable
+            yield from self._intake.take(changes, self._clock())
+            # Which key cannot be read any longer, only a comparison of all of them tells.
+            is_partial = not changes.complete and self._intake.unreadable != broken
+            self._position = None if is_partial else changes.position
+        self._set_compared(found.at)
 
-    def _note_unreadable(self, unreadable: tuple[str, ...]) -> int:
-        """Emit those that were not emitted yet; how many."""
-        new = [each for each in unreadable if each not in self._unreadable]
-        for each in new:
-            self._emit(KeyUnusable(each))
-        self._unreadable = unreadable
-        return len(new)
-
-    def _offer(self, keyring: Keyring) -> None:
-        if keyring is not self._keyring:
-            self._keyring = keyring
-            self._install(keyring)
-            self._note_missing(keyring)
-
-    def _note_missing(self, keyring: Keyring) -> None:
-        missing = set()
-        for holder, role in keyring.missing_roles(self._clock()):
-            missing.add((holder.id, role))
-            if (holder.id, role) not in self._missing:
-                self._emit(RoleMissing(holder.name, holder.id, role))
-        self._missing = frozenset(missing)
+    def _set_compared(self, at: float) -> None:
+        self._compared_at = at
+        self._keyring.compared(at)
+        self._keep.compared(at)
 
     def _note(self, error: HeadgateError | None) -> None:
         trouble = None if error is None else str(error)
         if trouble != self._trouble:
             self._trouble = trouble
             self._emit(KeyStoreReadable() if trouble is None else KeyStoreUnreadable(trouble))
+
+    async def _flush(self, executor: Executor) -> None:
+        """Write when keys were used."""
+        trouble: str | None = None
+        while batch := self._uses.batch(self._clock()):
+            try:
+                await _finished(executor, lambda: self._source.record_uses(batch))
+            except HeadgateError as error:
+                self._uses.put_back(batch)
+                trouble = str(error)
+                break
+        if trouble is not None and trouble != self._uses_trouble:
+            self._emit(UsesNotKept(trouble))
+        self._uses_trouble = trouble
+
+    # --- what is due by the clock -----------------------------------------------------------
+
+    async def _tend(self) -> None:
+        while True:
+            self._tick()
+            now = self._clock()
+            if self._must_review:
+                self._must_review = False
+                for _ in self._intake.review(now):
+                    await asyncio.sleep(0)
+            if now - self._swept_at >= SWEEP_SECONDS or now < self._swept_at:
+                self._swept_at = now
+                for _ in self._expiry.sweep(now):
+                    await asyncio.sleep(0)
+            await asyncio.sleep(self._tick_seconds)
+
+    def _tick(self) -> None:
+        now = self._clock()
+        uses = self._keyring.uses.take()
+        self._keyring.uses.advance(int(now))
+        for use in uses:
+            for event in self._emergencies(use):
+                self._emit(event)
+        self._uses.add(use for use in uses if use.credential in self._keyring.content.by_id)
+        self._keyring.content.settle(now)
+        is_stale = self._keyring.was_read and now >= self._keyring.stale_from
+        if is_stale and not self._is_stale:
+            self._changed()  # on connections that stay, too
+            self._emit(KeysStale(self._age(now) or 0.0))
+        self._is_stale = is_stale
+        age = self._age(now)
+        self._show(age if age is not None else now - self._began, self._expiry.expiring)
+
+    def _emergencies(self, use: Use) -> Iterable[BreakGlassUsed]:
+        if self._break_glass is None:
+            return ()
+        entry = self._keyring.content.by_id.get(use.credential)
+        if entry is None:
+            return self._break_glass.announce(use)
+        if entry.break_glass:
+            return self._break_glass.announce_use(use, entry.break_glass)
+        return ()
+
+    def _age(self, now: float) -> float | None:
+        return None if self._compared_at is None else max(0.0, now - self._compared_at)
+
+
+def _exhaust(steps: Iterable[object]) -> None:
+    for _ in steps:
+        pass
 
 
 async def _finished(executor: Executor, work: Callable[[], _Result]) -> _Result:
@@ -193,4 +344,6 @@ async def _finished(executor: Executor, work: Callable[[], _Result]) -> _Result:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait((running,))
+        if not running.cancelled():
+            running.exception()  # else asyncio would log that nobody has asked for it
         raise

@@ -6,8 +6,8 @@ import hashlib
 
 import pytest
 
-from headgate.auth.keys.examples import DOCUMENTED, is_example
 from headgate.auth.keys.form import KeyForm, digest, form_of, mint
+from headgate.config.example_digests import DOCUMENTED, is_example
 
 
 @pytest.mark.parametrize("text", ["", "\n", "changeme", "changeme\n", DOCUMENTED, "hg_…"])
