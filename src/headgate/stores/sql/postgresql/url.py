@@ -34,6 +34,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
 _SCHEME: Final = re.compile(r"postgres(ql)?(\+psycopg)?://")
 _HOST: Final = re.compile(r"[0-9A-Za-z._:%-]*|[/@][\w./@-]*")
 _PORT: Final = re.compile(r"[0-9]{0,5}")
+_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Amazon Linux
@@ -144,7 +145,10 @@ def parse(url: str, file: Path) -> Target:
     ):
         raise _no_url(file, "cannot be understood")
     is_local = _is_local(parameters)
-    sslmode = parameters.setdefault("sslmode", "prefer" if is_local else "verify-full")
+    sslmode = parameters.get("sslmode") or ("prefer" if is_local else "verify-full")
+    if sslmode not in _MODES:
+        raise _no_url(file, "has an sslmode that libpq does not know")
+    parameters["sslmode"] = sslmode
     if sslmode == "verify-full" and not _has_root(parameters):
         parameters["sslrootcert"] = _system_bundle()
     return Target({**_DEFAULTS, **parameters}, _location(parameters), sslmode, is_local)
