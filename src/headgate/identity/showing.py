@@ -44,11 +44,7 @@ def principal(record: PrincipalRecord, active_keys: int) -> PrincipalView:
 
 def one_principal(work: Work, record: PrincipalRecord) -> PrincipalView:
     """A principal, with the number of its active keys."""
-    keys = list(work.store.keys(record.id))
-    own = work.store.key("k_" + record.id.removeprefix("p_"))
-    if isinstance(own, KeyRecord) and not own.principal_id:  # made by a gate of an older schema
-        keys.append(own)
-    return principal(record, sum(map(work.is_active, keys)))
+    return principal(record, sum(map(work.is_active, _keys_of(work, record))))
 
 
 def principals(work: Work) -> list[PrincipalView]:
@@ -85,17 +81,22 @@ def keys(work: Work, wanted: KeyFilter) -> KeyList:
     """
     if wanted.state is not None and wanted.state not in STATES:
         raise Invalid(f"a key is {', '.join(STATES)}, not {wanted.state!r}", "state")
-    owner_id = None if wanted.principal is None else work.principal(wanted.principal).id
-    owners = {each.id: each for each in work.store.principals()}
-    uses = work.store.uses()
-    records = work.store.keys()
+    if wanted.principal is None:
+        owners = {each.id: each for each in work.store.principals()}
+        records = work.store.keys()
+        uses = work.store.uses()
+    else:
+        wanted_owner = work.principal(wanted.principal)
+        owners = {wanted_owner.id: wanted_owner}
+        records = _keys_of(work, wanted_owner)
+        uses = work.store.uses([each.id for each in records])
     replaced_by = {each.replaces: each.id for each in records if each.replaces}
     found = []
     for record in records:
         owner = owners.get(record.principal_id) or work.owner(record)
         if wanted.name not in (None, record.name):
             continue
-        if owner_id in (None, owner.id) and _ends_within(work, record, wanted.expiring_within):
+        if _ends_within(work, record, wanted.expiring_within):
             view = _key(work, record, owner, uses, replaced_by.get(record.id, ""))
             if wanted.state in (None, view.state):
                 found.append(view)
@@ -168,6 +169,15 @@ def principal_page(work: Work, after: str, limit: int) -> PrincipalPage:
     if len(keys) <= left:
         return PrincipalPage(found, None)
     return PrincipalPage(found, f"k{keys[left - 1][0] if left else number}")
+
+
+def _keys_of(work: Work, owner: PrincipalRecord) -> list[KeyRecord]:
+    """The keys of a principal: also the one that is it, if a gate of an older schema made that."""
+    keys = list(work.store.keys(owner.id))
+    own = work.store.key("k_" + owner.id.removeprefix("p_"))
+    if isinstance(own, KeyRecord) and not own.principal_id:
+        keys.insert(0, own)
+    return keys
 
 
 def _ends_within(work: Work, record: KeyRecord, seconds: float | None) -> bool:

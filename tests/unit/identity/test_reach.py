@@ -89,6 +89,12 @@ TAKES_OVER: dict[str, Act] = {
 
 
 @pytest.fixture
+def house() -> Administered:
+    """In memory: what is compared are grants, whatever keeps them."""
+    return Administered()
+
+
+@pytest.fixture
 def peopled(house: Administered) -> Administered:
     """An administrator, whose keys are wide and narrow, and a viewer."""
     house.principal("root", "admin")
