@@ -243,6 +243,7 @@ def test_tokens_of_strangers_are_counted_though_their_signatures_are_good(
     assert scene.gate.refused(token, "192.0.2.1").reason is Reason.AUTH_THROTTLED
 
 
+@pytest.mark.patches
 def test_the_memory_is_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is used stays; what is not used goes first."""
     monkeypatch.setattr(module, "CAPACITY", 20)
