@@ -59,7 +59,7 @@ def run_worker(
         emit = event_bus(counters.row(link.number)).emit
         handover = Handover(link)
         row = counters.row(link.number)
-        tokens = issuer_tokens(link, handover, emit)
+        tokens = issuer_tokens(link, handover, row, emit)
         found = authentication(config, tokens.authenticator, stack, link, row, emit)
         refresher = found.refresher
         access_log = _access_log(config, counters.row(link.number), stack, emit)

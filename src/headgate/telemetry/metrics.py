@@ -180,6 +180,14 @@ KEYS_EXPIRING: Final = Metric(
     "Keys that expire within `auth.keys.notice`.",
     worst=True,
 )
+ISSUER_KEYS_AGE: Final = Metric(
+    "headgate_issuer_keys_age_seconds",
+    Kind.GAUGE,
+    "s",
+    "Seconds since the signing keys of an issuer of tokens were fetched, of the issuer and the "
+    "worker with the oldest ones; alarm from twice `refresh_interval`.",
+    worst=True,
+)
 BREAK_GLASS_USES: Final = Metric(
     "headgate_break_glass_uses_total",
     Kind.COUNTER,
@@ -211,6 +219,7 @@ METRICS: Final[Sequence[Metric]] = (
     WORKER_RESTARTS,
     KEYS_AGE,
     KEYS_EXPIRING,
+    ISSUER_KEYS_AGE,
     BREAK_GLASS_USES,
     LOG_LINES_LOST,
 )

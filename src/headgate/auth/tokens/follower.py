@@ -40,6 +40,7 @@ class Follower:
         clock: seconds since the epoch.
         on_change: called with the name of an issuer whose keys have changed.
         keep: receives all keys when some have changed.
+        show: receives the age of the oldest keys in seconds, once a second.
         kept: what another worker has left, by the name of the issuer.
         source: makes what reads the keys of an issuer.
         monotonic: seconds since an arbitrary start.
@@ -52,6 +53,7 @@ class Follower:
         on_change: Callable[[str], None],
         *,
         keep: Callable[[Mapping[str, LeftKeys]], None] = lambda _: None,
+        show: Callable[[float], None] = lambda _: None,
         kept: Mapping[str, LeftKeys] | None = None,
         source: Callable[[Issuer], KeySource] = KeySource,
         monotonic: Callable[[], float] = time.monotonic,
@@ -60,6 +62,7 @@ class Follower:
         self._clock = clock
         self._on_change = on_change
         self._keep = keep
+        self._show = show
         self._kept = dict(kept or {})
         self._source = source
         self._monotonic = monotonic
@@ -89,8 +92,8 @@ class Follower:
         return tuple(keys.status(self._settings[name].issuer) for name, keys in self._keys.items())
 
     def oldest(self) -> float:
-        """The age in seconds of the keys that were fetched longest ago; 0 if there are none."""
-        return max((keys.age() or 0.0 for keys in self._keys.values()), default=0.0)
+        """Seconds since the oldest keys were fetched, or since they are wanted; 0 without any."""
+        return max((keys.waited() for keys in self._keys.values()), default=0.0)
 
     async def run(self) -> None:
         """Fetch what is due until cancelled."""
@@ -98,6 +101,7 @@ class Follower:
             while True:
                 for keys in self._keys.values():
                     keys.look()
+                self._show(self.oldest())
                 await asyncio.sleep(_LOOK_SECONDS)
         finally:
             self._tasks.stop()

@@ -113,6 +113,7 @@ class IssuerKeys:
         self._monotonic = monotonic
         self._on_change = on_change
         self._spread = spread
+        self._wanted_since = clock()
         self._running: asyncio.Future[None] | None = None
         self._attempted = -math.inf
         self._due = -math.inf
@@ -132,6 +133,11 @@ class IssuerKeys:
     def age(self) -> float | None:
         """Seconds since the keys were read; ``None``: never."""
         return None if self.fetched_at is None else max(0.0, self._clock() - self.fetched_at)
+
+    def waited(self) -> float:
+        """Seconds since the keys were read, or since they were first wanted."""
+        since = self._wanted_since if self.fetched_at is None else self.fetched_at
+        return max(0.0, self._clock() - since)
 
     def status(self, issuer: str) -> IssuerStatus:
         """How they stand."""

@@ -23,6 +23,7 @@ class Tokens:
         emit: takes the events.
         clock: seconds since the epoch.
         keep: receives the keys of all issuers when some have changed.
+        show: receives the age of the oldest keys in seconds, once a second.
         kept: what another worker has left, by the name of the issuer.
         source: makes what reads the keys of an issuer.
         monotonic: seconds since an arbitrary start.
@@ -37,6 +38,7 @@ class Tokens:
         clock: Callable[[], float],
         *,
         keep: Callable[[Mapping[str, LeftKeys]], None] = lambda _: None,
+        show: Callable[[float], None] = lambda _: None,
         kept: Mapping[str, LeftKeys] | None = None,
         source: Callable[[Issuer], KeySource] = KeySource,
         monotonic: Callable[[], float] = time.monotonic,
@@ -44,7 +46,14 @@ class Tokens:
         self._verification = Verification()
         self.authenticator = TokenAuthenticator(self._verification, clock)
         self._follower = Follower(
-            emit, clock, self._on_change, keep=keep, kept=kept, source=source, monotonic=monotonic
+            emit,
+            clock,
+            self._on_change,
+            keep=keep,
+            show=show,
+            kept=kept,
+            source=source,
+            monotonic=monotonic,
         )
 
     def configure(self, issuers: Mapping[str, Issuer], roles: Roles) -> None:
@@ -63,7 +72,7 @@ class Tokens:
         return self._follower.statuses()
 
     def oldest_keys(self) -> float:
-        """The age in seconds of the keys that were fetched longest ago; 0 if there are none."""
+        """Seconds since the oldest keys were fetched, or since they are wanted; 0 without any."""
         return self._follower.oldest()
 
     async def run(self) -> None:

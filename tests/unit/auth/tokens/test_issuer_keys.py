@@ -262,6 +262,7 @@ def test_the_follower_fetches_what_is_due_until_it_is_cancelled() -> None:
     made: list[Source] = []
     left: list[Mapping[str, LeftKeys]] = []
     changed: list[str] = []
+    shown: list[float] = []
     both = asyncio.Event()
 
     def keep(kept: Mapping[str, LeftKeys]) -> None:
@@ -275,12 +276,15 @@ def test_the_follower_fetches_what_is_due_until_it_is_cancelled() -> None:
 
     async def story() -> None:
         events: list[Event] = []
-        follower = Follower(events.append, lambda: 5.0, changed.append, keep=keep, source=source)
+        follower = Follower(
+            events.append, lambda: 5.0, changed.append, keep=keep, show=shown.append, source=source
+        )
         follower.configure({"a": settings("https://a.example"), "b": settings("https://b.example")})
         running = asyncio.ensure_future(follower.run())
         await both.wait()
         running.cancel()
         assert follower.oldest() == 0.0
+        assert shown[0] == 0.0
         assert [each.keys for each in follower.statuses()] == [1, 1]
         follower.configure({"a": settings("https://a.example", leeway=1)})
         assert [each.name for each in follower.statuses()] == ["a"]
@@ -290,6 +294,16 @@ def test_the_follower_fetches_what_is_due_until_it_is_cancelled() -> None:
     assert sorted(changed) == ["a", "b"]
     assert set(left[-1]) == {"a", "b"}
     assert left[-1]["a"].document == document(ONE)
+
+
+def test_keys_that_never_came_age_too() -> None:
+    clock = ManualClock(5.0)
+    follower = Follower(lambda _: None, clock, lambda _: None, source=Source)
+    assert follower.oldest() == 0.0
+    follower.configure({"a": settings("https://a.example")})
+    clock.advance(7)
+    assert follower.oldest() == 7.0
+    assert follower.statuses()[0].age_seconds is None
 
 
 def test_what_another_worker_left_may_be_unreadable() -> None:
