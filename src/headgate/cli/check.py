@@ -14,7 +14,7 @@ import typer
 from headgate.cli import address
 from headgate.cli.command import AsJson
 from headgate.cli.output import document, tell
-from headgate.config import AuthMode, Config, exposed_secrets, load
+from headgate.config import AuthMode, Config, exposed_secrets, key_digests, load
 from headgate.errors import ConfigError, HeadgateError, Problem
 from headgate.stores import identity_store_location, identity_store_warnings
 
@@ -87,6 +87,7 @@ def warnings(config: Config) -> list[str]:
         HeadgateError: the key store is so unsafe that no gate would start.
     """
     found = [str(problem) for problem in exposed_secrets(config)]
+    found += [str(problem) for problem in key_digests.ended(config.auth.break_glass)]
     found += [
         f"{setting}: the certificate in {text}"
         for setting, text, expires_soon in _certificates(config)

@@ -21,6 +21,7 @@ from headgate.config import AuthMode, Config, load
 from headgate.errors import ConfigError, Problem
 from headgate.identity import KeyFilter
 from headgate.stores import identity_store_location, open_identity_store
+from headgate.stores.identity import StoreUnreachableError
 from headgate.telemetry import event_log
 
 
@@ -104,18 +105,23 @@ def notices(config: Config) -> list[str]:
             f"no MLflow address is configured; using {upstream.url} (set MLFLOW_SERVER_URL)"
         )
     only_keys = config.auth.mode is AuthMode.KEYS and not config.auth.issuers
-    if only_keys and not _has_working_key(config):
-        found.append(
-            f"{identity_store_location(config)} has no valid key, so the gate will refuse all "
-            "requests; create one with: headgate keys create NAME --data "
-            f"{shlex.quote(str(config.data))}"
-        )
+    # A new store takes the first key of the configuration when the gate starts.
+    if only_keys and config.auth.first_key is None:
+        found += _about_keys(config)
     return found + warnings(config)
 
 
-def _has_working_key(config: Config) -> bool:
-    with open_identity_store(config) as store:
-        return bool(on_store(store, config).keys(KeyFilter(state="active")).keys)
+def _about_keys(config: Config) -> list[str]:
+    where = identity_store_location(config)
+    try:
+        with open_identity_store(config) as store:
+            if on_store(store, config).keys(KeyFilter(state="active")).keys:
+                return []
+    except StoreUnreachableError as error:
+        return [f"{error}; until {where} can be reached, requests with keys get 503"]
+    create = f"headgate keys create NAME --data {shlex.quote(str(config.data))}"
+    why = "has no valid key, so the gate will refuse all requests"
+    return [f"{where} {why}; create one with: {create}"]
 
 
 def _say(line: str) -> None:

@@ -18,7 +18,7 @@ from headgate.errors import HeadgateError, Problem
 LONGEST_EMERGENCY: Final = 86_400.0
 """Seconds from now within which a key for an emergency has to end."""
 _LEEWAY: Final = 60.0
-"""The clock of the gate may be behind that of whoever wrote the end."""
+"""The clock of the gate may be behind that of the machine where the end was written."""
 _LONGEST_REASON: Final = 500
 _HEX: Final = frozenset("0123456789abcdef")
 

@@ -26,7 +26,7 @@ from headgate.stores.records import KeyRecord, PrincipalRecord
 _KIND: Final = "keys"
 _MOMENT: Final = struct.Struct("d")
 _PART: Final = struct.Struct("II")  # the length and the checksum of what follows
-_AT_ONCE: Final = 500
+_TOGETHER: Final = 500
 """How many records make one part: to write more would hold up the threads that serve clients."""
 _SPARE: Final = 1024 * 1024
 """Bytes of changes that are added before they are compared with what all keys take."""
@@ -119,10 +119,10 @@ _Part = tuple[Position | None, Sequence[Any], Sequence[Any]]
 def _parts(changes: Changes) -> Iterator[_Part]:
     """Changes in pieces; the records are plain tuples, which are written many times as fast."""
     principals = [_of_principal(each) for each in changes.principals]
-    for at in range(0, len(principals), _AT_ONCE):
-        yield None, principals[at : at + _AT_ONCE], ()
-    for at in range(0, len(changes.keys), _AT_ONCE):
-        yield None, (), [_of_key(each) for each in changes.keys[at : at + _AT_ONCE]]
+    for at in range(0, len(principals), _TOGETHER):
+        yield None, principals[at : at + _TOGETHER], ()
+    for at in range(0, len(changes.keys), _TOGETHER):
+        yield None, (), [_of_key(each) for each in changes.keys[at : at + _TOGETHER]]
     yield changes.position, (), ()
 
 

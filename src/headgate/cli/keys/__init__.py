@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from headgate.cli.keys import changing, importing, listing, making
+from headgate.cli.keys import changing, importing, listing, making, offline
 
 app = typer.Typer(
     help="Create, list, change and revoke API keys.  Running gates follow within 2 seconds.",
     invoke_without_command=True,
 )
-for module in (making, listing, changing, importing):
+for module in (making, listing, changing, importing, offline):
     app.add_typer(module.commands)
 
 
