@@ -75,11 +75,13 @@ def health(gate: RecipeGate, key: str) -> dict[str, Any]:
 
 
 def test_a_token_that_expires_on_a_kept_connection_is_refused(gate: RecipeGate) -> None:
-    expires = int(time.time()) + 2
-    token = gate.token(GITHUB, {"exp": expires})
     with gate.connect() as client:
+        assert reason(send(client, gate.token(GITHUB))) == "ok"  # its keys are there
+        expires = int(time.time()) + 3
+        token = gate.token(GITHUB, {"exp": expires})
         seen: list[tuple[float, str, float]] = []
-        while time.time() < expires + 0.5:
+        # A few refusals are enough: too many from one address are throttled.
+        while len([code for _, code, _ in seen if code != "ok"]) < 5:
             seen.append((time.time(), reason(send(client, token)), time.time()))
         # A token renewed is good on the same connection.
         assert reason(send(client, gate.token(GITHUB))) == "ok"
