@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from headgate.config import Config
 from headgate.stores.identity import IdentitySource, IdentityStore
-from headgate.stores.keys import KeySource, KeyStore
-from headgate.stores.late import LateIdentitySource, LateKeySource
-from headgate.stores.sqlite import location
-from headgate.stores.sqlite.keys import SqliteKeyStore
+from headgate.stores.late import LateIdentitySource
+from headgate.stores.sql.sqlite import location
 
 if TYPE_CHECKING:
     from headgate.stores.sql.database import Database
@@ -124,7 +122,7 @@ def identity_store_location(config: Config) -> str:
         HeadgateError: others could put another one there, or the URL cannot be read or used.
     """
     if config.auth.database_url_file is None:
-        return key_store_location(config)
+        return str(location.find(config.key_database))
     from headgate.stores.sql.postgresql.url import read_target  # noqa: PLC0415
 
     return read_target(config.auth.database_url_file).location
@@ -137,42 +135,7 @@ def identity_store_warnings(config: Config) -> list[str]:
         HeadgateError: it is so unsafe that no gate would start with it.
     """
     if config.auth.database_url_file is None:
-        return key_store_warnings(config)
+        return location.warnings(config.key_database)
     from headgate.stores.sql.postgresql.url import read_target  # noqa: PLC0415
 
     return read_target(config.auth.database_url_file).warnings
-
-
-def open_key_store(config: Config, *, create: bool = True) -> KeyStore:
-    """Open the key store; ``create``: make an empty one if there is none.
-
-    Not to be carried across a fork, and not to be used by two threads at a time.
-
-    Raises:
-        HeadgateError: the store is missing, not writable, not a key store, or others could have
-            changed it.
-    """
-    return SqliteKeyStore(config.key_database, create=create)
-
-
-def open_key_source(config: Config) -> KeySource:
-    """The keys of a store that may be missing now: it is opened when it can be, and never made."""
-    return LateKeySource(lambda: open_key_store(config, create=False))
-
-
-def key_store_location(config: Config) -> str:
-    """Where the key store is, or is to be made, for a person.
-
-    Raises:
-        HeadgateError: others could put another one there.
-    """
-    return str(location.find(config.key_database))
-
-
-def key_store_warnings(config: Config) -> list[str]:
-    """What is not as safe as it could be about the key store.
-
-    Raises:
-        HeadgateError: it is so unsafe that no gate would start with it.
-    """
-    return location.warnings(config.key_database)

@@ -9,48 +9,58 @@ import pytest
 from headgate.config import Config
 from headgate.errors import HeadgateError
 from headgate.stores import (
-    KeyStore,
-    key_store_location,
-    key_store_warnings,
-    open_key_source,
-    open_key_store,
+    IdentityStore,
+    identity_store_location,
+    identity_store_warnings,
+    open_identity_source,
+    open_identity_store,
 )
-from headgate.stores.late import LateKeySource
-from headgate.testing.key_store import MemoryKeyStore
+from headgate.stores.late import LateIdentitySource
+from headgate.stores.records import KeyUse
+from headgate.testing.key_store import MemoryIdentityStore
+from tests.support.identity_suite import NOW, everything, key, put
 
 
 def test_the_store_of_a_data_folder_is_a_file_in_it(tmp_path: Path) -> None:
     config = Config(data=tmp_path)
-    with open_key_store(config) as store:
+    with open_identity_store(config) as store:
         assert store.is_new
-        assert store.location == key_store_location(config) == str(tmp_path / "keys.sqlite")
-    assert key_store_warnings(config) == []
+        assert store.location == identity_store_location(config) == str(tmp_path / "keys.sqlite")
+    with open_identity_store(config) as store:
+        assert not store.is_new
+    assert identity_store_warnings(config) == []
 
 
 def test_a_store_is_made_only_where_that_is_asked_for(tmp_path: Path) -> None:
     config = Config(data=tmp_path)
     with pytest.raises(HeadgateError, match="there is no key store"):
-        open_key_store(config, create=False)
-    source = open_key_source(config)
+        open_identity_store(config, create=False)
+    source = open_identity_source(config)
     with pytest.raises(HeadgateError, match="there is no key store"):
-        source.revision()
-    source.close()
+        source.changes(None)
+    with pytest.raises(HeadgateError, match="there is no key store"):
+        source.record_uses([])
     assert list(tmp_path.iterdir()) == []
+    with open_identity_store(config) as store:
+        put(store, key(1))
+        assert source.changes(None) == everything(store)
+    source.close()
 
 
 def test_a_source_that_comes_late_is_opened_once_and_closed() -> None:
-    opened: list[KeyStore] = []
-    store = MemoryKeyStore()
-    store.create("ci", b"\x01" * 32, 1)
+    opened: list[IdentityStore] = []
+    store = MemoryIdentityStore()
+    put(store, key(1))
 
-    def open_source() -> KeyStore:
+    def open_source() -> IdentityStore:
         opened.append(store)
         return store
 
-    source = LateKeySource(open_source)
+    source = LateIdentitySource(open_source)
     source.close()
     assert opened == []
-    assert source.revision() == store.revision()
-    assert source.snapshot() == store.snapshot()
+    assert source.changes(None) == everything(store)
+    source.record_uses([KeyUse(key(1).id, NOW, "::1")])
+    assert store.recorded == [KeyUse(key(1).id, NOW, "::1")]
     source.close()
     assert opened == [store]

@@ -1,1 +1,0 @@
-"""Keys in one SQLite file: the store of a single gate."""
