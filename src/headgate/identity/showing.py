@@ -23,7 +23,7 @@ from headgate.stores.records import KeyRecord, KeyState, KeyUse, PrincipalRecord
 
 SCANNED: Final = 500
 """How many keys are read at a time where only some of them are meant."""
-MOST_SCANNED: Final = 5_000
+MOST_SCANNED: Final = 2_000
 """How many keys are read for one page; it takes some tens of milliseconds."""
 
 

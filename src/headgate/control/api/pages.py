@@ -18,7 +18,7 @@ from headgate.control.api.call import Call, Done, Handle, Noted
 from headgate.control.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from headgate.control.api.openapi import description
 from headgate.control.api.reading import BadRequestError, read_body, read_query
-from headgate.control.api.refusals import no_keys, refuse, respond
+from headgate.control.api.refusals import no_keys, refuse, respond, written
 from headgate.control.api.schema import Key, Model
 from headgate.control.api.sender import SENDER_HEADER, Sender, read_sender
 from headgate.control.api.store_thread import StoreBusyError, StoreThread, StoreUnavailableError
@@ -96,7 +96,7 @@ class _Api:
             read_query(request, None)
         except BadRequestError as error:
             return refuse(error, writes=False)
-        return respond(about.roles_in_force(self._facts.in_force().roles), 200)
+        return respond(written(about.roles_in_force(self._facts.in_force().roles)), 200)
 
     async def me(self, request: Request) -> Response:
         """Show who asks."""
@@ -105,12 +105,12 @@ class _Api:
         except BadRequestError as error:
             return refuse(error, writes=False)
         sender = _sender(request)
-        return respond(about.me(sender, await self._own_key(sender)), 200)
+        return respond(written(about.me(sender, await self._own_key(sender))), 200)
 
     async def _own_key(self, sender: Sender) -> Key | None:
         """The key of who asks, which they may see whatever they were granted."""
         store = self._facts.store
-        if store is None or sender.method is not AuthMethod.KEY:
+        if store is None or sender.method is not AuthMethod.KEY or not sender.credential:
             return None
         this_gate, rules = Actor.operator("gate"), self._facts.in_force()
         try:
@@ -130,9 +130,11 @@ class _Api:
             return no_keys()
         rules = self._facts.in_force()
 
-        def do(opened: IdentityStore) -> Done:
+        def do(opened: IdentityStore) -> tuple[Done, str]:
             try:
-                return handle(Call(self._administration(opened, rules), sender, target), asked)
+                call = Call(self._administration(opened, rules), sender, target)
+                done = handle(call, asked)
+                return done, written(done.response)  # which takes a while for a long list
             except IdentityError:
                 raise
             except HeadgateError as error:
@@ -141,7 +143,7 @@ class _Api:
         try:
             asked, target = await _read(request, endpoint)
             sender = _sender(request)
-            done = await store.run(do)
+            done, body = await store.run(do)
         except (BadRequestError, IdentityError, StoreBusyError) as error:
             return refuse(error, writes=writes)
         except StoreUnavailableError as error:
@@ -149,7 +151,7 @@ class _Api:
             return refuse(error, writes=writes)
         for each in done.noted:
             self._facts.emit(_event(sender, each))
-        return respond(done.response, endpoint.status)
+        return respond(body, endpoint.status)
 
     def _administration(self, store: IdentityStore, rules: InForce) -> Administration:
         return Administration(store, rules.roles, rules.keys, self._facts.clock)

@@ -30,9 +30,14 @@ _WRITE_AGAIN = (
 _CURE = "`headgate db check` on the gate's machine says what is wrong."
 
 
-def respond(model: Model, status: int) -> Response:
+def written(model: Model) -> str:
+    """The body of a response."""
+    return model.model_dump_json(exclude_unset=True) + "\n"
+
+
+def respond(body: str, status: int) -> Response:
     """A good response; no cache may keep it, for it may have a secret."""
-    return _response(model, status, Reason.OK)
+    return _response(body, status, Reason.OK)
 
 
 def refuse(error: Exception, *, writes: bool) -> Response:
@@ -106,15 +111,15 @@ def _refusal(
 ) -> Response:
     more = {"problems": list(problems)} if problems else {}
     error = Error(error_code=reason.error_code, message=message, reason=reason.value, **more)
-    return _response(error, status or reason.status, reason)
+    return _response(written(error), status or reason.status, reason)
 
 
-def _response(model: Model, status: int, reason: Reason) -> Response:
+def _response(body: str, status: int, reason: Reason) -> Response:
     headers = {REASON_HEADER: reason.value, "Cache-Control": "no-store"}
     if reason.retryable:
         headers["Retry-After"] = str(RETRY_SECONDS)
     return Response(
-        model.model_dump_json(exclude_unset=True) + "\n",
+        body,
         status_code=status,
         headers=headers,
         media_type="application/json",
