@@ -72,6 +72,7 @@ def test_the_calls_do_what_the_page_says(gate: Gate, admin_key: list[str], tmp_p
     rotated = shell(gate, key, tmp_path, "jq -r .secret key.json").strip()
     wait_for(gate, rotated, 200)
     shell(gate, key, tmp_path, disable)
+    wait_for(gate, rotated, 401)
     changes = [
         each["change"]
         for each in gate.events()

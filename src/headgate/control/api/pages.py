@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,12 +24,11 @@ from headgate.control.api.store_thread import StoreBusyError, StoreThread, Store
 from headgate.errors import HeadgateError
 from headgate.events import Administered, AdministrationFailed, Emit, discard
 from headgate.identity import Actor, Administration, IdentityError, NotFound
-from headgate.model import AuthMethod
+from headgate.identity.naming import is_id
 from headgate.policy import Roles
 from headgate.stores.identity import IdentityStore
 
 Page = Callable[[Request], Awaitable[Response]]
-_ID = re.compile(r"[kp]_[0-9A-Za-z]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,7 @@ class _Api:
     async def _own_key(self, sender: Sender) -> Key | None:
         """The key of who asks, which they may see whatever they were granted."""
         store = self._facts.store
-        if store is None or sender.method is not AuthMethod.KEY or not sender.credential:
+        if store is None or not sender.has_stored_key:
             return None
         this_gate, rules = Actor.operator("gate"), self._facts.in_force()
         try:
@@ -180,7 +178,7 @@ async def _read(request: Request, endpoint: Endpoint) -> tuple[Model | None, str
     if endpoint.body is not None:
         asked = await read_body(request, endpoint.body, optional=endpoint.body_optional)
     target = "".join(request.path_params.values())
-    if request.path_params and _ID.fullmatch(target) is None:
+    if request.path_params and not is_id(target):
         raise NotFound(
             "the path has to name a key or principal by its id (k_… or p_…), which a list with "
             "?name=… shows"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from headgate.identity.naming import is_id
 from headgate.model import Action, AuthMethod, Grant
 from headgate.policy import covers, parse_grant
 
@@ -33,6 +34,11 @@ class Sender:
     credential: str
     roles: tuple[str, ...]
     grants: tuple[Grant, ...]
+
+    @property
+    def has_stored_key(self) -> bool:
+        """Whether they have shown a key of the key store, and not a token or a key besides it."""
+        return self.method is AuthMethod.KEY and is_id(self.credential)
 
     def may(self, action: Action, family: str) -> bool:
         """Whether they may do this with the whole of a family."""
