@@ -126,9 +126,8 @@ class Verification:
         if may_wait and keys.may_fetch():
             raise KeysWanted(keys)
         if known is None:
-            raise refusals.issuer_unavailable(
-                trusted.name, keys.failing or "its keys are being fetched", keys.retry_after()
-            )
+            why = keys.failing or "its keys are being fetched"
+            raise refusals.issuer_unavailable(trusted.name, why, max(1, keys.retry_after()))
         raise refusals.key_unknown(trusted.name, f"kid={token.kid!r}")
 
 
