@@ -242,15 +242,16 @@ def test_strangers_hurt_no_neighbour(tmp_path: Path) -> None:
     key = create_key(tmp_path / "data", "good", ("admin",))
     guess = Client([stranger()], after_refusal=CONNECTIONS / GUESSES)
     neighbour = Client([bearer(key)], 0.01)
-    with slow_mlflow(0.005) as upstream, running_gate(tmp_path, upstream, WORKERS) as gate:
+    settings = WORKERS | {"HEADGATE_LIMITS__FAILED_AUTHENTICATIONS": "1/s burst 20"}
+    with slow_mlflow(0.005) as upstream, running_gate(tmp_path, upstream, settings) as gate:
         quiet = sum(send(gate, *[neighbour] * 4, warm_up=0.5), Tally())
         both = send(gate, *[neighbour] * 4, *[guess] * CONNECTIONS, seconds=4.0)
         beside, guesses = sum(both[:4], Tally()), sum(both[4:], Tally())
-        event = gate.event("authentication_throttled")
         fresh = gate.ask("GET", READ, key=key)  # on a connection of its own
+        wrong = [gate.ask("GET", READ, stranger()) for _ in range(3)][-1]
+        event = gate.event("authentication_throttled")
         other = send(gate, Client([stranger()], address="127.0.0.2"), seconds=0.2)[0]
         bare = gate.ask("GET", READ)
-        wrong = gate.ask("GET", READ, stranger())
         page = gate.ask("GET", "/-/metrics", key=key)
     total = guesses.statuses.total()
     show(f"A stranger guesses {total / 4:.0f} keys in a second, from the same address:")

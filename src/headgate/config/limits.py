@@ -181,10 +181,11 @@ class Limits(Section):
         description="What is different for principals with a role, by name of the role.",
     )
     failed_authentications: RateText = Field(
-        "1/s burst 20",
+        "10/s burst 100",
         description="Maximum rate of failed authentications from one address (IPv6: one /64 "
-        "network), over all workers. Above it they get 429 instead of 401; good credentials are "
-        "accepted all the same.",
+        "network), over all workers. Above it they get 429 instead of 401. Good credentials are "
+        "accepted all the same, and credentials that were good once (revoked, expired) do not "
+        "count.",
     )
     header_timeout: Seconds = Field(
         30, description="Seconds for a client to send the whole request head."

@@ -24,6 +24,10 @@ REPORT_SECONDS: Final = 10.0
 MAX_ADDRESSES: Final = 1000
 """Addresses told apart between two events."""
 _FAILED: Final = 401
+_GOOD_ONCE: Final = frozenset(
+    {Reason.KEY_REVOKED, Reason.KEY_EXPIRED, Reason.PRINCIPAL_DISABLED, Reason.TOKEN_EXPIRED}
+)
+"""Credentials that the gate knows: who shows them does not guess, and needs the message."""
 
 
 class Strangers:
@@ -54,10 +58,10 @@ class Strangers:
         """The refusal that a client gets whose credentials are not good.
 
         Args:
-            refusal: why they were; counted if that is the client's fault.
+            refusal: why they were; counted if that is the client's fault, and they never were.
             address: the client's.
         """
-        if refusal.code != _FAILED or self._rate is UNLIMITED:
+        if refusal.code != _FAILED or refusal.reason in _GOOD_ONCE or self._rate is UNLIMITED:
             return refusal
         # With the rate in its name a bucket begins full when the rate has changed.
         bucket = self._buckets.bucket(f"{neighbourhood(address)} {self._rate}")

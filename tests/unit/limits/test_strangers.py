@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from headgate.errors import Refusal
 from headgate.events import AuthenticationThrottled, Event
 from headgate.limits import UNLIMITED, Rate, Strangers, own_buckets
@@ -54,6 +56,17 @@ def test_a_subscriber_has_one_rate() -> None:
 def test_what_is_no_fault_of_the_client_is_not_counted() -> None:
     door = Door()
     assert [door.strangers.judge(STALE, HERE) for _ in range(5)] == [STALE] * 5
+    assert door.fails(HERE) == [Reason.KEY_UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [Reason.KEY_REVOKED, Reason.KEY_EXPIRED, Reason.PRINCIPAL_DISABLED, Reason.TOKEN_EXPIRED],
+)
+def test_who_had_good_credentials_is_no_stranger(reason: Reason) -> None:
+    door = Door()
+    known = Refusal(reason, "It was good once.")
+    assert [door.strangers.judge(known, HERE) for _ in range(5)] == [known] * 5
     assert door.fails(HERE) == [Reason.KEY_UNKNOWN]
 
 
