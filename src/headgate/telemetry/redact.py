@@ -1,8 +1,11 @@
-r"""Takes out what looks like a key, wherever a client may have put it: a path, a user agent.
+r"""Takes out what looks like a key or a token, wherever it was sent: a path, a user agent.
 
 A key is found as it is, percent-encoded however often, with ``\u`` escapes of JSON, and as Basic
 credentials (base64) at any alignment, in any nesting of the first two.  A text is decoded to a
 fixed point with the place each character came from, and what is masked is what stood there.
+
+A token (JWT) needs no encoding in a URL or a header field, so that it is found as it is, or with
+its dots percent-encoded; also one that was cut off, since claims may name people.
 """
 
 from __future__ import annotations
@@ -13,6 +16,9 @@ import string
 from typing import Final
 
 MASK: Final = "hg_***"
+MASK_OF_TOKENS: Final = "eyJ***"
+# base64url of '{"', and what follows the first dot; a signature may be cut off.
+_TOKEN: Final = re.compile(r"eyJ[0-9A-Za-z_-]{8,}(?:(?:\.|%(?:25)*2[eE])[0-9A-Za-z_-]+)+")
 _KEY: Final = re.compile(r"hg_[0-9A-Za-z]{16,}")
 _KEY_BYTES: Final = re.compile(rb"hg_[0-9A-Za-z]{16,}")
 # Escapes of characters that a key, an escape or base64 can be made of.
@@ -32,11 +38,13 @@ _USEFUL: Final = frozenset(string.ascii_letters + string.digits + "%\\+/_-")
 
 
 def without_keys(text: str) -> str:
-    """The text with a mask in place of each key, whole or cut short.
+    """The text with a mask in place of each key or token, whole or cut short.
 
     Args:
         text: a line of JSON or a part of one, whose characters are all ASCII.
     """
+    if "eyJ" in text:
+        text = _TOKEN.sub(MASK_OF_TOKENS, text)
     if ("%" in text or "\\" in text) and _ESCAPE.search(text) is not None:
         return _without_encoded_keys(text)
     if "hg_" in text:

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from headgate.auth.keys.form import mint
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.event_log import JsonFormatter
-from headgate.telemetry.redact import MASK, without_keys
+from headgate.telemetry.redact import MASK, MASK_OF_TOKENS, without_keys
 from tests.support.outcomes import an_outcome
+from tests.support.signing import new_key, signed
 
 keys = st.binary(min_size=32, max_size=32).map(mint)
 plain = st.text(st.sampled_from("abcxyzh_g/.-%\\u0123456789 \"'"), max_size=12)
@@ -176,3 +177,32 @@ def test_a_request_id_in_base64_is_masked(tmp_path: Path) -> None:
         log.close()
     assert not reveals(path.read_text("ascii"), key)
     assert io.StringIO(path.read_text("ascii")).readline().count(MASK) == 1
+
+
+TOKEN = new_key("k", "ES256")
+"""Signs tokens, of which no part may be logged."""
+
+
+@given(
+    st.dictionaries(st.text(max_size=9), st.text(max_size=9) | st.integers(), max_size=5),
+    plain,
+    plain,
+    st.sampled_from([".", "%2E", "%2e", "%252E"]),
+)
+def test_no_token_stays(claims: dict[str, str | int], before: str, after: str, dot: str) -> None:
+    token = signed({"alg": "ES256", "kid": "k"}, {"iss": "https://idp.example", **claims}, TOKEN)
+    line = without_keys(json.dumps(f"{before} {token.replace('.', dot)} {after}"))
+    assert MASK_OF_TOKENS in line
+    assert not any(part in line for part in token.split("."))
+    json.loads(line)
+
+
+def test_a_token_that_was_cut_off_does_not_stay() -> None:
+    head, claims, signature = signed({"alg": "ES256"}, {"sub": "me"}, TOKEN).split(".")
+    for shown in (f"{head}.{claims}.{signature[:9]}", f"{head}.{claims}", f"{head}.{claims[:4]}"):
+        assert without_keys(f"/api/{shown}/x") == f"/api/{MASK_OF_TOKENS}/x"
+
+
+@pytest.mark.parametrize("text", ["eyJ", "/eyJhbGciOiJFUzI1NiJ9/x", "heyJude.mp3", "eyJ.eyJ.eyJ"])
+def test_what_is_no_token_stays(text: str) -> None:
+    assert without_keys(text) == text
