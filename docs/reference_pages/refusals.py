@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from docs.reference_pages.markdown import GENERATED, table
+from docs.reference_pages.token_refusals import section
 from headgate.config import ShieldRule
 from headgate.reasons import Fault, Reason
 from headgate.shields import RULES
@@ -149,6 +150,7 @@ def _parts() -> Iterator[str]:
         yield f"- **What to do**: {group.cure}\n- **Settings**: {group.settings}\n\n"
         rows = [(_shown(each.what), each.cure or "see above") for each in sentences(group.modules)]
         yield table(("Refused", "What to do"), rows)
+    yield section(lambda node: _shown(_text(node)))
     yield _shields()
     yield _permissions()
     yield _codes()

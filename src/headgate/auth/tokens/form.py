@@ -29,7 +29,7 @@ from headgate.auth.tokens.strict_json import read_object
 _ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 _TYPES: Final = frozenset({"jwt", "at+jwt"})
 """Plain JWTs, and access tokens (RFC 9068 section 2.1); others are meant for another use."""
-_REFUSED_HEADERS: Final = {
+REFUSED_HEADERS: Final = {
     "crit": "has an extension in its header that has to be understood ('crit')",
     "b64": "has 'b64' in its header, which changes what is signed",
     "jwk": "brings a key in its header ('jwk'); only keys of its issuer count",
@@ -136,7 +136,7 @@ def _algorithm(header: Mapping[str, Any]) -> str:
 
 
 def _check_header(header: Mapping[str, Any]) -> None:
-    for name, why in _REFUSED_HEADERS.items():
+    for name, why in REFUSED_HEADERS.items():
         if name in header:
             raise malformed(why)
     if "typ" in header:
