@@ -296,7 +296,7 @@ class Administration:
             HeadgateError: the store cannot be written.
         """
         with self._changing(actor) as work:
-            return showing.one_key(work, imports.one(work, ImportedKey(new, sha256)).key)
+            return showing.new_key(work, imports.one(work, ImportedKey(new, sha256)).key)
 
     def import_keys(self, actor: Actor, entries: Sequence[ImportedKey]) -> list[KeyView]:
         """Add several keys that exist already: all, or none.
@@ -307,7 +307,7 @@ class Administration:
             HeadgateError: the store cannot be written.
         """
         with self._changing(actor) as work:
-            return [showing.one_key(work, made.key) for made in imports.several(work, entries)]
+            return [showing.new_key(work, made.key) for made in imports.several(work, entries)]
 
     def create_break_glass(
         self, actor: Actor, wanted: BreakGlass, hand_over: HandOver = _keep

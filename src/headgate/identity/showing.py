@@ -72,6 +72,11 @@ def one_key(work: Work, record: KeyRecord, *, with_grants: bool = False) -> KeyV
     )
 
 
+def new_key(work: Work, record: KeyRecord) -> KeyView:
+    """A key that was just made as it is shown: nobody has used or replaced it."""
+    return _key(work, record, work.owner(record), {}, "")
+
+
 def keys(work: Work, wanted: KeyFilter) -> KeyList:
     """The keys that meet a filter, oldest first.
 
