@@ -76,6 +76,14 @@ def test_what_is_asked_for() -> None:
     assert request.all(b"user-agent")[0].startswith(b"headgate/")
 
 
+def test_plain_http_takes_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is for this machine alone; a proxy could put other keys in."""
+    with RecordingUpstream(fixed(b"own")) as server, RecordingUpstream(fixed(b"other")) as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        assert http.fetch(server.url, None, {}) == b"own"
+
+
 def test_certificates_are_verified(tmp_path: Path) -> None:
     authority, other = Authority(tmp_path, "one"), Authority(tmp_path, "two")
     certificate = authority.issue("idp", "127.0.0.1")

@@ -1,7 +1,8 @@
 """The adapter of httpx2: fetches a document over HTTPS, within limits.
 
 It blocks, so it runs in a thread of its own.  Redirects are not followed: what decides on who may
-enter comes from the place that the configuration, or the discovery document, names.
+enter comes from the place that the configuration, or the discovery document, names.  ``HTTPS_PROXY`` and
+``NO_PROXY`` apply; a proxy sees no more than a tunnel.
 """
 
 from __future__ import annotations
@@ -44,7 +45,11 @@ def fetch(url: str, ca: Path | None, fields: Mapping[str, str]) -> bytes:
     try:
         with (
             httpx2.Client(
-                verify=authorities(ca), timeout=STEP_SECONDS, follow_redirects=False
+                verify=authorities(ca),
+                timeout=STEP_SECONDS,
+                follow_redirects=False,
+                # Without TLS a proxy could answer in the place of this machine.
+                trust_env=url.startswith("https:"),
             ) as client,
             client.stream("GET", url, headers=sent) as response,
         ):

@@ -166,6 +166,7 @@ def _imported(kind: str, members: dict[str, str]) -> Any:
     from joserfc import jwk  # noqa: PLC0415 - an extra, and slow to import
     from joserfc.errors import JoseError  # noqa: PLC0415
 
+    _models()  # imported here, in the thread that reads keys: the first token shall not wait for it
     classes: dict[str, Any] = {"RSA": jwk.RSAKey, "EC": jwk.ECKey, "OKP": jwk.OKPKey}
     try:
         # Only what makes up the key: what else the JWK says was judged above.
