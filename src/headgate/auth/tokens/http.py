@@ -1,8 +1,8 @@
 """The adapter of httpx2: fetches a document over HTTPS, within limits.
 
 It blocks, so it runs in a thread of its own.  Redirects are not followed: what decides on who may
-enter comes from the place that the configuration, or the discovery document, names.  ``HTTPS_PROXY`` and
-``NO_PROXY`` apply; a proxy sees no more than a tunnel.
+enter comes from the place that the configuration, or the discovery document, names.
+``HTTPS_PROXY`` and ``NO_PROXY`` apply; a proxy sees no more than a tunnel.
 """
 
 from __future__ import annotations
