@@ -214,7 +214,7 @@ def test_head_has_no_body_and_the_same_status(admin: Attacker) -> None:
 
 
 def test_a_race_for_a_name_has_one_winner(admin: Attacker) -> None:
-    """Each on a connection of its own; the losers are told who has the name."""
+    """Each on a connection of its own; the others get 409."""
     statuses: list[int] = []
 
     def create() -> None:
