@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +14,13 @@ import typer
 
 from headgate import compose
 from headgate.cli import address, streams
-from headgate.cli.administering import on_store
 from headgate.cli.check import ConfigFile, warnings
 from headgate.cli.output import tell
 from headgate.compose import ConfigSource, Listening
 from headgate.config import AuthMode, Config, load
 from headgate.errors import ConfigError, Problem
-from headgate.identity import KeyFilter
+from headgate.identity import Actor, Administration, KeyFilter
+from headgate.policy import Roles
 from headgate.stores import identity_store_location, open_identity_store
 from headgate.stores.identity import StoreUnreachableError
 from headgate.telemetry import event_log
@@ -114,14 +115,25 @@ def notices(config: Config) -> list[str]:
 def _about_keys(config: Config) -> list[str]:
     where = identity_store_location(config)
     try:
-        with open_identity_store(config) as store:
-            if on_store(store, config).keys(KeyFilter(state="active")).keys:
-                return []
+        if _has_valid_key(config):
+            return []
     except StoreUnreachableError as error:
         return [f"{error}; until {where} can be reached, requests with keys get 503"]
     create = f"headgate keys create NAME --data {shlex.quote(str(config.data))}"
     why = "has no valid key, so the gate will refuse all requests"
     return [f"{where} {why}; create one with: {create}"]
+
+
+def _has_valid_key(config: Config) -> bool:
+    """Whether a key is accepted; of a hundred thousand the first one is enough."""
+    operator, wanted, after = Actor.operator("serve"), KeyFilter(state="active"), None
+    with open_identity_store(config) as store:
+        keys = Administration(store, Roles(config.roles), config.auth.keys, time.time)
+        while not (page := keys.key_page(operator, wanted, after=after, limit=1)).keys:
+            if page.following is None:
+                return False
+            after = page.following
+    return True
 
 
 def _say(line: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +99,24 @@ def test_revoked_keys_do_not_count(tmp_path: Path) -> None:
 
     assert with_a_key == []
     assert len(notices(config)) == 1
+
+
+def test_a_store_that_cannot_be_reached_keeps_no_gate_from_starting(tmp_path: Path) -> None:
+    url = tmp_path / "url"
+    url.write_text("postgresql://127.0.0.1:1/headgate?sslmode=disable", encoding="utf-8")
+    url.chmod(0o600)
+    environment = {"HEADGATE_AUTH__DATABASE_URL_FILE": str(url), "MLFLOW_SERVER_URL": URL}
+
+    (notice,) = notices(load(None, environment | {"HEADGATE_DATA": str(tmp_path)}))
+
+    assert "until postgresql://127.0.0.1:1/headgate can be reached" in notice
+
+
+def test_a_key_that_a_new_store_is_to_take_counts(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"made for this test").hexdigest()
+    environment = {"HEADGATE_AUTH__FIRST_KEY_SHA256": digest, "MLFLOW_SERVER_URL": URL}
+
+    assert notices(load(None, environment | {"HEADGATE_DATA": str(tmp_path)})) == []
 
 
 def test_the_exit_code_is_the_gates_and_the_address_is_announced(
