@@ -121,7 +121,9 @@ class PostgresServer:
         subprocess.run(command, input=backup, check=True, capture_output=True, timeout=60)
 
     def start(self) -> None:
-        """Start the server, and wait until it takes connections."""
+        """Start the server, and wait until it takes connections; nothing if it runs already."""
+        if self._process is not None:
+            return
         command = [
             *(*_as_server(), str(self._binaries / "postgres"), "-D", str(self.data)),
             *("-p", str(self.port), "-k", str(self.data), "-h", HOST),
@@ -225,7 +227,9 @@ def running_pgbouncer(server: PostgresServer, folder: Path) -> Iterator[Bouncer]
         configuration.write_text(
             f"[databases]\n* = host={HOST} port={server.port} user={_USER}\n"
             f"[pgbouncer]\nlisten_addr = {HOST}\nlisten_port = {port}\nunix_socket_dir =\n"
-            "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n",
+            "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
+            # By default it refuses everybody for 15 s once the server was down.
+            "server_login_retry = 1\n",
             encoding="utf-8",
         )
         configuration.chmod(0o644)
