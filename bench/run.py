@@ -16,14 +16,17 @@ from rich.console import Console
 
 from bench import (
     bulk,
+    changes,
     cpu,
     dataplane,
     exports,
     idle,
+    keys,
     latency,
     machine,
     reads,
     report,
+    tokens,
     uploads,
     workers,
 )
@@ -65,6 +68,9 @@ COMPARISONS: Mapping[str, tuple[Measure, Sequence[Program]]] = {
     "idle": (idle.measure, _SMALL),
     "workers": (workers.measure, (programs.HEADGATE, programs.NGINX)),
     "dataplane": (dataplane.measure, (programs.HEADGATE, programs.HEADGATE_PURE)),
+    "keys": (keys.measure, (programs.HEADGATE,)),
+    "changes": (changes.measure, (programs.HEADGATE,)),
+    "tokens": (tokens.measure, (programs.HEADGATE,)),
     "reads": (reads.measure, (programs.HEADGATE,)),
     "exports": (exports.measure, (programs.HEADGATE, programs.HEADGATE_PURE)),
 }

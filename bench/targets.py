@@ -80,6 +80,12 @@ TARGETS = (
     ),
     Target("uploads.peak", Sense.AT_MOST, 80),
     Target("idle.memory", Sense.AT_MOST, 20),
+    Target("keys.start-sqlite", Sense.AT_MOST, 3),
+    Target("keys.start-postgresql", Sense.AT_MOST, 3),
+    *(
+        Target(f"tokens.{case}", Sense.AT_MOST, 1.15, "headgate, a key")
+        for case in ("alike", "varied")
+    ),
     Target("reads.rate", Sense.AT_LEAST, 0.9, "mlflow"),
     Target("workers.rate", Sense.AT_LEAST, 1.8, cores=4),
     Target("workers.carry", Sense.AT_LEAST, 1.8),

@@ -1,4 +1,4 @@
-"""Two gates on one PostgreSQL: what one of them is told, the other knows."""
+"""Two gates on one PostgreSQL: a change made at one of them holds at both."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_key_made_by_a_command_is_known_at_both_within_a_second(two: TwoGates)
     assert min(times) <= KNOWN_SECONDS, times
 
 
-def test_what_one_gate_is_told_the_other_knows(two: TwoGates) -> None:
+def test_a_change_at_one_gate_holds_at_both(two: TwoGates) -> None:
     """Made at the first, used at the second; revoked at the second, dead on both, kept or not."""
     first, second = two.gates
     message = {"name": "by-api", "roles": ["viewer"]}
