@@ -13,12 +13,13 @@ from typing import Final
 
 from headgate.errors import Refusal
 from headgate.limits.buckets import Bucket, Buckets
-from headgate.limits.request_limits import RETRY_SECONDS, Limit
 from headgate.limits.rules import Rules, Terms
 from headgate.limits.tally import IN_FLIGHT, Tally
 from headgate.model import REQUEST_CLASSES, Grants, Operation, Principal, RequestClass
 from headgate.reasons import Reason
 
+RETRY_SECONDS: Final = 2
+"""``Retry-After`` of a request that was refused since too many are under way."""
 ALONE_SECONDS: Final = 10.0
 """A principal is alone when no other one has sent a request for this long."""
 MAX_HELD: Final = 4096
@@ -37,8 +38,11 @@ class _Holder:
         self.buckets: list[Bucket | None] = [None for _ in REQUEST_CLASSES]
 
 
-class PrincipalLimits(Limit):
+class PrincipalLimits:
     """The limits of each principal, in one worker.
+
+    A client sends its requests one after another, so the principal of the last one is found
+    without a look-up.
 
     Args:
         rules: what they are; ``configure`` replaces them.
@@ -51,28 +55,34 @@ class PrincipalLimits(Limit):
         self._buckets: Final = buckets
         self._tally: Final = tally
         self._holders: Final[dict[str, _Holder]] = {}
-        self._last: _Holder | None = None  # whose request was the last
-        self._others_until = 0.0  # when the last one was of another than the one before it
         self._terms: Final[dict[tuple[str, ...], Terms]] = {}
+        self._last_principal: Principal | None = None
+        self._last: _Holder | None = None  # what is known of it
+        self._others_until = 0.0  # when the last one was of another than the one before it
 
     def configure(self, rules: Rules) -> None:
         """Hold new requests to other rules; a bucket whose rate is the same stays as it is."""
         self._rules = rules
         self._terms.clear()
+        self._last_principal = None
         for holder in self._holders.values():
             holder.grants = None
             holder.buckets = [None for _ in REQUEST_CLASSES]
 
     def admit(self, principal: Principal, operation: Operation, now: float) -> Refusal | None:
-        """See ``Limit``; ``now`` is on a clock that all workers share."""
+        """Count a request, or say why it may not begin; then it is not counted.
+
+        Args:
+            principal: who sends it.
+            operation: what it asks for.
+            now: when its head was complete, in seconds on a clock that all workers share.
+        """
         if operation.gate_page:
             return None
-        holder = self._holders.get(principal.id)
-        if holder is None or holder.grants is not principal.grants:
-            holder = self._hold(principal, holder)
+        holder = self._last
+        if holder is None or principal is not self._last_principal:
+            holder = self._turn_to(principal, now)
         terms = holder.terms
-        if holder is not self._last:
-            self._turn_to(holder, principal, now)
         if holder.in_flight >= terms.most and (now < self._others_until or not principal.id):
             return self._over_share(principal, terms)
         if terms.has_rates:
@@ -91,34 +101,45 @@ class PrincipalLimits(Limit):
 
     def on_overload(self, principal: Principal, now: float) -> None:
         """There is no room for a request of a principal, whose share is kept free from now on."""
-        holder = self._holders.get(principal.id) or self._hold(principal, None)
-        self._turn_to(holder, principal, now)
-
-    def _turn_to(self, holder: _Holder, principal: Principal, now: float) -> None:
-        if principal.id and holder is not self._last:  # without a key there is no claim
-            if self._last is not None:
-                self._others_until = now + ALONE_SECONDS
-            self._last = holder
+        self._turn_to(principal, now)
 
     def release(self, principal: Principal, operation: Operation) -> None:
-        """See ``Limit``."""
-        if not operation.gate_page:
-            self._holders[principal.id].in_flight -= 1
+        """A request that was counted has ended, or is refused by another limit."""
+        if operation.gate_page:
+            return
+        holder = self._last
+        if holder is None or principal is not self._last_principal:
+            holder = self._holders[principal.id]
+        holder.in_flight -= 1
 
     def weight(self, principal: Principal) -> float:
         """Of the requests of a principal in the queue of an upstream."""
         return self._terms_of(principal).weight
 
-    def _hold(self, principal: Principal, holder: _Holder | None) -> _Holder:
-        terms = self._terms_of(principal)
-        if holder is not None:
-            holder.grants, holder.terms = principal.grants, terms
-            return holder
+    def _turn_to(self, principal: Principal, now: float) -> _Holder:
+        """What is known of a principal, which is another than that of the last request."""
+        holder = self._holders.get(principal.id)
+        if holder is None:
+            holder = self._hold(principal)
+        elif holder.grants is not principal.grants:
+            holder.grants, holder.terms = principal.grants, self._terms_of(principal)
+        if principal.id:  # without a key there is no claim
+            if holder is not self._last:
+                if self._last is not None:
+                    self._others_until = now + ALONE_SECONDS
+                self._last = holder
+            self._last_principal = principal
+        return holder
+
+    def _hold(self, principal: Principal) -> _Holder:
         if len(self._holders) >= MAX_HELD:
             idle = [name for name, each in self._holders.items() if not each.in_flight]
             for name in idle:
                 del self._holders[name]
-        made = self._holders[principal.id] = _Holder(principal.grants, terms)
+            # It may be among them, and would be counted apart from its next request.
+            self._last = self._last_principal = None
+        made = _Holder(principal.grants, self._terms_of(principal))
+        self._holders[principal.id] = made
         return made
 
     def _terms_of(self, principal: Principal) -> Terms:

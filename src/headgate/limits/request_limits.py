@@ -5,8 +5,8 @@ MLflow, and says once when it has ended.  The first limit is the concurrency lim
 (``limits.in_flight``), which keeps the gate itself alive.  The gate's own pages are exempt: they
 must respond most of all when everything else is full.
 
-The limits of each principal (``principal_limits.py``) are one more ``Limit``: it knows who sends
-the request, what it asks for, and the time.
+Then come the limits of each principal (``principal_limits.py``), and any further ``Limit``: each
+knows who sends the request, what it asks for, and the time.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from headgate.errors import Refusal
+from headgate.limits.principal_limits import RETRY_SECONDS, PrincipalLimits
 from headgate.model import Operation, Principal
 from headgate.reasons import Reason
-
-RETRY_SECONDS: Final = 2
-"""``Retry-After`` of a request that was refused since too many are under way."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -43,24 +41,28 @@ class Limit:
     def release(self, principal: Principal, operation: Operation) -> None:
         """A request that was counted has ended, or is refused by another limit."""
 
-    def on_overload(self, principal: Principal, now: float) -> None:
-        """A request was refused, before any limit was asked, since the worker is full."""
-
 
 class RequestLimits:
     """All limits of one worker.
 
     Args:
         max_in_flight: how many requests may be under way.
-        further: asked after that one, in their order.
+        further: asked last, in their order.
+        principals: the limits of each principal; by default there are none.
 
     Attributes:
         in_flight: how many requests are under way.
     """
 
-    def __init__(self, max_in_flight: int, further: Sequence[Limit] = ()) -> None:
+    def __init__(
+        self,
+        max_in_flight: int,
+        further: Sequence[Limit] = (),
+        principals: PrincipalLimits | None = None,
+    ) -> None:
         self.in_flight = 0
         self._max_in_flight = max_in_flight
+        self._principals: Final = principals
         self._further: Final = list(further)
 
     def configure(self, max_in_flight: int) -> None:
@@ -69,10 +71,15 @@ class RequestLimits:
 
     def admit(self, principal: Principal, operation: Operation, now: float) -> Refusal | None:
         """Let a request begin, or say why it may not; see ``Limit``."""
+        principals = self._principals
         if self.in_flight >= self._max_in_flight and not operation.gate_page:
-            for limit in self._further:
-                limit.on_overload(principal, now)
+            if principals is not None:
+                principals.on_overload(principal, now)
             return _overloaded(self._max_in_flight)
+        if principals is not None:
+            refusal = principals.admit(principal, operation, now)
+            if refusal is not None:
+                return refusal
         if self._further:
             refusal = self._ask_further(principal, operation, now)
             if refusal is not None:
@@ -83,8 +90,12 @@ class RequestLimits:
     def release(self, principal: Principal, operation: Operation) -> None:
         """A request that was let begin has ended."""
         self.in_flight -= 1
-        for limit in self._further:
-            limit.release(principal, operation)
+        principals = self._principals
+        if principals is not None:
+            principals.release(principal, operation)
+        if self._further:
+            for limit in self._further:
+                limit.release(principal, operation)
 
     def _ask_further(
         self, principal: Principal, operation: Operation, now: float
@@ -94,6 +105,8 @@ class RequestLimits:
             if refusal is not None:
                 for before in range(at):
                     self._further[before].release(principal, operation)
+                if self._principals is not None:
+                    self._principals.release(principal, operation)
                 return refusal
         return None
 

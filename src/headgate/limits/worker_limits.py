@@ -65,7 +65,7 @@ class WorkerLimits:
         self.tally: Final = Tally(emit)
         self.principals: Final = PrincipalLimits(_NOTHING, shared.principals, self.tally)
         self.strangers: Final = Strangers(_ONE_A_SECOND, shared.strangers, clock, emit)
-        self.requests: Final = RequestLimits(1, [self.principals])
+        self.requests: Final = RequestLimits(1, principals=self.principals)
 
     def configure(self, rules: Rules, failures: Rate) -> None:
         """Hold new requests to these rules, and strangers to this rate."""

@@ -8,7 +8,16 @@ import pytest
 
 from headgate.errors import Refusal
 from headgate.events import Event, RequestsLimited
-from headgate.limits import UNLIMITED, Rate, RoleRules, Rules, WorkerLimits, own_buckets
+from headgate.limits import (
+    UNLIMITED,
+    Limit,
+    Rate,
+    RequestLimits,
+    RoleRules,
+    Rules,
+    WorkerLimits,
+    own_buckets,
+)
 from headgate.limits.principal_limits import ALONE_SECONDS, MAX_HELD
 from headgate.limits.tally import REPORT_SECONDS
 from headgate.model import NOBODY, AuthMethod, Grants, Operation, Principal
@@ -247,3 +256,24 @@ def test_what_is_refused_is_counted_and_reported() -> None:
 
 def test_the_class_of_the_ai_gateway_has_one_name_everywhere() -> None:
     assert AI_GATEWAY.name == "ai_gateway"
+
+
+class Closed(Limit):
+    """Lets nothing begin."""
+
+    def admit(self, principal: Principal, operation: Operation, now: float) -> Refusal | None:
+        return Refusal(Reason.OVERLOADED, "Closed.")
+
+    def release(self, principal: Principal, operation: Operation) -> None:
+        raise AssertionError("nothing has begun")
+
+
+def test_what_another_limit_refuses_does_not_count() -> None:
+    gate = Gate(Rules(10, 0.2))
+    closed = RequestLimits(10, [Closed()], gate.limits.principals)
+    assert gate.admitted(BOB) == 1
+    for _ in range(5):
+        refusal = closed.admit(ADA, READ, gate.clock())
+        assert refusal is not None
+        assert refusal.message == "Closed."
+    assert gate.admitted(ADA, times=5) == 2
