@@ -232,3 +232,26 @@ def test_it_remembers_no_more_than_it_holds(steps: list[str], flows: int) -> Non
             waiting.remove(found[0])
     for size in (queue._flows, queue._turns, queue._loads):
         assert len(size) <= 2 * len(waiting) + 64 + 1
+
+
+def test_flows_that_come_and_go_are_forgotten() -> None:
+    queue = WaitQueue[str](10, 5)
+    for number in range(3):
+        queue.put(f"stays {number}", 0, "stays")
+    for number in range(500):
+        queue.put(f"goes {number}", 0, f"flow {number}")
+        queue.discard(f"goes {number}")
+    for size in (queue._flows, queue._turns, queue._loads):
+        assert len(size) <= 2 * 3 + 64 + 1
+    assert popped(queue, 4) == ["stays 0", "stays 1", "stays 2", None]
+
+
+def test_what_a_flow_has_got_is_not_forgotten_while_others_wait() -> None:
+    queue = WaitQueue[str](300, 5)
+    for number in range(200):
+        queue.put(f"a{number}", 0, "a")
+        queue.put(f"b{number}", 0, "b") if number < 3 else None
+    for number in range(400):
+        queue.put(f"c{number}", 0, "c", 100)
+        queue.discard(f"c{number}")
+    assert popped(queue, 7) == ["a0", "b0", "a1", "b1", "a2", "b2", "a3"]

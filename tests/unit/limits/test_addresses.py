@@ -16,6 +16,7 @@ from headgate.limits.addresses import neighbourhood
         ("::ffff:c000:201", "192.0.2.1", "::1"),
         ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
         ("unknown", "unknown", "fe80::1%eth0"),
+        ("not:an:address", "not:an:address", "not:another"),
     ],
 )
 def test_an_address_is_what_one_subscriber_can_have(address: str, same: str, other: str) -> None:

@@ -19,7 +19,7 @@ from headgate.limits import (
     own_buckets,
 )
 from headgate.limits.principal_limits import ALONE_SECONDS, MAX_HELD
-from headgate.limits.tally import REPORT_SECONDS
+from headgate.limits.tally import MAX_NAMES, REPORT_SECONDS
 from headgate.model import NOBODY, AuthMethod, Grants, Operation, Principal
 from headgate.model.request_class import AI_GATEWAY, ARTIFACTS, READS, WRITES
 from headgate.reasons import Reason
@@ -256,6 +256,17 @@ def test_what_is_refused_is_counted_and_reported() -> None:
 
 def test_the_class_of_the_ai_gateway_has_one_name_everywhere() -> None:
     assert AI_GATEWAY.name == "ai_gateway"
+
+
+def test_so_many_principals_are_told_apart_and_no_more() -> None:
+    gate = Gate(Rules(10_000, 1.0, rates(Rate(1e-9, 1))))
+    for number in range(MAX_NAMES + 10):
+        gate.admitted(principal(str(number)), times=2)
+    gate.limits.report(gate.clock())
+    (event,) = gate.events
+    assert isinstance(event, RequestsLimited)
+    assert event.principals <= MAX_NAMES
+    assert sum(gate.limits.tally.counts().values()) > MAX_NAMES / 2
 
 
 class Closed(Limit):
