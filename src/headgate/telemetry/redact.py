@@ -43,13 +43,14 @@ def without_keys(text: str) -> str:
     Args:
         text: a line of JSON or a part of one, whose characters are all ASCII.
     """
-    if "eyJ" in text:
+    # One rare character is looked for first: that costs a thirtieth of a search for three.
+    if "J" in text and "eyJ" in text:
         text = _TOKEN.sub(MASK_OF_TOKENS, text)
     if ("%" in text or "\\" in text) and _ESCAPE.search(text) is not None:
         return _without_encoded_keys(text)
     if "hg_" in text:
         text = _KEY.sub(MASK, text)
-    if "aGdf" in text or "hnX" in text or "oZ1" in text:
+    if "aGdf" in text or ("X" in text and "hnX" in text) or ("Z" in text and "oZ1" in text):
         spans = _in_base64(text)
         return _masked(text, spans) if spans else text
     return text
