@@ -11,7 +11,7 @@ import sys
 import typer
 
 from headgate.auth.keys.form import KeyForm, digest, form_of
-from headgate.cli.command import AsJson
+from headgate.cli.command import AsJson, Command
 from headgate.cli.output import document, hand_over, tell
 from headgate.errors import HeadgateError
 from headgate.identity.keys import new_secret
@@ -22,10 +22,11 @@ _LONGEST = 4096
 _NOTHING = "no key was made"
 
 
-@commands.command("make")
+@commands.command("make", cls=Command)
 def make(as_json: AsJson = False) -> None:
-    """Make a key that no gate knows yet: print it, and its SHA-256 on standard error.
+    """Make a key that no gate knows, and its SHA-256.
 
+    The key is printed to standard output, its SHA-256 to standard error.
     With the option for JSON, both are in the document on standard output.
     """
     key = new_secret()
@@ -38,7 +39,7 @@ def make(as_json: AsJson = False) -> None:
     tell("the key is shown only once and not stored")
 
 
-@commands.command("digest")
+@commands.command("digest", cls=Command)
 def show_digest(as_json: AsJson = False) -> None:
     """Print the SHA-256 of a key that is read from standard input."""
     if sys.stdin is None or sys.stdin.isatty():
