@@ -38,7 +38,7 @@ from headgate.identity.views import (
 )
 from headgate.identity.work import Work
 from headgate.policy import Roles
-from headgate.stores.identity import IdentityStore, Transaction
+from headgate.stores.identity import Transaction, Transactions
 
 HandOver = Callable[[KeyView, str], None]
 """Gives a new key and its secret to whom it is for."""
@@ -63,7 +63,7 @@ class Administration:
     """
 
     def __init__(
-        self, store: IdentityStore, roles: Roles, rules: KeyRules, clock: Callable[[], float]
+        self, store: Transactions, roles: Roles, rules: KeyRules, clock: Callable[[], float]
     ) -> None:
         self._store = store
         self._reach = Reach(roles)

@@ -174,18 +174,8 @@ class Transaction(Protocol):
         ...
 
 
-class IdentityStore(IdentitySource, Protocol):
-    """Principals and keys to read and to change; several processes may each open it."""
-
-    @property
-    def location(self) -> str:
-        """Where it is, for a person; without any secret."""
-        ...
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the store was made when it was opened."""
-        ...
+class Transactions(Protocol):
+    """Principals and keys to read and to change, one transaction at a time."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Change the store: kept when the block ends, dropped when it raises.
@@ -203,6 +193,20 @@ class IdentityStore(IdentitySource, Protocol):
         Raises:
             HeadgateError: the store cannot be read.
         """
+        ...
+
+
+class IdentityStore(IdentitySource, Transactions, Protocol):
+    """Principals and keys to read and to change; several processes may each open it."""
+
+    @property
+    def location(self) -> str:
+        """Where it is, for a person; without any secret."""
+        ...
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the store was made when it was opened."""
         ...
 
     def __enter__(self) -> Self: ...

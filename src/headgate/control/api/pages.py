@@ -21,12 +21,13 @@ from headgate.control.api.refusals import no_keys, refuse, respond, written
 from headgate.control.api.schema import Key, Model
 from headgate.control.api.sender import SENDER_HEADER, Sender, read_sender
 from headgate.control.api.store_thread import StoreBusyError, StoreThread, StoreUnavailableError
+from headgate.control.api.watched_store import WatchedStore
 from headgate.errors import HeadgateError
 from headgate.events import Administered, AdministrationFailed, Emit, discard
 from headgate.identity import Actor, Administration, IdentityError, NotFound
 from headgate.identity.naming import is_id
 from headgate.policy import Roles
-from headgate.stores.identity import IdentityStore
+from headgate.stores.identity import IdentityStore, Transactions
 
 Page = Callable[[Request], Awaitable[Response]]
 
@@ -129,14 +130,15 @@ class _Api:
         rules = self._facts.in_force()
 
         def do(opened: IdentityStore) -> tuple[Done, str]:
+            watched = WatchedStore(opened)
             try:
-                call = Call(self._administration(opened, rules), sender, target)
+                call = Call(self._administration(watched, rules), sender, target)
                 done = handle(call, asked)
                 return done, written(done.response)  # which takes a while for a long list
             except IdentityError:
                 raise
             except HeadgateError as error:
-                raise StoreUnavailableError(str(error), untouched=False) from error
+                raise StoreUnavailableError(str(error), untouched=not watched.committing) from error
 
         try:
             asked, target = await _read(request, endpoint)
@@ -151,7 +153,7 @@ class _Api:
             self._facts.emit(_event(sender, each))
         return respond(body, endpoint.status)
 
-    def _administration(self, store: IdentityStore, rules: InForce) -> Administration:
+    def _administration(self, store: Transactions, rules: InForce) -> Administration:
         return Administration(store, rules.roles, rules.keys, self._facts.clock)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+from collections.abc import Iterator
 
 import pytest
 
 from headgate.errors import HeadgateError
 from headgate.events import Administered, AdministrationFailed, Change
 from headgate.identity import Actor
+from headgate.stores.identity import Transaction
 from headgate.stores.records import KeyUse
+from headgate.testing.key_store import MemoryIdentityStore
 from tests.unit.control.api.stand import GATEKEEPER, VIEWER, Stand, sender
 
 SHA256 = hashlib.sha256(b"a key from elsewhere").hexdigest()
@@ -354,14 +358,28 @@ def test_a_store_that_is_down_is_said_so() -> None:
     assert stand.ask("POST", "keys", {"name": "ci"}).status == 201
 
 
-def test_a_store_that_fails_under_way_leaves_open_what_was_done() -> None:
+def test_a_store_that_fails_before_the_change_is_kept_has_changed_nothing() -> None:
     stand = Stand()
     assert stand.ask("GET", "keys").status == 200
     stand.store.failure = HeadgateError("disk I/O error")
+    for method, path, body in (("GET", "keys", None), ("POST", "keys", {"name": "ci"})):
+        reply = stand.ask(method, path, body)
+        assert (reply.status, reply.reason) == (503, "store_unavailable")
+        assert "nothing was done" in reply.body["message"]
+
+
+def test_a_store_that_fails_while_it_keeps_a_change_leaves_open_what_was_done() -> None:
+    class Failing(MemoryIdentityStore):
+        @contextlib.contextmanager
+        def transaction(self) -> Iterator[Transaction]:
+            with super().transaction() as transaction:
+                yield transaction
+                raise HeadgateError("the connection was lost")
+
+    stand = Stand(store=Failing())
     reply = stand.ask("POST", "keys", {"name": "ci"})
     assert (reply.status, reply.reason) == (503, "store_unavailable")
     assert "cannot say whether it was made" in reply.body["message"]
-    assert "nothing was done" not in stand.ask("GET", "keys").body["message"]
 
 
 def test_a_gate_without_keys_has_nothing_to_administer() -> None:
