@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, Protocol, TypeVar
 
 from headgate.errors import HeadgateError
@@ -74,21 +75,22 @@ class StoreThread(Generic[Store_co]):
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="headgate-admin")
         self._waiting += 1
         job = self._executor.submit(self._do, work)
-        job.add_done_callback(self._count_down(asyncio.get_running_loop()))
+        loop = asyncio.get_running_loop()
+        job.add_done_callback(lambda _job: self._ended(loop))
+        result = asyncio.wrap_future(job, loop=loop)
+        result.add_done_callback(_retrieved)
         try:
             async with asyncio.timeout(self._timeout):
-                return await asyncio.shield(asyncio.wrap_future(job))
+                return await asyncio.shield(result)
         except TimeoutError:
             raise StoreUnavailableError(
                 f"it has not responded in {self._timeout:g} s", untouched=job.cancel()
             ) from None
 
-    def _count_down(self, loop: asyncio.AbstractEventLoop) -> Callable[[Future[Result]], None]:
-        def ended(_job: object) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._leave)
-
-        return ended
+    def _ended(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called in the thread, or by what cancels the work."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody counts any longer
+            loop.call_soon_threadsafe(self._leave)
 
     def _leave(self) -> None:
         self._waiting -= 1
@@ -109,3 +111,9 @@ class StoreThread(Generic[Store_co]):
         if self._store is not None:
             self._store.close()
             self._store = None
+
+
+def _retrieved(result: asyncio.Future[Result]) -> None:
+    """Let asyncio not report the error of work that nobody waits for any longer."""
+    if not result.cancelled():
+        result.exception()
