@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from datetime import UTC, datetime
@@ -346,6 +347,16 @@ def test_every_line_that_is_wrong_is_named_and_nothing_is_imported(headgate: Com
         headgate.keys("import", typed=by_rules)
     assert [each.path for each in caught.value.problems] == ["line 3", "line 4", "line 5"]
     assert [each.name for each in stored_keys(headgate.data)] == ["ci"]
+
+
+@pytest.mark.parametrize("field", ["principal", "name", "roles", "narrowing", "description", ""])
+def test_a_key_in_the_wrong_field_is_not_repeated(headgate: Commands, field: str) -> None:
+    secret = headgate.keys("create", "ci").stdout.strip()
+    value = [secret] if field in {"roles", "narrowing"} else secret
+    fields = {"name": "a", "sha256": sha256(1)} | ({field: value} if field else {secret: "x"})
+    with pytest.raises(ConfigError) as caught:
+        headgate.keys("import", typed=json.dumps(fields))
+    assert secret[:20] not in str(caught.value)
 
 
 def test_imports_that_make_no_sense(headgate: Commands) -> None:

@@ -21,7 +21,7 @@ from headgate.cli.output import document, tell
 from headgate.errors import ConfigError, HeadgateError, Problem
 from headgate.identity import ImportedKey, ImportRefused, NewKey
 from headgate.identity.documents import key_document, seconds
-from headgate.identity.naming import reference
+from headgate.identity.naming import reference, refuse_secret
 from headgate.symptoms import in_words
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -154,6 +154,7 @@ def _entry(line: str) -> ImportedKey:
     fields = _object(line)
     unknown = [name for name in fields if name not in FIELDS]
     if unknown:
+        refuse_secret(unknown[0], "name of a field")
         raise HeadgateError(f"no such field: {unknown[0][:50]!r}; there are {', '.join(FIELDS)}")
     if ("sha256" in fields) == ("key" in fields):
         raise HeadgateError("give one of 'sha256' and 'key'")
