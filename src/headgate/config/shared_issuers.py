@@ -93,6 +93,11 @@ def for_tenant(issuer: str, tenant: str) -> str:
     return issuer.replace(f"/{_first_segment(issuer)}", f"/{tenant}", 1)
 
 
+def tenant_of(issuer: str) -> str:
+    """The tenant in the URL of one of Entra's issuers."""
+    return _first_segment(issuer)
+
+
 def unbound(issuer: str, when: Conditions) -> str:
     """Why tokens of strangers could fit these conditions; empty if they cannot."""
     host = _host(issuer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.routing import Route
 
+from headgate.auth.tokens.issuer_keys import IssuerStatus
 from headgate.config.upstream import OWN_SEGMENTS
 from headgate.contract import classify, table
 from headgate.control.app import ControlFacts, control_app
@@ -35,9 +37,16 @@ class Response:
     body: bytes
 
 
-def ask(path: str, method: str = "GET", *, draining: bool = False) -> Response:
+def ask(
+    path: str,
+    method: str = "GET",
+    *,
+    draining: bool = False,
+    may: str = "",
+    facts: ControlFacts = FACTS,
+) -> Response:
     """One request to an application whose metrics are two lines."""
-    app = control_app(dataclasses.replace(FACTS, draining=lambda: draining))
+    app = control_app(dataclasses.replace(facts, draining=lambda: draining))
     sent: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:
@@ -51,7 +60,7 @@ def ask(path: str, method: str = "GET", *, draining: bool = False) -> Response:
         "method": method,
         "path": path,
         "query_string": b"",
-        "headers": [],
+        "headers": [(b"x-headgate-may", may.encode())] if may else [],
     }
     asyncio.run(app(scope, receive, send))
     head, *rest = sent
@@ -76,6 +85,22 @@ def test_health_is_as_mlflow_says_it_until_the_gate_drains() -> None:
     assert (response.status, response.body) == (200, b"OK")
     response = ask("/health", draining=True)
     assert (response.status, response.body) == (503, b"draining\n")
+
+
+def issuer(failing: str | None) -> IssuerStatus:
+    return IssuerStatus("ci", "https://idp.example", "https://keys.example", 2, 7.0, failing, ())
+
+
+@pytest.mark.parametrize(("failing", "status"), [(None, "ok"), ("it is silent", "degraded")])
+def test_health_shows_the_issuers_of_tokens(failing: str | None, status: str) -> None:
+    """To those who may see it; a failing one leaves the gate degraded, and serving."""
+    facts = dataclasses.replace(FACTS, issuers=lambda: [issuer(failing)])
+    page = ask("/-/health", may="read", facts=facts)
+    assert page.status == 200
+    shown = json.loads(page.body)
+    assert shown["status"] == status
+    assert shown["issuers"] == [dataclasses.asdict(issuer(failing)) | {"unusable": []}]
+    assert json.loads(ask("/-/health", facts=facts).body) == {"status": status}
 
 
 def test_metrics() -> None:

@@ -22,6 +22,7 @@ from headgate.auth.tokens.jose import PublicKey
 from headgate.auth.tokens.key_set import KeySet
 from headgate.config import Issuer
 from headgate.config.claims import steps
+from headgate.config.shared_issuers import is_multi_tenant, tenant_of
 from headgate.model import AuthMethod, Principal
 from headgate.policy import Roles
 
@@ -137,7 +138,7 @@ class TrustedIssuer:
         value = _text(claim(token.claims, self._principal))
         if value is None:
             raise refusals.no_principal(self.settings.principal)
-        identity = f"{self.name}:{quote(value, safe=_ID_CHARACTERS)}"
+        identity = f"{self.name}:{self._tenant(token)}{quote(value, safe=_ID_CHARACTERS)}"
         if value in self.settings.denied:
             raise refusals.denied(identity)
         shown = _text(claim(token.claims, self._display)) or value
@@ -150,6 +151,12 @@ class TrustedIssuer:
             grants=replace(self._roles.grants_for(name, self.roles_of(token)), noun="token"),
             credential=credential,
         )
+
+    def _tenant(self, token: SignedToken) -> str:
+        """What tells holders of several tenants apart, where one issuer stands for all of them."""
+        if not is_multi_tenant(self.settings.issuer):
+            return ""
+        return f"{quote(tenant_of(token.issuer), safe='')}/"
 
     def roles_of(self, token: SignedToken) -> list[str]:
         """The roles of all rules that fit, each once, in the order of the rules.

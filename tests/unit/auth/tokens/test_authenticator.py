@@ -309,3 +309,45 @@ def test_an_identity_is_good_until_the_token_ends(scene: Scene) -> None:
     found = scene.gate.tokens.authenticator.authenticate(Credentials(token), NOW)
     assert isinstance(found, Identified)
     assert found.good_until == NOW + 100.5
+
+
+class TestTenantsOfEntra:
+    """One issuer for all tenants, of which the rules name two."""
+
+    BASE = "https://login.microsoftonline.com"
+    ONE, TWO, OTHER = (f"{letter * 8}-0000-0000-0000-000000000000" for letter in "abc")
+
+    def gate(self) -> tuple[TokenGate, Issuer]:
+        issuer = Issuer(f"{self.BASE}/{{tenantid}}/v2.0", f"{self.BASE}/common/v2.0", KEY)
+        gate = TokenGate({"entra": issuer}, NOW)
+        rules = (Rule(when={"tid": (self.ONE, self.TWO)}, roles=("viewer",)),)
+        gate.configure({"entra": settings(f"{self.BASE}/common/v2.0", rules=rules)})
+        return gate, issuer
+
+    def claims(self, tenant: str, **changes: Any) -> dict[str, Any]:
+        given = {"iss": f"{self.BASE}/{tenant}/v2.0", "aud": AUDIENCE, "sub": "app", "tid": tenant}
+        return {**given, "iat": NOW, "exp": NOW + 600, **changes}
+
+    def test_the_tenants_of_the_rules_are_accepted(self) -> None:
+        """One name in two tenants is two principals."""
+        gate, issuer = self.gate()
+        for tenant in (self.ONE, self.TWO):
+            assert gate.show(issuer.token(self.claims(tenant))).id == f"entra:{tenant}/app"
+
+    def test_others_are_not(self) -> None:
+        gate, issuer = self.gate()
+        stranger = self.claims(self.OTHER)
+        assert gate.refused(issuer.token(stranger)).reason is Reason.TOKEN_ISSUER
+        disguised = self.claims(self.ONE, tid=self.OTHER)
+        assert gate.refused(issuer.token(disguised)).reason is Reason.TOKEN_RULE
+        nameless = self.claims("common", tid=self.ONE)
+        assert gate.refused(issuer.token(nameless)).reason is Reason.TOKEN_ISSUER
+
+    def test_a_key_may_be_bound_to_one_tenant(self) -> None:
+        gate, issuer = self.gate()
+        own = new_key("own", "ES256")
+        issuer.extra_jwks = [own.public_jwk() | {"issuer": f"{self.BASE}/{self.ONE}/v2.0"}]
+        header = {"alg": "ES256", "kid": "own"}
+        for tenant, is_good in ((self.ONE, True), (self.TWO, False)):
+            found = gate.ask(issuer.token(self.claims(tenant), header, own))
+            assert isinstance(found, Principal) is is_good
