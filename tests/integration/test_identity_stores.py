@@ -70,23 +70,20 @@ def server(
 
 
 @pytest.fixture(scope="module")
-def template(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database with the present schema, to be copied."""
-    name = server.create_database("template_keys")
-    file = tmp_path_factory.mktemp("template") / "url"
-    file.write_text(server.url(name))
-    with contextlib.closing(PostgresDatabase(file)) as database:
-        assert database.upgrade().schema == 0
-        assert database.upgrade().schema == 4
-    return name
+def database(server: PostgresServer) -> str:
+    return server.create_database("keys")
 
 
 @pytest.fixture
-def name(server: PostgresServer, template: str) -> str:
-    """A database of this test's own, with the present schema."""
-    name = f"keys_{next(_NUMBERS)}"
-    server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    return name
+def name(server: PostgresServer, database: str, tmp_path: Path) -> str:
+    """A database with the present schema, and nothing in it."""
+    server.execute("DROP SCHEMA IF EXISTS headgate CASCADE", database)
+    file = tmp_path / "owner"
+    file.write_text(server.url(database))
+    with contextlib.closing(PostgresDatabase(file)) as made:
+        assert made.upgrade().schema == 0
+        assert made.upgrade().schema == 4
+    return database
 
 
 @pytest.fixture
@@ -281,6 +278,7 @@ def test_a_backup_put_back_under_followers_is_noticed_whatever_its_numbers(
     backup = server.dump(name)
     tables = ("principals", "keys", "changes", "store_state")
     for table in tables:
+        server.execute(f"DROP TABLE IF EXISTS public.{table}", name)
         server.execute(f"CREATE TABLE public.{table} AS TABLE headgate.{table}", name)
     put(store, key(2))
     seen = everything(store).position
@@ -430,8 +428,10 @@ def test_what_is_wrong_is_said_in_words(
 def test_a_database_that_is_read_only_by_default_is_read_and_not_written(
     url_file: Path, server: PostgresServer, name: str
 ) -> None:
-    server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    with opened(url_file) as store:
+    only = f"ALTER DATABASE {name} SET default_transaction_read_only"
+    server.execute(f"{only} = on")
+    with contextlib.ExitStack() as stack, opened(url_file) as store:
+        stack.callback(server.execute, f"{only} = off", "postgres")
         position = everything(store).position
         assert store.changes(position) is None
         assert "read-only (a standby" in refused(lambda: put(store, key(1)))
