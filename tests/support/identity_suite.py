@@ -100,8 +100,7 @@ class IdentityStoreSuite:
         with open_store() as store:
             yield store
 
-    def test_keys_and_principals_are_read_in_pages(self, open_store: Open) -> None:
-        store = open_store()
+    def test_keys_and_principals_are_read_in_pages(self, store: IdentityStore) -> None:
         one, other = principal(1), principal(2)
         keys = [key(at, principal_id=(one, other)[at % 2].id) for at in range(1, 8)]
         put(store, one, other, *keys)
@@ -123,8 +122,7 @@ class IdentityStoreSuite:
             assert [first[1], second[1]] == [one, other]
             assert list(reading.principal_page(first[0], 9)) == [second]
 
-    def test_a_page_has_the_keys_of_older_gates(self, open_store: Open) -> None:
-        store = open_store()
+    def test_a_page_has_the_keys_of_older_gates(self, store: IdentityStore) -> None:
         old, new = key(1), key(2, principal_id="p_00000001")
         put(store, old, new)
         with store.reading() as reading:
@@ -132,8 +130,7 @@ class IdentityStoreSuite:
             assert [record for _, record in of_account] == [old, new]
             assert [record for _, record in reading.key_page(0, 9, principal_id="")] == [old]
 
-    def test_uses_and_replacements_of_some_keys(self, open_store: Open) -> None:
-        store = open_store()
+    def test_uses_and_replacements_of_some_keys(self, store: IdentityStore) -> None:
         of = {"principal_id": "p_00000001"}
         first, second = key(1, **of), key(2, replaces="k_00000001", **of)
         third = key(3, replaces="k_00000001", **of)
