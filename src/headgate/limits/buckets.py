@@ -1,12 +1,14 @@
 """Token buckets in memory that all workers of a gate share, so that a rate holds for the gate.
 
 The memory is a table of slots, each of two numbers: a tag, which is a hash of the bucket's name,
-and the TAT (``gcra.py``).  A name may have any of the ``WINDOW`` slots from its home on; where none
-is free, it takes the one whose bucket is full or nearest to that, which loses least.
+and the TAT (``gcra.py``).  A name may have any of the ``WINDOW`` slots from its home on, and takes
+one whose bucket has been full for ``KEPT_SECONDS``.  Where there is none, the bucket is not shared.
 
 Nothing is locked.  Workers that take from one bucket in the same fraction of a microsecond may
-count two requests as one; that is far below one in a hundred.  The tag is compared at each use, so
-no bucket is taken for another.
+count two requests as one; that is far below one in a hundred.  No bucket is taken for another: a
+worker looks for its slot anew after ``LOOK_SECONDS``, and nobody gives a slot away that was used
+since.  Two workers may choose one slot for two names in the same instant, and one of them writes
+last; so in the first ``SETTLING_SECONDS`` a worker looks each time.
 """
 
 from __future__ import annotations
@@ -21,19 +23,32 @@ WINDOW: Final = 8
 CELL_BYTES: Final = 8
 LOOK_SECONDS: Final = 10.0
 """After this time a bucket's slot is looked for anew, so that all workers come to use the same."""
+KEPT_SECONDS: Final = 2 * LOOK_SECONDS
+SETTLING_SECONDS: Final = 1.0
 _NO_SLOT: Final = -1
 
 
 class Bucket:
-    """A bucket as one worker knows it; see ``Buckets.bucket``."""
+    """A bucket as one worker knows it; see ``Buckets.bucket``.
 
-    __slots__ = ("at", "home", "look_at", "tag")
+    Attributes:
+        tag: what stands in its slot.
+        home: the first of the slots that it may have.
+        at: where its TAT is; negative if it has no slot.
+        look_at: when its slot is looked for again.
+        settled_at: when its slot is certainly its own.
+        tat: its TAT while it has no slot.
+    """
+
+    __slots__ = ("at", "home", "look_at", "settled_at", "tag", "tat")
 
     def __init__(self, tag: float, home: int) -> None:
         self.tag: Final = tag
         self.home: Final = home
         self.at = _NO_SLOT
         self.look_at = 0.0
+        self.settled_at = 0.0
+        self.tat = 0.0
 
 
 class Buckets:
@@ -74,36 +89,41 @@ class Buckets:
         Returns:
             0.0 if it was counted, else the seconds after which one will be.
         """
-        cells = self._cells
-        at = bucket.at
         if now >= bucket.look_at:
-            at = self._locate(bucket, now)
-        else:
-            tag: float = cells[at]
-            if tag != bucket.tag:
-                at = self._locate(bucket, now)
-        tat: float = cells[at + 1]
+            self._locate(bucket, now)
+        at = bucket.at
+        tat: float = self._cells[at] if at >= 0 else bucket.tat
         ahead = tat - now
         if ahead > rate.allowed:
             return ahead - rate.tolerance
-        cells[at + 1] = (tat if ahead > 0.0 else now) + rate.interval
+        tat = (tat if ahead > 0.0 else now) + rate.interval
+        if at >= 0:
+            self._cells[at] = tat
+        else:
+            bucket.tat = tat
         return 0.0
 
-    def _locate(self, bucket: Bucket, now: float) -> int:
+    def _locate(self, bucket: Bucket, now: float) -> None:
         """Find the slot of a bucket, or give it one."""
         cells, mask = self._cells, self._slots - 1
-        chosen, least = _NO_SLOT, 0.0
+        free = _NO_SLOT
         for step in range(WINDOW):
             at = 2 * ((bucket.home + step) & mask)
-            if cells[at] == bucket.tag:
-                chosen = at
-                break
-            tat = cells[at + 1] if cells[at] else -1.0
-            if chosen == _NO_SLOT or tat < least:
-                chosen, least = at, tat
-        else:
-            cells[chosen + 1] = 0.0
-            cells[chosen] = bucket.tag
-        bucket.at = chosen
-        bucket.look_at = now + LOOK_SECONDS
-        return chosen
+            tag: float = cells[at]
+            if tag == bucket.tag:
+                bucket.at = at + 1
+                # What follows moves the TAT to now at least, so that the slot is kept.
+                bucket.look_at = now + LOOK_SECONDS if now >= bucket.settled_at else now
+                return
+            if free < 0:
+                tat: float = cells[at + 1]
+                if tag == 0.0 or tat < now - KEPT_SECONDS:
+                    free = at
+        bucket.look_at = now
+        if free < 0:
+            bucket.at = _NO_SLOT
+            return
+        cells[free + 1] = bucket.tat
+        cells[free] = bucket.tag
+        bucket.at = free + 1
+        bucket.settled_at = now + SETTLING_SECONDS

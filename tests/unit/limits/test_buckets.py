@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.limits import Buckets, Rate
-from headgate.limits.buckets import CELL_BYTES, LOOK_SECONDS, WINDOW
+from headgate.limits.buckets import (
+    CELL_BYTES,
+    KEPT_SECONDS,
+    LOOK_SECONDS,
+    SETTLING_SECONDS,
+    WINDOW,
+)
 
 KEY = b"key"
 ONE = Rate(1, 1)
@@ -55,41 +61,63 @@ def test_a_worker_that_replaces_another_finds_its_buckets() -> None:
     assert take(Buckets(cells, KEY), "a", ONE, 5.5) == 0.5
 
 
-def test_a_bucket_whose_slot_was_given_away_gets_another() -> None:
+def test_a_bucket_that_was_full_for_a_while_gives_its_slot_away() -> None:
     buckets = Buckets(memory(WINDOW), KEY)
     bucket = buckets.bucket("a")
     buckets.take(bucket, ONE, 0.0)
-    for number in range(WINDOW):  # full again, so its slot is the first to go
-        buckets.take(buckets.bucket(f"other {number}"), Rate(1, 5), 2.0)
-    assert buckets.take(bucket, ONE, 2.5) == 0
-    assert buckets.take(bucket, ONE, 2.5) == 1
+    later = KEPT_SECONDS + 2.0
+    for number in range(WINDOW):
+        assert take(buckets, f"other {number}", ONE, later) == 0
+    for number in range(WINDOW):
+        assert take(buckets, f"other {number}", ONE, later) == 1
+    assert buckets.take(bucket, ONE, later) == 0
+    assert bucket.at < 0
 
 
-def test_where_all_are_in_use_the_one_nearest_to_full_goes() -> None:
-    buckets = Buckets(memory(WINDOW), KEY)
-    rates = [Rate(1 / (number + 1), 1) for number in range(WINDOW)]
-    for number, rate in enumerate(rates):
-        take(buckets, str(number), rate, 0.0)
-    assert take(buckets, "new", ONE, 0.5) == 0
-    assert [take(buckets, str(each), rates[each], 0.5) > 0 for each in range(1, WINDOW)] == [
-        True
-    ] * (WINDOW - 1)
+def test_where_all_slots_are_in_use_a_bucket_is_not_shared() -> None:
+    cells = memory(WINDOW)
+    one, other = Buckets(cells, KEY), Buckets(cells, KEY)
+    for number in range(WINDOW):
+        take(one, str(number), ONE, 0.0)
+    mine, theirs = one.bucket("new"), other.bucket("new")
+    assert [one.take(mine, ONE, 0.5) for _ in range(2)] == [0, 1]
+    assert [other.take(theirs, ONE, 0.5) for _ in range(2)] == [0, 1]
+    assert [take(one, str(each), ONE, 0.5) for each in range(WINDOW)] == [0.5] * WINDOW
+    # Once there is a slot, what was counted so far counts there.
+    late = KEPT_SECONDS + 1.25
+    one.take(mine, Rate(0.01, 1), 2.0)
+    assert one.take(mine, Rate(0.01, 1), late) > 70
+    assert mine.at > 0
+    assert other.take(theirs, Rate(0.01, 1), late) > 70
 
 
-def test_workers_that_came_to_use_two_slots_come_back_to_one() -> None:
+def test_of_two_workers_that_choose_one_slot_one_looks_again() -> None:
     cells = memory(WINDOW)
     one = Buckets(cells, KEY)
     bucket = one.bucket("a")
     one.take(bucket, ONE, 0.0)
-    # Another worker looked at the same moment, and chose another slot.
+    first = bucket.at
+    cells[first - 1] = 4711.0  # another worker looked at the same moment, for another name
+    assert one.take(bucket, ONE, 0.5) == 0
+    assert bucket.at != first
+    assert cells[first] == 1.0
+
+
+def test_a_slot_is_looked_for_again_after_a_while_only() -> None:
+    cells = memory(WINDOW)
+    one = Buckets(cells, KEY)
+    bucket = one.bucket("a")
+    one.take(bucket, ONE, 0.0)
+    one.take(bucket, ONE, SETTLING_SECONDS)
+    assert bucket.look_at == SETTLING_SECONDS + LOOK_SECONDS
+    # Workers that came to use two slots come back to one.
     other = 2 * ((bucket.home + 1) % WINDOW)
-    if other == bucket.at:
+    if other + 1 == bucket.at:
         other = 2 * ((bucket.home + 2) % WINDOW)
     cells[other], cells[other + 1] = bucket.tag, 1000.0
-    assert one.take(bucket, ONE, 1.0) == 0
-    first = min((bucket.at, other), key=lambda at: (at // 2 - bucket.home) % WINDOW)
-    one.take(bucket, ONE, 2 * LOOK_SECONDS)
-    assert bucket.at == first
+    first = min((bucket.at - 1, other), key=lambda at: (at // 2 - bucket.home) % WINDOW)
+    one.take(bucket, ONE, bucket.look_at)
+    assert bucket.at == first + 1
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 2)), max_size=200))
