@@ -87,6 +87,14 @@ def test_both_serve_on_one_port_and_count_as_one(scene: Scene) -> None:
         assert requests.value(family="meta", reason="ok", status="2xx") == 60
 
 
+def test_what_is_loaded_before_they_start_is_in_memory_once(scene: Scene) -> None:
+    """Pages of its own are a third of what a worker has; a collection of garbage changes none."""
+    for pid in worker_pids(scene.gate.process):
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        sizes = {line.split()[0]: int(line.split()[1]) for line in rollup.splitlines()[1:]}
+        assert sizes["Private_Dirty:"] < 0.45 * sizes["Rss:"], rollup
+
+
 def test_a_killed_worker_takes_only_its_own_requests_with_it(scene: Scene) -> None:
     """It is replaced immediately, and what was counted before and after adds up."""
     go_on = threading.Event()

@@ -15,12 +15,13 @@ from headgate.compose.events import event_bus
 from headgate.compose.shared_memory import shared_buckets
 from headgate.compose.source import ConfigSource
 from headgate.compose.worker import run_worker
-from headgate.config import Config
+from headgate.config import AuthMode, Config
 from headgate.events import ChecksNotShared, Emit, GateStarted, GateStopped
 from headgate.limits import SharedBuckets
 from headgate.runtime import descriptors, listener
 from headgate.runtime.link import Link
 from headgate.runtime.supervisor import Supervisor
+from headgate.stores import import_identity_store
 from headgate.telemetry import event_log
 from headgate.telemetry.counters import Counters
 
@@ -91,6 +92,8 @@ def _serve(
         finally:
             listener.end(own)  # no client may wait there for a worker that may not come
 
+    if config.auth.mode is AuthMode.KEYS:
+        import_identity_store(config)
     try:
         Supervisor(
             listen.workers,

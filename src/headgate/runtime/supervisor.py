@@ -9,6 +9,7 @@ a pipe to all of them shows when the supervisor is gone.
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import os
 import selectors
@@ -252,6 +253,9 @@ class Supervisor:
     def _fork(self, number: int, lifeline: tuple[int, int], *, replaces: bool) -> None:
         self._heartbeats.beat(number, 0)
         ends = Ends()
+        # Pages with what is loaded by now stay shared: a collection of garbage in a worker would
+        # write to each of these objects.
+        gc.freeze()
         try:
             pid = os.fork()
         except OSError:

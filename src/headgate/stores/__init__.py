@@ -8,6 +8,7 @@ from headgate.stores.identity import (
 from headgate.stores.opening import (
     identity_store_location,
     identity_store_warnings,
+    import_identity_store,
     inspect_identity_store,
     open_identity_source,
     open_identity_store,
@@ -25,6 +26,7 @@ __all__ = [
     "UnreadableKey",
     "identity_store_location",
     "identity_store_warnings",
+    "import_identity_store",
     "inspect_identity_store",
     "open_identity_source",
     "open_identity_store",

@@ -43,6 +43,16 @@ def open_identity_store(config: Config, *, create: bool = True) -> IdentityStore
     return SqlIdentityStore(database)
 
 
+def import_identity_store(config: Config) -> None:
+    """Import what opening the store needs, so that processes forked after this share its memory."""
+    if config.auth.database_url_file is None:
+        import headgate.stores.sql.sqlite.database  # noqa: PLC0415
+    else:
+        with contextlib.suppress(ImportError):  # opening says what is missing
+            import headgate.stores.sql.postgresql.database  # noqa: PLC0415
+    import headgate.stores.sql.store  # noqa: F401, PLC0415
+
+
 def open_postgresql(file: Path) -> PostgresDatabase:
     """The database whose URL is in a file; nothing is connected yet.
 
