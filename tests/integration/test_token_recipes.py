@@ -62,7 +62,7 @@ GATE = "https://gate.example"
 METADATA = "http://metadata.google.internal"
 ENTRA_PATH = f"/{ENTRA.claims['tid']}/oauth2/v2.0/token"
 ENTRA_URL = f"https://login.microsoftonline.com{ENTRA_PATH}"
-LIFE = 4  # seconds
+LIFE = 6  # seconds; programs renew their tokens before it is over
 LOG_FOR_A_WHILE = f"""
 import time
 import mlflow
@@ -129,7 +129,7 @@ def test_a_long_run_in_github_actions(gate: RecipeGate, tmp_path: Path) -> None:
     done = run_client(program + LOG_FOR_A_WHILE, gate.gate.url, environment)
     assert "logged " in done.stdout, done.stdout + done.stderr
     assert_sent(gate, GITHUB)
-    assert gate.issuers["github"].fetched["/idtoken"] >= 3
+    assert gate.issuers["github"].fetched["/idtoken"] >= 2
 
 
 def test_programs_fetch_their_tokens(gate: RecipeGate, tmp_path: Path) -> None:

@@ -108,7 +108,10 @@ def running_recipe_gate(
         file = folder / "headgate.toml"
         file.write_text(configuration(issuers, pod) + more, encoding="utf-8")
         settings = {"HEADGATE_CONFIG": str(file), **(environment or {})}
-        yield RecipeGate(stack.enter_context(running_gate(folder, upstream, settings)), issuers)
+        gate = stack.enter_context(running_gate(folder, upstream, settings))
+        if not faults:  # then the keys of all come soon; a busy machine takes its time
+            gate.event("issuer_keys_changed", len(issuers))
+        yield RecipeGate(gate, issuers)
 
 
 def configuration(issuers: Mapping[str, Issuer], pod: Path) -> str:
