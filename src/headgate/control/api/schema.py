@@ -171,7 +171,9 @@ class KeyPage(Model):
     keys: list[Key]
     unreadable: list[str] = Field(description="Keys of the store that cannot be read, and why.")
     next_cursor: str | None = Field(
-        description="Pass it as `cursor` to get the next page; `null`: this is the last."
+        description="Pass it as `cursor` to get the next page; `null`: this is the last. Of many "
+        "keys of which a filter fits few, a page may have fewer than `limit`, even none, without "
+        "being the last."
     )
 
 
