@@ -398,6 +398,7 @@ def test_the_url_is_read_again_when_it_changes(
         ({"host": "127.0.0.1", "sslmode": "verify-full"}, "has a certificate for another name"),
         ({"sslmode": "verify-full", "sslrootcert": "stranger"}, "authority that is not trusted"),
         ({"sslmode": "verify-full", "sslrootcert": "/nothing"}, "that sslrootcert names"),
+        ({"sslmode": "verify-full"}, "does not permit this"),  # which it says when connected
         ({}, "does not permit this"),
     ],
 )
