@@ -34,7 +34,7 @@ RoleNames = Annotated[
     list[Annotated[str, StringConstraints(min_length=1, max_length=64)]], Field(max_length=100)
 ]
 Narrowing = Annotated[
-    list[Annotated[str, StringConstraints(min_length=1, max_length=2000)]], Field(max_length=100)
+    list[Annotated[str, StringConstraints(min_length=1, max_length=2000)]], Field(max_length=32)
 ]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
