@@ -72,6 +72,23 @@ def test_a_database_elsewhere_is_verified_unless_the_url_says_otherwise(
     assert ("sslrootcert" in target.parameters) is (sslmode == "verify-full")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "sslmode"),
+    [
+        ("PGHOST", "db.internal", "verify-full"),
+        ("PGHOSTADDR", "192.0.2.1", "verify-full"),
+        ("PGSERVICE", "somewhere", "verify-full"),
+        ("PGHOST", "/run/postgresql", "prefer"),
+    ],
+)
+def test_the_environment_of_libpq_counts(
+    variable: str, value: str, sslmode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It decides where a URL without a host leads."""
+    monkeypatch.setenv(variable, value)
+    assert parse("postgresql:///keys", FILE).sslmode == sslmode
+
+
 def test_a_mode_that_libpq_does_not_know() -> None:
     with pytest.raises(HeadgateError, match="has an sslmode that libpq does not know"):
         parse("postgresql://db.internal/keys?sslmode=verify_full", FILE)

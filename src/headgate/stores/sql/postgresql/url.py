@@ -163,8 +163,15 @@ def _no_url(file: Path, what: str) -> HeadgateError:
 
 
 def _is_local(parameters: Mapping[str, str]) -> bool:
-    named = parameters.get("hostaddr") or parameters.get("host", "")
+    """Whether the database is on this machine, with what libpq adds from its environment."""
+    if _given(parameters, "service"):
+        return False  # which may name any host
+    named = _given(parameters, "hostaddr") or _given(parameters, "host")
     return all(_is_loopback(each) for each in named.split(","))
+
+
+def _given(parameters: Mapping[str, str], name: str) -> str:
+    return parameters.get(name) or os.environ.get(f"PG{name.upper()}", "")
 
 
 def _is_loopback(host: str) -> bool:
