@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headgate.config import Config
@@ -112,6 +112,7 @@ def test_the_url_decides_over_the_defaults() -> None:
         *("postgresql://u:canary@h:port/d", "postgresql://u:canary@h o/d"),
         *("postgresql://u:canary@h/d?sslmode=x\n", "postgresql://u:canary@h/d\nsecond line"),
         *("", "\n", "postgresql://u:canary@h/\x00", "\udcff"),
+        "postgresql://u:canary@h/d%0Asecond",
     ],
 )
 def test_what_is_no_url_is_refused_without_its_words(tmp_path: Path, url: str) -> None:
@@ -130,6 +131,7 @@ def test_what_is_no_url_is_refused_without_its_words(tmp_path: Path, url: str) -
 
 
 @given(st.text(max_size=40))
+@example("\x1f")
 def test_any_text_is_a_url_or_refused(text: str) -> None:
     for url in (text, f"postgresql://{text}", f"postgresql://u:{text}@h/d"):
         try:

@@ -142,6 +142,7 @@ def parse(url: str, file: Path) -> Target:
         not all(_HOST.fullmatch(each) for each in hosts.split(","))
         or not all(_PORT.fullmatch(each) for each in ports.split(","))
         or re.search(r"[@/:]", parameters.get("dbname", ""))
+        or not all(value.isprintable() for name, value in parameters.items() if name != "password")
     ):
         raise _no_url(file, "cannot be understood")
     is_local = _is_local(parameters)
