@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from headgate.config.auth import KeyRules
 from headgate.control.api import about, views
-from headgate.control.api.call import Call, Done, Handle, Noted
+from headgate.control.api.call import Call, Handle, Noted
 from headgate.control.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from headgate.control.api.openapi import description
 from headgate.control.api.reading import BadRequestError, read_body, read_query
@@ -127,30 +129,32 @@ class _Api:
         store, writes = self._facts.store, endpoint.body is not None
         if store is None:
             return no_keys()
-        rules = self._facts.in_force()
+        rules, loop = self._facts.in_force(), asyncio.get_running_loop()
 
-        def do(opened: IdentityStore) -> tuple[Done, str]:
+        def do(opened: IdentityStore) -> str:
             watched = WatchedStore(opened)
             try:
                 call = Call(self._administration(watched, rules), sender, target)
                 done = handle(call, asked)
-                return done, written(done.response)  # which takes a while for a long list
             except IdentityError:
                 raise
             except HeadgateError as error:
                 raise StoreUnavailableError(str(error), untouched=not watched.committing) from error
+            # From here, since nobody may wait for the response any longer.
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                for each in done.noted:
+                    loop.call_soon_threadsafe(self._facts.emit, _event(sender, each))
+            return written(done.response)  # which takes a while for a long list
 
         try:
             asked, target = await _read(request, endpoint)
             sender = _sender(request)
-            done, body = await store.run(do)
+            body = await store.run(do)
         except (BadRequestError, IdentityError, StoreBusyError) as error:
             return refuse(error, writes=writes)
         except StoreUnavailableError as error:
             self._facts.emit(AdministrationFailed(name, error.detail))
             return refuse(error, writes=writes)
-        for each in done.noted:
-            self._facts.emit(_event(sender, each))
         return respond(body, endpoint.status)
 
     def _administration(self, store: Transactions, rules: InForce) -> Administration:

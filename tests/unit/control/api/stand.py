@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import httpx
+from starlette.applications import Starlette
 
 from headgate.config.auth import KeyRules
 from headgate.control.api import AdminFacts, InForce, StoreThread
@@ -124,6 +125,18 @@ class Stand:
         """One request; ``path`` after ``/-/api/v1/``."""
         return self.ask_all([(method, path, body)], who=who, raw=raw, headers=headers)[0]
 
+    def app(self) -> Starlette:
+        """The gate's own pages."""
+        facts = ControlFacts(
+            draining=lambda: False,
+            metrics=lambda: iter(()),
+            snapshots=list,
+            checks=dict,
+            version="0",
+            admin=self.facts,
+        )
+        return control_app(facts)
+
     def ask_all(
         self,
         requests: Sequence[tuple[str, str, object]],
@@ -133,15 +146,7 @@ class Stand:
         headers: Mapping[str, str] | None = None,
     ) -> list[Reply]:
         """Several requests at the same time."""
-        facts = ControlFacts(
-            draining=lambda: False,
-            metrics=lambda: iter(()),
-            snapshots=list,
-            checks=dict,
-            version="0",
-            admin=self.facts,
-        )
-        app = control_app(facts)
+        app = self.app()
 
         async def ask(client: httpx.AsyncClient, request: tuple[str, str, object]) -> Reply:
             method, path, body = request

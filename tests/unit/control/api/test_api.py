@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
+import httpx
 import pytest
 
 from headgate.errors import HeadgateError
-from headgate.events import Administered, AdministrationFailed, Change
+from headgate.events import Administered, AdministrationFailed, Change, Event
 from headgate.identity import Actor
 from headgate.stores.identity import Transaction
 from headgate.stores.records import KeyUse
 from headgate.testing.key_store import MemoryIdentityStore
-from tests.unit.control.api.stand import GATEKEEPER, VIEWER, Stand, sender
+from tests.unit.control.api.stand import (
+    ADMIN,
+    GATEKEEPER,
+    VIEWER,
+    Stand,
+    header_lines,
+    sender,
+)
 
 SHA256 = hashlib.sha256(b"a key from elsewhere").hexdigest()
 
@@ -380,6 +391,44 @@ def test_a_store_that_fails_while_it_keeps_a_change_leaves_open_what_was_done() 
     reply = stand.ask("POST", "keys", {"name": "ci"})
     assert (reply.status, reply.reason) == (503, "store_unavailable")
     assert "cannot say whether it was made" in reply.body["message"]
+
+
+def test_a_change_that_is_made_too_late_is_an_event_all_the_same() -> None:
+    release = threading.Event()
+
+    class Slow(MemoryIdentityStore):
+        @contextlib.contextmanager
+        def transaction(self) -> Iterator[Transaction]:
+            release.wait(30)
+            with super().transaction() as transaction:
+                yield transaction
+
+    stand = Stand(store=Slow(), timeout=0.05)
+    noted = asyncio.Event()
+
+    def emit(event: Event) -> None:
+        stand.events.append(event)
+        if isinstance(event, Administered):
+            noted.set()
+
+    stand.facts = replace(stand.facts, emit=emit)
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(stand.app())
+        async with httpx.AsyncClient(transport=transport, base_url="http://gate") as client:
+            response = await client.post(
+                "/-/api/v1/keys", json={"name": "ci"}, headers=header_lines(ADMIN)
+            )
+        release.set()
+        async with asyncio.timeout(30):
+            await noted.wait()
+        return response
+
+    assert asyncio.run(ask()).status_code == 503
+    failed, made = stand.events
+    assert isinstance(failed, AdministrationFailed)
+    assert isinstance(made, Administered)
+    assert (made.change, made.target) == (Change.KEY_CREATED, "ci")
 
 
 def test_a_gate_without_keys_has_nothing_to_administer() -> None:
