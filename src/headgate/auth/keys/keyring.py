@@ -101,7 +101,8 @@ class Content:
 
     def _owner_of(self, record: KeyRecord) -> Owner:
         if not record.principal_id:  # made by a gate of an older schema: an account of its own
-            return Owner(f"p_{record.id[2:]}", record.name, None, disabled=False)
+            own = f"p_{record.id[2:]}"
+            return self.owners.setdefault(own, Owner(own, record.name, None, disabled=False))
         owner = self.owners.get(record.principal_id)
         if owner is None:  # no store has such a key; nobody is let in by it
             owner = Owner(record.principal_id, record.principal_id, (), disabled=True)

@@ -72,6 +72,19 @@ def test_every_key_is_found_by_its_digest() -> None:
     assert keyring.content.active == 1
 
 
+def test_a_key_of_an_older_gate_obeys_a_principal_that_was_made_of_it() -> None:
+    """Whichever of the two is read first."""
+    key, owner = row(1, owner=0, roles=("team",)), replace(principal(1), disabled_at=5)
+    before = keyring_of([key], [owner], roles=TEAM)
+    after = keyring_of([key], [], roles=TEAM)
+    after.content.put_owner(owner)
+    for keyring in (before, after):
+        entry = keyring.find(key.digest)
+        assert entry is not None
+        assert entry.owner.disabled
+        assert keyring.content.active == 0
+
+
 def test_a_holder_is_the_principal_and_the_credential_the_key() -> None:
     keyring = keyring_of([row(1), row(2, owner=0)], [principal(1, "team a")])
     expected = Principal("p_00000001", "team a", AuthMethod.KEY, credential="k_00000001")
