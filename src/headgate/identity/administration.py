@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from headgate.auth.keys.form import digest
 from headgate.config.auth import KeyRules
@@ -42,6 +43,10 @@ from headgate.stores.identity import Transaction, Transactions
 
 HandOver = Callable[[KeyView, str], None]
 """Gives a new key and its secret to whom it is for."""
+
+
+_CURSOR: Final = re.compile(r"[0-9]{1,18}")
+_CURSOR_OF_BOTH: Final = re.compile(r"[pk][0-9]{1,18}")
 
 
 def _keep(_key: KeyView, _secret: str) -> None:
@@ -352,7 +357,7 @@ def _cursor(after: str | None, first: str) -> str:
     """Where a page begins; ``first`` shows the form."""
     if after is None:
         return first
-    pattern = "[pk]" if first.startswith("p") else ""
-    if re.fullmatch(pattern + "[0-9]{1,18}", after) is None:
+    form = _CURSOR_OF_BOTH if first.startswith("p") else _CURSOR
+    if form.fullmatch(after) is None:
         raise Invalid("the cursor is not one that a page of this list ended with", "cursor")
     return after

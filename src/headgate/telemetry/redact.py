@@ -17,11 +17,10 @@ from typing import Final
 
 MASK: Final = "hg_***"
 MASK_OF_TOKENS: Final = "eyJ***"
-# Runs of base64url with dots between them; each run is read once, so that no text takes long.
-_DOTTED: Final = re.compile(
-    r"(?<![0-9A-Za-z_-])[0-9A-Za-z_-]{11,}+(?:(?:\.|%(?:25)*+2[eE])[0-9A-Za-z_-]++)++"
-)
-_TOKEN_BEGINS: Final = "eyJ"  # base64url of '{"'
+_BEGINS: Final = "eyJ"  # base64url of '{"', with which a token begins
+_SHORTEST_HEAD: Final = 8  # characters of a token's first part, behind those three
+# What tokens are made of, with percent-encoded dots.
+_TOKEN_CHARACTERS: Final = re.compile(r"[0-9A-Za-z_.%-]+")
 _KEY: Final = re.compile(r"hg_[0-9A-Za-z]{16,}")
 _KEY_BYTES: Final = re.compile(rb"hg_[0-9A-Za-z]{16,}")
 # Escapes of characters that a key, an escape or base64 can be made of.
@@ -47,8 +46,8 @@ def without_keys(text: str) -> str:
         text: a line of JSON or a part of one, whose characters are all ASCII.
     """
     # One rare character is looked for first: that costs a thirtieth of a search for three.
-    if "J" in text and _TOKEN_BEGINS in text:
-        text = _DOTTED.sub(_without_token, text)
+    if "J" in text and _BEGINS in text:
+        text = _TOKEN_CHARACTERS.sub(_without_token, text)
     if ("%" in text or "\\" in text) and _ESCAPE.search(text) is not None:
         return _without_encoded_keys(text)
     if "hg_" in text:
@@ -60,8 +59,9 @@ def without_keys(text: str) -> str:
 
 
 def _without_token(found: re.Match[str]) -> str:
-    before, begins, _ = found[0].partition(_TOKEN_BEGINS)
-    return before + MASK_OF_TOKENS if begins else found[0]
+    before, begins, rest = found[0].partition(_BEGINS)
+    parts = rest[_SHORTEST_HEAD:]
+    return before + MASK_OF_TOKENS if begins and ("." in parts or "%2" in parts) else found[0]
 
 
 def _without_encoded_keys(text: str) -> str:
