@@ -69,7 +69,9 @@ def test_the_pages_of_keys_are_the_list(
             break
         assert page.keys, "a page of so few keys is only empty if it is the last"
         after = page.following
-    assert found == list(administration.keys(OPERATOR, wanted).keys)
+    # The list of one principal has the key of an older gate first, which in a store comes first.
+    expected = administration.keys(OPERATOR, wanted).keys
+    assert found == sorted(expected, key=lambda key: key.id)
 
 
 @given(stores(), st.integers(1, 5))
