@@ -35,20 +35,20 @@ class Bucket:
         tag: what stands in its slot.
         home: the first of the slots that it may have.
         at: where its TAT is; negative if it has no slot.
+        cell: its TAT, in its slot or, if it has none, in memory of its own.
         look_at: when its slot is looked for again.
         settled_at: when its slot is certainly its own.
-        tat: its TAT while it has no slot.
     """
 
-    __slots__ = ("at", "home", "look_at", "settled_at", "tag", "tat")
+    __slots__ = ("at", "cell", "home", "look_at", "settled_at", "tag")
 
     def __init__(self, tag: float, home: int) -> None:
         self.tag: Final = tag
         self.home: Final = home
         self.at = _NO_SLOT
+        self.cell = _own_cell()
         self.look_at = 0.0
         self.settled_at = 0.0
-        self.tat = 0.0
 
 
 class Buckets:
@@ -91,16 +91,12 @@ class Buckets:
         """
         if now >= bucket.look_at:
             self._locate(bucket, now)
-        at = bucket.at
-        tat: float = self._cells[at] if at >= 0 else bucket.tat
+        cell = bucket.cell
+        tat: float = cell[0]
         ahead = tat - now
         if ahead > rate.allowed:
             return ahead - rate.tolerance
-        tat = (tat if ahead > 0.0 else now) + rate.interval
-        if at >= 0:
-            self._cells[at] = tat
-        else:
-            bucket.tat = tat
+        cell[0] = (tat if ahead > 0.0 else now) + rate.interval
         return 0.0
 
     def _locate(self, bucket: Bucket, now: float) -> None:
@@ -111,7 +107,8 @@ class Buckets:
             at = 2 * ((bucket.home + step) & mask)
             tag: float = cells[at]
             if tag == bucket.tag:
-                bucket.at = at + 1
+                if bucket.at != at + 1:
+                    bucket.at, bucket.cell = at + 1, cells[at + 1 : at + 2]
                 # What follows moves the TAT to now at least, so that the slot is kept.
                 bucket.look_at = now + LOOK_SECONDS if now >= bucket.settled_at else now
                 return
@@ -121,9 +118,15 @@ class Buckets:
                     free = at
         bucket.look_at = now
         if free < 0:
-            bucket.at = _NO_SLOT
+            if bucket.at >= 0:
+                bucket.at, bucket.cell = _NO_SLOT, _own_cell()
             return
-        cells[free + 1] = bucket.tat
+        cells[free + 1] = bucket.cell[0] if bucket.at < 0 else 0.0
         cells[free] = bucket.tag
-        bucket.at = free + 1
+        bucket.at, bucket.cell = free + 1, cells[free + 1 : free + 2]
         bucket.settled_at = now + SETTLING_SECONDS
+
+
+def _own_cell() -> memoryview[float]:
+    """Memory for one number that nobody shares."""
+    return memoryview(bytearray(CELL_BYTES)).cast("d")
