@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from bench.http_client import KeptConnection
 
-RATE = 1_000
+RATE = 200
 """Requests a second, far less than a gate carries: it is not to be late by itself."""
 _NEAR = 0.0003
 """Seconds before a request is due in which to look at the clock without a pause."""

@@ -22,6 +22,7 @@ from headgate.stores.sql.store import SqlIdentityStore
 
 PRINCIPALS = 1_000
 CHANGES_PER_SECOND = 10
+_BATCH = 5_000  # a transaction has 30 seconds
 _MADE_AT = 1_767_225_600
 _ROLES = ("viewer", "writer")
 
@@ -64,10 +65,12 @@ def populate(config: Config, keys: int) -> None:
             for number in range(min(PRINCIPALS, keys)):
                 transaction.put_principal(principal(number))
         # Past the protocol, which has every key looked for before it is put.
-        with store.database.writing() as connection:
-            connection.execute(update(STATE).values(writing=1))
-            connection.execute(insert(KEYS), [_row(record(number)) for number in range(keys)])
-            connection.execute(update(STATE).values(writing=0))
+        for first in range(0, keys, _BATCH):
+            rows = [_row(record(number)) for number in range(first, min(first + _BATCH, keys))]
+            with store.database.writing() as connection:
+                connection.execute(update(STATE).values(writing=1))
+                connection.execute(insert(KEYS), rows)
+                connection.execute(update(STATE).values(writing=0))
         with store.transaction() as transaction:
             transaction.put_key(record(0))
 

@@ -32,6 +32,7 @@ DOCS = Path("docs")  # below the folder of the repository, where this runs
 PAGES: Mapping[str, Callable[[], str]] = {
     "adr/README.md": decisions.page,
     "explanation/diagrams.md": diagrams.page,
+    "explanation/identity.md": report.identity,
     "explanation/performance.md": report.page,
     "reference/api.md": admin_api.page,
     "reference/cli.md": command_line.page,

@@ -79,8 +79,8 @@ def _refusal(store: Transaction, digest: bytes) -> list[Event] | None:
             return []  # the gate was started again
         return [
             FirstKeyRefused(
-                f"the store has taken its first key ({taken.key_id}) already, and takes no other; "
-                "remove auth.first_key_sha256"
+                f"the store has taken its first key ({taken.key_id or 'which is gone'}) already, "
+                "and takes no other; remove auth.first_key_sha256"
             )
         ]
     if store.keys() or store.unreadable():

@@ -54,7 +54,7 @@ def test_other_json_is_refused(text: str) -> None:
 def test_the_page_is_the_template_with_the_runs_tables() -> None:
     page = render("# T\n\n{{ verdicts }}\n\n{{ tables cpu }}\n", DOCUMENT)
     assert page == (
-        f"{GENERATED}# T\n\n"
+        f"{GENERATED.format('performance')}# T\n\n"
         "| Target | Limit | Found | Rounds |  |\n"
         "| --- | --: | --: | --: | --- |\n"
         "| CPU per request: alike | at most 1.50 times nginx | 1.55 | 1.50 to 1.60 | MISSED |\n"
