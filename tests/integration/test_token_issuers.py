@@ -33,7 +33,7 @@ REFRESH_SECONDS = 10  # the shortest that the configuration allows
 FETCH_SECONDS = 30.0  # for a fetch that is due in REFRESH_SECONDS, on a busy machine
 FAULTS: Mapping[str, tuple[Fault, str]] = {
     "github": (Fault.ERROR, "responded 503"),
-    "gitlab": (Fault.HTML, "is not one JSON object"),
+    "gitlab": (Fault.HTML, "is not JSON"),
     "cluster": (Fault.HUGE, "more than 1024 KiB"),
     "aws": (Fault.OTHER_ISSUER, "describes another issuer"),
     "entra": (Fault.NO_KEYS, "no key that can be used"),

@@ -138,7 +138,7 @@ def test_keys_that_cannot_be_read(
     assert check(config, token(), monkeypatch, "--json") == 1
     found = json.loads(capsys.readouterr().out)
     assert found["reason"] == "issuer_unavailable"
-    assert "not one JSON object" in found["steps"][-1]["seen"]
+    assert "the key set is not JSON" in found["steps"][-1]["seen"]
     assert main(["check", "--config", str(config)]) == 2
     assert "auth.issuers.ci.jwks_file" in capsys.readouterr().err
 

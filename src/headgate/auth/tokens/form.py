@@ -24,7 +24,7 @@ from headgate.auth.tokens.refusals import (
     not_signed,
     symmetric,
 )
-from headgate.auth.tokens.strict_json import read_object
+from headgate.wire.strict_json import JsonError, read_object
 
 _ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 _TYPES: Final = frozenset({"jwt", "at+jwt"})
@@ -103,9 +103,8 @@ def _object(part: str, what: str) -> dict[str, Any]:
     octets = _octets(part, what)
     try:
         return read_object(octets)
-    except ValueError as error:  # also those of UTF-8
-        detail = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:100]
-        raise malformed(f"has {what} not one JSON object", detail) from None
+    except JsonError as error:
+        raise malformed(f"has {what} not one JSON object", f"it {error}") from None
 
 
 def _octets(part: str, what: str) -> bytes:

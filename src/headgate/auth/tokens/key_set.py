@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from headgate.auth.tokens.jose import KeyUnusableError, OtherUseError, PublicKey, public_key
-from headgate.auth.tokens.strict_json import read_object
 from headgate.errors import HeadgateError
+from headgate.wire.strict_json import JsonError, read_object
 
 MOST_KEYS: Final = 100
 _SHOWN: Final = 40  # characters of a key's name
@@ -48,8 +48,8 @@ def read_key_set(document: bytes) -> KeySet:
     """
     try:
         found = read_object(document).get("keys")
-    except ValueError as error:
-        raise HeadgateError(f"the key set is not one JSON object: {str(error)[:100]}") from None
+    except JsonError as error:
+        raise HeadgateError(f"the key set {error}") from None
     if not isinstance(found, list):
         raise HeadgateError("the key set has no list 'keys'")
     if len(found) > MOST_KEYS:

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 from headgate.auth.tokens.http import fetch
 from headgate.auth.tokens.key_set import KeySet, read_key_set
-from headgate.auth.tokens.strict_json import read_object
 from headgate.config import Issuer
 from headgate.config.issuers import is_loopback_host
 from headgate.errors import HeadgateError
+from headgate.wire.strict_json import JsonError, read_object
 
 Fetch = Callable[[str, Path | None, Mapping[str, str]], bytes]
 """See ``headgate.auth.tokens.http.fetch``."""
@@ -71,8 +71,8 @@ class KeySource:
         content = self._fetch(url, self._settings.ca, self._fields(url))
         try:
             document = read_object(content)
-        except ValueError:
-            raise HeadgateError(f"{url} is not one JSON object: is it an issuer?") from None
+        except JsonError as error:
+            raise HeadgateError(f"{url} {error}: is it an issuer?") from None
         if document.get("issuer") != self._settings.described_as:
             raise HeadgateError(
                 f"{url} describes another issuer, {str(document.get('issuer'))[:100]!r}, not "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from headgate.identity import ImportedKey, ImportRefused, NewKey
 from headgate.identity.documents import key_document, seconds
 from headgate.identity.naming import reference, refuse_secret
 from headgate.symptoms import in_words
+from headgate.wire.strict_json import JsonError, read_object
 
 MOST_BYTES = 16 * 1024 * 1024
 FIELDS = ("name", "sha256", "key", "principal", "roles", "narrowing", "description", "expires_at")
@@ -176,19 +176,10 @@ def _entry(line: str) -> ImportedKey:
 
 
 def _object(line: str) -> dict[str, Any]:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise HeadgateError("a field is there twice")
-        return found
-
     try:
-        found = json.loads(line, object_pairs_hook=once)
-    except (ValueError, RecursionError):
-        raise HeadgateError("this is no JSON object") from None
-    if not isinstance(found, dict):
-        raise HeadgateError("this is no JSON object")
-    return found
+        return read_object(line.encode("utf-8", "surrogateescape"))
+    except JsonError as error:
+        raise HeadgateError(f"the line {error}") from None
 
 
 def _text(fields: dict[str, Any], name: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from headgate.control.api.schema import Model
-from headgate.control.api.strict_json import JsonError, read_json
+from headgate.wire.strict_json import JsonError, read_json
 
 _MOST_PARAMETERS = 20
 _BRANCH = re.compile(r"function-|literal\[|constrained-")
@@ -49,7 +49,7 @@ async def read_body(request: Request, model: type[Read], *, optional: bool) -> R
         read_json(body)  # which refuses more than pydantic does
         return model.model_validate_json(body)
     except JsonError as error:
-        raise BadRequestError(str(error)) from None
+        raise BadRequestError(f"the body {error}") from None
     except ValidationError as error:
         raise BadRequestError(_told(error, "")) from None
 

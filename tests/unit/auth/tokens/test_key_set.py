@@ -117,12 +117,12 @@ def test_no_two_keys_can_be_mistaken() -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "not one JSON object"),
-        (b"[]", "not one JSON object"),
-        (b"<html>", "not one JSON object"),
+        (b"", "the key set "),
+        (b"[]", "the key set "),
+        (b"<html>", "the key set "),
         (b'{"keys":[],"keys":[]}', "twice"),
-        (b"[" * 100_000, "not one JSON object"),
-        (b"\xff", "not one JSON object"),
+        (b"[" * 100_000, "the key set "),
+        (b"\xff", "the key set "),
         (b"{}", "no list 'keys'"),
         (b'{"keys":{}}', "no list 'keys'"),
         (b'{"keys":[]}', "no key that can be used"),

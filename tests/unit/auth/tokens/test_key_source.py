@@ -47,7 +47,7 @@ def test_discovery_leads_to_the_keys_on_any_host() -> None:
         (described("https://idp.example"), "describes another issuer"),
         (described(f"{ISSUER}/"), "describes another issuer"),
         (as_json({"jwks_uri": "https://keys.example/jwks"}), "describes another issuer"),
-        (b"<html>", "not one JSON object"),
+        (b"<html>", "is not JSON"),
         (described(jwks=None), "no 'jwks_uri'"),
         (described(jwks="http://keys.example/jwks"), "begins with https"),
         (described(jwks="http://127.0.0.1/jwks"), "begins with https"),

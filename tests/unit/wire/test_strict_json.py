@@ -1,4 +1,4 @@
-"""JSON that the API accepts means one thing to every reader."""
+"""JSON that is accepted means one thing to every reader."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from headgate.control.api.strict_json import JsonError, read_json
+from headgate.wire.strict_json import JsonError, read_json
 
 SCALARS = (
     st.none()
