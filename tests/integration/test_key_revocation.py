@@ -107,6 +107,7 @@ def test_a_running_gate_follows_another_process(tmp_path: Path) -> None:
             assert isinstance(refusal, Refusal)
             assert "was revoked" in refusal.message
             assert isinstance(gate.response(other), Identified)
+            await gate.until(lambda: bool(gate.events))
             (event,) = gate.events
             assert isinstance(event, KeyRevoked)
             assert event.key == "ci"

@@ -181,7 +181,7 @@ class Limits(Section):
         description="What is different for principals with a role, by name of the role.",
     )
     failed_authentications: RateText = Field(
-        "10/s burst 100",
+        "20/s burst 500",
         description="Maximum rate of failed authentications from one address (IPv6: one /64 "
         "network), over all workers. Above it they get 429 instead of 401. Good credentials are "
         "accepted all the same, and credentials that were good once (revoked, expired) do not "

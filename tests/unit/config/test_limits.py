@@ -66,7 +66,7 @@ def test_without_a_word_nothing_but_strangers_has_a_rate() -> None:
     assert set(rules.rates) == {UNLIMITED}
     assert not rules.terms(()).has_rates
     assert (rules.share, rules.roles) == (0.5, {})
-    assert str(failure_rate(config.limits)) == "10 per second, burst 100"
+    assert str(failure_rate(config.limits)) == "20 per second, burst 500"
 
 
 def test_every_class_has_a_setting() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.events import EndCause, Event, WorkerEnded
+from headgate.events import BreakGlassUsed, EndCause, Event, WorkerEnded
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.event_counters import EventCounters
-from headgate.telemetry.metrics import METRICS, WORKER_RESTARTS, Metric
+from headgate.telemetry.metrics import BREAK_GLASS_USES, METRICS, WORKER_RESTARTS, Metric
 from tests.support.events import EXAMPLES
 
 COUNTED = [
@@ -15,6 +15,7 @@ COUNTED = [
         (WorkerEnded(0, 4711, cause, 0, None, None), WORKER_RESTARTS, (cause.value,))
         for cause in EndCause
     ),
+    (BreakGlassUsed("sha256:0123456789ab", "no database", "192.0.2.1"), BREAK_GLASS_USES, ()),
 ]
 
 
