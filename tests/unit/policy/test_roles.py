@@ -92,6 +92,15 @@ def test_a_role_that_does_not_exist_grants_nothing() -> None:
     assert Roles().grants_for("ci", []).by_family == {}
 
 
+def test_what_many_combinations_of_roles_come_to_stays_right() -> None:
+    """What was worked out is forgotten at some time, and then worked out anew."""
+    roles = Roles(OWN)
+    before = roles.grants_for("ci", ["pages"])
+    for number in range(10_001):
+        roles.grants_for("ci", [f"role-{number}"])
+    assert roles.grants_for("ci", ["pages"]) == before
+
+
 def test_a_grant_counts_only_where_it_can_mean_something() -> None:
     """What acts on a whole server is not given away with a workspace, nor with experiments."""
     roles = Roles(
