@@ -35,11 +35,10 @@ def open_identity_store(config: Config, *, create: bool = True) -> IdentityStore
 
         return SqlIdentityStore(SqliteDatabase(config.key_database, create=create))
     database = open_postgresql(config.auth.database_url_file)
-    try:
+    with contextlib.ExitStack() as on_failure:
+        on_failure.callback(database.close)
         database.schema().require_fit(database.location)
-    except BaseException:
-        database.close()
-        raise
+        on_failure.pop_all()
     return SqlIdentityStore(database)
 
 
