@@ -94,8 +94,8 @@ docs: $(VENV)/.dev ## generate the reference pages
 lock: $(VENV)/.tools ## update the pinned requirements (versions and hashes)
 	@$(UV) pip compile -q $(COMPILE) requirements/tools.in -o requirements/tools.lock
 	@$(UV) pip compile -q $(COMPILE) --extra mlflow pyproject.toml -o requirements/run.lock
-	@$(UV) pip compile -q $(COMPILE) --extra mlflow --extra aws --extra postgresql --extra jwt --group dev -c requirements/run.lock -c requirements/tools.lock pyproject.toml -o requirements/dev.lock
-	@$(UV) pip compile -q $(COMPILE) --resolution lowest-direct --extra aws --extra postgresql --extra jwt pyproject.toml -o requirements/lowest.lock
+	@$(UV) pip compile -q $(COMPILE) --extra mlflow --extra aws --extra postgresql --extra jwt --extra otel --group dev -c requirements/run.lock -c requirements/tools.lock pyproject.toml -o requirements/dev.lock
+	@$(UV) pip compile -q $(COMPILE) --resolution lowest-direct --extra aws --extra postgresql --extra jwt --extra otel pyproject.toml -o requirements/lowest.lock
 	@for each in requirements/mlflow/*.in; do \
 	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header $$each -o $${each%.in}.lock || exit 1; done
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-header

@@ -34,7 +34,7 @@ from headgate.dataplane.responders.local import LocalResponder
 from headgate.dataplane.scanned_body import ScannedBody
 from headgate.errors import Refusal
 from headgate.events import InternalError
-from headgate.model import NOBODY, Outcome, Phase, Principal
+from headgate.model import NOBODY, Outcome, Phase, Principal, Source
 from headgate.reasons import Reason
 from headgate.wire import forward as heads
 from headgate.wire.errors import ProtocolError
@@ -362,6 +362,12 @@ class Exchange(ExchangeSide):
         self._responder = LocalResponder(self, self._client, response, before)
         self._responder.start()
 
+    def _source(self, responder: Responder | None) -> Source:
+        """Whose response the client was sent."""
+        if responder is None or not responder.status:
+            return Source.NONE
+        return Source.GATE if isinstance(responder, LocalResponder) else Source.MLFLOW
+
     def _end(self, reason: Reason) -> None:
         """Release everything and account for the request: the one place for both."""
         self.ended = True
@@ -380,20 +386,33 @@ class Exchange(ExchangeSide):
                 reason,
                 self.phase,
                 responder.status if responder is not None else 0,
+                self._source(responder),
                 request.method,
                 request.target,
-                route.operation.family if route is not None else "",
-                self._principal.name,
-                self._principal.id,
+                route.canonical if route is not None else b"",
+                route.path if route is not None else b"",
+                route.operation if route is not None else None,
+                route.balancer.name if route is not None else "",
+                self._principal,
                 self.request_id,
+                None,
                 request.fields.origin.address,
                 responder.endpoint if responder is not None else "",
                 now - self._started,
+                0.0,
+                0.0,
+                responder.started - self._started
+                if responder is not None and responder.started
+                else 0.0,
+                0.0,
                 now - responder.started if responder is not None and responder.started else 0.0,
+                0.0,
                 self.received,
                 responder.bytes_out if responder is not None else 0,
                 responder.attempts if responder is not None else 0,
+                (),
                 request.fields.values.get(b"user-agent", b""),
+                "",
                 self._detail,
             )
         )

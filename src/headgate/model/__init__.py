@@ -13,7 +13,7 @@ from headgate.model.operation import (
     Retry,
     SizeClass,
 )
-from headgate.model.outcome import Outcome, Phase
+from headgate.model.outcome import AttemptFailure, FailedAttempt, Outcome, Phase, Source
 from headgate.model.principal import (
     NO_GRANTS,
     NOBODY,
@@ -25,6 +25,7 @@ from headgate.model.principal import (
     Principal,
 )
 from headgate.model.request_class import REQUEST_CLASSES, RequestClass
+from headgate.model.trace import SpanContext
 
 __all__ = [
     "FAMILIES",
@@ -34,9 +35,11 @@ __all__ = [
     "Action",
     "Api",
     "Area",
+    "AttemptFailure",
     "AuthMethod",
     "BodyHandling",
     "Endpoint",
+    "FailedAttempt",
     "Family",
     "Grant",
     "GrantFromRole",
@@ -53,4 +56,6 @@ __all__ = [
     "ResponsePolicy",
     "Retry",
     "SizeClass",
+    "Source",
+    "SpanContext",
 ]

@@ -97,7 +97,7 @@ class AccessLog:
         reason, phase, status = outcome.reason, outcome.phase, outcome.status
         method = outcome.method
         family, endpoint = outcome.family, outcome.endpoint
-        principal, principal_id = outcome.principal, outcome.principal_id
+        principal, principal_id = outcome.principal.name, outcome.principal.id
         client, attempts, user_agent = outcome.client, outcome.attempts, outcome.user_agent
         now = self._clock()
         second = int(now)

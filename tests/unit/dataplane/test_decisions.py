@@ -190,8 +190,8 @@ def test_a_client_waits_for_a_decision_that_takes_time(dialogue: Dialogue, later
     assert (got.line, got.rest) == (b"PUT /later?q HTTP/1.1", body * 3)
     mlflow.sends(response(200))
     outcome = dialogue.outcome()
-    assert (outcome.reason, outcome.principal) == (Reason.OK, "tests")
-    assert outcome.principal_id == PRINCIPAL.id
+    assert (outcome.reason, outcome.principal.name) == (Reason.OK, "tests")
+    assert outcome.principal.id == PRINCIPAL.id
 
 
 def test_a_body_is_not_invited_before_it_is_decided_on(dialogue: Dialogue, later: Later) -> None:
@@ -320,7 +320,7 @@ def test_a_request_is_admitted_once_its_sender_is_known(dialogue: Dialogue, late
     assert dialogue.plane.in_flight == 1
     client.sends(b"x")
     dialogue.mlflow_accepts().sends(response(200))
-    assert dialogue.outcome().principal_id == PRINCIPAL.id
+    assert dialogue.outcome().principal.id == PRINCIPAL.id
 
 
 def test_a_client_that_leaves_before_it_is_identified(dialogue: Dialogue, later: Later) -> None:
@@ -330,7 +330,7 @@ def test_a_client_that_leaves_before_it_is_identified(dialogue: Dialogue, later:
     later.within_the_loop(client.resets)
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase) == (Reason.CLIENT_GONE, Phase.AUTHENTICATE)
-    assert (outcome.principal_id, dialogue.plane.in_flight, later.cancelled) == ("", 0, True)
+    assert (outcome.principal.id, dialogue.plane.in_flight, later.cancelled) == ("", 0, True)
 
 
 def test_a_sender_who_is_refused_late(dialogue: Dialogue, later: Later) -> None:

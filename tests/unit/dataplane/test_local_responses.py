@@ -33,7 +33,7 @@ def test_a_document_is_answered_without_mlflow(
     assert got.fields[b"x-request-id"]
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase, outcome.status) == (Reason.OK, Phase.RESPOND, 200)
-    assert (outcome.principal, outcome.principal_id) == (PRINCIPAL.name, PRINCIPAL.id)
+    assert (outcome.principal.name, outcome.principal.id) == (PRINCIPAL.name, PRINCIPAL.id)
     assert dialogue.pool.pending == []
     client.sends(request("GET /own"))
     assert client.received().endswith(b'{"a":1}')

@@ -25,7 +25,7 @@ from headgate.telemetry.access_log import AccessLog
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import request, response
 from tests.support.declared import check_access_line
-from tests.support.outcomes import OUTCOME, an_outcome
+from tests.support.outcomes import OUTCOME, a_principal, an_outcome
 
 NOON = 1767268800.25  # 2026-01-01 12:00:00.250 UTC
 KEY = mint(bytes(range(32)))
@@ -33,15 +33,14 @@ TOKEN = "canary-7f3a"  # a secret that has not the form of a key
 
 seconds = st.floats(min_value=0, max_value=1e6)
 outcomes = st.builds(
-    Outcome,
+    an_outcome,
     reason=st.sampled_from(Reason),
     phase=st.sampled_from(Phase),
     status=st.just(0) | st.integers(200, 599),
     method=st.sampled_from([b"", b"GET", b"POST", b"DELETE"]),
     target=st.binary(max_size=2000),
     family=st.sampled_from(("", *FAMILIES)),
-    principal=st.text(max_size=100),
-    principal_id=st.text(max_size=100),
+    principal=st.builds(a_principal, st.text(max_size=100), st.text(max_size=100)),
     request_id=st.from_regex(rb"[A-Za-z0-9._\-]{8,128}", fullmatch=True),
     client=st.text(max_size=45),
     endpoint=st.sampled_from(["", "127.0.0.1:5000", "[::1]:5000"]),
@@ -53,15 +52,14 @@ outcomes = st.builds(
     user_agent=st.binary(max_size=2000),
     detail=st.text(max_size=2000),
 )
-LONGEST = Outcome(
+LONGEST = an_outcome(
     reason=Reason.REQUEST_AMBIGUOUS,
     phase=Phase.CANONICALISE,
     status=400,
     method=b"OPTIONS",
     target=b"/" + b"\xff" * 100_000,
     family="logged-models",
-    principal="\N{GRINNING FACE}" * 100,
-    principal_id="k_00000001",
+    principal=a_principal("\N{GRINNING FACE}" * 100),
     request_id=b"i" * 128,
     client="2001:db8:" + "ffff:" * 5 + "ffff%" + "z" * 20,
     endpoint="h" * 253 + ":65535",
@@ -131,7 +129,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
 def test_the_line_of_a_request() -> None:
     assert written(OUTCOME) == (
         b'{"time":"2026-01-01T12:00:00.250Z","event":"request","reason":"ok","phase":"respond",'
-        b'"status":200,"method":"GET","path":"/version","family":"meta","principal":"ci","principal_id":"k_00000001",'
+        b'"status":200,"method":"GET","path":"/version","family":"meta","principal":"ci","principal_id":"p_00000001",'
         b'"request_id":"0123456789abcdef00000001","duration_ms":12.500,"upstream_ms":10.000,'
         b'"bytes_in":0,"bytes_out":6,"client":"192.0.2.1","endpoint":"127.0.0.1:5000",'
         b'"attempts":1,"user_agent":"mlflow-python-client/3.17.2"}\n'
@@ -154,8 +152,8 @@ def test_every_line_is_one_json_object_that_a_pipe_takes_whole(outcome: Outcome)
     (only,) = records(line)
     check_access_line(only)
     assert only["status"] == outcome.status
-    assert only["principal"] == outcome.principal
-    assert only["principal_id"] == outcome.principal_id
+    assert only["principal"] == outcome.principal.name
+    assert only["principal_id"] == outcome.principal.id
 
 
 def test_a_long_path_is_cut() -> None:
@@ -233,7 +231,7 @@ def test_a_line_says_nothing_of_those_before_it(
     """Requests that share a path, a user agent or nothing leave the lines each leaves alone."""
     monkeypatch.setattr(access_log, "REMEMBERED_TEXTS", remembered)
     ended = [
-        an_outcome(target=target, user_agent=agent, principal=principal, detail=detail)
+        an_outcome(target=target, user_agent=agent, principal=a_principal(principal), detail=detail)
         for target in (b"/a?b", b"/a", b"/a#c", b"/b", b"/" + b"\xff" * 2000, KEY.encode())
         for agent in (b"x", b"y" * 2000, KEY.encode())
         for principal, detail in (("alice", KEY), ("bob", "\0" * 2000))
