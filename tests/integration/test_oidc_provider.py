@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.client import run_client
-from tests.support.gate import Gate, running_gate
+from tests.support.gate import LOG_SECONDS, Gate, running_gate
 from tests.support.mlflow_server import MlflowServer
 from tests.support.oidc_provider import Client, OidcProvider, running_oidc_provider
 from tests.support.raw import RawResponse
@@ -77,10 +78,16 @@ def _running_gate(folder: Path, upstream: str, provider: OidcProvider) -> Iterat
 @pytest.mark.parametrize("resource", [RESOURCE, RSA_RESOURCE], ids=["ES256", "RS256"])
 def test_a_program_logs_a_run_with_its_access_token(scene: Scene, resource: str) -> None:
     token = scene.provider.token(TRAINER, resource)
+    before = len(scene.gate.outcomes())
     done = run_client(LOG_A_RUN, scene.gate.url, {"MLFLOW_TRACKING_TOKEN": token})
     assert "logged " in done.stdout, done.stdout + done.stderr
-    line = scene.gate.outcomes()[-1]
-    assert (line["principal"], line["principal_id"]) == ("trainer", "provider:trainer")
+
+    def logged() -> Mapping[str, Any] | None:
+        lines = scene.gate.outcomes()[before:]
+        return next((each for each in lines if each["principal"] == "trainer"), None)
+
+    line = scene.gate.process.wait_until(logged, "a line of the client's", LOG_SECONDS)
+    assert line["principal_id"] == "provider:trainer"
 
 
 @pytest.mark.parametrize(

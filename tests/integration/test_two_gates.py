@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.gate import bearer
 from tests.support.raw import RawClient, request_head
-from tests.support.two_gates import READ, TwoGates, called, running_two_gates, seconds_until
+from tests.support.two_gates import READ, TwoGates, called, running_two_gates
+from tests.support.waiting import seconds_until
 
 KNOWN_SECONDS = 1.0
 """After which a key that was made at one gate is accepted by the other."""

@@ -20,9 +20,9 @@ from tests.support.two_gates import (
     held,
     keys_page,
     running_two_gates,
-    seconds_until,
     stopped,
 )
+from tests.support.waiting import seconds_until
 
 PROMISE = 2.0
 OUTAGE_SECONDS = 4.0

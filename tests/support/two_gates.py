@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,9 @@ from tests.support.processes import clean_environment
 from tests.support.raw import RawResponse
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed
+from tests.support.waiting import seconds_until
 
 COMMAND_SECONDS = 60.0
-POLL_SECONDS = 0.02
 OPERATOR = Actor.operator("tests")
 READ = "/api/2.0/mlflow/experiments/search"
 
@@ -111,19 +111,6 @@ def gate_on(store: SharedStore, folder: Path, upstream: str, **settings: str) ->
     environment = {**environment, "HEADGATE_DATA": str(folder / "data")}
     with running_gate(folder, upstream, environment) as gate:
         yield gate
-
-
-def seconds_until(condition: Callable[[], bool], limit: float) -> float:
-    """How long it takes until ``condition`` holds.
-
-    Raises:
-        AssertionError: longer than ``limit`` seconds.
-    """
-    started = time.monotonic()
-    while not condition():
-        assert time.monotonic() < started + limit, f"not within {limit:g} s"
-        time.sleep(POLL_SECONDS)  # noqa: TID251 - between two looks
-    return time.monotonic() - started
 
 
 def call(
