@@ -1,6 +1,7 @@
 """The configuration: one frozen ``Config``, checked in one go, every problem with its path."""
 
 from headgate.config.auth import Auth, AuthMode
+from headgate.config.cloudwatch import CloudWatch
 from headgate.config.credentials import CredentialPolicy, CredentialSettings
 from headgate.config.issuers import Algorithm, Issuer, Rule
 from headgate.config.limits import Limits
@@ -9,6 +10,7 @@ from headgate.config.roles import Role
 from headgate.config.schema import Config, Listen, ListenTls
 from headgate.config.secret_files import exposed_secrets
 from headgate.config.shields import ShieldRule, Shields
+from headgate.config.telemetry import Telemetry
 from headgate.config.upstream import BodyLimits, Upstream, UpstreamTls
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "Auth",
     "AuthMode",
     "BodyLimits",
+    "CloudWatch",
     "Config",
     "CredentialPolicy",
     "CredentialSettings",
@@ -27,6 +30,7 @@ __all__ = [
     "Rule",
     "ShieldRule",
     "Shields",
+    "Telemetry",
     "Upstream",
     "UpstreamTls",
     "exposed_secrets",

@@ -20,6 +20,7 @@ from headgate.config.restart import RELOADED, RESTART
 from headgate.config.roles import Role
 from headgate.config.section import LONGEST_SECONDS, Seconds, Section, listed
 from headgate.config.shields import Shields
+from headgate.config.telemetry import Telemetry
 from headgate.config.upstream import Upstream
 from headgate.errors import Problem
 from headgate.policy.roles import BUILT_IN, problems
@@ -170,6 +171,7 @@ class Config(Section):
     shields: Shields = Shields()
     limits: Limits = Limits()
     log: Log = Field(Log(), json_schema_extra=RESTART)
+    telemetry: Telemetry = Field(Telemetry(), json_schema_extra=RESTART)
 
     @property
     def key_database(self) -> Path:
