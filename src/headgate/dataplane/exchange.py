@@ -34,12 +34,13 @@ from headgate.dataplane.responders.local import LocalResponder
 from headgate.dataplane.scanned_body import ScannedBody
 from headgate.errors import Refusal
 from headgate.events import InternalError
-from headgate.model import NOBODY, Outcome, Phase, Principal, Source
+from headgate.model import NOBODY, Outcome, Phase, Principal, Source, SpanContext
 from headgate.reasons import Reason
 from headgate.wire import forward as heads
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request, request_id
 from headgate.wire.request_fields import CHUNKED
+from headgate.wire.trace_context import passed_on
 
 # To look a member up in its class costs as much as ten attributes.
 _OK: Final = Reason.OK
@@ -73,7 +74,13 @@ class Exchange(ExchangeSide):
     )
 
     def __init__(self, plane: DataPlane, client: ClientSide, request: Request) -> None:
-        super().__init__(request, request_id(request.fields) or plane.next_request_id(), _PARSE)
+        fields, tracer = request.fields, plane.tracer
+        super().__init__(
+            request,
+            request_id(fields) or plane.next_request_id(),
+            _PARSE,
+            tracer.begin(fields.trace) if tracer is not None else None,
+        )
         self._plane = plane
         self._client = client
         self._started = plane.clock()
@@ -368,6 +375,15 @@ class Exchange(ExchangeSide):
             return Source.NONE
         return Source.GATE if isinstance(responder, LocalResponder) else Source.MLFLOW
 
+    def _place(self) -> SpanContext | None:
+        """Where the request is in a trace, with all that is known of it by its end."""
+        trace, tracer, lines = self.trace, self._plane.tracer, self.request.fields.trace
+        if trace is None:
+            return passed_on(lines) if lines else None
+        if not trace.decided and tracer is not None:
+            tracer.decide(trace, self._principal)
+        return trace
+
     def _end(self, reason: Reason) -> None:
         """Release everything and account for the request: the one place for both."""
         self.ended = True
@@ -395,7 +411,7 @@ class Exchange(ExchangeSide):
                 route.balancer.name if route is not None else "",
                 self._principal,
                 self.request_id,
-                None,
+                self._place(),
                 request.fields.origin.address,
                 responder.endpoint if responder is not None else "",
                 now - self._started,

@@ -18,6 +18,7 @@ from headgate.events import Emit, InternalError
 from headgate.limits import WorkerLimits, own_buckets
 from headgate.model import Outcome
 from headgate.wire.origin import Network
+from headgate.wire.tracer import Tracer
 
 UNFINISHED_BYTES: Final = 64 * 1024 * 1024
 """What all request heads together may hold that are not complete."""
@@ -37,6 +38,8 @@ class DataPlane:
         account: called with the outcome of each request, exactly once.
         emit: takes the events.
         worker_limits: which requests may begin; by default it shares nothing with other workers.
+        tracer: gives requests their place in a trace; by default a client's trace is only passed
+            on.
 
     ``issued`` is the number of request ids that it has given out; ``unfinished_bytes`` is what the
     request heads hold that are not complete.  ``call_soon`` makes a call in the next turn of the
@@ -54,10 +57,12 @@ class DataPlane:
         account: Callable[[Outcome], None],
         emit: Emit,
         worker_limits: WorkerLimits | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.clock = clock
         self.account = account
         self.emit = emit
+        self.tracer = tracer
         self.admission = Admission(emit)
         # In the order in which they came, so that what a sweep does has one order.
         self.connections: dict[SweptConnection, None] = {}

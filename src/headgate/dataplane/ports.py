@@ -21,7 +21,7 @@ from abc import abstractmethod
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import Caller
 from headgate.errors import Refusal
-from headgate.model import Phase
+from headgate.model import Phase, SpanContext
 from headgate.reasons import Reason
 from headgate.wire.request import Request
 
@@ -134,14 +134,18 @@ class ExchangeSide:
         phase: where the request is; a responder says when it goes on.
         ended: whether the outcome is made; what a responder still reports changes nothing.
         close: whether the client's connection ends with this response.
+        trace: its place in a trace; ``None`` where the gate has no spans.
     """
 
-    __slots__ = ("close", "ended", "phase", "request", "request_id")
+    __slots__ = ("close", "ended", "phase", "request", "request_id", "trace")
 
-    def __init__(self, request: Request, request_id: bytes, phase: Phase) -> None:
+    def __init__(
+        self, request: Request, request_id: bytes, phase: Phase, trace: SpanContext | None
+    ) -> None:
         self.request = request
         self.request_id = request_id
         self.phase = phase
+        self.trace = trace
         self.ended = False
         self.close = request.fields.close
 

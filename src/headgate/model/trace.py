@@ -15,16 +15,42 @@ class SpanContext:
         parent_id: 16 digits, of the client's span; empty where the trace begins here.
         span_id: 16 digits, of the gate's span; empty where the gate only passes the trace on.
         attempt_id: 16 digits, of the span of the last attempt; empty where there is none.
+        parent_sampled: whether the client says that it records the trace.
         sampled: whether the gate's spans are to be exported.
+        decided: whether ``sampled`` is decided: that takes who sends the request.
+        flags: two digits, the trace flags that MLflow is sent; empty until they are known.
+        state: the line of the client's ``tracestate``, as it stands in a head; empty for none.
     """
 
-    __slots__ = ("attempt_id", "parent_id", "sampled", "span_id", "trace_id")
+    __slots__ = (
+        "attempt_id",
+        "decided",
+        "flags",
+        "parent_id",
+        "parent_sampled",
+        "sampled",
+        "span_id",
+        "state",
+        "trace_id",
+    )
 
     def __init__(
-        self, trace_id: bytes, parent_id: bytes, span_id: bytes = b"", *, sampled: bool = False
+        self,
+        trace_id: bytes,
+        parent_id: bytes,
+        span_id: bytes = b"",
+        *,
+        parent_sampled: bool = False,
+        sampled: bool = False,
+        flags: bytes = b"",
+        state: bytes = b"",
     ) -> None:
         self.trace_id: Final = trace_id
         self.parent_id: Final = parent_id
         self.span_id: Final = span_id
-        self.sampled: Final = sampled
         self.attempt_id = b""
+        self.parent_sampled: Final = parent_sampled
+        self.sampled = sampled
+        self.decided = False
+        self.flags = flags
+        self.state: Final = state

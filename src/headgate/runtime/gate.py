@@ -35,6 +35,7 @@ from headgate.telemetry.counters import CounterRow
 from headgate.telemetry.metrics import QUEUE_WAIT, QUEUED, REQUESTS_LIMITED
 from headgate.upstreams.live import LiveUpstream
 from headgate.upstreams.policies import cluster_policy, upstream_terms
+from headgate.wire.tracer import Tracer
 
 FIRST_RESPONSE_SECONDS = 5.0
 """How long a start, or a new upstream, waits for discovery; after that requests get 503 until it
@@ -69,6 +70,7 @@ class LiveGate:
         files: reads the certificates and secrets of upstreams at first.
         keep: called with what is in force after each change of it.
         limits: which requests may begin; by default it shares nothing with other workers.
+        tracer: gives requests their place in a trace, if the gate has spans of its own.
 
     ``certificates``: how long those in force are valid.
 
@@ -90,6 +92,7 @@ class LiveGate:
         files: Files,
         keep: Callable[[InForce], None],
         limits: WorkerLimits | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._builder = builder
         self._emit = emit
@@ -121,6 +124,7 @@ class LiveGate:
             account=account,
             emit=emit,
             worker_limits=limits,
+            tracer=tracer,
         )
 
     def follow(self, reloader: Reloader) -> None:

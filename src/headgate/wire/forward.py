@@ -44,6 +44,7 @@ def request_head(
     host: bytes,
     request_id: bytes,
     length: int,
+    trace: bytes = b"",
     own: bytes = b"",
 ) -> bytes:
     """The head sent to MLflow; its framing is made new, whatever the client's was.
@@ -55,6 +56,7 @@ def request_head(
         host: the ``Host`` that MLflow accepts.
         request_id: the id of this request.
         length: body bytes to come, or ``CHUNKED``.
+        trace: the lines of the trace context.
         own: further fields of the gate's own, as they stand in a head.
     """
     fields = request.fields
@@ -69,7 +71,7 @@ def request_head(
         target,
         host,
         fields.lines,
-        fields.trace,
+        trace,
         fields.origin.lines,
         own,
         request_id,

@@ -208,7 +208,9 @@ TRACE, PARENT = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
 VALID = b"00-" + TRACE + b"-" + PARENT + b"-01"
 
 
-@pytest.mark.parametrize("value", [VALID, b"cc" + VALID[2:], VALID[:-1] + b"0"])
+@pytest.mark.parametrize(
+    "value", [VALID, b"cc" + VALID[2:], VALID[:-1] + b"0", b"01" + VALID[2:] + b"-00"]
+)
 def test_valid_trace_context_travels_on(value: bytes) -> None:
     """W3C Trace Context, sections 3.2 and 3.3."""
     states = [b"tracestate: a=1", b"tracestate: b=2"]
@@ -226,6 +228,7 @@ def test_valid_trace_context_travels_on(value: bytes) -> None:
         [b"ff" + VALID[2:]],
         [VALID.upper()],
         [VALID + b"-00"],
+        [b"01" + VALID[2:] + b"00"],
         [VALID[:-1]],
         [b"00-" + b"0" * 32 + b"-" + PARENT + b"-01"],
         [b"00-" + TRACE + b"-" + b"0" * 16 + b"-01"],

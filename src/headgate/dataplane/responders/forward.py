@@ -175,6 +175,7 @@ class ForwardResponder(Attempts, ResponseReceiver):
             pool.host_header,
             exchange.request_id,
             body.length if body is not None else 0,
+            self._trace_lines(),
             terms.credentials.lines(exchange.request.fields.values, self._forward.principal),
         )
         self._client.resume_reading()  # it was not read while there was nowhere to go
@@ -185,6 +186,13 @@ class ForwardResponder(Attempts, ResponseReceiver):
             if body.is_long:
                 connection.expect_early_response()
             exchange.invite_body()
+
+    def _trace_lines(self) -> bytes:
+        """The trace context of this attempt: the client's own where the gate has no spans."""
+        trace, tracer = self._exchange.trace, self._plane.tracer
+        if trace is None or tracer is None:
+            return self._exchange.request.fields.trace
+        return tracer.attempt(trace, self._forward.principal)
 
     @property
     def takes_more(self) -> bool:
