@@ -129,7 +129,7 @@ def _type(setting: str, annotation: Any) -> str:
     Raises:
         TypeError: the type has no text yet; add one to ``_TYPES``.
     """
-    if annotation is float and setting.endswith(("share", "weight")):
+    if annotation is float and setting.endswith(("share", "weight", "ratio", "per_second")):
         return "number"
     if annotation in _TYPES:
         return _TYPES[annotation]
@@ -147,6 +147,7 @@ def _type(setting: str, annotation: Any) -> str:
 
 _TYPES: dict[Any, str] = {
     dict[ClaimPath, Condition]: "table",
+    dict[str, str]: "table of texts",
     Rule: "table",
     BreakGlass: "table",
     datetime: "time with its zone",

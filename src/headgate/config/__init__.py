@@ -6,6 +6,7 @@ from headgate.config.credentials import CredentialPolicy, CredentialSettings
 from headgate.config.issuers import Algorithm, Issuer, Rule
 from headgate.config.limits import Limits
 from headgate.config.load import load
+from headgate.config.otlp import Compression, Otlp, Traces
 from headgate.config.roles import Role
 from headgate.config.schema import Config, Listen, ListenTls
 from headgate.config.secret_files import exposed_secrets
@@ -19,6 +20,7 @@ __all__ = [
     "AuthMode",
     "BodyLimits",
     "CloudWatch",
+    "Compression",
     "Config",
     "CredentialPolicy",
     "CredentialSettings",
@@ -26,11 +28,13 @@ __all__ = [
     "Limits",
     "Listen",
     "ListenTls",
+    "Otlp",
     "Role",
     "Rule",
     "ShieldRule",
     "Shields",
     "Telemetry",
+    "Traces",
     "Upstream",
     "UpstreamTls",
     "exposed_secrets",

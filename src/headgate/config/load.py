@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from headgate.config import otlp
 from headgate.config.messages import message_of
 from headgate.config.schema import Config
 from headgate.errors import ConfigError, Problem
@@ -32,7 +33,8 @@ def load(
 
     ``overrides`` maps dotted paths (``listen.port``) to values; ``None`` values are skipped.
     A setting ``a.b`` is ``HEADGATE_A__B`` in the environment; ``MLFLOW_SERVER_URL`` is a short
-    name for ``upstreams.default.url``, which overrides it.
+    name for ``upstreams.default.url``, which overrides it.  OpenTelemetry's own variables are
+    defaults of ``telemetry.otlp``.
 
     Raises:
         ConfigError: there are problems; it has all of them, each with its path.
@@ -44,6 +46,7 @@ def load(
         if path is not None:
             _put(tree, path, value)
             origin[".".join(path)] = name
+    _put_defaults(tree, environment, origin)
     for dotted, value in (overrides or {}).items():
         if value is not None:
             _put(tree, tuple(dotted.split(".")), value)
@@ -83,13 +86,32 @@ def _path_of(name: str) -> tuple[str, ...] | None:
     return tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
 
 
-def _put(tree: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+def _put(
+    tree: dict[str, Any], path: tuple[str, ...], value: object, *, only_if_missing: bool = False
+) -> bool:
+    """Set one value in the tree; returns whether that could be done."""
     for key in path[:-1]:
         branch = tree.setdefault(key, {})
         if not isinstance(branch, dict):
-            return  # the validation of `branch` reports the problem
+            return False  # the validation of `branch` reports the problem
         tree = branch
+    if only_if_missing and path[-1] in tree:
+        return False
     tree[path[-1]] = value
+    return True
+
+
+def _put_defaults(
+    tree: dict[str, Any], environment: Mapping[str, str], origin: dict[str, str]
+) -> None:
+    """Set what OpenTelemetry's own variables say and nothing else does."""
+    telemetry = tree.get("telemetry", {})
+    table = telemetry.get("otlp", {}) if isinstance(telemetry, dict) else {}
+    has_endpoint = isinstance(table, dict) and bool(table.get("endpoint"))
+    for name, setting, value in otlp.from_environment(environment, has_endpoint=has_endpoint):
+        path = ("telemetry", "otlp", setting)
+        if _put(tree, path, value, only_if_missing=True):
+            origin[".".join(path)] = name
 
 
 def _problem(item: Any, origin: Mapping[str, str]) -> Problem:

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from headgate.config import issuers, key_digests
+from headgate.config import issuers, key_digests, otlp
 from headgate.config.auth import Auth, AuthMode
 from headgate.config.limits import Limits, unknown_roles
 from headgate.config.restart import RELOADED, RESTART
@@ -189,6 +189,8 @@ class Config(Section):
             *unknown_roles(self.limits, {*BUILT_IN, *self.roles}),
             *issuers.problems(self.auth.issuers, (*BUILT_IN, *self.roles)),
             *_issuer_files(self.auth),
+            *otlp.problems(self.telemetry.otlp),
+            *_otlp_files(self.telemetry.otlp),
             *key_digests.problems(
                 self.auth.first_key_sha256,
                 self.auth.first_key_sha256_file,
@@ -251,6 +253,11 @@ def _issuer_files(auth: Auth) -> Iterator[Problem]:
         yield from _unreadable(f"{path}.jwks_file", issuer.jwks_file)
         yield from _unreadable(f"{path}.ca", issuer.ca)
         yield from _unreadable(f"{path}.token_file", issuer.token_file)
+
+
+def _otlp_files(settings: otlp.Otlp) -> Iterator[Problem]:
+    for each in ("headers_file", "ca", "certificate", "key"):
+        yield from _unreadable(f"telemetry.otlp.{each}", getattr(settings, each))
 
 
 def _unreadable(path: str, file: Path | None) -> Iterator[Problem]:

@@ -51,4 +51,8 @@ def _secret_files(config: Config) -> Iterator[tuple[str, Path]]:
         (f"auth.issuers.{name}.token_file", issuer.token_file)
         for name, issuer in config.auth.issuers.items()
     ]
+    named += [
+        ("telemetry.otlp.headers_file", config.telemetry.otlp.headers_file),
+        ("telemetry.otlp.key", config.telemetry.otlp.key),
+    ]
     yield from ((setting, file) for setting, file in named if file is not None)
