@@ -1,7 +1,7 @@
-"""Generates the pages that are made from the code and from measurements.
+"""Generates the pages that are made from the code and from measurements, and dashboards and rules.
 
 ``python -m docs.generate`` writes them.  With ``--check`` it writes nothing, and exits with 1 if a
-page is out of date.
+file is out of date.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from docs.reference_pages import (
     routes,
     shields,
 )
+from tools.observability.files import FILES as OBSERVABILITY
 
-DOCS = Path("docs")  # below the folder of the repository, where this runs
+ROOT = Path()  # the folder of the repository, where this runs
 PAGES: Mapping[str, Callable[[], str]] = {
     "adr/README.md": decisions.page,
     "explanation/diagrams.md": diagrams.page,
@@ -47,15 +48,19 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/routes.md": routes.page,
     "reference/shields.md": shields.page,
 }
+FILES: Mapping[str, Callable[[], str]] = {
+    **{f"docs/{name}": page for name, page in PAGES.items()},
+    **{f"deploy/observability/{name}": text for name, text in OBSERVABILITY.items()},
+}
 
 
-def main(arguments: Sequence[str], folder: Path = DOCS) -> int:
-    """Write the pages into ``folder``, or with ``--check`` only compare; the exit code."""
+def main(arguments: Sequence[str], root: Path = ROOT) -> int:
+    """Write the files below ``root``, or with ``--check`` only compare; the exit code."""
     if arguments not in ([], ["--check"]):
         sys.stderr.write("usage: python -m docs.generate [--check]\n")
         return 2
-    pages = {folder / name: page() for name, page in PAGES.items()}
-    stale = {file: text for file, text in pages.items() if not _holds(file, text)}
+    files = {root / name: text() for name, text in FILES.items()}
+    stale = {file: text for file, text in files.items() if not _holds(file, text)}
     for file, text in stale.items():
         if arguments:
             sys.stderr.write(f"docs: {file} is not up to date; run: make docs\n")
