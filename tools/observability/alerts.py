@@ -24,6 +24,16 @@ class Severity(enum.StrEnum):
     TICKET = "ticket"  # somebody, within days
 
 
+class System(enum.StrEnum):
+    """What watches a gate."""
+
+    PROMETHEUS = "prometheus"
+    CLOUDWATCH = "cloudwatch"
+
+
+BOTH: Final = frozenset(System)
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """One alert.
@@ -37,6 +47,7 @@ class Alert:
         window: seconds over which the value is taken; 0: as it is now.
         hold: seconds for which it must be so before the alert fires.
         minimum: how many events there must be in ``window``, so that one at night wakes nobody.
+        systems: which can tell; the other does not have what it takes.
     """
 
     name: str
@@ -47,6 +58,7 @@ class Alert:
     window: int = 0
     hold: int = 0
     minimum: int = 0
+    systems: frozenset[System] = BOTH
 
     @property
     def anchor(self) -> str:
@@ -131,6 +143,7 @@ ENDPOINT_OUT_OF_SERVICE: Final = Alert(
     "The others carry its load; if they fail too, nobody serves.",
     threshold=0,  # more than this
     hold=15 * MINUTE,
+    systems=frozenset({System.PROMETHEUS}),  # two more metrics of each upstream, to be paid for
 )
 ENDPOINTS_EJECTED: Final = Alert(
     "HeadgateEndpointsEjected",
@@ -263,6 +276,7 @@ INSTANCE_DOWN: Final = Alert(
     "One gate cannot be scraped",
     "The others carry its load, if there are others.",
     hold=5 * MINUTE,
+    systems=frozenset({System.PROMETHEUS}),  # CloudWatch sees a service, not its tasks
 )
 WORKER_RESTARTS: Final = Alert(
     "HeadgateWorkerRestarts",
@@ -300,6 +314,15 @@ TELEMETRY_LOST: Final = Alert(
     window=15 * MINUTE,
     hold=5 * MINUTE,
 )
+METRICS_REFUSED: Final = Alert(
+    "HeadgateMetricsRefused",
+    Severity.TICKET,
+    "CloudWatch cannot read documents in the embedded metric format",
+    "Metrics are missing, so that the other alarms may not fire.",
+    threshold=0,  # more than this
+    window=15 * MINUTE,
+    systems=frozenset({System.CLOUDWATCH}),
+)
 
 ALERTS: Final[Sequence[Alert]] = (
     GATE_ERRORS_FAST,
@@ -329,6 +352,7 @@ ALERTS: Final[Sequence[Alert]] = (
     LOOP_LAG,
     LOG_LINES_LOST,
     TELEMETRY_LOST,
+    METRICS_REFUSED,
 )
 """Every alert, in the order of the runbook."""
 
