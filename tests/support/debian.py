@@ -53,6 +53,12 @@ POWER_DNS_SQLITE = DebianPackage(
 UNBOUND = DebianPackage(
     "unbound", Path("/usr/sbin/unbound"), _DNS, ("unbound", "unbound-resolvconf")
 )
+PROMETHEUS = DebianPackage(
+    "prometheus",  # with promtool
+    Path("/usr/bin/prometheus"),
+    "tests/integration/test_prometheus*.py",
+    ("prometheus",),
+)
 NPM = DebianPackage(
     "npm",  # with Node.js; where both come from elsewhere, that is as good
     Path(shutil.which("npm") or "/usr/bin/npm"),
@@ -67,6 +73,7 @@ PACKAGES = (
     POSTGRESQL,
     POWER_DNS,
     POWER_DNS_SQLITE,
+    PROMETHEUS,
     UNBOUND,
 )
 HAPROXY = DebianPackage(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tools.observability import prometheus_rules
+from tools.observability import prometheus_rules, prometheus_tests
 
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     "prometheus-rules.yml": prometheus_rules.page,
+    "prometheus-rules.test.yml": prometheus_tests.page,
 }
 """By their names in the folder; ``docs/generate.py`` writes them."""
