@@ -13,7 +13,8 @@ the workers.
 
 """
 _LEGEND = """
-*Series* is the most that Prometheus can store of a metric. *From the start*: every series is there
+*Series* is the most that Prometheus can store of a metric, with two upstreams.
+*From the start*: every series is there
 before anything happens; otherwise a series appears with the first request that it counts.
 """
 
@@ -26,7 +27,7 @@ def page() -> str:
             metric.kind,
             f"`{metric.unit}`",
             ", ".join(f"`{label.name}`" for label in metric.labels) or "none",
-            f"{metric.series:,}",
+            f"{metric.series(upstreams=2):,}",
             "yes" if metric.shown is Shown.ALWAYS else "no",
             metric.text,
         )
@@ -46,14 +47,12 @@ def page() -> str:
 
 
 def _label_rows() -> list[tuple[str, str, str]]:
-    rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    rows: dict[tuple[str, str], list[str]] = {}
     for metric in METRICS:
         for label in metric.labels:
-            rows.setdefault((label.name, label.values), []).append(f"`{metric.name}`")
-    return [
-        (", ".join(names), f"`{name}`", ", ".join(f"`{value}`" for value in values))
-        for (name, values), names in rows.items()
-    ]
+            values = label.text or ", ".join(f"`{value}`" for value in label.values)
+            rows.setdefault((label.name, values), []).append(f"`{metric.name}`")
+    return [(", ".join(names), f"`{name}`", values) for (name, values), names in rows.items()]
 
 
 def _buckets(metric: Metric) -> str:

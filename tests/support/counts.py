@@ -35,9 +35,10 @@ def counted(counters: Counters) -> dict[str, FamilyCounts]:
     """By the family's name in outcomes: empty for requests without one."""
     totals = counters.totals()
     requests: dict[str, dict[tuple[str, int], int]] = {}
-    for (family, reason, status), (number,) in totals.series(REQUESTS):
+    for (family, _, status, reason), (number,) in totals.series(REQUESTS):
         of_family = requests.setdefault(family, {})
-        of_family[reason, STATUS.values.index(status)] = number
+        key = reason, STATUS.values.index(status)
+        of_family[key] = of_family.get(key, 0) + number
     found = {}
     for (family,), (*buckets, microseconds) in totals.series(REQUEST_DURATION):
         name = "" if family == NONE else family

@@ -30,6 +30,7 @@ from headgate.telemetry.metrics import (
     RESPONSE_BYTES,
     WORKERS_DRAINING,
     Metric,
+    Over,
     Shown,
 )
 
@@ -40,7 +41,7 @@ _FAMILY_AT: Final[dict[str, int]] = {
 }
 _REQUESTS: Final[int] = LAYOUT.place(REQUESTS).start - _START
 _REASON_AT: Final[dict[Reason, int]] = {
-    reason: at * LAYOUT.place(REQUESTS).strides[1] + _REQUESTS for at, reason in enumerate(Reason)
+    reason: at * LAYOUT.place(REQUESTS).strides[3] + _REQUESTS for at, reason in enumerate(Reason)
 }
 _OK: Final = Reason.OK  # to look a member up in its class costs as much as ten attributes
 _OK_AT: Final[int] = _REASON_AT[Reason.OK]
@@ -50,10 +51,29 @@ _MICROSECONDS: Final[int] = _DURATION + len(_BOUNDS) + 1
 _BYTES_IN: Final[int] = LAYOUT.place(REQUEST_BYTES).start - _START
 _BYTES_OUT: Final[int] = LAYOUT.place(RESPONSE_BYTES).start - _START
 
-_WORST: Final = frozenset(LAYOUT.at(each, ()) for each in METRICS if each.worst)
+_STATUS: Final[int] = LAYOUT.place(REQUESTS).strides[2]
+_READ: Final[int] = LAYOUT.place(REQUESTS).strides[1]
+_WRITE: Final[int] = 2 * _READ
+_READS: Final = (b"GET", b"HEAD", b"OPTIONS")
+# How the rows of a gauge come to one value, where that is not their sum.
+_OVER: Final = {
+    start: each.over
+    for each in METRICS
+    if each.over is not Over.SUM
+    for _, start in LAYOUT.series(each)
+}
 
 _HEARTBEAT_AT: Final[int] = LAYOUT.size
 _ROW: Final[int] = LAYOUT.size + 1
+
+
+def _encoded(value: int) -> int:
+    """The cell of a gauge that is not a sum: 0 stands for one that is not set."""
+    return value + 1 if value >= 0 else value
+
+
+def _decoded(cell: int) -> int:
+    return cell - 1 if cell > 0 else cell
 
 
 class Series(NamedTuple):
@@ -70,14 +90,18 @@ class Totals:
         self._cells = cells
 
     def value(self, metric: Metric, *labels: str) -> int:
-        """The number of one series of a counter or gauge."""
-        return self._cells[LAYOUT.at(metric, labels)]
+        """The number of one series of a counter or gauge; 0 for one that no process has set."""
+        cell = self._cells[LAYOUT.at(metric, labels)]
+        return cell if metric.over is Over.SUM else _decoded(cell)
 
     def series(self, metric: Metric) -> Iterator[Series]:
         """The series of a metric that are to be exposed."""
         for labels, start in LAYOUT.series(metric):
             cells = self._cells[start : start + metric.cells]
-            if any(cells) or self._is_shown_at_zero(metric, labels):
+            if metric.over is not Over.SUM:
+                if cells[0]:
+                    yield Series(labels, (_decoded(cells[0]),))
+            elif any(cells) or self._is_shown_at_zero(metric, labels):
                 yield Series(labels, tuple(cells))
 
     def _is_shown_at_zero(self, metric: Metric, labels: tuple[str, ...]) -> bool:
@@ -99,7 +123,7 @@ class Counters:
         self._workers = workers
         self._cuts_at = (workers + 1) * _ROW
         self._memory = mmap.mmap(-1, (self._cuts_at + 1) * 8)
-        self._cells = memoryview(self._memory).cast("Q")
+        self._cells = memoryview(self._memory).cast("q")
 
     def row(self, worker: int) -> CounterRow:
         """Where one worker counts; a worker that replaces another goes on in its row."""
@@ -114,12 +138,14 @@ class Counters:
 
     def totals(self) -> Totals:
         """The sums over all processes, as they are now."""
-        return Totals(
-            [
-                (max if at in _WORST else sum)(self._cells[at : self._cuts_at : _ROW])
-                for at in range(LAYOUT.size)
-            ]
-        )
+        rows = [
+            self._cells[at * _ROW : (at + 1) * _ROW].tolist() for at in range(self._workers + 1)
+        ]
+        cells = [sum(each) for each in zip(*rows, strict=True)]
+        for at, over in _OVER.items():
+            parts = [_decoded(row[at]) for row in rows if row[at]]
+            cells[at] = _encoded((max if over is Over.MAX else min)(parts)) if parts else 0
+        return Totals(cells)
 
     def beat(self, worker: int, value: int) -> None:
         """Set a worker's heartbeat: a number that grows; 0 while its event loop does not run."""
@@ -143,7 +169,9 @@ class CounterRow:
         start = _FAMILY_AT[outcome.family]
         # Hashing an enum's member costs more than all the rest here.
         at = _OK_AT if outcome.reason is _OK else _REASON_AT[outcome.reason]
-        cells[start + at + outcome.status // 100] += 1
+        method = outcome.method
+        method_at = (_READ if method in _READS else _WRITE) if method else 0
+        cells[start + method_at + at + outcome.status // 100 * _STATUS] += 1
         duration = outcome.duration
         cells[start + _DURATION + bisect_left(_BOUNDS, duration)] += 1
         cells[start + _MICROSECONDS] += int(duration * 1e6)
@@ -160,15 +188,30 @@ class CounterRow:
         """
         self._cells[LAYOUT.at(metric, labels)] += amount
 
-    def observe(self, metric: Metric, value: float) -> None:
-        """Add a value to a histogram without labels; for what is rare."""
-        at = LAYOUT.at(metric, ())
+    def observe(self, metric: Metric, value: float, *labels: str) -> None:
+        """Add a value to a histogram; for what is rare."""
+        at = LAYOUT.at(metric, labels)
         self._cells[at + bisect_left(metric.bounds, value)] += 1
         self._cells[at + len(metric.bounds) + 1] += int(value / metric.scale)
 
-    def set(self, metric: Metric, value: int) -> None:
-        """Set this process's part of a gauge without labels."""
-        self._cells[LAYOUT.at(metric, ())] = value
+    def set(self, metric: Metric, value: float, *labels: str) -> None:
+        """Set this process's part of a gauge; for what is rare.
+
+        A counter that the system counts, such as CPU time, is set as well.  Its value must not go
+        down when a worker is replaced: begin with what ``value`` says at the start.
+        """
+        number = int(value / metric.scale)
+        at = LAYOUT.at(metric, labels)
+        self._cells[at] = number if metric.over is Over.SUM else _encoded(number)
+
+    def unset(self, metric: Metric, *labels: str) -> None:
+        """Take back this process's part of a gauge: it has no value any more."""
+        self._cells[LAYOUT.at(metric, labels)] = 0
+
+    def value(self, metric: Metric, *labels: str) -> float:
+        """Read this process's part of a counter or gauge; 0 if it has not set it."""
+        cell = self._cells[LAYOUT.at(metric, labels)]
+        return metric.scale * (cell if metric.over is Over.SUM else _decoded(cell))
 
     def lose(self, log: Log, cause: LossCause, lines: int) -> None:
         """Count lines of a log that were lost; none, where one may have been cut short."""

@@ -21,7 +21,8 @@ def exposition(counters: Counters) -> Iterator[str]:
             if metric.kind is Kind.HISTOGRAM:
                 yield from _histogram(metric, series)
             else:
-                yield f"{metric.name}{_braces(_labels(metric, series))} {series.cells[0]}\n"
+                value = _number(series.cells[0], metric.scale)
+                yield f"{metric.name}{_braces(_labels(metric, series))} {value}\n"
 
 
 def _histogram(metric: Metric, series: Series) -> Iterator[str]:
@@ -31,6 +32,10 @@ def _histogram(metric: Metric, series: Series) -> Iterator[str]:
         yield f"{metric.name}_bucket{_braces([*labels, ('le', str(bound))])} {number}\n"
     yield f"{metric.name}_sum{_braces(labels)} {total * metric.scale:.6f}\n"
     yield f"{metric.name}_count{_braces(labels)} {sum(buckets)}\n"
+
+
+def _number(cell: int, scale: float) -> str:
+    return str(cell) if scale == 1.0 else f"{cell * scale:.6f}"
 
 
 def _labels(metric: Metric, series: Series) -> list[tuple[str, str]]:

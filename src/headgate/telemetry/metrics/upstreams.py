@@ -1,0 +1,114 @@
+"""The metrics of upstreams; each has the name of the upstream as its first label."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from headgate.cluster import Result, State
+from headgate.model import AttemptFailure
+from headgate.telemetry.metrics.labels import MICROSECONDS, UPSTREAM, UPSTREAM_TRAFFIC
+from headgate.telemetry.metrics.metric import Kind, Label, Metric, Over, Shown
+
+OK: Final = "ok"
+FAILED: Final = "failed"
+_OK_OR_FAILED: Final = Label("result", (OK, FAILED))
+
+UPSTREAM_DURATION: Final = Metric(
+    "headgate_upstream_duration_seconds",
+    Kind.HISTOGRAM,
+    "s",
+    "Seconds from the moment that a request was sent to MLflow to the end of the response, of the "
+    "last attempt.",
+    (UPSTREAM, UPSTREAM_TRAFFIC),
+    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0),
+    scale=MICROSECONDS,
+    shown=Shown.ONCE_COUNTED,
+)
+UPSTREAM_IN_FLIGHT: Final = Metric(
+    "headgate_upstream_requests_in_flight",
+    Kind.GAUGE,
+    "{request}",
+    "Requests under way at the endpoints of an upstream.",
+    (UPSTREAM,),
+)
+UPSTREAM_LIMIT: Final = Metric(
+    "headgate_upstream_requests_limit",
+    Kind.GAUGE,
+    "{request}",
+    "How many requests may be under way at the endpoints of an upstream that are in service.",
+    (UPSTREAM,),
+)
+ATTEMPTS: Final = Metric(
+    "headgate_upstream_attempts_total",
+    Kind.COUNTER,
+    "{attempt}",
+    "Attempts at endpoints, by result, as it counts for the health of the endpoint.",
+    (UPSTREAM, Label("result", tuple(each.value for each in Result))),
+)
+RETRIES: Final = Metric(
+    "headgate_upstream_retries_total",
+    Kind.COUNTER,
+    "{attempt}",
+    "Attempts that another one followed, by why they had failed.",
+    (UPSTREAM, Label("cause", tuple(each.value for each in AttemptFailure))),
+)
+EJECTIONS: Final = Metric(
+    "headgate_upstream_ejections_total",
+    Kind.COUNTER,
+    "{endpoint}",
+    "Ejections of endpoints, counted by each worker that ejects one.",
+    (UPSTREAM,),
+)
+PROBES: Final = Metric(
+    "headgate_upstream_probes_total",
+    Kind.COUNTER,
+    "{probe}",
+    "Health checks of endpoints, by result.",
+    (UPSTREAM, _OK_OR_FAILED),
+)
+ENDPOINTS: Final = Metric(
+    "headgate_upstream_endpoints",
+    Kind.GAUGE,
+    "{endpoint}",
+    "Endpoints by state, of the worker that sees the most in it.",
+    (UPSTREAM, Label("state", tuple(each.value for each in State))),
+    over=Over.MAX,
+)
+ENDPOINTS_IN_SERVICE: Final = Metric(
+    "headgate_upstream_endpoints_in_service",
+    Kind.GAUGE,
+    "{endpoint}",
+    "Endpoints that may be sent requests, of the worker that sees the fewest.",
+    (UPSTREAM,),
+    over=Over.MIN,
+)
+DISCOVERY_AGE: Final = Metric(
+    "headgate_discovery_age_seconds",
+    Kind.GAUGE,
+    "s",
+    "Seconds since the last discovery of endpoints that worked, of the source and the worker with "
+    "the oldest one.",
+    (UPSTREAM,),
+    over=Over.MAX,
+)
+DISCOVERY_REFRESHES: Final = Metric(
+    "headgate_discovery_refreshes_total",
+    Kind.COUNTER,
+    "{refresh}",
+    "Look-ups of the endpoints of an upstream, by result.",
+    (UPSTREAM, _OK_OR_FAILED),
+)
+
+UPSTREAM_METRICS: Final = (
+    UPSTREAM_DURATION,
+    UPSTREAM_IN_FLIGHT,
+    UPSTREAM_LIMIT,
+    ATTEMPTS,
+    RETRIES,
+    EJECTIONS,
+    PROBES,
+    ENDPOINTS,
+    ENDPOINTS_IN_SERVICE,
+    DISCOVERY_AGE,
+    DISCOVERY_REFRESHES,
+)
