@@ -194,6 +194,7 @@ def test_a_gate_does_not_start_with_a_store_that_all_may_write(tmp_path: Path) -
     environment = clean_environment() | {
         "HEADGATE_DATA": str(tmp_path / "data"),
         "HEADGATE_LISTEN__PORT": "0",
+        "HEADGATE_OPS__LISTEN": "",
         "MLFLOW_SERVER_URL": NOWHERE,
     }
     for command in ("serve", "check"):

@@ -39,6 +39,7 @@ def piped_gate(folder: Path, upstream: str, workers: int) -> Iterator[subprocess
     settings = {
         "HEADGATE_DATA": str(folder / "data"),
         "HEADGATE_LISTEN__PORT": "0",
+        "HEADGATE_OPS__LISTEN": "",
         "HEADGATE_LISTEN__WORKERS": str(workers),
         "HEADGATE_LISTEN__LAME_DUCK": "0",
         "MLFLOW_SERVER_URL": upstream,

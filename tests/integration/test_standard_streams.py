@@ -47,6 +47,7 @@ def test_closed_at_the_start(
     environment = clean_environment() | {
         "HEADGATE_DATA": str(tmp_path / "data"),
         "HEADGATE_LISTEN__PORT": str(port),
+        "HEADGATE_OPS__LISTEN": "",
         "HEADGATE_LISTEN__LAME_DUCK": "0",
         "MLFLOW_SERVER_URL": upstream.url,
     }
@@ -99,6 +100,7 @@ def test_a_full_disk_keeps_no_gate_from_starting(
     environment = clean_environment() | {
         "HEADGATE_DATA": str(tmp_path / "data"),
         "HEADGATE_LISTEN__PORT": str(port),
+        "HEADGATE_OPS__LISTEN": "",
         "HEADGATE_LISTEN__LAME_DUCK": "0",
         "MLFLOW_SERVER_URL": upstream.url,
     }
@@ -164,6 +166,7 @@ def test_lines_that_no_disk_takes_are_counted_and_told(
     environment = clean_environment() | {
         "HEADGATE_DATA": str(tmp_path / "data"),
         "HEADGATE_LISTEN__PORT": "0",
+        "HEADGATE_OPS__LISTEN": "",
         "HEADGATE_LISTEN__LAME_DUCK": "0",
         "MLFLOW_SERVER_URL": upstream.url,
     }

@@ -307,6 +307,7 @@ def test_a_gate_that_cannot_start_says_so_in_one_line(workers: str, tmp_path: Pa
             | {
                 "HEADGATE_DATA": str(tmp_path / "data"),
                 "HEADGATE_LISTEN__PORT": "0",
+                "HEADGATE_OPS__LISTEN": "",
                 "MLFLOW_SERVER_URL": "http://127.0.0.1:5000",
             }
             | settings,

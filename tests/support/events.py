@@ -14,6 +14,8 @@ _LOOKUP: Final = (7.0, "lab", "DNS mlflow:5000", "NXDOMAIN")
 
 EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.GateStarted("1.0", "127.0.0.1", 8080, 2),
+    e.OpsListening("127.0.0.1", 9464),
+    e.OpsListenerOff("127.0.0.1:9464", "127.0.0.1:9464 is taken"),
     e.GateStopping("SIGTERM"),
     e.LameDuck(5.0),
     e.Draining(3, 30.0),

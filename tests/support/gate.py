@@ -17,6 +17,8 @@ from tests.support.raw import RawClient, RawResponse, ask
 
 START_SECONDS = 60.0
 LOG_SECONDS = 10.0
+OPS_LISTENER = {"HEADGATE_OPS__LISTEN": "127.0.0.1:0"}
+"""Settings of a gate with an operators' listener."""
 EVENT_SECONDS = 30.0
 
 
@@ -58,6 +60,23 @@ class Gate:
             fields = (*fields, bearer(key))
         return ask(self.host, self.port, method, target, *fields, body=body)
 
+    @property
+    def ops(self) -> tuple[str, int]:
+        """Host and port of the operators' listener; it is off unless the environment has one."""
+        line = self.process.wait_for_line(
+            r"health and metrics on http://\[?([^\s\]]+)\]?:(\d+)", START_SECONDS
+        )
+        return line[1], int(line[2])
+
+    def ask_ops(
+        self, target: str, *fields: str, method: str = "GET", called: str | None = None
+    ) -> RawResponse:
+        """Send one request to the operators' listener, on a connection of its own.
+
+        ``called`` is what ``Host`` says, if not the address.
+        """
+        return ask(*self.ops, method, target, *fields, called=called)
+
     def outcome(self, matches: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any]:
         """Wait for an access-log line that ``matches``, and return the first."""
         return self.process.wait_until(
@@ -97,7 +116,8 @@ def running_gate(
 
     ``folder`` gets its data and logs; keys made there with ``create_key`` before the start are
     known from the first request on.  ``environment`` adds settings, such as
-    ``HEADGATE_LIMITS__BODY_TIMEOUT``.  ``program`` is the module to run.
+    ``HEADGATE_LIMITS__BODY_TIMEOUT``.  ``program`` is the module to run.  There is no operators'
+    listener unless ``environment`` has ``OPS_LISTENER``.
 
     Raises:
         ServerError: when it does not say within ``START_SECONDS`` where it listens.
@@ -106,6 +126,7 @@ def running_gate(
     settings = {
         "HEADGATE_DATA": str(data),
         "HEADGATE_LISTEN__PORT": "0",
+        "HEADGATE_OPS__LISTEN": "",
         "HEADGATE_LISTEN__LAME_DUCK": "0",  # no balancer watches, so that stopping takes no time
         # What a recording upstream counts is what clients sent.
         "HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "0",

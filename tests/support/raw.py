@@ -120,16 +120,24 @@ class RawClient(ByteStream):
 
 
 def ask(
-    host: str, port: int, method: str, target: str, *fields: str, body: bytes = b""
+    host: str,
+    port: int,
+    method: str,
+    target: str,
+    *fields: str,
+    body: bytes = b"",
+    called: str | None = None,
 ) -> RawResponse:
     """Send one request on a connection of its own and return the response.
 
-    ``fields`` are ``"Name: value"``; a ``body`` goes with its length.
+    ``fields`` are ``"Name: value"``; a ``body`` goes with its length; ``called`` is what ``Host``
+    says, if not the address.
     """
     if body:
         fields = (*fields, f"Content-Length: {len(body)}")
     with RawClient(host, port) as client:
-        client.send(request_head(method, target, *fields, host=f"{host}:{port}") + body)
+        called = f"{host}:{port}" if called is None else called
+        client.send(request_head(method, target, *fields, host=called) + body)
         return client.response(method)
 
 

@@ -51,6 +51,8 @@ def serve(
         _say(notice)
 
     def announce(listening: Listening) -> None:
+        if listening.ops is not None:
+            _say(f"health and metrics on {address.url(*listening.ops)}")
         where = address.url(listening.host, listening.port, listening.scheme)
         _say(f"listening on {where}, MLflow at {settings.upstreams['default'].url}")
 

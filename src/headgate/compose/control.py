@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 
 from headgate import __version__
 from headgate.auth.keys.refresher import Refresher
@@ -38,6 +39,7 @@ def control_server(
     reloader: Reloader | None,
     admin: AdminFacts,
     *,
+    stopping: Callable[[], bool],
     worker: int,
     workers: int,
 ) -> ControlServer:
@@ -45,6 +47,7 @@ def control_server(
     return ControlServer(
         control_app(
             ControlFacts(
+                stopping=stopping,
                 draining=lambda: gate.plane.draining,
                 metrics=lambda: exposition(counters),
                 snapshots=gate.snapshots,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from headgate import __version__
 from headgate.compose.events import event_bus
 from headgate.compose.shared_memory import shared_buckets
 from headgate.compose.source import ConfigSource
-from headgate.compose.worker import run_worker
+from headgate.compose.worker import Shared, Sockets, run_worker
 from headgate.config import AuthMode, Config
-from headgate.events import ChecksNotShared, Emit, GateStarted, GateStopped
-from headgate.limits import SharedBuckets
+from headgate.events import ChecksNotShared, Emit, GateStarted, GateStopped, OpsListening
+from headgate.model import Endpoint
 from headgate.runtime import descriptors, listener
+from headgate.runtime.gate_state import GateState
 from headgate.runtime.link import Link
+from headgate.runtime.ops_listener import FILES, OpsSockets
 from headgate.runtime.supervisor import Supervisor
 from headgate.stores import import_identity_store
 from headgate.telemetry import event_log
@@ -36,6 +39,8 @@ class Listening:
     host: str
     port: int
     scheme: str = "http"
+    ops: Endpoint | None = None
+    """The operators' listener."""
 
 
 def serve(
@@ -49,11 +54,17 @@ def serve(
         HeadgateError: the gate cannot start.
     """
     counters = Counters(config.listen.workers)
-    shared = shared_buckets()
+    buckets = shared_buckets()
     emit = event_bus(counters.supervisor_row()).emit
-    descriptors.raise_limit(config.limits, emit)
-    with _shared_folder(emit) as folder:
-        _serve(config, announce, source, folder, counters, shared, emit)
+    descriptors.raise_limit(config.limits, emit, more=FILES)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(_shared_folder(emit))
+        sockets = listener.bind(config.listen)
+        stack.callback(_close, sockets)
+        ops = OpsSockets(config.ops, config.listen.workers, emit)
+        stack.callback(ops.close)
+        shared = Shared(counters, buckets, folder, GateState(config.listen.workers))
+        _serve(config, announce, source, shared, sockets, ops, emit)
     return 0
 
 
@@ -61,54 +72,62 @@ def _serve(
     config: Config,
     announce: Callable[[Listening], None],
     source: ConfigSource | None,
-    folder: Path | None,
-    counters: Counters,
-    shared: SharedBuckets,
+    shared: Shared,
+    sockets: list[socket.socket],
+    ops: OpsSockets,
     emit: Emit,
 ) -> None:
-    listen = config.listen
-    sockets = listener.bind(listen)
+    listen, counters = config.listen, shared.counters
     event_log.count_losses(counters.supervisor_row())
     host, port = sockets[0].getsockname()[:2]
     scheme = "http" if listen.tls is None else "https"
 
     def announce_all() -> None:
-        announce(Listening(host, port, scheme))
+        announce(Listening(host, port, scheme, ops.address))
+        if ops.address is not None:
+            emit(OpsListening(*ops.address))
         emit(GateStarted(__version__, host, port, listen.workers))
 
     def prepare(number: int) -> None:
         sockets[number] = listener.renewed(sockets[number], listen)
+        ops.renew(number)
 
     def body(link: Link) -> None:
         own = sockets[link.number]
         for other in sockets:
             if other is not own:
                 other.close()
+        own_ops = ops.take(link.number)
         faulthandler.enable(link.output)
         event_log.divert(link.output)
         event_log.count_losses(counters.row(link.number))
         try:
-            run_worker(config, source, counters, shared, folder, own, link)
+            run_worker(config, source, shared, Sockets(own, own_ops), link)
         finally:
-            listener.end(own)  # no client may wait there for a worker that may not come
+            # No client may wait there for a worker that may not come.
+            listener.end(own)
+            if own_ops is not None:
+                listener.end(own_ops)
 
     if config.auth.mode is AuthMode.KEYS:
         import_identity_store(config)
-    try:
-        Supervisor(
-            listen.workers,
-            body,
-            prepare,
-            listen.lame_duck + listen.drain_timeout + CLOSING_SECONDS,
-            counters,
-            emit,
-            stuck_after=listen.worker_timeout,
-            reloads=source is not None,
-        ).run(announce_all)
-        emit(GateStopped())
-    finally:
-        for each in sockets:
-            each.close()
+    Supervisor(
+        listen.workers,
+        body,
+        prepare,
+        listen.lame_duck + listen.drain_timeout + CLOSING_SECONDS,
+        counters,
+        emit,
+        stuck_after=listen.worker_timeout,
+        reloads=source is not None,
+        stopping=shared.state.stop,
+    ).run(announce_all)
+    emit(GateStopped())
+
+
+def _close(sockets: list[socket.socket]) -> None:
+    for each in sockets:
+        each.close()
 
 
 @contextlib.contextmanager

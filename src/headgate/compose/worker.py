@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import uvloop
 
@@ -21,18 +21,22 @@ from headgate.compose.source import ConfigSource
 from headgate.compose.tokens import issuer_tokens
 from headgate.config import Config
 from headgate.config.files import Files
+from headgate.control.ops import OpsDecider
 from headgate.control.shared_results import SharedResults
-from headgate.dataplane.connections.dial import pair_dial
+from headgate.dataplane.connections.dial import Dial, pair_dial
 from headgate.decide.builder import PipelineBuilder
 from headgate.events import Emit
 from headgate.limits import SharedBuckets, WorkerLimits
 from headgate.policy import Roles
 from headgate.runtime import descriptors
 from headgate.runtime.certificates import watch_validity
+from headgate.runtime.control_upstream import control_upstream
 from headgate.runtime.gate import LiveGate
+from headgate.runtime.gate_state import GateState
 from headgate.runtime.handover import Handover
 from headgate.runtime.heartbeat import Heartbeat
 from headgate.runtime.link import Link
+from headgate.runtime.ops_listener import FILES, OpsListener, ops_limits
 from headgate.runtime.reload import Reloader
 from headgate.runtime.tls import ListenerTls
 from headgate.runtime.worker import Companion, Worker
@@ -41,13 +45,35 @@ from headgate.telemetry.counters import CounterRow, Counters
 from headgate.telemetry.outcome_sinks import OutcomeSinks
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the processes of one gate share, made before the workers are forked.
+
+    Attributes:
+        counters: what they count.
+        buckets: the rates of principals and strangers.
+        folder: where they leave results to each other; ``None``: nowhere.
+        state: whether the gate is about to stop.
+    """
+
+    counters: Counters
+    buckets: SharedBuckets
+    folder: Path | None
+    state: GateState
+
+
+class Sockets(NamedTuple):
+    """What one worker listens on: for clients, and for operators if that is configured."""
+
+    clients: socket.socket
+    ops: socket.socket | None
+
+
 def run_worker(
     config: Config,
     source: ConfigSource | None,
-    counters: Counters,
-    shared: SharedBuckets,
-    folder: Path | None,
-    listening: socket.socket,
+    shared: Shared,
+    sockets: Sockets,
     link: Link,
 ) -> None:
     """Serve until the supervisor says to stop, or is gone.
@@ -55,6 +81,8 @@ def run_worker(
     Raises:
         HeadgateError: the worker cannot start.
     """
+    counters, folder, state = shared.counters, shared.folder, shared.state
+    state.set_draining(link.number, draining=False)
     with contextlib.ExitStack() as stack:
         emit = event_bus(counters.row(link.number)).emit
         handover = Handover(link)
@@ -65,7 +93,8 @@ def run_worker(
         access_log = _access_log(config, counters.row(link.number), stack, emit)
         outcome_sinks = OutcomeSinks(counters.row(link.number), access_log, emit)
 
-        limits = WorkerLimits(shared, time.monotonic, emit)
+        dial = pair_dial(lambda: control.accept())  # noqa: PLW0108 - it is made later
+        limits = WorkerLimits(shared.buckets, time.monotonic, emit)
 
         def make(settings: Config, files: Files, *, fresh: bool) -> _Made:
             tls = None
@@ -74,7 +103,7 @@ def run_worker(
             gate = LiveGate(
                 settings,
                 PipelineBuilder(found.chain, emit, limits.strangers),
-                pair_dial(lambda: control.accept()),  # noqa: PLW0108 - it is made later
+                dial,
                 account=outcome_sinks.account,
                 emit=emit,
                 row=counters.row(link.number),
@@ -102,6 +131,7 @@ def run_worker(
             tokens,
             reloader,
             admin_facts(config, gate, emit, stack),
+            stopping=state.is_draining,
             worker=link.number,
             workers=config.listen.workers,
         )
@@ -110,6 +140,7 @@ def run_worker(
             companions.append(refresher.run)
         if link.number == 0:  # one worker is enough to log it
             companions.append(lambda: watch_validity(lambda: gate.certificates, emit))
+        ops = _ops_listener(sockets.ops, gate, dial, outcome_sinks, emit)
         heart = Heartbeat(link.beat, link.rest, link.output, config.listen.worker_timeout)
         worker = Worker(
             config.listen,
@@ -120,9 +151,11 @@ def run_worker(
             companions=companions,
             reloads=source is not None,
             heart=heart.run,
+            ops=ops,
+            stopping=lambda: state.set_draining(link.number, draining=True),
         )
         gate.keep()
-        uvloop.run(worker.run(listening, link.ready, link.lifeline))
+        uvloop.run(worker.run(sockets.clients, link.ready, link.lifeline))
         if worker.orphaned and folder is not None:  # the supervisor can no longer do it
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -172,7 +205,7 @@ def _reloader(
 
     def apply(new: Config) -> None:
         made.gate.apply(new)
-        descriptors.raise_limit(new.limits, emit)
+        descriptors.raise_limit(new.limits, emit, more=FILES)
         authentication.configure(new)
         tokens.configure(new.auth.issuers, Roles(new.roles))
 
@@ -180,6 +213,23 @@ def _reloader(
     reloader = Reloader(started, source.read, apply, emit, source.file, current)
     made.gate.follow(reloader)
     return reloader
+
+
+def _ops_listener(
+    listener: socket.socket | None, gate: LiveGate, dial: Dial, sinks: OutcomeSinks, emit: Emit
+) -> OpsListener | None:
+    """The operators' listener of a worker, where it has one."""
+    if listener is None:
+        return None
+    control = control_upstream(ops_limits(), dial)
+
+    def decider(config: Config) -> OpsDecider:
+        host = config.ops.address[0] if config.ops.address is not None else ""
+        return OpsDecider(control, host, config.ops.hosts)
+
+    ops = OpsListener(listener, decider(gate.config), control, account=sinks.account, emit=emit)
+    gate.on_configured(lambda config: ops.configure(decider(config)))
+    return ops
 
 
 def _access_log(

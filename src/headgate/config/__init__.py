@@ -6,6 +6,7 @@ from headgate.config.credentials import CredentialPolicy, CredentialSettings
 from headgate.config.issuers import Algorithm, Issuer, Rule
 from headgate.config.limits import Limits
 from headgate.config.load import load
+from headgate.config.ops import Ops
 from headgate.config.otlp import Compression, Otlp, Traces
 from headgate.config.roles import Role
 from headgate.config.schema import Config, Listen, ListenTls
@@ -28,6 +29,7 @@ __all__ = [
     "Limits",
     "Listen",
     "ListenTls",
+    "Ops",
     "Otlp",
     "Role",
     "Rule",

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Self
@@ -15,7 +14,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from headgate.config import issuers, key_digests, otlp
 from headgate.config.auth import Auth, AuthMode
+from headgate.config.host_names import HostNames
 from headgate.config.limits import Limits, unknown_roles
+from headgate.config.ops import Ops
 from headgate.config.restart import RELOADED, RESTART
 from headgate.config.roles import Role
 from headgate.config.section import LONGEST_SECONDS, Seconds, Section, listed
@@ -41,33 +42,6 @@ def _networks(value: object) -> object:
     if problems:
         raise ValueError("; ".join(problems))
     return found
-
-
-# RFC 3986's reg-name without percent-encoding and sub-delims, or an IP address; then a port.
-_NAME = re.compile(r"([a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
-
-
-def _names(value: object) -> object:
-    value = listed(value)
-    if isinstance(value, list | tuple):
-        for each in value:
-            if not isinstance(each, str) or not _is_name(each.lower()):
-                raise ValueError(
-                    f"{each!r} is not a host name with an optional port, such as "
-                    "'mlflow.example.com'; write it without a scheme and without a path"
-                )
-    return value
-
-
-def _is_name(text: str) -> bool:
-    match = _NAME.fullmatch(text)
-    if match is None or int(match[2] or 0) > 65535:
-        return False
-    host: str = match[1]
-    try:
-        return not host.startswith("[") or bool(ipaddress.IPv6Address(host[1:-1]))
-    except ValueError:
-        return False
 
 
 class ListenTls(Section):
@@ -110,7 +84,7 @@ class Listen(Section):
         description="Networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` the gate "
         "trusts, such as a load balancer's subnets. Default: none.",
     )
-    public_names: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+    public_names: HostNames = Field(
         (),
         json_schema_extra=RELOADED,
         description="Host names under which browsers reach the gate, each with its port if the "
@@ -172,6 +146,7 @@ class Config(Section):
     limits: Limits = Limits()
     log: Log = Field(Log(), json_schema_extra=RESTART)
     telemetry: Telemetry = Field(Telemetry(), json_schema_extra=RESTART)
+    ops: Ops = Field(Ops(), json_schema_extra=RESTART)
 
     @property
     def key_database(self) -> Path:
@@ -183,6 +158,7 @@ class Config(Section):
         return [
             *_unauthenticated_network(self),
             *_listener_files(self.listen),
+            *_same_address(self.listen, self.ops),
             *_prefixes_used_twice(self.upstreams),
             *(each for name, one in self.upstreams.items() for each in _upstream_files(name, one)),
             *problems(self.roles, self.upstreams),
@@ -211,6 +187,14 @@ def _unauthenticated_network(config: Config) -> Iterator[Problem]:
             "auth.mode",
             f"'none' with listen.host '{config.listen.host}' would give the whole network access "
             "without a key; use auth.mode = 'keys' or listen on 127.0.0.1",
+        )
+
+
+def _same_address(listen: Listen, ops: Ops) -> Iterator[Problem]:
+    if listen.port and ops.address == (listen.host, listen.port):
+        yield Problem(
+            "ops.listen",
+            f"'{ops.listen}' is the address of listen.host and listen.port; choose another port",
         )
 
 

@@ -92,7 +92,9 @@ class View(Protocol):
 class ControlFacts:
     """What the pages need to know.
 
-    ``draining``: whether this worker is about to stop.  ``metrics``: the Prometheus text.
+    ``stopping``: whether no worker of the gate will serve before long.  ``draining``: whether this
+    one is about to stop; it is replaced, unless the gate is to stop.
+    ``metrics``: the Prometheus text.
     ``snapshots``: the state of each upstream in force.  ``checks``: theirs, by the upstream's name.
     ``version``: of Headgate.  ``keys``: the state of the key store, where there is one.
     ``issuers``: the state of each issuer of tokens.  ``configuration``: how the one in force
@@ -101,6 +103,7 @@ class ControlFacts:
     ``admin``: what the admin API works with.
     """
 
+    stopping: Callable[[], bool]
     draining: Callable[[], bool]
     metrics: Callable[[], Iterator[str]]
     snapshots: Callable[[], list[ClusterSnapshot]]
@@ -153,13 +156,13 @@ class _Pages:
 
     async def alive(self, _request: Request) -> Response:
         """Respond as MLflow's own ``/health`` does; nothing is shown of the upstreams."""
-        if self._facts.draining():
+        if self._facts.stopping():
             return _text("draining", Reason.DRAINING)
         return PlainTextResponse("OK", headers=_fields(Reason.OK))
 
     async def readyz(self, _request: Request) -> Response:
-        """Say whether this worker takes new requests and an upstream can serve them."""
-        if self._facts.draining():
+        """Say whether the gate takes new requests and an upstream can serve them."""
+        if self._facts.stopping():
             return _text("draining", Reason.DRAINING)
         if self._facts.keys is not None and self._facts.keys().awaited:
             return _text("waiting for the key store", Reason.KEYS_STALE)

@@ -57,6 +57,8 @@ from headgate.events.processes import (
     GateStopping,
     LameDuck,
     LogsKept,
+    OpsListenerOff,
+    OpsListening,
     SupervisorGone,
     WorkerEnded,
     WorkerEvent,
@@ -111,6 +113,8 @@ from headgate.events.upstreams import (
 EVENTS: Final[tuple[type[Event], ...]] = (
     # the gate and its workers
     GateStarted,
+    OpsListening,
+    OpsListenerOff,
     GateStopping,
     LameDuck,
     Draining,
@@ -266,6 +270,8 @@ __all__ = [
     "LossCause",
     "NameServersChanged",
     "NameServersUnusable",
+    "OpsListenerOff",
+    "OpsListening",
     "PrincipalDisabled",
     "PrincipalEnabled",
     "RequestRetried",

@@ -55,6 +55,48 @@ class GateStarted(GateEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class OpsListening(GateEvent):
+    """Health and metrics are served on the operators' listener.
+
+    Attributes:
+        host: the address that it listens on.
+        port: the port.
+    """
+
+    name: ClassVar[str] = "ops_listening"
+    logger: ClassVar[str] = "headgate"
+
+    host: str
+    port: int
+
+    def message(self) -> str:
+        return f"health and metrics are served on {self.host} port {self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class OpsListenerOff(GateEvent):
+    """The operators' listener cannot listen; the gate, or a worker, serves without it.
+
+    Attributes:
+        address: where it should listen.
+        reason: why it cannot.
+    """
+
+    name: ClassVar[str] = "ops_listener_off"
+    level: ClassVar[Level] = Level.WARNING
+    logger: ClassVar[str] = "headgate"
+
+    address: str
+    reason: str
+
+    def message(self) -> str:
+        return (
+            f"no health and no metrics are served on {self.address}: {self.reason}, with "
+            "ops.listen (empty: no such listener)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class GateStopping(GateEvent):
     """A signal asks the gate to stop.
 

@@ -20,8 +20,10 @@ REPEAT_SECONDS = 60.0
 """A shortage that comes and goes is one event in this time."""
 
 
-def raise_limit(limits: Limits, emit: Emit) -> None:
+def raise_limit(limits: Limits, emit: Emit, *, more: int = 0) -> None:
     """Let this process and its children open as many files as clients can need by ``limits``.
+
+    ``more``: files beside those of clients and the usual others.
 
     Systems hand out a limit that is far below what they allow, for the sake of programs that
     use ``select``.  A connection that exceeds it is accepted and closed
@@ -29,7 +31,7 @@ def raise_limit(limits: Limits, emit: Emit) -> None:
     """
     # Two for each request under way: an upload holds its connection to MLflow twice
     # (``dataplane/sockets.py``).
-    needed = limits.connections + 2 * limits.in_flight + OTHERS
+    needed = limits.connections + 2 * limits.in_flight + OTHERS + more
     now, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed == resource.RLIM_INFINITY or needed <= allowed:
         wanted = needed

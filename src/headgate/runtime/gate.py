@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import Protocol
 
-from headgate.cluster import Cluster, ClusterSnapshot, Found
+from headgate.cluster import ClusterSnapshot
 from headgate.config import Config, Limits, Upstream
 from headgate.config.files import Files
-from headgate.contract import Dialect, table
+from headgate.contract import table
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.connections.dial import Dial
-from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.plane import DataPlane
-from headgate.dataplane.terms import GATE_BODY_BYTES, PrincipalLines
 from headgate.errors import HeadgateError
-from headgate.events import CertificateRefused, CertificateReloaded, Emit, UpstreamRetired, discard
+from headgate.events import CertificateRefused, CertificateReloaded, Emit, UpstreamRetired
 from headgate.limits import WorkerLimits, own_buckets
-from headgate.model import Endpoint, Outcome, SizeClass
+from headgate.model import Outcome
 from headgate.runtime.certificates import Validity, validities
+from headgate.runtime.control_upstream import control_upstream
 from headgate.runtime.handover import InForce
 from headgate.runtime.reload import Reloader
 from headgate.runtime.tls import ListenerTls
@@ -34,7 +31,6 @@ from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow
 from headgate.telemetry.metrics import QUEUE_WAIT, QUEUED, REQUESTS_LIMITED
 from headgate.upstreams.live import LiveUpstream
-from headgate.upstreams.policies import cluster_policy, upstream_terms
 from headgate.wire.tracer import Tracer
 
 FIRST_RESPONSE_SECONDS = 5.0
@@ -100,12 +96,13 @@ class LiveGate:
         self._access_log = access_log
         self._tls = tls
         self._reloader: Reloader | None = None
-        self._control = _control(config, control)
+        self._control = control_upstream(config.limits, control)
         self._config = config
         self._files = files
         self._keep = keep
         self.certificates: list[Validity] = []
         self._retired: list[LiveUpstream] = []
+        self._takers: list[Callable[[Config], None]] = []
         if limits is None:
             limits = WorkerLimits(own_buckets(), time.monotonic, emit)
         self._limits = limits
@@ -126,6 +123,10 @@ class LiveGate:
             worker_limits=limits,
             tracer=tracer,
         )
+
+    def on_configured(self, take: Callable[[Config], None]) -> None:
+        """Let ``take`` have each configuration that is put in force from now on."""
+        self._takers.append(take)
 
     def follow(self, reloader: Reloader) -> None:
         """Reload through ``reloader`` from now on."""
@@ -187,6 +188,8 @@ class LiveGate:
                 old.retire()
                 self._retired.append(old)
         self.plane.configure(self._decider(config), config.limits, config.listen.trusted_proxies)
+        for take in self._takers:
+            take(config)
 
     def _has(self, upstream: LiveUpstream) -> bool:
         return self._upstreams.get(upstream.name) is upstream
@@ -292,31 +295,3 @@ async def _endpoints_known(upstreams: Iterable[LiveUpstream]) -> None:
         async with asyncio.timeout(FIRST_RESPONSE_SECONDS):
             for upstream in upstreams:
                 await upstream.finder.known()
-
-
-def _control(config: Config, dial: Dial) -> Balancer:
-    """The upstream of the gate's own pages: one endpoint that is always there."""
-    settings = Upstream()
-    endpoint = Endpoint("control", 0)
-    policy = replace(
-        cluster_policy(settings), probe_interval=0, max_in_flight=config.limits.connections
-    )
-    cluster = Cluster("control", policy, random.Random(), discard)  # noqa: S311
-    cluster.discovered([Found(endpoint)], "itself", None, time.monotonic())
-
-    def make_pool(endpoint: Endpoint) -> Pool:
-        return Pool(
-            endpoint,
-            settings,
-            host_header=b"headgate",
-            authorities=frozenset(),
-            head_bytes=config.limits.head_bytes,
-            max_fields=config.limits.headers,
-            clock=time.monotonic,
-            dial=dial,
-        )
-
-    limits = {SizeClass.API: GATE_BODY_BYTES}
-    terms = upstream_terms(settings, Dialect(), PrincipalLines("gate"))
-    terms = replace(terms, body_limits=limits)
-    return Balancer(cluster, make_pool, terms=terms, clock=time.monotonic)

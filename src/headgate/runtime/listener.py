@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from typing import Final
+from typing import Final, Protocol
 
-from headgate.config import Listen
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint
 
@@ -21,7 +20,31 @@ _KEEP_ALIVE: Final = (
 )
 
 
-def bind(listen: Listen) -> list[socket.socket]:
+class Listens(Protocol):
+    """Where to listen."""
+
+    @property
+    def host(self) -> str:
+        """A host name or an IP address."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """The port; 0: any free one."""
+        ...
+
+    @property
+    def workers(self) -> int:
+        """How many sockets share it."""
+        ...
+
+    @property
+    def backlog(self) -> int:
+        """How many connections the kernel may hold for each."""
+        ...
+
+
+def bind(listen: Listens) -> list[socket.socket]:
     """One listening socket for each worker, all on one port.
 
     The kernel spreads new connections over them.  The supervisor keeps the sockets open, so that
@@ -56,22 +79,24 @@ def end(listener: socket.socket) -> None:
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def renewed(listener: socket.socket, listen: Listen) -> socket.socket:
-    """The socket itself while it listens, else a new one in its place.
+def renewed(listener: socket.socket | None, listen: Listens) -> socket.socket:
+    """The socket itself while it listens, else a new one in its place, on its port.
 
     The new one listens only once a worker serves on it: no client may wait for one that may fail.
 
     Raises:
         HeadgateError: the address cannot be listened on any more.
     """
-    if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        return listener
-    port = listener.getsockname()[1]
-    listener.close()
+    port = listen.port
+    if listener is not None:
+        if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return listener
+        port = listener.getsockname()[1]
+        listener.close()
     return _bind_one(listen, port, shared=listen.workers > 1, listens=False)
 
 
-def _bind_one(listen: Listen, port: int, *, shared: bool, listens: bool = True) -> socket.socket:
+def _bind_one(listen: Listens, port: int, *, shared: bool, listens: bool = True) -> socket.socket:
     where = Endpoint(listen.host, port)
     try:
         family, kind, proto, _, address = socket.getaddrinfo(

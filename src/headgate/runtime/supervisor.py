@@ -80,6 +80,7 @@ class Supervisor:
         emit: takes the events.
         stuck_after: seconds for which a worker's event loop may stand still.
         reloads: whether SIGHUP reloads; if not, a terminal is gone, and it stops the gate.
+        stopping: called when the gate begins to stop, before a worker gets the signal.
         clock: gives seconds from an arbitrary start.
     """
 
@@ -94,6 +95,7 @@ class Supervisor:
         *,
         stuck_after: float = STUCK_SECONDS,
         reloads: bool = True,
+        stopping: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._count = count
@@ -104,6 +106,7 @@ class Supervisor:
         self._emit = emit
         self._stuck_after = stuck_after
         self._reloads = reloads
+        self._on_stop = stopping
         self._clock = clock
         self._watch = Stopwatch(clock())
         self._processes: dict[int, Process] = {}  # by pid
@@ -327,6 +330,7 @@ class Supervisor:
             patience = CUT_SHORT_SECONDS if self._stopping else self._patience
             self._stopped_by = min(self._stopped_by, self._clock() + patience)
             self._stopping = True
+            self._on_stop()
         if number in PASSED_ON:
             self._signal_all(number)
         self._signals.append(number)

@@ -16,6 +16,7 @@ from headgate.dataplane.plane import DataPlane
 from headgate.events import CutOff, Drained, Draining, Emit, InternalError, LameDuck, SupervisorGone
 from headgate.runtime import listener as listening
 from headgate.runtime.descriptors import Scarcity
+from headgate.runtime.ops_listener import OpsListener
 from headgate.runtime.tls_listener import TlsListener
 
 SWEEP_SECONDS = 0.5
@@ -50,6 +51,8 @@ class Worker:
         companions: endless coroutines to run beside, such as the one that follows the key store.
         reloads: whether there is anything to read again.
         heart: an endless coroutine that runs from the first turn of the loop to the last.
+        ops: the operators' listener, open from before the first request until the last has ended.
+        stopping: called when the worker begins to stop.
 
     ``orphaned``: whether the supervisor is gone.
     """
@@ -65,6 +68,8 @@ class Worker:
         companions: Sequence[Companion] = (),
         reloads: bool = True,
         heart: Companion | None = None,
+        ops: OpsListener | None = None,
+        stopping: Callable[[], None] = lambda: None,
     ) -> None:
         self._listen = listen
         self._plane = plane
@@ -74,6 +79,8 @@ class Worker:
         self._companions = companions
         self._reloads = reloads
         self._heart = heart
+        self._ops = ops
+        self._stopping = stopping
         self._stop = asyncio.Event()
         self._cut_short = asyncio.Event()
         self._lame_duck = 0.0
@@ -102,6 +109,8 @@ class Worker:
         if lifeline is not None:
             loop.add_reader(lifeline, self._on_orphaned, loop, lifeline)
         try:
+            if self._ops is not None:
+                await self._ops.open()
             await self._upkeep.prepare()
             server = await self._listen_on(listener)
             helpers += [
@@ -115,6 +124,8 @@ class Worker:
             await self._drain()
         finally:
             self._plane.abort()
+            if self._ops is not None:
+                await self._ops.close()
             await _cancel(helpers)
             self._upkeep.close()
             for number in handlers:
@@ -139,6 +150,7 @@ class Worker:
             self._plane.abort()
         else:
             self._lame_duck = lame_duck
+            self._stopping()
             self._plane.turn_away()
             if lame_duck:
                 self._emit(LameDuck(lame_duck))
@@ -170,6 +182,8 @@ class Worker:
             try:
                 scarcity.look()
                 self._plane.sweep()
+                if self._ops is not None:
+                    self._ops.sweep()
                 self._upkeep.tick()
             except Exception as error:  # noqa: BLE001
                 # Supervisor: what failed now is tried again in a moment; the gate goes on.

@@ -20,6 +20,7 @@ from headgate.telemetry.prometheus import CONTENT_TYPE
 from tests.unit.control.stand import cluster
 
 FACTS = ControlFacts(
+    stopping=lambda: False,
     draining=lambda: False,
     metrics=lambda: iter(["one\n", "two\n"]),
     snapshots=lambda: [cluster(well=True)],
@@ -46,7 +47,7 @@ def ask(
     facts: ControlFacts = FACTS,
 ) -> Response:
     """One request to an application whose metrics are two lines."""
-    app = control_app(dataclasses.replace(facts, draining=lambda: draining))
+    app = control_app(dataclasses.replace(facts, stopping=lambda: draining))
     sent: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:

@@ -92,6 +92,7 @@ def mlflow() -> MLflow:
 def client_of(mlflow: MLflow) -> Callable[[bool], Page]:
     def make(well: bool) -> Page:
         facts = ControlFacts(
+            stopping=lambda: False,
             draining=lambda: False,
             metrics=lambda: iter(()),
             snapshots=lambda: [cluster(well=well)],
@@ -107,6 +108,7 @@ def client_of(mlflow: MLflow) -> Callable[[bool], Page]:
 def page_of(*snapshots: ClusterSnapshot, checks: Callable[[], dict[str, Checks]] = dict) -> Page:
     """The pages of a gate whose upstreams stand like this."""
     facts = ControlFacts(
+        stopping=lambda: False,
         draining=lambda: False,
         metrics=lambda: iter(()),
         snapshots=lambda: list(snapshots),

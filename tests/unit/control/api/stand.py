@@ -128,6 +128,7 @@ class Stand:
     def app(self) -> Starlette:
         """The gate's own pages."""
         facts = ControlFacts(
+            stopping=lambda: False,
             draining=lambda: False,
             metrics=lambda: iter(()),
             snapshots=list,

@@ -31,7 +31,9 @@ def test_the_document_is_valid() -> None:
 
 def test_its_paths_are_those_of_the_application_and_of_the_contract() -> None:
     app = control_app(
-        ControlFacts(lambda: False, lambda: iter(()), list, dict, "0", admin=Stand().facts)
+        ControlFacts(
+            lambda: False, lambda: False, lambda: iter(()), list, dict, "0", admin=Stand().facts
+        )
     )
     served = {
         (method, route.path)
