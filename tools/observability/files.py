@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tools.observability import prometheus_rules, prometheus_tests
+from tools.observability import grafana, prometheus_rules, prometheus_tests
 
 FILES: Final[Mapping[str, Callable[[], str]]] = {
+    "grafana-dashboard.json": grafana.page,
     "prometheus-rules.yml": prometheus_rules.page,
     "prometheus-rules.test.yml": prometheus_tests.page,
 }

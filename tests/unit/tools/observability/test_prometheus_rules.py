@@ -11,7 +11,7 @@ from headgate.reasons import Fault, Reason
 from tools.observability import prometheus_rules, prometheus_tests
 from tools.observability.alerts import ALERTS, System
 from tools.observability.objectives import AVAILABILITY, BURN_RATES, PERIOD
-from tools.observability.prometheus_scenarios import SCENARIOS
+from tools.observability.prometheus_tests import SCENARIOS
 
 WATCHED = [each for each in ALERTS if System.PROMETHEUS in each.systems]
 
