@@ -1,4 +1,4 @@
-"""Reads PromQL as far as names go: which metrics a query takes, and by which labels.
+"""Reads PromQL for its names: which metrics a query takes, and by which labels.
 
 A query is cut into tokens by the lexical rules of Prometheus' documentation ("Querying basics",
 "Operators"); nothing is computed.  Variables of Grafana may stand in strings and in ranges.
