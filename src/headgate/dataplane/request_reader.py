@@ -9,7 +9,7 @@ from headgate.dataplane.plane import DataPlane
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END, empty_lines, request_end
 from headgate.wire.origin import NOWHERE, origin_of
-from headgate.wire.request import Request, read_request, unreadable
+from headgate.wire.request import Request, read_request, repeat_request, unreadable
 
 LOGGED_BYTES: Final = 4096
 """How much of a head that is wrong is logged."""
@@ -58,6 +58,8 @@ class RequestReader:
         if held:
             held += data
             data = b""
+        elif (request := self._repeat(data)) is not None:
+            return request
         block = held or data
         if block[0] in b"\r\n":
             skipped = empty_lines(block)
@@ -85,13 +87,34 @@ class RequestReader:
         self.rest = data[end:]
         return self._understand(data[:end])
 
-    def _understand(self, head: bytes) -> Request:
-        plane = self._plane
+    def _repeat(self, data: bytes) -> Request | None:
+        """The next request if its head is whole, and so like the last one that no end is sought."""
+        last = self._last
+        if last is None:
+            return None
+        size = last.size
+        if size - len(END) > self._plane.head_bytes:
+            return None
         try:
-            request = read_request(head, plane.max_fields, self._last)
+            request = repeat_request(data, last)
+        except ProtocolError as error:
+            error.head = data[: min(size, LOGGED_BYTES)]
+            raise
+        if request is None:
+            return None
+        self.rest = data[size:]
+        return self._keep(request)
+
+    def _understand(self, head: bytes) -> Request:
+        try:
+            request = read_request(head, self._plane.max_fields, self._last)
         except ProtocolError as error:
             error.head = head[:LOGGED_BYTES]
             raise
+        return self._keep(request)
+
+    def _keep(self, request: Request) -> Request:
+        plane = self._plane
         if request is not self._last:
             fields, caller = request.fields, self._caller
             if fields.origin is NOWHERE:  # nothing that has been said before says it

@@ -53,6 +53,7 @@ _SHOWN: Final = frozenset(
     )
     for spelling in (name, name.title())
 )
+_LF: Final = 0x0A
 # Searched for in a head that llhttp has read: what begins a line there is a field's name.
 _MEDIA_TYPE: Final = re.compile(rb"\ncontent-type:[ \t]*([^;\s]+)", re.IGNORECASE)
 
@@ -103,6 +104,21 @@ class Response:
         self.close = False
         self.delimited = True
         self.body: BodyReader
+
+    def repeats(self, data: bytes, method: bytes) -> int:
+        """Stand for the response that ``data`` begins with, if its head is like this one's.
+
+        Only a head of the same length is: then its end need not be searched for, which costs more
+        than all that is compared.  Nothing hides in front of that end: ``renew`` takes a head only
+        if it is the same but for plain values, which end no line (``repeated.py``).
+
+        Returns:
+            Bytes of the head; 0 if it is no such one, or not whole.
+        """
+        size = len(self._block)
+        if len(data) < size or data[size - 1] != _LF or data[size - 3] != _LF:
+            return 0
+        return size if self.renew(data[:size], method) else 0
 
     def renew(self, block: bytes, method: bytes) -> bool:
         """Stand for the response whose head is ``block``; whether that can be done.

@@ -7,7 +7,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headgate.wire.errors import ProtocolError
-from headgate.wire.request import MAX_LINE, MAX_REPEATED, Request, read_request
+from headgate.wire.head import END
+from headgate.wire.request import (
+    MAX_LINE,
+    MAX_REPEATED,
+    Request,
+    read_request,
+    repeat_request,
+)
 
 MAX_FIELDS = 8
 
@@ -86,6 +93,64 @@ def test_what_came_before_changes_nothing(before: bytes, block: bytes) -> None:
     except ProtocolError:
         last = None
     assert outcome(block, last) == outcome(block, None)
+
+
+again = heads.flatmap(
+    lambda head: st.tuples(
+        st.just(head), st.lists(st.one_of(st.just(head), heads), min_size=1, max_size=3)
+    )
+)
+
+
+@given(again, st.integers(0, 30))
+@example(
+    (
+        b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * 32),
+        [b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"],
+    ),
+    0,
+)
+def test_a_head_that_is_found_without_a_search_is_the_one_that_a_search_finds(
+    told: tuple[bytes, list[bytes]], cut: int
+) -> None:
+    """Whatever comes after a head, all of it or a part, and however long the parts are."""
+    before, following = told
+    stream = b"".join(following)
+    data = stream[: len(stream) - cut]
+    try:
+        last = read_request(before, MAX_FIELDS)
+    except ProtocolError:
+        return
+    end = data.find(END) + len(END)
+    found = repeated(data, last)
+    if found is not None:
+        assert end == len(before)
+        assert found == outcome(data[:end], None)
+
+
+def repeated(data: bytes, last: Request) -> Seen | None:
+    try:
+        found = repeat_request(data, last)
+    except ProtocolError as error:
+        return (error.message, error.reason, error.status)
+    return None if found is None else seen(found)
+
+
+def test_a_head_like_the_last_one_is_found_without_a_search() -> None:
+    block = b"GET /a?b=1 HTTP/1.1\r\nHost: a\r\nX: one\r\n\r\n"
+    other = block.replace(b"b=1", b"b=2").replace(b"one", b"two")
+    first = read_request(block, MAX_FIELDS)
+    assert repeat_request(block + b"body", first) is first
+    second = repeat_request(other + block, first)
+    assert second is not None
+    assert seen(second) == outcome(other, None)
+    assert repeat_request(block, second) is not None
+
+
+@pytest.mark.parametrize("size", range(0, 40, 7))
+def test_a_part_of_a_head_is_not_found(size: int) -> None:
+    block = b"GET /a?b=1 HTTP/1.1\r\nHost: a\r\nX: one\r\n\r\n"
+    assert repeat_request(block[:size], read_request(block, MAX_FIELDS)) is None
 
 
 def test_the_same_section_is_the_same_object() -> None:

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headgate.wire.errors import ProtocolError
+from headgate.wire.head import END
 from headgate.wire.response import Response, read_response
 
 MAX_FIELDS = 8
@@ -103,6 +104,40 @@ def test_what_came_before_changes_nothing(
         except ProtocolError:
             last = None
         line, asked = second, method
+
+
+@given(status_lines, methods, fields, steps, st.integers(0, 30))
+def test_a_head_that_is_found_without_a_search_is_the_one_that_a_search_finds(
+    line: bytes, method: bytes, chosen: list[Field], changes: list[Step], cut: int
+) -> None:
+    """Whatever comes after a head, all of it or a part, and however long the parts are."""
+    try:
+        last = read_response(head(line, chosen), method, MAX_FIELDS)
+    except ProtocolError:
+        return
+    following = [head(line, [])]
+    for which, new in changes:
+        changed = [
+            (name, separator, new[at] if which >> at & 1 else value)
+            for at, (name, separator, value) in enumerate(chosen)
+        ]
+        following.insert(0, head(line, changed))
+        stream = b"".join(following)
+        data = stream[: len(stream) - cut]
+        size = last.repeats(data, method)
+        if size:
+            assert size == data.index(END) + len(END)
+            last.renew(data[:size], method)  # its body was begun by none
+            assert outcome(data[:size], method, last) == outcome(data[:size], method, None)
+
+
+@pytest.mark.parametrize("size", range(0, 40, 7))
+def test_a_part_of_a_head_is_not_found(size: int) -> None:
+    block = head(OK, [LENGTH, (b"Date", b": ", b"now")])
+    last = read_response(block, b"GET", MAX_FIELDS)
+    assert not last.repeats(block[:size], b"GET")
+    assert last.repeats(block + b"hello", b"GET") == len(block)
+    assert last.repeats(block.replace(b"now", b"new") + b"hello", b"GET") == len(block)
 
 
 OK = b"HTTP/1.1 200 OK"

@@ -292,6 +292,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _read_head(self, data: bytes, method: bytes) -> tuple[Response | None, bytes]:
         """The final response's head and what follows it; interim responses are read over."""
+        last = self._last
+        if last is not None and (size := last.repeats(data, method)):
+            return last, data[size:]
         while True:
             end = data.find(END)
             if end < 0 or end > self._head_bytes:
