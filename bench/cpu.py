@@ -26,19 +26,20 @@ def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
 
     ``alike`` sends one request again and again and gets the same response's head each time;
     ``varied`` has another query, trace context and answer field each time, so that nothing about
-    heads can be remembered; ``post`` logs a metric: the body and its length change, the responses'
-    heads do not.
+    heads can be remembered, and one trace in a hundred is sampled; ``post`` logs a metric: the
+    body and its length change, the responses' heads do not.
     """
     found = []
     with placed(setting.other_cores), sink(setting) as upstream:
         for case, title in CASES.items():
             folder = setting.folder / case
-            with all_running(setting, programs, folder, _port(upstream, case)) as subjects:
+            with all_running(setting, programs, folder, port_for(upstream, case)) as subjects:
                 found += _case(setting, case, title, subjects)
     return found
 
 
-def _port(upstream: Sink, case: str) -> int:
+def port_for(upstream: Sink, case: str) -> int:
+    """Which of the two servers responds to requests of the kind ``case``."""
     return upstream.varied if case == "varied" else upstream.alike
 
 
@@ -63,6 +64,13 @@ def _case(setting: Setting, case: str, title: str, subjects: Sequence[Subject]) 
         Series(f"kernel.{case}", f"In the kernel: {title}", "µs", Better.LOWER, kernel),
         Series(f"rate.{case}", f"Requests per second: {title}", "1/s", Better.HIGHER, rate),
     ]
+
+
+def cost(setting: Setting, subject: Subject, case: str) -> float:
+    """Microseconds of CPU time for each request of the kind ``case``."""
+    before = usage(subject.session).cpu
+    load = _load(subject, case, setting.choose(SECONDS, 1))
+    return (usage(subject.session).cpu - before) / load.requests * 1e6
 
 
 def _load(subject: Subject, case: str, seconds: int) -> wrk.Load:

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from bench import wrk
+from bench.peers import envoy, programs
+from tests.support import debian
+from tests.support.nginx import nginx_program
+
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?")
-_ASK = {
-    "nginx": ("/usr/sbin/nginx", "-v"),
-    "haproxy": ("/usr/sbin/haproxy", "-v"),
-    "caddy": ("/usr/bin/caddy", "version"),
-    "wrk": ("/usr/bin/wrk", "-v"),
-}
 _PACKAGES = ("headgate", "uvloop", "httptools", "starlette", "httpx", "uvicorn")
 
 
@@ -52,7 +51,15 @@ def versions() -> dict[str, str]:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    for name, command in _ASK.items():
+    asked = {
+        "nginx": (str(nginx_program()), "-v"),
+        "nginx of Debian": (str(programs.NGINX_PACKAGE.program), "-v"),
+        "envoy": (str(envoy.program()), "--version"),
+        "haproxy": (str(debian.HAPROXY.program), "-v"),
+        "caddy": (str(programs.CADDY_PACKAGE.program), "version"),
+        "wrk": (str(wrk.PACKAGE.program), "-v"),
+    }
+    for name, command in asked.items():
         if version := _told(command):
             found[name] = version
     return found

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench import wrk
-from bench.peers.programs import CADDY_PACKAGE
+from bench.peers.programs import CADDY_PACKAGE, NGINX_PACKAGE
 from tests.install_debian_packages import install as install_package
 from tests.support import debian
 
-PACKAGES = (debian.NGINX, debian.HAPROXY, CADDY_PACKAGE, wrk.PACKAGE)
+PACKAGES = (NGINX_PACKAGE, debian.HAPROXY, CADDY_PACKAGE, wrk.PACKAGE)
 _SYSTEMD = Path("/run/systemd/system")
 
 

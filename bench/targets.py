@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from bench.series import Estimate, Series
 
 GATE = "headgate"
+ALL_TELEMETRY = "headgate, all telemetry"
+"""The gate with traces of 1 % of the requests, and metrics for OTLP and CloudWatch."""
 
 
 class Sense(enum.StrEnum):
@@ -36,7 +38,7 @@ class Judgement(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """A limit on the gate's figure in ``series``, or on its ratio to that of ``against``.
+    """A limit on the figure of ``subject`` in ``series``, or on its ratio to that of ``against``.
 
     With fewer than ``cores`` cores the figure says nothing about the gate, and is not judged.
     """
@@ -46,6 +48,7 @@ class Target:
     limit: float
     against: str | None = None
     cores: int = 1
+    subject: str = GATE
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,18 @@ TARGETS = (
         target
         for case in ("alike", "varied", "post")
         for target in (
-            Target(f"cpu.{case}", Sense.AT_MOST, 1.5, "nginx"),
+            Target(f"cpu.{case}", Sense.AT_MOST, 1.15, "nginx"),
             Target(f"cpu.{case}", Sense.BELOW, 1, "nginx+auth_request"),
             Target(f"cpu.{case}", Sense.BELOW, 0.25, "caddy"),
+        )
+    ),
+    *(
+        target
+        for case, limit in (("alike", 1.35), ("varied", 1.4), ("post", 1.35))
+        for target in (
+            Target(f"telemetry.{case}", Sense.AT_MOST, 1.15, "nginx"),
+            Target(f"telemetry.{case}", Sense.AT_MOST, limit, "nginx", subject=ALL_TELEMETRY),
+            Target(f"telemetry.added-{case}", Sense.AT_MOST, 3),
         )
     ),
     *(
@@ -109,16 +121,17 @@ def judge(series: Mapping[str, Series], cores: int, benchmarks: Sequence[str]) -
 
 def _judge(target: Target, series: Series | None, cores: int) -> Verdict:
     unit = "" if target.against is None else f"times {target.against}"
-    needed = {GATE, target.against or GATE}
+    needed = {target.subject, target.against or target.subject}
     if series is None or not needed <= series.samples.keys():
         return Verdict(target, target.series, unit, None, Judgement.NOT_MEASURED)
     if target.against is None:
-        figure, unit = series.estimate(GATE), series.unit
+        figure, unit = series.estimate(target.subject), series.unit
     else:
-        figure = series.ratio(GATE, target.against)
+        figure = series.ratio(target.subject, target.against)
     if cores < target.cores:
         judgement = Judgement.NEEDS_CORES
     else:
         met = target.sense.holds(figure.median, target.limit)
         judgement = Judgement.MET if met else Judgement.MISSED
-    return Verdict(target, series.title, unit, figure, judgement)
+    title = series.title if target.subject == GATE else f"{target.subject}: {series.title}"
+    return Verdict(target, title, unit, figure, judgement)

@@ -38,6 +38,7 @@ def run(
     connections: int,
     seconds: int,
     environment: Mapping[str, str] | None = None,
+    scheme: str = "http",
 ) -> Load:
     """Send requests of ``kind`` (see ``peers/wrk.lua``) with one thread of wrk.
 
@@ -47,7 +48,7 @@ def run(
         CannotMeasureError: there is no wrk, a response was not 2xx, or a connection failed.
     """
     command = [str(PACKAGE.program), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
-    command += ["-s", str(_SCRIPT), f"http://{HOST}:{port}", "--", kind]
+    command += ["-s", str(_SCRIPT), f"{scheme}://{HOST}:{port}", "--", kind]
     if not PACKAGE.is_installed:
         raise CannotMeasureError(f"needs wrk: apt-get install {PACKAGE.name}")
     done = subprocess.run(  # noqa: S603 - our own command

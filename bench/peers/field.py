@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.peers.launch import HOST, Running, fill, launched, placed
-from bench.peers.programs import Order, Program, new_key
-from bench.setting import CannotMeasureError, Setting
-from tests.support import debian
+from bench.peers.order import Order, TokenIssuer
+from bench.peers.programs import Program, new_key
+from bench.setting import Setting
+from tests.support.certificates import Certificate
+from tests.support.nginx import nginx_program
 from tests.support.ports import free_port
 
 _JSON = '{\\"data\\": \\"%s\\"}'
@@ -48,17 +50,15 @@ class Sink:
 def sink(setting: Setting) -> Iterator[Sink]:
     """Run the upstream server for small requests.
 
-    Raises:
-        CannotMeasureError: there is no nginx to do it.
+    It is an nginx too, which costs the machine next to nothing.
     """
-    if not debian.NGINX.is_installed:
-        raise CannotMeasureError(f"needs nginx: apt-get install {debian.NGINX.name}")
     folder = setting.folder / "sink"
     folder.mkdir()
     ports = Sink(free_port(), free_port())
     body = _JSON % ("x" * 1010)
     file = fill("sink.conf", folder, alike=ports.alike, varied=ports.varied, body=body)
-    command = [str(debian.NGINX.program), "-e", f"{folder}/error.log", "-c", str(file)]
+    command = [str(nginx_program()), "-p", str(folder), "-e", f"{folder}/error.log"]
+    command += ["-c", str(file)]
     with placed(setting.other_cores), launched(command, folder, "sink", ports.varied):
         yield ports
 
@@ -72,14 +72,16 @@ def running(
     *,
     workers: int = 1,
     anywhere: bool = False,
+    certificate: Certificate | None = None,
+    issuer: TokenIssuer | None = None,
 ) -> Iterator[Subject]:
     """Run one proxy in front of ``upstream_port``, in a new ``folder``.
 
-    It has a core to itself, unless it is to run ``anywhere``.
+    It has a core to itself, unless it is to run ``anywhere``; the rest is as in ``Order``.
     """
     folder.mkdir(parents=True)
     key = new_key(folder)
-    order = Order(folder, f"{HOST}:{upstream_port}", key, workers)
+    order = Order(folder, f"{HOST}:{upstream_port}", key, workers, certificate, issuer)
     with contextlib.ExitStack() as stack:
         with placed(setting.cores if anywhere else setting.proxy_cores):
             started = stack.enter_context(program.start(order))
@@ -88,11 +90,26 @@ def running(
 
 @contextmanager
 def all_running(
-    setting: Setting, programs: Sequence[Program], folder: Path, upstream_port: int
+    setting: Setting,
+    programs: Sequence[Program],
+    folder: Path,
+    upstream_port: int,
+    *,
+    certificate: Certificate | None = None,
+    issuer: TokenIssuer | None = None,
 ) -> Iterator[list[Subject]]:
     """Run each of ``programs`` in front of ``upstream_port``, in folders under ``folder``."""
     with contextlib.ExitStack() as stack:
         yield [
-            stack.enter_context(running(setting, program, folder / program.name, upstream_port))
+            stack.enter_context(
+                running(
+                    setting,
+                    program,
+                    folder / program.name,
+                    upstream_port,
+                    certificate=certificate,
+                    issuer=issuer,
+                )
+            )
             for program in programs
         ]

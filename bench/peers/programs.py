@@ -9,34 +9,29 @@ the upstream kept, bodies streamed.
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
+from bench.peers import envoy
 from bench.peers.launch import Running, fill, launched
+from bench.peers.operations import write_maps
+from bench.peers.order import Order, TokenIssuer
 from tests.support import debian
 from tests.support.debian import DebianPackage
 from tests.support.gate import create_key, running_gate
+from tests.support.nginx import nginx_program
 from tests.support.ports import free_port
 from tools import compiled
 
+NGINX_PACKAGE = DebianPackage(
+    "nginx", Path("/usr/sbin/nginx"), "an older nginx in make bench", ("nginx",)
+)
 CADDY_PACKAGE = DebianPackage("caddy", Path("/usr/bin/caddy"), "caddy in make bench")
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a proxy is to do: forward to ``upstream`` (``host:port``), letting ``key`` in.
-
-    ``folder`` is its own.  ``key`` must be known to the store in ``folder/data`` if the proxy is
-    the gate.
-    """
-
-    folder: Path
-    upstream: str
-    key: str
-    workers: int = 1
 
 
 Start = Callable[[Order], AbstractContextManager[Running]]
@@ -79,40 +74,85 @@ def compiled_path() -> Mapping[str, str]:
 
 
 @contextmanager
-def _headgate_pure(order: Order, **python: str) -> Iterator[Running]:
-    environment = {"HEADGATE_LISTEN__WORKERS": str(order.workers), **python}
-    with running_gate(order.folder, f"http://{order.upstream}", environment) as gate:
+def _headgate_pure(order: Order, **environment: str) -> Iterator[Running]:
+    settings = {"HEADGATE_LISTEN__WORKERS": str(order.workers), **environment}
+    if order.certificate is not None:
+        settings["HEADGATE_LISTEN__TLS__CERTIFICATE"] = str(order.certificate.certificate)
+        settings["HEADGATE_LISTEN__TLS__KEY"] = str(order.certificate.key)
+    if order.issuer is not None:
+        settings |= _issuer_settings(order.issuer)
+    with running_gate(order.folder, f"http://{order.upstream}", settings) as gate:
         yield Running(gate.port, gate.process)
 
 
-def _headgate(order: Order) -> AbstractContextManager[Running]:
-    return _headgate_pure(order, **compiled_path())
+def _issuer_settings(issuer: TokenIssuer) -> dict[str, str]:
+    prefix = "HEADGATE_AUTH__ISSUERS__BENCH__"
+    return {
+        f"{prefix}ISSUER": issuer.name,
+        f"{prefix}AUDIENCE": issuer.audience,
+        f"{prefix}JWKS_FILE": str(issuer.jwks_file),
+        f"{prefix}RULES": json.dumps([{"when": {"sub": "bench"}, "roles": ["writer"]}]),
+    }
 
 
-def _nginx(template: str, **tuning: str) -> Start:
+def _headgate(order: Order, **settings: str) -> AbstractContextManager[Running]:
+    return _headgate_pure(order, **compiled_path(), **settings)
+
+
+def headgate_with(name: str, **settings: str) -> Program:
+    """The gate under another name, with further variables of its environment."""
+    return Program(name, lambda order: _headgate(order, **settings), environment=compiled_path)
+
+
+def _nginx(
+    template: str,
+    tuning: Mapping[str, str] = MappingProxyType({}),
+    *,
+    mapped: str = "principal",
+    program: Path | None = None,
+) -> Start:
+    """Start nginx by ``template``; a map gives the variable ``mapped`` the owner of the key."""
+
     def start(order: Order) -> AbstractContextManager[Running]:
-        port = free_port()
+        port, certificate = free_port(), order.certificate
+        write_maps(order.folder, '"{path}" "{value}";')
+        fill("nginx-log.conf", order.folder, key=order.key, mapped=mapped)
         file = fill(
             template,
             order.folder,
             port=port,
             upstream=order.upstream,
-            key=order.key,
             workers=order.workers,
-            listen="reuseport" if order.workers > 1 else "",
+            listen="reuseport" * (order.workers > 1) + " ssl" * (certificate is not None),
+            tls=""
+            if certificate is None
+            else f"ssl_certificate {certificate.certificate};"
+            f" ssl_certificate_key {certificate.key};",
             **tuning,
         )
-        command = [str(debian.NGINX.program), "-e", f"{order.folder}/error.log", "-c", str(file)]
+        command = [str(program or nginx_program()), "-p", str(order.folder)]
+        command += ["-e", f"{order.folder}/error.log", "-c", str(file)]
         return launched(command, order.folder, "nginx", port)
 
     return start
 
 
 def _haproxy(order: Order) -> AbstractContextManager[Running]:
-    port = free_port()
+    port, certificate = free_port(), order.certificate
     (order.folder / "keys.map").write_text(f"{order.key} bench\n", encoding="ascii")
+    write_maps(order.folder, "{path} {value}")
+    tls = ""
+    if certificate is not None:
+        both = order.folder / "both.pem"
+        both.write_bytes(certificate.certificate.read_bytes() + certificate.key.read_bytes())
+        tls = f"ssl crt {both}"
     file = fill(
-        "haproxy.cfg", order.folder, port=port, upstream=order.upstream, workers=order.workers
+        "haproxy.cfg",
+        order.folder,
+        port=port,
+        upstream=order.upstream,
+        workers=order.workers,
+        tls=tls,
     )
     command = [str(debian.HAPROXY.program), "-db", "-f", str(file)]
     return launched(command, order.folder, "haproxy", port)
@@ -143,14 +183,24 @@ HEADGATE = Program("headgate", _headgate, environment=compiled_path)
 HEADGATE_PURE = Program("headgate-pure", _headgate_pure)
 # The fastest for large bodies among the settings tried that keep to 512 KiB for each of them, as
 # the gate does.
-NGINX = Program(
-    "nginx", _nginx("nginx.conf", block="256k", buffering="on", buffer="64k"), debian.NGINX
-)
+_SMALL_BUFFERS = {"block": "256k", "buffering": "on", "buffer": "64k"}
+NGINX = Program("nginx", _nginx("nginx.conf", _SMALL_BUFFERS))
 # The fastest of all that were tried; it holds 1 MiB and more for each body.
 NGINX_LARGE = Program(
-    "nginx-1m", _nginx("nginx.conf", block="2m", buffering="off", buffer="1m"), debian.NGINX
+    "nginx-1m", _nginx("nginx.conf", {"block": "2m", "buffering": "off", "buffer": "1m"})
 )
-NGINX_AUTH_REQUEST = Program("nginx+auth_request", _nginx("nginx-auth-request.conf"), debian.NGINX)
+NGINX_AUTH_REQUEST = Program(
+    "nginx+auth_request", _nginx("nginx-auth-request.conf", mapped="known")
+)
+# An older release, compiled for speed (-O2) where the wheel's is compiled for size (-Os).
+NGINX_DEBIAN = Program(
+    "nginx of Debian",
+    _nginx("nginx.conf", _SMALL_BUFFERS, program=NGINX_PACKAGE.program),
+    NGINX_PACKAGE,
+)
+ENVOY = Program("envoy", envoy.with_keys)
+ENVOY_TOKENS = Program("envoy, jwt_authn with its cache", envoy.with_tokens)
+ENVOY_TOKENS_ANEW = Program("envoy, jwt_authn", envoy.with_tokens_anew)
 HAPROXY = Program("haproxy", _haproxy, debian.HAPROXY)
 CADDY = Program("caddy", _caddy, CADDY_PACKAGE)
 STARLETTE = Program("starlette+httpx", _starlette, module="httpx")

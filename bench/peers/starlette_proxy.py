@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import time
@@ -16,6 +17,8 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+
+from bench.peers.operations import exact_paths
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _OURS = frozenset({"authorization", "host", "connection", "x-request-id", "transfer-encoding"})
@@ -38,6 +41,7 @@ class _Proxy:
     def __init__(self, upstream: str, principals: dict[str, str], log: Path) -> None:
         self._upstream = upstream
         self._principals = principals
+        self._operations = exact_paths()
         self._log = log.open("w", encoding="utf-8", buffering=_LOG_BUFFER)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
         self._client = httpx.AsyncClient(limits=limits, timeout=httpx.Timeout(None))
@@ -98,19 +102,43 @@ class _Proxy:
         received: httpx.Response,
         seconds: float,
     ) -> None:
+        path, headers = request.url.path, request.headers
+        operation = self._operations.get(path)
+        milliseconds = round(seconds * 1000, 3)
         outcome = {
-            "time": time.time(),
+            "time": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+            "event": "request",
+            "reason": "ok",
+            "phase": "respond",
             "status": received.status_code,
+            "source": "mlflow",
             "method": request.method,
-            "path": request.url.path,
+            "path": path,
+            "canonical": path,
+            "upstream_path": path,
+            "route": path,
+            "operation": operation.name if operation else "",
+            "family": operation.family if operation else "",
             "principal": principal,
+            "principal_id": principal,
+            "key_id": principal,
+            "authenticator": "key",
             "request_id": request_id,
-            "client": request.client.host if request.client else "unknown",
-            "endpoint": self._upstream,
-            "duration": round(seconds, 6),
-            "bytes_in": int(request.headers.get("content-length", 0)),
+            "trace_id": headers.get("traceparent", "")[3:35],
+            "duration_ms": milliseconds,
+            "queue_ms": 0.0,
+            "connect_ms": 0.0,
+            "first_byte_ms": round(received.elapsed.total_seconds() * 1000, 3),
+            "upstream_ms": milliseconds,
+            "bytes_in": int(headers.get("content-length", 0)),
             "bytes_out": received.num_bytes_downloaded,
-            "user_agent": request.headers.get("user-agent", ""),
+            "client": request.client.host if request.client else "unknown",
+            "upstream": "mlflow",
+            "endpoint": self._upstream,
+            "attempts": 1,
+            "retries": [],
+            "user_agent": headers.get("user-agent", ""),
+            "client_version": headers.get("x-mlflow-client-version", ""),
         }
         self._log.write(json.dumps(outcome) + "\n")
 

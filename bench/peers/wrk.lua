@@ -1,6 +1,6 @@
 -- Requests as MLflow's client sends them; which kind is the first argument after "--".
 --   alike    the same request again and again
---   varied   each with another query and another trace context
+--   varied   each with another query and another trace context; one in a hundred is sampled
 --   read     a GET of BENCH_TARGET, the same again and again
 --   post     a metric to log, each with another value and length than the one before
 -- At the end the counts are told in one line.
@@ -19,7 +19,8 @@ local alike
 
 local function varied()
   count = count + 1
-  fields["traceparent"] = string.format("00-%032x-%016x-01", count, count)
+  local sampled = count % 100 == 0 and "01" or "00"
+  fields["traceparent"] = string.format("00-%032x-%016x-%s", count, count, sampled)
   return wrk.format("GET", "/api/2.0/mlflow/experiments/get?experiment_id=" .. count, fields)
 end
 

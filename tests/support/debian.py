@@ -29,9 +29,6 @@ class DebianPackage:
 
 
 CHROMIUM = DebianPackage("chromium", Path("/usr/bin/chromium"), "tests/browser")
-NGINX = DebianPackage(
-    "nginx", Path("/usr/sbin/nginx"), "tests/integration/test_smuggling.py", ("nginx",)
-)
 CURL = DebianPackage("curl", Path("/usr/bin/curl"), "tests/integration/test_upgrade.py")
 _FAILOVER = "tests/integration/test_failover.py"
 POSTGRESQL = DebianPackage(
@@ -67,7 +64,6 @@ NPM = DebianPackage(
 PACKAGES = (
     CHROMIUM,
     CURL,
-    NGINX,
     NPM,
     PGBOUNCER,
     POSTGRESQL,

