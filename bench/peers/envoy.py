@@ -88,7 +88,7 @@ def _start(order: Order, authentication: str, principal: str) -> AbstractContext
         upstream=order.upstream,
         upstreamport=order.upstream.rpartition(":")[2],
         authentication=textwrap.indent(authentication, _FILTERS * " "),
-        transport=textwrap.indent(transport, 4 * " "),
+        transport=textwrap.indent(transport, 6 * " "),
         principal=principal,
     )
     command = [str(program()), "-c", str(file), "--concurrency", str(order.workers)]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import pytest
 
 from bench.series import Better, Estimate, Series
-from bench.targets import TARGETS, Judgement, Sense, Verdict, judge
+from bench.targets import ALL_TELEMETRY, GATE, TARGETS, Judgement, Sense, Verdict, judge
 
 ALL = sorted({target.series.partition(".")[0] for target in TARGETS})
 
 
 def verdicts(*series: Series, cores: int = 2) -> dict[tuple[str, str | None], Verdict]:
     found = judge({each.name: each for each in series}, cores, ALL)
-    return {(each.target.series, each.target.against): each for each in found}
+    return {
+        (each.target.series, each.target.against): each
+        for each in found
+        if each.target.subject == GATE
+    }
 
 
 def figures(name: str, **samples: list[float]) -> Series:
@@ -48,9 +52,23 @@ def test_a_ratio_judges_the_gate_against_the_peer_that_the_target_names() -> Non
     assert found["cpu.alike", "nginx+auth_request"].judgement is Judgement.NOT_MEASURED
 
 
+def test_a_target_may_be_another_subjects_and_its_verdict_says_whose() -> None:
+    samples = {"headgate": [10.0], ALL_TELEMETRY: [14.0], "nginx": [10.0]}
+    series = Series("telemetry.alike", "Title", "µs", Better.LOWER, samples)
+    found = [
+        each
+        for each in judge({series.name: series}, 2, ALL)
+        if each.target.subject == ALL_TELEMETRY and each.target.series == "telemetry.alike"
+    ]
+    assert [(each.title, each.judgement) for each in found] == [
+        (f"{ALL_TELEMETRY}: Title", Judgement.MISSED)
+    ]
+    assert found[0].figure == Estimate(1.4, 1.4, 1.4)
+
+
 def test_what_was_not_measured_is_said_to_be_so() -> None:
     found = verdicts()
-    assert len(found) == len(TARGETS)
+    assert len(found) == sum(target.subject == GATE for target in TARGETS)
     assert {verdict.judgement for verdict in found.values()} == {Judgement.NOT_MEASURED}
 
 
