@@ -11,7 +11,7 @@ from headgate.control.api import description
 
 _INTRODUCTION = """# Admin API
 
-What `headgate keys` and `headgate principals` do, over HTTP, for
+What `headgate keys`, `headgate principals` and `headgate log-level` do, over HTTP, for
 [programs](../how-to/administer-over-http.md). A running gate serves its OpenAPI 3.1 document at
 `/-/api/v1/openapi.json`; this page is made from the same.
 
@@ -31,7 +31,8 @@ What `headgate keys` and `headgate principals` do, over HTTP, for
   is the last.
 - Every response has `Cache-Control: no-store`. A secret is only in the response that creates its
   key. No log has it.
-- Each change is the event [`administered`](events.md) in the event log of the gate that made it.
+- Each change is an event in the event log of the gate that made it:
+  [`administered`](events.md), or `log_level_set`.
 - Times are in UTC, as `2026-11-28T22:27:05Z`. Fields may be added to responses; none is removed or
   changes its meaning within `v1`.
 """
@@ -43,7 +44,7 @@ def page() -> str:
     document = description(__version__)
     parts = [GENERATED, _INTRODUCTION]
     for tag in document["tags"]:
-        parts.append(f"\n## {tag['name'].capitalize()}\n")
+        parts.append(f"\n## {tag['name'].replace('-', ' ').capitalize()}\n")
         parts += _of_tag(document, tag["name"])
     parts.append("\n## Objects\n")
     for name, schema in document["components"]["schemas"].items():

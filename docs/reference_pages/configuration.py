@@ -14,7 +14,7 @@ from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
 from docs.reference_pages.markdown import GENERATED, table
-from headgate.config import Config, Rule
+from headgate.config import Config, Rule, SampleRule
 from headgate.config.claims import ClaimPath
 from headgate.config.issuers import Condition
 from headgate.config.key_digests import BreakGlass
@@ -129,7 +129,7 @@ def _type(setting: str, annotation: Any) -> str:
     Raises:
         TypeError: the type has no text yet; add one to ``_TYPES``.
     """
-    if annotation is float and setting.endswith(("share", "weight", "ratio", "per_second")):
+    if annotation is float and setting.endswith(("share", "weight", "rate", "ratio", "per_second")):
         return "number"
     if annotation in _TYPES:
         return _TYPES[annotation]
@@ -149,6 +149,7 @@ _TYPES: dict[Any, str] = {
     dict[ClaimPath, Condition]: "table",
     dict[str, str]: "table of texts",
     Rule: "table",
+    SampleRule: "table",
     BreakGlass: "table",
     datetime: "time with its zone",
     bool: "`true` or `false`",

@@ -14,6 +14,7 @@ _TYPES: Final[dict[JsonType, tuple[type, ...]]] = {
     JsonType.STRING: (str,),
     JsonType.INTEGER: (int,),
     JsonType.NUMBER: (int, float),
+    JsonType.ARRAY: (list,),
 }
 _KINDS: Final = {kind.name: kind for kind in EVENTS}
 

@@ -31,13 +31,15 @@ COMMANDS = {
     "keys": "Create, list, change and revoke API keys.",
     "principals": "Create, list, change and disable people and service accounts.",
     "db": "Upgrade the key store's schema, and check that the store can be used.",
+    "log-level": "Show and set how much each part of a running gate logs.",
     "tokens": "Say step by step why the gate accepts or refuses a token (JWT).",
     "explain": "Show how the gate would decide on a request.",
     "routes": "List all MLflow routes that the gate knows; it refuses all others.",
     "doctor": "Diagnose the connection to MLflow; list vulnerabilities of its version.",
     "verify": "Register a model through a running gate, step by step, and remove it again.",
 }
-"""Each command with its line in the help; the module of that name has its code."""
+"""Each command with its line in the help; the module of that name, with ``_`` for ``-``, has its
+code."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,7 +134,7 @@ def _root(
 
 def _load(name: str) -> Any:
     """The command of the module ``name``: its ``app`` of subcommands, or its function."""
-    module = importlib.import_module(f"headgate.cli.{name}")
+    module = importlib.import_module(f"headgate.cli.{name.replace('-', '_')}")
     holder = _typer()
     holder.callback()(lambda: None)
     if hasattr(module, "app"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,15 +14,15 @@ import typer
 from headgate import compose
 from headgate.cli import address, streams
 from headgate.cli.check import ConfigFile, warnings
+from headgate.cli.log_options import LogFormatOption
 from headgate.cli.output import tell
-from headgate.compose import ConfigSource, Listening
-from headgate.config import AuthMode, Config, load
+from headgate.compose import ConfigSource, Listening, start_event_log
+from headgate.config import AuthMode, Config, LogFormat, load
 from headgate.errors import ConfigError, Problem
 from headgate.identity import Actor, Administration, KeyFilter
 from headgate.policy import Roles
 from headgate.stores import identity_store_location, open_identity_store
 from headgate.stores.identity import StoreUnreachableError
-from headgate.telemetry import event_log
 
 
 def serve(
@@ -39,12 +38,20 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Worker processes that share the port.  [1]")
     ] = None,
+    log_format: LogFormatOption = None,
 ) -> int:
     """Run the gate in front of an existing MLflow server."""
     streams.open_all()
 
     def read() -> Config:
-        return configuration(config, os.environ, listen=listen, mlflow=mlflow, workers=workers)
+        return configuration(
+            config,
+            os.environ,
+            listen=listen,
+            mlflow=mlflow,
+            workers=workers,
+            log_format=log_format,
+        )
 
     settings = read()
     for notice in notices(settings):
@@ -56,7 +63,7 @@ def serve(
         where = address.url(listening.host, listening.port, listening.scheme)
         _say(f"listening on {where}, MLflow at {settings.upstreams['default'].url}")
 
-    event_log.configure(sys.stderr)
+    start_event_log(settings.log)
     return compose.serve(settings, announce, ConfigSource(read, config))
 
 
@@ -67,6 +74,7 @@ def configuration(
     listen: str | None,
     mlflow: str | None,
     workers: int | None,
+    log_format: LogFormat | None = None,
 ) -> Config:
     """The configuration with the options of the command line on top.
 
@@ -85,6 +93,7 @@ def configuration(
         "listen.port": port,
         "listen.workers": workers,
         "upstreams.default.url": mlflow,
+        "log.format": log_format,
     }
     try:
         settings = load(file, environment, overrides)

@@ -22,11 +22,12 @@ from headgate.cli import address, first_key, streams
 from headgate.cli.command import AsJson
 from headgate.cli.embedded import EmbeddedServer, MLflowEndedError, probe_health, server_command
 from headgate.cli.folder import claim
+from headgate.cli.log_options import LogFormatOption
 from headgate.cli.output import tell
 from headgate.cli.progress import waiting
 from headgate.cli.welcome import Welcome, program
 from headgate.compose import Listening
-from headgate.config import Config, load
+from headgate.config import Config, LogFormat, load
 from headgate.errors import HeadgateError
 
 HOST = "127.0.0.1"
@@ -51,11 +52,17 @@ def up(
         int | None,
         typer.Option(metavar="N", help="Port of the gate.  [8080, or the next free one]"),
     ] = None,
+    log_format: LogFormatOption = None,
     as_json: AsJson = False,
 ) -> int:
-    """Run MLflow with the gate in front of it, on this machine alone."""
+    """Run MLflow with the gate in front of it, on this machine alone.
+
+    With --log-format, the gate logs requests and events.
+    """
     streams.open_all()
-    config = configuration(os.environ, mlflow=mlflow, data=data, port=port)
+    config = configuration(os.environ, mlflow=mlflow, data=data, port=port, log_format=log_format)
+    if log_format is not None:
+        compose.start_event_log(config.log)
     with _sigterm_unwinds(), claim(config.data) as folder:
         for notice in notices(os.environ, config, mlflow=mlflow, port=port):
             _say(notice)
@@ -67,7 +74,12 @@ def up(
 
 
 def configuration(
-    environment: Mapping[str, str], *, mlflow: str | None, data: Path | None, port: int | None
+    environment: Mapping[str, str],
+    *,
+    mlflow: str | None,
+    data: Path | None,
+    port: int | None,
+    log_format: LogFormat | None = None,
 ) -> Config:
     """The configuration of a gate for one machine; without ``mlflow``, for an embedded server.
 
@@ -85,7 +97,8 @@ def configuration(
             "listen.port": port if port_is_given else address.next_free_port(HOST, FIRST_PORT),
             "upstreams.default.url": mlflow or address.url(HOST, address.free_port(HOST)),
             # Access log lines would hide what this command prints.
-            "log.access": None if "HEADGATE_LOG__ACCESS" in environment else False,
+            "log.access": None if log_format or "HEADGATE_LOG__ACCESS" in environment else False,
+            "log.format": log_format,
         },
     )
     problem = address.bind_problem(HOST, config.listen.port)

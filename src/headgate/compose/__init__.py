@@ -4,7 +4,8 @@ Read it from the top: ``supervisor`` binds the port and starts the workers, ``wo
 one of them runs, ``authentication`` and ``control`` wire the two parts that need more than a line.
 """
 
+from headgate.compose.logs import start_event_log
 from headgate.compose.source import ConfigSource
 from headgate.compose.supervisor import Listening, serve
 
-__all__ = ["ConfigSource", "Listening", "serve"]
+__all__ = ["ConfigSource", "Listening", "serve", "start_event_log"]

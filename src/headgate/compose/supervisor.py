@@ -13,6 +13,7 @@ from pathlib import Path
 
 from headgate import __version__
 from headgate.compose.events import event_bus
+from headgate.compose.logs import GateLogs
 from headgate.compose.shared_memory import shared_buckets
 from headgate.compose.source import ConfigSource
 from headgate.compose.worker import Shared, Sockets, run_worker
@@ -54,6 +55,7 @@ def serve(
         HeadgateError: the gate cannot start.
     """
     counters = Counters(config.listen.workers)
+    logs = GateLogs(config.log)
     buckets = shared_buckets()
     emit = event_bus(counters.supervisor_row()).emit
     descriptors.raise_limit(config.limits, emit, more=FILES)
@@ -63,7 +65,7 @@ def serve(
         stack.callback(_close, sockets)
         ops = OpsSockets(config.ops, config.listen.workers, emit)
         stack.callback(ops.close)
-        shared = Shared(counters, buckets, folder, GateState(config.listen.workers))
+        shared = Shared(counters, buckets, folder, GateState(config.listen.workers), logs)
         _serve(config, announce, source, shared, sockets, ops, emit)
     return 0
 
@@ -120,6 +122,7 @@ def _serve(
         emit,
         stuck_after=listen.worker_timeout,
         reloads=source is not None,
+        logs=shared.logs.of_process(emit, tells=True),
         stopping=shared.state.stop,
     ).run(announce_all)
     emit(GateStopped())

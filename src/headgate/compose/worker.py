@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import socket
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,12 @@ from headgate.auth.tokens.tokens import Tokens
 from headgate.compose.authentication import Authentication, authentication
 from headgate.compose.control import UpstreamChecks, admin_facts, control_server
 from headgate.compose.events import event_bus
+from headgate.compose.logs import GateLogs, sampling
 from headgate.compose.source import ConfigSource
 from headgate.compose.tokens import issuer_tokens
 from headgate.config import Config
 from headgate.config.files import Files
+from headgate.control.api import LogLevelFacts
 from headgate.control.ops import OpsDecider
 from headgate.control.shared_results import SharedResults
 from headgate.dataplane.connections.dial import Dial, pair_dial
@@ -41,7 +42,8 @@ from headgate.runtime.reload import Reloader
 from headgate.runtime.tls import ListenerTls
 from headgate.runtime.worker import Companion, Worker
 from headgate.telemetry.access_log import AccessLog
-from headgate.telemetry.counters import CounterRow, Counters
+from headgate.telemetry.counters import Counters
+from headgate.telemetry.debug_lines import DebugLines
 from headgate.telemetry.outcome_sinks import OutcomeSinks
 
 
@@ -54,12 +56,14 @@ class Shared:
         buckets: the rates of principals and strangers.
         folder: where they leave results to each other; ``None``: nowhere.
         state: whether the gate is about to stop.
+        logs: their files, and what all processes agree on about them.
     """
 
     counters: Counters
     buckets: SharedBuckets
     folder: Path | None
     state: GateState
+    logs: GateLogs
 
 
 class Sockets(NamedTuple):
@@ -90,8 +94,12 @@ def run_worker(
         tokens = issuer_tokens(link, handover, row, emit)
         found = authentication(config, tokens.authenticator, stack, link, row, emit)
         refresher = found.refresher
-        access_log = _access_log(config, counters.row(link.number), stack, emit)
-        outcome_sinks = OutcomeSinks(counters.row(link.number), access_log, emit)
+        access_log = shared.logs.access_log(row, emit)
+        if access_log is not None:
+            stack.callback(access_log.close)
+        outcome_sinks = OutcomeSinks(row, access_log, emit)
+        debug_lines = DebugLines(outcome_sinks, emit)
+        own_logs = shared.logs.of_process(emit, on_debug=debug_lines.follow)
 
         dial = pair_dial(lambda: control.accept())  # noqa: PLW0108 - it is made later
         limits = WorkerLimits(shared.buckets, time.monotonic, emit)
@@ -108,6 +116,7 @@ def run_worker(
                 emit=emit,
                 row=counters.row(link.number),
                 access_log=access_log,
+                own_logs=own_logs,
                 tls=tls,
                 files=files,
                 keep=handover.leave,
@@ -119,6 +128,8 @@ def run_worker(
         gate = made.gate
         found.configure(made.config)
         tokens.configure(made.config.auth.issuers, Roles(made.config.roles))
+        if access_log is not None:
+            _follow_sampling(gate, access_log)
         reloader = _reloader(config, source, made, found, tokens, emit, replaces=link.replaces)
         # A single worker has none to share results with.
         is_shared = config.listen.workers > 1 and folder is not None
@@ -130,7 +141,9 @@ def run_worker(
             refresher,
             tokens,
             reloader,
-            admin_facts(config, gate, emit, stack),
+            admin_facts(
+                config, gate, emit, stack, LogLevelFacts(shared.logs.control, own_logs.look)
+            ),
             stopping=state.is_draining,
             worker=link.number,
             workers=config.listen.workers,
@@ -215,6 +228,11 @@ def _reloader(
     return reloader
 
 
+def _follow_sampling(gate: LiveGate, access_log: AccessLog) -> None:
+    access_log.sample(sampling(gate.config.log))
+    gate.on_configured(lambda config: access_log.sample(sampling(config.log)))
+
+
 def _ops_listener(
     listener: socket.socket | None, gate: LiveGate, dial: Dial, sinks: OutcomeSinks, emit: Emit
 ) -> OpsListener | None:
@@ -230,13 +248,3 @@ def _ops_listener(
     ops = OpsListener(listener, decider(gate.config), control, account=sinks.account, emit=emit)
     gate.on_configured(lambda config: ops.configure(decider(config)))
     return ops
-
-
-def _access_log(
-    config: Config, losses: CounterRow, stack: contextlib.ExitStack, emit: Emit
-) -> AccessLog | None:
-    if not config.log.access:
-        return None
-    access_log = AccessLog(sys.stdout.fileno(), losses=losses, emit=emit)
-    stack.callback(access_log.close)
-    return access_log

@@ -6,6 +6,7 @@ from headgate.config.credentials import CredentialPolicy, CredentialSettings
 from headgate.config.issuers import Algorithm, Issuer, Rule
 from headgate.config.limits import Limits
 from headgate.config.load import load
+from headgate.config.log import HealthChecks, Log, LogFormat, SampleRule
 from headgate.config.ops import Ops
 from headgate.config.otlp import Compression, Otlp, Traces
 from headgate.config.roles import Role
@@ -25,14 +26,18 @@ __all__ = [
     "Config",
     "CredentialPolicy",
     "CredentialSettings",
+    "HealthChecks",
     "Issuer",
     "Limits",
     "Listen",
     "ListenTls",
+    "Log",
+    "LogFormat",
     "Ops",
     "Otlp",
     "Role",
     "Rule",
+    "SampleRule",
     "ShieldRule",
     "Shields",
     "Telemetry",

@@ -16,6 +16,7 @@ from headgate.config import issuers, key_digests, otlp
 from headgate.config.auth import Auth, AuthMode
 from headgate.config.host_names import HostNames
 from headgate.config.limits import Limits, unknown_roles
+from headgate.config.log import Log
 from headgate.config.ops import Ops
 from headgate.config.restart import RELOADED, RESTART
 from headgate.config.roles import Role
@@ -119,14 +120,6 @@ class Listen(Section):
         return address.is_loopback and not mapped
 
 
-class Log(Section):
-    """Logs."""
-
-    access: bool = Field(
-        True, description="Write the access log: one JSON line per request, on standard output."
-    )
-
-
 class Config(Section):
     """Settings without a table of their own."""
 
@@ -167,6 +160,7 @@ class Config(Section):
             *_issuer_files(self.auth),
             *otlp.problems(self.telemetry.otlp),
             *_otlp_files(self.telemetry.otlp),
+            *self.log.problems(),
             *key_digests.problems(
                 self.auth.first_key_sha256,
                 self.auth.first_key_sha256_file,

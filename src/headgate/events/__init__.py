@@ -20,6 +20,14 @@ from headgate.events.configuration import (
     ConfigurationReloaded,
     RestartNeeded,
 )
+from headgate.events.debug import (
+    DiscoveryAnswered,
+    EndpointsTried,
+    HealthChecked,
+    RequestRouted,
+    RequestTimed,
+    SenderIdentified,
+)
 from headgate.events.defects import InternalError
 from headgate.events.event import Emit, Event, Level, discard, field_names
 from headgate.events.identity import (
@@ -46,6 +54,13 @@ from headgate.events.keys import (
     RolesChanged,
 )
 from headgate.events.limits import AuthenticationThrottled, RequestsLimited
+from headgate.events.logs import (
+    LogFileRemoved,
+    LogLevelEnded,
+    LogLevelSet,
+    LogNotReopened,
+    LogsReopened,
+)
 from headgate.events.processes import (
     ChecksNotShared,
     CutOff,
@@ -130,6 +145,11 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     WorkersKilled,
     SupervisorGone,
     LogsKept,
+    LogsReopened,
+    LogNotReopened,
+    LogFileRemoved,
+    LogLevelSet,
+    LogLevelEnded,
     ChecksNotShared,
     # the configuration
     ConfigurationReloaded,
@@ -195,6 +215,13 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     DescriptorsExhausted,
     DescriptorsAvailable,
     LogLinesLost,
+    # for `headgate log-level`
+    SenderIdentified,
+    RequestRouted,
+    EndpointsTried,
+    RequestTimed,
+    HealthChecked,
+    DiscoveryAnswered,
     # defects
     InternalError,
 )
@@ -224,6 +251,7 @@ __all__ = [
     "DescriptorsAvailable",
     "DescriptorsExhausted",
     "DescriptorsLimited",
+    "DiscoveryAnswered",
     "DiscoveryEvent",
     "DiscoveryFailed",
     "DiscoveryRecovered",
@@ -240,6 +268,7 @@ __all__ = [
     "EndpointRejoined",
     "EndpointReturned",
     "EndpointUnhealthy",
+    "EndpointsTried",
     "Event",
     "EventBus",
     "FirstKeyRefused",
@@ -247,6 +276,7 @@ __all__ = [
     "GateStarted",
     "GateStopped",
     "GateStopping",
+    "HealthChecked",
     "InternalError",
     "IssuerKeyUnusable",
     "IssuerKeysChanged",
@@ -265,8 +295,13 @@ __all__ = [
     "LameDuck",
     "Level",
     "Log",
+    "LogFileRemoved",
+    "LogLevelEnded",
+    "LogLevelSet",
     "LogLinesLost",
+    "LogNotReopened",
     "LogsKept",
+    "LogsReopened",
     "LossCause",
     "NameServersChanged",
     "NameServersUnusable",
@@ -275,10 +310,13 @@ __all__ = [
     "PrincipalDisabled",
     "PrincipalEnabled",
     "RequestRetried",
+    "RequestRouted",
+    "RequestTimed",
     "RequestsLimited",
     "RestartNeeded",
     "RoleMissing",
     "RolesChanged",
+    "SenderIdentified",
     "SupervisorGone",
     "TlsHandshakeFailed",
     "TurnedAway",

@@ -11,10 +11,11 @@ from typing import ClassVar
 class Level(enum.StrEnum):
     """How much an event matters to an operator.
 
-    ``INFO``: it is in order.  ``WARNING``: somebody should look at it.  ``ERROR``: something does
-    not work.
+    ``DEBUG``: it is logged only where `headgate log-level` asks for it.  ``INFO``: it is in order.
+    ``WARNING``: somebody should look at it.  ``ERROR``: something does not work.
     """
 
+    DEBUG = "debug"
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"

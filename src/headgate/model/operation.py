@@ -161,3 +161,10 @@ class Operation:
     response_policy: ResponsePolicy = MLFLOW_RESPONSES
     any_key: bool = False
     request_class: RequestClass | None = None
+
+    def route(self, canonical: bytes) -> str:
+        """The pattern of a canonical path, such as ``/api/2.0/mlflow/runs/get``."""
+        for mount in self.mounts:
+            if mount and canonical.startswith(f"{mount}/".encode()):
+                return f"{mount}/{self.path}"
+        return self.path

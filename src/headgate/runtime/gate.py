@@ -30,6 +30,7 @@ from headgate.tasks import Tasks
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow
 from headgate.telemetry.metrics import QUEUE_WAIT, QUEUED, REQUESTS_LIMITED
+from headgate.telemetry.process_logs import ProcessLogs
 from headgate.upstreams.live import LiveUpstream
 from headgate.wire.tracer import Tracer
 
@@ -62,6 +63,7 @@ class LiveGate:
         emit: takes the events.
         row: where this worker counts.
         access_log: where requests are written, if anywhere.
+        own_logs: the logs of this process.
         tls: the listener's certificates, if it has any.
         files: reads the certificates and secrets of upstreams at first.
         keep: called with what is in force after each change of it.
@@ -84,6 +86,7 @@ class LiveGate:
         emit: Emit,
         row: CounterRow,
         access_log: AccessLog | None,
+        own_logs: ProcessLogs | None = None,
         tls: ListenerTls | None,
         files: Files,
         keep: Callable[[InForce], None],
@@ -94,6 +97,7 @@ class LiveGate:
         self._emit = emit
         self._row = row
         self._access_log = access_log
+        self._own_logs = own_logs
         self._tls = tls
         self._reloader: Reloader | None = None
         self._control = control_upstream(config.limits, control)
@@ -234,6 +238,8 @@ class LiveGate:
         self._control.sweep()
         if self._access_log is not None:
             self._access_log.flush()
+        if self._own_logs is not None:
+            self._own_logs.look()
         self._set_gauges()
         if self._reloader is not None:
             self._reloader.look()

@@ -68,6 +68,21 @@ class Heartbeats(Protocol):
         ...
 
 
+class Logs(Protocol):
+    """The logs of this process."""
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there is any file to open again."""
+        ...
+
+    def reopen_all(self) -> None:
+        """Open the files again, in every process."""
+
+    def look(self) -> None:
+        """Do what is due; to be called about twice a second."""
+
+
 class Supervisor:
     """Keeps ``count`` worker processes alive, each running ``body``.
 
@@ -80,6 +95,7 @@ class Supervisor:
         emit: takes the events.
         stuck_after: seconds for which a worker's event loop may stand still.
         reloads: whether SIGHUP reloads; if not, a terminal is gone, and it stops the gate.
+        logs: opened again on SIGUSR1.
         stopping: called when the gate begins to stop, before a worker gets the signal.
         clock: gives seconds from an arbitrary start.
     """
@@ -95,6 +111,7 @@ class Supervisor:
         *,
         stuck_after: float = STUCK_SECONDS,
         reloads: bool = True,
+        logs: Logs | None = None,
         stopping: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -106,6 +123,7 @@ class Supervisor:
         self._emit = emit
         self._stuck_after = stuck_after
         self._reloads = reloads
+        self._logs = logs
         self._on_stop = stopping
         self._clock = clock
         self._watch = Stopwatch(clock())
@@ -215,6 +233,8 @@ class Supervisor:
         if now < self._watch.due:
             return
         elapsed = self._watch.lap(now)
+        if self._logs is not None:
+            self._logs.look()
         for process in tuple(self._processes.values()):
             process.pulse.note(self._heartbeats.heartbeat(process.number), elapsed)
             allowed = self._stuck_after if process.pulse.beat else START_SECONDS
@@ -341,6 +361,8 @@ class Supervisor:
             number = signal.Signals(self._signals.pop(0))
             if number in STOPS:
                 self._emit(GateStopping(number.name))
+            elif number == signal.SIGUSR1 and self._logs is not None and self._logs.has_files:
+                self._logs.reopen_all()
             elif number in LOG_SIGNALS:
                 self._emit(LogsKept(number.name))
 

@@ -22,6 +22,7 @@ from headgate.telemetry.metrics import (
     FAMILY,
     IN_FLIGHT,
     LOG_LINES_LOST,
+    LOG_LINES_SAMPLED_OUT,
     METRICS,
     NONE,
     REQUEST_BYTES,
@@ -218,6 +219,10 @@ class CounterRow:
         self.add(LOG_LINES_LOST, log, cause, amount=lines)
         # Several processes may add at the same time and lose one; that it changes is enough.
         self._cuts[0] += 1
+
+    def leave_out(self, lines: int) -> None:
+        """Count lines of the access log that are left out on purpose."""
+        self.add(LOG_LINES_SAMPLED_OUT, amount=lines)
 
     def cuts(self) -> int:
         """A number that changes whenever any process may have cut a line short."""

@@ -1,4 +1,4 @@
-"""The event log: JSON lines on standard error, of the same shape as the access log's.
+"""The event log: JSON lines on standard error or in a file, of the same shape as the access log's.
 
 It is written through ``logging``, so that it has what libraries log too.
 """
@@ -10,15 +10,18 @@ import logging
 import os
 import stat
 import time
-from typing import TextIO
+from typing import Final, TextIO
 
 from headgate.events import Event, Level, Log, LossCause
+from headgate.telemetry.console import Console
 from headgate.telemetry.line_sink import Losses, NoLosses, cause_of, ends_open
+from headgate.telemetry.log_file import LogFile
 from headgate.telemetry.pipe import unblocked
 from headgate.telemetry.redact import without_keys
 
 STANDARD_ERROR = 2
-_LEVELS = {
+_LEVELS: Final = {
+    Level.DEBUG: logging.DEBUG,
     Level.INFO: logging.INFO,
     Level.WARNING: logging.WARNING,
     Level.ERROR: logging.ERROR,
@@ -58,8 +61,20 @@ class JsonFormatter(logging.Formatter):
         return without_keys(json.dumps(line))
 
 
+class ConsoleFormatter(JsonFormatter):
+    """The same for a person at a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render a record."""
+        return self._console.line(super().format(record)).removesuffix("\n")
+
+
 class EventHandler(logging.Handler):
-    """Writes events to ``stream``.
+    """Writes events to ``stream``, or to ``file``.
 
     ``losses`` counts events that are lost.
 
@@ -68,11 +83,15 @@ class EventHandler(logging.Handler):
     how many.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(
+        self, stream: TextIO, file: LogFile | None = None, console: Console | None = None
+    ) -> None:
         super().__init__()
-        self.setFormatter(JsonFormatter())
+        self.setFormatter(JsonFormatter() if console is None else ConsoleFormatter(console))
+        self.file = file
         self._stream = stream
-        self._fd = _own(stream)
+        self._fd = _own(stream) if file is None else file.fd
+        self._counts_losses = console is None
         self._is_file = self._fd is not None and stat.S_ISREG(os.fstat(self._fd).st_mode)
         self._cut = False
         self._lost = 0
@@ -103,8 +122,10 @@ class EventHandler(logging.Handler):
         super().close()
 
     def _write(self, fd: int, line: bytes) -> None:
-        if self._lost:
+        if self._lost and self._counts_losses:
             line = b'%b, "events_lost": %d}\n' % (line.removesuffix(b"}\n"), self._lost)
+        elif self._lost:
+            line = b"(%d events lost before this one) %b" % (self._lost, line)
         cuts = self.losses.cuts()
         if (self._cut or cuts != self._cuts) and ends_open(fd, unsure=self._cut):
             line = b"\n" + line
@@ -135,12 +156,32 @@ def _own(stream: TextIO) -> int | None:
         return None
 
 
-def configure(stream: TextIO) -> None:
-    """Send the gate's events to ``stream``, with the warnings and errors of libraries."""
-    handler = EventHandler(stream)
+def configure(stream: TextIO, file: LogFile | None = None, console: Console | None = None) -> None:
+    """Send the gate's events to ``stream``, with the warnings and errors of libraries.
+
+    Args:
+        stream: where to.
+        file: where to, instead.
+        console: makes lines for a person; without it they are JSON.
+    """
+    handler = EventHandler(stream, file, console)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("headgate").setLevel(logging.INFO)
     logging.captureWarnings(True)
+
+
+def set_level(module: str, level: Level | None) -> None:
+    """Log events of a part of the gate from this level on; ``None``: from the usual one."""
+    number = logging.NOTSET if level is None else _LEVELS[level]
+    logging.getLogger(f"headgate.{module}").setLevel(number)
+
+
+def file_in_use() -> LogFile | None:
+    """The file that events are written to, if that is one."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, EventHandler):
+            return handler.file
+    return None
 
 
 def count_losses(losses: Losses) -> None:

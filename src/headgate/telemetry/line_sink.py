@@ -69,6 +69,9 @@ class Losses(Protocol):
         """A number that changes whenever any process may have cut a line short."""
         ...
 
+    def leave_out(self, lines: int) -> None:
+        """Count lines that are left out on purpose."""
+
 
 class NoLosses:
     """Counts nothing."""
@@ -79,6 +82,9 @@ class NoLosses:
     def cuts(self) -> int:
         """See ``Losses``."""
         return 0
+
+    def leave_out(self, lines: int) -> None:
+        """See ``Losses``."""
 
 
 class LineSink:

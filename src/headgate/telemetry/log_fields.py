@@ -18,6 +18,7 @@ class JsonType(enum.StrEnum):
     STRING = "string"
     INTEGER = "integer"
     NUMBER = "number"
+    ARRAY = "array"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ class LogField:
     when: str = ""
 
 
-_S, _I, _N = JsonType.STRING, JsonType.INTEGER, JsonType.NUMBER
+_S, _I, _N, _A = JsonType.STRING, JsonType.INTEGER, JsonType.NUMBER, JsonType.ARRAY
+_KNOWN: Final = "the route is known"
+_FAILED: Final = "`reason` is not `ok`"
 
 ACCESS_FIELDS: Final = (
     LogField("time", _S, "when the request ended: UTC, RFC 3339, with milliseconds"),
@@ -45,30 +48,102 @@ ACCESS_FIELDS: Final = (
     LogField("reason", _S, "the [reason code](reason-codes.md)"),
     LogField("phase", _S, "the [phase](../explanation/diagrams.md) in which the request ended"),
     LogField("status", _I, "the status that the client was sent; 0: none"),
+    LogField("source", _S, "whose response that was: `mlflow`, `gate` or `none`"),
     LogField("method", _S, "the method; empty where the head could not be read"),
     LogField("path", _S, "the path as the client wrote it, without the query, cut at 1,024 bytes"),
-    LogField("family", _S, "the [family of the route](routes.md); empty where it is not known"),
-    LogField("principal", _S, "the name of the key; empty where no good key was shown"),
+    LogField(
+        "route", _S, "the pattern of the canonical path, such as `/api/2.0/mlflow/runs/get`", _KNOWN
+    ),
+    LogField("operation", _S, "the name of the [route](routes.md), such as `runs/get`", _KNOWN),
+    LogField("family", _S, "the [family of the route](routes.md); `none` where it is not known"),
+    LogField(
+        "canonical_path",
+        _S,
+        "the path that was decided on, cut at 1,024 bytes",
+        "it differs from `path`",
+    ),
+    LogField(
+        "upstream_path",
+        _S,
+        "the path that MLflow was sent, without the query, cut at 1,024 bytes",
+        "it differs from the canonical path",
+    ),
+    LogField("principal", _S, "the name of the sender; empty where no good key was shown"),
     LogField(
         "principal_id",
         _S,
-        "the id of the key, which no other key ever has; `anonymous` without keys; or empty",
+        "the id of the sender, which nobody else ever has; `anonymous` without keys; or empty",
     ),
+    LogField("authenticator", _S, "what identified the sender: `key`, `token` or `none`"),
+    LogField("key_id", _S, "the id of the key or token that was shown", "one was accepted"),
     LogField(
         "request_id", _S, "the client's `X-Request-ID` or the gate's own; MLflow is sent it too"
+    ),
+    LogField(
+        "trace_id",
+        _S,
+        "the trace: 32 hexadecimal digits",
+        "the client sent a `traceparent`, or the gate traces",
+    ),
+    LogField("span_id", _S, "the gate's span in it: 16 hexadecimal digits", "the gate traces"),
+    LogField(
+        "queue_ms",
+        _N,
+        "milliseconds in the queue of a full upstream",
+        "the request waited there",
+    ),
+    LogField(
+        "connect_ms",
+        _N,
+        "milliseconds to open connections to endpoints",
+        "none was taken from the pool",
+    ),
+    LogField(
+        "first_byte_ms",
+        _N,
+        "milliseconds from the head to the first byte of the response",
+        "there was one",
     ),
     LogField("duration_ms", _N, "milliseconds from the head to the end of the response"),
     LogField(
         "upstream_ms", _N, "milliseconds that the last attempt spent at MLflow; 0: it had no part"
     ),
+    LogField(
+        "gate_ms",
+        _N,
+        "milliseconds that the gate itself took until the last attempt was sent, without any wait",
+    ),
     LogField("bytes_in", _I, "bytes of the request's body that were received"),
     LogField("bytes_out", _I, "bytes of the response's body that were sent"),
     LogField("client", _S, "the client's address, as trusted proxies name it"),
+    LogField("upstream", _S, "the name of the upstream", "the route leads to one"),
     LogField("endpoint", _S, "address and port of the MLflow server tried last; or empty"),
     LogField("attempts", _I, "how often the request was sent to MLflow"),
     LogField("user_agent", _S, "the client's `User-Agent`, cut at 256 bytes"),
-    LogField("fault", _S, "who has to act", "`reason` is not `ok`"),
-    LogField("detail", _S, "what exactly happened, for operators", "`reason` is not `ok`"),
+    LogField(
+        "client_version", _S, "the version of MLflow's client", "`user_agent` is one of MLflow's"
+    ),
+    LogField(
+        "retries",
+        _A,
+        "attempts that another one followed, at most 4, each with `endpoint`, `cause` "
+        "(`connect_failed`, `reset`, `timeout`, `endpoint_down`) and `ms`",
+        "there were any",
+    ),
+    LogField("fault", _S, "who has to act", _FAILED),
+    LogField(
+        "message",
+        _S,
+        "the sentence that the client was sent",
+        "the gate refused the request",
+    ),
+    LogField("detail", _S, "what exactly happened, for operators", _FAILED),
+    LogField(
+        "sample_rate",
+        _N,
+        "the part of such requests that has a line: multiply counts by its inverse",
+        "`log.sample` or `log.health_checks` left out others",
+    ),
     LogField(
         "lines_dropped",
         _I,

@@ -50,6 +50,10 @@ class OutcomeSinks:
         """Let ``sink`` have every outcome from now on; ``name`` is for the report of a failure."""
         self._others[name] = sink
 
+    def unsubscribe(self, name: str) -> None:
+        """Let the sink of this name have no more outcomes."""
+        self._others.pop(name, None)
+
     def account(self, outcome: Outcome) -> None:
         """Hand on the outcome of a request."""
         try:
@@ -66,7 +70,7 @@ class OutcomeSinks:
             self._account_others(outcome)
 
     def _account_others(self, outcome: Outcome) -> None:
-        for name, sink in self._others.items():
+        for name, sink in tuple(self._others.items()):
             try:
                 sink(outcome)
             except Exception as error:  # noqa: BLE001 - supervisor: no sink may end a request

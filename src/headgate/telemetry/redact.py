@@ -39,6 +39,14 @@ _HEX: Final = frozenset("0123456789abcdefABCDEF")
 _USEFUL: Final = frozenset(string.ascii_letters + string.digits + "%\\+/_-")
 
 
+def shown_path(target: bytes) -> bytes:
+    """What may be shown of a target: neither its query nor its fragment, nor a password."""
+    path = target.partition(b"?")[0].partition(b"#")[0]
+    if not path.startswith(b"/"):  # in absolute form; its host may follow a password
+        path = path.rpartition(b"@")[2]
+    return path
+
+
 def without_keys(text: str) -> str:
     """The text with a mask in place of each key or token, whole or cut short.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from headgate.cluster import Cluster, Found
 from headgate.discovery import Discovery
-from headgate.events import Emit, InternalError
+from headgate.events import DiscoveryAnswered, Emit, InternalError
 from headgate.symptoms import DiscoveryFailure
 from headgate.tasks import Tasks
 from headgate.upstreams.endpoint_names import EndpointNames
@@ -60,11 +60,14 @@ class Finder:
         """See ``Report``."""
         self._names.learn(found, source)
         self._cluster.discovered(found, source, ttl, self._clock())
+        names = tuple(f"{each.endpoint}" for each in found)
+        self._emit(DiscoveryAnswered(self._cluster.name, source, names))
         self._known.set()
 
     def failed(self, source: str, failure: DiscoveryFailure, detail: str) -> None:
         """See ``Report``."""
         self._cluster.discovery_failed(source, failure, detail, self._clock())
+        self._emit(DiscoveryAnswered(self._cluster.name, source, (), detail))
         self._known.set()
 
     async def _discover(self, adapter: Discovery) -> None:

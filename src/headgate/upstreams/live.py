@@ -84,6 +84,7 @@ class LiveUpstream:
             clock=time.monotonic,
             on_lost=self.finder.refresh_now,
             on_version=self._on_version,
+            emit=emit,
         )
 
     def start(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from headgate.cluster import Cluster, State
 from headgate.contract.snapshots import numbers
+from headgate.events import Emit, HealthChecked, discard
 from headgate.model import Endpoint
 from headgate.tasks import Tasks
 from headgate.upstreams.caller import Caller
@@ -28,6 +29,7 @@ class Watcher:
         clock: seconds from an arbitrary start, as the cluster's.
         on_lost: called when a probe has failed and no endpoint responds any more.
         on_version: called after each probe with the oldest version of MLflow that was found.
+        emit: takes the events.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Watcher:
         clock: Callable[[], float],
         on_lost: Callable[[], None],
         on_version: Callable[[str], None],
+        emit: Emit = discard,
     ) -> None:
         self._cluster = cluster
         self._prober = prober
@@ -48,6 +51,7 @@ class Watcher:
         self._clock = clock
         self._on_lost = on_lost
         self._on_version = on_version
+        self._emit = emit
         self._probed: set[Endpoint] = set()
         self._late: set[Endpoint] = set()
 
@@ -75,6 +79,15 @@ class Watcher:
                 result = await self._prober.probe(endpoint, ask)
                 now = self._clock()
                 self._cluster.probed(endpoint, result, now)
+                self._emit(
+                    HealthChecked(
+                        self._cluster.name,
+                        str(endpoint),
+                        result.ok,
+                        result.reason,
+                        result.latency,
+                    )
+                )
                 if not result.ok and self._cluster.is_lost(now):
                     self._on_lost()
                 if version := self._oldest_version(now):

@@ -18,7 +18,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headgate.auth.keys.form import mint
-from headgate.model import FAMILIES, Outcome, Phase
+from headgate.model import (
+    FAMILIES,
+    AttemptFailure,
+    BodyHandling,
+    FailedAttempt,
+    Operation,
+    Outcome,
+    Phase,
+    Retry,
+    Source,
+    SpanContext,
+)
 from headgate.reasons import Reason
 from headgate.telemetry import access_log, line_sink
 from headgate.telemetry.access_log import AccessLog
@@ -50,6 +61,27 @@ outcomes = st.builds(
     bytes_out=st.integers(0, 2**63),
     attempts=st.integers(0, 3),
     user_agent=st.binary(max_size=2000),
+    source=st.sampled_from(Source),
+    canonical=st.binary(max_size=2000),
+    path=st.binary(max_size=2000),
+    upstream=st.sampled_from(["", "default"]),
+    trace=st.none() | st.builds(SpanContext, st.just(b"a" * 32), st.just(b"b" * 16)),
+    queue_duration=seconds,
+    connect_duration=seconds,
+    first_byte_after=seconds,
+    gate_duration=seconds,
+    retries=st.lists(
+        st.builds(
+            FailedAttempt,
+            st.sampled_from(["127.0.0.1:5000", "h" * 253 + ":65535"]),
+            st.sampled_from(AttemptFailure),
+            st.text(),
+            st.just(0.0),
+            seconds,
+        ),
+        max_size=6,
+    ).map(tuple),
+    message=st.text(max_size=2000),
     detail=st.text(max_size=2000),
 )
 LONGEST = an_outcome(
@@ -69,6 +101,18 @@ LONGEST = an_outcome(
     bytes_out=2**63,
     attempts=3,
     user_agent=b"\xff" * 100_000,
+    source=Source.GATE,
+    canonical=b"/" + b"\xff" * 100_000,
+    path=b"/" + b"\xfe" * 100_000,
+    upstream="u" * 64,
+    trace=SpanContext(b"a" * 32, b"b" * 16, b"c" * 16),
+    queue_duration=99_999.999,
+    connect_duration=99_999.999,
+    first_byte_after=99_999.999,
+    gate_duration=99_999.999,
+    retries=(FailedAttempt("h" * 253 + ":65535", AttemptFailure.CONNECT_FAILED, "", 0.0, 99_999.9),)
+    * 9,
+    message="\N{GRINNING FACE}" * 10_000,
     detail="\N{GRINNING FACE}" * 10_000,
 )
 
@@ -129,11 +173,82 @@ def record(outcome: Outcome) -> dict[str, Any]:
 def test_the_line_of_a_request() -> None:
     assert written(OUTCOME) == (
         b'{"time":"2026-01-01T12:00:00.250Z","event":"request","reason":"ok","phase":"respond",'
-        b'"status":200,"method":"GET","path":"/version","family":"meta","principal":"ci","principal_id":"p_00000001",'
-        b'"request_id":"0123456789abcdef00000001","duration_ms":12.500,"upstream_ms":10.000,'
-        b'"bytes_in":0,"bytes_out":6,"client":"192.0.2.1","endpoint":"127.0.0.1:5000",'
-        b'"attempts":1,"user_agent":"mlflow-python-client/3.17.2"}\n'
+        b'"status":200,"source":"mlflow","method":"GET","path":"/version","route":"/version",'
+        b'"operation":"version","family":"meta","principal":"ci","principal_id":"p_00000001",'
+        b'"authenticator":"key","key_id":"k_00000001","request_id":"0123456789abcdef00000001",'
+        b'"first_byte_ms":12.000,"duration_ms":12.500,"upstream_ms":10.000,"gate_ms":0.500,'
+        b'"bytes_in":0,"bytes_out":6,"client":"192.0.2.1","upstream":"default",'
+        b'"endpoint":"127.0.0.1:5000","attempts":1,"user_agent":"mlflow-python-client/3.17.2",'
+        b'"client_version":"3.17.2"}\n'
     )
+
+
+def test_a_line_says_what_the_path_became() -> None:
+    line = record(
+        an_outcome(
+            target=b"/mlflow/api/2.0/mlflow/runs/get?run_id=1",
+            canonical=b"/api/2.0/mlflow/runs/get",
+            path=b"/tracking/api/2.0/mlflow/runs/get",
+            operation=Operation(
+                "runs",
+                Retry.SAFE,
+                BodyHandling.LENGTH,
+                name="runs/get",
+                path="mlflow/runs/get",
+                mounts=("/ajax-api/2.0", "/api/2.0"),
+            ),
+        )
+    )
+    assert line["path"] == "/mlflow/api/2.0/mlflow/runs/get"
+    assert line["canonical_path"] == "/api/2.0/mlflow/runs/get"
+    assert line["upstream_path"] == "/tracking/api/2.0/mlflow/runs/get"
+    assert (line["route"], line["operation"]) == ("/api/2.0/mlflow/runs/get", "runs/get")
+
+
+def test_a_line_says_how_long_each_part_took_and_what_was_tried() -> None:
+    line = record(
+        an_outcome(
+            trace=SpanContext(b"0af7651916cd43dd8448eb211c80319c", b"b7ad6b7169203331", b"1" * 16),
+            queue_duration=0.25,
+            connect_duration=0.0015,
+            attempts=2,
+            retries=(
+                FailedAttempt(
+                    "10.0.0.7:5000", AttemptFailure.CONNECT_FAILED, "refused", 0.001, 0.0035
+                ),
+            ),
+        )
+    )
+    check_access_line(line)
+    assert (line["queue_ms"], line["connect_ms"]) == (250, 1.5)
+    assert line["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+    assert line["span_id"] == "1" * 16
+    assert line["retries"] == [{"endpoint": "10.0.0.7:5000", "cause": "connect_failed", "ms": 2.5}]
+
+
+def test_a_trace_that_the_gate_only_passes_on_has_no_span_of_its_own() -> None:
+    line = record(an_outcome(trace=SpanContext(b"0" * 31 + b"1", b"b7ad6b7169203331")))
+    assert line["trace_id"] == "0" * 31 + "1"
+    assert "span_id" not in line
+
+
+def test_a_refusal_says_what_the_client_was_sent() -> None:
+    line = record(an_outcome(reason=Reason.FORBIDDEN, message="Headgate refused it.", detail="d"))
+    assert (line["message"], line["detail"]) == ("Headgate refused it.", "d")
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "version"),
+    [
+        (b"mlflow-python-client/3.17.2", "3.17.2"),
+        (b"mlflow-python-client/3.0.0rc1 x", "3.0.0rc1"),
+        (b"mlflow-java-client/2.9.2", "2.9.2"),
+        (b"python-requests/2.32.0", None),
+        (b"mlflow-python-client/" + KEY.encode(), None),
+    ],
+)
+def test_the_version_of_a_client_is_that_of_mlflow(user_agent: bytes, version: str | None) -> None:
+    assert record(an_outcome(user_agent=user_agent)).get("client_version") == version
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.OK])

@@ -1,7 +1,8 @@
 """The admin API: what the command line does to keys and principals, over HTTP."""
 
+from headgate.control.api.log_levels import LogLevelFacts
 from headgate.control.api.openapi import description
 from headgate.control.api.pages import AdminFacts, InForce, admin_pages
 from headgate.control.api.store_thread import StoreThread
 
-__all__ = ["AdminFacts", "InForce", "StoreThread", "admin_pages", "description"]
+__all__ = ["AdminFacts", "InForce", "LogLevelFacts", "StoreThread", "admin_pages", "description"]

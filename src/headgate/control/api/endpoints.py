@@ -157,6 +157,22 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = MappingProxyType(
             body_optional=True,
             about=_NO_MORE,
         ),
+        "log-levels/list": Endpoint(
+            "Show how much each part of the gate logs", schema.LogLevelList
+        ),
+        "log-levels/set": Endpoint(
+            "Set how much a part of the gate logs, for a while",
+            schema.LogLevelList,
+            body=schema.LogLevelChange,
+            about="It holds in all processes of this gate within a second, also in those that "
+            "start later, and ends by itself.",
+        ),
+        "log-levels/reset": Endpoint(
+            "Put one part, or all, back at the usual level",
+            schema.LogLevelList,
+            body=schema.LogLevelReset,
+            body_optional=True,
+        ),
     }
 )
 """Every endpoint, by the name of its operation in the contract after ``PREFIX``."""

@@ -27,8 +27,8 @@ _RESPONSES: Final = {
     "503": "The key store cannot be used.",
 }
 _INTRODUCTION: Final = """\
-Principals, their keys and the roles in force. The gate serves it at its own address, below every
-public prefix.
+Principals, their keys, the roles in force and log levels. The gate serves it at its own address,
+below every public prefix.
 
 Nobody can give what they do not have: who creates or changes a principal or a key needs every
 grant that it has, before the change and after it.
@@ -55,6 +55,7 @@ def description(version: str) -> dict[str, Any]:
             {"name": "keys"},
             {"name": "principals"},
             {"name": "roles"},
+            {"name": "log-levels"},
             {"name": "about"},
         ],
         "paths": paths,

@@ -17,6 +17,7 @@ from headgate.config.auth import KeyRules
 from headgate.control.api import about, views
 from headgate.control.api.call import Call, Handle, Noted
 from headgate.control.api.endpoints import ENDPOINTS, PREFIX, Endpoint
+from headgate.control.api.log_levels import LogLevelFacts, LogLevelPages
 from headgate.control.api.openapi import description
 from headgate.control.api.reading import BadRequestError, read_body, read_query
 from headgate.control.api.refusals import no_keys, refuse, respond, written
@@ -52,6 +53,7 @@ class AdminFacts:
         clock: seconds since the epoch.
         emit: takes the events.
         version: of Headgate.
+        log_levels: what the endpoints about log levels work with.
     """
 
     in_force: Callable[[], InForce] = InForce
@@ -59,12 +61,17 @@ class AdminFacts:
     clock: Callable[[], float] = time.time
     emit: Emit = discard
     version: str = ""
+    log_levels: LogLevelFacts = field(default_factory=LogLevelFacts)
 
 
 def admin_pages(facts: AdminFacts) -> Mapping[str, Page]:
     """A handler for each endpoint, by the name of its operation."""
     api = _Api(facts)
+    levels = LogLevelPages(facts.log_levels, facts.clock, facts.emit)
     pages: dict[str, Page] = {
+        "log-levels/list": levels.show,
+        "log-levels/set": levels.set,
+        "log-levels/reset": levels.reset,
         "description": api.description,
         "me": api.me,
         "roles/list": api.roles,

@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from headgate.telemetry.log_control import MODULES
+
 PAGE = 100
 LARGEST_PAGE = 1000
 LARGEST_IMPORT = 500
@@ -409,6 +411,48 @@ class Me(Model):
     key: Key | None = Field(
         description="Your key; `null` without one, or while the key store cannot be read."
     )
+
+
+def _a_module(name: str) -> str:
+    if name not in MODULES:
+        raise ValueError(f"there is no such module; there are {', '.join(MODULES)}")
+    return name
+
+
+Module = Annotated[str, AfterValidator(_a_module), Field(json_schema_extra={"enum": list(MODULES)})]
+LevelName = Literal["debug", "info", "warning", "error"]
+
+
+class LogLevel(Model):
+    """How much one part of the gate logs, in all its processes."""
+
+    module: Module
+    level: LevelName = Field(description="Events from this level on are logged.")
+    ends_at: Timestamp | None = Field(
+        description="When it is back at `info`; `null`: it is the usual level."
+    )
+
+
+class LogLevelList(Model):
+    """The levels of all parts."""
+
+    modules: list[LogLevel]
+
+
+class LogLevelChange(Model):
+    """Which level a part is to have, and for how long."""
+
+    module: Module
+    level: LevelName
+    seconds: Annotated[int, BeforeValidator(_whole)] = Field(
+        600, ge=1, le=86_400, description="After that it is back at `info` by itself."
+    )
+
+
+class LogLevelReset(Model):
+    """Which part is to be back at its usual level."""
+
+    module: Module | Literal["all"] = "all"
 
 
 class EntryProblem(Model):
