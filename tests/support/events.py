@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from headgate import events as e
-from headgate.model import Endpoint
+from headgate.model import AttemptFailure, Endpoint
 from headgate.symptoms import ConnectionFailure, DiscoveryFailure
 
 HERE: Final = Endpoint("10.0.0.7", 5000)
@@ -97,7 +97,13 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.TlsHandshakeFailed("192.0.2.1", "unknown ca", 3),
     e.ConnectionsTurnedAway("192.0.2.1", e.TurnedAway.LIMIT, 999),
     e.AcceptPaused(1.0, "Too many open files"),
-    e.RequestRetried("0123456789abcdef00000001", "connection reset"),
+    e.RequestRetried(
+        "0123456789abcdef00000001",
+        "default",
+        "127.0.0.1:5000",
+        AttemptFailure.RESET,
+        "connection reset",
+    ),
     e.RequestsLimited("writes", "ci", "p_00000001", 90, 100, 3),
     e.AuthenticationThrottled("192.0.2.1", 90, 100, 3),
     e.BodyReaderFailed("EOFError()"),

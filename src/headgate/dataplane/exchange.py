@@ -22,7 +22,6 @@ from headgate.dataplane.decisions import (
     Redirect,
     Refuse,
     Respond,
-    Route,
 )
 from headgate.dataplane.local_responses import LocalResponse
 from headgate.dataplane.pending_decision import PendingDecision
@@ -34,13 +33,13 @@ from headgate.dataplane.responders.local import LocalResponder
 from headgate.dataplane.scanned_body import ScannedBody
 from headgate.errors import Refusal
 from headgate.events import InternalError
-from headgate.model import NOBODY, Outcome, Phase, Principal, Source, SpanContext
+from headgate.model import Phase, Principal
 from headgate.reasons import Reason
 from headgate.wire import forward as heads
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request, request_id
 from headgate.wire.request_fields import CHUNKED
-from headgate.wire.trace_context import passed_on
+from headgate.wire.tracer import ended
 
 # To look a member up in its class costs as much as ten attributes.
 _OK: Final = Reason.OK
@@ -62,15 +61,11 @@ class Exchange(ExchangeSide):
         "_client",
         "_decider",
         "_deciding",
-        "_detail",
         "_inspecting",
         "_invited",
         "_plane",
-        "_principal",
         "_responder",
-        "_route",
         "_scanned",
-        "_started",
     )
 
     def __init__(self, plane: DataPlane, client: ClientSide, request: Request) -> None:
@@ -79,22 +74,19 @@ class Exchange(ExchangeSide):
             request,
             request_id(fields) or plane.next_request_id(),
             _PARSE,
+            plane.clock(),
             tracer.begin(fields.trace) if tracer is not None else None,
         )
         self._plane = plane
         self._client = client
-        self._started = plane.clock()
         self._body: RequestBody | None = None
         self._decider: Decider | None = None
         self._deciding: PendingDecision | None = None
         self._inspecting: Inspect | None = None
         self._invited = False
         self._responder: Responder | None = None
-        self._route: Route | None = None
         self._scanned: ScannedBody | None = None
         self._admitted: Principal | None = None  # for whom capacity is taken up
-        self._principal = NOBODY
-        self._detail = ""
 
     @property
     def received(self) -> int:
@@ -105,7 +97,7 @@ class Exchange(ExchangeSide):
     @property
     def balancer(self) -> Balancer | None:
         """The upstream that the request is for, once it has been admitted."""
-        return self._route.balancer if self._route is not None else None
+        return self.route.balancer if self.route is not None else None
 
     # --- deciding --------------------------------------------------------------------------
 
@@ -135,6 +127,7 @@ class Exchange(ExchangeSide):
         elif isinstance(decision, Pending):
             self.phase = Phase.AUTHORISE
             if self._admit(decision):
+                self.on_waits(self._plane.clock())  # for MLflow
                 self._decide_with(decision.decision)
             else:
                 decision.decision.close()
@@ -149,7 +142,7 @@ class Exchange(ExchangeSide):
         if isinstance(decision, Redirect):
             self._respond(local_responses.redirect(decision.location), Phase.RESPOND)
             return
-        self._principal = decision.principal
+        self.principal = decision.principal
         if decision.principal.id:
             self._client.vouch()
         if isinstance(decision, Respond):
@@ -163,7 +156,7 @@ class Exchange(ExchangeSide):
         body = self._body
         if body is not None and self.request.method == b"GET":
             body = None  # what it says is in the query by now
-        responder = ForwardResponder(self, self._plane, self._client, decision, body, self._started)
+        responder = ForwardResponder(self, self._plane, self._client, decision, body)
         self._responder = responder
         if decision.scan is not None and body is not None:
             self._scanned = scanned = ScannedBody(
@@ -176,7 +169,7 @@ class Exchange(ExchangeSide):
 
     def _start(self, responder: Responder) -> None:
         """Forward the request, once its body is here if MLflow takes that only as a whole."""
-        body, route = self._body, self._route
+        body, route = self._body, self.route
         if body is not None and body.length == CHUNKED and route is not None and route.takes_length:
             self._collect(body)
         else:
@@ -189,14 +182,15 @@ class Exchange(ExchangeSide):
 
     def _on_decided(self, decision: Decision) -> None:
         self._deciding = None
+        self.on_goes_on(self._plane.clock())
         self._client.resume_reading()
         self._follow(decision)
 
     def _admit(self, decision: Forward | Inspect | Pending) -> bool:
         """Take up capacity, which ``_end`` returns; refuse when there is none."""
-        route = self._route = decision.route
-        self._principal = decision.principal
-        if self._client.stranger and self._principal.id:
+        route = self.route = decision.route
+        self.principal = decision.principal
+        if self._client.stranger and self.principal.id:
             self._client.vouch()
         if self._admitted is not None:
             return True
@@ -204,11 +198,11 @@ class Exchange(ExchangeSide):
         if body is not None and limit and body.known_length > limit:
             refusal: Refusal | None = failures.too_large(limit.human_readable())
         else:
-            refusal = limits.admit(self._principal, route.operation, self._started)
+            refusal = limits.admit(self.principal, route.operation, self.started)
         if refusal is not None:
             self._refuse(refusal, Phase.ADMIT)
             return False
-        self._admitted = self._principal
+        self._admitted = self.principal
         return True
 
     # --- the request's body ----------------------------------------------------------------
@@ -225,7 +219,7 @@ class Exchange(ExchangeSide):
 
     def _take(self, body: RequestBody, pieces: list[bytes], *, done: bool) -> None:
         due = body.take(pieces, done=done)
-        limit = self._route.body_limit if self._route is not None else None
+        limit = self.route.body_limit if self.route is not None else None
         if limit and body.length == CHUNKED and body.received > limit:
             self._fail(failures.too_large(limit.human_readable()), Phase.ADMIT)
         elif body.collecting:
@@ -254,8 +248,10 @@ class Exchange(ExchangeSide):
         if body.received > limit or body.length > limit:
             self._refuse(failures.uncollectable(limit.human_readable()), Phase.ADMIT)
         elif body.complete:
+            self.on_goes_on(self._plane.clock())
             self._on_collected(body.collected() if self._inspecting is not None else b"")
         else:
+            self.on_waits(self._plane.clock())
             self.invite_body()
 
     def _on_collected(self, body: bytes) -> None:
@@ -287,7 +283,7 @@ class Exchange(ExchangeSide):
     def on_stopped(self) -> None:
         """The worker stops before there was a response, or a whole one."""
         if not self.ended:
-            self._detail = "the worker's time to finish was over"
+            self.detail = "the worker's time to finish was over"
             self._end(Reason.DRAINING)
 
     def on_client_silent(self, limit: float) -> None:
@@ -335,7 +331,7 @@ class Exchange(ExchangeSide):
         if self._plane.draining or not request_done:
             self.close = True
         line = heads.connection_line(self.request.minor, close=self.close)
-        lines = self._principal.response_lines
+        lines = self.principal.response_lines
         return line + lines if lines else line
 
     # --- the end ---------------------------------------------------------------------------
@@ -345,15 +341,15 @@ class Exchange(ExchangeSide):
         if self.ended:
             self._client.abort()
         elif self._responder is not None and self._responder.status:
-            self._detail = refusal.detail
+            self.detail = refusal.detail
             self._end(refusal.reason)
             self._client.abort()
         else:
             self._refuse(refusal, phase)
 
     def _refuse(self, refusal: Refusal, phase: Phase) -> None:
-        self._detail = refusal.detail
-        route, request = self._route, self.request
+        self.message, self.detail = refusal.message, refusal.detail
+        route, request = self.route, self.request
         if route.operation.otlp if route is not None else self._plane.decider.is_otlp(request):
             content_type = request.fields.values.get(b"content-type", b"")
             self._respond(rpc_status.response(refusal, content_type), phase)
@@ -362,27 +358,11 @@ class Exchange(ExchangeSide):
 
     def _respond(self, response: LocalResponse, phase: Phase) -> None:
         """Let the gate itself respond, in place of MLflow if that was asked already."""
-        before = self._responder
-        if before is not None:
-            before.drop()
+        if self._responder is not None:
+            self._responder.drop()
         self.phase = phase
-        self._responder = LocalResponder(self, self._client, response, before)
+        self._responder = LocalResponder(self, self._client, response)
         self._responder.start()
-
-    def _source(self, responder: Responder | None) -> Source:
-        """Whose response the client was sent."""
-        if responder is None or not responder.status:
-            return Source.NONE
-        return Source.GATE if isinstance(responder, LocalResponder) else Source.MLFLOW
-
-    def _place(self) -> SpanContext | None:
-        """Where the request is in a trace, with all that is known of it by its end."""
-        trace, tracer, lines = self.trace, self._plane.tracer, self.request.fields.trace
-        if trace is None:
-            return passed_on(lines) if lines else None
-        if not trace.decided and tracer is not None:
-            tracer.decide(trace, self._principal)
-        return trace
 
     def _end(self, reason: Reason) -> None:
         """Release everything and account for the request: the one place for both."""
@@ -390,46 +370,22 @@ class Exchange(ExchangeSide):
         if self._deciding is not None:
             self._deciding.cancel()
             self._deciding = None
-        request, route = self.request, self._route
+        route = self.route
         if self._admitted is not None and route is not None:
             self._plane.request_limits.release(self._admitted, route.operation)
         responder = self._responder
         if responder is not None and reason is not _OK:
             responder.drop()
-        now = self._plane.clock()
+        lines, tracer = self.request.fields.trace, self._plane.tracer
         self._plane.account(
-            Outcome(
+            self.outcome(
                 reason,
-                self.phase,
                 responder.status if responder is not None else 0,
-                self._source(responder),
-                request.method,
-                request.target,
-                route.canonical if route is not None else b"",
-                route.path if route is not None else b"",
-                route.operation if route is not None else None,
-                route.balancer.name if route is not None else "",
-                self._principal,
-                self.request_id,
-                self._place(),
-                request.fields.origin.address,
-                responder.endpoint if responder is not None else "",
-                now - self._started,
-                0.0,
-                0.0,
-                responder.started - self._started
-                if responder is not None and responder.started
-                else 0.0,
-                0.0,
-                now - responder.started if responder is not None and responder.started else 0.0,
-                0.0,
-                self.received,
-                responder.bytes_out if responder is not None else 0,
-                responder.attempts if responder is not None else 0,
-                (),
-                request.fields.values.get(b"user-agent", b""),
-                "",
-                self._detail,
+                local=isinstance(responder, LocalResponder),
+                trace=ended(self.trace, tracer, lines, self.principal),
+                bytes_in=self.received,
+                bytes_out=responder.bytes_out if responder is not None else 0,
+                now=self._plane.clock(),
             )
         )
         self._body = None

@@ -20,6 +20,7 @@ from abc import abstractmethod
 
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import Caller
+from headgate.dataplane.record import RequestRecord
 from headgate.errors import Refusal
 from headgate.model import Phase, SpanContext
 from headgate.reasons import Reason
@@ -125,27 +126,25 @@ class ClientSide(SweptConnection):
         """The response is written; ``keep`` says whether another request may follow."""
 
 
-class ExchangeSide:
-    """An exchange as its responder sees it.
+class ExchangeSide(RequestRecord):
+    """An exchange as its responder sees it, which notes in the record what comes of the request.
 
     Attributes:
-        request: what is responded to.
-        request_id: of the request; the response bears it.
-        phase: where the request is; a responder says when it goes on.
         ended: whether the outcome is made; what a responder still reports changes nothing.
         close: whether the client's connection ends with this response.
-        trace: its place in a trace; ``None`` where the gate has no spans.
     """
 
-    __slots__ = ("close", "ended", "phase", "request", "request_id", "trace")
+    __slots__ = ("close", "ended")
 
     def __init__(
-        self, request: Request, request_id: bytes, phase: Phase, trace: SpanContext | None
+        self,
+        request: Request,
+        request_id: bytes,
+        phase: Phase,
+        started: float,
+        trace: SpanContext | None,
     ) -> None:
-        self.request = request
-        self.request_id = request_id
-        self.phase = phase
-        self.trace = trace
+        super().__init__(request, request_id, phase, started, trace)
         self.ended = False
         self.close = request.fields.close
 
@@ -187,19 +186,13 @@ class Responder:
     Attributes:
         status: of the response, once any of it has been sent to the client; 0 before.
         bytes_out: bytes of the response's body that were sent.
-        endpoint: of MLflow, the last that was chosen; empty if none was.
-        attempts: endpoints that were chosen.
-        started: when the last attempt was sent, on the plane's clock; 0 if none was.
     """
 
-    __slots__ = ("attempts", "bytes_out", "endpoint", "started", "status")
+    __slots__ = ("bytes_out", "status")
 
     def __init__(self) -> None:
         self.status = 0
         self.bytes_out = 0
-        self.endpoint = ""
-        self.attempts = 0
-        self.started = 0.0
 
     @property
     @abstractmethod

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from headgate.events.event import Event, Level
+from headgate.model import AttemptFailure
 
 
 class TurnedAway(enum.Enum):
@@ -90,19 +91,25 @@ class RequestRetried(Event):
 
     Attributes:
         request_id: of the request, as in the access log.
-        reason: why the attempt failed.
+        upstream: the upstream that it is for.
+        endpoint: where the attempt failed.
+        cause: how it failed.
+        reason: the same in words.
     """
 
     name: ClassVar[str] = "request_retried"
     logger: ClassVar[str] = "headgate.dataplane"
 
     request_id: str
+    upstream: str
+    endpoint: str
+    cause: AttemptFailure
     reason: str
 
     def message(self) -> str:
         return (
-            f"request {self.request_id} is sent again, to another endpoint where there is one: "
-            f"{self.reason}"
+            f"request {self.request_id} is sent again, to another endpoint of {self.upstream} "
+            f"where there is one: {self.endpoint} failed ({self.cause.value}): {self.reason}"
         )
 
 

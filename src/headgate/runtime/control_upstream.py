@@ -19,7 +19,7 @@ from headgate.upstreams.policies import cluster_policy, upstream_terms
 
 
 def control_upstream(limits: Limits, dial: Dial) -> Balancer:
-    """The upstream of the gate's own pages.
+    """The upstream of the gate's own pages; it has no name, as no configured upstream is it.
 
     Args:
         limits: those of the data plane that forwards to it.
@@ -28,7 +28,7 @@ def control_upstream(limits: Limits, dial: Dial) -> Balancer:
     settings = Upstream()
     endpoint = Endpoint("control", 0)
     policy = replace(cluster_policy(settings), probe_interval=0, max_in_flight=limits.connections)
-    cluster = Cluster("control", policy, random.Random(), discard)  # noqa: S311
+    cluster = Cluster("", policy, random.Random(), discard)  # noqa: S311
     cluster.discovered([Found(endpoint)], "itself", None, time.monotonic())
 
     def make_pool(endpoint: Endpoint) -> Pool:

@@ -11,7 +11,7 @@ from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import DataPlane
 from headgate.events import Event, discard
-from headgate.model import Endpoint, Outcome
+from headgate.model import Endpoint, Outcome, Source
 from headgate.testing.clock import ManualClock
 from headgate.testing.decider import ScriptedDecider
 from headgate.testing.policies import cluster_policy, terms
@@ -20,6 +20,8 @@ from headgate.testing.transport import FakeTransport, Peer, Turns
 
 CLIENT = ("192.0.2.1", 40000)
 SEED = "0123456789abcdef"
+ROUNDING = 1e-6
+"""Seconds by which a sum of differences of floats may be wrong."""
 
 
 class Dialogue:
@@ -167,9 +169,35 @@ class Dialogue:
             "retries counted as under way": cluster.retries,
             "requests that wait for room": cluster.waiting,
             "second outcomes": len(ids) - len(set(ids)),
+            "what does not fit together in outcomes": [
+                what for each in self.accounted for what in misfits(each)
+            ],
             "requests without outcome": self.plane.issued
             - len({each for each in ids if each.startswith(SEED.encode())}),
         }
         found = {what: count for what, count in problems.items() if count}
         if found:
             raise AssertionError(f"left behind: {found}")
+
+
+def misfits(outcome: Outcome) -> list[str]:
+    """What of an outcome cannot be true together: its times, its attempts and its source."""
+    one = outcome
+    failed = sum(each.ended - each.began for each in one.retries)
+    true = {
+        "gate_duration": 0.0 <= one.gate_duration <= one.duration,
+        "sent_after": 0.0 <= one.sent_after <= one.duration,
+        "first_byte_after": 0.0 <= one.first_byte_after <= one.duration,
+        "waits": one.queue_duration + one.connect_duration <= one.duration + ROUNDING,
+        "failed attempts": one.gate_duration + failed <= one.duration + ROUNDING,
+        "retries": len(one.retries) <= one.attempts,
+        "their times": all(0.0 <= each.began <= each.ended <= one.duration for each in one.retries),
+        "source": bool(one.status) == (one.source is not Source.NONE),
+        "message": not one.message or one.source is Source.GATE,
+    }
+    if one.sent_after or one.upstream_duration:
+        end = one.sent_after + one.upstream_duration
+        true["upstream_duration"] = abs(end - one.duration) <= ROUNDING
+        true["gate before sent"] = one.gate_duration <= one.sent_after
+        true["sent before first byte"] = one.sent_after <= one.first_byte_after or not one.status
+    return [name for name, is_true in true.items() if not is_true]

@@ -13,7 +13,7 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from headgate.model import Principal, SpanContext
-from headgate.wire.trace_context import continued, parent_lines
+from headgate.wire.trace_context import continued, parent_lines, passed_on
 
 BLOCK_BYTES: Final = 4096
 """How many random bytes are drawn together: enough for hundreds of ids."""
@@ -61,11 +61,14 @@ class Tracer:
             return continued(lines, self._id(_SPAN_DIGITS))
         return SpanContext(self._id(_TRACE_DIGITS), b"", self._id(_SPAN_DIGITS))
 
-    def attempt(self, span: SpanContext, principal: Principal) -> bytes:
-        """Begin the span of an attempt; returns the lines that MLflow is sent of the trace."""
+    def attempt(self, span: SpanContext) -> None:
+        """Begin the span of an attempt."""
+        span.attempt_id = self._id(_SPAN_DIGITS)
+
+    def lines(self, span: SpanContext, principal: Principal) -> bytes:
+        """The lines that MLflow is sent of the trace, in the attempt that has begun."""
         if not span.decided:
             self.decide(span, principal)
-        span.attempt_id = self._id(_SPAN_DIGITS)
         return parent_lines(span)
 
     def decide(self, span: SpanContext, principal: Principal) -> None:
@@ -96,3 +99,21 @@ class Tracer:
             digits = self._draw(BLOCK_BYTES).hex().encode("ascii")
             if _NO_ID not in digits:
                 return digits
+
+
+def ended(
+    span: SpanContext | None, tracer: Tracer | None, lines: bytes, principal: Principal
+) -> SpanContext | None:
+    """The place in a trace of a request that has ended, whatever came of it.
+
+    Args:
+        span: its place; ``None`` where the gate has no spans.
+        tracer: gave it its place.
+        lines: its ``trace_lines``.
+        principal: who has sent it, ``NOBODY`` where it is not authenticated.
+    """
+    if span is None:
+        return passed_on(lines) if lines else None
+    if not span.decided and tracer is not None:
+        tracer.decide(span, principal)
+    return span

@@ -1,74 +1,214 @@
-"""The attempts that one request makes: where each goes, whether another follows, and until when."""
+"""The attempts that one request makes: the phase select, and whether another attempt follows."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 from abc import abstractmethod
 from typing import Final
 
-from headgate.cluster import Result, RetryDecision, decide_retry
+from headgate.cluster import Result, RetryDecision, Unavailable, decide_retry
+from headgate.dataplane import failures
+from headgate.dataplane.balancer import refusal
 from headgate.dataplane.connections.pool import Pool
+from headgate.dataplane.connections.upstream import UpstreamConnection
 from headgate.dataplane.decisions import Forward
 from headgate.dataplane.plane import DataPlane
-from headgate.dataplane.ports import Responder
+from headgate.dataplane.ports import ClientSide, ExchangeSide, Responder
 from headgate.dataplane.request_body import RequestBody
+from headgate.errors import Refusal
 from headgate.events import RequestRetried
-from headgate.model import Endpoint
+from headgate.limits import QUEUE
+from headgate.model import AttemptFailure, Endpoint, Phase
 
 # To look a member up in its class costs as much as ten attributes.
 _OK: Final = Result.OK
+_SELECT: Final = Phase.SELECT
 
 
 class Attempts(Responder):
     """What a request has tried, and what it may still try.
 
     ``_pool`` is the endpoint whose place it holds; ``_limit``, when a request that was repeated
-    must have its response; ``_sent``, whether an attempt may have reached MLflow.
+    must have its response; ``_sent``, whether an attempt may have reached MLflow; ``_queued_at``,
+    since when it waits in the queue, 0 while it does not.
     """
 
     __slots__ = (
-        "_arrived",
         "_balancer",
         "_body",
+        "_client",
+        "_connecting",
+        "_exchange",
         "_forward",
         "_limit",
         "_plane",
         "_pool",
+        "_queued_at",
         "_retrying",
         "_sent",
         "_tried",
     )
 
     def __init__(
-        self, plane: DataPlane, forward: Forward, body: RequestBody | None, arrived: float
+        self,
+        exchange: ExchangeSide,
+        plane: DataPlane,
+        client: ClientSide,
+        forward: Forward,
+        body: RequestBody | None,
     ) -> None:
         super().__init__()
+        self._exchange = exchange
         self._plane = plane
+        self._client = client
         self._forward = forward
         self._body = body
-        self._arrived = arrived
         self._balancer = forward.route.balancer
+        self._connecting: asyncio.Task[None] | None = None
         self._pool: Pool | None = None
         self._limit = math.inf
+        self._queued_at = 0.0
         self._retrying = False
         self._sent = False
         self._tried: tuple[Endpoint, ...] = ()
 
-    def _may_wait(self) -> bool:
-        """Whether an attempt could still begin after the longest wait for room."""
+    @property
+    def _begun(self) -> bool:
+        """Whether it has an endpoint, or waits for one."""
+        return self._pool is not None or self._queued_at != 0.0
+
+    @abstractmethod
+    def _send(self, pool: Pool, connection: UpstreamConnection) -> None:
+        """Send the request, now that there is a connection."""
+
+    @abstractmethod
+    def on_defect(self, error: Exception) -> None:
+        """The gate itself failed."""
+
+    # --- select ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Choose an endpoint and send the request there, or wait for what that takes."""
+        exchange = self._exchange
+        exchange.phase = _SELECT
+        chosen = self._balancer.choose(self._tried)
+        if isinstance(chosen, Unavailable):
+            self._wait_for_room(chosen)
+            return
+        self._pool = chosen
+        exchange.endpoint = chosen.name
+        exchange.attempts += 1
+        if exchange.trace is not None:
+            self._begin_span()
+        connection = chosen.take()
+        if connection is not None:
+            exchange.connecting_at = 0.0
+            self._send(chosen, connection)
+        else:
+            exchange.connecting_at = self._plane.clock()
+            self._client.pause_reading()
+            self._connecting = chosen.connect(self)
+
+    def _begin_span(self) -> None:
+        trace, tracer = self._exchange.trace, self._plane.tracer
+        if trace is not None and tracer is not None:
+            tracer.attempt(trace)
+
+    def _wait_for_room(self, why: Unavailable) -> None:
+        """Join the queue, where waiting can help."""
+        now = self._queued_at = self._plane.clock()
+        # An attempt must be able to begin after the longest wait.
         latest = self._limit - self._balancer.terms.retry_policy.reserve
-        return self._plane.clock() + self._balancer.queue_timeout <= latest
+        may_wait = now + self._balancer.queue_timeout <= latest
+        if not may_wait or not self._balancer.queue(self, why, self._forward.principal):
+            self._queued_at = 0.0
+            self._give_up(refusal(why, sent=self._sent))
+        elif self._queued_at:  # the one whose place it has taken may have made room by that
+            self._client.pause_reading()
+
+    def on_room(self) -> None:
+        """An endpoint may have room."""
+        self._leave_queue()
+        try:
+            self.start()
+        except Exception as error:  # noqa: BLE001 - supervisor: the request that made room goes on
+            self.on_defect(error)
+
+    def on_wait_over(self) -> None:
+        """None had room in time."""
+        self._leave_queue()
+        limit = self._balancer.queue_timeout
+        self._give_up(failures.waited_in_vain(limit, sent=self._sent))
+
+    def on_displaced(self) -> None:
+        """The queue is full, and its sender has the most requests there."""
+        self._leave_queue()
+        self._plane.tally.refused(QUEUE, self._forward.principal)
+        self._give_up(failures.displaced(sent=self._sent))
+
+    def on_connected(self, connection: UpstreamConnection) -> None:
+        """A new connection to MLflow is open."""
+        self._stop_connecting()
+        pool = self._pool
+        if self._exchange.ended or pool is None:
+            connection.abort()
+            return
+        try:
+            self._send(pool, connection)
+        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
+            self.on_defect(error)
+
+    def on_connect_failed(self, endpoint: Endpoint, error: OSError) -> None:
+        """No connection could be opened."""
+        self._stop_connecting()
+        failure = failures.cannot_connect(endpoint, error, sent=self._sent)
+        self._release(Result.CONNECT_FAILED, failure.detail)
+        self._try_again(AttemptFailure.CONNECT_FAILED, failure)
+
+    def _leave_queue(self) -> None:
+        """The wait for room is over, whatever came of it."""
+        self._exchange.on_queued(self._plane.clock() - self._queued_at)
+        self._queued_at = 0.0
+
+    def _stop_connecting(self) -> None:
+        """The wait for a connection is over, whatever came of it."""
+        self._connecting = None
+        self._exchange.on_connecting(self._plane.clock())
+
+    def _wait_no_longer(self) -> None:
+        """Neither for room nor for a connection: the response is no longer wanted."""
+        if self._queued_at:
+            self._leave_queue()
+            self._balancer.leave(self)
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._stop_connecting()
+
+    # --- another attempt -------------------------------------------------------------------
+
+    def _try_again(self, failure: AttemptFailure, refusal: Refusal) -> None:
+        """Make another attempt if the rules allow it, else fail with ``refusal``.
+
+        Where an endpoint accepts no connection, only another one helps.
+        """
+        decision = self._decision()
+        helps = failure is not AttemptFailure.CONNECT_FAILED or self._has_other()
+        if decision.again and helps:
+            self._begin_again(failure, refusal.detail)
+        else:
+            self._give_up(failures.not_repeated(refusal, decision))
 
     def _decision(self) -> RetryDecision:
         """Whether the rules allow another attempt."""
-        body = self._body
+        body, exchange = self._body, self._exchange
         return decide_retry(
             self._forward.route.operation.retry,
             sent=self._sent,
             answered=self.status != 0,
             repeatable=body is None or body.repeatable,
-            attempts=self.attempts,
-            elapsed=self._plane.clock() - self._arrived,
+            attempts=exchange.attempts,
+            elapsed=self._plane.clock() - exchange.started,
             budget=self._balancer.may_retry(),
             policy=self._balancer.terms.retry_policy,
         )
@@ -77,12 +217,21 @@ class Attempts(Responder):
         """Whether an endpoint can be had that this request has not tried."""
         return self._balancer.has_other(self._tried)
 
-    def _begin_again(self, cause: str, request_id: bytes) -> None:
-        """Another attempt follows; from here on its time is bounded."""
-        self._plane.emit(RequestRetried(request_id.decode("ascii"), cause))
-        self._balancer.retry_started()
+    def _begin_again(self, failure: AttemptFailure, detail: str) -> None:
+        """Make another attempt; from here on its time is bounded."""
+        exchange, balancer = self._exchange, self._balancer
+        exchange.on_repeated(failure, detail, self._plane.clock())
+        request_id = exchange.request_id.decode("ascii")
+        self._plane.emit(
+            RequestRetried(request_id, balancer.name, exchange.endpoint, failure, detail)
+        )
+        balancer.retry_started()
         self._retrying = True
-        self._limit = self._arrived + self._balancer.terms.retry_policy.total
+        self._limit = exchange.started + balancer.terms.retry_policy.total
+        self.start()
+
+    def _give_up(self, failure: Refusal) -> None:
+        self._exchange.on_failed(failure)
 
     def _release(self, result: Result, error: str = "") -> None:
         """Give the endpoint's place back; the one way in which an attempt ends."""

@@ -1,4 +1,4 @@
-"""Responds with MLflow's response: the phases select and forward, a ``Delivery`` for the last.
+"""Responds with MLflow's response: the phase forward, between ``Attempts`` and ``Delivery``.
 
 One ``ForwardResponder`` may make several attempts at several endpoints.  Whatever happens to it, it
 tells its exchange once: the response is complete, or there is none.
@@ -6,13 +6,11 @@ tells its exchange once: the response is complete, or there is none.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import Final
 
-from headgate.cluster import Result, Unavailable
+from headgate.cluster import Result
 from headgate.dataplane import failures
-from headgate.dataplane.balancer import refusal
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.connections.upstream import ResponseReceiver, UpstreamConnection
 from headgate.dataplane.decisions import Forward
@@ -30,16 +28,13 @@ from headgate.dataplane.response_checks import (
     may_be_host_refusal,
     may_be_sentence,
 )
-from headgate.errors import Refusal
-from headgate.limits import QUEUE
-from headgate.model import Endpoint, Phase
+from headgate.model import AttemptFailure, Phase
 from headgate.symptoms import own_words
 from headgate.wire import forward as heads
 from headgate.wire.errors import ProtocolError
 from headgate.wire.response import Response
 
 # To look a member up in its class costs as much as ten attributes.
-_SELECT: Final = Phase.SELECT
 _FORWARD: Final = Phase.FORWARD
 _OK: Final = Result.OK
 
@@ -53,19 +48,14 @@ class ForwardResponder(Attempts, ResponseReceiver):
         client: is sent the response.
         decision: where the request goes.
         body: of the request, if it has one.
-        arrived: when the request came, on the plane's clock.
     """
 
     __slots__ = (
-        "_client",
-        "_connecting",
         "_connection",
         "_delivery",
-        "_exchange",
         "_head_only",
         "_held",
         "_method",
-        "_queued",
         "_result",
     )
 
@@ -76,86 +66,17 @@ class ForwardResponder(Attempts, ResponseReceiver):
         client: ClientSide,
         decision: Forward,
         body: RequestBody | None,
-        arrived: float,
     ) -> None:
-        super().__init__(plane, decision, body, arrived)
-        self._exchange = exchange
-        self._client = client
+        super().__init__(exchange, plane, client, decision, body)
         self._connection: UpstreamConnection | None = None
-        self._connecting: asyncio.Task[None] | None = None
         self._held: HeldResponse | None = None
         self._result: Result | None = None
         self._delivery: Delivery | None = None
-        self._queued = False
         # MLflow takes the query of a GET alone for its message: a HEAD with the same query would
         # be responded to about everything (mlflow/server/handlers.py, _get_request_message).
         method = exchange.request.method
         self._head_only = method == b"HEAD"
         self._method = b"GET" if self._head_only else method
-
-    # --- select ----------------------------------------------------------------------------
-
-    def start(self) -> None:
-        """Choose an endpoint and send the request there, or wait for what that takes."""
-        self._exchange.phase = _SELECT
-        chosen = self._balancer.choose(self._tried)
-        if isinstance(chosen, Unavailable):
-            self._queued = self._may_wait() and self._balancer.queue(
-                self, chosen, self._forward.principal
-            )
-            if self._queued:
-                self._client.pause_reading()
-            else:
-                self._give_up(refusal(chosen, sent=self._sent))
-            return
-        self._pool = chosen
-        self.endpoint = chosen.name
-        self.attempts += 1
-        connection = chosen.take()
-        if connection is not None:
-            self._send(chosen, connection)
-        else:
-            self._client.pause_reading()
-            self._connecting = chosen.connect(self)
-
-    def on_room(self) -> None:
-        """An endpoint may have room."""
-        self._queued = False
-        try:
-            self.start()
-        except Exception as error:  # noqa: BLE001 - supervisor: the request that made room goes on
-            self.on_defect(error)
-
-    def on_wait_over(self) -> None:
-        """None had room in time."""
-        self._queued = False
-        limit = self._balancer.queue_timeout
-        self._give_up(failures.waited_in_vain(limit, sent=self._sent))
-
-    def on_displaced(self) -> None:
-        """The queue is full, and its sender has the most requests there."""
-        self._queued = False
-        self._plane.tally.refused(QUEUE, self._forward.principal)
-        self._give_up(failures.displaced(sent=self._sent))
-
-    def on_connected(self, connection: UpstreamConnection) -> None:
-        """A new connection to MLflow is open."""
-        self._connecting = None
-        pool = self._pool
-        if self._exchange.ended or pool is None:
-            connection.abort()
-            return
-        try:
-            self._send(pool, connection)
-        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
-            self.on_defect(error)
-
-    def on_connect_failed(self, endpoint: Endpoint, error: OSError) -> None:
-        """No connection could be opened."""
-        self._connecting = None
-        failure = failures.cannot_connect(endpoint, error, sent=self._sent)
-        self._release(Result.CONNECT_FAILED, failure.detail)
-        self._try_again(endpoint, failure)
 
     # --- forward ---------------------------------------------------------------------------
 
@@ -165,7 +86,8 @@ class ForwardResponder(Attempts, ResponseReceiver):
         exchange.phase = _FORWARD
         self._connection = connection
         self._sent = True
-        now = self.started = self._plane.clock()
+        now = self._plane.clock()
+        exchange.on_sent(now)
         connection.begin(self, self._method, min(now + terms.silence_timeout, self._limit))
         due = body.start() if body is not None else None
         head = heads.request_head(
@@ -192,7 +114,7 @@ class ForwardResponder(Attempts, ResponseReceiver):
         trace, tracer = self._exchange.trace, self._plane.tracer
         if trace is None or tracer is None:
             return self._exchange.request.fields.trace
-        return tracer.attempt(trace, self._forward.principal)
+        return tracer.lines(trace, self._forward.principal)
 
     @property
     def takes_more(self) -> bool:
@@ -200,7 +122,7 @@ class ForwardResponder(Attempts, ResponseReceiver):
         connection = self._connection
         if connection is not None:
             return not connection.full
-        return self._pool is None and not self._queued  # not started yet
+        return not self._begun
 
     def send(self, pieces: list[bytes]) -> None:
         """Send more of the request's body."""
@@ -261,7 +183,9 @@ class ForwardResponder(Attempts, ResponseReceiver):
         if opinion is Classification.REFUSAL and pool is not None:
             self._give_up(failures.host_refused(pool.host_header.decode("ascii")))
         elif opinion is Classification.PAGE:
-            self._give_up(failures.page_instead_of_json(held.response.status, self.endpoint))
+            self._give_up(
+                failures.page_instead_of_json(held.response.status, self._exchange.endpoint)
+            )
         elif opinion is Classification.SENTENCE:
             self._held = None
             self._result = _OK  # MLflow is well, and says what is switched off
@@ -281,7 +205,9 @@ class ForwardResponder(Attempts, ResponseReceiver):
             self._held = HeldResponse(response)
         elif is_wrong_page(response, operation, shown=shown.are_clients):
             self._give_up(
-                failures.page_instead_of_json(response.status, self.endpoint, shown=shown.are_shown)
+                failures.page_instead_of_json(
+                    response.status, self._exchange.endpoint, shown=shown.are_shown
+                )
             )
             return True
         return False
@@ -294,6 +220,9 @@ class ForwardResponder(Attempts, ResponseReceiver):
         if not delivery.take(response, pieces, done=done):
             self.on_response_end(reusable=False)
         elif not done:
+            exchange = self._exchange
+            if self.status and not exchange.first_byte_at:
+                exchange.first_byte_at = self._plane.clock()
             self._expect()
 
     def _new_delivery(self, response: Response | None) -> Delivery:
@@ -335,14 +264,17 @@ class ForwardResponder(Attempts, ResponseReceiver):
         # An aged connection that MLflow closes meanwhile says nothing about MLflow's health.
         stale = connection is not None and connection.reused and not self.status
         self._release(Result.CANCELLED if stale else Result.RESET, cause)
-        self._try_again(None, failures.connection_lost(cause, error))
+        failure = (
+            AttemptFailure.TIMEOUT if isinstance(error, TimeoutError) else AttemptFailure.RESET
+        )
+        self._try_again(failure, failures.connection_lost(cause, error))
 
     def on_upstream_silent(self) -> None:
         """MLflow has not moved for too long."""
         self._connection = None
         if not self.status and self._plane.clock() >= self._limit:
             total = self._balancer.terms.retry_policy.total
-            failure = failures.repeated_in_vain(self.attempts, total)
+            failure = failures.repeated_in_vain(self._exchange.attempts, total)
         else:
             failure = failures.silent(self._balancer.terms.silence_timeout)
         self._release(Result.TIMEOUT, failure.message)
@@ -367,34 +299,11 @@ class ForwardResponder(Attempts, ResponseReceiver):
         connection.abort()
         cause = "silent, and its probes fail"
         self._release(Result.TIMEOUT, cause)
-        self._send_again(cause)
-
-    def _try_again(self, unreachable: Endpoint | None, failure: Refusal) -> None:
-        """Make another attempt if the rules allow it, else fail.
-
-        ``unreachable`` is an endpoint that accepts no connection: only another one helps.
-        """
-        decision = self._decision()
-        if decision.again and (unreachable is None or self._has_other()):
-            self._send_again(failure.detail)
-        else:
-            self._give_up(failures.not_repeated(failure, decision))
-
-    def _send_again(self, cause: str) -> None:
-        self._begin_again(cause, self._exchange.request_id)
-        self.start()
-
-    def _give_up(self, failure: Refusal) -> None:
-        self._exchange.on_failed(failure)
+        self._begin_again(AttemptFailure.ENDPOINT_DOWN, cause)
 
     def drop(self, result: Result = Result.CANCELLED) -> None:
         """Release everything that is still held."""
-        if self._queued:
-            self._queued = False
-            self._balancer.leave(self)
-        if self._connecting is not None:
-            self._connecting.cancel()
-            self._connecting = None
+        self._wait_no_longer()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abort()

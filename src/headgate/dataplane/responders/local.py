@@ -13,26 +13,15 @@ class LocalResponder(Responder):
         exchange: learns that it is sent.
         client: is sent it.
         response: what is sent.
-        before: the responder that it stands in for, whose attempts count as made.
     """
 
     __slots__ = ("_client", "_exchange", "_response")
 
-    def __init__(
-        self,
-        exchange: ExchangeSide,
-        client: ClientSide,
-        response: LocalResponse,
-        before: Responder | None,
-    ) -> None:
+    def __init__(self, exchange: ExchangeSide, client: ClientSide, response: LocalResponse) -> None:
         super().__init__()
         self._exchange = exchange
         self._client = client
         self._response = response
-        if before is not None:
-            self.endpoint = before.endpoint
-            self.attempts = before.attempts
-            self.started = before.started
 
     @property
     def takes_more(self) -> bool:
