@@ -13,6 +13,7 @@ from pathlib import Path
 from bench import report
 from docs.reference_pages import (
     admin_api,
+    cloudwatch,
     command_line,
     configuration,
     connection_states,
@@ -37,6 +38,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "explanation/performance.md": report.page,
     "reference/api.md": admin_api.page,
     "reference/cli.md": command_line.page,
+    "reference/cloudwatch.md": cloudwatch.page,
     "reference/configuration.md": configuration.page,
     "reference/connection-states.md": connection_states.page,
     "reference/events.md": events.page,

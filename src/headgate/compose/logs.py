@@ -47,6 +47,11 @@ class GateLogs:
             self._file = LogFile(settings.file)
         self.control = LogControl()
 
+    @property
+    def fd(self) -> int:
+        """Where lines of the access log are written, and metrics for CloudWatch."""
+        return sys.stdout.fileno() if self._file is None else self._file.fd
+
     def of_process(
         self, emit: Emit, *, tells: bool = False, on_debug: OnDebug | None = None
     ) -> ProcessLogs:
@@ -59,8 +64,7 @@ class GateLogs:
         if not self._settings.access:
             return None
         console = _console(self._settings, self._file, sys.stdout)
-        fd = sys.stdout.fileno() if self._file is None else self._file.fd
-        return AccessLog(fd, losses=losses, emit=emit, console=console)
+        return AccessLog(self.fd, losses=losses, emit=emit, console=console)
 
 
 def sampling(settings: Log) -> Sampling | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headgate import __version__
+from headgate.compose.cloudwatch import emf_memory, write_last
 from headgate.compose.events import event_bus
 from headgate.compose.logs import GateLogs
 from headgate.compose.shared_memory import shared_buckets
@@ -65,7 +66,8 @@ def serve(
         stack.callback(_close, sockets)
         ops = OpsSockets(config.ops, config.listen.workers, emit)
         stack.callback(ops.close)
-        shared = Shared(counters, buckets, folder, GateState(config.listen.workers), logs)
+        state, emf = GateState(config.listen.workers), emf_memory(config, counters)
+        shared = Shared(counters, buckets, folder, state, logs, emf)
         _serve(config, announce, source, shared, sockets, ops, emit)
     return 0
 
@@ -125,6 +127,8 @@ def _serve(
         logs=shared.logs.of_process(emit, tells=True),
         stopping=shared.state.stop,
     ).run(announce_all)
+    if shared.emf is not None:
+        write_last(config.telemetry.cloudwatch, counters, shared.emf, shared.logs.fd, emit)
     emit(GateStopped())
 
 

@@ -14,6 +14,7 @@ import uvloop
 
 from headgate.auth.tokens.tokens import Tokens
 from headgate.compose.authentication import Authentication, authentication
+from headgate.compose.cloudwatch import emf_writer
 from headgate.compose.control import UpstreamChecks, admin_facts, control_server
 from headgate.compose.events import event_bus
 from headgate.compose.logs import GateLogs, sampling
@@ -44,6 +45,7 @@ from headgate.runtime.worker import Companion, Worker
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.debug_lines import DebugLines
+from headgate.telemetry.emf import EmfMemory
 from headgate.telemetry.outcome_sinks import OutcomeSinks
 
 
@@ -57,6 +59,7 @@ class Shared:
         folder: where they leave results to each other; ``None``: nowhere.
         state: whether the gate is about to stop.
         logs: their files, and what all processes agree on about them.
+        emf: what was written for CloudWatch; ``None``: nothing is.
     """
 
     counters: Counters
@@ -64,6 +67,7 @@ class Shared:
     folder: Path | None
     state: GateState
     logs: GateLogs
+    emf: EmfMemory | None = None
 
 
 class Sockets(NamedTuple):
@@ -153,6 +157,10 @@ def run_worker(
             companions.append(refresher.run)
         if link.number == 0:  # one worker is enough to log it
             companions.append(lambda: watch_validity(lambda: gate.certificates, emit))
+            if shared.emf is not None:
+                settings, fd = config.telemetry.cloudwatch, shared.logs.fd
+                emf = emf_writer(settings, counters, shared.emf, fd, row, stack, emit)
+                companions.append(emf.run)
         ops = _ops_listener(sockets.ops, gate, dial, outcome_sinks, emit)
         heart = Heartbeat(link.beat, link.rest, link.output, config.listen.worker_timeout)
         worker = Worker(

@@ -192,10 +192,11 @@ class DescriptorsAvailable(Event):
 
 
 class Log(enum.StrEnum):
-    """The logs of a gate: one line for each request; events."""
+    """The logs of a gate: one line for each request; events; metrics for CloudWatch."""
 
     ACCESS = "access"
     EVENTS = "events"
+    METRICS = "metrics"
 
 
 class LossCause(enum.StrEnum):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from headgate.events import Log, LossCause
@@ -30,6 +30,7 @@ from headgate.telemetry.metrics import (
     REQUESTS,
     RESPONSE_BYTES,
     WORKERS_DRAINING,
+    Kind,
     Metric,
     Over,
     Shown,
@@ -64,6 +65,10 @@ _OVER: Final = {
     for _, start in LAYOUT.series(each)
 }
 
+_GAUGES: Final = [
+    start for each in METRICS if each.kind is Kind.GAUGE for _, start in LAYOUT.series(each)
+]
+
 _HEARTBEAT_AT: Final[int] = LAYOUT.size
 _ROW: Final[int] = LAYOUT.size + 1
 
@@ -89,6 +94,24 @@ class Totals:
 
     def __init__(self, cells: list[int]) -> None:
         self._cells = cells
+
+    @property
+    def cells(self) -> list[int]:
+        """All numbers, for ``since`` at a later moment."""
+        return self._cells
+
+    def since(self, before: Sequence[int]) -> Totals:
+        """What was counted after an earlier moment, whose ``cells`` are given; gauges as now.
+
+        A number that is smaller than before was set to 0 in between.
+        """
+        new = [
+            now - then if now >= then else now
+            for now, then in zip(self._cells, before, strict=True)
+        ]
+        for at in _GAUGES:
+            new[at] = self._cells[at]
+        return Totals(new)
 
     def value(self, metric: Metric, *labels: str) -> int:
         """The number of one series of a counter or gauge; 0 for one that no process has set."""

@@ -147,6 +147,10 @@ class LineSink:
             if not self._write_one():
                 return
 
+    def drop(self) -> None:
+        """Lose what found no room."""
+        self._drop_all(LossCause.STALLED)
+
     def close(self) -> int:
         """Write what is left; returns how many lost lines no line counts."""
         self.flush()

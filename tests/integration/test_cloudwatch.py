@@ -1,0 +1,205 @@
+"""What a real gate writes for CloudWatch comes to what was sent through it.
+
+Moto stands in for CloudWatch Logs and CloudWatch; it keeps log events as they are, so
+``tests.support.emf`` takes the metrics out of them, as the specification of the format says.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.client
+import pytest
+from moto import mock_aws
+
+from headgate.telemetry.emf_selection import metric_count
+from tests.support.cloudwatch_files import VALUES
+from tests.support.emf import Sample, checked, extracted, identities, sums
+from tests.support.gate import Gate, create_key, running_gate
+from tests.support.recipes import blocks
+from tests.support.recording_upstream import RecordingUpstream
+from tests.support.scripts import fixed
+from tests.support.workers import kill_worker, worker_pids
+
+ROOT = Path(__file__).parents[2]
+GOOD = 40
+REFUSED = 7
+ON = {
+    "HEADGATE_TELEMETRY__CLOUDWATCH__ENABLED": "true",
+    "HEADGATE_TELEMETRY__CLOUDWATCH__SERVICE": "gate-1",
+    "HEADGATE_LISTEN__WORKERS": "2",
+}
+
+
+@pytest.fixture
+def upstream() -> Iterator[RecordingUpstream]:
+    with RecordingUpstream(fixed()) as running:
+        yield running
+
+
+@pytest.fixture
+def amazon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with mock_aws():
+        yield
+
+
+def documents(output: Path) -> list[bytes]:
+    """The lines of a log that are documents; every line of it is whole."""
+    lines = output.read_bytes().splitlines()
+    return [line for line in lines if line[:1] == b"{" and json.loads(line)["event"] == "metrics"]
+
+
+def by_way_of_cloudwatch_logs(lines: list[bytes]) -> list[Sample]:
+    """Send lines as a log driver does, read them back, and take the metrics out of them."""
+    logs = boto3.client("logs", region_name="eu-central-1")
+    names = {"logGroupName": "/ecs/headgate", "logStreamName": "gate/headgate/1"}
+    logs.create_log_group(logGroupName=names["logGroupName"])
+    logs.create_log_stream(**names)
+    now = int(time.time() * 1000)
+    sent = [{"timestamp": now, "message": line.decode("ascii")} for line in lines]
+    logs.put_log_events(**names, logEvents=sent)
+    kept = logs.get_log_events(**names, startFromHead=True)["events"]
+    return list(extracted(checked(each["message"].encode("ascii")) for each in kept))
+
+
+def put_into_cloudwatch(samples: list[Sample]) -> None:
+    """What CloudWatch Logs does with what it has taken out."""
+    cloudwatch = boto3.client("cloudwatch", region_name="eu-central-1")
+    for each in samples:
+        cloudwatch.put_metric_data(
+            Namespace=each.namespace,
+            MetricData=[
+                {
+                    "MetricName": each.name,
+                    "Dimensions": [{"Name": n, "Value": v} for n, v in each.dimensions],
+                    "Timestamp": each.stamp / 1000,
+                    "Values": each.values,
+                    "Unit": each.unit,
+                }
+            ],
+        )
+
+
+def total(name: str, **dimensions: str) -> float:
+    """What CloudWatch says that a metric came to in the last hour."""
+    cloudwatch = boto3.client("cloudwatch", region_name="eu-central-1")
+    now = time.time()
+    points = cloudwatch.get_metric_statistics(
+        Namespace="Headgate",
+        MetricName=name,
+        Dimensions=[{"Name": n, "Value": v} for n, v in dimensions.items()],
+        StartTime=now - 3600,
+        EndTime=now + 3600,
+        Period=60,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return float(sum(point["Sum"] for point in points))
+
+
+def ask_many(gate: Gate, key: str) -> None:
+    for _ in range(GOOD):
+        assert gate.ask("GET", "/api/2.0/mlflow/runs/get?run_id=1", key=key).status == 200
+    for _ in range(REFUSED):
+        assert gate.ask("GET", "/version").status == 401
+
+
+@pytest.mark.usefixtures("amazon")
+def test_the_metrics_come_to_what_was_sent(upstream: RecordingUpstream, tmp_path: Path) -> None:
+    """The last set is written when the gate stops, by when all workers have counted everything."""
+    key = create_key(tmp_path / "data", "cloudwatch")
+    with running_gate(tmp_path, upstream.url, ON) as gate:
+        ask_many(gate, key)
+        output = gate.process.output
+    lines = documents(output)
+    samples = by_way_of_cloudwatch_logs(lines)
+    put_into_cloudwatch(samples)
+    assert total("Requests", Service="gate-1") == GOOD + REFUSED
+    assert total("ClientFaults", Service="gate-1") == REFUSED
+    assert total("GateFaults", Service="gate-1") == total("MlflowFaults", Service="gate-1") == 0
+    durations = [each for each in samples if each.name == "RequestDuration"]
+    assert sum(len(each.values) for each in durations) == GOOD  # the others have no route
+    assert all(len(line) + 1 <= 4096 for line in lines)
+    assert key not in output.read_text(encoding="utf-8")
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("amazon")
+def test_a_set_a_minute_also_when_its_writer_is_killed(
+    upstream: RecordingUpstream, tmp_path: Path
+) -> None:
+    """Takes three minutes: the pace is the gate's own."""
+    key = create_key(tmp_path / "data", "cloudwatch")
+    with running_gate(tmp_path, upstream.url, ON) as gate:
+        ask_many(gate, key)
+        seen = wait_for_sets(gate, 1)
+        kill_worker(gate.process, worker_pids(gate.process)[0], signal.SIGKILL)
+        seen = wait_for_sets(gate, 3)
+        output = gate.process.output
+    gaps = [after - before for before, after in pairwise(seen)]
+    assert max(gaps) <= 61_000
+    samples = list(extracted(checked(each) for each in documents(output)))
+    assert len(identities(samples)) <= metric_count(1)
+    assert sums(samples)["ClientFaults", ("gate-1",)] == REFUSED
+
+
+def wait_for_sets(gate: Gate, count: int) -> list[int]:
+    """The stamps of the first ``count`` sets, once they are written."""
+
+    def found() -> list[int] | None:
+        samples = extracted(checked(each) for each in documents(gate.process.output))
+        stamps = [each.stamp for each in samples if each.name == "Heartbeat"]
+        return stamps if len(stamps) >= count else None
+
+    return gate.process.wait_until(found, f"{count} sets", 75.0 * count)
+
+
+# --- the how-to ----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("amazon")
+def test_the_program_of_the_how_to_creates_everything_and_changes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There are no saved queries in moto: botocore checks what would be sent for them."""
+    (program,) = blocks("watch-in-cloudwatch", "python")
+    queries: dict[str, Mapping[str, Any]] = {}
+    real: Callable[..., Any] = botocore.client.BaseClient._make_api_call
+
+    def call(client: Any, operation: str, parameters: Mapping[str, Any]) -> Any:
+        if operation == "PutQueryDefinition":
+            client._convert_to_request_dict(
+                parameters,
+                client.meta.service_model.operation_model(operation),
+                endpoint_url="https://logs.example.com",
+            )
+            queries[parameters["name"]] = parameters
+            return {"queryDefinitionId": parameters["name"]}
+        if operation == "DescribeQueryDefinitions":
+            known = [{"name": name, "queryDefinitionId": f"id of {name}"} for name in queries]
+            return {"queryDefinitions": known}
+        return real(client, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+    monkeypatch.chdir(ROOT)
+    for _ in range(2):
+        exec(compile(program, "watch-in-cloudwatch.md", "exec"), {})  # noqa: S102
+    cloudwatch = boto3.client("cloudwatch", region_name="eu-central-1")
+    pages = cloudwatch.get_paginator("describe_alarms").paginate()
+    alarms = [each for page in pages for each in page["MetricAlarms"]]
+    names = [each["AlarmName"] for each in alarms]
+    assert len(names) == len(set(names)) >= 25
+    assert "HeadgateNoEndpoint-headgate-default" in names
+    body = cloudwatch.get_dashboard(DashboardName="headgate")["DashboardBody"]
+    assert "${" not in body.replace("${PROP(", "")
+    assert queries["headgate/headgate/failures"]["logGroupNames"] == [VALUES["log_group"]]
+    assert all(each["queryDefinitionId"] == f"id of {name}" for name, each in queries.items())
