@@ -22,7 +22,6 @@ TLS_HANDSHAKE_FAILURES: Final = Metric(
     "{handshake}",
     "TLS handshakes of clients that failed, by cause.",
     (Label("cause", ("no_tls", "version", "cipher", "certificate", "timeout", "reset", "other")),),
-    shown=Shown.ONCE_COUNTED,
 )
 LOG_LINES_LOST: Final = Metric(
     "headgate_log_lines_lost_total",
@@ -47,7 +46,6 @@ TELEMETRY_LOST: Final = Metric(
     "{item}",
     "Spans, or exports of metrics, that were lost, by exporter and cause.",
     (EXPORTER, Label("cause", ("full", "refused", "unreachable", "stalled", "error"))),
-    shown=Shown.ONCE_COUNTED,
 )
 TELEMETRY_EXPORTS: Final = Metric(
     "headgate_telemetry_exports_total",
@@ -55,7 +53,6 @@ TELEMETRY_EXPORTS: Final = Metric(
     "{export}",
     "Exports of spans and metrics, by outcome.",
     (EXPORTER, Label("outcome", ("ok", "failed"))),
-    shown=Shown.ONCE_COUNTED,
 )
 LOOP_LAG: Final = Metric(
     "headgate_loop_lag_seconds",
