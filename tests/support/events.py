@@ -137,4 +137,8 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.HealthChecked("default", "10.0.0.7:5000", True, "GET /health responded 200", 0.002),
     e.DiscoveryAnswered("default", "DNS mlflow:5000", ("10.0.0.7:5000",)),
     e.InternalError("handling the request 01ab", RuntimeError("a defect")),
+    e.ExportFailed(
+        "otlp_traces", e.ExportLossCause.UNREACHABLE, 512, "http://c:4318: Connection refused"
+    ),
+    e.ExportRecovered("otlp_traces", 0),
 )

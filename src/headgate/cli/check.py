@@ -71,6 +71,12 @@ def unfit_files(config: Config) -> list[Problem]:
         for name, issuer in config.auth.issuers.items()
         if issuer.ca is not None
     ]
+    otlp = config.telemetry.otlp
+    if otlp.endpoint is not None:
+        from headgate.telemetry.otlp.connection import connect_to  # noqa: PLC0415
+
+        connect = partial(connect_to, otlp.endpoint, otlp, os.environ)
+        tries.append(("telemetry.otlp", connect))
     found = []
     for setting, attempt in tries:
         try:

@@ -15,6 +15,7 @@ from headgate import __version__
 from headgate.compose.cloudwatch import emf_memory, write_last
 from headgate.compose.events import event_bus
 from headgate.compose.logs import GateLogs
+from headgate.compose.otlp import GateRun
 from headgate.compose.shared_memory import shared_buckets
 from headgate.compose.source import ConfigSource
 from headgate.compose.worker import Shared, Sockets, run_worker
@@ -29,6 +30,7 @@ from headgate.runtime.supervisor import Supervisor
 from headgate.stores import import_identity_store
 from headgate.telemetry import event_log
 from headgate.telemetry.counters import Counters
+from headgate.telemetry.otlp.http_durations import HttpDurations
 
 CLOSING_SECONDS = 15.0
 """More than a worker needs, once its requests are over, to write its logs and end."""
@@ -67,7 +69,8 @@ def serve(
         ops = OpsSockets(config.ops, config.listen.workers, emit)
         stack.callback(ops.close)
         state, emf = GateState(config.listen.workers), emf_memory(config, counters)
-        shared = Shared(counters, buckets, folder, state, logs, emf)
+        run = GateRun(HttpDurations(config.listen.workers))
+        shared = Shared(counters, buckets, folder, state, logs, run, emf)
         _serve(config, announce, source, shared, sockets, ops, emit)
     return 0
 

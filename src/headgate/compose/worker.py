@@ -18,6 +18,7 @@ from headgate.compose.cloudwatch import emf_writer
 from headgate.compose.control import UpstreamChecks, admin_facts, control_server
 from headgate.compose.events import event_bus
 from headgate.compose.logs import GateLogs, sampling
+from headgate.compose.otlp import GateRun, OtlpExport
 from headgate.compose.source import ConfigSource
 from headgate.compose.tokens import issuer_tokens
 from headgate.config import Config
@@ -60,6 +61,7 @@ class Shared:
         state: whether the gate is about to stop.
         logs: their files, and what all processes agree on about them.
         emf: what was written for CloudWatch; ``None``: nothing is.
+        run: what the exports of the gate have in common.
     """
 
     counters: Counters
@@ -67,6 +69,7 @@ class Shared:
     folder: Path | None
     state: GateState
     logs: GateLogs
+    run: GateRun
     emf: EmfMemory | None = None
 
 
@@ -134,7 +137,10 @@ def run_worker(
         tokens.configure(made.config.auth.issuers, Roles(made.config.roles))
         if access_log is not None:
             _follow_sampling(gate, access_log)
-        reloader = _reloader(config, source, made, found, tokens, emit, replaces=link.replaces)
+        export = _export(shared, sockets, link, outcome_sinks, made, emit)
+        reloader = _reloader(
+            config, source, made, found, tokens, export, emit, replaces=link.replaces
+        )
         # A single worker has none to share results with.
         is_shared = config.listen.workers > 1 and folder is not None
         checks = UpstreamChecks(gate, SharedResults(folder) if is_shared and folder else None)
@@ -152,7 +158,7 @@ def run_worker(
             worker=link.number,
             workers=config.listen.workers,
         )
-        companions: list[Companion] = [control.serve, checks.settle, tokens.run]
+        companions: list[Companion] = [control.serve, checks.settle, tokens.run, export.run]
         if refresher is not None:
             companions.append(refresher.run)
         if link.number == 0:  # one worker is enough to log it
@@ -196,6 +202,20 @@ class _Make(Protocol):
     def __call__(self, settings: Config, files: Files, *, fresh: bool) -> _Made: ...
 
 
+def _export(
+    shared: Shared, sockets: Sockets, link: Link, sinks: OutcomeSinks, made: _Made, emit: Emit
+) -> OtlpExport:
+    """What exports traces and metrics.
+
+    Raises:
+        HeadgateError: a file that it needs is not fit.
+    """
+    port = sockets.clients.getsockname()[1]
+    export = OtlpExport(shared.run, link.number, shared.counters, sinks, port, emit)
+    export.start(made.config, made.gate.plane, replaces=link.replaces)
+    return export
+
+
 def _last_good(started: Config, link: Link, handover: Handover, make: _Make) -> _Made:
     """A gate as the configuration has it; a worker that replaces another, as it was in force last.
 
@@ -216,6 +236,7 @@ def _reloader(
     made: _Made,
     authentication: Authentication,
     tokens: Tokens,
+    export: OtlpExport,
     emit: Emit,
     *,
     replaces: bool,
@@ -225,7 +246,9 @@ def _reloader(
         return None
 
     def apply(new: Config) -> None:
+        put_export_in_force = export.prepare(new)
         made.gate.apply(new)
+        put_export_in_force()
         descriptors.raise_limit(new.limits, emit, more=FILES)
         authentication.configure(new)
         tokens.configure(new.auth.issuers, Roles(new.roles))

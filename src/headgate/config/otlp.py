@@ -190,8 +190,8 @@ class Traces(Section):
     )
     principal_ids: bool = Field(
         False,
-        description="Put the id of the principal into spans (`enduser.id`). Off, since it tells "
-        "who did what, and traces are often kept for long and read by many.",
+        description="Put the id of the principal into spans (`headgate.principal.id`). Off, since "
+        "it says who did what, and traces are often kept for long and read by many.",
     )
 
 

@@ -30,6 +30,7 @@ from headgate.events.debug import (
 )
 from headgate.events.defects import InternalError
 from headgate.events.event import Emit, Event, Level, discard, field_names
+from headgate.events.exports import ExportEvent, ExportFailed, ExportLossCause, ExportRecovered
 from headgate.events.identity import (
     BreakGlassKeyMade,
     BreakGlassUsed,
@@ -224,6 +225,9 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     DiscoveryAnswered,
     # defects
     InternalError,
+    # exports
+    ExportFailed,
+    ExportRecovered,
 )
 """Every kind of event that there is, in the order of the reference page."""
 
@@ -271,6 +275,10 @@ __all__ = [
     "EndpointsTried",
     "Event",
     "EventBus",
+    "ExportEvent",
+    "ExportFailed",
+    "ExportLossCause",
+    "ExportRecovered",
     "FirstKeyRefused",
     "FirstKeyTaken",
     "GateStarted",

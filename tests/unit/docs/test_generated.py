@@ -88,7 +88,7 @@ def setting_paths(model: type[BaseModel]) -> Iterator[str]:
 
 def paths_of(path: str, schema: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:
     for option in (schema, *schema.get("anyOf", ()), *schema.get("allOf", ())):
-        if "additionalProperties" in option and "properties" not in option:
+        if "$ref" in str(option.get("additionalProperties")) and "properties" not in option:
             yield from paths_of(f"{path}.NAME", option["additionalProperties"], known)
             return
         section = known.get(option.get("$ref", "").rpartition("/")[2], {})
