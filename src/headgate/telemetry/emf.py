@@ -18,7 +18,7 @@ from headgate.config import CloudWatch
 from headgate.events import Emit, InternalError, Log, LossCause
 from headgate.telemetry.counters import CounterRow, Counters
 from headgate.telemetry.emf_documents import documents
-from headgate.telemetry.emf_selection import Selector
+from headgate.telemetry.emf_selection import selected
 from headgate.telemetry.metrics import TELEMETRY_EXPORTS, TELEMETRY_LOST
 
 PERIOD: Final = 60.0
@@ -137,8 +137,7 @@ class EmfWriter:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._namespace = settings.namespace
-        self._selector = Selector(settings.service)
+        self._settings = settings
         self._counters = counters
         self._memory = memory
         self._lines = lines
@@ -181,9 +180,10 @@ class EmfWriter:
         totals = self._counters.totals()
         before = self._memory.counted
         self._memory.counted = totals.cells
-        data = list(self._selector.data(totals.since(before), gauges=gauges))
+        new = totals.since(before)
+        data = list(selected(new, self._settings.service, gauges=gauges))
         written = lost = 0
-        for document in documents(self._namespace, data, self._wall()):
+        for document in documents(self._settings.namespace, data, self._wall()):
             if self._written(document.line):
                 written += 1
             else:

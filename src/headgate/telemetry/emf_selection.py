@@ -7,7 +7,6 @@ at most ``BUDGET`` for a service; a test counts them.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,7 +17,6 @@ from headgate.telemetry import metrics as declared
 from headgate.telemetry.counters import Series, Totals
 from headgate.telemetry.emf_documents import Datum, Unit
 from headgate.telemetry.emf_values import spread
-from headgate.telemetry.layout import LAYOUT
 from headgate.telemetry.metrics import FAMILY, NONE, Kind, Metric, Over
 
 BUDGET: Final = 40
@@ -298,75 +296,39 @@ def metric_count(upstreams: int) -> int:
     return 1 + sum(each.count(upstreams) for each in SELECTION)
 
 
-class Selector:
-    """Makes of what was counted what CloudWatch gets.
-
-    It is made once: which of the many series of a counter belong to a metric is found out before
-    the first request.
+def selected(new: Totals, service: str, *, gauges: bool) -> Iterator[Datum]:
+    """What CloudWatch gets for a minute.
 
     Args:
+        new: what was counted in it, and the gauges as they are.
         service: the value of the dimension of that name.
+        gauges: whether to include them, and the heartbeat.
     """
-
-    def __init__(self, service: str) -> None:
-        self._service = service
-        self._starts = {
-            each.name: _starts(each)
-            for each in SELECTION
-            if each.metric.kind is Kind.COUNTER and not each.dimension
-        }
-
-    def data(self, new: Totals, *, gauges: bool) -> Iterator[Datum]:
-        """What CloudWatch gets for a minute.
-
-        Args:
-            new: what was counted in it, and the gauges as they are.
-            gauges: whether to include them, and the heartbeat.
-        """
-        if gauges:
-            yield Datum(HEARTBEAT, Unit.COUNT, {SERVICE: self._service}, (1,))
-        for chosen in SELECTION:
-            if chosen.metric.kind is Kind.GAUGE and not gauges:
-                continue
-            for value, values in self._values(chosen, new):
-                dimensions = {SERVICE: self._service}
-                if chosen.dimension:
-                    dimensions[chosen.dimension] = value
-                if values:
-                    yield Datum(chosen.name, chosen.unit, dimensions, values)
-
-    def _values(self, chosen: Chosen, new: Totals) -> Iterator[tuple[str, Sequence[float]]]:
-        """The values for each value of the dimension; a counter has one also if it is 0."""
-        starts = self._starts.get(chosen.name)
-        if starts is not None:
-            cells = new.cells
-            yield "", (sum([cells[at] for at in starts]),)
-            return
-        names = [label.name for label in chosen.metric.labels]
-        found: dict[str, list[Series]] = {}
-        for series in new.series(chosen.metric):
-            value = chosen.dimension_of(dict(zip(names, series.labels, strict=True)))
-            if value is not None:
-                found.setdefault(value, []).append(series)
-        for value, group in found.items():
-            yield value, _merged(chosen.metric, group)
+    if gauges:
+        yield Datum(HEARTBEAT, Unit.COUNT, {SERVICE: service}, (1,))
+    for chosen in SELECTION:
+        if chosen.metric.kind is Kind.GAUGE and not gauges:
+            continue
+        for value, group in _grouped(chosen, new).items():
+            dimensions = {SERVICE: service}
+            if chosen.dimension:
+                dimensions[chosen.dimension] = value
+            values = _merged(chosen.metric, group)
+            if values:
+                yield Datum(chosen.name, chosen.unit, dimensions, values)
 
 
-def _starts(chosen: Chosen) -> Sequence[int]:
-    """Where the series of a counter lie that belong to a metric without another dimension."""
-    place, labels = LAYOUT.place(chosen.metric), chosen.metric.labels
-    found: set[int] = set()
-    for where in chosen.any_of:
-        steps = [
-            [
-                at * stride
-                for at, value in enumerate(label.values)
-                if value in where.values.get(label.name, label.values)
-            ]
-            for stride, label in zip(place.strides, labels, strict=True)
-        ]
-        found.update(place.start + sum(each) for each in itertools.product(*steps))
-    return sorted(found)
+def _grouped(chosen: Chosen, new: Totals) -> dict[str, list[Series]]:
+    """The series of a metric by the value of its dimension; of a counter without any: none."""
+    names = [label.name for label in chosen.metric.labels]
+    found: dict[str, list[Series]] = {}
+    if not chosen.dimension and chosen.metric.kind is Kind.COUNTER:
+        found[""] = []
+    for series in new.series(chosen.metric):
+        value = chosen.dimension_of(dict(zip(names, series.labels, strict=True)))
+        if value is not None:
+            found.setdefault(value, []).append(series)
+    return found
 
 
 def _merged(metric: Metric, group: Sequence[Series]) -> Sequence[float]:
