@@ -47,12 +47,16 @@ def check_metrics(page: str) -> None:
         family = found[metric.name]
         assert (family.kind, family.text) == (metric.kind, metric.text)
         values = {label.name: set(label.values) for label in metric.labels}
+        open_labels = {label.name for label in metric.labels if label.named}
         if metric.kind is Kind.HISTOGRAM:
             values["le"] = {str(bound) for bound in (*metric.bounds, "+Inf")}
         for name, labels in family.samples:
             wanted = set(values) - ({"le"} if not name.endswith("_bucket") else set())
             assert {label for label, _ in labels} == wanted
-            assert all(value in values[label] for label, value in labels)
+            assert all(
+                value in values[label] for label, value in labels if label not in open_labels
+            )
+            assert all(value for _, value in labels)
 
 
 def _check_fields(line: Mapping[str, Any], fields: Iterable[LogField]) -> None:

@@ -6,6 +6,7 @@ not go back.
 """
 
 from headgate.cluster.cluster import Cluster
+from headgate.cluster.counts import ClusterCounts
 from headgate.cluster.member import State
 from headgate.cluster.merge import AnswerMerger
 from headgate.cluster.policy import ClusterPolicy
@@ -18,6 +19,7 @@ from headgate.cluster.wait_queue import WaitQueue
 __all__ = [
     "AnswerMerger",
     "Cluster",
+    "ClusterCounts",
     "ClusterPolicy",
     "ClusterSnapshot",
     "EndpointSnapshot",

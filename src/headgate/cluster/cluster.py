@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from headgate.cluster.choice import Rng, choose
+from headgate.cluster.counts import ClusterCounts
 from headgate.cluster.ejection import eject, is_due, may_eject
 from headgate.cluster.member import NEVER, Health, Member
 from headgate.cluster.policy import ClusterPolicy
@@ -57,6 +58,7 @@ class Cluster:
         self._sources = Sources()
         self._members: dict[Endpoint, Member] = {}
         self._in_flight = 0
+        self._counts = ClusterCounts()
         self._retries = RetryBudget(policy.retry_share, policy.min_retries)
         # Derived from the members, and made anew whenever a state changes.
         self._present: list[Member] = []
@@ -78,6 +80,7 @@ class Cluster:
         if not found:
             self.discovery_failed(source, DiscoveryFailure.NO_RECORD, "no endpoint is named", now)
             return
+        self._counts.discoveries += 1
         self._settle(now)
         failing_since = self._sources.named(source).take(found, ttl, now)
         if failing_since is not None:
@@ -101,6 +104,7 @@ class Cluster:
         self, source: str, failure: DiscoveryFailure, error: str, now: float
     ) -> None:
         """A source could not be asked, or named nothing; what it named last still counts."""
+        self._counts.discoveries_failed += 1
         self._settle(now)
         if self._sources.named(source).fail(failure, error, now):
             cure = for_upstream(failure.cure, self.name)
@@ -145,6 +149,7 @@ class Cluster:
                 continue
             drained.append(member.endpoint)
             if now >= max(member.left_at + self.policy.memory, member.ejected_until):
+                self._counts.add_results(member.results)
                 del self._members[member.endpoint]
                 reason = f"gone for {now - member.left_at:.0f} s"
                 self._emit(EndpointForgotten(now, self.name, member.endpoint, reason))
@@ -167,6 +172,7 @@ class Cluster:
 
     def probed(self, endpoint: Endpoint, result: ProbeResult, now: float) -> None:
         """A probe is over; that of an endpoint that has left is ignored."""
+        self._counts.add_probe(ok=result.ok)
         member = self._members.get(endpoint)
         if member is None or member.left_at is not None:
             return
@@ -354,6 +360,18 @@ class Cluster:
             ValueError: none was under way.
         """
         self._retries.end()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way to all endpoints."""
+        return self._in_flight
+
+    def counts(self) -> ClusterCounts:
+        """What has happened since the cluster was made."""
+        counts = self._counts.copy()
+        for member in self._members.values():
+            counts.add_results(member.results)
+        return counts
 
     def snapshot(self, now: float, waiting: int = 0) -> ClusterSnapshot:
         """The cluster at this moment; ``waiting``: how many requests are queued."""

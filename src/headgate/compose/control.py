@@ -26,7 +26,7 @@ from headgate.runtime.reload import Reloader
 from headgate.stores import open_identity_store
 from headgate.stores.identity import IdentityStore
 from headgate.telemetry.counters import Counters
-from headgate.telemetry.prometheus import exposition
+from headgate.telemetry.exposition import exposition
 from headgate.upstreams.live import LiveUpstream
 
 
@@ -49,7 +49,7 @@ def control_server(
             ControlFacts(
                 stopping=stopping,
                 draining=lambda: gate.plane.draining,
-                metrics=lambda: exposition(counters),
+                metrics=lambda accept: exposition(counters, accept),
                 snapshots=gate.snapshots,
                 checks=checks,
                 version=__version__,

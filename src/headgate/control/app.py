@@ -11,7 +11,7 @@ import asyncio
 import dataclasses
 import enum
 import os
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from starlette.applications import Starlette
@@ -27,7 +27,7 @@ from headgate.control.shared_results import CheckResult
 from headgate.model import Action, Api
 from headgate.reasons import Reason
 from headgate.symptoms import for_upstream
-from headgate.telemetry.prometheus import CONTENT_TYPE
+from headgate.telemetry.exposition import Exposition
 
 T = TypeVar("T")
 PRINCIPAL_HEADER = "x-headgate-principal"
@@ -94,7 +94,7 @@ class ControlFacts:
 
     ``stopping``: whether no worker of the gate will serve before long.  ``draining``: whether this
     one is about to stop; it is replaced, unless the gate is to stop.
-    ``metrics``: the Prometheus text.
+    ``metrics``: the Prometheus text, by the ``Accept`` of a request.
     ``snapshots``: the state of each upstream in force.  ``checks``: theirs, by the upstream's name.
     ``version``: of Headgate.  ``keys``: the state of the key store, where there is one.
     ``issuers``: the state of each issuer of tokens.  ``configuration``: how the one in force
@@ -105,7 +105,7 @@ class ControlFacts:
 
     stopping: Callable[[], bool]
     draining: Callable[[], bool]
-    metrics: Callable[[], Iterator[str]]
+    metrics: Callable[[str], Exposition]
     snapshots: Callable[[], list[ClusterSnapshot]]
     checks: Callable[[], Mapping[str, Checks]]
     version: str
@@ -171,10 +171,11 @@ class _Pages:
             return _text("no endpoint", Reason.NO_ENDPOINT)
         return _text("ready", Reason.OK)
 
-    async def metrics(self, _request: Request) -> Response:
+    async def metrics(self, request: Request) -> Response:
         """Show what was counted, over all workers."""
-        text = "".join(self._facts.metrics())
-        return PlainTextResponse(text, headers=_fields(Reason.OK) | {"Content-Type": CONTENT_TYPE})
+        found = self._facts.metrics(", ".join(request.headers.getlist("Accept")))
+        fields = {"Content-Type": found.content_type, "Vary": "Accept"}
+        return PlainTextResponse("".join(found.parts), headers=_fields(Reason.OK) | fields)
 
     async def health(self, request: Request) -> Response:
         """Show the state of each upstream and endpoint; no request goes to MLflow."""

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from headgate.cluster import (
     Cluster,
+    ClusterCounts,
     ClusterSnapshot,
     Result,
     Unavailable,
@@ -209,6 +210,20 @@ class Balancer:
     def snapshot(self) -> ClusterSnapshot:
         """The cluster at this moment, for the health pages."""
         return self._cluster.snapshot(self._clock(), len(self._queue))
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way to all endpoints."""
+        return self._cluster.in_flight
+
+    @property
+    def room(self) -> int:
+        """How many requests may be under way at one endpoint."""
+        return self._cluster.policy.max_in_flight
+
+    def counts(self) -> ClusterCounts:
+        """What has happened in the cluster since it was made."""
+        return self._cluster.counts()
 
     @property
     def size(self) -> int:

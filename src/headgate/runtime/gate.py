@@ -23,13 +23,13 @@ from headgate.limits import WorkerLimits, own_buckets
 from headgate.model import Outcome
 from headgate.runtime.certificates import Validity, validities
 from headgate.runtime.control_upstream import control_upstream
+from headgate.runtime.gauges import Gauges
 from headgate.runtime.handover import InForce
 from headgate.runtime.reload import Reloader
 from headgate.runtime.tls import ListenerTls
 from headgate.tasks import Tasks
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow
-from headgate.telemetry.metrics import QUEUE_WAIT, QUEUED, REQUESTS_LIMITED
 from headgate.telemetry.process_logs import ProcessLogs
 from headgate.upstreams.live import LiveUpstream
 from headgate.wire.tracer import Tracer
@@ -95,7 +95,7 @@ class LiveGate:
     ) -> None:
         self._builder = builder
         self._emit = emit
-        self._row = row
+        self._gauges = Gauges(row)
         self._access_log = access_log
         self._own_logs = own_logs
         self._tls = tls
@@ -261,19 +261,8 @@ class LiveGate:
         self._set_gauges()
 
     def _set_gauges(self) -> None:
-        plane = self.plane
-        self._row.set_gauges(
-            connections=len(plane.connections),
-            in_flight=plane.in_flight,
-            draining=plane.draining,
-        )
-        upstreams = (*self._upstreams.values(), *self._retired)
-        self._row.set(QUEUED, sum(each.balancer.queued for each in upstreams))
-        for each in upstreams:
-            for seconds in each.balancer.drain_waits():
-                self._row.observe(QUEUE_WAIT, seconds)
-        for limit, count in self._limits.tally.counts().items():
-            self._row.add(REQUESTS_LIMITED, limit, amount=count)
+        upstreams, tally = self._upstreams.values(), self._limits.tally
+        self._gauges.set(self.plane, self._config.limits, upstreams, self._retired, tally)
 
     def _refresh(self, tls: ListenerTls) -> None:
         try:

@@ -67,6 +67,10 @@ class Heartbeats(Protocol):
         """The heartbeat of a worker."""
         ...
 
+    def clear_gauges(self, worker: int) -> None:
+        """Forget how things stood in a worker that has ended."""
+        ...
+
 
 class Logs(Protocol):
     """The logs of this process."""
@@ -319,6 +323,7 @@ class Supervisor:
         Raises:
             HeadgateError: it could not start at first, when the gate has not been announced yet.
         """
+        self._heartbeats.clear_gauges(process.number)
         self._listen(process)
         output = process.take_output()
         for end in (process.ends.channel, process.ends.output):

@@ -1,142 +1,59 @@
 """Counts of what the gate did, in memory that all its processes share.
 
 Each process adds to a row of its own, so nothing is locked and nothing is lost when a worker dies;
-a reader adds the rows up, or takes the largest.  Every series has its cells from the start
-(``layout.py``), as many as its metric is declared with (``metrics.py``): what is not declared
-cannot be counted.
+a reader adds the rows up, or takes the largest or the smallest of those that are set.  Every
+series has its cells from the start (``layout.py``), as many as its metric is declared with
+(``metrics``): what is not declared cannot be counted.  What cannot be laid out before the start,
+the names of upstreams and rare combinations of labels, has places that are claimed
+(``claims.py``).
 """
 
 from __future__ import annotations
 
 import mmap
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from headgate.events import Log, LossCause
 from headgate.model import Outcome
-from headgate.reasons import Reason
+from headgate.telemetry.claims import UpstreamPlaces
+from headgate.telemetry.exemplars import Exemplars
 from headgate.telemetry.layout import LAYOUT
 from headgate.telemetry.metrics import (
-    CONNECTIONS,
-    FAMILY,
-    IN_FLIGHT,
     LOG_LINES_LOST,
     LOG_LINES_SAMPLED_OUT,
     METRICS,
-    NONE,
-    REQUEST_BYTES,
-    REQUEST_DURATION,
-    REQUESTS,
-    RESPONSE_BYTES,
-    WORKERS_DRAINING,
-    Kind,
+    OTHER,
+    RETRIES,
+    UPSTREAM,
+    UPSTREAM_PLACES,
     Metric,
     Over,
-    Shown,
 )
+from headgate.telemetry.request_counter import RequestCounter
+from headgate.telemetry.request_series import RequestSeries
+from headgate.telemetry.request_sums import SIZE, add_sums
+from headgate.telemetry.totals import GAUGES, Totals, decoded, encoded
 
-# What ``count`` adds to lies within the block of a family, at these places.
-_START: Final[int] = LAYOUT.block(FAMILY, NONE)[0]
-_FAMILY_AT: Final[dict[str, int]] = {
-    "" if family == NONE else family: LAYOUT.block(FAMILY, family)[0] for family in FAMILY.values
-}
-_REQUESTS: Final[int] = LAYOUT.place(REQUESTS).start - _START
-_REASON_AT: Final[dict[Reason, int]] = {
-    reason: at * LAYOUT.place(REQUESTS).strides[3] + _REQUESTS for at, reason in enumerate(Reason)
-}
-_OK: Final = Reason.OK  # to look a member up in its class costs as much as ten attributes
-_OK_AT: Final[int] = _REASON_AT[Reason.OK]
-_DURATION: Final[int] = LAYOUT.place(REQUEST_DURATION).start - _START
-_BOUNDS: Final = REQUEST_DURATION.bounds
-_MICROSECONDS: Final[int] = _DURATION + len(_BOUNDS) + 1
-_BYTES_IN: Final[int] = LAYOUT.place(REQUEST_BYTES).start - _START
-_BYTES_OUT: Final[int] = LAYOUT.place(RESPONSE_BYTES).start - _START
-
-_STATUS: Final[int] = LAYOUT.place(REQUESTS).strides[2]
-_READ: Final[int] = LAYOUT.place(REQUESTS).strides[1]
-_WRITE: Final[int] = 2 * _READ
-_READS: Final = (b"GET", b"HEAD", b"OPTIONS")
 # How the rows of a gauge come to one value, where that is not their sum.
 _OVER: Final = {
-    start: each.over
+    start: max if each.over is Over.MAX else min
     for each in METRICS
     if each.over is not Over.SUM
     for _, start in LAYOUT.series(each)
 }
 
-_GAUGES: Final = [
-    start for each in METRICS if each.kind is Kind.GAUGE for _, start in LAYOUT.series(each)
-]
-
-_HEARTBEAT_AT: Final[int] = LAYOUT.size
-_ROW: Final[int] = LAYOUT.size + 1
-
-
-def _encoded(value: int) -> int:
-    """The cell of a gauge that is not a sum: 0 stands for one that is not set."""
-    return value + 1 if value >= 0 else value
-
-
-def _decoded(cell: int) -> int:
-    return cell - 1 if cell > 0 else cell
-
-
-class Series(NamedTuple):
-    """One series: the values of its labels, and its numbers as they lie in memory."""
-
-    labels: tuple[str, ...]
-    cells: tuple[int, ...]
-
-
-class Totals:
-    """What all processes of a gate have counted, at one moment."""
-
-    def __init__(self, cells: list[int]) -> None:
-        self._cells = cells
-
-    @property
-    def cells(self) -> list[int]:
-        """All numbers, for ``since`` at a later moment."""
-        return self._cells
-
-    def since(self, before: Sequence[int]) -> Totals:
-        """What was counted after an earlier moment, whose ``cells`` are given; gauges as now.
-
-        A number that is smaller than before was set to 0 in between.
-        """
-        new = [
-            now - then if now >= then else now
-            for now, then in zip(self._cells, before, strict=True)
-        ]
-        for at in _GAUGES:
-            new[at] = self._cells[at]
-        return Totals(new)
-
-    def value(self, metric: Metric, *labels: str) -> int:
-        """The number of one series of a counter or gauge; 0 for one that no process has set."""
-        cell = self._cells[LAYOUT.at(metric, labels)]
-        return cell if metric.over is Over.SUM else _decoded(cell)
-
-    def series(self, metric: Metric) -> Iterator[Series]:
-        """The series of a metric that are to be exposed."""
-        for labels, start in LAYOUT.series(metric):
-            cells = self._cells[start : start + metric.cells]
-            if metric.over is not Over.SUM:
-                if cells[0]:
-                    yield Series(labels, (_decoded(cells[0]),))
-            elif any(cells) or self._is_shown_at_zero(metric, labels):
-                yield Series(labels, tuple(cells))
-
-    def _is_shown_at_zero(self, metric: Metric, labels: tuple[str, ...]) -> bool:
-        if metric.shown is Shown.WITH_GROUP:
-            first, end = LAYOUT.block(metric.labels[0], labels[0])
-            return any(self._cells[first:end])
-        return metric.shown is Shown.ALWAYS
+_USE_AT: Final[int] = LAYOUT.size + SIZE
+_IN_USE, _LEFT = 1, 2
+_HEARTBEAT_AT: Final[int] = _USE_AT + UPSTREAM_PLACES
+_ROW: Final[int] = _HEARTBEAT_AT + 1
 
 
 class Counters:
     """The counts of all processes of one gate; made before the workers are forked.
+
+    ``exemplars``: the traces of some requests.
 
     Args:
         workers: how many there will be.
@@ -146,30 +63,63 @@ class Counters:
         # One more row, for the supervisor.
         self._workers = workers
         self._cuts_at = (workers + 1) * _ROW
-        self._memory = mmap.mmap(-1, (self._cuts_at + 1) * 8)
-        self._cells = memoryview(self._memory).cast("q")
+        self._bytes = memoryview(mmap.mmap(-1, (self._cuts_at + 1) * 8))
+        self._cells = self._bytes.cast("q")
+        self._places = UpstreamPlaces(UPSTREAM_PLACES, OTHER)
+        self._series = RequestSeries()
+        self.exemplars = Exemplars()
+        self._rows: dict[int, CounterRow] = {}
 
     def row(self, worker: int) -> CounterRow:
         """Where one worker counts; a worker that replaces another goes on in its row."""
-        return CounterRow(
-            self._cells[worker * _ROW : (worker + 1) * _ROW],
-            self._cells[self._cuts_at : self._cuts_at + 1],
+        row = self._rows.get(worker)
+        if row is None:
+            row = self._rows[worker] = self._make_row(worker)
+        return row
+
+    def _make_row(self, worker: int) -> CounterRow:
+        start, end = worker * _ROW, (worker + 1) * _ROW
+        cells = self._cells[start:end]
+        requests = RequestCounter(
+            cells,
+            self._bytes[start * 8 : end * 8],
+            self._series,
+            self._places.place,
+            self.exemplars,
         )
+        cuts = self._cells[self._cuts_at : self._cuts_at + 1]
+        return CounterRow(cells, cuts, self._places, requests)
 
     def supervisor_row(self) -> CounterRow:
         """Where the supervisor counts."""
         return self.row(self._workers)
 
+    def clear_gauges(self, worker: int) -> None:
+        """Forget how things stood in a worker that has ended; what it counted stays."""
+        row = worker * _ROW
+        for at in (*GAUGES, *range(_USE_AT, _HEARTBEAT_AT)):
+            self._cells[row + at] = 0
+
     def totals(self) -> Totals:
-        """The sums over all processes, as they are now."""
+        """What all processes have counted, as it is now."""
         rows = [
             self._cells[at * _ROW : (at + 1) * _ROW].tolist() for at in range(self._workers + 1)
         ]
-        cells = [sum(each) for each in zip(*rows, strict=True)]
-        for at, over in _OVER.items():
-            parts = [_decoded(row[at]) for row in rows if row[at]]
-            cells[at] = _encoded((max if over is Over.MAX else min)(parts)) if parts else 0
-        return Totals(cells)
+        cells = list(map(sum, zip(*rows, strict=True)))
+        for at, choose in _OVER.items():
+            cells[at] = _chosen(choose, [row[at] for row in rows])
+        add_sums(cells, cells)
+        # The names come after the cells: what has cells by then has its name.
+        return Totals(cells, self._series.labels(), self._names(rows))
+
+    def _names(self, rows: Sequence[list[int]]) -> list[str | None]:
+        """The names of the places of upstreams; none for one that is not to be shown."""
+        names: list[str | None] = [None] * (len(UPSTREAM.values) - 1) + [OTHER]
+        for place, name in enumerate(self._places.names()):
+            uses = {row[_USE_AT + place] for row in rows}
+            if _IN_USE in uses or _LEFT not in uses:
+                names[place] = name
+        return names
 
     def beat(self, worker: int, value: int) -> None:
         """Set a worker's heartbeat: a number that grows; 0 while its event loop does not run."""
@@ -183,26 +133,24 @@ class Counters:
 class CounterRow:
     """The cells of one process."""
 
-    def __init__(self, cells: memoryview[int], cuts: memoryview[int]) -> None:
+    def __init__(
+        self,
+        cells: memoryview[int],
+        cuts: memoryview[int],
+        places: UpstreamPlaces,
+        requests: RequestCounter,
+    ) -> None:
         self._cells = cells
         self._cuts = cuts
+        self._places = places
+        self._requests = requests
 
     def count(self, outcome: Outcome) -> None:
         """Add one request."""
-        cells = self._cells
-        start = _FAMILY_AT[outcome.family]
-        # Hashing an enum's member costs more than all the rest here.
-        at = _OK_AT if outcome.reason is _OK else _REASON_AT[outcome.reason]
-        method = outcome.method
-        method_at = (_READ if method in _READS else _WRITE) if method else 0
-        cells[start + method_at + at + outcome.status // 100 * _STATUS] += 1
-        duration = outcome.duration
-        cells[start + _DURATION + bisect_left(_BOUNDS, duration)] += 1
-        cells[start + _MICROSECONDS] += int(duration * 1e6)
-        if outcome.bytes_in:
-            cells[start + _BYTES_IN] += outcome.bytes_in
-        if outcome.bytes_out:
-            cells[start + _BYTES_OUT] += outcome.bytes_out
+        self._requests.count(outcome)
+        if outcome.retries:
+            for each in outcome.retries:
+                self.add(RETRIES, outcome.upstream, each.failure)
 
     def add(self, metric: Metric, *labels: str, amount: int = 1) -> None:
         """Add to one series of a counter; for what is rare.
@@ -210,13 +158,13 @@ class CounterRow:
         Raises:
             ValueError: a label does not have that value.
         """
-        self._cells[LAYOUT.at(metric, labels)] += amount
+        self._cells[self._at(metric, labels)] += amount
 
     def observe(self, metric: Metric, value: float, *labels: str) -> None:
         """Add a value to a histogram; for what is rare."""
-        at = LAYOUT.at(metric, labels)
+        at = self._at(metric, labels)
         self._cells[at + bisect_left(metric.bounds, value)] += 1
-        self._cells[at + len(metric.bounds) + 1] += int(value / metric.scale)
+        self._cells[at + len(metric.bounds) + 1] += round(value / metric.scale)
 
     def set(self, metric: Metric, value: float, *labels: str) -> None:
         """Set this process's part of a gauge; for what is rare.
@@ -224,18 +172,27 @@ class CounterRow:
         A counter that the system counts, such as CPU time, is set as well.  Its value must not go
         down when a worker is replaced: begin with what ``value`` says at the start.
         """
-        number = int(value / metric.scale)
-        at = LAYOUT.at(metric, labels)
-        self._cells[at] = number if metric.over is Over.SUM else _encoded(number)
+        number = round(value / metric.scale)
+        at = self._at(metric, labels)
+        self._cells[at] = number if metric.over is Over.SUM else encoded(number)
 
     def unset(self, metric: Metric, *labels: str) -> None:
         """Take back this process's part of a gauge: it has no value any more."""
-        self._cells[LAYOUT.at(metric, labels)] = 0
+        self._cells[self._at(metric, labels)] = 0
 
     def value(self, metric: Metric, *labels: str) -> float:
         """Read this process's part of a counter or gauge; 0 if it has not set it."""
-        cell = self._cells[LAYOUT.at(metric, labels)]
-        return metric.scale * (cell if metric.over is Over.SUM else _decoded(cell))
+        cell = self._cells[self._at(metric, labels)]
+        return metric.scale * (cell if metric.over is Over.SUM else decoded(cell))
+
+    def use_upstream(self, name: str, *, in_force: bool) -> None:
+        """Say whether an upstream is in force in this process.
+
+        Its series are shown until it has left every process that has had it.
+        """
+        place = self._places.place(name)
+        if place < UPSTREAM_PLACES:
+            self._cells[_USE_AT + place] = _IN_USE if in_force else _LEFT
 
     def lose(self, log: Log, cause: LossCause, lines: int) -> None:
         """Count lines of a log that were lost; none, where one may have been cut short."""
@@ -251,8 +208,14 @@ class CounterRow:
         """A number that changes whenever any process may have cut a line short."""
         return self._cuts[0]
 
-    def set_gauges(self, *, connections: int, in_flight: int, draining: bool) -> None:
-        """Say how things stand in this worker."""
-        self.set(CONNECTIONS, connections)
-        self.set(IN_FLIGHT, in_flight)
-        self.set(WORKERS_DRAINING, int(draining))
+    def _at(self, metric: Metric, labels: Sequence[str]) -> int:
+        if metric.labels and metric.labels[0].named:
+            place = UPSTREAM.values[self._places.place(labels[0])]
+            return LAYOUT.at(metric, (place, *labels[1:]))
+        return LAYOUT.at(metric, labels)
+
+
+def _chosen(choose: Callable[[list[int]], int], cells: list[int]) -> int:
+    """The value of a gauge of those of all processes that have set it."""
+    values = [decoded(cell) for cell in cells if cell]
+    return encoded(choose(values)) if values else 0

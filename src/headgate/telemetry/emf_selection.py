@@ -14,10 +14,10 @@ from typing import Final
 from headgate.model import FAMILIES
 from headgate.reasons import Fault, Reason
 from headgate.telemetry import metrics as declared
-from headgate.telemetry.counters import Series, Totals
 from headgate.telemetry.emf_documents import Datum, Unit
 from headgate.telemetry.emf_values import spread
 from headgate.telemetry.metrics import FAMILY, NONE, Kind, Metric, Over
+from headgate.telemetry.totals import Series, Totals
 
 BUDGET: Final = 40
 """Metrics of a service with two upstreams, at most."""

@@ -16,13 +16,14 @@ from headgate.auth.tokens.issuer_keys import IssuerStatus
 from headgate.config.upstream import OWN_SEGMENTS
 from headgate.contract import classify, table
 from headgate.control.app import ControlFacts, control_app
+from headgate.telemetry.exposition import Exposition
 from headgate.telemetry.prometheus import CONTENT_TYPE
 from tests.unit.control.stand import cluster
 
 FACTS = ControlFacts(
     stopping=lambda: False,
     draining=lambda: False,
-    metrics=lambda: iter(["one\n", "two\n"]),
+    metrics=lambda _accept: Exposition(CONTENT_TYPE, iter(["one\n", "two\n"])),
     snapshots=lambda: [cluster(well=True)],
     checks=dict,
     version="0",

@@ -19,6 +19,7 @@ from headgate.control.checks import Checks
 from headgate.control.shared_results import CheckResult
 from headgate.model import Api
 from headgate.symptoms import ConnectionFailure, ExchangeFailure
+from headgate.telemetry.exposition import Exposition
 from tests.unit.control.stand import ADDRESS, cluster
 
 NOT_GRANTED = {PRINCIPAL_HEADER: "k_00000001", MAY_HEADER: ""}
@@ -94,7 +95,7 @@ def client_of(mlflow: MLflow) -> Callable[[bool], Page]:
         facts = ControlFacts(
             stopping=lambda: False,
             draining=lambda: False,
-            metrics=lambda: iter(()),
+            metrics=lambda _accept: Exposition("text/plain", iter(())),
             snapshots=lambda: [cluster(well=well)],
             checks=lambda: {"default": checks},
             version="0.1.0",
@@ -110,7 +111,7 @@ def page_of(*snapshots: ClusterSnapshot, checks: Callable[[], dict[str, Checks]]
     facts = ControlFacts(
         stopping=lambda: False,
         draining=lambda: False,
-        metrics=lambda: iter(()),
+        metrics=lambda _accept: Exposition("text/plain", iter(())),
         snapshots=lambda: list(snapshots),
         checks=checks,
         version="0.1.0",

@@ -23,6 +23,7 @@ from headgate.telemetry.metrics import (
     METRICS,
     QUEUE_WAIT,
     REQUEST_DURATION,
+    REQUESTS,
     WORKER_RESTARTS,
     WORKERS_DRAINING,
     Kind,
@@ -57,7 +58,7 @@ def test_the_sums_are_those_of_all_requests_whichever_worker_served_them(
     assert set(found) == {outcome.family for _, outcome in ended}
     for family, counts in found.items():
         own = [outcome for _, outcome in ended if outcome.family == family]
-        assert counts.requests == Counter((o.reason, o.status // 100) for o in own)
+        assert counts.requests == Counter(map(series_of, own))
         buckets = [0] * (len(BOUNDS) + 1)
         for o in own:
             buckets[bisect.bisect_left(BOUNDS, o.duration)] += 1
@@ -75,12 +76,13 @@ def test_every_combination_of_labels_has_a_place_of_its_own(family: str, reason:
         counters.row(0).count(an_outcome(family=family, reason=reason, status=status))
         (counts,) = counted(counters).values()
         assert counts.family == family
-        assert counts.requests == {(reason, status // 100): 1}
+        wanted = series_of(an_outcome(family=family, reason=reason, status=status))
+        assert counts.requests == {wanted: 1}
 
 
 def test_a_label_outside_the_closed_sets_is_a_defect_not_a_series() -> None:
     counters = Counters(1)
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="not in tuple"):
         counters.row(0).count(an_outcome(family="made-up"))
     assert counted(counters) == {}
 
@@ -96,9 +98,9 @@ def test_a_bound_belongs_to_its_own_bucket() -> None:
 def test_gauges_are_set_and_add_up() -> None:
     counters = Counters(2)
     first, second = counters.row(0), counters.row(1)
-    first.set_gauges(connections=3, in_flight=1, draining=False)
-    second.set_gauges(connections=5, in_flight=2, draining=True)
-    second.set_gauges(connections=4, in_flight=0, draining=True)
+    set_gauges(first, 3, 1, 0)
+    set_gauges(second, 5, 2, 1)
+    set_gauges(second, 4, 0, 1)
     gauges = (CONNECTIONS, IN_FLIGHT, WORKERS_DRAINING)
     assert [counters.totals().value(gauge) for gauge in gauges] == [7, 1, 1]
     assert counted(counters) == {}
@@ -110,6 +112,20 @@ def test_a_histogram_without_labels() -> None:
         counters.row(row).observe(QUEUE_WAIT, seconds)
     (series,) = counters.totals().series(QUEUE_WAIT)
     assert series.cells == (1, *[0] * (len(QUEUE_WAIT.bounds) - 1), 1, 31_001_000)
+
+
+def series_of(outcome: Outcome) -> tuple[str, int]:
+    """The reason and the class of status by which a request is counted."""
+    if outcome.family or outcome.reason is Reason.OK:
+        return outcome.reason, outcome.status // 100
+    return outcome.reason, outcome.reason.status // 100
+
+
+def set_gauges(row: CounterRow, connections: int, in_flight: int, draining: int) -> None:
+    """Say how things stand in a process."""
+    row.set(CONNECTIONS, connections)
+    row.set(IN_FLIGHT, in_flight)
+    row.set(WORKERS_DRAINING, draining)
 
 
 def in_a_process(work: Callable[[], None]) -> int:
@@ -129,14 +145,14 @@ def test_what_a_killed_worker_counted_stays_and_its_successor_goes_on() -> None:
     def count_and_die(row: CounterRow) -> None:
         for _ in range(100):
             row.count(OUTCOME)
-        row.set_gauges(connections=9, in_flight=9, draining=False)
+        set_gauges(row, 9, 9, 0)
         os.kill(os.getpid(), signal.SIGKILL)
 
     for worker in (0, 1, 1):
         status = in_a_process(partial(count_and_die, counters.row(worker)))
         assert os.WTERMSIG(status) == signal.SIGKILL
     assert counted(counters)["meta"].requests == {(Reason.OK, 2): 300}
-    counters.row(1).set_gauges(connections=0, in_flight=0, draining=False)
+    set_gauges(counters.row(1), 0, 0, 0)
     assert counters.totals().value(CONNECTIONS) == 9
 
 
@@ -161,7 +177,7 @@ def test_workers_that_count_at_the_same_time_lose_nothing() -> None:
 
 
 def test_no_two_series_share_a_cell_and_none_is_left_over() -> None:
-    taken: list[int] = []
+    taken = [LAYOUT.start(REQUESTS) + at for at in range(REQUESTS.most)]
     for metric in METRICS:
         for labels, start in LAYOUT.series(metric):
             assert start == LAYOUT.at(metric, labels)

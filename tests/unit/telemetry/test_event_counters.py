@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.events import BreakGlassUsed, EndCause, Event, WorkerEnded
+from headgate.events import BreakGlassUsed, EndCause, EndpointEjected, Event, WorkerEnded
+from headgate.model import Endpoint
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.event_counters import EventCounters
-from headgate.telemetry.metrics import BREAK_GLASS_USES, METRICS, WORKER_RESTARTS, Metric
+from headgate.telemetry.metrics import BREAK_GLASS_USES, EJECTIONS, METRICS, WORKER_RESTARTS, Metric
 from tests.support.events import EXAMPLES
 
 COUNTED = [
@@ -16,6 +17,11 @@ COUNTED = [
         for cause in EndCause
     ),
     (BreakGlassUsed("sha256:0123456789ab", "no database", "192.0.2.1"), BREAK_GLASS_USES, ()),
+    (
+        EndpointEjected(1.0, "default", Endpoint("10.0.0.7", 5000), "reset", 20.0, 1),
+        EJECTIONS,
+        ("default",),
+    ),
 ]
 
 

@@ -35,7 +35,6 @@ from headgate.telemetry.metrics.labels import (
     TRAFFIC,
     UPSTREAM,
     UPSTREAM_PLACES,
-    UPSTREAM_TRAFFIC,
 )
 from headgate.telemetry.metrics.metric import NONE, OTHER, Kind, Label, Metric, Over, Shown
 from headgate.telemetry.metrics.processes import (
@@ -162,7 +161,6 @@ __all__ = [
     "UPSTREAM_IN_FLIGHT",
     "UPSTREAM_LIMIT",
     "UPSTREAM_PLACES",
-    "UPSTREAM_TRAFFIC",
     "WORKERS",
     "WORKERS_DRAINING",
     "WORKER_RESTARTS",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
+from headgate.reasons import Reason
 from headgate.telemetry.metrics.metric import NONE, Kind, Label, Metric, Over
 
 ACCEPTED: Final = "accepted"
@@ -22,6 +25,18 @@ AUTHENTICATIONS: Final = Metric(
         Label("outcome", (ACCEPTED, REFUSED, THROTTLED, UNAVAILABLE)),
     ),
 )
+REFUSED_AUTHENTICATIONS: Final[Mapping[Reason, tuple[str, str]]] = MappingProxyType(
+    {
+        Reason.UNAUTHENTICATED: (NONE, REFUSED),
+        Reason.AUTH_THROTTLED: (NONE, THROTTLED),
+        Reason.KEYS_STALE: ("key", UNAVAILABLE),
+        Reason.ISSUER_UNAVAILABLE: ("token", UNAVAILABLE),
+        Reason.PRINCIPAL_DISABLED: ("key", REFUSED),
+        **{each: ("key", REFUSED) for each in Reason if each.value.startswith("key_")},
+        **{each: ("token", REFUSED) for each in Reason if each.value.startswith("token_")},
+    }
+)
+"""How an authentication ended that was refused for a reason; other reasons are of no such."""
 KEYS_AGE: Final = Metric(
     "headgate_keys_age_seconds",
     Kind.GAUGE,

@@ -17,8 +17,16 @@ API: Final = "api"
 ARTIFACTS: Final = "artifacts"
 PAGES: Final = "pages"
 GATE: Final = "gate"
-TRAFFIC: Final = Label("traffic", (API, ARTIFACTS, PAGES, GATE))
-UPSTREAM_TRAFFIC: Final = Label("traffic", (API, ARTIFACTS, PAGES))
+TRAFFIC: Final = Label("traffic", (API, ARTIFACTS, PAGES))
+"""What goes to MLflow; the gate's own pages do not."""
+
+
+def traffic_of(family: str) -> str:
+    """Which kind of traffic the requests of a family are, the gate's own pages included."""
+    if family == NONE or FAMILIES[family].gate_pages:
+        return GATE
+    return {"artifacts": ARTIFACTS, "ui": PAGES}.get(family, API)
+
 
 UPSTREAM_PLACES: Final = 16
 """How many upstreams have series of their own; those beyond share one."""

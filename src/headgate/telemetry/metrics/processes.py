@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from typing import Final
 
-from headgate import __version__
+from headgate import __version__, is_compiled
 from headgate.events import EndCause, Log, LossCause
 from headgate.telemetry.metrics.metric import Kind, Label, Metric, Over, Shown
 
@@ -141,7 +141,7 @@ BUILD_INFO: Final = Metric(
     (
         Label("version", (__version__,), "of Headgate"),
         Label("python", (platform.python_version(),), "the version of Python"),
-        Label("build", ("compiled", "pure")),
+        Label("build", ("compiled" if is_compiled() else "pure",), "`compiled` or `pure`"),
     ),
     shown=Shown.ONCE_COUNTED,
     over=Over.MAX,

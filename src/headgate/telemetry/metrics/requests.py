@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from headgate.limits import LIMITS
+from headgate.model import FAMILIES
 from headgate.telemetry.metrics.labels import (
     FAMILY,
     METHOD,
@@ -24,7 +25,7 @@ REQUESTS: Final = Metric(
     "reason code.",
     (FAMILY, METHOD, STATUS, REASON),
     shown=Shown.ONCE_COUNTED,
-    most=224,
+    most=230,
 )
 REQUEST_DURATION: Final = Metric(
     "headgate_request_duration_seconds",
@@ -42,7 +43,7 @@ FIRST_BYTE: Final = Metric(
     Kind.HISTOGRAM,
     "s",
     "Seconds from a request's head to the first byte of its response, by family of route.",
-    (FAMILY,),
+    (Label("family", tuple(FAMILIES)),),
     REQUEST_SECONDS,
     scale=MICROSECONDS,
     shown=Shown.ONCE_COUNTED,

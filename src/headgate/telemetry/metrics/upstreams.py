@@ -6,7 +6,7 @@ from typing import Final
 
 from headgate.cluster import Result, State
 from headgate.model import AttemptFailure
-from headgate.telemetry.metrics.labels import MICROSECONDS, UPSTREAM, UPSTREAM_TRAFFIC
+from headgate.telemetry.metrics.labels import MICROSECONDS, TRAFFIC, UPSTREAM
 from headgate.telemetry.metrics.metric import Kind, Label, Metric, Over, Shown
 
 OK: Final = "ok"
@@ -19,8 +19,8 @@ UPSTREAM_DURATION: Final = Metric(
     "s",
     "Seconds from the moment that a request was sent to MLflow to the end of the response, of the "
     "last attempt.",
-    (UPSTREAM, UPSTREAM_TRAFFIC),
-    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0),
+    (UPSTREAM, TRAFFIC),
+    (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0),
     scale=MICROSECONDS,
     shown=Shown.ONCE_COUNTED,
 )

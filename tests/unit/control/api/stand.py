@@ -22,6 +22,7 @@ from headgate.model import AuthMethod, Principal
 from headgate.policy import Roles
 from headgate.policy.roles import Role
 from headgate.stores.identity import IdentityStore
+from headgate.telemetry.exposition import Exposition
 from headgate.testing.key_store import MemoryIdentityStore
 
 NOW = 1_800_000_000.0
@@ -130,7 +131,7 @@ class Stand:
         facts = ControlFacts(
             stopping=lambda: False,
             draining=lambda: False,
-            metrics=lambda: iter(()),
+            metrics=lambda _accept: Exposition("text/plain", iter(())),
             snapshots=list,
             checks=dict,
             version="0",

@@ -14,6 +14,7 @@ from headgate.control.api import description
 from headgate.control.api.endpoints import ENDPOINTS, PREFIX
 from headgate.control.app import ControlFacts, control_app
 from headgate.model import Action, Retry
+from headgate.telemetry.exposition import Exposition
 from tests.unit.control.api.stand import VIEWER, Stand
 
 DOCUMENT = description("1.2.3")
@@ -32,7 +33,13 @@ def test_the_document_is_valid() -> None:
 def test_its_paths_are_those_of_the_application_and_of_the_contract() -> None:
     app = control_app(
         ControlFacts(
-            lambda: False, lambda: False, lambda: iter(()), list, dict, "0", admin=Stand().facts
+            lambda: False,
+            lambda: False,
+            lambda _accept: Exposition("text/plain", iter(())),
+            list,
+            dict,
+            "0",
+            admin=Stand().facts,
         )
     )
     served = {
