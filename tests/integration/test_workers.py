@@ -84,7 +84,7 @@ def test_both_serve_on_one_port_and_count_as_one(scene: Scene) -> None:
     assert len(workers_seen(scene)) == 2
     for _ in range(4):  # whichever worker is asked
         requests = metrics(scene.gate, scene.key)["headgate_requests_total"]
-        assert requests.value(family="meta", reason="ok", status="2xx") == 60
+        assert requests.total(family="meta", reason="ok", status="2xx") == 60
 
 
 def test_what_is_loaded_before_they_start_is_in_memory_once(scene: Scene) -> None:
