@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
+import json
 import os
 from collections.abc import Iterator, Sequence
 
@@ -11,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.config import CloudWatch
-from headgate.events import Event, InternalError, Log
+from headgate.events import Event, InternalError, Log, discard
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.emf import PERIOD, EmfLosses, EmfMemory, EmfWriter, pause
-from headgate.telemetry.line_sink import LineSink
+from headgate.telemetry.emf_documents import Datum, Unit, documents
+from headgate.telemetry.line_sink import LineSink, NoLosses
 from headgate.telemetry.metrics import (
     CONNECTIONS,
     TELEMETRY_EXPORTS,
@@ -31,11 +34,13 @@ class Kept:
     def __init__(self, room: int = 1000) -> None:
         self.lines: list[bytes] = []
         self.room = room
+        self.wrote = asyncio.Event()
         self._lost = 0
 
     def add(self, batch: bytes, lines: int, counted: int) -> None:
         if len(self.lines) < self.room:
             self.lines.append(batch)
+            self.wrote.set()
         else:
             self._lost += lines
 
@@ -273,3 +278,66 @@ def test_documents_are_stamped_by_the_wall_clock_and_due_by_the_other(
         1_796_000_000_000,
         1_796_000_060_000 + int(jump * 1000),
     }
+
+
+def test_it_writes_when_due_and_goes_on(gate: Gate) -> None:
+    """A worker that takes over after the time has passed writes immediately."""
+    gate.memory.due = gate.clock.now
+    gate.clock.advance(5)
+    kept = Kept()
+
+    async def scene() -> None:
+        task = asyncio.get_running_loop().create_task(gate.writer(kept).run())
+        async with asyncio.timeout(10):
+            await kept.wrote.wait()
+        task.cancel()
+
+    asyncio.run(scene())
+    assert gate.memory.due == gate.clock() + pause(gate.wall)
+
+
+def test_the_first_set_is_due_within_a_minute_of_the_start(gate: Gate) -> None:
+    kept = Kept()
+
+    async def scene() -> None:
+        task = asyncio.get_running_loop().create_task(gate.writer(kept).run())
+        await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(scene())
+    assert not kept.lines
+    assert gate.clock() + 45 <= gate.memory.due <= gate.clock() + 60
+
+
+# --- beside other writers ------------------------------------------------------------------------
+
+
+def test_lines_of_several_processes_never_mingle(gate: Gate) -> None:
+    """In one pipe, as in a container: documents of full length, and lines of other workers."""
+    reading, writing = os.pipe()
+    values = [0.123456 + at for at in range(350)]
+    children = []
+    for child in range(3):
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                os.close(reading)
+                data = [Datum(f"M{child}", Unit.SECONDS, {"Service": "s" * 200}, values)]
+                lines = [each.line for each in documents("N", data, 1.8e9)]
+                other = json.dumps({"event": "request", "path": "x" * 700}).encode() + b"\n"
+                sink = LineSink(writing, Log.METRICS, NoLosses(), discard)
+                for _ in range(60):
+                    for line in [*lines, other * 5]:
+                        sink.add(line, 1, 0)
+                        sink.flush()
+                code = int(sink.close() != 0)
+            finally:
+                os._exit(code)
+        children.append(pid)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as read:
+        found = [json.loads(line)["event"] for line in read]
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0, 0]
+    assert found.count("request") == 3 * 60 * 5
+    assert found.count("metrics") == 3 * 60 * 4
