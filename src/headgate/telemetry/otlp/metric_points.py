@@ -8,10 +8,10 @@ from typing import Any, Final
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric as Message
 
-from headgate.telemetry.counters import Series, Totals
 from headgate.telemetry.metrics import Kind, Metric
 from headgate.telemetry.otlp import names
 from headgate.telemetry.otlp.http_durations import BOUNDS, DurationSeries
+from headgate.telemetry.totals import Series, Totals
 
 _CUMULATIVE: Final = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 # https://opentelemetry.io/docs/specs/semconv/system/process-metrics/; here of all processes.
