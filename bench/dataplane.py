@@ -291,8 +291,8 @@ def _messages(case: str, key: str) -> list[tuple[bytes, bytes]]:
     return [_exchange(case, key, number) for number in range(1, _DISTINCT + 1)]
 
 
-def _exchange(case: str, key: str, number: int) -> tuple[bytes, bytes]:
-    """A request as MLflow's client sends it, and a response to it."""
+def example_request(case: str, key: str, number: int) -> bytes:
+    """A request as MLflow's client sends it, the ``number``-th of its kind."""
     fields = [
         "Host: 127.0.0.1:8080",
         bearer(key),
@@ -301,24 +301,29 @@ def _exchange(case: str, key: str, number: int) -> tuple[bytes, bytes]:
         "Accept-Encoding: gzip, deflate",
         "Accept: */*",
     ]
-    line, body, response_field = "GET /api/2.0/mlflow/experiments/get?experiment_id=1", "", ""
+    line, body = "GET /api/2.0/mlflow/experiments/get?experiment_id=1", ""
     if case == "varied":
         line = f"GET /api/2.0/mlflow/experiments/get?experiment_id={number}"
         fields.append(f"traceparent: 00-{number:032x}-{number:016x}-01")
-        response_field = f"X-Response: {number:032x}\r\n"
     elif case == "post":
         line = "POST /api/2.0/mlflow/runs/log-metric"
         name = ("loss", "accuracy", "learning_rate")[number % 3]
         body = f'{{"run_id": "{"5f0c7c1f" * 4}", "key": "{name}", "value": 1.0, "step": {number}}}'
         fields += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     request = "".join(f"{each}\r\n" for each in (f"{line} HTTP/1.1", *fields, "")) + body
+    return request.encode("ascii")
+
+
+def _exchange(case: str, key: str, number: int) -> tuple[bytes, bytes]:
+    """A request, and a response to it."""
+    response_field = f"X-Response: {number:032x}\r\n" if case == "varied" else ""
     head = (
         "HTTP/1.1 200 OK\r\nServer: uvicorn\r\nDate: Tue, 24 Nov 2026 06:00:00 GMT\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(_BODY)}\r\n"
         "X-Content-Type-Options: nosniff\r\nX-Frame-Options: SAMEORIGIN\r\n"
         f"{response_field}\r\n"
     )
-    return request.encode("ascii"), head.encode("ascii") + _BODY
+    return example_request(case, key, number), head.encode("ascii") + _BODY
 
 
 if __name__ == "__main__":

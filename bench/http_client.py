@@ -34,7 +34,15 @@ class KeptConnection:
         Raises:
             ConnectionError: the response is not 200, has no length, or breaks off.
         """
-        self._socket.sendall(self._request)
+        self.say(self._request)
+
+    def say(self, request: bytes) -> None:
+        """Send another request and read its whole response.
+
+        Raises:
+            ConnectionError: as above.
+        """
+        self._socket.sendall(request)
         held = b""
         while True:
             data = self._socket.recv(65536)

@@ -21,6 +21,7 @@ from bench import (
     dataplane,
     exports,
     idle,
+    instructions,
     jwt,
     keys,
     latency,
@@ -76,6 +77,10 @@ COMPARISONS: Mapping[str, tuple[Measure, Sequence[Program]]] = {
     "dataplane": (dataplane.measure, (programs.HEADGATE, programs.HEADGATE_PURE)),
     "keys": (keys.measure, (programs.HEADGATE,)),
     "changes": (changes.measure, (programs.HEADGATE,)),
+    "instructions": (
+        instructions.measure,
+        (programs.HEADGATE, programs.NGINX, programs.NGINX_DEBIAN),
+    ),
     "tls": (tls.measure, (programs.HEADGATE, programs.NGINX, programs.ENVOY, programs.HAPROXY)),
     "streams": (
         streams.measure,

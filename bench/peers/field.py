@@ -74,6 +74,7 @@ def running(
     anywhere: bool = False,
     certificate: Certificate | None = None,
     issuer: TokenIssuer | None = None,
+    under: Sequence[str] = (),
 ) -> Iterator[Subject]:
     """Run one proxy in front of ``upstream_port``, in a new ``folder``.
 
@@ -81,7 +82,7 @@ def running(
     """
     folder.mkdir(parents=True)
     key = new_key(folder)
-    order = Order(folder, f"{HOST}:{upstream_port}", key, workers, certificate, issuer)
+    order = Order(folder, f"{HOST}:{upstream_port}", key, workers, certificate, issuer, under)
     with contextlib.ExitStack() as stack:
         with placed(setting.cores if anywhere else setting.proxy_cores):
             started = stack.enter_context(program.start(order))

@@ -14,6 +14,8 @@ from tests.support.processes import ServerProcess
 
 HOST = "127.0.0.1"
 START_SECONDS = 20.0
+SLOWER = 20
+"""How many times as long a program may take to start that another one runs, such as valgrind."""
 _PLACE = re.compile(r"@([a-z]+)@")
 
 
@@ -50,10 +52,15 @@ def launched(
     name: str,
     port: int,
     environment: Mapping[str, str] | None = None,
+    under: Sequence[str] = (),
 ) -> Iterator[Running]:
-    """Run ``command`` until the block ends; the block begins when ``port`` accepts connections."""
-    with ServerProcess(command, environment or {}, folder, name) as process:
-        process.wait_until(lambda: _accepts(port), f"an open port {port}", START_SECONDS)
+    """Run ``command`` until the block ends; the block begins when ``port`` accepts connections.
+
+    ``under``: a command that is to run it.
+    """
+    seconds = START_SECONDS * (SLOWER if under else 1)
+    with ServerProcess([*under, *command], environment or {}, folder, name) as process:
+        process.wait_until(lambda: _accepts(port), f"an open port {port}", seconds)
         yield Running(port, process)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Order:
         workers: how many.
         certificate: with one it serves HTTPS.
         issuer: whose tokens it accepts, in place of keys or beside them.
+        under: a command that is to run the program, such as valgrind; then it may take its time.
     """
 
     folder: Path
@@ -36,3 +38,4 @@ class Order:
     workers: int = 1
     certificate: Certificate | None = None
     issuer: TokenIssuer | None = None
+    under: Sequence[str] = ()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -41,7 +42,8 @@ Start = Callable[[Order], AbstractContextManager[Running]]
 class Program:
     """One proxy; ``missing`` says why it cannot run here, or nothing.
 
-    ``environment``: variables for its Python, where that has to be made first.
+    ``environment``: variables for its Python, where that has to be made first.  ``stop`` is the
+    signal that lets all its processes end by themselves.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Program:
     package: DebianPackage | None = None
     module: str | None = None
     environment: Callable[[], Mapping[str, str]] = dict
+    stop: signal.Signals = signal.SIGTERM
 
     @property
     def missing(self) -> str:
@@ -81,7 +84,10 @@ def _headgate_pure(order: Order, **environment: str) -> Iterator[Running]:
         settings["HEADGATE_LISTEN__TLS__KEY"] = str(order.certificate.key)
     if order.issuer is not None:
         settings |= _issuer_settings(order.issuer)
-    with running_gate(order.folder, f"http://{order.upstream}", settings) as gate:
+    if order.under:
+        settings["HEADGATE_LISTEN__WORKER_TIMEOUT"] = "600"
+    upstream = f"http://{order.upstream}"
+    with running_gate(order.folder, upstream, settings, under=order.under) as gate:
         yield Running(gate.port, gate.process)
 
 
@@ -132,7 +138,7 @@ def _nginx(
         )
         command = [str(program or nginx_program()), "-p", str(order.folder)]
         command += ["-e", f"{order.folder}/error.log", "-c", str(file)]
-        return launched(command, order.folder, "nginx", port)
+        return launched(command, order.folder, "nginx", port, under=order.under)
 
     return start
 
@@ -184,7 +190,7 @@ HEADGATE_PURE = Program("headgate-pure", _headgate_pure)
 # The fastest for large bodies among the settings tried that keep to 512 KiB for each of them, as
 # the gate does.
 _SMALL_BUFFERS = {"block": "256k", "buffering": "on", "buffer": "64k"}
-NGINX = Program("nginx", _nginx("nginx.conf", _SMALL_BUFFERS))
+NGINX = Program("nginx", _nginx("nginx.conf", _SMALL_BUFFERS), stop=signal.SIGQUIT)
 # The fastest of all that were tried; it holds 1 MiB and more for each body.
 NGINX_LARGE = Program(
     "nginx-1m", _nginx("nginx.conf", {"block": "2m", "buffering": "off", "buffer": "1m"})
@@ -197,6 +203,7 @@ NGINX_DEBIAN = Program(
     "nginx of Debian",
     _nginx("nginx.conf", _SMALL_BUFFERS, program=NGINX_PACKAGE.program),
     NGINX_PACKAGE,
+    stop=signal.SIGQUIT,
 )
 ENVOY = Program("envoy", envoy.with_keys)
 ENVOY_TOKENS = Program("envoy, jwt_authn with its cache", envoy.with_tokens)

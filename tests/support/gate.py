@@ -109,6 +109,7 @@ def running_gate(
     upstream: str | None,
     environment: Mapping[str, str] | None = None,
     program: str = "headgate",
+    under: Sequence[str] = (),
 ) -> Iterator[Gate]:
     """Run a gate in front of ``upstream`` until the block ends.
 
@@ -116,8 +117,9 @@ def running_gate(
 
     ``folder`` gets its data and logs; keys made there with ``create_key`` before the start are
     known from the first request on.  ``environment`` adds settings, such as
-    ``HEADGATE_LIMITS__BODY_TIMEOUT``.  ``program`` is the module to run.  There is no operators'
-    listener unless ``environment`` has ``OPS_LISTENER``.
+    ``HEADGATE_LIMITS__BODY_TIMEOUT``.  ``program`` is the module to run, ``under`` a command
+    that is to run it, such as valgrind, which may take its time.  There is no operators' listener
+    unless ``environment`` has ``OPS_LISTENER``.
 
     Raises:
         ServerError: when it does not say within ``START_SECONDS`` where it listens.
@@ -133,9 +135,10 @@ def running_gate(
     }
     if upstream is not None:
         settings["MLFLOW_SERVER_URL"] = upstream
-    command = [sys.executable, "-m", program, "serve"]
+    command = [*under, sys.executable, "-m", program, "serve"]
+    seconds = START_SECONDS * (10 if under else 1)
     with ServerProcess(command, settings | dict(environment or {}), folder, "gate") as process:
-        line = process.wait_for_line(r"listening on (https?)://([\d.]+):(\d+)", START_SECONDS)
+        line = process.wait_for_line(r"listening on (https?)://([\d.]+):(\d+)", seconds)
         yield Gate(line[2], int(line[3]), data, process, line[1])
 
 
