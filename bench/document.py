@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from bench.series import Series
@@ -43,6 +43,27 @@ class Document:
     def verdicts(self) -> list[Verdict]:
         """What the run says about each target."""
         return judge(self.by_name, self.cores, self.benchmarks)
+
+    def joined(self, newer: Document) -> Document:
+        """The run with what ``newer`` has measured in the place of the same benchmarks.
+
+        Of what is told once for all of them it has the newer versions and day, the fewer rounds,
+        and the heavier load.
+        """
+        again = {*newer.benchmarks, *(series.benchmark for series in newer.series)}
+        skipped = [line for line in self.skipped if line.partition(":")[0] not in again]
+        return replace(
+            newer,
+            rounds=min(self.rounds, newer.rounds),
+            load=max(self.load, newer.load),
+            benchmarks=list(dict.fromkeys([*self.benchmarks, *newer.benchmarks])),
+            skipped=list(dict.fromkeys([*skipped, *newer.skipped])),
+            results={**self.results, **newer.results},
+            series=[
+                *(series for series in self.series if series.benchmark not in again),
+                *newer.series,
+            ],
+        )
 
     def to_json(self) -> str:
         """The run as indented JSON, one line for each series."""

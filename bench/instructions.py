@@ -46,8 +46,8 @@ def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
     return [
         Series(
             f"instructions.{case}",
-            f"Thousands of instructions per request: {title}",
-            "",
+            f"Instructions per request: {title}",
+            "thousands",
             Better.LOWER,
             found[case],
         )

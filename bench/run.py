@@ -120,6 +120,9 @@ def main(arguments: Sequence[str], own: Own) -> int:
     report.show(document, console)
     if options.write is not None:
         options.write.write_text(document.to_json(), encoding="utf-8")
+    if options.into is not None:
+        kept = Document.from_json(options.into.read_text(encoding="utf-8"))
+        options.into.write_text(kept.joined(document).to_json(), encoding="utf-8")
     return 1 if _missed(document) and not options.quick else 0
 
 
@@ -135,6 +138,7 @@ def _parse(arguments: Sequence[str], own: Own) -> argparse.Namespace:
     add("--rounds", type=int, help=f"of each measurement ({ROUNDS}; {QUICK_ROUNDS} with --quick)")
     add("--quick", action="store_true", help="smaller amounts, to check that every benchmark works")
     add("--write", type=Path, metavar="FILE", help="write all values as JSON")
+    add("--into", type=Path, metavar="FILE", help="put them into a run that was written before")
     return parser.parse_args(arguments)
 
 

@@ -45,6 +45,26 @@ def test_json_has_a_line_for_each_series() -> None:
     assert [sum(name in line for line in lines) for name in ("cpu.alike", "cpu.varied")] == [1, 1]
 
 
+def test_a_run_takes_the_place_of_the_same_benchmarks_in_another() -> None:
+    again = replace(CPU, samples={"headgate": [1.0], "nginx": [2.0]})
+    idle = Series("idle.memory", "Memory", "KB", Better.LOWER, {"headgate": [3.0]})
+    newer = replace(
+        DOCUMENT,
+        taken="2026-02-03",
+        rounds=5,
+        load=0.7,
+        benchmarks=["cpu"],
+        skipped=[],
+        results={},
+        series=[again],
+    )
+    joined = replace(DOCUMENT, series=[CPU, DIRECT, idle]).joined(newer)
+    assert joined.series == [idle, again]
+    assert joined.benchmarks == ["cpu", "memory"]
+    assert joined.results == DOCUMENT.results
+    assert (joined.taken, joined.rounds, joined.load) == ("2026-02-03", 3, 0.7)
+
+
 @pytest.mark.parametrize("text", ['{"series": []}', '{"series": [{"name": "x"}]}', "[1"])
 def test_other_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"not a run of the benchmarks|Expecting"):

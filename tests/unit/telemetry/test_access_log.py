@@ -226,6 +226,18 @@ def test_a_line_says_how_long_each_part_took_and_what_was_tried() -> None:
     assert line["retries"] == [{"endpoint": "10.0.0.7:5000", "cause": "connect_failed", "ms": 2.5}]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        *((0.0, b"0.000"), (4e-7, b"0.000"), (6e-7, b"0.001"), (0.0009994, b"0.999")),
+        *((0.0009996, b"1.000"), (0.0125, b"12.500"), (0.9999994, b"999.999")),
+        *((0.9999996, b"1000.000"), (1.0, b"1000.000"), (3600.5, b"3600500.000")),
+    ],
+)
+def test_times_are_milliseconds_with_three_decimals(seconds: float, shown: bytes) -> None:
+    assert b'"duration_ms":%b,' % shown in written(an_outcome(duration=seconds))
+
+
 def test_a_trace_that_the_gate_only_passes_on_has_no_span_of_its_own() -> None:
     line = record(an_outcome(trace=SpanContext(b"0" * 31 + b"1", b"b7ad6b7169203331")))
     assert line["trace_id"] == "0" * 31 + "1"

@@ -11,6 +11,7 @@ import pytest
 from bench.peers import envoy
 from bench.peers.launch import fill
 from bench.peers.operations import exact_paths, write_maps
+from headgate.telemetry.log_fields import ACCESS_FIELDS
 from tests.support.nginx import nginx_program
 
 TEMPLATES = Path(fill.__code__.co_filename).parent
@@ -33,6 +34,11 @@ def fields(name: str) -> set[str]:
 @pytest.mark.parametrize("name", LOGS)
 def test_every_program_logs_the_same_fields(name: str) -> None:
     assert fields(name) == fields("nginx-log.conf")
+
+
+def test_they_are_fields_of_the_gates_line() -> None:
+    """But for the time to connect, which it leaves out where a connection was kept."""
+    assert fields("nginx-log.conf") <= {each.name for each in ACCESS_FIELDS}
 
 
 def test_the_maps_name_every_path_without_a_parameter(tmp_path: Path) -> None:
