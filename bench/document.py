@@ -47,7 +47,7 @@ class Document:
     def joined(self, newer: Document) -> Document:
         """The run with what ``newer`` has measured in the place of the same benchmarks.
 
-        Of what is told once for all of them it has the newer versions and day, the fewer rounds,
+        Of what holds for a whole run it has the newer versions and day, the fewer rounds,
         and the heavier load.
         """
         again = {*newer.benchmarks, *(series.benchmark for series in newer.series)}

@@ -20,7 +20,7 @@ from bench.peers.programs import Program
 from bench.series import Better, Series
 from bench.setting import CannotMeasureError, Setting
 
-REQUESTS = (500, 2500)
+REQUESTS = (500, 4500)
 """Of two processes: what one more request takes is the difference, without start and end."""
 STOP_SECONDS = 300.0
 _TOTAL = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)

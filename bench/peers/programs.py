@@ -85,7 +85,7 @@ def _headgate_pure(order: Order, **environment: str) -> Iterator[Running]:
     if order.issuer is not None:
         settings |= _issuer_settings(order.issuer)
     if order.under:
-        settings["HEADGATE_LISTEN__WORKER_TIMEOUT"] = "600"
+        settings |= {"HEADGATE_LISTEN__WORKER_TIMEOUT": "600", "PYTHONHASHSEED": "0"}
     upstream = f"http://{order.upstream}"
     with running_gate(order.folder, upstream, settings, under=order.under) as gate:
         yield Running(gate.port, gate.process)
