@@ -11,15 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from headgate.telemetry.emf_selection import (
-    API,
-    ARTIFACTS,
     HEARTBEAT,
-    PAGES,
     SELECTION,
     SERVICE,
     TRAFFIC,
     UPSTREAM,
 )
+from headgate.telemetry.metrics import labels
 
 PLACEHOLDERS: Final[Mapping[str, str]] = {
     "service": "`telemetry.cloudwatch.service` of the gate",
@@ -34,7 +32,7 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
 }
 """What must be put in place of each placeholder, for the documentation."""
 
-TRAFFICS: Final = (API, ARTIFACTS, PAGES)
+TRAFFICS: Final = labels.TRAFFIC.values
 _DIMENSION: Final[Mapping[str, str]] = {each.name: each.dimension for each in SELECTION} | {
     HEARTBEAT: ""
 }

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from headgate.telemetry.emf_selection import API, HEARTBEAT
+from headgate.telemetry.emf_selection import HEARTBEAT
+from headgate.telemetry.metrics.labels import API
 from tools.observability import alerts
 from tools.observability.alerts import ALERTS, Alert, Severity, System
 from tools.observability.cloudwatch import TRAFFICS, dimensions, dumped, is_per_upstream

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from headgate.telemetry.emf_selection import API, HEARTBEAT, SERVICE
+from headgate.telemetry.emf_selection import HEARTBEAT, SERVICE
+from headgate.telemetry.metrics.labels import API
 from tools.observability import alerts, cloudwatch_queries
 from tools.observability.alerts import Alert
 from tools.observability.cloudwatch import TRAFFICS, dimensions, dumped, is_per_upstream

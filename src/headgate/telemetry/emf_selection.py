@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from headgate.model import FAMILIES
 from headgate.reasons import Fault, Reason
 from headgate.telemetry import metrics as declared
 from headgate.telemetry.emf_documents import Datum, Unit
 from headgate.telemetry.emf_values import spread
 from headgate.telemetry.metrics import FAMILY, NONE, Kind, Metric, Over
+from headgate.telemetry.metrics.labels import API, GATE, traffic_of
 from headgate.telemetry.totals import Series, Totals
 
 BUDGET: Final = 40
@@ -27,26 +27,15 @@ TRAFFIC: Final = "Traffic"
 HEARTBEAT: Final = "Heartbeat"
 """1 in each minute of each gate: where there is none, nothing arrives."""
 
-API: Final = "api"
-ARTIFACTS: Final = "artifacts"
-PAGES: Final = "pages"
 
-
-def _traffic(family: str) -> str:
-    """The kind of traffic that a family of routes is; empty for the gate's own pages."""
-    if family == NONE or FAMILIES[family].gate_pages:
-        return ""
-    return {"artifacts": ARTIFACTS, "ui": PAGES}.get(family, API)
-
-
-def _by_family(traffic: str) -> dict[str, str]:
-    """The value of the dimension for each family that is such traffic; empty: for all."""
-    found = {each: _traffic(each) for each in FAMILY.values}
-    return {each: kind for each, kind in found.items() if kind and traffic in ("", kind)}
+def _by_family() -> dict[str, str]:
+    """The kind of traffic of each family, but for the gate's own pages."""
+    found = {each: traffic_of(each) for each in FAMILY.values}
+    return {each: kind for each, kind in found.items() if kind != GATE}
 
 
 # Requests for the gate's own pages count for nothing: health checks would hide an outage.
-_NOT_GATE: Final = frozenset((NONE, *_by_family("")))
+_NOT_GATE: Final = frozenset((NONE, *_by_family()))
 
 
 def _reasons(*faults: Fault) -> frozenset[str]:
@@ -163,7 +152,7 @@ SELECTION: Final[Sequence[Chosen]] = (
         "From a request's head to the end of its response.",
         dimension=TRAFFIC,
         label=FAMILY.name,
-        kinds=_by_family(""),
+        kinds=_by_family(),
     ),
     Chosen(
         "FirstByte",
@@ -172,7 +161,7 @@ SELECTION: Final[Sequence[Chosen]] = (
         "From a request's head to the first byte of its response.",
         dimension=TRAFFIC,
         label=FAMILY.name,
-        kinds=_by_family(""),
+        kinds=_by_family(),
     ),
     Chosen(
         "GateDuration",

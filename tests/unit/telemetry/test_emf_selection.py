@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
 
-from headgate.telemetry.emf_documents import Unit
+from headgate.model import FAMILIES
+from headgate.telemetry.counters import CounterRow, Counters
+from headgate.telemetry.emf_documents import Unit, documents
 from headgate.telemetry.emf_selection import (
     BUDGET,
     HEARTBEAT,
@@ -15,8 +18,12 @@ from headgate.telemetry.emf_selection import (
     UPSTREAM,
     Chosen,
     metric_count,
+    selected,
 )
+from headgate.telemetry.line_sink import PIPE_BATCH
 from headgate.telemetry.metrics import METRICS, Kind
+from tests.support.emf import checked, extracted, identities
+from tests.support.outcomes import an_outcome
 from tools.observability import objectives
 
 UNITS = {"s": Unit.SECONDS, "1": Unit.NONE}
@@ -28,6 +35,45 @@ def by_name(name: str) -> Chosen:
 
 def test_a_service_with_two_upstreams_has_at_most_forty_metrics() -> None:
     assert metric_count(2) <= BUDGET == 40
+
+
+def test_what_is_written_for_two_upstreams_are_those_metrics_and_no_more() -> None:
+    """Where everything that can happen has happened, at a third upstream too, before a reload."""
+    counters = Counters(2)
+    row = counters.row(1)
+    for name in ("team-b", "default", "gone"):
+        row.use_upstream(name, in_force=True)
+        fill(row, name)
+    row.use_upstream("gone", in_force=False)
+    data = list(selected(counters.totals(), "gate-1", gauges=True))
+    lines = [each.line for each in documents("Headgate", data, 1.8e9)]
+    found = identities(extracted(checked(line[:-1]) for line in lines))
+    assert len(found) == metric_count(2)
+    assert {dict(dimensions).get(UPSTREAM) for *_, dimensions in found} == {
+        None,
+        "team-b",
+        "default",
+    }
+    assert max(map(len, lines)) <= PIPE_BATCH
+
+
+def fill(row: CounterRow, upstream: str) -> None:
+    """Count everything that CloudWatch may get."""
+    for chosen in SELECTION:
+        metric = chosen.metric
+        if metric.most:
+            continue  # those of requests: below
+        values = [(upstream,) if each.named else each.values for each in metric.labels]
+        for labels in itertools.product(*values):
+            if metric.kind is Kind.COUNTER:
+                row.add(metric, *labels)
+            elif metric.kind is Kind.GAUGE:
+                row.set(metric, 2, *labels)
+            else:
+                for _ in range(3):
+                    row.observe(metric, metric.bounds[0], *labels)
+    for family in FAMILIES:
+        row.count(an_outcome(family=family, duration=0.1, first_byte_after=0.1, upstream=upstream))
 
 
 def test_names_come_once() -> None:
