@@ -49,7 +49,7 @@ class Gate:
             interval=interval,
             clock=time.time,
             emit=self.events.append,
-            show=lambda _age, _expiring: self._changed.set(),
+            show=lambda _age, _expiring, _end: self._changed.set(),
         )
 
     def response(self, key: str) -> Identified | Refusal | Waiting:

@@ -137,7 +137,8 @@ def test_what_is_no_handshake_harms_nobody(
     if sent:
         event = gate.event("tls_handshake_failed")
         assert (event["level"], event["client"]) == ("warning", "127.0.0.1")
-        assert event["cause"]
+        assert event["cause"] == ("not_tls" if sent[:1] == b"G" else "timeout")
+        assert event["detail"]
 
 
 def test_a_certificate_that_ends_soon_is_logged(

@@ -94,7 +94,7 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.NameServersUnusable("/etc/resolv.conf", "no nameservers"),
     e.UpstreamVersionFound("default", "3.17.2"),
     e.UpstreamRetired("default", "its settings have changed"),
-    e.TlsHandshakeFailed("192.0.2.1", "unknown ca", 3),
+    e.TlsHandshakeFailed("192.0.2.1", e.HandshakeFailure.UNKNOWN_CA, 3, "unknown ca"),
     e.ConnectionsTurnedAway("192.0.2.1", e.TurnedAway.LIMIT, 999),
     e.AcceptPaused(1.0, "Too many open files"),
     e.RequestRetried(

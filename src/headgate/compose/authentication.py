@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from headgate.stores.identity import Changes, IdentityStore, StoreUnreachableErr
 from headgate.stores.late import LateIdentitySource
 from headgate.stores.records import ROLES_EDITION, KeyState
 from headgate.telemetry.counters import CounterRow
-from headgate.telemetry.metrics import KEYS_AGE, KEYS_EXPIRING
+from headgate.telemetry.metrics import KEY_EXPIRY, KEYS_AGE, KEYS_EXPIRING
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,13 @@ def _refresher(
     def changed() -> None:
         keys.generation += 1
 
-    def show(age: float, expiring: int) -> None:
+    def show(age: float, expiring: int, first_end: float) -> None:
         row.set(KEYS_AGE, max(0, int(age)))
         row.set(KEYS_EXPIRING, expiring)
+        if math.isinf(first_end):
+            row.unset(KEY_EXPIRY)
+        else:
+            row.set(KEY_EXPIRY, first_end)
 
     refresher = Refresher(
         source,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import platform
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from headgate import __version__
+from headgate import __version__, is_compiled
 from headgate.compose.cloudwatch import emf_memory, write_last
 from headgate.compose.events import event_bus
 from headgate.compose.logs import GateLogs
@@ -30,7 +32,9 @@ from headgate.runtime.supervisor import Supervisor
 from headgate.stores import import_identity_store
 from headgate.telemetry import event_log
 from headgate.telemetry.counters import Counters
+from headgate.telemetry.metrics import BUILD_INFO, START_TIME, WORKERS
 from headgate.telemetry.otlp.http_durations import HttpDurations
+from headgate.telemetry.process_stats import ProcessStats
 
 CLOSING_SECONDS = 15.0
 """More than a worker needs, once its requests are over, to write its logs and end."""
@@ -118,6 +122,15 @@ def _serve(
 
     if config.auth.mode is AuthMode.KEYS:
         import_identity_store(config)
+    row = counters.supervisor_row()
+    row.set(START_TIME, time.time())
+    row.set(BUILD_INFO, 1, __version__, platform.python_version(), _build())
+    stats = ProcessStats(row)
+
+    def tick(serving: int) -> None:
+        row.set(WORKERS, serving)
+        stats.update()
+
     Supervisor(
         listen.workers,
         body,
@@ -129,10 +142,16 @@ def _serve(
         reloads=source is not None,
         logs=shared.logs.of_process(emit, tells=True),
         stopping=shared.state.stop,
+        ended=lambda number: counters.row(number).unset_gauges(),
+        tick=tick,
     ).run(announce_all)
     if shared.emf is not None:
         write_last(config.telemetry.cloudwatch, counters, shared.emf, shared.logs.fd, emit)
     emit(GateStopped())
+
+
+def _build() -> str:
+    return "compiled" if is_compiled() else "pure"
 
 
 def _close(sockets: list[socket.socket]) -> None:

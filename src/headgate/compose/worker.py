@@ -39,6 +39,7 @@ from headgate.runtime.gate_state import GateState
 from headgate.runtime.handover import Handover
 from headgate.runtime.heartbeat import Heartbeat
 from headgate.runtime.link import Link
+from headgate.runtime.loop_lag import watch_loop_lag
 from headgate.runtime.ops_listener import FILES, OpsListener, ops_limits
 from headgate.runtime.reload import Reloader
 from headgate.runtime.tls import ListenerTls
@@ -47,6 +48,7 @@ from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.debug_lines import DebugLines
 from headgate.telemetry.emf import EmfMemory
+from headgate.telemetry.metrics import LOOP_LAG
 from headgate.telemetry.outcome_sinks import OutcomeSinks
 
 
@@ -158,7 +160,13 @@ def run_worker(
             worker=link.number,
             workers=config.listen.workers,
         )
-        companions: list[Companion] = [control.serve, checks.settle, tokens.run, export.run]
+        companions: list[Companion] = [
+            control.serve,
+            checks.settle,
+            tokens.run,
+            export.run,
+            lambda: watch_loop_lag(lambda seconds: row.observe(LOOP_LAG, seconds)),
+        ]
         if refresher is not None:
             companions.append(refresher.run)
         if link.number == 0:  # one worker is enough to log it
@@ -277,5 +285,6 @@ def _ops_listener(
         return OpsDecider(control, host, config.ops.hosts)
 
     ops = OpsListener(listener, decider(gate.config), control, account=sinks.account, emit=emit)
+    gate.count_cuts_of(ops.plane)
     gate.on_configured(lambda config: ops.configure(decider(config)))
     return ops

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from headgate.events import ConnectionsTurnedAway, Emit, TurnedAway
+from headgate.dataplane.cuts import Cuts
+from headgate.events import ConnectionsTurnedAway, CutLimit, Emit, TurnedAway
 from headgate.limits.addresses import neighbourhood
 from headgate.wire.origin import Network, is_in
 
@@ -23,12 +24,23 @@ class Admission:
 
     Args:
         emit: takes the events.
+        cuts: counts what is turned away.
     """
 
-    __slots__ = ("_due", "_emit", "_limit", "_strangers", "_trusted", "_turned_away", "total")
+    __slots__ = (
+        "_cuts",
+        "_due",
+        "_emit",
+        "_limit",
+        "_strangers",
+        "_trusted",
+        "_turned_away",
+        "total",
+    )
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(self, emit: Emit, cuts: Cuts) -> None:
         self._emit = emit
+        self._cuts = cuts
         self.total = 0
         self._limit = 1
         self._trusted: Sequence[Network] = ()
@@ -60,6 +72,7 @@ class Admission:
         if why is not None:
             count, _ = self._turned_away.get(why, (0, ""))
             self._turned_away[why] = (count + 1, address)
+            self._cuts.add(CutLimit.CONNECTIONS if why is TurnedAway.LIMIT else CutLimit.STRANGERS)
             return why
         self.total += 1
         return stranger

@@ -36,7 +36,7 @@ from headgate.dataplane.connection_states import (
 from headgate.dataplane.exchange import Exchange
 from headgate.dataplane.plane import DataPlane
 from headgate.dataplane.request_reader import RequestReader
-from headgate.events import TurnedAway
+from headgate.events import CutLimit, TurnedAway
 from headgate.reasons import Reason
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
@@ -47,6 +47,12 @@ PIPELINE_BYTES: Final = 64 * 1024
 """Bytes of following requests taken in while one is under way."""
 DISCARD_BYTES: Final = 64 * 1024
 """A refused request's body is read over up to this size, so that the connection can be kept."""
+_CLOSED_BY: Final = {
+    NEW.number: CutLimit.HEADER_TIMEOUT,
+    IDLE.number: CutLimit.KEEPALIVE_TIMEOUT,
+    DISCARDING.number: CutLimit.BODY_TIMEOUT,
+}
+"""The limit that ends a stage whose connections are closed; in the others they end anyway."""
 
 
 class ClientConnection(ClientSocket, asyncio.Protocol):
@@ -228,10 +234,12 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
 
     def on_stopped(self) -> None:
         if self._exchange is not None:
+            self._plane.cuts.add(CutLimit.DRAIN_TIMEOUT)
             self._exchange.on_stopped()
         self.abort()
 
     def on_crowded(self) -> None:
+        self._plane.cuts.add(CutLimit.UNFINISHED_HEADS)
         crowded = "too many requests are sent at once of which only a part has come"
         self._broken().on_malformed(ProtocolError(crowded, reason=Reason.OVERLOADED))
 
@@ -240,19 +248,27 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
 
     def on_deadline(self, now: float) -> None:
         """The wait that was allowed is over: see ``Stage.expiry``."""
-        limits, exchange = self._plane.limits, self._exchange
+        plane, exchange = self._plane, self._exchange
+        limits, cuts = plane.limits, plane.cuts
         expiry = self.stage.expiry
         waiting = self.transport.get_write_buffer_size()
         if waiting and (expiry is Expiry.CLOSE or not self.writable):
-            self._judge_reader(waiting, now, limits)
+            if not self._is_reading(waiting, now, limits):
+                cuts.add(CutLimit.SLOW_READER)
+                self.abort()
         elif expiry is Expiry.CLOSE:
+            limit = _CLOSED_BY.get(self.stage.number)
+            if limit is not None:
+                cuts.add(limit)
             self.transport.abort()
         elif expiry is Expiry.REFUSE:
+            cuts.add(CutLimit.HEADER_TIMEOUT)
             wait = f"the head was not complete after {limits.header_timeout:g} s"
             self._broken().on_malformed(ProtocolError(wait, status=408))
         elif expiry is Expiry.NOTHING or exchange is None:
             self.deadline = math.inf
         elif exchange.received - self._mark < least_moved(limits):
+            cuts.add(CutLimit.BODY_TIMEOUT)
             exchange.on_client_silent(limits.body_timeout)
         else:
             self._expect_body()

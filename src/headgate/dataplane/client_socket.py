@@ -83,8 +83,8 @@ class ClientSocket(ClientSide):
     def _may_read(self) -> bool:
         """Whether more of what the client sends can be held."""
 
-    def _judge_reader(self, waiting: int, now: float, limits: Limits) -> None:
-        """Cut off a client that took next to nothing of the response that waits for it.
+    def _is_reading(self, waiting: int, now: float, limits: Limits) -> bool:
+        """Whether the client took enough of the response that waits for it; then it goes on.
 
         Args:
             waiting: bytes that the kernel has not taken yet.
@@ -95,8 +95,8 @@ class ClientSocket(ClientSide):
         if self._unsent - unsent >= least_moved(limits):  # slow, but it moves
             self._unsent = unsent
             self.deadline = now + limits.body_timeout
-        else:
-            self.abort()
+            return True
+        return False
 
 
 def least_moved(limits: Limits) -> float:

@@ -10,6 +10,7 @@ from headgate.config import Limits
 from headgate.dataplane.admission import Admission
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.connection_states import STAGES
+from headgate.dataplane.cuts import Cuts
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.ports import SweptConnection
 from headgate.dataplane.request_rules import failure_rate, request_rules
@@ -43,7 +44,7 @@ class DataPlane:
 
     ``issued`` is the number of request ids that it has given out; ``unfinished_bytes`` is what the
     request heads hold that are not complete.  ``call_soon`` makes a call in the next turn of the
-    loop.
+    loop.  ``cuts`` counts the connections that are closed because of a limit.
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class DataPlane:
         self.account = account
         self.emit = emit
         self.tracer = tracer
-        self.admission = Admission(emit)
+        self.cuts = Cuts()
+        self.admission = Admission(emit, self.cuts)
         # In the order in which they came, so that what a sweep does has one order.
         self.connections: dict[SweptConnection, None] = {}
         self.static_files = StaticFiles()

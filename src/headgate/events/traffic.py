@@ -17,14 +17,63 @@ class TurnedAway(enum.Enum):
     STRANGERS = "one address has half of limits.connections without having shown a good key"
 
 
+class CutLimit(enum.StrEnum):
+    """The limit because of which the gate closed a connection of a client, or took none.
+
+    ``CONNECTIONS``: ``limits.connections``.  ``STRANGERS``: one address has half of them without a
+    good key.  ``HEADER_TIMEOUT``: the head did not come in time, or nothing at all.
+    ``KEEPALIVE_TIMEOUT``: no further request came; that is usual.  ``BODY_TIMEOUT``: too little of
+    the body came.  ``SLOW_READER``: the client took too little of the response.
+    ``UNFINISHED_HEADS``: all heads that are not complete took too much memory.  ``DRAIN_TIMEOUT``:
+    a request did not end before the worker did.  ``OPS_CONNECTIONS``: the operators' listener was
+    full, and this connection had no request.
+    """
+
+    CONNECTIONS = "connections"
+    STRANGERS = "strangers"
+    HEADER_TIMEOUT = "header_timeout"
+    KEEPALIVE_TIMEOUT = "keepalive_timeout"
+    BODY_TIMEOUT = "body_timeout"
+    SLOW_READER = "slow_reader"
+    UNFINISHED_HEADS = "unfinished_heads"
+    DRAIN_TIMEOUT = "drain_timeout"
+    OPS_CONNECTIONS = "ops_connections"
+
+
+class HandshakeFailure(enum.StrEnum):
+    """Why a TLS handshake with a client failed.
+
+    ``NOT_TLS``: the client uses plain HTTP, or something else.  ``PROTOCOL_VERSION``: it knows only
+    versions before TLS 1.2.  ``NO_SHARED_CIPHER``: no cipher suite, or none for the key of the
+    gate's certificate.  ``NO_CLIENT_CERTIFICATE``: it has shown none.  ``UNKNOWN_CA``: none that an
+    authority of ``listen.tls.client_ca`` has signed.  ``EXPIRED_CERTIFICATE``: one that has ended,
+    or is not valid yet.  ``BAD_CERTIFICATE``: one that is wrong in another way.
+    ``GATE_CERTIFICATE_REFUSED``: the client does not accept the gate's own.  ``TIMEOUT``: it did
+    not finish in time.  ``CLIENT_CLOSED``: it left.  ``OTHER``: the event log has OpenSSL's words.
+    """
+
+    NOT_TLS = "not_tls"
+    PROTOCOL_VERSION = "protocol_version"
+    NO_SHARED_CIPHER = "no_shared_cipher"
+    NO_CLIENT_CERTIFICATE = "no_client_certificate"
+    UNKNOWN_CA = "unknown_ca"
+    EXPIRED_CERTIFICATE = "expired_certificate"
+    BAD_CERTIFICATE = "bad_certificate"
+    GATE_CERTIFICATE_REFUSED = "gate_certificate_refused"
+    TIMEOUT = "timeout"
+    CLIENT_CLOSED = "client_closed"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class TlsHandshakeFailed(Event):
-    """TLS handshakes of clients failed; one event for each cause in 10 seconds.
+    """TLS handshakes of clients failed: the first of a cause, then their number in a minute.
 
     Attributes:
         client: the address of the last client.
-        cause: why, mostly in OpenSSL's words.
-        count: how many handshakes failed so since the last such event.
+        cause: why, as `headgate_tls_handshake_failures_total` counts it.
+        count: how many handshakes failed so since the last such event of this worker.
+        detail: why the last one failed, mostly in OpenSSL's words.
     """
 
     name: ClassVar[str] = "tls_handshake_failed"
@@ -32,12 +81,13 @@ class TlsHandshakeFailed(Event):
     logger: ClassVar[str] = "headgate.runtime"
 
     client: str
-    cause: str
+    cause: HandshakeFailure
     count: int
+    detail: str
 
     def message(self) -> str:
         return (
-            f"TLS handshakes that failed: {self.count}, the last with {self.client}: {self.cause}"
+            f"TLS handshakes that failed: {self.count}, the last with {self.client}: {self.detail}"
         )
 
 

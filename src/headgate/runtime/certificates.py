@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import calendar
+import enum
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,17 +25,36 @@ _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 _SEQUENCE, _VERSION, _UTC_TIME, _GENERAL_TIME = 0x30, 0xA0, 0x17, 0x18
 
 
+class CertificateUse(enum.StrEnum):
+    """What a certificate is for.
+
+    ``LISTENER`` and ``UPSTREAM``: the gate shows it, to clients and to an upstream.  The others are
+    authorities, by which the gate knows clients, an upstream and an issuer of tokens.
+    """
+
+    LISTENER = "listener"
+    CLIENT_CA = "client_ca"
+    UPSTREAM = "upstream"
+    UPSTREAM_CA = "upstream_ca"
+    ISSUER_CA = "issuer_ca"
+
+
+_SHOWN: Final = (CertificateUse.LISTENER, CertificateUse.UPSTREAM)
+
+
 @dataclass(frozen=True, slots=True)
 class Validity:
     """How long the certificates of one file are valid.
 
     Attributes:
+        use: what they are for.
         setting: the setting that names it.
         file: the file.
         ends: when the first of them ends, seconds since the epoch; for authorities, the last one:
             a bundle may contain expired ones.
     """
 
+    use: CertificateUse
     setting: str
     file: str
     ends: float
@@ -67,13 +87,14 @@ def validities(config: Config, contents: Mapping[str, bytes] | None = None) -> l
     """
     files = Files(contents)
     found = []
-    for setting, file, is_own in _named(config):
+    for use, setting, file in _named(config):
         try:
             ends = list(_ends(files.read(file)))
         except HeadgateError:
             continue
         if ends:
-            found.append(Validity(setting, str(file), min(ends) if is_own else max(ends)))
+            end = min(ends) if use in _SHOWN else max(ends)
+            found.append(Validity(use, setting, str(file), end))
     return found
 
 
@@ -94,17 +115,21 @@ async def watch_validity(
         await asyncio.sleep(pause)
 
 
-def _named(config: Config) -> Iterator[tuple[str, Path, bool]]:
-    """Each certificate file: its setting, its path, and whether the gate shows it as its own."""
+def _named(config: Config) -> Iterator[tuple[CertificateUse, str, Path]]:
+    """Each certificate file: what it is for, its setting and its path."""
     if config.listen.tls is not None:
-        yield "listen.tls.certificate", config.listen.tls.certificate, True
+        yield CertificateUse.LISTENER, "listen.tls.certificate", config.listen.tls.certificate
         if config.listen.tls.client_ca is not None:
-            yield "listen.tls.client_ca", config.listen.tls.client_ca, False
+            yield CertificateUse.CLIENT_CA, "listen.tls.client_ca", config.listen.tls.client_ca
     for name, upstream in config.upstreams.items():
+        path = f"upstreams.{name}.tls"
         if upstream.tls.certificate is not None:
-            yield f"upstreams.{name}.tls.certificate", upstream.tls.certificate, True
+            yield CertificateUse.UPSTREAM, f"{path}.certificate", upstream.tls.certificate
         if upstream.tls.ca is not None:
-            yield f"upstreams.{name}.tls.ca", upstream.tls.ca, False
+            yield CertificateUse.UPSTREAM_CA, f"{path}.ca", upstream.tls.ca
+    for name, issuer in config.auth.issuers.items():
+        if issuer.ca is not None:
+            yield CertificateUse.ISSUER_CA, f"auth.issuers.{name}.ca", issuer.ca
 
 
 def _ends(content: bytes) -> Iterator[float]:

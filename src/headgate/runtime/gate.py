@@ -18,7 +18,13 @@ from headgate.dataplane.connections.dial import Dial
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.plane import DataPlane
 from headgate.errors import HeadgateError
-from headgate.events import CertificateRefused, CertificateReloaded, Emit, UpstreamRetired
+from headgate.events import (
+    CertificateRefused,
+    CertificateReloaded,
+    Emit,
+    HandshakeFailure,
+    UpstreamRetired,
+)
 from headgate.limits import WorkerLimits, own_buckets
 from headgate.model import Outcome
 from headgate.runtime.certificates import Validity, validities
@@ -27,6 +33,7 @@ from headgate.runtime.gauges import Gauges
 from headgate.runtime.handover import InForce
 from headgate.runtime.reload import Reloader
 from headgate.runtime.tls import ListenerTls
+from headgate.runtime.worker_gauges import WorkerGauges
 from headgate.tasks import Tasks
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow
@@ -96,6 +103,7 @@ class LiveGate:
         self._builder = builder
         self._emit = emit
         self._gauges = Gauges(row)
+        self._worker_gauges = WorkerGauges(row)
         self._access_log = access_log
         self._own_logs = own_logs
         self._tls = tls
@@ -127,10 +135,16 @@ class LiveGate:
             worker_limits=limits,
             tracer=tracer,
         )
+        self._cuts = [self.plane.cuts]
+        self._worker_gauges.loaded(config)
 
     def on_configured(self, take: Callable[[Config], None]) -> None:
         """Let ``take`` have each configuration that is put in force from now on."""
         self._takers.append(take)
+
+    def count_cuts_of(self, plane: DataPlane) -> None:
+        """Count what another data plane of this worker cuts, too."""
+        self._cuts.append(plane.cuts)
 
     def follow(self, reloader: Reloader) -> None:
         """Reload through ``reloader`` from now on."""
@@ -194,6 +208,7 @@ class LiveGate:
         self.plane.configure(self._decider(config), config.limits, config.listen.trusted_proxies)
         for take in self._takers:
             take(config)
+        self._worker_gauges.loaded(config)
 
     def _has(self, upstream: LiveUpstream) -> bool:
         return self._upstreams.get(upstream.name) is upstream
@@ -241,8 +256,11 @@ class LiveGate:
         if self._own_logs is not None:
             self._own_logs.look()
         self._set_gauges()
+        fit = True
         if self._reloader is not None:
             self._reloader.look()
+            fit = not self._reloader.status().problems
+        self._worker_gauges.update(fit=fit, certificates=self.certificates)
         if self._tls is not None:
             self._refresh(self._tls)
 
@@ -263,6 +281,12 @@ class LiveGate:
     def _set_gauges(self) -> None:
         upstreams, tally = self._upstreams.values(), self._limits.tally
         self._gauges.set(self.plane, self._config.limits, upstreams, self._retired, tally)
+        for cuts in self._cuts:
+            self._worker_gauges.count_cuts(cuts)
+
+    def handshake_failed(self, cause: HandshakeFailure) -> None:
+        """Count a TLS handshake that failed."""
+        self._worker_gauges.count_handshake_failure(cause)
 
     def _refresh(self, tls: ListenerTls) -> None:
         try:

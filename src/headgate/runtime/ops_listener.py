@@ -23,7 +23,7 @@ from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.plane import DataPlane
 from headgate.errors import HeadgateError
-from headgate.events import Emit, OpsListenerOff
+from headgate.events import CutLimit, Emit, OpsListenerOff
 from headgate.model import Endpoint, Outcome
 from headgate.runtime import listener as listening
 
@@ -181,6 +181,7 @@ class OpsListener:
             idle = next((each for each in connections if each.balancer is None), None)
             if idle is None:
                 break
+            self.plane.cuts.add(CutLimit.OPS_CONNECTIONS)
             idle.abort()
             self.plane.leave(idle)
         return ClientConnection(self.plane)

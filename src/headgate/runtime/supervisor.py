@@ -101,6 +101,8 @@ class Supervisor:
         reloads: whether SIGHUP reloads; if not, a terminal is gone, and it stops the gate.
         logs: opened again on SIGUSR1.
         stopping: called when the gate begins to stop, before a worker gets the signal.
+        ended: called with the number of a worker that has ended.
+        tick: called twice a second with the number of workers that serve.
         clock: gives seconds from an arbitrary start.
     """
 
@@ -117,6 +119,8 @@ class Supervisor:
         reloads: bool = True,
         logs: Logs | None = None,
         stopping: Callable[[], None] = lambda: None,
+        ended: Callable[[int], None] = lambda _number: None,
+        tick: Callable[[int], None] = lambda _serving: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._count = count
@@ -129,6 +133,8 @@ class Supervisor:
         self._reloads = reloads
         self._logs = logs
         self._on_stop = stopping
+        self._on_end = ended
+        self._tick = tick
         self._clock = clock
         self._watch = Stopwatch(clock())
         self._processes: dict[int, Process] = {}  # by pid
@@ -247,6 +253,7 @@ class Supervisor:
             elif process.output and not process.fresh:
                 self._log_output(process)
             process.fresh = False
+        self._tick(sum(each.serves for each in self._processes.values()))
 
     def _kill_stuck(self, process: Process) -> None:
         """End a worker that serves no client; like any that dies it is replaced."""
@@ -331,6 +338,7 @@ class Supervisor:
                 self._selector.unregister(end)
         process.ends.close()
         del self._processes[process.pid]
+        self._on_end(process.number)
         if self._stopping:
             return
         if not self._announced:

@@ -9,25 +9,21 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import math
 import socket
 import ssl
-import time
 from collections.abc import Callable
 from typing import Final
 
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import DataPlane
-from headgate.events import AcceptPaused, Emit, TlsHandshakeFailed, TurnedAway
+from headgate.events import AcceptPaused, CutLimit, HandshakeFailure, TurnedAway
+from headgate.runtime.handshakes import HandshakeFailures, cause_of, words_of
 from headgate.tasks import Tasks
 
 ACCEPTS: Final = 64
 """Connections that are taken in one turn of the loop."""
 PAUSE_SECONDS: Final = 1.0
 """How long nothing is accepted when no descriptor is left."""
-REPEAT_SECONDS: Final = 10.0
-"""Handshakes that fail for one cause are one event in this time."""
-MAX_CAUSES: Final = 50
 SHUTDOWN_SECONDS: Final = 86400.0
 """Longer than the data plane lets any connection take to close; asyncio's own limit does not ask
 whether the client still reads."""
@@ -54,17 +50,23 @@ class TlsListener:
         backlog: connections that the kernel may hold for it.
         plane: takes the connections whose handshake is done.
         context: the TLS context.
+        count_failure: called for each handshake that fails.
     """
 
     def __init__(
-        self, listener: socket.socket, backlog: int, plane: DataPlane, context: ssl.SSLContext
+        self,
+        listener: socket.socket,
+        backlog: int,
+        plane: DataPlane,
+        context: ssl.SSLContext,
+        count_failure: Callable[[HandshakeFailure], None],
     ) -> None:
         self._listener = listener
         self._backlog = backlog
         self._plane = plane
         self._context = context
         self._handshakes = Tasks(plane.emit)
-        self._failures = _Failures(plane.emit)
+        self._failures = HandshakeFailures(plane.emit, count_failure)
         self._paused: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -76,6 +78,10 @@ class TlsListener:
     def _resume(self) -> None:
         self._paused = None
         self._loop.add_reader(self._listener.fileno(), self._accept)
+
+    def sweep(self) -> None:
+        """Emit what has failed; called about twice a second."""
+        self._failures.report()
 
     def close(self) -> None:
         """Accept no more; handshakes under way go on."""
@@ -128,7 +134,8 @@ class TlsListener:
             first = await self._first_byte(connection)
             if first != _HANDSHAKE:
                 if first:
-                    self._failures.count("the client uses plain HTTP", peer)
+                    what = "the client uses plain HTTP, or another protocol"
+                    self._failures.add(HandshakeFailure.NOT_TLS, what, peer)
                 _refuse_plain(connection, first)
                 return
             await self._loop.connect_accepted_socket(
@@ -140,42 +147,13 @@ class TlsListener:
             )
         except OSError as error:  # so are ssl.SSLError and TimeoutError
             if first:  # a balancer that only looks whether the port is open has not failed
-                self._failures.count(_clause(error), peer)
+                self._failures.add(cause_of(error), words_of(error), peer)
+            elif isinstance(error, TimeoutError):
+                self._plane.cuts.add(CutLimit.HEADER_TIMEOUT)
         finally:
             if client.handshaking:
                 self._plane.admission.leave(stranger)
                 connection.close()
-
-
-class _Failures:
-    """Emits handshakes that failed: the first of each cause, then how many there were."""
-
-    def __init__(self, emit: Emit, clock: Callable[[], float] = time.monotonic) -> None:
-        self._emit = emit
-        self._clock = clock
-        self._emitted: dict[str, float] = {}
-        self._counts: dict[str, int] = {}
-
-    def count(self, cause: str, client: str) -> None:
-        """Count one, of ``client``; emit it unless its cause was emitted a moment ago."""
-        if cause not in self._counts and len(self._counts) >= MAX_CAUSES:
-            cause = "other causes"
-        count = self._counts[cause] = self._counts.get(cause, 0) + 1
-        now = self._clock()
-        if now - self._emitted.get(cause, -math.inf) < REPEAT_SECONDS:
-            return
-        self._emitted[cause] = now
-        self._counts[cause] = 0
-        self._emit(TlsHandshakeFailed(client, cause, count))
-
-
-def _clause(error: OSError) -> str:
-    """Why a handshake failed, in the words of OpenSSL where it has some."""
-    if isinstance(error, TimeoutError):
-        return "the client did not finish it in time"
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason.lower().replace("_", " ")
-    return error.strerror or type(error).__name__
 
 
 def _wake(readable: asyncio.Future[None]) -> None:

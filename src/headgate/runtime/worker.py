@@ -13,7 +13,16 @@ from typing import Any, Protocol
 from headgate.config import Listen
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import DataPlane
-from headgate.events import CutOff, Drained, Draining, Emit, InternalError, LameDuck, SupervisorGone
+from headgate.events import (
+    CutOff,
+    Drained,
+    Draining,
+    Emit,
+    HandshakeFailure,
+    InternalError,
+    LameDuck,
+    SupervisorGone,
+)
 from headgate.runtime import listener as listening
 from headgate.runtime.descriptors import Scarcity
 from headgate.runtime.ops_listener import OpsListener
@@ -34,6 +43,9 @@ class Upkeep(Protocol):
 
     def reload(self) -> None:
         """Read the configuration again, if that is possible."""
+
+    def handshake_failed(self, cause: HandshakeFailure) -> None:
+        """Count a TLS handshake that failed."""
 
     def close(self) -> None:
         """Release everything; called once, after the last request."""
@@ -81,6 +93,7 @@ class Worker:
         self._heart = heart
         self._ops = ops
         self._stopping = stopping
+        self._door: TlsListener | None = None
         self._stop = asyncio.Event()
         self._cut_short = asyncio.Event()
         self._lame_duck = 0.0
@@ -136,7 +149,13 @@ class Worker:
             return await asyncio.get_running_loop().create_server(
                 lambda: ClientConnection(self._plane), sock=listener, backlog=self._listen.backlog
             )
-        door = TlsListener(listener, self._listen.backlog, self._plane, self._tls)
+        door = self._door = TlsListener(
+            listener,
+            self._listen.backlog,
+            self._plane,
+            self._tls,
+            self._upkeep.handshake_failed,
+        )
         door.open()
         return door
 
@@ -182,6 +201,8 @@ class Worker:
             try:
                 scarcity.look()
                 self._plane.sweep()
+                if self._door is not None:
+                    self._door.sweep()
                 if self._ops is not None:
                     self._ops.sweep()
                 self._upkeep.tick()

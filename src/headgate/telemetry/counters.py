@@ -180,6 +180,11 @@ class CounterRow:
         """Take back this process's part of a gauge: it has no value any more."""
         self._cells[self._at(metric, labels)] = 0
 
+    def unset_gauges(self) -> None:
+        """Take back this process's part of every gauge: the process has ended."""
+        for at in GAUGES:
+            self._cells[at] = 0
+
     def value(self, metric: Metric, *labels: str) -> float:
         """Read this process's part of a counter or gauge; 0 if it has not set it."""
         cell = self._cells[self._at(metric, labels)]

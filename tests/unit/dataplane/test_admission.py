@@ -13,9 +13,10 @@ from headgate.config import Limits
 from headgate.dataplane import plane
 from headgate.dataplane.admission import Admission
 from headgate.dataplane.client import ClientConnection
+from headgate.dataplane.cuts import Cuts
 from headgate.dataplane.decisions import Refuse
 from headgate.errors import Refusal
-from headgate.events import ConnectionsTurnedAway, Emit, Event, TurnedAway, discard
+from headgate.events import ConnectionsTurnedAway, CutLimit, Emit, Event, TurnedAway, discard
 from headgate.model import Phase
 from headgate.reasons import Reason
 from headgate.testing.decider import PRINCIPAL
@@ -27,7 +28,7 @@ ROOM = Limits(connections=10)
 
 
 def admission(limit: int = 10, trusted: str = "", emit: Emit | None = None) -> Admission:
-    made = Admission(discard if emit is None else emit)
+    made = Admission(discard if emit is None else emit, Cuts())
     made.configure(limit, [ipaddress.ip_network(trusted)] if trusted else [])
     return made
 
@@ -240,3 +241,19 @@ def test_what_is_counted_is_what_is_held(steps: list[tuple[int, int]]) -> None:
         assert dialogue.plane.unfinished_bytes == 0
     finally:
         plane.UNFINISHED_BYTES = before  # type: ignore[misc]
+
+
+# --- what is counted -----------------------------------------------------------------------------
+
+
+def test_connections_that_are_not_taken_are_counted_by_the_limit() -> None:
+    cuts = Cuts()
+    made = Admission(discard, cuts)
+    made.configure(4, ())
+    for _ in range(4):
+        made.enter("192.0.2.1")
+    assert dict(cuts.take()) == {CutLimit.STRANGERS: 2}
+    for _ in range(3):
+        made.enter("192.0.2.2")
+    assert dict(cuts.take()) == {CutLimit.CONNECTIONS: 1}
+    assert dict(cuts.take()) == {}

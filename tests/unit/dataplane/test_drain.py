@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from headgate.events import CutLimit
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, request, response
@@ -188,3 +189,12 @@ def test_a_worker_that_was_empty_for_a_moment_still_waits(dialogue: Dialogue) ->
     mlflow.sends(response(200, body=b"done"))
     assert late.received().endswith(b"done")
     assert dialogue.plane.emptied.is_set()
+
+
+def test_requests_that_are_cut_off_are_counted(dialogue: Dialogue) -> None:
+    dialogue.client()
+    client = dialogue.client()
+    client.sends(request("GET /stream"))
+    dialogue.drains()
+    dialogue.plane.abort()
+    assert dict(dialogue.plane.cuts.take()) == {CutLimit.DRAIN_TIMEOUT: 1}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headgate.config import Limits, Upstream
+from headgate.dataplane.connection_states import LINGER_SECONDS
+from headgate.events import CutLimit
 from headgate.model import Phase
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
@@ -386,3 +388,49 @@ def test_limits_are_the_operators() -> None:
     dialogue.passes(6)
     assert client.closed()
     dialogue.ends()
+
+
+# --- what is counted -----------------------------------------------------------------------------
+
+
+def cut(dialogue: Dialogue) -> dict[CutLimit, int]:
+    return dict(dialogue.plane.cuts.take())
+
+
+def test_each_limit_counts_the_connections_that_it_ends(dialogue: Dialogue) -> None:
+    limits = dialogue.limits
+    dialogue.client()
+    dialogue.passes(limits.header_timeout + 1)
+    assert cut(dialogue) == {CutLimit.HEADER_TIMEOUT: 1}
+
+    dialogue.client().sends(b"GET / HTTP")
+    dialogue.passes(limits.header_timeout + 1)
+    dialogue.passes(LINGER_SECONDS + 1)
+    assert cut(dialogue) == {CutLimit.HEADER_TIMEOUT: 1}
+
+    dialogue.client().sends(request("GET /refused"))
+    dialogue.passes(limits.keepalive_timeout + 1)
+    assert cut(dialogue) == {CutLimit.KEEPALIVE_TIMEOUT: 1}
+
+    dialogue.client().sends(request("PUT /refused", "Content-Length: 9"))
+    dialogue.passes(limits.body_timeout + 1)
+    assert cut(dialogue) == {CutLimit.BODY_TIMEOUT: 1}
+
+    dialogue.client().sends(request("PUT /stream", "Content-Length: 9"))
+    dialogue.mlflow_accepts()
+    dialogue.passes(limits.body_timeout + 1)
+    assert cut(dialogue) == {CutLimit.BODY_TIMEOUT: 1}
+
+
+def test_a_slow_reader_is_counted(dialogue: Dialogue, download: tuple[Peer, Peer]) -> None:
+    for _ in range(3):
+        dialogue.passes(dialogue.limits.body_timeout + 1)
+    assert cut(dialogue) == {CutLimit.SLOW_READER: 1}
+
+
+def test_a_client_that_leaves_is_not_counted(dialogue: Dialogue) -> None:
+    dialogue.client().resets()
+    client = dialogue.client()
+    client.sends(request("GET /refused"))
+    client.finishes()
+    assert cut(dialogue) == {}

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from headgate.config import Config, load
 from headgate.events import Event, Level
 from headgate.runtime import certificates
-from headgate.runtime.certificates import DAY, Validity, validities, watch_validity
+from headgate.runtime.certificates import DAY, CertificateUse, Validity, validities, watch_validity
 from tests.support.certificates import Authority
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -107,7 +107,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     ],
 )
 def test_in_words(days: float, due: bool, words: str) -> None:
-    validity = Validity("listen.tls.certificate", "/f", NOON + days * DAY)
+    validity = Validity(CertificateUse.LISTENER, "listen.tls.certificate", "/f", NOON + days * DAY)
     assert validity.is_due(NOON) is due
     assert words in validity.text(NOON)
 
@@ -115,7 +115,11 @@ def test_in_words(days: float, due: bool, words: str) -> None:
 def test_it_is_an_event_now_and_every_day() -> None:
     events: list[Event] = []
     days = [0, 2, 2.1]
-    found = [Validity("a", "/a", NOON + 1.5 * DAY), Validity("b", "/b", NOON + 300 * DAY)]
+    use = CertificateUse.LISTENER
+    found = [
+        Validity(use, "a", "/a", NOON + 1.5 * DAY),
+        Validity(use, "b", "/b", NOON + 300 * DAY),
+    ]
 
     def clock() -> float:
         if not days:

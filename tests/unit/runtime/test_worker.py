@@ -16,7 +16,7 @@ import pytest
 from headgate.config import Limits, Listen
 from headgate.dataplane.plane import DataPlane
 from headgate.errors import HeadgateError
-from headgate.events import Event, Level, SupervisorGone, discard
+from headgate.events import Event, HandshakeFailure, Level, SupervisorGone, discard
 from headgate.runtime import listener, worker
 from headgate.runtime.worker import Companion, Worker
 from headgate.testing.clock import ManualClock
@@ -42,6 +42,9 @@ class Upkeep:
     def reload(self) -> None:
         self.told.append("reload")
         self.reloaded.set()
+
+    def handshake_failed(self, cause: HandshakeFailure) -> None:
+        self.told.append(cause)
 
     def close(self) -> None:
         self.told.append("close")

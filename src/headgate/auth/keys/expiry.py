@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -20,18 +21,20 @@ class ExpiryWatch:
         keyring: the keys.
         emit: takes the events; ``None``: another worker announces them.
 
-    ``expiring``: how many keys are close to their end.
+    ``expiring``: how many keys are close to their end.  ``first_end``: when the first of all
+    accepted keys ends, in seconds since the epoch; infinite if none does.
     """
 
     def __init__(self, keyring: Keyring, emit: Emit | None) -> None:
         self._keyring: Final = keyring
         self._emit: Final = emit
         self.expiring = 0
+        self.first_end = math.inf
 
     def sweep(self, now: float) -> Iterator[None]:
         """Look at every key, a slice with each step; ``now``: seconds since the epoch."""
         content = self._keyring.content
-        expiring, announced = 0, list[Entry]()
+        expiring, first_end, announced = 0, math.inf, list[Entry]()
         content.settle(now)
         content.ending = []
         for at, entry in enumerate(list(content.entries.values())):
@@ -40,14 +43,17 @@ class ExpiryWatch:
             if not entry.is_counted:  # or it was replaced since this sweep began
                 continue
             content.look_again(entry, now)
-            if entry.is_active(now) and self._keyring.notice_from(entry) <= now:
+            if not entry.is_active(now):
+                continue
+            first_end = min(first_end, entry.expires_at)
+            if self._keyring.notice_from(entry) <= now:
                 expiring += 1
                 stage = 2 if entry.expires_at - DAY <= now else 1
                 if entry.notices < stage:
                     entry.notices = stage
                     announced.append(entry)
         content.settle(now)
-        self.expiring = expiring
+        self.expiring, self.first_end = expiring, first_end
         if self._emit is not None:
             _announce(announced, self._emit)
 

@@ -89,7 +89,8 @@ class Refresher:
         break_glass: the keys of the configuration for emergencies.
         announces: whether to emit which keys are close to their end; one worker is enough.
         show: called with each tick with the age of the keys in seconds, or how long none could be
-            read, and how many are close to their end.
+            read; how many are close to their end; and the seconds until the first one expires,
+            infinite if none does.
         tick: seconds between two times at which what is due by the clock is done.
 
     ``is_alone``: nobody is let in but by keys.
@@ -110,7 +111,7 @@ class Refresher:
         inspect: Callable[[Changes], None] | None = None,
         break_glass: BreakGlassKeys | None = None,
         announces: bool = True,
-        show: Callable[[float, int], None] = lambda _age, _expiring: None,
+        show: Callable[[float, int, float], None] = lambda _age, _expiring, _first_end: None,
         tick: float = TICK_SECONDS,
     ) -> None:
         self._source: Final = source
@@ -316,7 +317,8 @@ class Refresher:
             self._emit(KeysStale(self._age(now) or 0.0))
         self._is_stale = is_stale
         age = self._age(now)
-        self._show(age if age is not None else now - self._began, self._expiry.expiring)
+        age = age if age is not None else now - self._began
+        self._show(age, self._expiry.expiring, self._expiry.first_end - now)
 
     def _emergencies(self, use: Use) -> Iterable[BreakGlassUsed]:
         if self._break_glass is None:

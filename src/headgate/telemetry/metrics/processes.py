@@ -6,22 +6,29 @@ import platform
 from typing import Final
 
 from headgate import __version__, is_compiled
-from headgate.events import EndCause, Log, LossCause
+from headgate.events import CutLimit, EndCause, HandshakeFailure, Log, LossCause
 from headgate.telemetry.metrics.metric import Kind, Label, Metric, Over, Shown
 
 CONNECTIONS_CUT: Final = Metric(
     "headgate_connections_cut_total",
     Kind.COUNTER,
     "{connection}",
-    "Connections that the gate closed because of a limit.",
-    (Label("limit", ("connections", "strangers", "head", "body", "idle", "write")),),
+    "Connections that the gate closed, or did not take, because of a limit: `connections` and "
+    "`strangers` (`limits.connections`, and the half of it for one address without a good key), "
+    "`header_timeout`, `keepalive_timeout` (usual), `body_timeout`, `slow_reader`, "
+    "`unfinished_heads` (the memory of all of them), `drain_timeout` (at a stop), "
+    "`ops_connections` (of the operators' listener).",
+    (Label("limit", tuple(each.value for each in CutLimit)),),
 )
 TLS_HANDSHAKE_FAILURES: Final = Metric(
     "headgate_tls_handshake_failures_total",
     Kind.COUNTER,
     "{handshake}",
-    "TLS handshakes of clients that failed, by cause.",
-    (Label("cause", ("no_tls", "version", "cipher", "certificate", "timeout", "reset", "other")),),
+    "TLS handshakes of clients that failed, by cause: what the client showed "
+    "(`no_client_certificate`, `unknown_ca`, `expired_certificate`, `bad_certificate`), what it "
+    "knows (`not_tls`, `protocol_version`, `no_shared_cipher`), `gate_certificate_refused` (by the "
+    "client), `timeout`, `client_closed`, `other`.",
+    (Label("cause", tuple(each.value for each in HandshakeFailure)),),
 )
 LOG_LINES_LOST: Final = Metric(
     "headgate_log_lines_lost_total",
@@ -58,7 +65,7 @@ LOOP_LAG: Final = Metric(
     "headgate_loop_lag_seconds",
     Kind.HISTOGRAM,
     "s",
-    "Seconds by which the event loop of a worker was late; each worker looks twice a second.",
+    "Seconds by which the event loop of a worker was late; each worker looks ten times a second.",
     bounds=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0),
     scale=1e-6,
 )
@@ -77,8 +84,9 @@ CERTIFICATE_EXPIRY: Final = Metric(
     "headgate_certificate_expiry_seconds",
     Kind.GAUGE,
     "s",
-    "Seconds until the first certificate ends, by what it is for; negative after the end.",
-    (Label("certificate", ("listener", "client_ca", "upstream", "upstream_ca")),),
+    "Seconds until the first certificate ends, by what it is for (of a file of authorities: until "
+    "the last one does); negative after the end.",
+    (Label("certificate", ("listener", "client_ca", "upstream", "upstream_ca", "issuer_ca")),),
     over=Over.MIN,
 )
 RELOAD_SUCCESSFUL: Final = Metric(

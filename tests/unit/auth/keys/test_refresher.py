@@ -100,6 +100,7 @@ class Follower:
         self.now = 1_000.0
         self.events: list[Event] = []
         self.shown: list[tuple[float, int]] = []
+        self.first_end = 0.0
         self.keyring = Keyring(notice=notice, max_stale=max_stale)
         self.break_glass = BreakGlassKeys(self.keyring.uses)
         self.authenticator = KeyAuthenticator(self.keyring, self.break_glass)
@@ -112,10 +113,14 @@ class Follower:
             clock=lambda: self.now,
             emit=self._emit,
             break_glass=self.break_glass,
-            show=lambda age, expiring: self.shown.append((age, expiring)),
+            show=self._show,
             tick=0.001,
             **more,  # type: ignore[arg-type]
         )
+
+    def _show(self, age: float, expiring: int, first_end: float) -> None:
+        self.shown.append((age, expiring))
+        self.first_end = first_end
 
     def ask(self, key: str = KEY) -> Identified | Refusal:
         found = self.authenticator.authenticate(Credentials(key), self.now)
