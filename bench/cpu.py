@@ -49,16 +49,16 @@ def _case(setting: Setting, case: str, title: str, subjects: Sequence[Subject]) 
     kernel: dict[str, list[float]] = {name: [] for name in by_name}
     rate: dict[str, list[float]] = {name: [] for name in by_name}
     for subject in subjects:
-        _load(subject, case, 1)  # connections are made and code is warm
+        load(subject, case, 1)  # connections are made and code is warm
     for turn, names in enumerate(alternating(list(by_name), setting.rounds), start=1):
         setting.say(f"cpu, {title}: round {turn} of {setting.rounds}")
         for name in names:
             before = usage(by_name[name].session)
-            load = _load(by_name[name], case, setting.choose(SECONDS, 1))
+            done = load(by_name[name], case, setting.choose(SECONDS, 1))
             after = usage(by_name[name].session)
-            cpu[name].append((after.cpu - before.cpu) / load.requests * 1e6)
-            kernel[name].append((after.kernel - before.kernel) / load.requests * 1e6)
-            rate[name].append(load.rate)
+            cpu[name].append((after.cpu - before.cpu) / done.requests * 1e6)
+            kernel[name].append((after.kernel - before.kernel) / done.requests * 1e6)
+            rate[name].append(done.rate)
     return [
         Series(f"cpu.{case}", f"CPU time per request: {title}", "µs", Better.LOWER, cpu),
         Series(f"kernel.{case}", f"In the kernel: {title}", "µs", Better.LOWER, kernel),
@@ -66,12 +66,6 @@ def _case(setting: Setting, case: str, title: str, subjects: Sequence[Subject]) 
     ]
 
 
-def cost(setting: Setting, subject: Subject, case: str) -> float:
-    """Microseconds of CPU time for each request of the kind ``case``."""
-    before = usage(subject.session).cpu
-    load = _load(subject, case, setting.choose(SECONDS, 1))
-    return (usage(subject.session).cpu - before) / load.requests * 1e6
-
-
-def _load(subject: Subject, case: str, seconds: int) -> wrk.Load:
+def load(subject: Subject, case: str, seconds: int) -> wrk.Load:
+    """Send requests of the kind ``case`` for some seconds."""
     return wrk.run(case, subject.port, subject.key, connections=CONNECTIONS, seconds=seconds)

@@ -304,7 +304,8 @@ def example_request(case: str, key: str, number: int) -> bytes:
     line, body = "GET /api/2.0/mlflow/experiments/get?experiment_id=1", ""
     if case == "varied":
         line = f"GET /api/2.0/mlflow/experiments/get?experiment_id={number}"
-        fields.append(f"traceparent: 00-{number:032x}-{number:016x}-01")
+        sampled = "01" if number % 100 == 0 else "00"
+        fields.append(f"traceparent: 00-{number:032x}-{number:016x}-{sampled}")
     elif case == "post":
         line = "POST /api/2.0/mlflow/runs/log-metric"
         name = ("loss", "accuracy", "learning_rate")[number % 3]

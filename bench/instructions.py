@@ -14,11 +14,13 @@ from pathlib import Path
 from bench import cpu
 from bench.dataplane import example_request
 from bench.http_client import KeptConnection
+from bench.peers.collector import collector
 from bench.peers.field import Subject, running, sink
 from bench.peers.launch import placed
 from bench.peers.programs import Program
 from bench.series import Better, Series
 from bench.setting import CannotMeasureError, Setting
+from bench.telemetry import exporting
 
 REQUESTS = (500, 4500)
 """Of two processes: what one more request takes is the difference, without start and end."""
@@ -30,15 +32,17 @@ _COUNT = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--trace-children=y
 def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
     """Count once for each program and kind of request; counting again gives nearly the same.
 
+    The gate is measured as it is by default, and with all telemetry too.
+
     Raises:
         CannotMeasureError: there is no valgrind.
     """
     if shutil.which("valgrind") is None:
         raise CannotMeasureError("needs valgrind: apt-get install valgrind")
     found: dict[str, dict[str, list[float]]] = {case: {} for case in cpu.CASES}
-    with placed(setting.other_cores), sink(setting) as upstream:
+    with placed(setting.other_cores), sink(setting) as upstream, collector(setting) as otlp:
         for case, counted in found.items():
-            for program in programs:
+            for program in (*programs, exporting(otlp.port)):
                 setting.say(f"instructions, {case}: {program.name}")
                 folder = setting.folder / f"{program.name}-{case}"
                 port = cpu.port_for(upstream, case)
