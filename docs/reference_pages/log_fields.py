@@ -13,7 +13,9 @@ Both logs are JSON, one object a line: the access log, one line for each request
 output; the event log on standard error. What looks like a Headgate key is masked in every field,
 and control characters are escaped, so that no client can forge a line.
 
-Programs may rely on the fields and their types; new ones may be added.
+Programs may rely on the fields and their types; new ones may be added. Where metrics are written
+[for CloudWatch](cloudwatch.md), they are lines with `"event":"metrics"` among those of the access
+log.
 
 ## The access log
 

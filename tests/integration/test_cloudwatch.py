@@ -129,6 +129,7 @@ def test_the_metrics_come_to_what_was_sent(upstream: RecordingUpstream, tmp_path
     durations = [each for each in samples if each.name == "RequestDuration"]
     assert sum(len(each.values) for each in durations) == GOOD  # the others have no route
     assert all(len(line) + 1 <= 4096 for line in lines)
+    assert all(b'"event":"metrics"' in line for line in lines)  # as the how-to searches for them
     assert key not in output.read_text(encoding="utf-8")
 
 
