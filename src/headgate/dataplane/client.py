@@ -16,7 +16,7 @@ import asyncio
 import math
 from typing import Final, cast
 
-from headgate.dataplane import failures, local_responses
+from headgate.dataplane import failures
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.client_socket import ClientSocket, least_moved
 from headgate.dataplane.connection_states import (
@@ -37,6 +37,7 @@ from headgate.dataplane.exchange import Exchange
 from headgate.dataplane.plane import DataPlane
 from headgate.dataplane.request_reader import RequestReader
 from headgate.events import CutLimit, TurnedAway
+from headgate.model import Phase
 from headgate.reasons import Reason
 from headgate.wire.body import BodyReader, ChunkedBody, CountedBody
 from headgate.wire.errors import ProtocolError
@@ -114,7 +115,7 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
         else:
             entered = plane.admission.enter(self.caller.address)
             if isinstance(entered, TurnedAway):
-                self._turn_away()
+                self._turn_away(entered)
                 return
             self.stranger = entered
         plane.connections[self] = None
@@ -376,7 +377,8 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
 
     def _close_gently(self) -> None:
         """Close so that the last response arrives even when the client is still sending."""
-        sending = self.stage is not RESPONDING or len(self._reader) > 0
+        stage = self.stage
+        sending = (stage is not RESPONDING and stage is not NEW) or len(self._reader) > 0
         self._reader.take()
         self._plane.head_ended(self)
         if not sending:
@@ -392,11 +394,10 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
         self._enter(CLOSING)
         self.transport.close()
 
-    def _turn_away(self) -> None:
+    def _turn_away(self, why: TurnedAway) -> None:
         """Refuse the connection itself, without waiting for a request."""
-        refusal = local_responses.refusal(failures.connection_refused())
-        self.write(refusal.message(b"", b"Connection: close\r\n", head_only=False))
-        self._close()
+        exchange = Exchange(self._plane, self, self._reader.unreadable())
+        exchange.on_failed(failures.connection_refused(why.value), Phase.ACCEPT)
 
     def _broken(self, head: bytes = b"") -> Exchange:
         """The last exchange: what the client sends can no longer be told apart.

@@ -208,13 +208,14 @@ def too_large(limit: str) -> Refusal:
     )
 
 
-def connection_refused() -> Refusal:
+def connection_refused(limit: str) -> Refusal:
     """As many connections are open as are allowed, or one address has too many without a key."""
     return Refusal(
         Reason.OVERLOADED,
         "Headgate is busy: too many connections are open (limits.connections). Nothing was sent to "
         "MLflow; send this request again in a moment.",
         retry_after=RETRY_AFTER,
+        detail=limit,
     )
 
 

@@ -107,3 +107,13 @@ def reason_of_page(response: Response) -> Reason:
     if said is not None:
         return said
     return Reason.OK if response.status < 400 else Reason.INTERNAL
+
+
+def message_of_page(body: bytes) -> str:
+    """The sentence that a refusal by the gate's own pages says; empty where it says none."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return ""
+    message = said.get("message") if isinstance(said, dict) else None
+    return message if isinstance(message, str) else ""

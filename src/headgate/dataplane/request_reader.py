@@ -124,9 +124,13 @@ class RequestReader:
             self._last = request if fields.section else None  # a long one is not kept
         return request
 
-    def unreadable(self, head: bytes) -> Request:
-        """Stands for bytes that were no request; ``head``: where they looked like one."""
-        request = unreadable(head)
+    def unreadable(self, head: bytes = b"") -> Request:
+        """Stands for bytes that were no request.
+
+        Args:
+            head: what looked like one; by default what has come of the next.
+        """
+        request = unreadable(head or bytes(self._held[:LOGGED_BYTES]))
         caller = self._caller
         request.fields.origin = NOWHERE._replace(address=caller.address, scheme=caller.scheme)
         return request

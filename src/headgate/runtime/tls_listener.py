@@ -17,6 +17,7 @@ from typing import Final
 from headgate.dataplane.client import ClientConnection
 from headgate.dataplane.plane import DataPlane
 from headgate.events import AcceptPaused, CutLimit, HandshakeFailure, TurnedAway
+from headgate.net.addresses import plain_peer
 from headgate.runtime.handshakes import HandshakeFailures, cause_of, words_of
 from headgate.tasks import Tasks
 
@@ -100,11 +101,12 @@ class TlsListener:
                     self._pause(error)
                 return
             connection.setblocking(False)
-            entered = self._plane.admission.enter(peer[0])
+            address = plain_peer(peer[0])
+            entered = self._plane.admission.enter(address)
             if isinstance(entered, TurnedAway):
                 connection.close()  # a response would take the handshake that is not to be done
             else:
-                shaking = self._shake_hands(connection, entered, peer[0])
+                shaking = self._shake_hands(connection, entered, address)
                 self._handshakes.start(shaking, "TLS handshake")
 
     def _pause(self, error: OSError) -> None:

@@ -259,6 +259,11 @@ class Peer:
         self.transport.reset(ConnectionResetError(104, "Connection reset by peer"))
         self._turns.run()
 
+    def times_out(self) -> None:
+        """Acknowledge nothing any more, until the gate's kernel gives the connection up."""
+        self.transport.reset(TimeoutError(110, "Connection timed out"))
+        self._turns.run()
+
     def vanishes(self) -> None:
         """End a TLS connection without saying so."""
         self.transport.reset(None)

@@ -12,8 +12,12 @@ from headgate.wire.target import origin_form
 
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{8,128}")
+# What a request line begins with, up to its first fault: a target in one of its four forms (RFC
+# 9112 section 3.2).  Of any other text nothing is known, and it may be a secret.
+_LIKE_A_LINE: Final = re.compile(
+    rb"([A-Za-z]{1,20}+) ++(/[!-~]*+|\*|[Hh][Tt][Tt][Pp][Ss]?+://[!-~]*+|[A-Za-z0-9.\-]++:[0-9]++)"
+)
 # A request line that llhttp would take as it is; any other goes to llhttp itself.
-_LIKE_A_LINE: Final = re.compile(rb"([A-Z]{1,20}+) +([^ \r\n]++)")
 _PLAIN_LINE: Final = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|HEAD) (/[A-Za-z0-9/._~\-?&=%+,:@]*)")
 _VERSION: Final = b" HTTP/1.1\r\n"
 _SPACE: Final = 0x20

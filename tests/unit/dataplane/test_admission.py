@@ -157,7 +157,7 @@ def test_a_connection_over_the_limit_never_becomes_a_request() -> None:
     late = dialogue.client()
     late.sends(request("GET /stream"))
     assert dialogue.decider.decided == []
-    assert dialogue.outcomes() == []
+    assert dialogue.outcome().phase is Phase.ACCEPT
 
 
 # --- heads ---------------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ def test_arrows_that_are_left_out_follow_from_those_that_are_drawn() -> None:
 
 def test_each_phase_that_can_end_a_request_names_its_modules() -> None:
     modules = diagrams.phase_modules()
-    # A connection over its limit has no request yet; the account is taken of all of them.
-    assert {phase for phase, found in modules.items() if not found} == {Phase.ACCEPT, Phase.ACCOUNT}
+    # The account is taken of all of them.
+    assert {phase for phase, found in modules.items() if not found} == {Phase.ACCOUNT}
 
 
 def test_the_architecture_lists_the_packages_of_the_import_contract_row_by_row() -> None:

@@ -70,6 +70,7 @@ class PlainDelivery(Delivery):
         "_reason",
         "_responder",
         "_route",
+        "_said",
     )
 
     def __init__(
@@ -89,6 +90,7 @@ class PlainDelivery(Delivery):
         self._head_only = head_only
         self._chunked = False
         self._reason = _OK
+        self._said: list[bytes] | None = None  # of the body of a refusal by the gate's own pages
 
     def take(self, response: Response | None, pieces: list[bytes], *, done: bool) -> bool:
         """Send the client what came; whether the rest of it is wanted."""
@@ -100,6 +102,8 @@ class PlainDelivery(Delivery):
             sent += len(piece)
             out.append(chunk(piece) if self._chunked else piece)
         self._responder.bytes_out += sent
+        if self._said is not None and self._responder.bytes_out <= SKIP_BYTES:
+            self._said += pieces
         if done and self._chunked:
             out.append(LAST_CHUNK)
         if out:
@@ -139,6 +143,8 @@ class PlainDelivery(Delivery):
             lines += response.cookies
         if policy.states_reason:
             self._reason = local_responses.reason_of_page(response)
+            if self._reason is not _OK:
+                self._said = []
             lines += local_responses.reason_line(self._reason)
         if not response.delimited and not self._head_only:
             if exchange.request.minor:
@@ -153,6 +159,8 @@ class PlainDelivery(Delivery):
 
     def finish(self) -> None:
         """All is sent."""
+        if self._said is not None:
+            self._exchange.message = local_responses.message_of_page(b"".join(self._said))
         self._exchange.on_responded(self._reason)
 
     def give_up(self) -> None:
