@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.gate import running_gate
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.scripts import fixed
+from tests.support.scripts import broken_off, fixed
 from tests.support.traced_gate import CLIENT, ERROR, SERVER, Traced, traced
 from tests.support.workers import serving_pid
 
@@ -56,6 +56,26 @@ def test_a_request_is_a_server_span_with_a_client_span(one: Traced) -> None:
     assert server.start <= client.start <= client.end <= server.end
     sent = one.upstream.requests[-1].all(b"traceparent")
     assert sent == [f"00-{client.trace_id}-{client.span_id}-01".encode()]
+
+
+def test_a_failed_attempt_has_a_span_of_its_own(one: Traced) -> None:
+    """Each attempt is what MLflow sees as the parent of its own part."""
+    count = len(one.upstream.requests)
+    one.upstream.scripts[:] = [*[fixed()] * count, broken_off(), fixed()]
+    assert one.ask("twice/1", f"traceparent: 00-{TRACE}-{PARENT}-01").status == 200
+    server = one.span("twice/1")
+    assert (server.trace_id, server.parent_id) == (TRACE, PARENT)
+    spans = one.receiver.trace(TRACE, 3)
+    first, second = sorted((each for each in spans if each.kind == CLIENT), key=lambda s: s.start)
+    assert first.attributes["error.type"] == "reset"
+    assert first.status == ERROR
+    assert "http.response.status_code" not in first.attributes
+    assert second.attributes["http.request.resend_count"] == 1
+    assert second.attributes["http.response.status_code"] == 200
+    assert second.status == 0
+    assert first.end <= second.start
+    sent = [each.all(b"traceparent") for each in one.upstream.requests[count:]]
+    assert sent == [[f"00-{TRACE}-{each.span_id}-01".encode()] for each in (first, second)]
 
 
 def test_a_refusal_is_a_server_span_alone(one: Traced) -> None:

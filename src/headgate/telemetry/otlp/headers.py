@@ -58,10 +58,11 @@ def from_variable(value: str) -> Fields:
     Raises:
         HeadgateError: a member is no field; the message does not repeat it.
     """
-    return tuple(
-        (name, unquote(text))
-        for name, text in _fields(value.split(","), "=", "OTEL_EXPORTER_OTLP_HEADERS")
-    )
+    members = []
+    for member in value.split(","):
+        name, equals, text = member.partition("=")
+        members.append(f"{name}{equals}{unquote(text)}")
+    return tuple(_fields(members, "=", "OTEL_EXPORTER_OTLP_HEADERS"))
 
 
 def _fields(lines: list[str], separator: str, where: str) -> Iterator[tuple[str, str]]:

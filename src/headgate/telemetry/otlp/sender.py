@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import gzip
-import json
 import math
 import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
@@ -41,13 +41,10 @@ class Signal(NamedTuple):
     path: str
     response: Any
     rejected: str
-    rejected_json: str
 
 
-TRACES: Final = Signal("/v1/traces", ExportTraceServiceResponse, "rejected_spans", "rejectedSpans")
-METRICS: Final = Signal(
-    "/v1/metrics", ExportMetricsServiceResponse, "rejected_data_points", "rejectedDataPoints"
-)
+TRACES: Final = Signal("/v1/traces", ExportTraceServiceResponse, "rejected_spans")
+METRICS: Final = Signal("/v1/metrics", ExportMetricsServiceResponse, "rejected_data_points")
 
 
 class _Verdict(NamedTuple):
@@ -158,7 +155,7 @@ class Sender:
     def _taken(self, collector: Collector, reply: Reply, items: int) -> _Verdict | None:
         try:
             rejected, why = self._partial_success(reply)
-        except (DecodeError, ValueError):
+        except (DecodeError, json_format.ParseError, RecursionError):
             problem = f"{collector.endpoint} does not respond as a collector does"
             self._log.failed(ExportLossCause.ERROR, problem)
             return _Verdict(ExportLossCause.ERROR, problem)
@@ -174,18 +171,17 @@ class Sender:
 
         Raises:
             DecodeError: the response is no message of the protocol.
-            ValueError: likewise.
+            json_format.ParseError: likewise.
+            RecursionError: likewise.
         """
         signal = self._signal
+        message = signal.response()
         if reply.media_type == _JSON:
-            found = json.loads(reply.body or b"{}")
-            if not isinstance(found, dict):
-                raise ValueError("no object")
-            partial = found.get("partialSuccess") or {}
-            return int(partial.get(signal.rejected_json, 0)), str(partial.get("errorMessage", ""))
-        if reply.media_type not in _PROTOBUF and reply.body:
-            raise ValueError("another type")
-        message = signal.response.FromString(reply.body)
+            json_format.Parse(reply.body or b"{}", message, ignore_unknown_fields=True)
+        elif reply.media_type not in _PROTOBUF and reply.body:
+            raise DecodeError("another type")
+        else:
+            message.ParseFromString(reply.body)
         partial = message.partial_success
         return int(getattr(partial, signal.rejected)), partial.error_message
 
