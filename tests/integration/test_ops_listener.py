@@ -19,7 +19,7 @@ import pytest
 from tests.support.byte_stream import ClosedError
 from tests.support.certificates import Authority
 from tests.support.gate import OPS_LISTENER, Gate, create_key, running_gate
-from tests.support.processes import clean_environment
+from tests.support.processes import ServerProcess, clean_environment
 from tests.support.prometheus import parse
 from tests.support.raw import RawClient, RawResponse, request_head
 from tests.support.recording_upstream import RecordingUpstream
@@ -326,3 +326,27 @@ def test_a_chosen_port_that_is_taken_is_a_clear_error(
     assert found.returncode != 0
     assert f"ops.listen: 127.0.0.1:{port} is taken; stop what listens there" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_without_the_default_port_the_gate_serves_all_the_same(
+    upstream: RecordingUpstream, tmp_path: Path, workers: str
+) -> None:
+    """Also if another gate, or another test, has it already."""
+    with ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.enter_context(socket.create_server(("127.0.0.1", 9464)))
+        environment = {
+            "HEADGATE_DATA": str(tmp_path / "data"),
+            "HEADGATE_LISTEN__PORT": "0",
+            "HEADGATE_LISTEN__WORKERS": workers,
+            "MLFLOW_SERVER_URL": upstream.url,
+        }
+        command = [sys.executable, "-m", "headgate", "serve"]
+        process = stack.enter_context(ServerProcess(command, environment, tmp_path, "gate"))
+        line = process.wait_for_line(r"listening on http://127\.0\.0\.1:(\d+)", SECONDS)
+        gate = Gate("127.0.0.1", int(line[1]), tmp_path / "data", process)
+        assert gate.ask("GET", "/-/livez").status == 200
+        event = gate.event("ops_listener_off")
+        assert (event["level"], event["address"]) == ("warning", "127.0.0.1:9464")
+        assert "health and metrics" not in process.errors.read_text(encoding="utf-8")

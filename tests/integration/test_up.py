@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,15 +81,20 @@ def data(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def running(data: Path, *options: str, stand_in: str | None = None) -> Iterator[Up]:
-    environment = {}
+def running(
+    data: Path,
+    *options: str,
+    stand_in: str | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Up]:
+    environment = {"HEADGATE_OPS__LISTEN": ""} | ({} if settings is None else dict(settings))
     if stand_in is not None:
         package = data.parent / "stand-in" / "mlflow"
         package.mkdir(parents=True, exist_ok=True)
         (package / "__init__.py").touch()
         (package / "__main__.py").write_text(STAND_IN)
         search = [str(package.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-        environment = {"PYTHONPATH": os.pathsep.join(filter(None, search)), "STAND_IN": stand_in}
+        environment |= {"PYTHONPATH": os.pathsep.join(filter(None, search)), "STAND_IN": stand_in}
     command = [sys.executable, "-m", "headgate", "up", "--data", str(data), *options]
     with ServerProcess(command, environment, data.parent, "up") as process:
         yield Up(process, data)
