@@ -11,8 +11,12 @@ import pytest
 from bench.peers import envoy
 from bench.peers.launch import fill
 from bench.peers.operations import exact_paths, write_maps
+from bench.peers.order import Order, TokenIssuer
 from headgate.telemetry.log_fields import ACCESS_FIELDS
+from tests.support.certificates import Authority
+from tests.support.issuers import Issuer
 from tests.support.nginx import nginx_program
+from tests.support.signing import new_key
 
 TEMPLATES = Path(fill.__code__.co_filename).parent
 LOGS = ("nginx-log.conf", "haproxy.cfg", "envoy.yaml", "starlette_proxy.py")
@@ -63,6 +67,29 @@ def test_nginx_accepts_its_configuration(template: str, mapped: str, tmp_path: P
     command += ["-c", str(file)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, "test is successful" in done.stderr) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize("kind", ["keys", "tokens", "tokens anew", "TLS"])
+def test_envoy_accepts_its_configuration(kind: str, tmp_path: Path) -> None:
+    (jwks := tmp_path / "jwks.json").write_bytes(
+        Issuer("", "https://issuer.example", new_key("one", "ES256")).jwks()
+    )
+    issuer = TokenIssuer("https://issuer.example", "https://gate.example", jwks)
+    certificate = Authority(tmp_path, "authority").issue("server", "127.0.0.1")
+    order = Order(
+        tmp_path,
+        "127.0.0.1:2",
+        "a-key",
+        issuer=issuer,
+        certificate=certificate if kind == "TLS" else None,
+    )
+    authentication = envoy.keys(order)
+    if "tokens" in kind:
+        authentication = envoy.tokens(order, cache=kind == "tokens")
+    file = envoy.configuration(order, authentication, 1)
+    command = [str(envoy.program()), "--mode", "validate", "-c", str(file)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, "OK" in done.stdout) == (0, True), done.stderr
 
 
 def test_the_programs_are_there() -> None:
