@@ -18,7 +18,7 @@ from headgate.telemetry.emf_selection import (
     metric_count,
 )
 from headgate.telemetry.emf_values import MOST, spread
-from headgate.telemetry.metrics import Kind
+from headgate.telemetry.metrics import LOOP_LAG, Kind
 from tools.observability import cloudwatch_alarms, cloudwatch_queries
 from tools.observability.alerts import RUNBOOK
 from tools.observability.cloudwatch import PLACEHOLDERS, TRAFFICS
@@ -167,7 +167,9 @@ def minute_bytes(upstreams: int, *, busy: bool) -> int:
         values: Sequence[float] = (1_000,) if busy else (0,)
         if chosen.is_distribution:
             bounds = chosen.metric.bounds
-            values = spread(bounds, [MOST if busy else 0] * (len(bounds) + 1))
+            # Event loops are looked at also where there are no requests.
+            count = MOST if busy or chosen.metric is LOOP_LAG else 0
+            values = spread(bounds, [count] * (len(bounds) + 1))
         for value in {"": [""], UPSTREAM: names, TRAFFIC: sorted(set(chosen.kinds.values()))}[
             chosen.dimension
         ]:

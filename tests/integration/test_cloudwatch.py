@@ -7,7 +7,9 @@ Moto stands in for CloudWatch Logs and CloudWatch; it keeps log events as they a
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
@@ -20,7 +22,7 @@ import pytest
 from moto import mock_aws
 
 from headgate.telemetry.emf_selection import metric_count
-from tests.support.cloudwatch_files import VALUES
+from tests.support.cloudwatch_files import FOLDER, VALUES, filled
 from tests.support.emf import Sample, checked, extracted, identities, sums
 from tests.support.gate import Gate, create_key, running_gate
 from tests.support.recipes import blocks
@@ -162,6 +164,24 @@ def wait_for_sets(gate: Gate, count: int) -> list[int]:
         return stamps if len(stamps) >= count else None
 
     return gate.process.wait_until(found, f"{count} sets", 75.0 * count)
+
+
+# --- the files ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["alarms", "dashboard", "queries"])
+def test_terraform_fills_in_the_same(name: str) -> None:
+    """As a module does it, with ``templatefile``; no provider is needed for that."""
+    terraform = shutil.which("terraform")
+    if terraform is None:
+        pytest.skip("terraform is not installed")
+    file = FOLDER / f"cloudwatch-{name}.json"
+    values = ", ".join(f"{key} = {json.dumps(value)}" for key, value in VALUES.items())
+    asked = f'jsonencode(jsondecode(templatefile("{file}", {{{values}}})))\n'
+    answer = subprocess.run(
+        [terraform, "console"], input=asked, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    assert json.loads(json.loads(answer)) == filled(file.name)
 
 
 # --- the how-to ----------------------------------------------------------------------------------

@@ -66,4 +66,4 @@ def test_the_sums_are_those_of_the_parts() -> None:
 
 def test_a_busy_minute_is_longer_than_a_quiet_one_and_far_below_a_log_events_limit() -> None:
     quiet, busy = (cloudwatch.minute_bytes(2, busy=each) for each in (False, True))
-    assert 1_000 < quiet < 5_000 < busy < 100_000
+    assert 1_000 < quiet < 10_000 < busy < 100_000
