@@ -1,15 +1,14 @@
 """Counts requests: the one part of the metrics that each request goes through.
 
-A write to shared memory costs as much as the rest together, and reading it half of that.  So each
-cell has a double in the process, which alone writes it; and the sums that a request adds to are
+A write to shared memory costs as much as ten attributes, and reading it half of that.  So each
+cell has a copy in the process, which alone writes it; and the sums that a request adds to are
 written by one call, for which those of a family and an upstream lie side by side
 (``request_sums.py``).  What a killed process had counted is all in shared memory: the next one
-begins with it.
+begins with it (docs/adr/0191-counters-of-requests-have-copies.md).
 """
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable
 from struct import Struct
@@ -17,6 +16,7 @@ from typing import Final
 
 from headgate.model import FAMILIES, NOBODY, AuthMethod, Outcome
 from headgate.reasons import Reason
+from headgate.telemetry.client_version import client_version
 from headgate.telemetry.exemplars import Exemplars
 from headgate.telemetry.layout import LAYOUT
 from headgate.telemetry.metrics import (
@@ -49,7 +49,6 @@ _GATE_BOUNDS: Final = GATE_DURATION.bounds
 _UPSTREAM_BOUNDS: Final = UPSTREAM_DURATION.bounds
 _STATUSES: Final[int] = 6
 _PACK: Final = Struct(f"@{SUMS}q").pack_into
-_CLIENT: Final = re.compile(rb"mlflow-[a-z]+-client/(\d+\.\d+)")
 _MOST_AGENTS: Final = 256
 
 
@@ -284,17 +283,17 @@ class RequestCounter:
         return [self._cell(start + at) for at in range(len(metric.bounds) + 1)]
 
     def _cell(self, at: int) -> Cell:
-        """The one double that a cell has in this process."""
+        """The one copy that a cell has in this process."""
         cell = self._made.get(at)
         if cell is None:
             cell = self._made[at] = Cell(at, self._cells[at])
         return cell
 
     def _client(self, user_agent: bytes) -> Cell:
-        found = _CLIENT.match(user_agent)
+        version = client_version(user_agent)
         client = NONE
-        if found is not None:
-            release = found[1].decode()
+        if version:
+            release = ".".join(version.split(".")[:2])
             client = release if release in RELEASES else OTHER
         cell = self._cell(LAYOUT.at(CLIENT_REQUESTS, (client,)))
         if len(self._clients) >= _MOST_AGENTS:
