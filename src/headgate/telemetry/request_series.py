@@ -28,7 +28,7 @@ _STATUSES: Final = len(STATUS.values)
 _STATUS_OF: Final = [each.status // 100 for each in Reason]
 RESERVED: Final = len(REASON.values) - 1 + _STATUSES
 """Places of rule 3: one for each reason, and for ``ok`` one for each class of status."""
-MOST_REFUSED: Final = 64
+MOST_REFUSED: Final = 56
 """Places of rule 2."""
 
 

@@ -27,6 +27,11 @@ def test_a_record_keeps_its_place_and_no_place_is_given_twice(wanted: list[bytes
     assert all(claims.claim(each, any_fits) == places[each] for each in wanted)
 
 
+def die(_taken: object) -> bool:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return False
+
+
 def test_what_does_not_fit_gets_no_place_and_what_has_one_always_fits() -> None:
     claims = Claims(5, 4)
     assert claims.claim(b"a", any_fits) == 0
@@ -65,7 +70,7 @@ def test_a_process_that_is_killed_while_it_claims_blocks_no_other() -> None:
     pid = os.fork()
     if pid == 0:
         claims.claim(b"first", any_fits)
-        claims.claim(b"second", lambda _taken: bool(os.kill(os.getpid(), signal.SIGKILL)))
+        claims.claim(b"second", die)
     assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
     assert claims.claim(b"third", any_fits) == 1
     assert list(claims.records()) == [b"first", b"third"]

@@ -6,12 +6,14 @@ import math
 import os
 import re
 import signal
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as read_text
+from prometheus_client import Metric as Family
+from prometheus_client import parser as plain_parser
+from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from headgate.model import FAMILIES, SpanContext
 from headgate.reasons import Reason
@@ -32,6 +34,16 @@ from tests.support.outcomes import an_outcome
 
 TRACE_ID, SPAN_ID = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
 SAMPLED = SpanContext(TRACE_ID, b"", SPAN_ID, sampled=True)
+
+
+def read_text(page: str) -> list[Family]:
+    """By the parser of Prometheus' own library."""
+    return list(plain_parser.text_string_to_metric_families(page))  # type: ignore[no-untyped-call]
+
+
+def read_openmetrics(page: str) -> list[Family]:
+    """By the parser of Prometheus' own library."""
+    return list(openmetrics_parser.text_string_to_metric_families(page))
 
 
 def used() -> Counters:
@@ -131,10 +143,7 @@ def test_no_exemplar_is_ever_a_mixture_of_two() -> None:
     for digit in (b"a", b"b"):
         pid = os.fork()
         if pid == 0:
-            trace = SpanContext(digit * 32, b"", digit * 16, sampled=True)
-            value = 0.3 if digit == b"a" else 0.4
-            while True:
-                exemplars.keep(1, trace, an_outcome(duration=value))
+            keep_endlessly(exemplars, digit)
         pids.append(pid)
     bucket = REQUEST_DURATION.bounds.index(0.5)
     seen = 0
@@ -142,13 +151,21 @@ def test_no_exemplar_is_ever_a_mixture_of_two() -> None:
         found = exemplars.get(REQUEST_DURATION, FAMILY.values[1], bucket)
         if found is not None:
             seen += 1
-            digit = found.trace_id[0]
-            assert found.trace_id == digit * 32
-            assert found.span_id == digit * 16
-            assert found.value == (0.3 if digit == "a" else 0.4)
+            one = found.trace_id[0]
+            assert found.trace_id == one * 32
+            assert found.span_id == one * 16
+            assert found.value == (0.3 if one == "a" else 0.4)
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def keep_endlessly(exemplars: Exemplars, digit: bytes) -> NoReturn:
+    """Write exemplars that all look alike."""
+    trace = SpanContext(digit * 32, b"", digit * 16, sampled=True)
+    outcome = an_outcome(duration=0.3 if digit == b"a" else 0.4)
+    while True:
+        exemplars.keep(1, trace, outcome)
 
 
 @given(duration=st.floats(0, 1e5, exclude_min=True))
