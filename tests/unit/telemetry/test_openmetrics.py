@@ -38,12 +38,12 @@ SAMPLED = SpanContext(TRACE_ID, b"", SPAN_ID, sampled=True)
 
 def read_text(page: str) -> list[Family]:
     """By the parser of Prometheus' own library."""
-    return list(plain_parser.text_string_to_metric_families(page))  # type: ignore[no-untyped-call]
+    return list(plain_parser.text_string_to_metric_families(page))
 
 
 def read_openmetrics(page: str) -> list[Family]:
     """By the parser of Prometheus' own library."""
-    return list(openmetrics_parser.text_string_to_metric_families(page))
+    return list(openmetrics_parser.text_string_to_metric_families(page))  # type: ignore[no-untyped-call]
 
 
 def used() -> Counters:
