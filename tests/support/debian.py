@@ -56,6 +56,9 @@ PROMETHEUS = DebianPackage(
     "tests/integration/test_prometheus*.py",
     ("prometheus",),
 )
+LOGROTATE = DebianPackage(
+    "logrotate", Path("/usr/sbin/logrotate"), "tests/integration/test_log_files.py"
+)
 NPM = DebianPackage(
     "npm",  # with Node.js; where both come from elsewhere, that is as good
     Path(shutil.which("npm") or "/usr/bin/npm"),
@@ -64,6 +67,7 @@ NPM = DebianPackage(
 PACKAGES = (
     CHROMIUM,
     CURL,
+    LOGROTATE,
     NPM,
     PGBOUNCER,
     POSTGRESQL,
