@@ -43,11 +43,17 @@ class PrometheusServer:
         """The alerts in a state."""
         return [each for each in self.get("alerts")["alerts"] if each["state"] == state]
 
-    def get(self, path: str) -> dict[str, Any]:
+    def exemplars(self, expression: str, start: float, end: float) -> list[dict[str, Any]]:
+        """The exemplars of the series of a query, between two times in seconds since the epoch."""
+        asked = urllib.parse.urlencode({"query": expression, "start": start, "end": end})
+        return [
+            each for series in self.get(f"query_exemplars?{asked}") for each in series["exemplars"]
+        ]
+
+    def get(self, path: str) -> Any:
         """The data of a response of the API below ``/api/v1/``."""
         with urllib.request.urlopen(f"{self.url}/api/v1/{path}", timeout=30) as response:  # noqa: S310
-            data: dict[str, Any] = json.load(response)["data"]
-        return data
+            return json.load(response)["data"]
 
 
 @contextmanager
