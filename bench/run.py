@@ -84,7 +84,7 @@ COMPARISONS: Mapping[str, tuple[Measure, Sequence[Program]]] = {
     "tls": (tls.measure, (programs.HEADGATE, programs.NGINX, programs.ENVOY, programs.HAPROXY)),
     "streams": (
         streams.measure,
-        (programs.HEADGATE, programs.NGINX, programs.ENVOY, programs.HAPROXY),
+        (programs.HEADGATE_MANY, programs.NGINX, programs.ENVOY, programs.HAPROXY),
     ),
     "telemetry": (telemetry.measure, (programs.HEADGATE, programs.NGINX)),
     "jwt": (jwt.measure, (programs.HEADGATE, programs.ENVOY_TOKENS, programs.ENVOY_TOKENS_ANEW)),

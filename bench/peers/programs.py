@@ -187,6 +187,12 @@ def _starlette(order: Order) -> AbstractContextManager[Running]:
 
 HEADGATE = Program("headgate", _headgate, environment=compiled_path)
 HEADGATE_PURE = Program("headgate-pure", _headgate_pure)
+# By default fewer requests may be under way, and at one endpoint.
+HEADGATE_MANY = headgate_with(
+    "headgate",
+    HEADGATE_LIMITS__IN_FLIGHT="4000",
+    HEADGATE_UPSTREAMS__DEFAULT__BALANCE__MAX_IN_FLIGHT="4000",
+)
 # The fastest for large bodies among the settings tried that keep to 512 KiB for each of them, as
 # the gate does.
 _SMALL_BUFFERS = {"block": "256k", "buffering": "on", "buffer": "64k"}
