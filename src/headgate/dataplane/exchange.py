@@ -376,13 +376,15 @@ class Exchange(ExchangeSide):
         responder = self._responder
         if responder is not None and reason is not _OK:
             responder.drop()
-        lines, tracer = self.request.fields.trace, self._plane.tracer
+        trace, lines = self.trace, self.request.fields.trace
+        if trace is not None or lines:
+            trace = ended(trace, self._plane.tracer, lines, self.principal)
         self._plane.account(
             self.outcome(
                 reason,
                 responder.status if responder is not None else 0,
                 local=isinstance(responder, LocalResponder),
-                trace=ended(self.trace, tracer, lines, self.principal),
+                trace=trace,
                 bytes_in=self.received,
                 bytes_out=responder.bytes_out if responder is not None else 0,
                 now=self._plane.clock(),

@@ -28,7 +28,7 @@ from headgate.dataplane.response_checks import (
     may_be_host_refusal,
     may_be_sentence,
 )
-from headgate.model import AttemptFailure, Phase
+from headgate.model import AttemptFailure, Phase, SpanContext
 from headgate.symptoms import own_words
 from headgate.wire import forward as heads
 from headgate.wire.errors import ProtocolError
@@ -90,6 +90,7 @@ class ForwardResponder(Attempts, ResponseReceiver):
         exchange.on_sent(now)
         connection.begin(self, self._method, min(now + terms.silence_timeout, self._limit))
         due = body.start() if body is not None else None
+        trace = exchange.trace
         head = heads.request_head(
             exchange.request,
             self._method,
@@ -97,7 +98,7 @@ class ForwardResponder(Attempts, ResponseReceiver):
             pool.host_header,
             exchange.request_id,
             body.length if body is not None else 0,
-            self._trace_lines(),
+            exchange.request.fields.trace if trace is None else self._trace_lines(trace),
             terms.credentials.lines(exchange.request.fields.values, self._forward.principal),
         )
         self._client.resume_reading()  # it was not read while there was nowhere to go
@@ -109,10 +110,10 @@ class ForwardResponder(Attempts, ResponseReceiver):
                 connection.expect_early_response()
             exchange.invite_body()
 
-    def _trace_lines(self) -> bytes:
-        """The trace context of this attempt: the client's own where the gate has no spans."""
-        trace, tracer = self._exchange.trace, self._plane.tracer
-        if trace is None or tracer is None:
+    def _trace_lines(self, trace: SpanContext) -> bytes:
+        """The trace context of this attempt."""
+        tracer = self._plane.tracer
+        if tracer is None:  # not any more
             return self._exchange.request.fields.trace
         return tracer.lines(trace, self._forward.principal)
 
