@@ -132,7 +132,7 @@ NO_ENDPOINT: Final = Alert(
     "HeadgateNoEndpoint",
     Severity.PAGE,
     "An upstream has no endpoint in service",
-    "Every request to this upstream is refused with 503 (`no_endpoint`).",
+    "Requests to it are tried at servers that fail their health checks, or refused with 503.",
     threshold=1,  # fewer than this
     hold=MINUTE,
 )
