@@ -7,14 +7,18 @@ Moto stands in for CloudWatch Logs and CloudWatch; it keeps log events as they a
 from __future__ import annotations
 
 import json
+import os
+import re
+import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import botocore.client
@@ -24,11 +28,15 @@ from moto import mock_aws
 from headgate.telemetry.emf_selection import metric_count
 from tests.support.cloudwatch_files import FOLDER, VALUES, filled
 from tests.support.emf import Sample, checked, extracted, identities, sums
-from tests.support.gate import Gate, create_key, running_gate
+from tests.support.gate import Gate, bearer, create_key, running_gate
+from tests.support.processes import clean_environment
+from tests.support.raw import RawResponse, ask
 from tests.support.recipes import blocks
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed
 from tests.support.workers import kill_worker, worker_pids
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 GOOD = 40
@@ -153,6 +161,80 @@ def test_a_set_a_minute_also_when_its_writer_is_killed(
     samples = list(extracted(checked(each) for each in documents(output)))
     assert len(identities(samples)) <= metric_count(1)
     assert sums(samples)["ClientFaults", ("gate-1",)] == REFUSED
+
+
+@pytest.mark.long
+def test_a_reader_that_stalls_fails_no_request_and_loses_no_count(
+    upstream: RecordingUpstream, tmp_path: Path
+) -> None:
+    """Takes three minutes. Nobody reads standard output until documents were lost."""
+    key = create_key(tmp_path / "data", "cloudwatch", ["admin"])
+    settings = (
+        clean_environment()
+        | ON
+        | {
+            "HEADGATE_DATA": str(tmp_path / "data"),
+            "HEADGATE_LISTEN__PORT": "0",
+            "HEADGATE_LISTEN__LAME_DUCK": "0",
+            "MLFLOW_SERVER_URL": upstream.url,
+        }
+    )
+    errors = tmp_path / "errors"
+    with (
+        errors.open("wb") as stream,
+        subprocess.Popen(
+            [sys.executable, "-m", "headgate", "serve"],
+            env=settings,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+        ) as process,
+    ):
+        try:
+            port = wait_for(lambda: port_in(errors), 30.0)
+            for _ in range(10 * GOOD):  # many times what a pipe holds
+                assert got(port, "/version", key).status == 200
+            wait_for(lambda: lost_documents(port, key), 75.0)
+            for _ in range(GOOD):
+                assert got(port, "/version", key).status == 200
+            assert process.stdout is not None
+            output = b""
+            while b"Heartbeat" not in output:
+                output += os.read(process.stdout.fileno(), 65_536)
+            process.terminate()
+            output += process.stdout.read()
+            assert process.wait(30.0) == 0
+        finally:
+            process.kill()
+    kept = tmp_path / "output"
+    kept.write_bytes(output)
+    found = sums(extracted(checked(each) for each in documents(kept)))
+    assert found["Requests", ("gate-1",)] == 11 * GOOD
+    assert found["TelemetryLost", ("gate-1",)] > 0
+
+
+def port_in(errors: Path) -> int | None:
+    said = re.search(rb"listening on http://[\d.]+:(\d+)", errors.read_bytes())
+    return None if said is None else int(said[1])
+
+
+def got(port: int, target: str, key: str) -> RawResponse:
+    return ask("127.0.0.1", port, "GET", target, bearer(key))
+
+
+def lost_documents(port: int, key: str) -> float | None:
+    """How many documents the gate says that it has lost, if any."""
+    text = got(port, "/-/metrics", key).body.decode("ascii")
+    said = re.search(r'telemetry_lost_total\{exporter="emf",cause="stalled"\} (\d+)', text)
+    return float(said[1]) if said is not None and said[1] != "0" else None
+
+
+def wait_for(condition: Callable[[], T | None], seconds: float) -> T:
+    """The first result of ``condition`` that is not ``None``."""
+    end = time.monotonic() + seconds
+    while (result := condition()) is None:
+        assert time.monotonic() < end
+        select.select([], [], [], 0.2)
+    return result
 
 
 def wait_for_sets(gate: Gate, count: int) -> list[int]:
