@@ -62,12 +62,14 @@ def running_mlflow(
     static_prefix: str = "",
     options: Sequence[str] = (),
     python: Path | None = None,
+    under: Sequence[str] = (),
 ) -> Iterator[MlflowServer]:
     """Run ``mlflow server`` on a free port until the block ends.
 
     ``database`` and ``artifacts`` are those that several servers share; without them the server
     has its own below ``folder``.  ``static_prefix`` is the path that it runs under, ``options``
-    are further ones of the command line.  ``python`` is the interpreter of another version.
+    are further ones of the command line.  ``python`` is the interpreter of another version,
+    ``under`` a program that runs it, such as ``opentelemetry-instrument``.
     ``environment`` adds settings, such as ``UVICORN_HTTP=h11``: without it uvicorn takes httptools
     where that is installed, as it is beside a gate.
 
@@ -77,6 +79,7 @@ def running_mlflow(
     artifacts = artifacts or folder / "artifacts"
     store = database or f"sqlite:///{folder / 'mlflow.db'}"
     command = [
+        *under,
         *(str(python or sys.executable), "-m", "mlflow", "server"),
         *(("--backend-store-uri", store) if "--artifacts-only" not in options else ()),
         *("--artifacts-destination", str(artifacts)),
