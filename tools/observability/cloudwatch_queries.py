@@ -77,6 +77,12 @@ QUERIES: Final[Mapping[str, Sequence[str]]] = {
         "stats count(*) as times, latest(message) as example by event, level",
         "sort times desc",
     ),
+    "changes": (
+        "filter ispresent(actor)",
+        "fields @timestamp, event, actor, message",
+        "sort @timestamp desc",
+        "limit 100",
+    ),
     "metrics": (
         'filter event = "metrics"',
         "fields @timestamp, @message",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from headgate.events import EVENTS, field_names
 from headgate.reasons import Reason
 from headgate.telemetry.log_fields import ACCESS_FIELDS, EVENT_FIELDS
 from tests.support.cloudwatch_files import filled, problems
@@ -29,6 +30,7 @@ def test_a_query_names_fields_of_the_logs(query: Mapping[str, Any]) -> None:
     made = set(re.findall(r" as (\w+)", text))
     words = set(re.findall(r"(?<![@.\w])[a-z][a-z_0-9]*", text)) - _WORDS - made
     fields = {each.name for each in (*ACCESS_FIELDS, *EVENT_FIELDS)}
+    fields |= {name for kind in EVENTS for name in field_names(kind)}
     assert words <= fields
     assert set(re.findall(r"@\w+", text)) <= {"@timestamp", "@message"}
 
