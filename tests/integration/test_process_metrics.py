@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import struct
@@ -204,9 +205,14 @@ def test_processes(guarded: Guarded) -> None:
     assert build.total(version=__version__) == 1
     assert abs(found["process_start_time_seconds"].value() - time.time()) < 600
     pids = [gate.process.pid, *worker_pids(gate.process)]
-    resident = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 for pid in pids)
-    shown = found["process_resident_memory_bytes"].value()
-    assert 0.7 * resident < shown < 1.3 * resident
+
+    def is_resident(shown: dict[str, Family]) -> bool:
+        sizes = (Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in pids)
+        resident = sum(map(int, sizes)) * os.sysconf("SC_PAGE_SIZE")
+        return 0.7 * resident < shown["process_resident_memory_bytes"].value() < 1.3 * resident
+
+    wait_for(gate, is_resident, "the memory of three processes")
+    found = metrics(gate)
     assert 20 < found["process_open_fds"].value() < 500
     assert found["process_max_fds"].value() >= 1000
     lag = found["headgate_loop_lag_seconds"]

@@ -90,10 +90,7 @@ class OpsListenerOff(GateEvent):
     reason: str
 
     def message(self) -> str:
-        return (
-            f"no health and no metrics are served on {self.address}: {self.reason}, with "
-            "ops.listen (empty: no such listener)"
-        )
+        return f"no operators' listener on {self.address} (ops.listen; empty: none): {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

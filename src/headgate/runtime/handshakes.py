@@ -117,11 +117,11 @@ class HandshakeFailures:
         self._pending[cause] = count + 1, detail, client
         self.report()
 
-    def report(self) -> None:
-        """Emit what is due; to be called now and then."""
+    def report(self, *, last: bool = False) -> None:
+        """Emit what is due; to be called now and then.  ``last``: emit everything that is left."""
         now = self._clock()
         for cause, (count, detail, client) in tuple(self._pending.items()):
-            if now - self._emitted.get(cause, -math.inf) >= REPEAT_SECONDS:
+            if last or now - self._emitted.get(cause, -math.inf) >= REPEAT_SECONDS:
                 self._emitted[cause] = now
                 del self._pending[cause]
                 self._emit(TlsHandshakeFailed(client, cause, count, detail))

@@ -89,6 +89,7 @@ class TlsListener:
         if self._paused is not None:
             self._paused.cancel()
         self._loop.remove_reader(self._listener.fileno())
+        self._failures.report(last=True)
 
     def _accept(self) -> None:
         for _ in range(ACCEPTS):

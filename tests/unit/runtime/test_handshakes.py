@@ -178,3 +178,12 @@ def test_a_flood_is_an_event_a_minute_and_none_is_left_out() -> None:
     clock.advance(REPEAT_SECONDS)
     failures.report()
     assert len(events) == 3
+
+
+def test_what_is_left_is_an_event_at_the_end() -> None:
+    events = list[Event]()
+    failures = HandshakeFailures(events.append, lambda _cause: None, ManualClock())
+    for _ in range(3):
+        failures.add(HandshakeFailure.OTHER, "other", "192.0.2.1")
+    failures.report(last=True)
+    assert [each.fields()["count"] for each in events] == [1, 2]
