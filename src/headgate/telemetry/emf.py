@@ -183,8 +183,8 @@ class EmfWriter:
         new = totals.since(before)
         data = list(selected(new, self._settings.service, gauges=gauges))
         written = lost = 0
-        for document in documents(self._settings.namespace, data, self._wall()):
-            if self._written(document.line):
+        for line in documents(self._settings.namespace, data, self._wall()):
+            if self._written(line):
                 written += 1
             else:
                 lost += 1

@@ -53,18 +53,10 @@ class Datum:
     values: Sequence[float]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One line, and the metrics of which it has values."""
-
-    line: bytes
-    data: tuple[Datum, ...]
-
-
 def documents(
     namespace: str, data: Sequence[Datum], stamp: float, longest: int = PIPE_BATCH
-) -> Iterator[Document]:
-    """Documents with all values of ``data``, which may not be finite: such ones are left out.
+) -> Iterator[bytes]:
+    """Documents with all values of ``data`` but those that are not finite, each a line.
 
     Args:
         namespace: of the metrics.
@@ -109,8 +101,7 @@ class _Page:
     """A document that is being put together."""
 
     def __init__(self, namespace: str, dimensions: Mapping[str, str], stamp: float) -> None:
-        self._dimensions = dimensions
-        self._data: dict[str, Datum] = {}
+        self._names: set[str] = set()
         self._definitions: list[dict[str, str]] = []
         self._root: dict[str, Any] = {
             "time": _rfc3339(stamp),
@@ -131,22 +122,22 @@ class _Page:
 
     def takes(self, datum: Datum, longest: int) -> bool:
         """Add the datum if there is room; a page without any takes what it must."""
-        if datum.name in self._data or len(self._data) == MAX_METRICS:
+        if datum.name in self._names or len(self._definitions) == MAX_METRICS:
             return False
         definition = {"Name": datum.name, "Unit": datum.unit.value}
         values = datum.values[0] if len(datum.values) == 1 else list(datum.values)
         size = len(_dumped(definition)) + len(_dumped({datum.name: values}))
-        if self._data and self._size + size > longest:
+        if self._definitions and self._size + size > longest:
             return False
         self._size += size
-        self._data[datum.name] = datum
+        self._names.add(datum.name)
         self._definitions.append(definition)
         self._root[datum.name] = values
         return True
 
-    def document(self) -> Document:
+    def document(self) -> bytes:
         """What was put together."""
-        return Document(_dumped(self._root) + b"\n", tuple(self._data.values()))
+        return _dumped(self._root) + b"\n"
 
 
 def _milliseconds(stamp: float) -> int:

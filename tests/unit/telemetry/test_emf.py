@@ -324,7 +324,7 @@ def test_lines_of_several_processes_never_mingle(gate: Gate) -> None:
             try:
                 os.close(reading)
                 data = [Datum(f"M{child}", Unit.SECONDS, {"Service": "s" * 200}, values)]
-                lines = [each.line for each in documents("N", data, 1.8e9)]
+                lines = list(documents("N", data, 1.8e9))
                 other = json.dumps({"event": "request", "path": "x" * 700}).encode() + b"\n"
                 sink = LineSink(writing, Log.METRICS, NoLosses(), discard)
                 for _ in range(60):

@@ -39,16 +39,16 @@ def test_every_value_is_in_one_document_within_the_limits(data: list[Datum]) -> 
     """And each line is one that a pipe takes whole."""
     written: defaultdict[tuple[object, ...], list[float]] = defaultdict(list)
     for document in documents("Headgate", data, NOW):
-        assert document.line.endswith(b"\n")
-        assert len(document.line) <= PIPE_BATCH
-        for sample in extracted([checked(document.line[:-1])]):
+        assert document.endswith(b"\n")
+        assert len(document) <= PIPE_BATCH
+        for sample in extracted([checked(document[:-1])]):
             written[sample.name, *sample.dimensions].extend(sample.values)
     assert written == {key(each): list(each.values) for each in data}
 
 
 def test_a_document_has_at_most_a_hundred_metrics() -> None:
     data = [Datum(f"M{at}", Unit.COUNT, {"Service": "s"}, (1,)) for at in range(250)]
-    found = [checked(each.line[:-1]) for each in documents("N", data, NOW, longest=100_000)]
+    found = [checked(each[:-1]) for each in documents("N", data, NOW, longest=100_000)]
     assert [len(each["_aws"]["CloudWatchMetrics"][0]["Metrics"]) for each in found] == [
         100,
         100,
@@ -62,7 +62,7 @@ def test_what_is_not_finite_is_left_out() -> None:
         Datum("None", Unit.SECONDS, {"Service": "s"}, (-math.inf,)),
     ]
     (document,) = documents("N", data, NOW)
-    found = list(extracted([checked(document.line[:-1])]))
+    found = list(extracted([checked(document[:-1])]))
     assert [(each.name, each.values) for each in found] == [("Some", (1.5,))]
 
 
@@ -77,7 +77,7 @@ def test_what_is_not_finite_is_left_out() -> None:
 )
 def test_the_stamp_is_whole_milliseconds(stamp: float, milliseconds: int, text: str) -> None:
     (document,) = documents("N", [Datum("A", Unit.COUNT, {"Service": "s"}, (1,))], stamp)
-    found = checked(document.line[:-1])
+    found = checked(document[:-1])
     assert (found["_aws"]["Timestamp"], found["time"]) == (milliseconds, text)
 
 

@@ -14,6 +14,7 @@ from headgate.telemetry.emf_selection import (
     BUDGET,
     HEARTBEAT,
     SELECTION,
+    SERVICE,
     TRAFFIC,
     UPSTREAM,
     Chosen,
@@ -46,7 +47,7 @@ def test_what_is_written_for_two_upstreams_are_those_metrics_and_no_more() -> No
         fill(row, name)
     row.use_upstream("gone", in_force=False)
     data = list(selected(counters.totals(), "gate-1", gauges=True))
-    lines = [each.line for each in documents("Headgate", data, 1.8e9)]
+    lines = list(documents("Headgate", data, 1.8e9))
     found = identities(extracted(checked(line[:-1]) for line in lines))
     assert len(found) == metric_count(2)
     assert {dict(dimensions).get(UPSTREAM) for *_, dimensions in found} == {
@@ -80,6 +81,7 @@ def test_names_come_once() -> None:
     names = [HEARTBEAT, *(each.name for each in SELECTION)]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[A-Z][A-Za-z]+", each) for each in names)
+    assert not {SERVICE, UPSTREAM, TRAFFIC} & set(names)  # both are members of the root
 
 
 @pytest.mark.parametrize("chosen", SELECTION, ids=lambda each: each.name)
