@@ -40,6 +40,7 @@ def test_a_request_is_a_server_span_with_a_client_span(one: Traced) -> None:
         "url.scheme": "http",
         "server.address": "127.0.0.1",
         "server.port": one.gate.port,
+        "network.protocol.version": "1.1",
         "client.address": "127.0.0.1",
         "headgate.family": "runs",
         "headgate.operation": "runs/get",

@@ -77,6 +77,8 @@ class Exchange(ExchangeSide):
             plane.clock(),
             tracer.begin(fields.trace) if tracer is not None else None,
         )
+        if self.trace is not None:
+            self.trace.received(fields.origin.scheme, fields.origin.host, request.minor)
         self._plane = plane
         self._client = client
         self._body: RequestBody | None = None

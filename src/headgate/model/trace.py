@@ -20,15 +20,21 @@ class SpanContext:
         decided: whether ``sampled`` is decided: that takes who sends the request.
         flags: two digits, the trace flags that MLflow is sent; empty until they are known.
         state: the line of the client's ``tracestate``, as it stands in a head; empty for none.
+        scheme: that the client used; empty where the head could not be read.
+        host: the ``Host`` that the client used, with its port if it named one; likewise.
+        minor: the minor version of HTTP/1; negative where the head could not be read.
     """
 
     __slots__ = (
         "attempt_id",
         "decided",
         "flags",
+        "host",
+        "minor",
         "parent_id",
         "parent_sampled",
         "sampled",
+        "scheme",
         "span_id",
         "state",
         "trace_id",
@@ -54,3 +60,12 @@ class SpanContext:
         self.decided = False
         self.flags = flags
         self.state: Final = state
+        self.scheme = ""
+        self.host = b""
+        self.minor = -1
+
+    def received(self, scheme: str, host: bytes, minor: int) -> None:
+        """Keep how the request came, which spans say and no other sink needs."""
+        self.scheme = scheme
+        self.host = host
+        self.minor = minor

@@ -7,6 +7,7 @@ https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any, Final, NamedTuple
@@ -28,6 +29,9 @@ _REMOTE: Final = (
 )
 _LOCAL: Final = SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 _STATE: Final = b"tracestate: "
+_AUTHORITY: Final = re.compile(r"([A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+_LONGEST_HOST: Final = 262  # a name of 255 characters and a port
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
 class ServedAt(NamedTuple):
@@ -54,7 +58,7 @@ class SpanMaker:
     """Makes the spans of a request.
 
     Args:
-        served_at: where clients reach the gate.
+        served_at: where clients reach the gate, for requests that do not say it.
         draw: gives that many random bytes, such as ``os.urandom``.
         principal_ids: whether spans say who sent the request.
         upstream_schemes: the scheme of each upstream's URL, by its name.
@@ -96,10 +100,12 @@ class SpanMaker:
         _times(span, begin, 0.0, outcome.duration)
         attributes = span.attributes
         _method(attributes, method)
-        at = self._served_at
+        at = self._reached_at(trace)
         _text(attributes, names.URL_SCHEME, at.scheme)
         _text(attributes, names.SERVER_ADDRESS, at.address)
         _number(attributes, names.SERVER_PORT, at.port)
+        if trace.minor >= 0:
+            _text(attributes, names.NETWORK_PROTOCOL_VERSION, f"1.{trace.minor}")
         _text(attributes, names.CLIENT_ADDRESS, outcome.client)
         _text(attributes, names.URL_PATH, _shown(_path_of(outcome.target)))
         _text(attributes, names.USER_AGENT_ORIGINAL, _shown(outcome.user_agent))
@@ -120,6 +126,14 @@ class SpanMaker:
         _add_phases(span.events, outcome, begin)
         if is_error(outcome):
             _fail(span, outcome.detail)
+
+    def _reached_at(self, trace: SpanContext) -> ServedAt:
+        """Where the client reached the gate: by its own words, or else by the configuration."""
+        found = _AUTHORITY.fullmatch(trace.host[:_LONGEST_HOST].decode("latin-1"))
+        if not trace.scheme or found is None:
+            return self._served_at
+        port = found[2] or _DEFAULT_PORTS.get(trace.scheme, "80")
+        return ServedAt(_masked(found[1].strip("[]")), int(port), trace.scheme)
 
     def _client_span(
         self,

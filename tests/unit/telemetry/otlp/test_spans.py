@@ -85,6 +85,28 @@ def test_a_request_that_mlflow_responded_to() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("scheme", "host", "address", "port"),
+    [
+        ("http", b"tools.example:8443", "tools.example", 8443),
+        ("https", b"tools.example", "tools.example", 443),
+        ("http", b"[fd00::1]", "fd00::1", 80),
+        ("http", b"", "mlflow.example.com", 443),
+        ("http", b"a b", "mlflow.example.com", 443),
+        ("http", b"\xff" * 9000, "mlflow.example.com", 443),
+        ("", b"", "mlflow.example.com", 443),
+    ],
+)
+def test_the_server_is_what_the_client_has_called_it(
+    scheme: str, host: bytes, address: str, port: int
+) -> None:
+    trace = place()
+    trace.received(scheme, host, 0 if scheme else -1)
+    found = attributes(spans(trace)[0].attributes)
+    assert (found["server.address"], found["server.port"]) == (address, port)
+    assert found.get("network.protocol.version") == ("1.0" if scheme else None)
+
+
 def test_phases_are_events() -> None:
     server, *_ = spans(
         duration=1.0,
