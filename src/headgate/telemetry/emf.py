@@ -94,7 +94,7 @@ class Lines(Protocol):
 
 
 class EmfLosses:
-    """Counts documents that are lost among what exporters lose, not among the lines of logs."""
+    """Counts documents that are lost as lines of a log, and among what exporters lose."""
 
     def __init__(self, row: CounterRow) -> None:
         self._row = row
@@ -102,7 +102,7 @@ class EmfLosses:
     def lose(self, log: Log, cause: LossCause, lines: int) -> None:
         """See ``line_sink.Losses``."""
         self._row.add(TELEMETRY_LOST, EXPORTER, _CAUSES[cause], amount=lines)
-        self._row.lose(log, cause, 0)  # the other writers must learn of a line that was cut
+        self._row.lose(log, cause, lines)
 
     def cuts(self) -> int:
         """See ``line_sink.Losses``."""
