@@ -30,6 +30,7 @@ class ProcessStats:
         clock: seconds from an arbitrary start.
         cpu_time: seconds of CPU time that this process has used, those of helper processes that
             have ended included.
+        open_files: a folder with an entry for each open file.
     """
 
     def __init__(
@@ -37,10 +38,12 @@ class ProcessStats:
         row: CounterRow,
         clock: Callable[[], float] = time.monotonic,
         cpu_time: Callable[[], float] | None = None,
+        open_files: Path = _OPEN_FILES,
     ) -> None:
         self._row = row
         self._clock = clock
         self._cpu_time = own_cpu_time if cpu_time is None else cpu_time
+        self._open_files = open_files
         self._counted = 0  # microseconds of CPU time
         self._listed = -LIST_SECONDS
 
@@ -58,12 +61,14 @@ class ProcessStats:
             pass
 
     def _count_files(self) -> None:
-        count = _OPEN_FILES.stat().st_size  # since Linux 6.2
+        count = self._open_files.stat().st_size  # since Linux 6.2
         if count:
             self._row.set(OPEN_FDS, count)
         elif self._clock() - self._listed >= LIST_SECONDS:  # takes long where there are many
             self._listed = self._clock()
-            self._row.set(OPEN_FDS, len(os.listdir(_OPEN_FILES)) - 1)  # without that of the listing
+            self._row.set(
+                OPEN_FDS, len(os.listdir(self._open_files)) - 1
+            )  # without that of the listing
 
 
 def own_cpu_time() -> float:

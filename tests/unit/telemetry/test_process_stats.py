@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import resource
+from pathlib import Path
 
 import pytest
 
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.metrics import CPU_SECONDS, MAX_FDS, OPEN_FDS, RESIDENT_MEMORY
-from headgate.telemetry.process_stats import ProcessStats, family_cpu_time, own_cpu_time
+from headgate.telemetry.process_stats import (
+    LIST_SECONDS,
+    ProcessStats,
+    family_cpu_time,
+    own_cpu_time,
+)
+from headgate.testing.clock import ManualClock
 
 
 def test_cpu_time_never_goes_down_when_a_worker_is_replaced() -> None:
@@ -52,3 +59,27 @@ def test_what_a_process_that_has_ended_had_is_gone() -> None:
     row.unset_gauges()
     assert row.value(OPEN_FDS) == row.value(RESIDENT_MEMORY) == 0
     assert list(counters.totals().series(MAX_FDS)) == []
+
+
+def test_where_the_kernel_does_not_say_how_many_files_there_are_they_are_counted_rarely() -> None:
+    row, clock = Counters(1).row(0), ManualClock()
+    folder = Path("/proc/self/net")  # has no size either
+    assert not folder.stat().st_size
+    stats = ProcessStats(row, clock, open_files=folder)
+    stats.update()
+    count = row.value(OPEN_FDS)
+    assert count == len(list(folder.iterdir())) - 1
+    row.unset_gauges()
+    clock.advance(LIST_SECONDS - 1)
+    stats.update()
+    assert row.value(OPEN_FDS) == 0
+    clock.advance(1)
+    stats.update()
+    assert row.value(OPEN_FDS) == count
+
+
+def test_a_system_without_proc_shows_the_rest(tmp_path: Path) -> None:
+    row = Counters(1).row(0)
+    ProcessStats(row, open_files=tmp_path / "none").update()
+    assert row.value(OPEN_FDS) == 0
+    assert row.value(CPU_SECONDS) > 0

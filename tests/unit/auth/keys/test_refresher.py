@@ -608,6 +608,7 @@ def test_another_worker_announces_and_this_one_counts() -> None:
         source = Source(replace(ROW, expires_at=5_000))
         async with following(source, notice=DAY, announces=False) as follower:
             await follower.until(lambda: follower.refresher.status().expiring == 1)
+            await follower.until(lambda: follower.first_end == 5_000 - follower.now)
         assert follower.events == []
 
     asyncio.run(scene())
