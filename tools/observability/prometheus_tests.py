@@ -41,15 +41,20 @@ def _test(scenario: Scenario) -> str:
         f"      - series: {_quoted(_with_target(name))}\n        values: {_quoted(values)}\n"
         for name, values in scenario.series.items()
     )
-    expected = "".join(_firing(scenario.alert, each) for each in scenario.fires)
+    times = ((scenario.not_before, ()), (scenario.at, scenario.fires))
+    looks = "".join(_look(scenario.alert, at, fires) for at, fires in times if at)
     return (
         f"  - name: {_quoted(f'{scenario.alert.name}: {scenario.title}')}\n"
         f"    interval: {duration(INTERVAL)}\n"
         f"    input_series:\n{series}"
-        "    alert_rule_test:\n"
-        f"      - eval_time: {scenario.at}\n"
-        f"        alertname: {scenario.alert.name}\n"
-        + (f"        exp_alerts:\n{expected}" if expected else "        exp_alerts: []\n")
+        f"    alert_rule_test:\n{looks}"
+    )
+
+
+def _look(alert: Alert, at: str, fires: Sequence[Firing]) -> str:
+    expected = "".join(_firing(alert, each) for each in fires)
+    return f"      - eval_time: {at}\n        alertname: {alert.name}\n" + (
+        f"        exp_alerts:\n{expected}" if expected else "        exp_alerts: []\n"
     )
 
 

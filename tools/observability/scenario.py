@@ -33,6 +33,7 @@ class Scenario:
         series: values by series, without the labels of the target.
         at: after which time it is looked at.
         fires: what fires; nothing by default.
+        not_before: a time shortly before, at which nothing fires yet.
     """
 
     alert: Alert
@@ -40,6 +41,7 @@ class Scenario:
     series: Mapping[str, str]
     at: str
     fires: Sequence[Firing] = field(default_factory=tuple)
+    not_before: str = ""
 
 
 JOB: Final = {"job": TARGET["job"]}

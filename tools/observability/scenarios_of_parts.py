@@ -22,7 +22,14 @@ def _endpoints() -> Sequence[Scenario]:
         return f'headgate_upstream_endpoints{{{default}, state="{state}"}}'
 
     return (
-        Scenario(alerts.NO_ENDPOINT, "none for a minute", {in_service: "0x10"}, "1m30s", (gone,)),
+        Scenario(
+            alerts.NO_ENDPOINT,
+            "none for a minute",
+            {in_service: "0x10"},
+            "1m30s",
+            (gone,),
+            not_before="30s",
+        ),
         Scenario(alerts.NO_ENDPOINT, "one is left", {in_service: "1x10"}, "5m"),
         Scenario(alerts.NO_ENDPOINT, "none for half a minute", {in_service: "1x6 0 1x10"}, "3m30s"),
         Scenario(
@@ -40,6 +47,7 @@ def _endpoints() -> Sequence[Scenario]:
                     "1 of the upstream default are unhealthy, for the gate gate:9464.",
                 ),
             ),
+            not_before="14m30s",
         ),
         Scenario(
             alerts.ENDPOINT_OUT_OF_SERVICE,
@@ -59,6 +67,12 @@ def _endpoints() -> Sequence[Scenario]:
                 ),
             ),
         ),
+        Scenario(
+            alerts.ENDPOINTS_EJECTED,
+            "four in a quarter of an hour",
+            {ejections: "0+0.13x60"},
+            "20m",
+        ),
         Scenario(alerts.ENDPOINTS_EJECTED, "two in an hour", {ejections: "0x20 1x60 2x60"}, "60m"),
         Scenario(
             alerts.DISCOVERY_STALE,
@@ -71,7 +85,9 @@ def _endpoints() -> Sequence[Scenario]:
                     "That of the upstream default, for 7m 0s, at the gate gate:9464.",
                 ),
             ),
+            not_before="6m",
         ),
+        Scenario(alerts.DISCOVERY_STALE, "its source is slow", {age: "200x60"}, "20m"),
         Scenario(alerts.DISCOVERY_STALE, "it failed for 4 minutes", {age: "0+30x8 0x20"}, "7m"),
     )
 
@@ -93,6 +109,7 @@ def _limits() -> Sequence[Scenario]:
                     "2 requests a second, with the reason rate_limited.",
                 ),
             ),
+            not_before="9m",
         ),
         Scenario(alerts.REQUESTS_LIMITED, "one in two seconds", {limited: "0+15x60"}, "16m"),
         Scenario(
@@ -113,6 +130,7 @@ def _limits() -> Sequence[Scenario]:
                     "gate:9464.",
                 ),
             ),
+            not_before="9m30s",
         ),
         Scenario(alerts.NEAR_LIMIT, "70 of 100", {in_flight: "70x60", limit: "100x60"}, "11m"),
         Scenario(alerts.NEAR_LIMIT, "no limit", {in_flight: "70x60", limit: "0x60"}, "11m"),
@@ -122,6 +140,7 @@ def _limits() -> Sequence[Scenario]:
             histogram(wait, "", {"1.0": "0+98x60", "2.5": "0+100x60", "+Inf": "0+100x60"}),
             "16m",
             (Firing(JOB, "1 % of them wait more than 1.75s."),),
+            not_before="9m",
         ),
         Scenario(
             alerts.QUEUE_SLOW,
@@ -152,6 +171,7 @@ def _authentication() -> Sequence[Scenario]:
             {authentications("refused"): "0+60x60"},
             "16m",
             (Firing(JOB, "2 requests a second."),),
+            not_before="9m",
         ),
         Scenario(
             alerts.AUTHENTICATION_REFUSED,
@@ -168,7 +188,9 @@ def _authentication() -> Sequence[Scenario]:
             {keys: "0+30x20"},
             "8m",
             (Firing(TARGET, "The gate gate:9464 read it 8m 0s ago."),),
+            not_before="6m",
         ),
+        Scenario(alerts.KEY_STORE_STALE, "it is slow", {keys: "45x60"}, "20m"),
         Scenario(alerts.KEY_STORE_STALE, "it fails over in 4 minutes", {keys: "0+30x8 0x20"}, "8m"),
         Scenario(
             alerts.ISSUER_KEYS_STALE,
@@ -176,6 +198,7 @@ def _authentication() -> Sequence[Scenario]:
             {issuers: f"{3 * hour}x20"},
             "6m",
             (Firing(TARGET, "The gate gate:9464 fetched them 3h 0m 0s ago."),),
+            not_before="4m30s",
         ),
         Scenario(
             alerts.ISSUER_KEYS_STALE,
@@ -189,6 +212,7 @@ def _authentication() -> Sequence[Scenario]:
             {expiry: f"{2 * day}x20"},
             "6m",
             (Firing(JOB, "The first one in 2d 0h 0m 0s."),),
+            not_before="4m30s",
         ),
         Scenario(alerts.KEY_EXPIRES, "one ends in four days", {expiry: f"{4 * day}x20"}, "6m"),
         Scenario(
@@ -220,6 +244,7 @@ def _ends() -> Sequence[Scenario]:
             {listener: f"{29 * day}x20"},
             "6m",
             (ends("29d 0h 0m 0s"),),
+            not_before="4m30s",
         ),
         Scenario(alerts.CERTIFICATE_EXPIRES, "in 31 days", {listener: f"{31 * day}x20"}, "6m"),
         Scenario(
@@ -228,6 +253,14 @@ def _ends() -> Sequence[Scenario]:
             {listener: "-3600x20"},
             "6m",
             (ends("-1h 0m 0s"),),
+            not_before="4m30s",
+        ),
+        Scenario(
+            alerts.CERTIFICATE_EXPIRES_SOON,
+            "in 6 days",
+            {listener: f"{6 * day}x20"},
+            "6m",
+            (ends("6d 0h 0m 0s"),),
         ),
         Scenario(alerts.CERTIFICATE_EXPIRES_SOON, "in 8 days", {listener: f"{8 * day}x20"}, "6m"),
         Scenario(
@@ -236,6 +269,7 @@ def _ends() -> Sequence[Scenario]:
             {in_force: "1x10 0x20"},
             "11m",
             (Firing(TARGET, "The gate gate:9464 logs each problem (`configuration_refused`)."),),
+            not_before="10m",
         ),
         Scenario(
             alerts.RELOAD_FAILED,
@@ -257,6 +291,7 @@ def _processes() -> Sequence[Scenario]:
             {build: "1x10 stale", "up": "1x10 0x60"},
             "9m",
             (Firing({}, "No target that Prometheus scrapes has the metrics of a gate."),),
+            not_before="7m",
         ),
         Scenario(alerts.DOWN, "a gate is there", {build: "1x60", "up": "1x60"}, "9m"),
         Scenario(
@@ -268,6 +303,7 @@ def _processes() -> Sequence[Scenario]:
             {build: "1x10 stale", "up": "1x10 0x60"},
             "12m",
             (Firing(TARGET, "It is gate:9464."),),
+            not_before="10m",
         ),
         Scenario(alerts.INSTANCE_DOWN, "another program is gone", {"up": "1x10 0x60"}, "12m"),
         Scenario(
@@ -289,6 +325,7 @@ def _processes() -> Sequence[Scenario]:
             histogram(lag, "", {"0.1": "0+98x60", "0.5": "0+100x60", "+Inf": "0+100x60"}),
             "16m",
             (Firing(TARGET, "At the gate gate:9464, by 300ms."),),
+            not_before="9m",
         ),
         Scenario(
             alerts.LOOP_LAG,
@@ -327,6 +364,7 @@ def _losses() -> Sequence[Scenario]:
                     "By the exporter otlp_traces at the gate gate:9464, by the cause full.",
                 ),
             ),
+            not_before="4m",
         ),
         Scenario(alerts.TELEMETRY_LOST, "nothing is lost", {lost: "7x60"}, "15m"),
     )

@@ -73,6 +73,40 @@ def _budgets() -> Sequence[Scenario]:
             (Firing(gate, two_percent),),
         ),
         Scenario(
+            alerts.GATE_ERRORS_FAST,
+            "1 % fail all the time, which is too fast for six hours alone",
+            {requests(): "0+300x1000", internal: "0+3x1000"},
+            "60m",
+            (Firing(gate, "0.9901% of the requests fail."),),
+        ),
+        Scenario(
+            alerts.GATE_ERRORS_FAST,
+            "10 % fail for a quarter of an hour after five good hours",
+            {requests(): "0+300x1000", internal: "0x600 0+33x100"},
+            "5h16m",
+            (Firing(gate, "2.352% of the requests fail."),),
+        ),
+        Scenario(
+            alerts.GATE_ERRORS_FAST,
+            "4 % fail for a quarter of an hour after two good hours",
+            {requests(): "0+300x1000", internal: "0x240 0+12x100"},
+            "2h16m",
+        ),
+        Scenario(
+            alerts.GATE_ERRORS_FAST,
+            "all of the requests of a night fail, which are forty",
+            {requests(): "0x100", internal: "0+2x20 40x100"},
+            "13m",
+            (Firing(gate, "100% of the requests fail."),),
+        ),
+        Scenario(
+            alerts.GATE_ERRORS_SLOW,
+            "0.2 % fail all the time, which is too fast for three days alone",
+            {requests(): "0+998x1000", internal: "0+2x1000"},
+            "60m",
+            (Firing(gate, "0.2% of the requests fail."),),
+        ),
+        Scenario(
             alerts.GATE_ERRORS_SLOW,
             "0.5 % fail",
             {requests(): "0+400x1000", internal: "0+2x1000"},
@@ -147,6 +181,7 @@ def _latencies() -> Sequence[Scenario]:
             histogram(gate, 'traffic="api"', slow),
             "41m",
             (Firing(JOB, "1 % of them take more than 7.5ms in the gate."),),
+            not_before="9m",
         ),
         Scenario(
             alerts.ADDED_LATENCY_HIGH,
@@ -166,9 +201,18 @@ def _latencies() -> Sequence[Scenario]:
         ),
         Scenario(
             alerts.ADDED_LATENCY_HIGH,
-            "half of a few requests take more than 5 ms",
+            "half of 60 requests take more than 5 ms",
             histogram(gate, 'traffic="api"', {"0.005": "0+0.5x200", "+Inf": "0+1x200"}),
             "41m",
+        ),
+        Scenario(
+            alerts.ADDED_LATENCY_HIGH,
+            "half of 150 requests take more than 5 ms",
+            histogram(
+                gate, 'traffic="api"', {"0.005": "0+1x200", "0.01": "0+2x200", "+Inf": "0+2.5x200"}
+            ),
+            "41m",
+            (Firing(JOB, "1 % of them take more than 10ms in the gate."),),
         ),
         Scenario(
             alerts.REQUESTS_SLOW,
