@@ -85,6 +85,13 @@ from headgate.events.processes import (
     WorkerStalled,
     WorkerStuck,
 )
+from headgate.events.store import (
+    KeyAdded,
+    KeyAltered,
+    PrincipalAdded,
+    PrincipalAltered,
+    StoreChanged,
+)
 from headgate.events.tokens import (
     IssuerKeysChanged,
     IssuerKeysReadable,
@@ -165,6 +172,11 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     # keys
     KeyStoreUnreadable,
     KeyStoreReadable,
+    KeyAdded,
+    KeyAltered,
+    PrincipalAdded,
+    PrincipalAltered,
+    StoreChanged,
     KeyRevoked,
     KeyUnusable,
     KeysGone,
@@ -294,6 +306,8 @@ __all__ = [
     "IssuerKeysChanged",
     "IssuerKeysReadable",
     "IssuerKeysUnreadable",
+    "KeyAdded",
+    "KeyAltered",
     "KeyExpiresSoon",
     "KeyRevoked",
     "KeyStoreAwaited",
@@ -319,6 +333,8 @@ __all__ = [
     "NameServersUnusable",
     "OpsListenerOff",
     "OpsListening",
+    "PrincipalAdded",
+    "PrincipalAltered",
     "PrincipalDisabled",
     "PrincipalEnabled",
     "RequestRetried",
@@ -329,6 +345,7 @@ __all__ = [
     "RoleMissing",
     "RolesChanged",
     "SenderIdentified",
+    "StoreChanged",
     "SupervisorGone",
     "TlsHandshakeFailed",
     "TurnedAway",

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
+from headgate.auth.keys.announcer import Announcer
 from headgate.auth.keys.entry import Entry, Owner
 from headgate.auth.keys.keyring import Content, Keyring
 from headgate.events import (
@@ -36,11 +37,13 @@ class Intake:
     Args:
         keyring: what they are taken into.
         emit: takes the events.
+        announcer: says what was added and changed; ``None``: another worker does.
     """
 
-    def __init__(self, keyring: Keyring, emit: Emit) -> None:
+    def __init__(self, keyring: Keyring, emit: Emit, announcer: Announcer | None = None) -> None:
         self._keyring: Final = keyring
         self._emit: Final = emit
+        self._announcer: Final = announcer
         self._named_for: dict[str, set[str]] = {}  # ids of keys by the missing role
         self.unreadable: tuple[str, ...] = ()
 
@@ -73,7 +76,10 @@ class Intake:
         for principals in _slices(changes.principals):
             changed = False
             for record in principals:
+                is_new = record.id not in content.owners
                 before = content.put_owner(record)
+                if self._announcer is not None:
+                    self._announcer.principal(before, record, is_new=is_new)
                 if before is not None:
                     changed = True
                     self._note_owner(before, content.owners[record.id])
@@ -85,9 +91,13 @@ class Intake:
             for each in keys:
                 old, new = content.put_key(each, now)
                 changed = changed or old is not None
+                if self._announcer is not None:
+                    self._announcer.key(old, new, each, moment(new.expires_at))
                 self._compare(old, new, now, revoked)
             yield changed
         self._say_revoked(revoked)
+        if self._announcer is not None:
+            self._announcer.finish()
 
     # --- all of them ------------------------------------------------------------------------
 

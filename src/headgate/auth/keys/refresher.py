@@ -8,6 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from headgate.auth.keys.announcer import Announcer
 from headgate.auth.keys.break_glass import BreakGlassKeys
 from headgate.auth.keys.expiry import ExpiryWatch
 from headgate.auth.keys.intake import Intake
@@ -87,7 +88,8 @@ class Refresher:
             an error; the events that it returns are emitted.
         inspect: is shown all keys when they are read for the first time.
         break_glass: the keys of the configuration for emergencies.
-        announces: whether to emit which keys are close to their end; one worker is enough.
+        announces: whether to emit what was added and changed, and which keys are close to their
+            end; one worker is enough.
         show: called with each tick with the age of the keys in seconds, or how long none could be
             read; how many are close to their end; and the seconds until the first one expires,
             infinite if none does.
@@ -127,7 +129,7 @@ class Refresher:
         self._break_glass: Final = break_glass
         self._show: Final = show
         self._tick_seconds: Final = tick
-        self._intake: Final = Intake(keyring, emit)
+        self._intake: Final = Intake(keyring, emit, Announcer(emit) if announces else None)
         self._expiry: Final = ExpiryWatch(keyring, emit if announces else None)
         self._uses: Final = UseWriter(FLUSH_SECONDS)
         self.is_alone = True
