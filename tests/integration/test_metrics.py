@@ -71,12 +71,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         settings = _TWO.format(default=default.url, second=second.url)
         file = folder / "headgate.toml"
         file.write_text(settings, encoding="utf-8")
-        keys = [
-            create_key(folder / "data", name, roles)
-            for name, roles in (("admin", ("admin",)), ("viewer", ("viewer",)))
-        ]
+        admin = create_key(folder / "data", "admin", ("admin",))
+        viewer = create_key(folder / "data", "viewer", ("viewer",))
         gate = stack.enter_context(running_gate(folder, None, {"HEADGATE_CONFIG": str(file)}))
-        yield Scene(gate, *keys, file, settings)
+        yield Scene(gate, admin, viewer, file, settings)
 
 
 def series_of(page: dict[str, Family]) -> int:
