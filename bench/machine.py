@@ -53,7 +53,7 @@ def versions() -> dict[str, str]:
             continue
     asked = {
         "nginx": (str(nginx_program()), "-v"),
-        "nginx of Debian": (str(programs.NGINX_PACKAGE.program), "-v"),
+        "nginx-debian": (str(programs.NGINX_PACKAGE.program), "-v"),
         "envoy": (str(envoy.program()), "--version"),
         "haproxy": (str(debian.HAPROXY.program), "-v"),
         "caddy": (str(programs.CADDY_PACKAGE.program), "version"),

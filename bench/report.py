@@ -121,7 +121,7 @@ def _series_rows(series: Series) -> list[tuple[str, ...]]:
     for subject in ordered:
         estimate = series.estimate(subject)
         relation = ""
-        if GATE in series.samples and subject != GATE:
+        if GATE in series.samples and subject != GATE and all(series.samples[subject]):
             relation = f"{number(series.ratio(GATE, subject).median)} times"
         rows.append((subject, number(estimate.median), _spread(estimate), relation))
     return rows

@@ -86,7 +86,10 @@ COMPARISONS: Mapping[str, tuple[Measure, Sequence[Program]]] = {
         streams.measure,
         (programs.HEADGATE_MANY, programs.NGINX, programs.ENVOY, programs.HAPROXY),
     ),
-    "telemetry": (telemetry.measure, (programs.HEADGATE, programs.NGINX)),
+    "telemetry": (
+        telemetry.measure,
+        (programs.HEADGATE, programs.NGINX, programs.NGINX_DEBIAN),
+    ),
     "jwt": (jwt.measure, (programs.HEADGATE, programs.ENVOY_TOKENS, programs.ENVOY_TOKENS_ANEW)),
     "tokens": (tokens.measure, (programs.HEADGATE,)),
     "reads": (reads.measure, (programs.HEADGATE,)),
@@ -117,12 +120,12 @@ def main(arguments: Sequence[str], own: Own) -> int:
             else:
                 found += _compare(name, setting, skipped)
         document = _document(setting, load, chosen, skipped, results, found)
-    report.show(document, console)
     if options.write is not None:
         options.write.write_text(document.to_json(), encoding="utf-8")
     if options.into is not None:
         kept = Document.from_json(options.into.read_text(encoding="utf-8"))
         options.into.write_text(kept.joined(document).to_json(), encoding="utf-8")
+    report.show(document, console)
     return 1 if _missed(document) and not options.quick else 0
 
 

@@ -42,6 +42,8 @@ def measure(setting: Setting, programs: Sequence[Program]) -> list[Series]:
             with all_running(setting, everyone, folder, port) as subjects:
                 by_name = {subject.name: subject for subject in subjects}
                 spent: dict[str, list[float]] = {name: [] for name in by_name}
+                for subject in subjects:
+                    _cost(setting, subject, case)  # the first export loads what it needs
                 for turn, names in enumerate(alternating(list(by_name), setting.rounds), start=1):
                     setting.say(f"telemetry, {title}: round {turn} of {setting.rounds}")
                     for name in names:

@@ -194,19 +194,20 @@ HEADGATE_MANY = headgate_with(
     HEADGATE_UPSTREAMS__DEFAULT__BALANCE__MAX_IN_FLIGHT="4000",
 )
 # The fastest for large bodies among the settings tried that keep to 512 KiB for each of them, as
-# the gate does.
-_SMALL_BUFFERS = {"block": "256k", "buffering": "on", "buffer": "64k"}
+# the gate does.  A small response fits the first buffer (``head``; see ``nginx-log.conf``).
+_SMALL_BUFFERS = {"block": "256k", "buffering": "on", "head": "7k", "buffer": "64k"}
 NGINX = Program("nginx", _nginx("nginx.conf", _SMALL_BUFFERS), stop=signal.SIGQUIT)
 # The fastest of all that were tried; it holds 1 MiB and more for each body.
 NGINX_LARGE = Program(
-    "nginx-1m", _nginx("nginx.conf", {"block": "2m", "buffering": "off", "buffer": "1m"})
+    "nginx-1m",
+    _nginx("nginx.conf", {"block": "2m", "buffering": "off", "head": "1m", "buffer": "1m"}),
 )
 NGINX_AUTH_REQUEST = Program(
     "nginx+auth_request", _nginx("nginx-auth-request.conf", mapped="known")
 )
 # An older release, compiled for speed (-O2) where the wheel's is compiled for size (-Os).
 NGINX_DEBIAN = Program(
-    "nginx of Debian",
+    "nginx-debian",
     _nginx("nginx.conf", _SMALL_BUFFERS, program=NGINX_PACKAGE.program),
     NGINX_PACKAGE,
     stop=signal.SIGQUIT,

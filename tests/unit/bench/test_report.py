@@ -128,6 +128,11 @@ def test_the_terminal_shows_every_figure_the_relation_and_the_verdicts() -> None
     assert "not meaningful" not in text
 
 
+def test_nothing_is_so_many_times_nothing() -> None:
+    idle = replace(CPU, samples={"headgate": [7.0], "nginx": [0.0]})
+    assert "times" not in shown(replace(DOCUMENT, series=[idle], benchmarks=[]))
+
+
 def test_a_quick_run_is_marked() -> None:
     assert "not meaningful" in shown(replace(DOCUMENT, quick=True))
 

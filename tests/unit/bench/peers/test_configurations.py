@@ -61,7 +61,14 @@ def test_the_maps_name_every_path_without_a_parameter(tmp_path: Path) -> None:
 def test_nginx_accepts_its_configuration(template: str, mapped: str, tmp_path: Path) -> None:
     write_maps(tmp_path, '"{path}" "{value}";')
     fill("nginx-log.conf", tmp_path, key="a-key", mapped=mapped)
-    values = {"block": "256k", "buffering": "on", "buffer": "64k", "listen": "", "tls": ""}
+    values = {
+        "block": "256k",
+        "buffering": "on",
+        "head": "7k",
+        "buffer": "64k",
+        "listen": "",
+        "tls": "",
+    }
     file = fill(template, tmp_path, port=1, upstream="127.0.0.1:2", workers=1, **values)
     command = [str(nginx_program()), "-t", "-p", str(tmp_path), "-e", f"{tmp_path}/error.log"]
     command += ["-c", str(file)]
