@@ -21,7 +21,7 @@ from tests.support.events import EXAMPLES, HERE
 
 
 def line_of(event: Event, caplog: pytest.LogCaptureFixture) -> dict[str, object]:
-    with caplog.at_level(logging.INFO, "headgate"):
+    with caplog.at_level(logging.DEBUG, "headgate"):
         log_event(event)
     (record,) = caplog.records
     found: dict[str, object] = json.loads(JsonFormatter().format(record))
