@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headgate.model import Outcome, Source
+from headgate.reasons import Reason
 from headgate.telemetry.otlp.errors import client_error_type, error_type
 from headgate.telemetry.otlp.names import METHODS, OTHER_METHOD
 
@@ -50,7 +51,8 @@ _TABLE: Final = (MOST_SERIES + 1) * _SLOT  # the last slot is for what finds no 
 _SEPARATOR: Final = "\n"
 _NO_METHOD: Final = OTHER_METHOD
 _METHODS: Final[dict[bytes, str]] = {each.encode("ascii"): each for each in METHODS}
-_MLFLOW: Final = Source.MLFLOW
+_MLFLOW: Final = Source.MLFLOW  # to look a member up in its class costs as much as ten attributes
+_OK: Final = Reason.OK
 
 Key = tuple[str, ...]
 _Given = tuple[bytes, int, str, str, str]
@@ -147,13 +149,14 @@ class HttpDurationRow:
         method = outcome.method
         if method not in _METHODS:
             method = b""
-        given = (method, outcome.status, outcome.family, outcome.reason.value, "")
+        reason = "" if outcome.reason is _OK else outcome.reason.value
+        given = (method, outcome.status, outcome.family, reason, "")
         key = None if self._server.knows(given) else _server_key(outcome)
         self._server.observe(given, key, outcome.duration)
         if outcome.upstream and outcome.endpoint:
-            self._count_attempts(outcome, method)
+            self._count_attempts(outcome, method, reason)
 
-    def _count_attempts(self, outcome: Outcome, method: bytes) -> None:
+    def _count_attempts(self, outcome: Outcome, method: bytes, reason: str) -> None:
         for failed in outcome.retries:
             error = failed.failure.value
             given = (method, 0, failed.endpoint, error, outcome.upstream)
@@ -162,7 +165,7 @@ class HttpDurationRow:
         if outcome.attempts <= len(outcome.retries):
             return
         status = outcome.status if outcome.source is _MLFLOW else 0
-        given = (method, status, outcome.endpoint, outcome.reason.value, outcome.upstream)
+        given = (method, status, outcome.endpoint, reason, outcome.upstream)
         last: Key | None = None
         if not self._client.knows(given):
             last = _client_key(outcome, outcome.endpoint, status, client_error_type(outcome))
