@@ -11,6 +11,7 @@ import re
 import secrets
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -22,6 +23,7 @@ import pytest
 from headgate.auth.keys.form import RANDOM_BYTES, mint
 from tests.support.certificates import Authority
 from tests.support.dashboard_queries import dashboard_queries
+from tests.support.debian import CURL, JQ, require
 from tests.support.gate import OPS_LISTENER, Gate, running_gate
 from tests.support.issued_tokens import GITHUB
 from tests.support.issuers import running_issuer
@@ -275,7 +277,7 @@ def failed_commands(
         "GATE": gate.url,
         "OPS": "http://{}:{}".format(*gate.ops),
         "KEY": key,
-        "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     blocks = re.findall(r"^```sh\n(.*?)^```", RUNBOOK.read_text(), re.MULTILINE | re.DOTALL)
     failures = []
@@ -323,4 +325,6 @@ def test_an_mlflow_that_stops_fires_the_alerts_about_it_and_none_about_the_gate(
 
 
 def test_the_commands_of_the_runbook_run(watched: Watched) -> None:
+    require(CURL)
+    require(JQ)
     assert list(watched.commands) == []

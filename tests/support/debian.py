@@ -30,6 +30,7 @@ class DebianPackage:
 
 CHROMIUM = DebianPackage("chromium", Path("/usr/bin/chromium"), "tests/browser")
 CURL = DebianPackage("curl", Path("/usr/bin/curl"), "tests/integration/test_upgrade.py")
+JQ = DebianPackage("jq", Path("/usr/bin/jq"), "tests/integration/test_prometheus.py")
 _FAILOVER = "tests/integration/test_failover.py"
 POSTGRESQL = DebianPackage(
     "postgresql-15", Path("/usr/lib/postgresql/15/bin/initdb"), _FAILOVER, ("postgresql",)
@@ -67,6 +68,7 @@ NPM = DebianPackage(
 PACKAGES = (
     CHROMIUM,
     CURL,
+    JQ,
     LOGROTATE,
     NPM,
     PGBOUNCER,
