@@ -215,6 +215,8 @@ class RequestCounter:
         self._cells[cell.at] = cell.number
 
     def _count_series(self, block: _Block, method: bytes, status: int, reason: Reason) -> None:
+        if status > 5:
+            status = 5  # RFC 9110 section 15: one that is not of a class counts with these
         kind = 2
         if method == b"GET" or method == b"HEAD" or method == b"OPTIONS":  # noqa: PLR1714 - faster
             kind = 1
