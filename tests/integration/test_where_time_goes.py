@@ -1,4 +1,4 @@
-"""What the access log of a live gate says of the time of a request, and of what it was told.
+"""What the access log of a live gate says of the time of a request, and of what a refusal said.
 
 Bounds are those that the test has seen itself: no machine is too slow for them.
 """
@@ -143,7 +143,7 @@ def test_an_attempt_that_failed_is_named(scene: Scene) -> None:
     assert (event["upstream"], event["cause"]) == ("default", "reset")
 
 
-def test_what_a_malformed_request_looked_like_and_was_told(scene: Scene) -> None:
+def test_what_a_malformed_request_looked_like_and_what_it_got(scene: Scene) -> None:
     client = scene.connects()
     client.send(f"GET /odd?key={CANARY} HTTP/1.1\r\nHost: a b\r\n\r\n".encode())
     response = client.response()

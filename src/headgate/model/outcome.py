@@ -45,7 +45,7 @@ class AttemptFailure(enum.StrEnum):
 
 
 class FailedAttempt:
-    """An attempt that another one followed.
+    """An attempt that another one followed, or was to follow had there been an endpoint.
 
     Attributes:
         endpoint: address and port.
@@ -85,7 +85,7 @@ class Outcome:
         phase: in which the request ended.
         status: what the client was sent; 0 when it was sent nothing.
         source: whose response that was.
-        method: of the request; empty where the head could not be read.
+        method: of the request; empty where the head could not be read up to its target.
         target: as the client wrote it, query included: no sink may show the query, for there may be
             secrets in it.
         canonical: the path that was decided on; empty where there is no route.
@@ -97,21 +97,24 @@ class Outcome:
         request_id: of the request; the response has it.
         trace: its place in a trace; ``None`` where it has none.
         client: the address of the client, as trusted proxies name it.
-        endpoint: address and port of the MLflow server that was tried last; empty: none was.
+        endpoint: address and port of the MLflow server that was tried last; empty: none was, as for
+            the gate's own pages.
         duration: from the head to the end of the response.
         queue_duration: waiting in the queue of a full upstream.
         connect_duration: opening connections to endpoints; 0 where one was taken from the pool.
         sent_after: from the head until the last attempt was sent; 0: none was.
-        first_byte_after: from the head to the first byte of the response; 0: there was none.
+        first_byte_after: from the head to the first byte of the response that the client was sent,
+            which is the end where all of it was sent together; 0: there was none.
         upstream_duration: from the moment that the last attempt was sent to the end; 0: none was.
-        gate_duration: what the gate itself took until the last attempt was sent: ``sent_after``
-            without waiting for a place, a connection, the client or an attempt that failed.
+        gate_duration: what the gate itself took until the last attempt was sent, or altogether if
+            none was: without waiting for a place, a connection, the client's body, an attempt that
+            failed or a look-up in MLflow (docs/adr/0170).
         bytes_in: of the request's body that were received.
         bytes_out: of the response's body that were sent.
         attempts: how often an endpoint was chosen.
         retries: the attempts that another one followed.
         user_agent: as the client wrote it.
-        message: the sentence that the client was sent, of a refusal by the gate.
+        message: the sentence that the client was sent, of a refusal by the gate or its own pages.
         detail: what exactly happened, for operators.
     """
 
