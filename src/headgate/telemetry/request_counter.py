@@ -215,8 +215,7 @@ class RequestCounter:
         self._cells[cell.at] = cell.number
 
     def _count_series(self, block: _Block, method: bytes, status: int, reason: Reason) -> None:
-        if status > 5:
-            status = 5  # RFC 9110 section 15: one that is not of a class counts with these
+        status = min(status, 5)  # RFC 9110 section 15: one of no class counts as 5xx
         kind = 2
         if method == b"GET" or method == b"HEAD" or method == b"OPTIONS":  # noqa: PLR1714 - faster
             kind = 1

@@ -83,7 +83,9 @@ def test_any_counts_make_a_page_in_the_format_that_adds_up(ended: list[Outcome])
         )
 
 
-@pytest.mark.parametrize(("status", "shown"), [(0, "none"), (200, "2xx"), (404, "4xx"), (999, "5xx")])
+@pytest.mark.parametrize(
+    ("status", "shown"), [(0, "none"), (200, "2xx"), (404, "4xx"), (999, "5xx")]
+)
 def test_a_class_of_status_is_a_label(status: int, shown: str) -> None:
     requests = page(an_outcome(status=status))["headgate_requests_total"]
     assert requests.value(family="meta", method="read", reason="ok", status=shown) == 1
