@@ -133,7 +133,7 @@ class Collector:
                 server_hostname=self._host if self._context is not None else None,
                 limit=MOST_HEAD_BYTES,
             )
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, UnicodeError) as error:  # the latter: a name that DNS cannot have
             raise Unreachable(_words(error)) from None
         return await self._exchange_on(self._streams, request)
 

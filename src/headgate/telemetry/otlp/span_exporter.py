@@ -114,17 +114,18 @@ class SpanExporter:
         self._some.clear()
 
     async def _export(self, ended: Sequence[Ended]) -> None:
-        request, made = ExportTraceServiceRequest(), 0
+        request = ExportTraceServiceRequest()
         of_gate = request.resource_spans.add()
         of_gate.resource.attributes.extend(self._resource)
         of_scope = of_gate.scope_spans.add()
         of_scope.scope.name, of_scope.scope.version = SCOPE, __version__
         for number, each in enumerate(ended, start=1):
+            before = len(of_scope.spans)
             try:
                 self._made().add_to(of_scope.spans, each)
-                made += 1
             except Exception as error:  # noqa: BLE001
                 # Supervisor: what one request holds must not stop the spans of all others.
+                del of_scope.spans[before:]
                 problem = f"{type(error).__name__} while its span was made"
                 self._log.lost(ExportLossCause.ERROR, 1, problem)
             if number % IN_ONE_TURN == 0:
