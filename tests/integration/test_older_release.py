@@ -79,11 +79,12 @@ def test_upgrade_roll_back_and_run_both_side_by_side(older: Path, tmp_path: Path
     """What either writes, the other follows; nothing means more to the older one."""
     data = tmp_path / "old" / "data"
     first = keys(data, "create", "first", source=older)
-    environment = {"PYTHONPATH": str(older)}
+    # It does not know every setting of this one.
+    environment = {"PYTHONPATH": str(older), "HEADGATE_OPS__LISTEN": None}
     shared = {"HEADGATE_DATA": str(data)}
     with contextlib.ExitStack() as stack:
 
-        def start(name: str, more: Mapping[str, str]) -> Gate:
+        def start(name: str, more: Mapping[str, str | None]) -> Gate:
             return stack.enter_context(running_gate(tmp_path / name, NOWHERE, shared | dict(more)))
 
         (tmp_path / "new").mkdir()

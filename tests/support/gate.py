@@ -107,7 +107,7 @@ class Gate:
 def running_gate(
     folder: Path,
     upstream: str | None,
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str | None] | None = None,
     program: str = "headgate",
     under: Sequence[str] = (),
 ) -> Iterator[Gate]:
@@ -119,13 +119,13 @@ def running_gate(
     known from the first request on.  ``environment`` adds settings, such as
     ``HEADGATE_LIMITS__BODY_TIMEOUT``.  ``program`` is the module to run, ``under`` a command
     that is to run it, such as valgrind, which may take its time.  There is no operators' listener
-    unless ``environment`` has ``OPS_LISTENER``.
+    unless ``environment`` has ``OPS_LISTENER``; a setting that is ``None`` there is left out.
 
     Raises:
         ServerError: when it does not say within ``START_SECONDS`` where it listens.
     """
     data = folder / "data"
-    settings = {
+    settings: dict[str, str | None] = {
         "HEADGATE_DATA": str(data),
         "HEADGATE_LISTEN__PORT": "0",
         "HEADGATE_OPS__LISTEN": "",
@@ -137,7 +137,9 @@ def running_gate(
         settings["MLFLOW_SERVER_URL"] = upstream
     command = [*under, sys.executable, "-m", program, "serve"]
     seconds = START_SECONDS * (10 if under else 1)
-    with ServerProcess(command, settings | dict(environment or {}), folder, "gate") as process:
+    wanted = settings | dict(environment or {})
+    given = {name: value for name, value in wanted.items() if value is not None}
+    with ServerProcess(command, given, folder, "gate") as process:
         line = process.wait_for_line(r"listening on (https?)://([\d.]+):(\d+)", seconds)
         yield Gate(line[2], int(line[3]), data, process, line[1])
 
