@@ -79,6 +79,8 @@ class DurationTable:
     def __init__(self, cells: memoryview[int]) -> None:
         self._cells = cells
         self._bytes = cells.cast("B")
+        # To read shared memory costs as much as all else here; nobody else writes to it.
+        self._numbers: list[int] = cells.tolist()
         self._slots: dict[_Given, int] = {}
         self._known: dict[Key, int] = dict(self._written())
 
@@ -95,9 +97,10 @@ class DurationTable:
             at = self._place(key or ())
             if len(self._slots) < 4 * MOST_SERIES:
                 self._slots[given] = at
-        cells = self._cells
-        cells[at + bisect_left(BOUNDS, seconds)] += 1
-        cells[at + _SUM] += int(seconds * 1e6)
+        cells, numbers = self._cells, self._numbers
+        bucket, total = at + bisect_left(BOUNDS, seconds), at + _SUM
+        cells[bucket] = numbers[bucket] = numbers[bucket] + 1
+        cells[total] = numbers[total] = numbers[total] + int(seconds * 1e6)
 
     def knows(self, given: _Given) -> bool:
         """Whether the attributes of what has this are known."""
