@@ -19,12 +19,15 @@ from headgate.testing.policies import cluster_policy
 from headgate.wire.request import Request
 
 CHUNKED = "Transfer-Encoding: chunked"
+DURATIONS = [
+    *("duration", "queue_duration", "connect_duration", "sent_after"),
+    *("first_byte_after", "upstream_duration", "gate_duration"),
+]
 
 
 def times(outcome: Outcome) -> dict[str, float]:
     """The durations that are not 0, in milliseconds."""
-    names = [name for name in Outcome.__slots__ if name.endswith(("_after", "duration"))]
-    found = {name: round(1000 * getattr(outcome, name)) for name in names}
+    found = {name: round(1000 * getattr(outcome, name)) for name in DURATIONS}
     return {name: value for name, value in found.items() if value}
 
 
