@@ -51,6 +51,7 @@ def request(data: bytes) -> str:
         b"127.0.0.1:5000",
         request_id(fields) or b"0" * 8,
         length,
+        fields.trace,
     )
     forwarded = read_request(sent, 2 * MAX_FIELDS)
     assert forwarded.target == where.path + where.query

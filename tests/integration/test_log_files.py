@@ -82,6 +82,8 @@ def test_logrotate_loses_no_line(upstream: RecordingUpstream, tmp_path: Path) ->
         with steady_load([target] * 3) as load:
             for rotation in range(1, 4):
                 load.wait_for(60)
+                # An empty log is not rotated, and lines are written once a second.
+                seconds_until(lambda: access.stat().st_size > 0, SECONDS)
                 subprocess.run(
                     [program, "-f", "-s", tmp_path / "state", configuration],
                     check=True,

@@ -171,7 +171,6 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = MappingProxyType(
             "Put one part, or all, back at the usual level",
             schema.LogLevelList,
             body=schema.LogLevelReset,
-            body_optional=True,
         ),
     }
 )

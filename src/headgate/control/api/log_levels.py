@@ -71,7 +71,7 @@ class LogLevelPages:
         """Put one module, or all, back at the usual level."""
         try:
             read_query(request, None)
-            asked = await read_body(request, schema.LogLevelReset, optional=True)
+            asked = await read_body(request, schema.LogLevelReset, optional=False)
             sender = _administrator(request)
         except (BadRequestError, NotAllowed) as error:
             return refuse(error, writes=True)

@@ -452,7 +452,7 @@ class LogLevelChange(Model):
 class LogLevelReset(Model):
     """Which part is to be back at its usual level."""
 
-    module: Module | Literal["all"] = "all"
+    module: Module | Literal["all"]
 
 
 class EntryProblem(Model):

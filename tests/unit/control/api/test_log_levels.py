@@ -39,7 +39,7 @@ def test_one_module_is_reset_or_all() -> None:
         "cluster",
         "routing",
     ]
-    reply = stand.ask("POST", "log-levels/reset")
+    reply = stand.ask("POST", "log-levels/reset", {"module": "all"})
     assert set(levels(reply.body).values()) == {"info"}
     assert isinstance(stand.events[-1], LogLevelSet)
     assert stand.events[-1].module == "all"
