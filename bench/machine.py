@@ -72,5 +72,6 @@ def _told(command: Sequence[str]) -> str:
         )
     except OSError:
         return ""
-    match = _VERSION.search(done.stdout + done.stderr)
+    said = (done.stdout + done.stderr).replace(command[0], "")  # its folder has a version too
+    match = _VERSION.search(said)
     return match[0] if match else ""
