@@ -74,7 +74,7 @@ def test_a_level_ends_by_itself_and_by_a_reset(gate: tuple[Gate, str]) -> None:
     change(running, key, "", module="routing", level="debug", seconds=1)
     assert running.event("log_level_ended")["module"] == "routing"
     change(running, key, "", module="cluster", level="error", seconds=600)
-    assert set(change(running, key, "/reset").values()) == {"info"}
+    assert set(change(running, key, "/reset", module="all").values()) == {"info"}
     assert running.event("log_level_set", 3)["module"] == "all"
 
 
