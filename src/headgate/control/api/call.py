@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from headgate.control.api.schema import Model
 from headgate.control.api.sender import Sender
+from headgate.control.api.values import Model
 from headgate.events import Change
 from headgate.identity import Actor, Administration
 from headgate.model import Action

@@ -12,6 +12,7 @@ from typing import Final
 
 from headgate.control.api import keys, principals, schema
 from headgate.control.api.call import Handle
+from headgate.control.api.values import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,10 @@ class Endpoint:
     """
 
     summary: str
-    response: type[schema.Model] | None
+    response: type[Model] | None
     handle: Handle | None = None
-    query: type[schema.Model] | None = None
-    body: type[schema.Model] | None = None
+    query: type[Model] | None = None
+    body: type[Model] | None = None
     body_optional: bool = False
     status: int = 200
     conflicts: bool = False

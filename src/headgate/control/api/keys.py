@@ -6,6 +6,7 @@ import math
 
 from headgate.control.api import schema, views
 from headgate.control.api.call import Call, Done, Noted
+from headgate.control.api.values import seconds_of
 from headgate.events import Change
 from headgate.identity import (
     BreakGlass,
@@ -145,4 +146,4 @@ def _end(asked: str | None) -> float | None:
     """Seconds since the epoch, ``inf`` for never."""
     if asked is None:
         return None
-    return math.inf if asked == "never" else schema.seconds_of(asked)
+    return math.inf if asked == "never" else seconds_of(asked)

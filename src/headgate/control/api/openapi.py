@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from headgate.contract import Row, table
 from headgate.control.api import schema
 from headgate.control.api.endpoints import ENDPOINTS, PREFIX, Endpoint
+from headgate.control.api.values import Model
 from headgate.policy import needed
 
 _REF: Final = "#/components/schemas/{model}"
@@ -152,13 +153,13 @@ def _responses(row: Row, endpoint: Endpoint) -> dict[str, Any]:
     return {str(endpoint.status): good, **refused}
 
 
-def _ref(model: type[schema.Model]) -> dict[str, str]:
+def _ref(model: type[Model]) -> dict[str, str]:
     return {"$ref": _REF.format(model=model.__name__)}
 
 
 def _schemas() -> dict[str, Any]:
     """Every schema by its name."""
-    wanted: list[tuple[type[schema.Model], JsonSchemaMode]] = []
+    wanted: list[tuple[type[Model], JsonSchemaMode]] = []
     for endpoint in ENDPOINTS.values():
         if endpoint.response is not None:
             wanted.append((endpoint.response, "serialization"))

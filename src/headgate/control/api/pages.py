@@ -21,9 +21,10 @@ from headgate.control.api.log_levels import LogLevelFacts, LogLevelPages
 from headgate.control.api.openapi import description
 from headgate.control.api.reading import BadRequestError, read_body, read_query
 from headgate.control.api.refusals import no_keys, refuse, respond, written
-from headgate.control.api.schema import Key, Model
+from headgate.control.api.schema import Key
 from headgate.control.api.sender import SENDER_HEADER, Sender, read_sender
 from headgate.control.api.store_thread import StoreBusyError, StoreThread, StoreUnavailableError
+from headgate.control.api.values import Model
 from headgate.control.api.watched_store import WatchedStore
 from headgate.errors import HeadgateError
 from headgate.events import Administered, AdministrationFailed, Emit, discard

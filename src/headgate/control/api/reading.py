@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from headgate.control.api.schema import Model
+from headgate.control.api.values import Model
 from headgate.wire.strict_json import JsonError, read_json
 
 _MOST_PARAMETERS = 20

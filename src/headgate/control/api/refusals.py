@@ -8,8 +8,9 @@ from typing import Final
 from starlette.responses import Response
 
 from headgate.control.api.reading import BadRequestError
-from headgate.control.api.schema import EntryProblem, Error, Model
+from headgate.control.api.schema import EntryProblem, Error
 from headgate.control.api.store_thread import StoreBusyError, StoreUnavailableError
+from headgate.control.api.values import Model
 from headgate.identity import Conflict, IdentityError, ImportRefused, NotAllowed, NotFound
 from headgate.reasons import Reason
 

@@ -6,114 +6,34 @@ their JSON schemas.  Every model is closed: a field that it does not have is ref
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
-    model_validator,
 )
 
+from headgate.control.api.values import (
+    LARGEST_IMPORT,
+    MOST_SECONDS,
+    PAGE,
+    Change,
+    Cursor,
+    End,
+    Limit,
+    Model,
+    Name,
+    Narrowing,
+    RoleNames,
+    State,
+    Text,
+    Timestamp,
+    number_in_text,
+    whole_number,
+)
 from headgate.telemetry.log_control import MODULES
-
-PAGE = 100
-LARGEST_PAGE = 1000
-LARGEST_IMPORT = 500
-MOST_SECONDS = 100 * 365 * 86_400
-
-State = Literal["active", "disabled", "expired", "revoked"]
-
-# How long a text is at most.  What else it may be is for ``headgate.identity`` to say.
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Text = Annotated[str, StringConstraints(max_length=500)]
-RoleNames = Annotated[
-    list[Annotated[str, StringConstraints(min_length=1, max_length=64)]], Field(max_length=100)
-]
-Narrowing = Annotated[
-    list[Annotated[str, StringConstraints(min_length=1, max_length=2000)]], Field(max_length=32)
-]
-Cursor = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-
-_RFC3339 = r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$"
-
-
-def seconds_of(timestamp: str) -> float:
-    """Seconds since the epoch of a time as RFC 3339 section 5.6 writes it.
-
-    Raises:
-        ValueError: there is no such time.
-    """
-    if re.match(_RFC3339, timestamp, re.ASCII) is None:
-        raise ValueError("not a time as RFC 3339 writes it, such as 2027-01-31T12:00:00Z")
-    # Of a fraction Python reads 6 digits; none of it matters here.
-    whole = re.sub(r"\.\d+", "", timestamp.upper())
-    return datetime.fromisoformat(whole.replace("Z", "+00:00")).timestamp()
-
-
-def _a_time(text: str) -> str:
-    seconds_of(text)
-    return text
-
-
-def _whole(number: Any) -> Any:
-    """JSON Schema takes 60.0 for an integer, as JSON has one kind of number."""
-    is_whole = isinstance(number, float) and number.is_integer()
-    return int(number) if is_whole else number
-
-
-def _a_number(text: Any) -> Any:
-    return int(text) if isinstance(text, str) and re.fullmatch(r"[0-9]{1,10}", text) else text
-
-
-Timestamp = Annotated[
-    str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-28T22:27:05Z"])
-]
-"""In UTC, to the second."""
-End = (
-    Annotated[
-        str,
-        AfterValidator(_a_time),
-        Field(
-            max_length=40,
-            json_schema_extra={"format": "date-time"},
-            examples=["2027-01-31T12:00:00Z"],
-        ),
-    ]
-    | Literal["never"]
-)
-Limit = Annotated[
-    int,
-    Field(ge=1, le=LARGEST_PAGE, description="How many at most."),
-    BeforeValidator(_a_number),  # parameters of a query come as text
-]
-
-
-class Model(BaseModel):
-    """Strict and closed: nothing is converted and nothing ignored."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Change(Model):
-    """What to change; what is left out stays as it is.
-
-    A field that is left out has a default that means nothing: ``model_fields_set`` says which were
-    given.
-    """
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
-
-    @model_validator(mode="after")
-    def _changes_something(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError("at least one field to change is needed")
-        return self
 
 
 class Nothing(Model):
@@ -186,7 +106,7 @@ class KeyQuery(Model):
     principal: Name | None = Field(None, description="Those of the principal with this name or id.")
     state: State | None = Field(None, description="Those in this state.")
     expiring_within: (
-        Annotated[int, Field(ge=1, le=MOST_SECONDS), BeforeValidator(_a_number)] | None
+        Annotated[int, Field(ge=1, le=MOST_SECONDS), BeforeValidator(number_in_text)] | None
     ) = Field(None, description="Those that end within so many seconds.")
     limit: Limit = PAGE
     cursor: Cursor | None = Field(None, description="The `next_cursor` of the page before.")
@@ -239,7 +159,7 @@ class BreakGlassRequest(Model):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500)] = Field(
         description="Why; it is in the event log of every gate."
     )
-    life: Annotated[int, Field(ge=60, le=86_400), BeforeValidator(_whole)] = Field(
+    life: Annotated[int, Field(ge=60, le=86_400), BeforeValidator(whole_number)] = Field(
         3600, description="Seconds until it expires."
     )
     name: Name | None = Field(None, description="What to call it. Default: a name is made.")
@@ -262,10 +182,12 @@ class KeyChange(Change):
 class Rotation(Model):
     """How to replace a key by another; the body may be left out."""
 
-    overlap: Annotated[int, Field(ge=0, le=MOST_SECONDS), BeforeValidator(_whole)] | None = Field(
-        None,
-        description="Seconds for which the old key is still accepted. Default: "
-        "`auth.keys.rotation_overlap`.",
+    overlap: Annotated[int, Field(ge=0, le=MOST_SECONDS), BeforeValidator(whole_number)] | None = (
+        Field(
+            None,
+            description="Seconds for which the old key is still accepted. Default: "
+            "`auth.keys.rotation_overlap`.",
+        )
     )
     expires_at: End | None = Field(
         None,
@@ -444,7 +366,7 @@ class LogLevelChange(Model):
 
     module: Module
     level: LevelName
-    seconds: Annotated[int, BeforeValidator(_whole)] = Field(
+    seconds: Annotated[int, BeforeValidator(whole_number)] = Field(
         600, ge=1, le=86_400, description="After that it is back at `info` by itself."
     )
 

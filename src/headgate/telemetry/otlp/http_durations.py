@@ -16,33 +16,14 @@ from typing import Final
 
 from headgate.model import Outcome, Source
 from headgate.reasons import Reason
+from headgate.telemetry.metrics.labels import REQUEST_SECONDS
 from headgate.telemetry.otlp.errors import client_error_type, error_type
 from headgate.telemetry.otlp.names import METHODS, OTHER_METHOD
 
 MOST_SERIES: Final = 192
 """In each worker, of each of the two metrics."""
 KEY_BYTES: Final = 120
-BOUNDS: Final[tuple[float, ...]] = (
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.075,
-    0.1,
-    0.25,
-    0.5,
-    0.75,
-    1.0,
-    2.5,
-    5.0,
-    7.5,
-    10.0,
-    30.0,
-    60.0,
-    300.0,
-    900.0,
-    3600.0,
-)
+BOUNDS: Final[tuple[float, ...]] = REQUEST_SECONDS
 """Seconds: those of the conventions, and longer ones, for artifacts may take an hour."""
 _SUM: Final = len(BOUNDS) + 1
 _CELLS: Final = len(BOUNDS) + 2  # the buckets, and the sum in microseconds
