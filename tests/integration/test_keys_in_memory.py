@@ -62,9 +62,7 @@ class Kept:
         return self._gate.process.wait_until(found, f"the reason {reason}", PROMISE)
 
 
-def asked(
-    gate: Gate, target: str, key: str, known: Callable[[RawResponse], object]
-) -> RawResponse:
+def asked(gate: Gate, target: str, key: str, known: Callable[[RawResponse], object]) -> RawResponse:
     """The response on a new connection, which any worker may take, once that knows the key.
 
     A worker that does not know the key yet serves a public page as it would a stranger, so the

@@ -1,0 +1,1 @@
+"""Deploying a gate: what is done to the services that run it."""
