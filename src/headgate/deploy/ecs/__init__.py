@@ -1,5 +1,5 @@
 """A gate that runs as a service of AWS ECS: deployed, watched and rolled back.
 
-The plans and the steps are pure: they are told about the service by a ``ControlPlane`` and read a
-``Clock``.  ``aws.py`` is the adapter that asks AWS.
+The plans and the steps are pure: a ``ControlPlane`` gives them the facts of the service, and a
+``Clock`` the time.  ``aws.py`` is the adapter that asks AWS.
 """
