@@ -36,6 +36,7 @@ COMMANDS = {
     "explain": "Show how the gate would decide on a request.",
     "routes": "List all MLflow routes that the gate knows; it refuses all others.",
     "doctor": "Diagnose the connection to MLflow; list vulnerabilities of its version.",
+    "ecs": "Deploy the gate on AWS ECS, look at the service and roll it back.",
     "verify": "Register a model through a running gate, step by step, and remove it again.",
 }
 """Each command with its line in the help; the module of that name, with ``_`` for ``-``, has its

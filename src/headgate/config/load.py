@@ -16,8 +16,11 @@ from headgate.config.schema import Config
 from headgate.errors import ConfigError, Problem
 
 ENVIRONMENT_PREFIX = "HEADGATE_"
-# Read elsewhere: the path of the file, and the key that `headgate verify` uses.
-NOT_SETTINGS = frozenset({"HEADGATE_CONFIG", "HEADGATE_API_KEY"})
+# Read elsewhere: the path of the file, the key that `headgate verify` uses, and the service that
+# `headgate ecs` works on.
+NOT_SETTINGS = frozenset(
+    {"HEADGATE_CONFIG", "HEADGATE_API_KEY", "HEADGATE_ECS_CLUSTER", "HEADGATE_ECS_SERVICE"}
+)
 _SHORTHAND = {"MLFLOW_SERVER_URL": ("upstreams", "default", "url")}
 # What Kubernetes sets in each container beside a Service that is called headgate:
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables

@@ -91,6 +91,9 @@ class ControlPlane(Protocol):
         An image that names its digest is returned as it is.
         """
 
+    def image_exists(self, image: str) -> bool | None:
+        """Whether ECR still has an image; None if it is in another registry."""
+
     def pinned(self, reference: str) -> str:
         """A secret's reference with the version that it has now (``valueFrom`` of ECS)."""
 
@@ -100,11 +103,17 @@ class ControlPlane(Protocol):
     def write_journal(self, text: str) -> None:
         """Replace the journal, in its parameter of SSM."""
 
-    def tag_service(self, tags: Mapping[str, str]) -> None:
-        """Set tags of the service, which every operator sees."""
+    def tag_service(self, tags: Mapping[str, str | None]) -> None:
+        """Set tags of the service, which every operator sees; None removes one."""
 
     def acquire(self, text: str) -> str | None:
-        """Take the lock of the service; the text of who has it if somebody has."""
+        """Take the lock of the service with ``Lock.to_text``; the text of who has it if others do.
+
+        With the same nonce and a later end of the lease the lock is extended.
+        """
 
     def release(self, text: str) -> None:
-        """Give the lock back, if it still is the one with this text."""
+        """Give the lock back, if it still is the one with this text's nonce."""
+
+    def lock(self) -> str | None:
+        """The text of who has the lock; None if nobody has."""

@@ -1,0 +1,297 @@
+"""What the commands ask of AWS: the one table of calls, and the IAM policy that allows them.
+
+The adapter makes no call that is not a row here, so that the policy is neither too narrow nor too
+wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+READ = ("status", "plan", "env-diff", "deploy", "rollback", "drill")
+CHANGE = ("deploy", "rollback", "drill")
+DEPLOY = ("plan", "deploy", "drill")
+ROLL_OUT = ("deploy", "drill")
+
+
+class Scope(Enum):
+    """What a call acts on, as IAM names it; braces are for the operator to fill in."""
+
+    ANY = "*"
+    SERVICE = "arn:aws:ecs:{region}:{account}:service/{cluster}/{service}"
+    CLUSTER = "arn:aws:ecs:{region}:{account}:cluster/{cluster}"
+    DEPLOYMENTS = "arn:aws:ecs:{region}:{account}:service-deployment/{cluster}/{service}/*"
+    REVISIONS = "arn:aws:ecs:{region}:{account}:service-revision/{cluster}/{service}/*"
+    TASKS = "arn:aws:ecs:{region}:{account}:task/{cluster}/*"
+    TASK_DEFINITIONS = "arn:aws:ecs:{region}:{account}:task-definition/{family}:*"
+    CONTAINER_INSTANCES = "arn:aws:ecs:{region}:{account}:container-instance/{cluster}/*"
+    TEMPLATE = "arn:aws:ssm:{region}:{account}:parameter/headgate/{cluster}/{service}/template"
+    NOTES = "arn:aws:ssm:{region}:{account}:parameter/headgate/{cluster}/{service}/*"
+    SECRETS = "arn:aws:secretsmanager:{region}:{account}:secret:{secrets}"
+    REPOSITORY = "arn:aws:ecr:{region}:{account}:repository/{repository}"
+    ROLES = "arn:aws:iam::{account}:role/{roles}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an API.
+
+    Attributes:
+        client: boto3's name of the API.
+        method: boto3's name of the call.
+        action: what IAM calls it.
+        scope: what it acts on; IAM checks it for calls that have resources.
+        commands: the commands that make it.
+        why: what for, in a few words.
+    """
+
+    client: str
+    method: str
+    action: str
+    scope: Scope
+    commands: Sequence[str]
+    why: str
+
+
+IDENTITY = Call(
+    "sts",
+    "get_caller_identity",
+    "sts:GetCallerIdentity",
+    Scope.ANY,
+    READ,
+    "who deploys, for the journal and the lock; needs no permission",
+)
+CLUSTERS = Call(
+    "ecs",
+    "list_clusters",
+    "ecs:ListClusters",
+    Scope.ANY,
+    READ,
+    "the clusters that there are, if the one named is not",
+)
+SERVICES = Call(
+    "ecs",
+    "list_services",
+    "ecs:ListServices",
+    Scope.ANY,
+    READ,
+    "the services that there are, if the one named is not",
+)
+SERVICE = Call(
+    "ecs",
+    "describe_services",
+    "ecs:DescribeServices",
+    Scope.SERVICE,
+    READ,
+    "the service as it is",
+)
+LIST_DEPLOYMENTS = Call(
+    "ecs",
+    "list_service_deployments",
+    "ecs:ListServiceDeployments",
+    Scope.SERVICE,
+    READ,
+    "the deployments of the service",
+)
+DEPLOYMENTS = Call(
+    "ecs",
+    "describe_service_deployments",
+    "ecs:DescribeServiceDeployments",
+    Scope.DEPLOYMENTS,
+    READ,
+    "the state of a deployment, by its own ARN",
+)
+SERVICE_REVISIONS = Call(
+    "ecs",
+    "describe_service_revisions",
+    "ecs:DescribeServiceRevisions",
+    Scope.REVISIONS,
+    READ,
+    "the task definition that a deployment brings",
+)
+LIST_TASKS = Call(
+    "ecs",
+    "list_tasks",
+    "ecs:ListTasks",
+    Scope.CONTAINER_INSTANCES,
+    READ,
+    "the tasks of the service",
+)
+TASKS = Call(
+    "ecs",
+    "describe_tasks",
+    "ecs:DescribeTasks",
+    Scope.TASKS,
+    READ,
+    "which revision each task runs",
+)
+TASK_DEFINITION = Call(
+    "ecs",
+    "describe_task_definition",
+    "ecs:DescribeTaskDefinition",
+    Scope.ANY,
+    READ,
+    "the template, the running revision and the one to return to",
+)
+REGISTER = Call(
+    "ecs",
+    "register_task_definition",
+    "ecs:RegisterTaskDefinition",
+    Scope.TASK_DEFINITIONS,
+    ROLL_OUT,
+    "the copy of the template with the new image",
+)
+UPDATE = Call(
+    "ecs",
+    "update_service",
+    "ecs:UpdateService",
+    Scope.SERVICE,
+    CHANGE,
+    "moves the service to a revision",
+)
+STOP = Call(
+    "ecs",
+    "stop_service_deployment",
+    "ecs:StopServiceDeployment",
+    Scope.DEPLOYMENTS,
+    CHANGE,
+    "rolls a deployment in progress back",
+)
+PROCEED = Call(
+    "ecs",
+    "continue_service_deployment",
+    "ecs:ContinueServiceDeployment",
+    Scope.DEPLOYMENTS,
+    CHANGE,
+    "ends the pause of a blue/green deployment",
+)
+RUN_TASK = Call(
+    "ecs",
+    "run_task",
+    "ecs:RunTask",
+    Scope.TASK_DEFINITIONS,
+    ROLL_OUT,
+    "`headgate db upgrade`, once before a deployment",
+)
+TAG = Call(
+    "ecs",
+    "tag_resource",
+    "ecs:TagResource",
+    Scope.ANY,
+    CHANGE,
+    "tags of the service and of new revisions",
+)
+UNTAG = Call(
+    "ecs",
+    "untag_resource",
+    "ecs:UntagResource",
+    Scope.SERVICE,
+    CHANGE,
+    "removes the tag that says who deploys",
+)
+GET_PARAMETER = Call(
+    "ssm",
+    "get_parameter",
+    "ssm:GetParameter",
+    Scope.NOTES,
+    READ,
+    "the template's ARN, the journal and the lock",
+)
+PUT_PARAMETER = Call(
+    "ssm",
+    "put_parameter",
+    "ssm:PutParameter",
+    Scope.NOTES,
+    CHANGE,
+    "writes the journal and the lock",
+)
+SECRET = Call(
+    "secretsmanager",
+    "describe_secret",
+    "secretsmanager:DescribeSecret",
+    Scope.SECRETS,
+    DEPLOY,
+    "the version that a secret has now; never its value",
+)
+IMAGES = Call(
+    "ecr",
+    "describe_images",
+    "ecr:DescribeImages",
+    Scope.REPOSITORY,
+    DEPLOY,
+    "the digest of a tag, and whether an image still exists",
+)
+TARGET_GROUPS = Call(
+    "elbv2",
+    "describe_target_groups",
+    "elasticloadbalancing:DescribeTargetGroups",
+    Scope.ANY,
+    ROLL_OUT,
+    "the load balancer of the service",
+)
+METRICS = Call(
+    "cloudwatch",
+    "get_metric_data",
+    "cloudwatch:GetMetricData",
+    Scope.ANY,
+    ROLL_OUT,
+    "5xx rate and p99 before and after a deployment",
+)
+INSTANCES = Call(
+    "servicediscovery",
+    "list_instances",
+    "servicediscovery:ListInstances",
+    Scope.ANY,
+    ("status",),
+    "what is registered in Cloud Map",
+)
+INSTANCES_HEALTH = Call(
+    "servicediscovery",
+    "get_instances_health_status",
+    "servicediscovery:GetInstancesHealthStatus",
+    Scope.ANY,
+    ("status",),
+    "which of these are healthy",
+)
+
+CALLS = (
+    IDENTITY, CLUSTERS, SERVICES, SERVICE, LIST_DEPLOYMENTS, DEPLOYMENTS, SERVICE_REVISIONS,
+    LIST_TASKS, TASKS, TASK_DEFINITION, REGISTER, UPDATE, STOP, PROCEED, RUN_TASK, TAG, UNTAG,
+    GET_PARAMETER, PUT_PARAMETER, SECRET, IMAGES, TARGET_GROUPS, METRICS, INSTANCES,
+    INSTANCES_HEALTH,
+)  # fmt: skip
+"""Every call of the adapter, in the order of the documentation."""
+
+PASS_ROLE = "iam:PassRole"  # noqa: S105 - an action
+"""What IAM asks for when a task definition names roles; no call of its own."""
+
+
+def policy(commands: Sequence[str] = READ) -> Mapping[str, Any]:
+    """The least policy for some of the commands, for ``{region}`` and the like to be filled in."""
+    actions: dict[Scope, list[str]] = {}
+    for call in CALLS:
+        if set(call.commands) & set(commands) and call is not IDENTITY:
+            actions.setdefault(call.scope, []).append(call.action)
+    statements: list[Mapping[str, Any]] = [
+        {
+            "Sid": "".join(word.capitalize() for word in scope.name.split("_")),
+            "Effect": "Allow",
+            "Action": sorted(names),
+            "Resource": scope.value,
+        }
+        for scope, names in actions.items()
+    ]
+    if set(commands) & set(ROLL_OUT):
+        statements.append(
+            {
+                "Sid": "PassRolesToTasks",
+                "Effect": "Allow",
+                "Action": [PASS_ROLE],
+                "Resource": Scope.ROLES.value,
+                "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+            }
+        )
+    return {"Version": "2012-10-17", "Statement": statements}
