@@ -17,6 +17,7 @@ from docs.reference_pages import (
     command_line,
     configuration,
     connection_states,
+    cost,
     decisions,
     diagrams,
     events,
@@ -33,6 +34,7 @@ from tools.observability.files import FILES as OBSERVABILITY
 ROOT = Path()  # the folder of the repository, where this runs
 PAGES: Mapping[str, Callable[[], str]] = {
     "adr/README.md": decisions.page,
+    "explanation/cost.md": cost.page,
     "explanation/diagrams.md": diagrams.page,
     "explanation/identity.md": report.identity,
     "explanation/performance.md": report.page,
