@@ -79,9 +79,9 @@ class Item:
 
 def items(architecture: str = "arm64") -> list[Item]:
     """The bill of a month."""
-    log_bytes = REQUESTS * ACCESS_LINE + GATE.count * minute_bytes(
-        UPSTREAMS, busy=True
-    ) * SECONDS / 60
+    log_bytes = (
+        REQUESTS * ACCESS_LINE + GATE.count * minute_bytes(UPSTREAMS, busy=True) * SECONDS / 60
+    )
     metrics = metric_count(UPSTREAMS)
     looked = alarm_metrics(UPSTREAMS)
     return [
