@@ -133,10 +133,11 @@ def page() -> str:
         GENERATED
         + f"""# What it costs
 
-What a gate and an MLflow server cost in a month on AWS, beside the managed offers. The sums are computed from
-one table of prices in `docs/reference_pages/cost.py`: dollars in us-east-1, on demand, November 2026, {HOURS} hours.
-The prices come from public pages and from memory; **none was asked of AWS**, discounts, free tiers and taxes are left
-out, and other regions differ by up to a third. Look at the [calculator](https://calculator.aws) before you decide.
+What a gate and an MLflow server cost in a month on AWS, beside the managed offers. The sums are
+computed from one table of prices in `docs/reference_pages/cost.py`: dollars in us-east-1, on
+demand, November 2026, {HOURS} hours. The prices come from public pages and from memory; **none
+was asked of AWS**, discounts, free tiers and taxes are left out, and other regions differ by up
+to a third. Look at the [calculator](https://calculator.aws) before you decide.
 
 ## The gate and MLflow on Fargate
 
@@ -154,35 +155,38 @@ A team of about twenty, {REQUESTS / 1e6:g} million requests a month, on ARM:
             ),
         )
         + f"""
-The same on x86-64: ${x86:.2f}. Fargate Spot costs about a third, but takes tasks away with two minutes' notice: good
-for neither of these two services.
+The same on x86-64: ${x86:.2f}. Fargate Spot costs about a third, but takes tasks away with two
+minutes' notice: good for neither of these two services.
 
-Without the gate, the same MLflow would cost ${total - gate:.2f}, with the load balancer and without authentication, so the
-gate adds ${gate:.2f}. What changes that sum most:
+Without the gate, the same MLflow would cost ${total - gate:.2f}, with the load balancer and
+without authentication, so the gate adds ${gate:.2f}. What changes that sum most:
 
 - **The size of the tasks.** One worker serves some thousand requests in a second
-  ([performance](performance.md)); two tasks are there so that one may fail. With 0.25 vCPU and 0.5 GiB each, they cost
-  ${Task(2, 0.25, 0.5).cost("arm64"):.2f}.
-- **The access log.** Each million requests costs ${1e6 * ACCESS_LINE / 1e9 * LOG_PRICE:.2f} to take in.
-  [`log.sample`](../reference/configuration.md#log) makes it smaller.
-- **Metrics and alarms.** [The table](../reference/cloudwatch.md#costs) has the sums for more upstreams. A Prometheus that
-  you run already costs nothing here.
+  ([performance](performance.md)); two tasks are there so that one may fail. With 0.25 vCPU and
+  0.5 GiB each, they cost ${Task(2, 0.25, 0.5).cost("arm64"):.2f}.
+- **The access log.** Each million requests costs ${1e6 * ACCESS_LINE / 1e9 * LOG_PRICE:.2f} to
+  take in. [`log.sample`](../reference/configuration.md#log) makes it smaller.
+- **Metrics and alarms.** [The table](../reference/cloudwatch.md#costs) has the sums for more
+  upstreams. A Prometheus that you run already costs nothing here.
 - **Discovery through Cloud Map's API** (`cloudmap://…`) instead of DNS: each worker asks every
-  {REVISION_SECONDS:g} and every {LIST_SECONDS:g} seconds, ${discovery_cost(1):.2f} a month for one worker and one upstream at
-  ${DISCOVERY_MILLION:.2f} for a million calls. DNS costs the zone.
-- **Private subnets** need a NAT gateway (about $33 a month for each zone, and $0.045 for each GB), or interface endpoints
-  for ECR, logs, Secrets Manager and Cloud Map (${ENDPOINT_HOUR * HOURS:.2f} a month for each endpoint and zone). Artifacts
-  should reach S3 by its gateway endpoint, which costs nothing: through a NAT gateway each GB is billed.
-- **Traffic between zones** costs $0.01 for each GB and direction. `balance.zone` keeps it within a zone.
+  {REVISION_SECONDS:g} and every {LIST_SECONDS:g} seconds, ${discovery_cost(1):.2f} a month for
+  one worker and one upstream at ${DISCOVERY_MILLION:.2f} for a million calls. DNS costs the zone.
+- **Private subnets** need a NAT gateway (about $33 a month for each zone, and $0.045 for each
+  GB), or interface endpoints for ECR, logs, Secrets Manager and Cloud Map
+  (${ENDPOINT_HOUR * HOURS:.2f} a month for each endpoint and zone). Artifacts should reach S3 by
+  its gateway endpoint, which costs nothing: through a NAT gateway each GB is billed.
+- **Traffic between zones** costs $0.01 for each GB and direction. `balance.zone` keeps it within
+  a zone.
 
 ## Managed offers
 
 """
         + table(("Offer", "$ a month", "What to know"), _managed())
         + """
-What these offers include, and this table does not count: the hours of the people who run MLflow. What they do not give is
-stated from their public documentation and may have changed: your choice of MLflow's version and plugins on the day that
-it is released, clients outside their cloud without that cloud's credentials, and one front door for several servers.
+What these offers include, and this table does not count: the hours of the people who run MLflow.
+What they do not give is stated from their public documentation and may have changed: your choice
+of MLflow's version and plugins on the day that it is released, clients outside their cloud
+without that cloud's credentials, and one front door for several servers.
 
 CloudWatch's part of each of them comes on top, as it does above.
 """
@@ -194,14 +198,18 @@ def _managed() -> Iterator[Sequence[str]]:
         yield (
             f"SageMaker, MLflow tracking server, {name}",
             f"{price * HOURS:.2f}",
-            f"${price:.2f} an hour while it runs; storage of metadata and S3 on top. Clients need "
-            "AWS credentials and a plugin.",
+            (
+                f"${price:.2f} an hour while it runs; storage of metadata and S3 on top. Clients need "
+                "AWS credentials and a plugin."
+            ),
         )
     yield (
         "SageMaker, serverless MLflow",
         "0",
-        "Announced in December 2025 without a charge of its own; S3 on top. Versions and limits "
-        "are AWS's choice.",
+        (
+            "Announced in December 2025 without a charge of its own; S3 on top. Versions and limits "
+            "are AWS's choice."
+        ),
     )
     yield (
         "Databricks, managed MLflow",
@@ -211,6 +219,8 @@ def _managed() -> Iterator[Sequence[str]]:
     yield (
         "Azure Machine Learning",
         "0",
-        "A workspace speaks a part of MLflow's API; storage and registry are billed, clients need "
-        "a plugin and Entra ID.",
+        (
+            "A workspace speaks a part of MLflow's API; storage and registry are billed, clients need "
+            "a plugin and Entra ID."
+        ),
     )
