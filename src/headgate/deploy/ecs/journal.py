@@ -69,11 +69,13 @@ class Journal:
         good: the revision to return to; None before the first.
         in_progress: what is being done; None if nothing is, or was not ended.
         history: the good revisions before ``good``, the latest first.
+        returned: whether a rollback brought ``good`` back, so that another one would go further.
     """
 
     good: Good | None = None
     in_progress: InProgress | None = None
     history: tuple[Good, ...] = ()
+    returned: bool = False
 
     def begin(self, what: InProgress) -> Journal:
         """With a deployment or rollback, which now is in progress."""
@@ -83,13 +85,26 @@ class Journal:
         """With nothing in progress; the good revision stays."""
         return replace(self, in_progress=None)
 
+    def returned_to(self, good: Good) -> Journal:
+        """After a rollback: what was left behind is not good any more."""
+        older = [each.revision for each in self.history]
+        if good.revision in older:
+            kept = self.history[older.index(good.revision) + 1 :]
+        else:
+            kept = self.history if self.is_good(good.revision) else ()
+        return replace(self, good=good, history=kept, returned=True)
+
+    def is_good(self, revision: str) -> bool:
+        """Whether this is the revision to return to."""
+        return self.good is not None and self.good.revision == revision
+
     def with_good(self, good: Good) -> Journal:
         """With another good revision; the one before goes to the history, each revision once."""
         if self.good is not None and self.good.revision == good.revision:
             return replace(self, good=good)
         before = () if self.good is None else (self.good,)
         history = tuple(each for each in (*before, *self.history) if each.revision != good.revision)
-        return replace(self, good=good, history=history[:MAX_HISTORY])
+        return replace(self, good=good, history=history[:MAX_HISTORY], returned=False)
 
     def to_text(self) -> str:
         """The document; the oldest of the history are left out if it were too long.
@@ -115,6 +130,7 @@ class Journal:
             "good": None if self.good is None else _good_document(self.good),
             "in_progress": None if self.in_progress is None else _progress(self.in_progress),
             "history": [_good_document(each) for each in history],
+            "returned": self.returned,
         }
 
     def to_document(self) -> dict[str, Any]:
@@ -143,7 +159,7 @@ def read(text: str | None, parameter: str) -> Journal:
 
 
 def _journal(document: object) -> Journal:
-    fields = _members(document, "version", "good", "in_progress", "history")
+    fields = _members(document, "version", "good", "in_progress", "history", "returned")
     if fields["version"] != VERSION:
         raise ValueError(
             f"it has version {fields['version']!r}, and this Headgate knows {VERSION}: use the "
@@ -152,10 +168,13 @@ def _journal(document: object) -> Journal:
     history = fields["history"]
     if not isinstance(history, list):
         raise ValueError("its history is not a list")
+    if not isinstance(fields["returned"], bool):
+        raise ValueError("'returned' is not true or false")
     return Journal(
         None if fields["good"] is None else _read_good(fields["good"]),
         None if fields["in_progress"] is None else _read_progress(fields["in_progress"]),
         tuple(_read_good(each) for each in history),
+        fields["returned"],
     )
 
 

@@ -144,6 +144,14 @@ REGISTER = Call(
     ROLL_OUT,
     "the copy of the template with the new image",
 )
+DEREGISTER = Call(
+    "ecs",
+    "deregister_task_definition",
+    "ecs:DeregisterTaskDefinition",
+    Scope.ANY,
+    ROLL_OUT,
+    "a copy of the template that was registered and never used",
+)
 UPDATE = Call(
     "ecs",
     "update_service",
@@ -259,8 +267,8 @@ INSTANCES_HEALTH = Call(
 
 CALLS = (
     IDENTITY, CLUSTERS, SERVICES, SERVICE, LIST_DEPLOYMENTS, DEPLOYMENTS, SERVICE_REVISIONS,
-    LIST_TASKS, TASKS, TASK_DEFINITION, REGISTER, UPDATE, STOP, PROCEED, RUN_TASK, TAG, UNTAG,
-    GET_PARAMETER, PUT_PARAMETER, SECRET, IMAGES, TARGET_GROUPS, METRICS, INSTANCES,
+    LIST_TASKS, TASKS, TASK_DEFINITION, REGISTER, DEREGISTER, UPDATE, STOP, PROCEED, RUN_TASK,
+    TAG, UNTAG, GET_PARAMETER, PUT_PARAMETER, SECRET, IMAGES, TARGET_GROUPS, METRICS, INSTANCES,
     INSTANCES_HEALTH,
 )  # fmt: skip
 """Every call of the adapter, in the order of the documentation."""

@@ -60,6 +60,9 @@ class ControlPlane(Protocol):
     def register(self, document: Mapping[str, Any], tags: Mapping[str, str]) -> Revision:
         """Register a new revision; ``document`` has only what ``RegisterTaskDefinition`` takes."""
 
+    def deregister(self, revision: str) -> None:
+        """Deregister a revision that no deployment ever used."""
+
     def update(self, revision: str, configuration: Mapping[str, Any] | None = None) -> Deployment:
         """Let the service move to a revision; the deployment that began, by its own ARN.
 

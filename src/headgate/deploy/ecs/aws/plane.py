@@ -100,6 +100,14 @@ class AwsPlane:
         )
         return revision_record(response)
 
+    def deregister(self, revision: str) -> None:
+        """See ``ControlPlane``."""
+        self._calls.ask(
+            permissions.DEREGISTER,
+            f"task definition '{short(revision)}'",
+            taskDefinition=revision,
+        )
+
     def update(self, revision: str, configuration: Mapping[str, Any] | None = None) -> Deployment:
         """See ``ControlPlane``."""
         return self._services.update(revision, configuration)
