@@ -199,16 +199,16 @@ def _managed() -> Iterator[Sequence[str]]:
             f"SageMaker, MLflow tracking server, {name}",
             f"{price * HOURS:.2f}",
             (
-                f"${price:.2f} an hour while it runs; storage of metadata and S3 on top. Clients need "
-                "AWS credentials and a plugin."
+                f"${price:.2f} an hour while it runs; storage of metadata and S3 on top. Clients "
+                "need AWS credentials and a plugin."
             ),
         )
     yield (
         "SageMaker, serverless MLflow",
         "0",
         (
-            "Announced in December 2025 without a charge of its own; S3 on top. Versions and limits "
-            "are AWS's choice."
+            "Announced in December 2025 without a charge of its own; S3 on top. Versions and "
+            "limits are AWS's choice."
         ),
     )
     yield (
@@ -220,7 +220,7 @@ def _managed() -> Iterator[Sequence[str]]:
         "Azure Machine Learning",
         "0",
         (
-            "A workspace speaks a part of MLflow's API; storage and registry are billed, clients need "
-            "a plugin and Entra ID."
+            "A workspace speaks a part of MLflow's API; storage and registry are billed, clients "
+            "need a plugin and Entra ID."
         ),
     )
