@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test durations test-long test-clients coverage test-lowest test-pythons check stats wheel release bench chaos docs lock clean
+.PHONY: help run test durations test-long test-clients coverage test-lowest test-pythons check stats wheel release bench chaos terraform terraform-schema terraform-security docs lock clean
 
 # Tests start hundreds of Python processes, none of which is to compile the same sources again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -60,6 +60,9 @@ check: $(VENV)/.dev ## check formatting, lint, types, import contracts, generate
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/python -m tools.cycles
 	@$(BIN)/python -m docs.generate --check
+	@$(BIN)/python -m tools.terraform.tables --check
+	@$(BIN)/python -m tools.terraform.conventions
+	@$(BIN)/python -m tools.terraform.schema
 	@$(BIN)/python -m tools.links
 	@$(BIN)/python -m tools.terms
 	@$(BIN)/python -m tools.changelog check
@@ -88,8 +91,24 @@ chaos: $(VENV)/.dev ## stop, hang and replace MLflow servers during 2,000 operat
 stats: $(VENV)/.dev ## print the length of files and functions, and the number of broad exception handlers
 	@$(BIN)/python -m tools.stats
 
+# ARGS="--long" also compares the committed schema with the package that it comes from.
+terraform: $(VENV)/.dev ## check the Terraform modules: format, schema, and with a provider all the rest
+	@$(BIN)/python -m pytest -m "$(if $(filter --long,$(ARGS)),,not long)" $(filter-out --long,$(ARGS)) tests/unit/tools/terraform tests/integration/test_terraform*.py
+
+terraform-schema: $(VENV)/.dev ## extract the AWS provider's newer schema for all resources that the modules use (59 MB)
+	@$(BIN)/python -m tools.terraform.bindings build/terraform
+	@$(BIN)/python -m tools.terraform.schema extract build/terraform/*.whl
+
+terraform-security: $(VENV)/.tools ## check the Terraform modules with checkov, in an environment of its own (300 MB)
+	@test -e build/checkov/.made -a build/checkov/.made -nt requirements/terraform/security.lock || { \
+	  $(UV) venv -q --allow-existing --python $(BIN)/python build/checkov && \
+	  $(UV) pip sync -q --python build/checkov/bin/python --require-hashes requirements/terraform/security.lock && \
+	  touch build/checkov/.made; }
+	@build/checkov/bin/checkov --directory deploy/terraform --framework terraform --skip-download --quiet --compact $(ARGS)
+
 docs: $(VENV)/.dev ## generate the reference pages
 	@$(BIN)/python -m docs.generate
+	@$(BIN)/python -m tools.terraform.tables
 
 lock: $(VENV)/.tools ## update the pinned requirements (versions and hashes)
 	@$(UV) pip compile -q $(COMPILE) requirements/tools.in -o requirements/tools.lock
@@ -98,6 +117,8 @@ lock: $(VENV)/.tools ## update the pinned requirements (versions and hashes)
 	@$(UV) pip compile -q $(COMPILE) --resolution lowest-direct --extra aws --extra postgresql --extra jwt --extra otel pyproject.toml -o requirements/lowest.lock
 	@for each in requirements/mlflow/*.in; do \
 	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header $$each -o $${each%.in}.lock || exit 1; done
+	@$(UV) pip compile -q --no-deps $(COMPILE) requirements/terraform/schema.in -o requirements/terraform/schema.lock
+	@$(UV) pip compile -q $(COMPILE) requirements/terraform/security.in -o requirements/terraform/security.lock
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-header
 
 clean: ## remove everything that the targets created, except your headgate-data folder

@@ -1,0 +1,1 @@
+"""Reads the Terraform modules without Terraform: their tables, their conventions, their schema."""
