@@ -37,18 +37,29 @@ Region = Annotated[
 ]
 
 
-def connected(
-    cluster: str, service: str, container: str, region: str | None, clock: Clock | None = None
-) -> ControlPlane:
+def target_of(cluster: str, service: str, container: str) -> Target:
+    """The names of a service.
+
+    Raises:
+        HeadgateError: a name is no name.
+    """
+    for option, name in (
+        ("--cluster", cluster),
+        ("--service", service),
+        ("--container", container),
+    ):
+        if not name or name.startswith("arn:") or "/" in name:
+            raise HeadgateError(f"{option} takes a name, not an ARN or a path: '{name}'")
+    return Target(cluster, service, container)
+
+
+def connected(target: Target, region: str | None, clock: Clock | None = None) -> ControlPlane:
     """AWS, for one service; the clock is the machine's by default.
 
     Raises:
-        HeadgateError: boto3 is not installed, or a name is no name.
+        HeadgateError: boto3 is not installed.
         PlaneError: no region is set.
     """
-    for option, name in (("--cluster", cluster), ("--service", service)):
-        if not name or name.startswith("arn:") or "/" in name:
-            raise HeadgateError(f"{option} takes a name, not an ARN or a path: '{name}'")
     try:
         from headgate.deploy.ecs.aws.plane import connect  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
@@ -57,5 +68,4 @@ def connected(
         raise HeadgateError(
             "'headgate ecs' needs boto3, which is not installed: pip install 'headgate[aws]'"
         ) from None
-    target = Target(cluster, service, container)
     return connect(target, region, SystemClock() if clock is None else clock)
