@@ -15,6 +15,8 @@ from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
 from headgate.deploy.ecs.permissions import Call
 
 POLICY_PAGE = "docs/reference/ecs-permissions.md"
+LONGEST = 400
+"""Characters of AWS's own text in a message."""
 _F = PlaneFailure
 CODES: Final[Mapping[str, PlaneFailure]] = {
     "AccessDenied": _F.ACCESS_DENIED,
@@ -102,8 +104,8 @@ _CURES: Final[Mapping[PlaneFailure, str]] = {
     "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), for the "
     "right account; see: aws sts get-caller-identity",
     _F.NO_REGION: "no AWS region is set: give --region or set AWS_REGION",
-    _F.UNREACHABLE: "AWS cannot be reached for {action} in {region}: look at the network, the "
-    "region's name and AWS_ENDPOINT_URL, then repeat the command",
+    _F.UNREACHABLE: "AWS cannot be reached for {action} in {region}, or fails itself: look at the "
+    "network, the region's name and AWS_ENDPOINT_URL, then repeat the command",
     _F.NOT_FOUND: "there is no {resource} in {region}: look at the name, --region and the account",
     _F.INACTIVE: "{resource} in {region} is not active: it was deleted, or is being deleted",
     _F.BUSY: "{resource} in {region} is being changed by somebody else: see headgate ecs status",
@@ -157,7 +159,8 @@ def _clause(error: Exception, failure: PlaneFailure) -> str:
     if failure in _SECRETIVE:
         return code or type(error).__name__
     message = str(_details(error).get("Message", "")) if code else str(error)
-    return " ".join(f"{code}: {message}".strip(": ").split()).rstrip(".")
+    said = " ".join(f"{code}: {message}".strip(": ").split()).rstrip(".")
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
 
 
 def _details(error: Exception) -> Mapping[str, Any]:
