@@ -29,6 +29,7 @@ from docs.reference_pages import (
     routes,
     shields,
 )
+from tools import gate_environment
 from tools.observability.files import FILES as OBSERVABILITY
 
 ROOT = Path()  # the folder of the repository, where this runs
@@ -55,6 +56,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
 FILES: Mapping[str, Callable[[], str]] = {
     **{f"docs/{name}": page for name, page in PAGES.items()},
     **{f"deploy/observability/{name}": text for name, text in OBSERVABILITY.items()},
+    gate_environment.FILE: gate_environment.text,
 }
 
 
