@@ -33,9 +33,7 @@ def text() -> str:
 
 
 def _variable(path: tuple[str, ...]) -> str:
-    return ENVIRONMENT_PREFIX + "__".join(
-        part if part == _NAME else part.upper() for part in path
-    )
+    return ENVIRONMENT_PREFIX + "__".join(part if part == _NAME else part.upper() for part in path)
 
 
 def _settings(path: tuple[str, ...], model: type[BaseModel]) -> Iterator[tuple[str, ...]]:

@@ -146,7 +146,7 @@ variable "certificate_arn" {
 
   validation {
     condition     = var.certificate_arn == null || can(regex("^arn:[a-z0-9-]+:(acm:[a-z0-9-]+:[0-9]{12}:certificate/.+|iam::[0-9]{12}:server-certificate/.+)$", var.certificate_arn))
-    error_message = "Must be the ARN of a certificate, such as arn:aws:acm:eu-central-1:123456789012:certificate/…"
+    error_message = "Must be the ARN of a certificate, such as arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555."
   }
 
   validation {
@@ -530,6 +530,11 @@ variable "first_key_sha256_secret_arn" {
   type        = string
   default     = null
   nullable    = true
+
+  validation {
+    condition     = var.first_key_sha256_secret_arn == null || can(regex("^arn:[a-z0-9-]+:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/).+$", var.first_key_sha256_secret_arn))
+    error_message = "Must be the ARN of a secret or of a parameter."
+  }
 }
 
 variable "secrets_kms_key_arns" {
@@ -537,6 +542,11 @@ variable "secrets_kms_key_arns" {
   type        = list(string)
   default     = []
   nullable    = false
+
+  validation {
+    condition     = alltrue([for each in var.secrets_kms_key_arns : can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", each))])
+    error_message = "Each must be the ARN of a key (not of an alias)."
+  }
 }
 
 variable "cloudwatch_metrics" {
@@ -701,6 +711,11 @@ variable "log_kms_key_arn" {
   type        = string
   default     = null
   nullable    = true
+
+  validation {
+    condition     = var.log_kms_key_arn == null || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.log_kms_key_arn))
+    error_message = "Must be the ARN of a key (not of an alias)."
+  }
 }
 
 variable "permissions_boundary_arn" {
@@ -708,6 +723,11 @@ variable "permissions_boundary_arn" {
   type        = string
   default     = null
   nullable    = true
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z0-9-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "Must be the ARN of a policy."
+  }
 }
 
 variable "tags" {

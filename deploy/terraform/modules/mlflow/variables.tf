@@ -75,7 +75,7 @@ variable "registry" {
 
   validation {
     condition     = can(regex("^arn:[a-z0-9-]+:servicediscovery:[a-z0-9-]+:[0-9]{12}:service/srv-[a-z0-9]+$", var.registry.arn))
-    error_message = "registry.arn must be the ARN of a Cloud Map service, such as arn:aws:servicediscovery:eu-central-1:123456789012:service/srv-…"
+    error_message = "registry.arn must be the ARN of a Cloud Map service, such as arn:aws:servicediscovery:eu-central-1:123456789012:service/srv-1234567890abcdef."
   }
 
   validation {
@@ -313,6 +313,11 @@ variable "secrets_kms_key_arns" {
   type        = list(string)
   default     = []
   nullable    = false
+
+  validation {
+    condition     = alltrue([for each in var.secrets_kms_key_arns : can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", each))])
+    error_message = "Each must be the ARN of a key (not of an alias)."
+  }
 }
 
 variable "create_bucket" {
@@ -434,6 +439,11 @@ variable "log_kms_key_arn" {
   type        = string
   default     = null
   nullable    = true
+
+  validation {
+    condition     = var.log_kms_key_arn == null || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.log_kms_key_arn))
+    error_message = "Must be the ARN of a key (not of an alias)."
+  }
 }
 
 variable "permissions_boundary_arn" {
@@ -441,6 +451,11 @@ variable "permissions_boundary_arn" {
   type        = string
   default     = null
   nullable    = true
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z0-9-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "Must be the ARN of a policy."
+  }
 }
 
 variable "tags" {

@@ -39,7 +39,7 @@ variable "kms_key_arns" {
 
   validation {
     condition     = alltrue([for each in var.kms_key_arns : can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", each))])
-    error_message = "Each must be the ARN of a key (not of an alias), such as arn:aws:kms:eu-central-1:123456789012:key/…"
+    error_message = "Each must be the ARN of a key (not of an alias), such as arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555."
   }
 }
 
@@ -47,6 +47,11 @@ variable "log_group_arn" {
   description = "ARN of the log group that the task's containers write to."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:[a-z0-9-]+:logs:[a-z0-9-]+:[0-9]{12}:log-group:[^:]+$", var.log_group_arn))
+    error_message = "Must be the ARN of a log group, without a star at its end."
+  }
 }
 
 variable "task_policy_json" {
@@ -75,6 +80,11 @@ variable "permissions_boundary_arn" {
   type        = string
   default     = null
   nullable    = true
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z0-9-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "Must be the ARN of a policy."
+  }
 }
 
 variable "tags" {

@@ -3,8 +3,8 @@
     python3 serve_until_unused.py SECONDS COMMAND [ARGUMENT …]
 
 ECS sends SIGTERM as soon as a task is deregistered from Cloud Map, while clients still know its
-address until the TTL of the record ends.  A server that closes its listener at once refuses their
-connections.  So the signal is passed on only after SECONDS; SIGINT is passed on at once.
+address until the TTL of the record ends.  A server that closes its listener immediately refuses
+their connections.  So the signal is passed on only after SECONDS; SIGINT immediately.
 
 The signal goes to the whole process group: `mlflow server` starts the real server as a child, and
 would end without it.  This program ends when all of the group have.  Its exit code is that of
@@ -16,44 +16,51 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Sequence
+from types import FrameType
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> int:
+    """Run the command until it ends; the exit code."""
     seconds, command = float(arguments[0]), arguments[1:]
     asked_to_stop = threading.Event()
-    hurried = threading.Event()
+    skipped, never = threading.Event(), threading.Event()
 
-    def hurry(*_):
-        hurried.set()
+    def ask(_number: int, _frame: FrameType | None) -> None:
         asked_to_stop.set()
 
-    signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
-    signal.signal(signal.SIGINT, hurry)
-    server = subprocess.Popen(command, start_new_session=True)
+    def skip(_number: int, _frame: FrameType | None) -> None:
+        skipped.set()
+        asked_to_stop.set()
 
-    def stop():
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, skip)
+    server = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the task's own command
+
+    def stop() -> None:
         asked_to_stop.wait()
-        if not hurried.is_set():
+        if not skipped.is_set():
             say(f"SIGTERM: serving on for {seconds:g} s, until clients use other tasks")
-            hurried.wait(seconds)
+            skipped.wait(seconds)
         say("stopping the server")
         send(server.pid, signal.SIGTERM)
 
     threading.Thread(target=stop, daemon=True).start()
     code = server.wait()
     stopped = asked_to_stop.is_set()
-    if not stopped:  # it failed by itself: nobody needs what it has left
-        send(server.pid, signal.SIGTERM)
-    while send(server.pid, 0):
-        time.sleep(0.1)
+    if stopped:
+        while send(server.pid, 0):  # requests in progress; ECS has the last word, with SIGKILL
+            never.wait(0.1)
+    elif send(server.pid, signal.SIGTERM):  # it ended by itself: nobody needs what it has left
+        never.wait(5)
+        send(server.pid, signal.SIGKILL)
     if code < 0:
         return 0 if stopped and code == -signal.SIGTERM else 128 - code
     return code
 
 
-def send(group, number):
-    """Send a signal to a process group; whether anybody is left there."""
+def send(group: int, number: int) -> bool:
+    """Send a signal to a process group; whether anybody is left in it."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:
@@ -61,8 +68,10 @@ def send(group, number):
     return True
 
 
-def say(text):
-    print(text, file=sys.stderr, flush=True)
+def say(text: str) -> None:
+    """One line of the log."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":
