@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel, ByteSize
+from pydantic import BaseModel, ByteSize, SecretStr
 from pydantic.fields import FieldInfo
 
 from docs.reference_pages.markdown import GENERATED, table
@@ -18,11 +18,11 @@ from headgate.config import Config, Rule, SampleRule
 from headgate.config.claims import ClaimPath
 from headgate.config.issuers import Condition
 from headgate.config.key_digests import BreakGlass
-from headgate.config.load import ENVIRONMENT_PREFIX
 from headgate.config.restart import needs_restart
 from headgate.config.roles import GrantText
 from headgate.config.schema import Network
 from headgate.config.shields import Location, PrivateTarget
+from headgate.setting_sources import ENVIRONMENT_PREFIX
 
 _INTRODUCTION = """# Configuration
 
@@ -156,6 +156,7 @@ _TYPES: dict[Any, str] = {
     int: "whole number",
     float: "seconds",
     str: "text",
+    SecretStr: "text, a secret",
     ByteSize: "size",
     GrantText: "grant",
     Location: "prefix of locations",

@@ -25,6 +25,7 @@ from headgate.stores.identity import Position, StoreUnreachableError
 from headgate.stores.records import KeyUse
 from headgate.stores.sql.postgresql import database as postgresql
 from headgate.stores.sql.postgresql.database import PostgresDatabase
+from headgate.stores.sql.postgresql.url import UrlFile
 from headgate.stores.sql.sqlite.database import SqliteDatabase
 from headgate.stores.sql.store import SqlIdentityStore
 from headgate.testing.fault_proxy import Fault, FaultProxy
@@ -80,7 +81,7 @@ def name(server: PostgresServer, database: str, tmp_path: Path) -> str:
     server.execute("DROP SCHEMA IF EXISTS headgate CASCADE", database)
     file = tmp_path / "owner"
     file.write_text(server.url(database))
-    with contextlib.closing(PostgresDatabase(file)) as made:
+    with contextlib.closing(PostgresDatabase(UrlFile(file))) as made:
         assert made.upgrade().schema == 0
         assert made.upgrade().schema == 4
     return database
@@ -100,7 +101,7 @@ def store(url_file: Path) -> Iterator[SqlIdentityStore]:
 
 
 def opened(file: Path) -> SqlIdentityStore:
-    return SqlIdentityStore(PostgresDatabase(file))
+    return SqlIdentityStore(PostgresDatabase(UrlFile(file)))
 
 
 def refused(action: Callable[[], object]) -> str:
@@ -308,7 +309,7 @@ def test_a_server_that_stops_is_unreachable_until_it_is_back(tmp_path: Path) -> 
     with postgres_server(tmp_path) as server:
         file = tmp_path / "url"
         file.write_text(server.url("postgres"))
-        database = PostgresDatabase(file)
+        database = PostgresDatabase(UrlFile(file))
         database.upgrade()
         with SqlIdentityStore(database) as store:
             put(store, key(1))
@@ -421,7 +422,7 @@ def test_what_is_wrong_is_said_in_words(
         change["sslrootcert"] = str(Authority(tmp_path, "stranger").certificate)
     file = tmp_path / "url"
     file.write_text(server.url(**(given | change)))
-    with contextlib.closing(PostgresDatabase(file)) as database:
+    with contextlib.closing(PostgresDatabase(UrlFile(file))) as database:
         assert expected in refused(database.schema if change else database.upgrade)
         assert "canary" not in repr(database.target)
 
@@ -479,7 +480,7 @@ def test_upgrades_that_run_concurrently_do_it_once(server: PostgresServer, tmp_p
     file.write_text(server.url(name))
 
     def upgrade(_: int) -> int:
-        with contextlib.closing(PostgresDatabase(file)) as database:
+        with contextlib.closing(PostgresDatabase(UrlFile(file))) as database:
             return database.upgrade().schema
 
     with ThreadPoolExecutor(4) as executor:

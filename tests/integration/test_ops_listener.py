@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 import pytest
 
@@ -350,3 +350,44 @@ def test_without_the_default_port_the_gate_serves_all_the_same(
         event = gate.event("ops_listener_off")
         assert (event["level"], event["address"]) == ("warning", "127.0.0.1:9464")
         assert "health and metrics" not in process.errors.read_text(encoding="utf-8")
+
+
+def run_health(gate: Gate, *options: str) -> subprocess.CompletedProcess[str]:
+    host, port = gate.ops
+    return subprocess.run(
+        [sys.executable, "-m", "headgate", "health", *options],
+        env=clean_environment() | {"HEADGATE_OPS__LISTEN": f"{host}:{port}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_health_check_of_a_container(upstream: RecordingUpstream, tmp_path: Path) -> None:
+    """Well while a worker responds, when it drains too; not while it hangs or has ended."""
+    settings = OPS_LISTENER | {"HEADGATE_LISTEN__LAME_DUCK": "60"}
+    with running_gate(tmp_path, upstream.url, settings) as gate:
+        assert run_health(gate).stdout == "ok\n"
+        gate.process.wait_until(
+            lambda: run_health(gate, "--ready").returncode == 0 or None, "ready", SECONDS
+        )
+        (worker,) = worker_pids(gate.process)
+        os.kill(worker, SIGSTOP)
+        try:
+            hung = run_health(gate, "--timeout", "0.3")
+        finally:
+            os.kill(worker, SIGCONT)
+        assert hung.returncode == 1
+        assert "has not responded within 0.3 s" in hung.stderr
+        os.kill(gate.process.pid, SIGTERM)
+        wait_for(gate, "/readyz", b"draining\n")
+        assert run_health(gate).returncode == 0
+        draining = run_health(gate, "--ready")
+        assert (draining.returncode, draining.stdout) == (1, "")
+        assert "responded with 503: draining" in draining.stderr
+        os.kill(gate.process.pid, SIGTERM)
+        gate.process.wait(SECONDS)
+        gone = run_health(gate)
+        assert gone.returncode == 1
+        assert "connection refused" in gone.stderr

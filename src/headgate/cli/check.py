@@ -6,27 +6,13 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from headgate.cli import address
-from headgate.cli.command import AsJson
+from headgate.cli.command import AsJson, ConfigFile
 from headgate.cli.output import document, tell
 from headgate.config import AuthMode, Config, exposed_secrets, key_digests, load
 from headgate.errors import ConfigError, HeadgateError, Problem
 from headgate.stores import identity_store_location, identity_store_warnings
-
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        envvar="HEADGATE_CONFIG",
-        metavar="FILE",
-        help="Configuration file (TOML).",
-    ),
-]
 
 
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:

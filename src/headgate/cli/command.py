@@ -1,7 +1,8 @@
-"""The base of all commands: the usage line, and the option ``--json``."""
+"""What commands share: the usage line, and the options ``--json`` and ``--config``."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,15 @@ from typer.core import TyperCommand
 
 JSON = "--json"
 AsJson = Annotated[bool, typer.Option(JSON, help="Print one JSON document, for programs.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="HEADGATE_CONFIG",
+        metavar="FILE",
+        help="Configuration file (TOML).",
+    ),
+]
 
 
 class Command(TyperCommand):

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from headgate.cli.administering import DataFolder
-from headgate.cli.check import ConfigFile
-from headgate.cli.command import AsJson, Command
+from headgate.cli.command import AsJson, Command, ConfigFile
 from headgate.cli.output import document, tell
 from headgate.config import Config, load
 from headgate.errors import HeadgateError
@@ -78,7 +77,7 @@ def check(config: ConfigFile = None, data: DataFolder = None, as_json: AsJson = 
     for warning in warnings:
         tell(f"headgate: warning: {warning}")
     found = _found(settings, writable=True)
-    if settings.auth.database_url_file is not None:
+    if settings.auth.has_shared_store:
         found.schema.require_fit(found.location)
     is_current = found.schema.is_current
     if as_json:

@@ -12,8 +12,7 @@ import typer
 
 from headgate.cli import client_tls, output
 from headgate.cli.chain import walk
-from headgate.cli.check import ConfigFile
-from headgate.cli.command import AsJson, Command
+from headgate.cli.command import AsJson, Command, ConfigFile
 from headgate.cli.verify import key_to_send, tracking_url
 from headgate.config import ShieldRule, load
 from headgate.contract.snapshots import numbers

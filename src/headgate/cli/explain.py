@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 import typer
 
 from headgate.cli.administering import DataFolder, on_store
-from headgate.cli.check import ConfigFile
-from headgate.cli.command import AsJson
+from headgate.cli.command import AsJson, ConfigFile
 from headgate.cli.output import document
 from headgate.config import AuthMode, Config, load
 from headgate.errors import HeadgateError

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from headgate.cli.administering import DataFolder, Url, administered
-from headgate.cli.check import ConfigFile
-from headgate.cli.command import AsJson, Command
+from headgate.cli.command import AsJson, Command, ConfigFile
 from headgate.cli.identity_tables import (
     in_roles,
     principal_lines,

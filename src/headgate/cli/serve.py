@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import time
 from collections.abc import Mapping
@@ -13,9 +12,11 @@ import typer
 
 from headgate import compose
 from headgate.cli import address, streams
-from headgate.cli.check import ConfigFile, warnings
+from headgate.cli.check import warnings
+from headgate.cli.command import ConfigFile
 from headgate.cli.log_options import LogFormatOption
 from headgate.cli.output import tell
+from headgate.cli.secret_environment import take_environment
 from headgate.compose import ConfigSource, Listening, start_event_log
 from headgate.config import AuthMode, Config, LogFormat, load
 from headgate.errors import ConfigError, Problem
@@ -42,11 +43,12 @@ def serve(
 ) -> int:
     """Run the gate in front of an existing MLflow server."""
     streams.open_all()
+    environment = take_environment()
 
     def read() -> Config:
         return configuration(
             config,
-            os.environ,
+            environment,
             listen=listen,
             mlflow=mlflow,
             workers=workers,

@@ -12,8 +12,7 @@ from rich.console import Console
 
 from headgate.auth.tokens.examination import Verdict, examine
 from headgate.auth.tokens.refusals import LONGEST_TOKEN
-from headgate.cli.check import ConfigFile
-from headgate.cli.command import AsJson, Command
+from headgate.cli.command import AsJson, Command, ConfigFile
 from headgate.cli.output import document
 from headgate.config import load
 from headgate.errors import HeadgateError

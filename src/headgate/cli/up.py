@@ -25,6 +25,7 @@ from headgate.cli.folder import claim
 from headgate.cli.log_options import LogFormatOption
 from headgate.cli.output import tell
 from headgate.cli.progress import waiting
+from headgate.cli.secret_environment import take_environment
 from headgate.cli.welcome import Welcome, program
 from headgate.compose import Listening
 from headgate.config import Config, LogFormat, load
@@ -60,11 +61,12 @@ def up(
     With --log-format, the gate logs requests and events.
     """
     streams.open_all()
-    config = configuration(os.environ, mlflow=mlflow, data=data, port=port, log_format=log_format)
+    environment = take_environment()
+    config = configuration(environment, mlflow=mlflow, data=data, port=port, log_format=log_format)
     if log_format is not None:
         compose.start_event_log(config.log)
     with _sigterm_unwinds(), claim(config.data) as folder:
-        for notice in notices(os.environ, config, mlflow=mlflow, port=port):
+        for notice in notices(environment, config, mlflow=mlflow, port=port):
             _say(notice)
         if mlflow is not None:
             require_mlflow_at(mlflow)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from headgate.config.issuers import Issuer
 from headgate.config.key_digests import BreakGlass, Digest, read_digest
@@ -61,6 +61,13 @@ class Auth(Section):
         "host is this machine or the URL has another `sslmode`. The tables are made by `headgate "
         "db upgrade`. Default: a SQLite file in the data folder.",
     )
+    database_url: SecretStr | None = Field(
+        None,
+        description="That URL itself, in the place of `auth.database_url_file`, for platforms that "
+        "hand out secrets as environment variables. No command prints it, and the gate removes the "
+        "variable from its own environment. The gate reads it at its start alone: a changed "
+        "password needs new gates.",
+    )
     max_stale: Seconds = Field(
         DAY,
         description="Seconds for which the keys in memory are accepted while the key store cannot "
@@ -87,6 +94,11 @@ class Auth(Section):
         json_schema_extra=RELOADED,
         description="Issuers of tokens (JWT), by name.",
     )
+
+    @property
+    def has_shared_store(self) -> bool:
+        """Whether the key store is a PostgreSQL database that gates share."""
+        return self.database_url is not None or self.database_url_file is not None
 
     @property
     def first_key(self) -> bytes | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,17 +12,7 @@ from headgate.config import otlp
 from headgate.config.messages import message_of
 from headgate.config.schema import Config
 from headgate.errors import ConfigError, Problem
-
-ENVIRONMENT_PREFIX = "HEADGATE_"
-# Read elsewhere: the path of the file, the key that `headgate verify` uses, and the service that
-# `headgate ecs` works on.
-NOT_SETTINGS = frozenset(
-    {"HEADGATE_CONFIG", "HEADGATE_API_KEY", "HEADGATE_ECS_CLUSTER", "HEADGATE_ECS_SERVICE"}
-)
-_SHORTHAND = {"MLFLOW_SERVER_URL": ("upstreams", "default", "url")}
-# What Kubernetes sets in each container beside a Service that is called headgate:
-# https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
-_SERVICE_LINK = re.compile(r"HEADGATE_(?:SERVICE_HOST|SERVICE_PORT(?:_.+)?|PORT(?:_[0-9]+_.+)?)")
+from headgate.setting_sources import SHORTHAND, path_of, read
 
 
 def load(
@@ -42,10 +30,10 @@ def load(
     Raises:
         ConfigError: there are problems; it has all of them, each with its path.
     """
-    tree = _read(file) if file is not None else {}
+    tree = read(file) if file is not None else {}
     origin: dict[str, str] = {}
-    for name, value in sorted(environment.items(), key=lambda item: item[0] not in _SHORTHAND):
-        path = _path_of(name)
+    for name, value in sorted(environment.items(), key=lambda item: item[0] not in SHORTHAND):
+        path = path_of(name)
         if path is not None:
             _put(tree, path, value)
             origin[".".join(path)] = name
@@ -61,32 +49,6 @@ def load(
     if conflicts := config.conflicts():
         raise ConfigError(conflicts)
     return config
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-        # More likely truncated or not mounted than intended: all defaults would apply.
-        if not text.strip():
-            problem = "is empty; add a setting or a comment, or do not name a file"
-            raise ConfigError([Problem(str(file), problem)])
-        return tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError([Problem(str(file), error.strerror or "cannot be read")]) from None
-    except UnicodeDecodeError:
-        raise ConfigError([Problem(str(file), "is not TOML: it is not UTF-8 text")]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([Problem(str(file), f"is not TOML: {error}")]) from None
-
-
-def _path_of(name: str) -> tuple[str, ...] | None:
-    if name in _SHORTHAND:
-        return _SHORTHAND[name]
-    if not name.startswith(ENVIRONMENT_PREFIX) or name in NOT_SETTINGS:
-        return None
-    if _SERVICE_LINK.fullmatch(name):
-        return None
-    return tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
 
 
 def _put(

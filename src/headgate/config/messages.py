@@ -41,6 +41,10 @@ _SHOWN: Final = frozenset(
 """The kinds whose message repeats the value; not for tables."""
 
 
+_SECRET: Final = frozenset({"database_url"})
+"""Settings of which no message repeats the value."""
+
+
 def message_of(item: Mapping[str, Any]) -> str:
     """The message for one of the errors that a ``ValidationError`` lists."""
     kind = str(item["type"])
@@ -49,7 +53,8 @@ def message_of(item: Mapping[str, Any]) -> str:
         return str(item["msg"]).removeprefix("Value error, ")
     text = message.format_map(item.get("ctx", {}))
     value = item.get("input")
-    if kind in _SHOWN and isinstance(value, str | int | float):
+    is_secret = not _SECRET.isdisjoint(item.get("loc", ()))
+    if kind in _SHOWN and isinstance(value, str | int | float) and not is_secret:
         shown = _as_toml(value)
         if len(shown) <= _LONGEST and shown.isprintable():
             text += f", not {shown}"

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 from headgate.config.host_names import LAST_PORT, HostNames, is_host_name
 from headgate.config.restart import RELOADED
 from headgate.config.section import Section
+from headgate.setting_sources import OPS_LISTEN
 
-DEFAULT: Final = "127.0.0.1:9464"
 _FORM: Final = (
     "is not HOST:PORT, such as '127.0.0.1:9464', '[::1]:9464' or '0.0.0.0:9464' for every IPv4 "
     "address of the machine; '' switches the listener off"
@@ -39,7 +39,7 @@ class Ops(Section):
     """
 
     listen: Annotated[str, AfterValidator(_address)] = Field(
-        DEFAULT,
+        OPS_LISTEN,
         description="Address and port to listen on, such as `0.0.0.0:9464` or `[::1]:9464`; port "
         "0: any free port; empty: no such listener. Let only your own network reach it. If the "
         "default is taken, the gate starts without this listener and logs a warning; if an address "

@@ -158,6 +158,7 @@ class Config(Section):
             *unknown_roles(self.limits, {*BUILT_IN, *self.roles}),
             *issuers.problems(self.auth.issuers, (*BUILT_IN, *self.roles)),
             *_issuer_files(self.auth),
+            *_two_databases(self.auth),
             *otlp.problems(self.telemetry.otlp),
             *_otlp_files(self.telemetry.otlp),
             *self.log.problems(),
@@ -221,6 +222,11 @@ def _upstream_files(name: str, upstream: Upstream) -> Iterator[Problem]:
     path = f"upstreams.{name}.credentials"
     yield from _unreadable(f"{path}.password_file", credentials.password_file)
     yield from _unreadable(f"{path}.token_file", credentials.token_file)
+
+
+def _two_databases(auth: Auth) -> Iterator[Problem]:
+    if auth.database_url is not None and auth.database_url_file is not None:
+        yield Problem("auth.database_url_file", "is given together with auth.database_url")
 
 
 def _issuer_files(auth: Auth) -> Iterator[Problem]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.config import Config
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from headgate.stores.sql.database import Database
     from headgate.stores.sql.inspection import StoreReport
     from headgate.stores.sql.postgresql.database import PostgresDatabase
+    from headgate.stores.sql.postgresql.url import UrlSource
 
 
 def open_identity_store(config: Config, *, create: bool = True) -> IdentityStore:
@@ -30,11 +30,11 @@ def open_identity_store(config: Config, *, create: bool = True) -> IdentityStore
     # SQLAlchemy takes a while to import, and psycopg may be missing.
     from headgate.stores.sql.store import SqlIdentityStore  # noqa: PLC0415
 
-    if config.auth.database_url_file is None:
+    if not config.auth.has_shared_store:
         from headgate.stores.sql.sqlite.database import SqliteDatabase  # noqa: PLC0415
 
         return SqlIdentityStore(SqliteDatabase(config.key_database, create=create))
-    database = open_postgresql(config.auth.database_url_file)
+    database = open_postgresql(config)
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(database.close)
         database.schema().require_fit(database.location)
@@ -44,7 +44,7 @@ def open_identity_store(config: Config, *, create: bool = True) -> IdentityStore
 
 def import_identity_store(config: Config) -> None:
     """Import what opening the store needs, so that processes forked after this share its memory."""
-    if config.auth.database_url_file is None:
+    if not config.auth.has_shared_store:
         import headgate.stores.sql.sqlite.database  # noqa: PLC0415
     else:
         with contextlib.suppress(ImportError):  # opening says what is missing
@@ -52,18 +52,27 @@ def import_identity_store(config: Config) -> None:
     import headgate.stores.sql.store  # noqa: F401, PLC0415
 
 
-def open_postgresql(file: Path) -> PostgresDatabase:
-    """The database whose URL is in a file; nothing is connected yet.
+def open_postgresql(config: Config) -> PostgresDatabase:
+    """The database that a configuration names; nothing is connected yet.
 
     Raises:
         HeadgateError: the URL cannot be read or used, or psycopg is not installed.
     """
-    from headgate.stores.sql.postgresql.url import read_target  # noqa: PLC0415
-
-    read_target(file)  # says what is missing if psycopg is
+    source = _url(config)
+    source.read()  # says what is missing if psycopg is
     from headgate.stores.sql.postgresql.database import PostgresDatabase  # noqa: PLC0415
 
-    return PostgresDatabase(file)
+    return PostgresDatabase(source)
+
+
+def _url(config: Config) -> UrlSource:
+    from headgate.stores.sql.postgresql.url import UrlFile, UrlText  # noqa: PLC0415
+
+    auth = config.auth
+    if auth.database_url is not None:
+        return UrlText(auth.database_url.get_secret_value())
+    assert auth.database_url_file is not None  # noqa: S101 - asked for a shared store alone
+    return UrlFile(auth.database_url_file)
 
 
 def upgrade_identity_store(config: Config) -> tuple[StoreReport, int]:
@@ -76,8 +85,8 @@ def upgrade_identity_store(config: Config) -> tuple[StoreReport, int]:
     """
     from headgate.stores.sql.inspection import report  # noqa: PLC0415
 
-    if config.auth.database_url_file is not None:
-        with contextlib.closing(open_postgresql(config.auth.database_url_file)) as shared:
+    if config.auth.has_shared_store:
+        with contextlib.closing(open_postgresql(config)) as shared:
             before = shared.upgrade()
             return report(shared), before.schema
     found = inspect_identity_store(config)
@@ -101,8 +110,8 @@ def inspect_identity_store(config: Config, *, writable: bool = False) -> StoreRe
     from headgate.stores.sql.inspection import report, require_writable  # noqa: PLC0415
 
     database: Database
-    if config.auth.database_url_file is not None:
-        database = open_postgresql(config.auth.database_url_file)
+    if config.auth.has_shared_store:
+        database = open_postgresql(config)
     elif location.find(config.key_database).exists():
         from headgate.stores.sql.sqlite.database import SqliteDatabase  # noqa: PLC0415
 
@@ -130,11 +139,9 @@ def identity_store_location(config: Config) -> str:
     Raises:
         HeadgateError: others could put another one there, or the URL cannot be read or used.
     """
-    if config.auth.database_url_file is None:
+    if not config.auth.has_shared_store:
         return str(location.find(config.key_database))
-    from headgate.stores.sql.postgresql.url import read_target  # noqa: PLC0415
-
-    return read_target(config.auth.database_url_file).location
+    return _url(config).read().location
 
 
 def identity_store_warnings(config: Config) -> list[str]:
@@ -143,8 +150,6 @@ def identity_store_warnings(config: Config) -> list[str]:
     Raises:
         HeadgateError: it is so unsafe that no gate would start with it.
     """
-    if config.auth.database_url_file is None:
+    if not config.auth.has_shared_store:
         return location.warnings(config.key_database)
-    from headgate.stores.sql.postgresql.url import read_target  # noqa: PLC0415
-
-    return read_target(config.auth.database_url_file).warnings
+    return _url(config).read().warnings

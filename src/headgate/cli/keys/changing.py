@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from headgate.cli.administering import DataFolder, Url, administered, end_in, span
-from headgate.cli.check import ConfigFile
-from headgate.cli.command import AsJson, Command
+from headgate.cli.command import AsJson, Command, ConfigFile
 from headgate.cli.identity_tables import in_roles, until
 from headgate.cli.keys.options import NameOrId, Roles
 from headgate.cli.output import document, tell

@@ -12,8 +12,7 @@ import typer
 
 from headgate.auth.keys.form import KeyForm, digest, form_of
 from headgate.cli.administering import DataFolder, Url, administered, end_in
-from headgate.cli.check import ConfigFile
-from headgate.cli.command import AsJson, Command
+from headgate.cli.command import AsJson, Command, ConfigFile
 from headgate.cli.identity_tables import in_roles, until
 from headgate.cli.keys.options import Description, ExpiresIn, For, Narrow, RolesByDefault
 from headgate.cli.output import document, tell

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from headgate.cli.administering import DataFolder, Url, administered, span
-from headgate.cli.check import ConfigFile
-from headgate.cli.command import AsJson, Command
+from headgate.cli.command import AsJson, Command, ConfigFile
 from headgate.cli.identity_tables import key_lines, print_keys
 from headgate.cli.keys.options import NameOrId
 from headgate.cli.output import document, tell

@@ -13,8 +13,7 @@ from headgate.cli.administering import (
     end_in,
     overlap,
 )
-from headgate.cli.check import ConfigFile
-from headgate.cli.command import AsJson, Command
+from headgate.cli.command import AsJson, Command, ConfigFile
 from headgate.cli.identity_tables import in_roles, until
 from headgate.cli.keys.options import (
     Description,

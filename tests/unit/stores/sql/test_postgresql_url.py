@@ -14,9 +14,9 @@ from headgate.config import Config
 from headgate.config.auth import Auth
 from headgate.errors import HeadgateError
 from headgate.stores import identity_store_location, identity_store_warnings, open_identity_store
-from headgate.stores.sql.postgresql.url import parse, read_target
+from headgate.stores.sql.postgresql.url import UrlFile, parse, read_target
 
-FILE = Path("/run/secrets/url")
+FILE = UrlFile(Path("/run/secrets/url"))
 
 
 @pytest.fixture(autouse=True)

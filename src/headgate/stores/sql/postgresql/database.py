@@ -10,7 +10,6 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -21,7 +20,7 @@ from sqlalchemy.pool import QueuePool
 
 from headgate.stores.sql.migrating import SchemaState, migrate, schema_state
 from headgate.stores.sql.postgresql.troubles import busy, explained, hung
-from headgate.stores.sql.postgresql.url import Target, file_version, read_target
+from headgate.stores.sql.postgresql.url import Target, UrlSource
 from headgate.stores.sql.postgresql.watchdog import Watchdog
 from headgate.stores.sql.schema import POSTGRESQL_SCHEMA
 
@@ -57,26 +56,26 @@ _UPGRADING: Final = Kind("READ COMMITTED", False, UPGRADE_SECONDS, UPGRADE_SECON
 
 
 class PostgresDatabase:
-    """The database whose URL is in ``file``: a ``Database``.
+    """The database whose URL is in ``source``: a ``Database``.
 
-    When the file has another URL, such as one with a new password, the next use connects anew.
+    When a file has another URL, such as one with a new password, the next use connects anew.
     """
 
     is_new = False
     kind = "PostgreSQL"
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, source: UrlSource) -> None:
         """Read the URL; nothing is connected yet.
 
         Raises:
             HeadgateError: the URL cannot be read or used, or psycopg is missing.
         """
-        self._file = file
+        self._source = source
         self._lock = threading.Lock()
         self._starting = threading.local()  # what watches over a connection until it is ready
         self._closed = False
-        self._read = file_version(file)  # first, so that a change in between is noticed
-        self._target = read_target(file)
+        self._read = source.version()  # first, so that a change in between is noticed
+        self._target = source.read()
         self._engine = _engine(self._connect)
 
     @property
@@ -86,7 +85,7 @@ class PostgresDatabase:
 
     @property
     def target(self) -> Target:
-        """What the file names."""
+        """What the URL names."""
         return self._target
 
     def first(self, statement: Select[Any]) -> Row[Any] | None:
@@ -209,10 +208,10 @@ class PostgresDatabase:
     def _follow(self) -> None:
         """Connect anew if the file has another URL now."""
         with self._lock:
-            version = file_version(self._file)
+            version = self._source.version()
             if version and version == self._read:
                 return
-            target = read_target(self._file)
+            target = self._source.read()
             if target != self._target:
                 self._target = target
                 self._engine.dispose()

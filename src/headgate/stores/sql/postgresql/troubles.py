@@ -8,18 +8,20 @@ import psycopg
 
 from headgate.errors import HeadgateError
 from headgate.stores.identity import StoreUnreachableError
-from headgate.stores.sql.postgresql.url import SETTING, Target
+from headgate.stores.sql.postgresql.url import Target
 
+PLACE: Final = "@place@"
+"""Stands in the words below for where the URL is."""
 UPGRADE: Final = "make it with 'headgate db upgrade'"
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BY_STATE: Final = {
     "25006": (
         "cannot be written: it is read-only (a standby, or default_transaction_read_only); name "
-        f"the primary server in the URL of {SETTING}"
+        f"the primary server in the URL of {PLACE}"
     ),
     "28000": "refuses this user: look at pg_hba.conf and at the user's name in the URL",
-    "28P01": f"refuses the password: correct the URL in the file of {SETTING}",
+    "28P01": f"refuses the password: correct the URL in {PLACE}",
     "3D000": "does not exist on that server: create the database, or correct the URL",
     "3F000": f"has no key store yet; {UPGRADE}",
     "42P01": f"has no key store yet, or not a whole one; {UPGRADE}",
@@ -47,7 +49,7 @@ _UNREACHABLE_BY_STATE: Final = {
 # A connection that fails has no state, only libpq's text (its own is English, whatever the locale).
 _BY_TEXT: Final = {
     "password authentication failed": _BY_STATE["28P01"],
-    "no password supplied": f"wants a password, and the URL in the file of {SETTING} has none",
+    "no password supplied": f"wants a password, and the URL in {PLACE} has none",
     "no pg_hba.conf entry": _BY_STATE["28000"],
     "does not match host name": (
         "has a certificate for another name (sslmode=verify-full): name the host in the URL as its "
@@ -83,6 +85,7 @@ def explained(error: psycopg.Error, target: Target) -> HeadgateError:
     kind, words = _judged(error)
     if words is None:
         words = ("failed: " if error.sqlstate else "cannot be reached: ") + _safe(error, target)
+    words = words.replace(PLACE, target.source.place)
     return kind(f"the key store {target.location} {words}")
 
 

@@ -1,4 +1,4 @@
-"""The URL of a PostgreSQL database, from the file that holds it, and what is made of it.
+"""The URL of a PostgreSQL database, from where the configuration has it, and what is made of it.
 
 The password is in the parameters for psycopg alone: no error, log line or ``repr`` has it.
 """
@@ -16,7 +16,6 @@ from typing import Final
 
 from headgate.errors import HeadgateError
 
-SETTING: Final = "auth.database_url_file"
 LONGEST: Final = 16_384  # bytes of the file
 CONNECT_SECONDS: Final = 5
 
@@ -44,16 +43,85 @@ _BUNDLES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class UrlFile:
+    """A file with the URL, which is read again when it changes."""
+
+    file: Path
+
+    @property
+    def setting(self) -> str:
+        """The setting that names it."""
+        return "auth.database_url_file"
+
+    @property
+    def place(self) -> str:
+        """Where an operator corrects the URL."""
+        return f"the file of {self.setting}"
+
+    @property
+    def url(self) -> str:
+        """The URL in words, without anything of it."""
+        return f"the URL in {self.file}"
+
+    def version(self) -> tuple[int, ...]:
+        """What tells the URL from the one before; empty for a file that is missing."""
+        return file_version(self.file)
+
+    def read(self) -> Target:
+        """The database that the file names; see ``read_target``."""
+        return read_target(self.file)
+
+
+@dataclass(frozen=True, slots=True)
+class UrlText:
+    """The URL as it stands in a setting, which never changes while a process runs."""
+
+    text: str = field(repr=False)
+
+    @property
+    def setting(self) -> str:
+        """See ``UrlFile``."""
+        return "auth.database_url"
+
+    @property
+    def place(self) -> str:
+        """See ``UrlFile``."""
+        return self.setting
+
+    @property
+    def url(self) -> str:
+        """See ``UrlFile``."""
+        return "the URL"
+
+    def version(self) -> tuple[int, ...]:
+        """See ``UrlFile``."""
+        return (0,)
+
+    def read(self) -> Target:
+        """The database; see ``UrlFile``.
+
+        Raises:
+            HeadgateError: it is no URL that can be used.
+        """
+        return _parsed(self.text.encode("utf-8", "surrogateescape"), self)
+
+
+UrlSource = UrlFile | UrlText
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A database, and how to connect to it.
 
     Attributes:
+        source: where its URL is.
         parameters: for ``psycopg.connect``, with the password.
         location: the database for a person, without user and password.
         sslmode: libpq's, which holds for each connection.
         is_local: whether no network is between this machine and the database.
     """
 
+    source: UrlSource
     parameters: Mapping[str, str] = field(repr=False)
     location: str
     sslmode: str
@@ -69,8 +137,9 @@ class Target:
             "require": "any server is taken for it, since no certificate is checked",
         }.get(self.sslmode, "the connection may be neither encrypted nor checked")
         warning = (
-            f"{SETTING}: the URL has sslmode={self.sslmode} for {self.location}: {what}, and could "
-            "hand out keys of its own; leave sslmode out, or set it to verify-full"
+            f"{self.source.setting}: the URL has sslmode={self.sslmode} for {self.location}: "
+            f"{what}, and could hand out keys of its own; leave sslmode out, or set it to "
+            "verify-full"
         )
         return [warning]
 
@@ -93,26 +162,31 @@ def read_target(file: Path) -> Target:
     Raises:
         HeadgateError: the file cannot be read, or has no URL that can be used.
     """
+    source = UrlFile(file)
     try:
         with open(file, "rb") as stream:
             content = stream.read(LONGEST + 1)
     except OSError as error:
         raise HeadgateError(
-            f"{SETTING}: {file} cannot be read: {error.strerror or error}"
+            f"{source.setting}: {file} cannot be read: {error.strerror or error}"
         ) from error
+    return _parsed(content, source)
+
+
+def _parsed(content: bytes, source: UrlSource) -> Target:
     try:
         url = content.decode().strip()
     except UnicodeDecodeError:
-        raise _no_url(file, "is not UTF-8 text") from None
+        raise _no_url(source, "is not UTF-8 text") from None
     if not url:
-        raise _no_url(file, "is empty")
+        raise _no_url(source, "is empty")
     if len(content) > LONGEST or not url.isprintable():
-        raise _no_url(file, "has more than one line, or characters that no URL has")
-    return parse(url, file)
+        raise _no_url(source, "has more than one line, or characters that no URL has")
+    return parse(url, source)
 
 
-def parse(url: str, file: Path) -> Target:
-    """The database of a URL that is in a file.
+def parse(url: str, source: UrlSource) -> Target:
+    """The database of a URL.
 
     Raises:
         HeadgateError: it is not one that can be used; the message has nothing of it.
@@ -122,18 +196,19 @@ def parse(url: str, file: Path) -> Target:
         from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
     except ImportError:
         raise HeadgateError(
-            f"{SETTING} needs psycopg, which is not installed: pip install 'headgate[postgresql]'"
+            f"{source.setting} needs psycopg, which is not installed: "
+            "pip install 'headgate[postgresql]'"
         ) from None
     scheme = _SCHEME.match(url)
     if scheme is None:
-        raise _no_url(file, "does not begin with postgresql://")
+        raise _no_url(source, "does not begin with postgresql://")
     try:
         given = conninfo_to_dict(f"postgresql://{url[scheme.end() :]}")
     except ProgrammingError as error:
         # libpq quotes what it did not understand, which may be the password.
         known = "invalid URI query parameter" in str(error)
         raise _no_url(
-            file, "has a parameter that libpq does not know" if known else "cannot be understood"
+            source, "has a parameter that libpq does not know" if known else "cannot be understood"
         ) from None
     parameters = {name: str(value) for name, value in given.items() if value is not None}
     hosts, ports = parameters.get("host", ""), parameters.get("port", "")
@@ -144,20 +219,20 @@ def parse(url: str, file: Path) -> Target:
         or re.search(r"[@/:]", parameters.get("dbname", ""))
         or not all(value.isprintable() for name, value in parameters.items() if name != "password")
     ):
-        raise _no_url(file, "cannot be understood")
+        raise _no_url(source, "cannot be understood")
     is_local = _is_local(parameters)
     sslmode = parameters.get("sslmode") or ("prefer" if is_local else "verify-full")
     if sslmode not in _MODES:
-        raise _no_url(file, "has an sslmode that libpq does not know")
+        raise _no_url(source, "has an sslmode that libpq does not know")
     parameters["sslmode"] = sslmode
     if sslmode == "verify-full" and not _has_root(parameters):
         parameters["sslrootcert"] = _system_bundle()
-    return Target({**_DEFAULTS, **parameters}, _location(parameters), sslmode, is_local)
+    return Target(source, {**_DEFAULTS, **parameters}, _location(parameters), sslmode, is_local)
 
 
-def _no_url(file: Path, what: str) -> HeadgateError:
+def _no_url(source: UrlSource, what: str) -> HeadgateError:
     return HeadgateError(
-        f"{SETTING}: the URL in {file} {what}; write it on one line as postgresql://USER:PASSWORD@"
+        f"{source.setting}: {source.url} {what}; write it on one line as postgresql://USER:PASSWORD@"
         "HOST:PORT/DATABASE, with each special character of the password percent-encoded "
         "(@ as %40, / as %2F, % as %25)"
     )
