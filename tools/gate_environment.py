@@ -14,7 +14,7 @@ from typing import Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from headgate.config import Config
-from headgate.config.load import ENVIRONMENT_PREFIX
+from headgate.setting_sources import ENVIRONMENT_PREFIX
 
 FILE: Final = "deploy/terraform/modules/gateway/environment.json"
 _NAME: Final = "[A-Z0-9]+(?:[_-][A-Z0-9]+)*"

@@ -66,11 +66,11 @@ def test_the_password_is_in_no_output_no_log_and_no_process(url: str, tmp_path: 
         assert health.status == 200
         assert CANARY.encode() not in health.body
         for pid in (gate.process.pid, *worker_pids(gate.process)):
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
-            assert CANARY.encode() not in environment
-            assert b"HEADGATE_DATA=" in environment  # it is the environment of a gate
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            assert CANARY.encode() not in command
+            variables = Path(f"/proc/{pid}/environ").read_bytes()
+            assert CANARY.encode() not in variables
+            assert b"HEADGATE_DATA=" in variables  # it is the environment of a gate
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+            assert CANARY.encode() not in arguments
     written = [each for each in tmp_path.rglob("*") if each.is_file()]
     assert written
     assert not [each for each in written if CANARY.encode() in each.read_bytes()]
