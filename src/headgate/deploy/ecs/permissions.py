@@ -18,18 +18,24 @@ ROLL_OUT = ("deploy", "drill")
 
 
 class Scope(Enum):
-    """What a call acts on, as IAM names it; braces are for the operator to fill in."""
+    """What a call acts on, as IAM names it; braces are for the operator to fill in.
+
+    Several are parted by spaces.  ``ANY`` is for actions that IAM has no resources for.
+    """
 
     ANY = "*"
     SERVICE = "arn:aws:ecs:{region}:{account}:service/{cluster}/{service}"
-    CLUSTER = "arn:aws:ecs:{region}:{account}:cluster/{cluster}"
     DEPLOYMENTS = "arn:aws:ecs:{region}:{account}:service-deployment/{cluster}/{service}/*"
     REVISIONS = "arn:aws:ecs:{region}:{account}:service-revision/{cluster}/{service}/*"
+    CLOUD_MAP = "arn:aws:servicediscovery:{region}:{account}:service/{cloud-map-service}"
     TASKS = "arn:aws:ecs:{region}:{account}:task/{cluster}/*"
     TASK_DEFINITIONS = "arn:aws:ecs:{region}:{account}:task-definition/{family}:*"
-    CONTAINER_INSTANCES = "arn:aws:ecs:{region}:{account}:container-instance/{cluster}/*"
-    TEMPLATE = "arn:aws:ssm:{region}:{account}:parameter/headgate/{cluster}/{service}/template"
+    TAGGED = f"{SERVICE} {TASK_DEFINITIONS}"
     NOTES = "arn:aws:ssm:{region}:{account}:parameter/headgate/{cluster}/{service}/*"
+    OWN_NOTES = (
+        "arn:aws:ssm:{region}:{account}:parameter/headgate/{cluster}/{service}/journal "
+        "arn:aws:ssm:{region}:{account}:parameter/headgate/{cluster}/{service}/lock"
+    )
     SECRETS = "arn:aws:secretsmanager:{region}:{account}:secret:{secrets}"
     REPOSITORY = "arn:aws:ecr:{region}:{account}:repository/{repository}"
     ROLES = "arn:aws:iam::{account}:role/{roles}"
@@ -116,7 +122,7 @@ LIST_TASKS = Call(
     "ecs",
     "list_tasks",
     "ecs:ListTasks",
-    Scope.CONTAINER_INSTANCES,
+    Scope.ANY,
     READ,
     "the tasks of the service",
 )
@@ -188,7 +194,7 @@ TAG = Call(
     "ecs",
     "tag_resource",
     "ecs:TagResource",
-    Scope.ANY,
+    Scope.TAGGED,
     CHANGE,
     "tags of the service and of new revisions",
 )
@@ -212,7 +218,7 @@ PUT_PARAMETER = Call(
     "ssm",
     "put_parameter",
     "ssm:PutParameter",
-    Scope.NOTES,
+    Scope.OWN_NOTES,
     CHANGE,
     "writes the journal and the lock",
 )
@@ -252,7 +258,7 @@ INSTANCES = Call(
     "servicediscovery",
     "list_instances",
     "servicediscovery:ListInstances",
-    Scope.ANY,
+    Scope.CLOUD_MAP,
     ("status",),
     "what is registered in Cloud Map",
 )
@@ -260,7 +266,7 @@ INSTANCES_HEALTH = Call(
     "servicediscovery",
     "get_instances_health_status",
     "servicediscovery:GetInstancesHealthStatus",
-    Scope.ANY,
+    Scope.CLOUD_MAP,
     ("status",),
     "which of these are healthy",
 )
@@ -288,7 +294,7 @@ def policy(commands: Sequence[str] = READ) -> Mapping[str, Any]:
             "Sid": "".join(word.capitalize() for word in scope.name.split("_")),
             "Effect": "Allow",
             "Action": sorted(names),
-            "Resource": scope.value,
+            "Resource": _resources(scope),
         }
         for scope, names in actions.items()
     ]
@@ -298,8 +304,13 @@ def policy(commands: Sequence[str] = READ) -> Mapping[str, Any]:
                 "Sid": "PassRolesToTasks",
                 "Effect": "Allow",
                 "Action": [PASS_ROLE],
-                "Resource": Scope.ROLES.value,
+                "Resource": _resources(Scope.ROLES),
                 "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
             }
         )
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _resources(scope: Scope) -> str | list[str]:
+    names = scope.value.split()
+    return names if len(names) > 1 else names[0]
