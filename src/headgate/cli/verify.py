@@ -43,7 +43,7 @@ _KEY_VARIABLES = {
 _USERNAME = "headgate-verify"  # the gate takes any user name
 
 
-def _size(text: str) -> int:
+def size_of(text: str) -> int:
     """Read ``128MiB`` and the like."""
     try:
         size = TypeAdapter(ByteSize).validate_python(text)
@@ -60,7 +60,7 @@ def verify(
     ],
     auth: Annotated[Auth | None, typer.Option(help="How the key is sent.  [bearer]")] = None,
     size: Annotated[
-        int, typer.Option(parser=_size, metavar="SIZE", help="Size of the large artifact.")
+        int, typer.Option(parser=size_of, metavar="SIZE", help="Size of the large artifact.")
     ] = "128MiB",  # type: ignore[assignment]  # typer gives the default to the parser as well
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep everything that it creates in MLflow.")
@@ -85,7 +85,7 @@ def verify(
         url=target,
         key=key,
         auth=(auth or source).value,
-        username=os.environ.get("MLFLOW_TRACKING_USERNAME") or _USERNAME,
+        username=user_name(os.environ),
         size=size,
         keep=keep,
     )
@@ -133,6 +133,11 @@ def key_to_send(environment: Mapping[str, str]) -> tuple[str, Auth]:
             "NAME)"
         )
     return _sendable(typer.prompt("API key", hide_input=True, err=True).strip(), "key"), Auth.BEARER
+
+
+def user_name(environment: Mapping[str, str]) -> str:
+    """The user name beside a key that is sent with Basic; the gate does not look at it."""
+    return environment.get("MLFLOW_TRACKING_USERNAME") or _USERNAME
 
 
 def _sendable(key: str, name: str) -> str:

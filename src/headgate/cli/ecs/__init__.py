@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from headgate.cli.ecs import env_diff, plan, status
+from headgate.cli.ecs import deploy, drill, env_diff, plan, rollback, status
 
 app = typer.Typer(
-    help="Deploy the gate as a service of AWS ECS, look at it and roll it back.  Credentials, "
+    help="Deploy the gate on AWS ECS, look at the service and roll it back.  Credentials, "
     "profile and endpoints are those of the AWS CLI.",
     invoke_without_command=True,
 )
-for module in (status, plan, env_diff):
+for module in (status, plan, deploy, rollback, env_diff, drill):
     app.add_typer(module.commands)
 
 

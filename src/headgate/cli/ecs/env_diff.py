@@ -41,7 +41,9 @@ def env_diff(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how two revisions differ, by default what a rollback changes.
+    """Show how two revisions differ.
+
+    By default what a rollback changes back.
 
     Of secrets only the references are shown, and values that look secret are masked.
     """

@@ -18,6 +18,7 @@ from headgate.deploy.ecs.names import DEPLOYING_TAG, GOOD_TAG, parameter, short
 from headgate.deploy.ecs.outcome import BusyError, SupersededError
 from headgate.deploy.ecs.plane import Clock, ControlPlane
 from headgate.deploy.ecs.records import Target
+from headgate.deploy.ecs.tags import tag_value
 
 LEASE: Final = 300.0
 """Seconds that the lock outlives a command which dies."""
@@ -153,7 +154,8 @@ class Holding:
         self._entry = entry
         written = self._write(lambda found: change(found).begin(entry))
         since = datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._plane.tag_service({DEPLOYING_TAG: _tag(f"{kind} by {self._operator} since {since}")})
+        who = tag_value(f"{kind} by {self._operator} since {since}")
+        self._plane.tag_service({DEPLOYING_TAG: who})
         return written
 
     def note(self, phase: str, *, revision: str = "", deployment: str = "") -> None:
@@ -224,8 +226,3 @@ def _read(text: str) -> Lock | None:
         return read_lock(text)
     except LockError:
         return None
-
-
-def _tag(text: str) -> str:
-    """Only characters that a tag may have, and not more than 256."""
-    return "".join(each if each.isalnum() or each in " +-=._:/@" else "-" for each in text)[:256]

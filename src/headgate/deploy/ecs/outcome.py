@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from headgate.deploy.ecs.errors import ExitCode
 from headgate.deploy.ecs.phases import Phase
@@ -18,6 +18,9 @@ class Verification:
     passed: bool
     summary: str
 
+
+ON_REQUEST: Final = "stopped on request"
+"""Why a command ends that was interrupted."""
 
 Verify = Callable[[], Verification]
 """Verifies the service through its address."""
@@ -65,6 +68,11 @@ class Outcome:
     def seconds(self) -> float:
         """How long all phases took."""
         return sum(each.seconds for each in self.phases)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the operator stopped it."""
+        return ON_REQUEST in self.summary
 
     def document(self) -> dict[str, Any]:
         """For ``--json``."""

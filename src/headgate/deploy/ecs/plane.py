@@ -39,6 +39,9 @@ class ControlPlane(Protocol):
     def caller(self) -> Caller:
         """Who calls, and where."""
 
+    def endpoint(self) -> str:
+        """Where ECS is asked, if that is not AWS's own address; else empty."""
+
     def service(self) -> Service:
         """The service as it is now."""
 

@@ -11,6 +11,7 @@ from headgate.deploy.ecs.errors import ExitCode, PlaneError, PlaneFailure
 from headgate.deploy.ecs.journal import Good, Journal
 from headgate.deploy.ecs.names import short
 from headgate.deploy.ecs.outcome import (
+    ON_REQUEST,
     BusyError,
     FailedError,
     Outcome,
@@ -190,7 +191,7 @@ class Rollback:
         except SupersededError as error:
             return self._outcome(choice, ExitCode.FAILED, f"{error}", "see: headgate ecs status")
         except KeyboardInterrupt:
-            return self._stranded(choice, FailedError("stopped on request"))
+            return self._stranded(choice, FailedError(ON_REQUEST))
         except HeadgateError as error:
             return self._stranded(choice, error)
         summary = f"every task runs {short(target)}"

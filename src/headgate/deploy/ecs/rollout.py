@@ -16,6 +16,7 @@ from headgate.deploy.ecs.moving import deployment_of, moved
 from headgate.deploy.ecs.names import short
 from headgate.deploy.ecs.ordering import Facts, Order, Prepare, Prepared
 from headgate.deploy.ecs.outcome import (
+    ON_REQUEST,
     BusyError,
     FailedError,
     Outcome,
@@ -31,8 +32,6 @@ from headgate.deploy.ecs.rollout_before import Readiness, Ready
 from headgate.deploy.ecs.watching import DeploymentWatch, Site
 from headgate.deploy.ecs.way_back import WayBack
 from headgate.errors import HeadgateError
-
-ON_REQUEST = "stopped on request"
 
 
 class Rollout:

@@ -252,6 +252,9 @@ class MemoryPlane:
     def caller(self) -> Caller:
         return Caller("123456789012", f"arn:aws:iam::123456789012:user/{self.operator}", "eu")
 
+    def endpoint(self) -> str:
+        return "http://127.0.0.1:1"
+
     @call
     def service(self) -> Service:
         world = self.world

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -96,6 +97,14 @@ class Calls:
             if not page:
                 return
             request[following] = page
+
+    def foreign_endpoint(self, name: str) -> str:
+        """Where an API is asked, if that is not AWS's own address; else empty."""
+        if name not in self._clients:
+            self._clients[name] = self._client(name)
+        address = str(self._clients[name].meta.endpoint_url)
+        host = (urlsplit(address).hostname or "").lower()
+        return "" if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")) else address
 
     def _method(self, call: Call) -> Callable[..., Any]:
         if call.client not in self._clients:

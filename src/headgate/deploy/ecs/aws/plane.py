@@ -52,6 +52,10 @@ class AwsPlane:
         response = self._calls.ask(permissions.IDENTITY, "the account")
         return Caller(response["Account"], response["Arn"], self._calls.region)
 
+    def endpoint(self) -> str:
+        """See ``ControlPlane``."""
+        return self._calls.foreign_endpoint("ecs")
+
     def service(self) -> Service:
         """See ``ControlPlane``."""
         return self._services.service()

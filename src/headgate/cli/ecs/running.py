@@ -1,0 +1,154 @@
+"""What ``deploy``, ``rollback`` and ``drill`` share: the site, verification, signals, the end."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from headgate.cli import client_tls
+from headgate.cli.ecs.views import ConsoleView, JsonView, View
+from headgate.cli.verifier import Order, verifying
+from headgate.cli.verify import key_to_send, size_of, tracking_url, user_name
+from headgate.cli.verify_report import Report
+from headgate.deploy.ecs.holding import Holding
+from headgate.deploy.ecs.outcome import Outcome, Verification, Verify
+from headgate.deploy.ecs.phases import Phases
+from headgate.deploy.ecs.plane import Clock, ControlPlane
+from headgate.deploy.ecs.records import Target
+from headgate.deploy.ecs.watching import Site
+from headgate.errors import HeadgateError
+
+VerifyUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--verify-url",
+        metavar="URL",
+        help="The tracking URI that you give to clients; 'headgate verify' runs there.  The key "
+        "comes from the environment, as for that command.",
+    ),
+]
+VerifySize = Annotated[
+    int,
+    typer.Option(
+        "--verify-size", parser=size_of, metavar="SIZE", help="Size of the large artifact."
+    ),
+]
+VerifyPython = Annotated[
+    Path | None,
+    typer.Option("--python", metavar="FILE", help="Interpreter of an environment that has MLflow."),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        min=30.0,
+        metavar="SECONDS",
+        help="For the deployment to end; a rollback has the same time again.",
+    ),
+]
+DEFAULT_SIZE = "16MiB"
+
+
+def site_of(plane: ControlPlane, target: Target, clock: Clock, view: View) -> Site:
+    """What an engine works with; AWS is asked who calls.
+
+    Raises:
+        PlaneError: AWS does not say.
+    """
+    operator = plane.caller().arn
+    host = f"{socket.gethostname()}:{os.getpid()}"
+    holding = Holding(plane, clock, target, operator, host, secrets.token_hex(8))
+    return Site(target, plane, clock, view, holding, Phases(clock, view))
+
+
+def view_of(as_json: bool) -> View:
+    """Where the command shows what happens."""
+    return JsonView() if as_json else ConsoleView(Console(highlight=False))
+
+
+def verifier_at(url: str, size: int, python: Path | None) -> Verify:
+    """``headgate verify`` at an address; everything that can be wrong before is found now.
+
+    Raises:
+        HeadgateError: there is no key, or the address or a certificate file is invalid.
+    """
+    target = tracking_url(url)
+    if target.startswith("https:"):
+        client_tls.context(os.environ)
+    key, auth = key_to_send(os.environ)
+    order = Order(
+        python=str(python or sys.executable),
+        url=target,
+        key=key,
+        auth=auth.value,
+        username=user_name(os.environ),
+        size=size,
+        keep=False,
+    )
+    return lambda: _verified(order)
+
+
+def _verified(order: Order) -> Verification:
+    report = Report(url=order.url, auth=order.auth)
+    try:
+        with verifying(order) as verifier:
+            for event in verifier.events():
+                report.add(event)
+            if not report.complete:
+                report.error = verifier.why_it_ended()
+    except HeadgateError as error:
+        return Verification(False, str(error))
+    return Verification(report.passed, _summary(report))
+
+
+def _summary(report: Report) -> str:
+    if report.error:
+        return f"the verification did not finish: {report.error}"
+    if report.passed:
+        return f"all {len(report.steps)} steps passed in {report.seconds:.1f} s"
+    failed = [each for each in report.steps.values() if each.result == "failed"]
+    causes = (f"{each.name!r} ({(each.failure or {}).get('cause', 'failed')})" for each in failed)
+    return f"{len(failed)} of {len(report.steps)} steps failed: {', '.join(causes)}"
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM stop the command as Ctrl-C does, so that it rolls back what it began."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def run(view: View, command: Callable[[], Outcome]) -> None:
+    """Run an engine, show its end, and exit with its code.
+
+    Raises:
+        HeadgateError: nothing was done.
+        Exit: it did not end as wanted.
+    """
+    with terminable():
+        try:
+            with view.live():
+                outcome = command()
+        except KeyboardInterrupt:
+            raise HeadgateError("stopped on request; nothing was done") from None
+    view.finish(outcome)
+    if outcome.code:
+        raise typer.Exit(int(outcome.code))

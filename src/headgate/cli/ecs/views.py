@@ -1,0 +1,151 @@
+"""The output of the commands that change a service: lines, a table of phases, or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+from rich.text import Text
+
+from headgate.cli.output import document
+from headgate.deploy.ecs.errors import ExitCode
+from headgate.deploy.ecs.outcome import Outcome
+from headgate.deploy.ecs.phases import Phase, Reporter, Source, Step
+
+_WIDTH = max(map(len, Step))
+_STYLES = {True: "green", False: "bold red"}
+
+
+class View(Reporter, Protocol):
+    """A reporter that also shows the end."""
+
+    def heading(self, text: str) -> None:
+        """What follows."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """Show how the command ended."""
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """Surround the run."""
+        yield
+
+
+class JsonView:
+    """Prints one document at the end, with everything that happened."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """See ``View``."""
+        yield
+
+    def heading(self, text: str) -> None:
+        """See ``View``."""
+
+    def begun(self, step: Step) -> None:
+        """See ``Reporter``."""
+
+    def ended(self, phase: Phase) -> None:
+        """See ``Reporter``."""
+
+    def status(self, text: str) -> None:
+        """See ``Reporter``."""
+
+    def news(self, source: Source, text: str) -> None:
+        """See ``Reporter``."""
+        self.events.append({"source": source.value, "text": text})
+
+    def finish(self, outcome: Outcome) -> None:
+        """See ``View``."""
+        fields = outcome.document() | {"events": self.events}
+        print(document(fields, ok=outcome.code is ExitCode.DONE))
+
+
+class ConsoleView:
+    """A line for each phase and each event; on a terminal, the phase under way below them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._step: Step | None = None
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=None)
+        self._last_status = ""
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """See ``View``."""
+        with self._progress:
+            yield
+
+    def heading(self, text: str) -> None:
+        """See ``View``."""
+        self._line("")
+        self._line(f"{text[0].upper()}{text[1:]}")
+
+    def begun(self, step: Step) -> None:
+        """See ``Reporter``."""
+        self._step = step
+        self._last_status = ""
+        self._progress.reset(self._task, description=step.value)
+
+    def ended(self, phase: Phase) -> None:
+        """See ``Reporter``."""
+        result = Text("passed" if phase.passed else "failed", style=_STYLES[phase.passed])
+        self._line(result, f"  {phase.step.value:<{_WIDTH}}  {phase.seconds:>7.1f} s  {phase.note}")
+
+    def status(self, text: str) -> None:
+        """See ``Reporter``; without a terminal a line is printed where it says something new."""
+        if not self._console.is_terminal:
+            if text != self._last_status:
+                self._line(f"        {text}")
+            self._last_status = text
+            return
+        step = "" if self._step is None else f"{self._step.value}: "
+        room = max(20, self._console.width - 12)
+        self._progress.update(self._task, description=_printable(f"{step}{text}")[:room])
+
+    def news(self, source: Source, text: str) -> None:
+        """See ``Reporter``."""
+        self._line(f"        {source.value}: {text}")
+
+    def finish(self, outcome: Outcome) -> None:
+        """See ``View``."""
+        self._console.print(_table(outcome))
+        name = outcome.code.name.replace("_", " ").capitalize()
+        style = _STYLES[outcome.code is ExitCode.DONE]
+        self._line(Text(name, style=style), f" in {outcome.seconds:.1f} s: {outcome.summary}.")
+        if outcome.advice:
+            self._line(f"Next: {outcome.advice}.")
+
+    def _line(self, *parts: Text | str) -> None:
+        texts = (part if isinstance(part, Text) else Text(_printable(part)) for part in parts)
+        line = Text.assemble(*texts)
+        line.rstrip()
+        self._console.print(line, soft_wrap=True)
+
+
+def _table(outcome: Outcome) -> Table:
+    table = Table("phase", Column("time", justify="right"), "result")
+    for phase in outcome.phases:
+        result = Text("passed" if phase.passed else "failed", style=_STYLES[phase.passed])
+        table.add_row(phase.step.value, f"{phase.seconds:.1f} s", result)
+    return table
+
+
+def _printable(text: str) -> str:
+    """Without control characters: events of ECS and messages of tasks are others' words."""
+    return "".join(each for each in " ".join(text.split("\n")) if each.isprintable())

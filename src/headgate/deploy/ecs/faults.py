@@ -1,0 +1,53 @@
+"""The faults that a drill injects: what it changes in the copy of the template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from headgate.deploy.ecs.preparing import Change
+
+
+class Fault(StrEnum):
+    """What is wrong with the revision."""
+
+    CRASH = "crash"
+    HANG = "hang"
+    VERIFY = "verify"
+
+
+def _crash(container: dict[str, Any]) -> None:
+    container["command"] = ["this-command-does-not-exist"]
+
+
+def _hang(container: dict[str, Any]) -> None:
+    container["entryPoint"] = ["sleep"]
+    container["command"] = ["86400"]
+
+
+def _verify(container: dict[str, Any]) -> None:
+    """MLflow is looked for where nothing listens; the gate itself starts, and lives."""
+    nowhere = "http://127.0.0.1:9"
+    found = False
+    for each in container.setdefault("environment", []):
+        if each["name"].startswith("HEADGATE_UPSTREAMS__") and each["name"].endswith("__URL"):
+            each["value"] = nowhere
+            found = True
+    if not found:
+        container["environment"].append(
+            {"name": "HEADGATE_UPSTREAMS__MLFLOW__URL", "value": nowhere}
+        )
+
+
+INJECT: Final[Mapping[Fault, Change]] = {
+    Fault.CRASH: _crash,
+    Fault.HANG: _hang,
+    Fault.VERIFY: _verify,
+}
+
+MEANING: Final[Mapping[Fault, str]] = {
+    Fault.CRASH: "the gate's container exits as soon as it starts",
+    Fault.HANG: "the gate's container runs and never becomes healthy",
+    Fault.VERIFY: "the gate starts and is healthy, but does not find MLflow",
+}
