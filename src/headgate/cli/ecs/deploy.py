@@ -77,8 +77,8 @@ def deploy(
     """Deploy an image, and go back if anything fails.
 
     A failure before the service moves leaves it as it was; any later one returns it to the
-    revision that ran before.  Exit code 0: it runs; 1: it failed, and so did the way back; 2: nothing was done; 3: rolled
-    back; 4: it took too long; 5: another deployment is going on.
+    revision that ran before.  Exit code 0: it runs; 1: it failed, and so did the way back; 2:
+    nothing was done; 3: rolled back; 4: it took too long; 5: another deployment is going on.
     """
     if (verify_url is None) is not no_verify:
         raise HeadgateError("give either --verify-url, or --no-verify")

@@ -78,7 +78,8 @@ def drill(
     """Rehearse a deployment, a fault and the way back.
 
     Deploys the image, deploys it with a fault, rolls back to what ran at first, and writes a
-    report with the times.  Exit code 0: every command ended as it must; 1: one did not; 2: nothing was done.
+    report with the times.  Exit code 0: every command ended as it must; 1: one did not; 2:
+    nothing was done.
     """
     if fault is Fault.VERIFY and verify_url is None:
         raise HeadgateError("--fault verify needs --verify-url: nothing else would notice it")

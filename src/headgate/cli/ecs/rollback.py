@@ -47,9 +47,9 @@ def rollback(
     """Return to the good revision, whatever is going on.
 
     A deployment in progress is stopped; else the service moves to the good revision of the
-    journal.  It also ends the deploy of another operator, whose command then says so.  Exit code 0: every
-    task runs that revision; 1: it failed; 2: nothing was done; 4: it took too long; 5: another
-    rollback is going on.
+    journal.  It also ends the deploy of another operator, whose command then says so.  Exit code
+    0: every task runs that revision; 1: it failed; 2: nothing was done; 4: it took too long; 5:
+    another rollback is going on.
     """
     verify = None if verify_url is None else verifier_at(verify_url, verify_size, python)
     clock, target = SystemClock(), target_of(cluster, service, container)
