@@ -75,6 +75,8 @@ locals {
     ] if can(regex("^HEADGATE_UPSTREAMS__.+__URL$", name))
   ]))
 
+  needs_task_policy = length(local.cloudmap) > 0
+
   # The actions know no resources; the keys narrow them to the services that the gate asks for.
   discovery_policy = {
     Version = "2012-10-17"

@@ -20,7 +20,7 @@ module "roles" {
   secrets                  = values(local.secrets)
   kms_key_arns             = var.secrets_kms_key_arns
   log_group_arn            = aws_cloudwatch_log_group.this.arn
-  attach_task_policy       = length(local.cloudmap) > 0
+  attach_task_policy       = local.needs_task_policy
   task_policy_json         = jsonencode(local.discovery_policy)
   enable_execute_command   = var.enable_execute_command
   permissions_boundary_arn = var.permissions_boundary_arn
