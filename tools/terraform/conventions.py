@@ -31,15 +31,18 @@ _RULES: Final = frozenset(
 _INLINE_RULES: Final = frozenset({"ingress", "egress"})
 
 
-def breaches(module: Module, *, example: bool = False) -> Iterator[str]:
-    """One line for each breach of a module's, or of an example's, which is a root module."""
+def breaches(module: Module, *, example: bool = False, inner: bool = False) -> Iterator[str]:
+    """One line for each breach of a module's, or of an example's, which is a root module.
+
+    An inner module is one that others call: their tests are its tests.
+    """
     where = module.folder
     for name in FILES:
         if not (where / name).exists():
             yield f"{where}: has no {name}"
     if not (where / "README.md").exists():
         yield f"{where}: has no README.md"
-    if not example and not list((where / "tests").glob("*.tftest.hcl")):
+    if not (example or inner) and not list((where / "tests").glob("*.tftest.hcl")):
         yield f"{where}: has no tests/*.tftest.hcl"
     for block in module.blocks:
         for problem in _of_block(block, example=example):
@@ -50,14 +53,27 @@ def breaches(module: Module, *, example: bool = False) -> Iterator[str]:
 def main(root: Path = TERRAFORM) -> int:
     """Print all breaches below ``root``; the exit code."""
     found: list[str] = []
+    modules: list[Module] = []
     for folder in module_folders(root):
         try:
-            found += breaches(read(folder), example="examples" in folder.parts)
+            modules.append(read(folder))
         except ValueError as error:
             found.append(str(error))
+    inner = {called for each in modules if not _is_example(each) for called in _called(each)}
+    for each in modules:
+        found += breaches(each, example=_is_example(each), inner=each.folder in inner)
     for line in found:
         sys.stderr.write(f"conventions: {line}\n")
     return 1 if found else 0
+
+
+def _is_example(module: Module) -> bool:
+    return "examples" in module.folder.parts
+
+
+def _called(module: Module) -> Iterator[Path]:
+    for block in module.of_kind("module"):
+        yield (module.folder / block.body.arguments["source"]).resolve()
 
 
 def _of_block(block: Block, *, example: bool) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tools.terraform.module import TERRAFORM, Block, Expression, Module, module_folders, read
 
-BEGIN: Final = "<!-- BEGIN_TF_DOCS: made by `make docs` from the .tf files -->"
+BEGIN: Final = "<!-- BEGIN_TF_DOCS -->"
 END: Final = "<!-- END_TF_DOCS -->"
 _REGISTRY: Final = "https://registry.terraform.io/providers/hashicorp/aws/latest/docs"
 _KINDS: Final[Mapping[str, str]] = {"resource": "resources", "data": "data-sources"}
