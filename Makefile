@@ -70,10 +70,10 @@ check: $(VENV)/.dev ## check formatting, lint, types, import contracts, generate
 wheel: $(VENV)/.dev ## build a wheel for this Python and platform, with a compiled hot path (PURE=1: for any)
 	@HEADGATE_COMPILE=$(if $(PURE),0,1) $(BIN)/python -m hatchling build --target wheel --directory dist
 
-release: $(VENV)/.dev ## build an sdist and wheels of a commit for which `make test-long` has passed
-	@$(BIN)/python -m tools.release allowed
-	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m tools.release build
+release: $(VENV)/.dev ## build all that is released of a commit for which `make test-long` has passed (DRY_RUN=1: of any)
+	@$(if $(DRY_RUN),:,$(BIN)/python -m tools.release allowed)
+	@$(if $(DRY_RUN),:,$(MAKE) --no-print-directory check)
+	@$(BIN)/python -m tools.release $(if $(DRY_RUN),rehearse,build)
 
 bench: ## run the benchmarks, with other programs measured in the same run
 	@$(MAKE) --no-print-directory PYTHON=$(BENCH_PYTHON) VENV=.venv-bench .venv-bench/.dev
@@ -115,6 +115,8 @@ lock: $(VENV)/.tools ## update the pinned requirements (versions and hashes)
 	@$(UV) pip compile -q $(COMPILE) --extra mlflow pyproject.toml -o requirements/run.lock
 	@$(UV) pip compile -q $(COMPILE) --extra mlflow --extra aws --extra postgresql --extra jwt --extra otel --group dev -c requirements/run.lock -c requirements/tools.lock pyproject.toml -o requirements/dev.lock
 	@$(UV) pip compile -q $(COMPILE) --resolution lowest-direct --extra aws --extra postgresql --extra jwt --extra otel pyproject.toml -o requirements/lowest.lock
+	@$(UV) pip compile -q $(COMPILE) --extra aws --extra postgresql --extra jwt --extra otel -c requirements/dev.lock pyproject.toml -o requirements/serve.lock
+	@$(UV) pip compile -q $(COMPILE) -c requirements/serve.lock -c requirements/dev.lock -c requirements/tools.lock requirements/build.in -o requirements/build.lock
 	@for each in requirements/mlflow/*.in; do \
 	  $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header $$each -o $${each%.in}.lock || exit 1; done
 	@$(UV) pip compile -q --no-deps $(COMPILE) requirements/terraform/schema.in -o requirements/terraform/schema.lock

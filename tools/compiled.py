@@ -25,7 +25,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 _SOURCE = ROOT / "src"
 _BUILDS = ROOT / "build"
-_INPUTS = ("pyproject.toml", "hatch_build.py", "tools/compile.py", "requirements/dev.lock")
+_INPUTS = (
+    "pyproject.toml",
+    "hatch_build.py",
+    "tools/compile.py",
+    "tools/sbom.py",
+    "requirements/dev.lock",
+)
 
 
 class CannotCompileError(Exception):
@@ -46,6 +52,12 @@ def build(level: int = 3) -> Path:
         fcntl.flock(turn, fcntl.LOCK_EX)
         _make(_BUILDS / name, level)
     return _BUILDS / name
+
+
+def wheel(build: Path) -> Path:
+    """The wheel that a build was unpacked from."""
+    (found,) = build.glob("*.whl")
+    return found
 
 
 def modules() -> frozenset[str]:
@@ -70,8 +82,9 @@ def _make(folder: Path, level: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="headgate-wheel-") as made:
         _run(level, "-m", "hatchling", "build", "--target", "wheel", "--directory", made)
-        (wheel,) = Path(made).glob("*.whl")
-        shutil.unpack_archive(wheel, folder, "zip")
+        (packed,) = Path(made).glob("*.whl")
+        shutil.unpack_archive(packed, folder, "zip")
+        shutil.copy(packed, folder)
     compileall.compile_dir(folder, quiet=1)  # as the installation of a wheel does
     known.write_text(wanted, encoding="ascii")
 

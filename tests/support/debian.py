@@ -28,6 +28,7 @@ class DebianPackage:
         return self.program.exists()
 
 
+BUBBLEWRAP = DebianPackage("bubblewrap", Path("/usr/bin/bwrap"), "tests/integration/test_image.py")
 CHROMIUM = DebianPackage("chromium", Path("/usr/bin/chromium"), "tests/browser")
 CURL = DebianPackage("curl", Path("/usr/bin/curl"), "tests/integration/test_upgrade.py")
 JQ = DebianPackage("jq", Path("/usr/bin/jq"), "tests/integration/test_prometheus.py")
@@ -66,6 +67,7 @@ NPM = DebianPackage(
     "tests/integration/test_oidc_provider.py",
 )
 PACKAGES = (
+    BUBBLEWRAP,
     CHROMIUM,
     CURL,
     JQ,

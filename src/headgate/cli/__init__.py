@@ -128,7 +128,11 @@ def _root(
 ) -> None:
     """An authenticating reverse proxy for self-hosted MLflow."""
     if version:
-        print(f"headgate {__version__}{' (compiled)' if is_compiled() else ''}")
+        from headgate.cli.build_commit import build_commit  # noqa: PLC0415 - only here
+
+        commit = build_commit()
+        of = f", commit {commit}" if commit else ""
+        print(f"headgate {__version__}{of}{' (compiled)' if is_compiled() else ''}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
