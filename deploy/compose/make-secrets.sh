@@ -27,7 +27,12 @@ done
 
 # One word or several, such as HEADGATE="docker run -i --rm --network none headgate".
 headgate=${HEADGATE:-headgate}
-$headgate keys make > "$folder/first-key"
+$headgate keys make > "$folder/first-key" 2> "$folder/errors" || {
+  cat "$folder/errors" >&2
+  rm "$folder/errors" "$folder/first-key"
+  exit 1
+}
+rm "$folder/errors"
 $headgate keys digest < "$folder/first-key" > "$folder/first-key-sha256"
 
 # Containers run as users of their own and read these through the folder that only you can enter.

@@ -28,7 +28,7 @@ COMMANDS = {
     "up": "Run MLflow with the gate in front of it, on this machine alone.",
     "serve": "Run the gate in front of an existing MLflow server.",
     "check": "List all problems of the configuration, or summarise it.",
-    "health": "Ask the gate on this machine whether it works, for a container's health check.",
+    "health": "Ask whether the gate on this machine works, for health checks.",
     "keys": "Create, list, change and revoke API keys.",
     "principals": "Create, list, change and disable people and service accounts.",
     "db": "Upgrade the key store's schema, and check that the store can be used.",

@@ -29,9 +29,10 @@ def health(
     ] = SECONDS,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the gate on this machine whether it works; exit code 0: yes, 1: no.
+    """Ask whether the gate on this machine works, for health checks.
 
-    It asks the operators' listener (`ops.listen`) of the configuration that `headgate serve` gets.
+    Exit code 0: it works, 1: it does not. It asks the operators' listener (`ops.listen`) of the
+    configuration that `headgate serve` gets.
     """
     found = examine(config, os.environ, READY if ready else LIVE, timeout)
     if as_json:
