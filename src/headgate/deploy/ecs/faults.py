@@ -29,15 +29,18 @@ def _hang(container: dict[str, Any]) -> None:
 def _verify(container: dict[str, Any]) -> None:
     """MLflow is looked for where nothing listens; the gate itself starts, and lives."""
     nowhere = "http://127.0.0.1:9"
-    found = False
-    for each in container.setdefault("environment", []):
-        if each["name"].startswith("HEADGATE_UPSTREAMS__") and each["name"].endswith("__URL"):
-            each["value"] = nowhere
-            found = True
-    if not found:
-        container["environment"].append(
-            {"name": "HEADGATE_UPSTREAMS__MLFLOW__URL", "value": nowhere}
-        )
+    environment = container.setdefault("environment", [])
+    named = [each for each in environment if _names_mlflow(each["name"])]
+    for each in named or [{"name": "MLFLOW_SERVER_URL"}]:
+        each["value"] = nowhere
+        if each not in environment:
+            environment.append(each)
+
+
+def _names_mlflow(variable: str) -> bool:
+    return variable == "MLFLOW_SERVER_URL" or (
+        variable.startswith("HEADGATE_UPSTREAMS__") and variable.endswith("__URL")
+    )
 
 
 INJECT: Final[Mapping[Fault, Change]] = {

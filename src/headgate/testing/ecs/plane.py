@@ -98,7 +98,7 @@ class FakePlane:
             stack.enter_context(_quiet("werkzeug"))
             moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
             moto.start()
-            stack.callback(moto.stop)
+            stack.callback(_stop, moto)
             self.clock = SimulatedClock(self._pass_second, BEGAN)
             self.balancer = stack.enter_context(Balancer("127.0.0.1", self.clock.now))
             stack.enter_context(metrics.answered_by_moto(lambda: list(self.balancer.seen)))
@@ -249,6 +249,14 @@ class FakePlane:
         return str(json.loads(text)[key]) if key else str(text)
 
 
+def _stop(moto: ThreadedMotoServer) -> None:
+    """Stop moto, and close the socket that it leaves open."""
+    server = moto._server
+    moto.stop()
+    if server is not None:
+        server.server_close()
+
+
 @contextlib.contextmanager
 def _quiet(name: str) -> Iterator[None]:
     """Let a logger write errors alone: moto's server notes every request."""
@@ -268,7 +276,8 @@ def _registry_arn(name: str) -> str:
 def gate_image(command: Sequence[str], **environment: str) -> Image:
     """An image with a gate in it; ``command`` is what ``headgate`` stands for."""
     return Image(
-        command=("headgate", "serve"),
+        command=("headgate",),
+        arguments=("serve",),
         programs={"headgate": tuple(command)},
         environment={"HEADGATE_LISTEN__PORT": "8080", **environment},
         listen={

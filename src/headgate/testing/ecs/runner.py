@@ -26,6 +26,7 @@ class Image:
 
     Attributes:
         command: its entry point; a container's ``command`` is appended.
+        arguments: what is appended where no ``command`` is given.
         programs: what the names of programs mean in it, in entry points and health checks.
         environment: what it sets, below what the container sets.
         port: what it listens on once it is up; None for one that never listens, for which the
@@ -39,6 +40,7 @@ class Image:
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int | None = 8080
     listen: Mapping[str, str] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
 
     def resolved(self, command: Sequence[str]) -> list[str]:
         """A command line with its program as it is here."""
@@ -68,7 +70,7 @@ class Container:
         folder.mkdir(parents=True, exist_ok=True)
         self._environment = self._variables(secret)
         entry = definition.get("entryPoint") or image.command
-        arguments = command if command is not None else definition.get("command") or ()
+        arguments = command or definition.get("command") or image.arguments
         self.log = folder / f"{self.name}.log"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - a test's own images
