@@ -19,7 +19,8 @@ import dns.rcode
 import pytest
 
 from headgate.testing.fault_proxy import Fault, FaultProxy
-from tests.support.gate import OPS_LISTENER, Gate, create_key, revoke_key, running_gate
+from tests.support.gate import OPS_LISTENER, Gate, create_key, running_gate
+from tests.support.keys import revoke_key
 from tests.support.messages_of_pages import Block, blocks, shows
 from tests.support.mlflow_server import MlflowServer
 from tests.support.processes import clean_environment

@@ -21,7 +21,8 @@ import pytest
 from headgate.reasons import Reason
 from tests.support.certificates import Authority, Certificate
 from tests.support.client_messages import Call, messages
-from tests.support.gate import create_key, revoke_key, running_gate
+from tests.support.gate import create_key, running_gate
+from tests.support.keys import revoke_key
 from tests.support.messages_of_pages import Block, blocks, shows
 from tests.support.mlflow_server import MlflowServer, running_mlflow
 from tests.support.mlflow_versions import CURRENT, python_with
