@@ -65,3 +65,22 @@ def refused(code: str, message: str = "", status: int = 400) -> ClientError:
         },
         "Operation",
     )
+
+
+class ManualClock:
+    """``Clock`` on which sleeping takes no time."""
+
+    def __init__(self, now: float = 1_000.0) -> None:
+        self._now = now
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """The same."""
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self._now += seconds
