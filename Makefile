@@ -74,6 +74,7 @@ release: $(VENV)/.dev ## build all that is released of a commit for which `make 
 	@$(if $(DRY_RUN),:,$(BIN)/python -m tools.release allowed)
 	@$(if $(DRY_RUN),:,$(MAKE) --no-print-directory check)
 	@$(BIN)/python -m tools.release $(if $(DRY_RUN),rehearse,build)
+export PYTHON_IMAGE BUILD_IMAGE
 
 bench: ## run the benchmarks, with other programs measured in the same run
 	@$(MAKE) --no-print-directory PYTHON=$(BENCH_PYTHON) VENV=.venv-bench .venv-bench/.dev

@@ -24,7 +24,7 @@ _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _PYPI: Final = "pkg:pypi/"
 
 
-def of_wheel(version: str, commit: str, mypy: str = "") -> dict[str, Any]:
+def of_wheel(version: str, commit: str, mypy: str = "", seconds: int = 0) -> dict[str, Any]:
     """What is in a wheel: Headgate itself and, in a compiled one, the runtime of mypyc.
 
     What the wheel depends on is not in it: its metadata names that, and the locks pin it.
@@ -35,10 +35,10 @@ def of_wheel(version: str, commit: str, mypy: str = "") -> dict[str, Any]:
             _component("mypy", mypy)
             | {"description": "The runtime library of mypyc, compiled into each shared library"}
         )
-    return _document(version, commit, found)
+    return _document(version, commit, found, seconds)
 
 
-def of_image(version: str, commit: str, lock: str, base: str) -> dict[str, Any]:
+def of_image(version: str, commit: str, lock: str, base: str, seconds: int = 0) -> dict[str, Any]:
     """What the image is made of: the packages of a lock, and the base image.
 
     Args:
@@ -46,6 +46,7 @@ def of_image(version: str, commit: str, lock: str, base: str) -> dict[str, Any]:
         commit: what it is built from; may be empty.
         lock: the text of a requirements file with hashes.
         base: the base image with its digest.
+        seconds: the time of the build, since 1970.
 
     Raises:
         ValueError: the base image has no digest.
@@ -60,7 +61,7 @@ def of_image(version: str, commit: str, lock: str, base: str) -> dict[str, Any]:
         "hashes": [{"alg": "SHA-256", "content": digest}],
         "description": "The base image; what it brings along is in its own bill of materials",
     }
-    return _document(version, commit, [image, *locked(lock)])
+    return _document(version, commit, [image, *locked(lock)], seconds)
 
 
 def locked(lock: str) -> list[dict[str, Any]]:
@@ -91,7 +92,9 @@ def _component(name: str, version: str) -> dict[str, Any]:
     return {"type": "library", "bom-ref": url, "name": name, "version": version, "purl": url}
 
 
-def _document(version: str, commit: str, components: list[dict[str, Any]]) -> dict[str, Any]:
+def _document(
+    version: str, commit: str, components: list[dict[str, Any]], seconds: int
+) -> dict[str, Any]:
     subject: dict[str, Any] = {
         **_component("headgate", version),
         "type": "application",
@@ -99,7 +102,6 @@ def _document(version: str, commit: str, components: list[dict[str, Any]]) -> di
     }
     if commit:
         subject["properties"] = [{"name": "headgate:commit", "value": commit}]
-    seconds = int(os.environ.get("SOURCE_DATE_EPOCH") or 0)
     document: dict[str, Any] = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -120,11 +122,14 @@ def _document(version: str, commit: str, components: list[dict[str, Any]]) -> di
 
 def main(arguments: Sequence[str]) -> str | int:
     """Write one; the exit status, or what is wrong with the arguments."""
+    seconds = int(os.environ.get("SOURCE_DATE_EPOCH") or 0)
     match list(arguments):
         case ["wheel", version, commit, file, *mypy] if len(mypy) <= 1:
-            document = of_wheel(version, commit, *mypy)
+            document = of_wheel(version, commit, "".join(mypy), seconds)
         case ["image", version, commit, file, lock, base]:
-            document = of_image(version, commit, Path(lock).read_text(encoding="utf-8"), base)
+            document = of_image(
+                version, commit, Path(lock).read_text(encoding="utf-8"), base, seconds
+            )
         case _:
             return __doc__ or ""
     Path(file).write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
