@@ -118,7 +118,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  name_prefix       = "/ecs/${var.name}-"
+  name              = "/ecs/${var.name}" # known when Terraform plans, so that a plan shows the task definition
   retention_in_days = var.log_retention_days
   kms_key_id        = var.log_kms_key_arn
   tags              = var.tags
