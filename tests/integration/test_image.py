@@ -26,6 +26,7 @@ from tests.support.dockerfile import Stage, isolated, stages
 from tests.support.ports import free_port
 from tests.support.processes import ServerProcess, clean_environment
 from tests.support.raw import ask
+from tests.support.recipes import blocks
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed
 from tools import compiled
@@ -228,6 +229,20 @@ def test_the_lock_is_of_these_requirements(lock: str, tmp_path: Path) -> None:
         [*command, *(extras if lock == "serve" else [])], cwd=compiled.ROOT, check=True, timeout=300
     )
     assert _pins(made) == _pins(written)
+
+
+@pytest.mark.long
+def test_the_commands_of_the_page_install_a_gate(compiled_gate: Path, tmp_path: Path) -> None:
+    """With pip, into a new environment, as ``run-in-a-container`` shows it."""
+    commands = blocks("run-in-a-container", "sh")[-1]
+    assert "--require-hashes" in commands
+    made = commands.replace("/opt/headgate", str(tmp_path / "headgate"))
+    made = made.replace("dist/headgate-*-linux_x86_64.whl", str(compiled.wheel(compiled_gate)))
+    made = made.replace("python3 -m venv", f"{sys.executable} -m venv")
+    subprocess.run(["sh", "-euc", made], cwd=compiled.ROOT, check=True, timeout=PATIENCE)
+    program = tmp_path / "headgate" / "bin" / "headgate"
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("(compiled)\n")
 
 
 def _pins(lock: Path) -> dict[str, str]:
