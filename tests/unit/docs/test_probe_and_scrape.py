@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from headgate.__main__ import HEALTH_CHECK
 from headgate.config import Config
 from headgate.control import ops
 from headgate.runtime.ops_listener import CONNECTIONS
@@ -45,7 +46,8 @@ def test_probes_ask_for_pages_that_there_are() -> None:
     assert {each["path"] for each in probes} <= PATHS
     assert 9464 in found(documents, "containerPort")
     (command,) = blocks("json")
-    assert "127.0.0.1:9464/livez" in json.loads(command)[-1]
+    check, *words = json.loads(command)
+    assert (check, words) == ("CMD", ["headgate", *HEALTH_CHECK])
 
 
 @pytest.mark.parametrize("path", sorted(PATHS))
