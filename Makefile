@@ -64,6 +64,7 @@ check: $(VENV)/.dev ## check formatting, lint, types, import contracts, generate
 	@$(BIN)/python -m tools.terraform.conventions
 	@$(BIN)/python -m tools.terraform.schema
 	@$(BIN)/python -m tools.links
+	@$(BIN)/python -m tools.page_commands
 	@$(BIN)/python -m tools.terms
 	@$(BIN)/python -m tools.changelog check
 

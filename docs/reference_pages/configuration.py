@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
@@ -61,16 +61,19 @@ class _Section(NamedTuple):
         title = f"`[{'.'.join(self.path)}]`" if self.path else "Top level"
         if self.is_element:
             title = f"`[[{'.'.join(self.path)}]]`"
-        rows = (
-            _row((*self.path, name), field, needs_restart(field, inherited=self.restart))
-            for name, field in self.model.model_fields.items()
-            if _model_of(field) is None or _is_list(field)
-        )
+        rows: Iterator[Sequence[str]] = self.rows()
         header = ["Setting", "Environment", "Type", "Default", "Meaning"]
         if self.is_element:  # an environment variable has the whole list
             del header[1]
             rows = ((first, *others) for first, _, *others in rows)
         return f"\n## {title}\n\n{inspect.getdoc(self.model)}\n\n{table(header, rows)}"
+
+    def rows(self) -> Iterator[tuple[str, str, str, str, str]]:
+        """Setting, variable, type, default and meaning of each."""
+        for name, field in self.model.model_fields.items():
+            if _model_of(field) is None or _is_list(field):
+                restart = needs_restart(field, inherited=self.restart)
+                yield _row((*self.path, name), field, restart)
 
 
 def page() -> str:
@@ -80,6 +83,13 @@ def page() -> str:
         + _INTRODUCTION
         + "".join(section.text for section in _sections((), Config, restart=False))
     )
+
+
+def variables() -> Iterator[tuple[str, str, str, str]]:
+    """Variable, setting, type and default of each setting that has a variable of its own."""
+    for section in _sections((), Config, restart=False):
+        for setting, variable, kind, default, _ in () if section.is_element else section.rows():
+            yield variable, setting, kind, default
 
 
 def _sections(
@@ -109,7 +119,7 @@ def _is_list(field: FieldInfo) -> bool:
     return get_origin(field.annotation) is tuple
 
 
-def _row(path: tuple[str, ...], field: FieldInfo, restart: bool) -> tuple[str, ...]:
+def _row(path: tuple[str, ...], field: FieldInfo, restart: bool) -> tuple[str, str, str, str, str]:
     setting = ".".join(path)
     variable = f"`{ENVIRONMENT_PREFIX}{'__'.join(path).upper()}`"
     if _is_list(field):

@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     as_json = JSON in (sys.argv[1:] if arguments is None else arguments)
     try:
-        result = _root_command().main(args=arguments, prog_name="headgate", standalone_mode=False)
+        result = root_command().main(args=arguments, prog_name="headgate", standalone_mode=False)
     except ConfigError as error:
         return _fail([str(problem) for problem in error.problems], as_json)
     except HeadgateError as error:
@@ -112,7 +112,8 @@ class _Commands(TyperGroup):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _root_command() -> Any:
+def root_command() -> Any:
+    """The command `headgate`, with all others below it."""
     app = _typer(
         add_completion=True, cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}
     )

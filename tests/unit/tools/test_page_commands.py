@@ -1,0 +1,58 @@
+"""Commands in pages: those that do not exist are found, those that do are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.page_commands import commands, problem, problems
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong"),
+    [
+        ("headgate serve --listen 0.0.0.0:8080", None),
+        ("headgate keys create ada --role admin", None),
+        ("headgate keys create ada --rolle admin", "--rolle"),
+        ("headgate keys creat ada", "creat"),
+        ("headgate sreve", "sreve"),
+        ("headgate ecs rollback --cluster C --service S", None),
+        ("headgate explain GET /mlflow/version", None),
+        ('make test ARGS="-k NAME"', None),
+        ("make tests", "tests"),
+    ],
+)
+def test_a_command_is_one_that_there_is(command: str, wrong: str | None) -> None:
+    said = problem(command)
+    assert said is None if wrong is None else wrong in (said or "")
+
+
+def test_commands_are_found_where_they_are_typed() -> None:
+    page = """
+Run `headgate check`, see `headgate` and `headgate.toml`.
+
+```console
+$ KEY=$(headgate keys create ci)
+headgate: this is what it prints
+$ headgate \\
+    doctor --json > file
+```
+
+```text
+headgate is not a command here
+```
+"""
+    assert list(commands(page)) == [
+        "headgate keys create ci",
+        "headgate doctor --json",
+        "headgate check",
+    ]
+
+
+def test_a_variable_is_one_that_something_reads(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    mistyped = "HEADGATE_LISTN__" + "HOST"  # in two parts, or the sources would have it
+    file.write_text(f"`HEADGATE_LISTEN__HOST`, `HEADGATE_UPSTREAMS__X__URL`, `{mistyped}`")
+    (found,) = problems([file], tmp_path)
+    assert mistyped in found
