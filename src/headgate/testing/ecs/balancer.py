@@ -80,6 +80,7 @@ class Balancer:
         self._now = now
         self._given: dict[tuple[str, str], float] = {}
         self._loop = asyncio.new_event_loop()
+        self._servers: list[asyncio.Server] = []
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="balancer", daemon=True)
 
@@ -109,6 +110,8 @@ class Balancer:
         try:
             self._loop.run_forever()
         finally:
+            for server in self._servers:
+                server.close()
             for task in asyncio.all_tasks(self._loop):
                 task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -123,6 +126,7 @@ class Balancer:
             writer.close()
 
         server = await asyncio.start_server(serve, self.host, 0, limit=READ)
+        self._servers.append(server)
         self.ports[listener] = server.sockets[0].getsockname()[1]
 
     def _choose(self, listener: str) -> tuple[str, Target] | None:
