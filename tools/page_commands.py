@@ -11,7 +11,7 @@ import functools
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ _VARIABLE: Final = re.compile(r"\bHEADGATE_[A-Z][A-Z0-9_]*\b(?!…|\*)")
 _TARGET: Final = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 
 
-def problems(files: Sequence[Path], root: Path = ROOT) -> Iterator[str]:
+def problems(files: Iterable[Path], root: Path = ROOT) -> Iterator[str]:
     """One line for each command, target or variable in ``files`` that there is not."""
     for file in files:
         name = file.relative_to(root).as_posix()
