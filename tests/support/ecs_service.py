@@ -91,11 +91,12 @@ def small_plane(folder: Path) -> Iterator[FakePlane]:
 
 
 def small_service(
-    plane: FakePlane, name: str, deployment: Mapping[str, Any] = BREAKER
+    plane: FakePlane, name: str, deployment: Mapping[str, Any] = BREAKER, *, wait: bool = True
 ) -> FakeService:
-    """Make a steady service of two tasks; the load balancer's requests go to it."""
+    """Make a service of two tasks; the load balancer's requests go to it."""
     tags = {"headgate:environment": "development"}
     spec = ServiceSpec(CLUSTER, name, definition(name), deployment=deployment, tags=tags)
     service = plane.service(spec)
-    plane.wait_until_steady(service)
+    if wait:
+        plane.wait_until_steady(service)
     return service

@@ -138,7 +138,7 @@ class DeploymentWatch:
         return deployment
 
     def _because(self, deployment: Deployment) -> str:
-        reasons = [each for each in (deployment.reason, self.last_failure) if each]
+        reasons = [each.rstrip(".") for each in (deployment.reason, self.last_failure) if each]
         return "".join(f"; {each}" for each in reasons)
 
     def why(self, deployment: Deployment) -> str:
