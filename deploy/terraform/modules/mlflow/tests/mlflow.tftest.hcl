@@ -33,38 +33,6 @@ variables {
   allowed_hosts             = ["mlflow.ml.internal:5000"]
 }
 
-run "task_definition" {
-  command = apply
-
-  assert {
-    condition = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command == [
-      "mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "4",
-      "--serve-artifacts", "--artifacts-destination", "s3://mlflow-artifacts-1/artifacts",
-    ]
-    error_message = "MLflow serves artifacts from the bucket, and no URL of a database is on its command line."
-  }
-
-  assert {
-    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].entryPoint[3] == "20" && strcontains(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].entryPoint[2], "def main(")
-    error_message = "The entry point serves on for the TTL and 10 seconds."
-  }
-
-  assert {
-    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].stopTimeout == 110 && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].linuxParameters.initProcessEnabled && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].readonlyRootFilesystem
-    error_message = "110 seconds to stop, an init process, a read-only root file system."
-  }
-
-  assert {
-    condition     = contains(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment, { name = "MLFLOW_SERVER_ALLOWED_HOSTS", value = "mlflow.ml.internal:5000" })
-    error_message = "MLflow accepts the Host that the gate sends."
-  }
-
-  assert {
-    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].secrets == [{ name = "MLFLOW_BACKEND_STORE_URI", valueFrom = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mlflow-AbCdEf" }]
-    error_message = "The URL of the database comes from the secret."
-  }
-}
-
 run "network_and_service" {
   command = apply
 
