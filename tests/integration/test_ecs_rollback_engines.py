@@ -29,6 +29,8 @@ from headgate.deploy.ecs.watching import Site
 from headgate.testing.ecs import FakePlane
 from tests.support.ecs_service import CLUSTER, DIGEST, small_plane, small_service
 
+pytestmark = pytest.mark.first  # takes more than a minute, most of it waiting
+
 
 @dataclass
 class Notes:

@@ -13,11 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from headgate.testing.ecs import FakePlane
 from tests.support.ecs_service import CLUSTER, DIGEST, images, small_service
 from tests.support.recipes import blocks
 from tests.support.waiting import seconds_until
 
+pytestmark = pytest.mark.first  # takes more than a minute, most of it waiting
 PAGE = "deploy-and-roll-back-on-ecs"
 STEADY_SECONDS = 60.0
 IMAGES = {"registry/headgate:1.1": "headgate", "registry/headgate:crashes": "headgate-crashes"}
