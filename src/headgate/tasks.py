@@ -23,6 +23,10 @@ class Tasks:
         self._emit = emit
         self._running: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        """How many run."""
+        return len(self._running)
+
     def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run ``work`` in the running loop until it ends or ``stop`` is called."""
         task = asyncio.get_running_loop().create_task(work, name=name)

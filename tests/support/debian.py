@@ -58,6 +58,11 @@ PROMETHEUS = DebianPackage(
     "tests/integration/test_prometheus*.py",
     ("prometheus",),
 )
+SYSTEMD = DebianPackage(
+    "systemd",
+    Path("/usr/bin/systemd-socket-activate"),
+    "tests/integration/test_service_manager.py and test_systemd_files.py",
+)
 LOGROTATE = DebianPackage(
     "logrotate", Path("/usr/sbin/logrotate"), "tests/integration/test_log_files.py"
 )
@@ -78,6 +83,7 @@ PACKAGES = (
     POWER_DNS,
     POWER_DNS_SQLITE,
     PROMETHEUS,
+    SYSTEMD,
     UNBOUND,
 )
 HAPROXY = DebianPackage(

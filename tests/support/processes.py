@@ -30,11 +30,17 @@ class ServerProcess:
     ``folder/name.out`` and ``folder/name.err`` receive standard output and standard error.
     The program sees the environment of the tests without any ``HEADGATE_`` or ``MLFLOW_``
     variable, plus ``environment``, so that a developer's own settings change no result.
+    ``descriptors``: those of this process that the program gets too.
     Use it as a context manager, or call ``stop``.
     """
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], folder: Path, name: str
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        name: str,
+        descriptors: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.output = folder / f"{name}.out"
@@ -47,6 +53,7 @@ class ServerProcess:
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
+                pass_fds=descriptors,
             )
 
     @property

@@ -22,6 +22,8 @@ from headgate.config import AuthMode, Config, LogFormat, load
 from headgate.errors import ConfigError, Problem
 from headgate.identity import Actor, Administration, KeyFilter
 from headgate.policy import Roles
+from headgate.runtime.activation import Inherited
+from headgate.runtime.service_manager import ServiceManager
 from headgate.stores import identity_store_location, open_identity_store
 from headgate.stores.identity import StoreUnreachableError
 
@@ -43,6 +45,9 @@ def serve(
 ) -> int:
     """Run the gate in front of an existing MLflow server."""
     streams.open_all()
+    manager = ServiceManager.from_environment(os.environ)
+    inherited = Inherited.from_environment(os.environ)
+    given = inherited.settings()
     environment = take_environment()
 
     def read() -> Config:
@@ -53,6 +58,7 @@ def serve(
             mlflow=mlflow,
             workers=workers,
             log_format=log_format,
+            given=given,
         )
 
     settings = read()
@@ -66,7 +72,7 @@ def serve(
         _say(f"listening on {where}, MLflow at {settings.upstreams['default'].url}")
 
     start_event_log(settings.log)
-    return compose.serve(settings, announce, ConfigSource(read, config))
+    return compose.serve(settings, announce, ConfigSource(read, config), inherited, manager)
 
 
 def configuration(
@@ -77,8 +83,11 @@ def configuration(
     mlflow: str | None,
     workers: int | None,
     log_format: LogFormat | None = None,
+    given: Mapping[str, str | int] | None = None,
 ) -> Config:
     """The configuration with the options of the command line on top.
+
+    ``given``: settings that nothing overrides, such as the address of a socket that is open.
 
     Raises:
         ConfigError: there are problems; it has all of them, including a malformed ``listen``.
@@ -96,6 +105,7 @@ def configuration(
         "listen.workers": workers,
         "upstreams.default.url": mlflow,
         "log.format": log_format,
+        **(given or {}),
     }
     try:
         settings = load(file, environment, overrides)

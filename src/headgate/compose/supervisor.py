@@ -25,9 +25,11 @@ from headgate.config import AuthMode, Config
 from headgate.events import ChecksNotShared, Emit, GateStarted, GateStopped, OpsListening
 from headgate.model import Endpoint
 from headgate.runtime import descriptors, listener
+from headgate.runtime.activation import Inherited
 from headgate.runtime.gate_state import GateState
 from headgate.runtime.link import Link
 from headgate.runtime.ops_listener import FILES, OpsSockets
+from headgate.runtime.service_manager import ServiceManager
 from headgate.runtime.supervisor import Supervisor
 from headgate.stores import import_identity_store
 from headgate.telemetry import event_log
@@ -52,11 +54,17 @@ class Listening:
 
 
 def serve(
-    config: Config, announce: Callable[[Listening], None], source: ConfigSource | None = None
+    config: Config,
+    announce: Callable[[Listening], None],
+    source: ConfigSource | None = None,
+    inherited: Inherited | None = None,
+    manager: ServiceManager | None = None,
 ) -> int:
     """Run a gate until SIGINT or SIGTERM, then let running requests finish.
 
-    ``announce`` is called once, when requests are accepted.  Returns the exit code.
+    ``announce`` is called once, when requests are accepted.  ``inherited``: sockets that a service
+    manager has opened; ``config`` has their addresses.  ``manager`` is told how the gate is.
+    Returns the exit code.
 
     Raises:
         HeadgateError: the gate cannot start.
@@ -65,17 +73,23 @@ def serve(
     logs = GateLogs(config.log)
     buckets = shared_buckets()
     emit = event_bus(counters.supervisor_row()).emit
+    kept = Inherited() if inherited is None else inherited
     descriptors.raise_limit(config.limits, emit, more=FILES)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_shared_folder(emit))
-        sockets = listener.bind(config.listen)
+        if kept.clients is None:
+            sockets = listener.bind(config.listen)
+        else:
+            sockets = listener.shared(kept.clients, config.listen.workers)
         stack.callback(_close, sockets)
-        ops = OpsSockets(config.ops, config.listen.workers, emit)
+        ops = OpsSockets(config.ops, config.listen.workers, emit, kept.ops)
         stack.callback(ops.close)
         state, emf = GateState(config.listen.workers), emf_memory(config, counters)
         run = GateRun(HttpDurations(config.listen.workers))
         shared = Shared(counters, buckets, folder, state, logs, run, emf)
-        _serve(config, announce, source, shared, sockets, ops, emit)
+        if manager is None:
+            manager = ServiceManager()
+        _serve(config, announce, source, shared, sockets, ops, emit, manager)
     return 0
 
 
@@ -87,6 +101,7 @@ def _serve(
     sockets: list[socket.socket],
     ops: OpsSockets,
     emit: Emit,
+    manager: ServiceManager,
 ) -> None:
     listen, counters = config.listen, shared.counters
     event_log.count_losses(counters.supervisor_row())
@@ -144,6 +159,7 @@ def _serve(
         stopping=shared.state.stop,
         ended=lambda number: counters.row(number).unset_gauges(),
         tick=tick,
+        manager=manager,
     ).run(announce_all)
     if shared.emf is not None:
         write_last(config.telemetry.cloudwatch, counters, shared.emf, shared.logs.fd, emit)

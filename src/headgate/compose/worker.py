@@ -130,6 +130,7 @@ def run_worker(
                 files=files,
                 keep=handover.leave,
                 limits=limits,
+                reloaded=link.reloaded,
             )
             return _Made(settings, gate, tls)
 

@@ -76,6 +76,8 @@ class LiveGate:
         keep: called with what is in force after each change of it.
         limits: which requests may begin; by default it shares nothing with other workers.
         tracer: gives requests their place in a trace, if the gate has spans of its own.
+        reloaded: called once the configuration that it was asked to read is in force, or, with
+            the reason, is refused.
 
     ``certificates``: how long those in force are valid.
 
@@ -99,6 +101,7 @@ class LiveGate:
         keep: Callable[[InForce], None],
         limits: WorkerLimits | None = None,
         tracer: Tracer | None = None,
+        reloaded: Callable[[str], None] = lambda _refused: None,
     ) -> None:
         self._builder = builder
         self._emit = emit
@@ -108,6 +111,8 @@ class LiveGate:
         self._own_logs = own_logs
         self._tls = tls
         self._reloader: Reloader | None = None
+        self._reloaded = reloaded
+        self._must_tell = False
         self._control = control_upstream(config.limits, control)
         self._config = config
         self._files = files
@@ -260,6 +265,7 @@ class LiveGate:
         if self._reloader is not None:
             self._reloader.look()
             fit = not self._reloader.status().problems
+            self._tell_reloaded(self._reloader)
         self._worker_gauges.update(fit=fit, certificates=self.certificates)
         if self._tls is not None:
             self._refresh(self._tls)
@@ -267,7 +273,15 @@ class LiveGate:
     def reload(self) -> None:
         """Read the configuration again, where it can be."""
         if self._reloader is not None:
+            self._must_tell = True
             self._reloader.reload()
+            self._tell_reloaded(self._reloader)
+
+    def _tell_reloaded(self, reloader: Reloader) -> None:
+        """Say that a reload that was asked for has ended, once it has."""
+        if self._must_tell and not reloader.is_asked and not self._pending:
+            self._must_tell = False
+            self._reloaded("; ".join(reloader.status().problems))
 
     def close(self) -> None:
         """Close every connection to an upstream, and end the helper process."""

@@ -18,6 +18,7 @@ from typing import Final
 SERVES: Final = b"s"
 CANNOT: Final = b"c"
 KEEPS: Final = b"k"
+RELOADED: Final = b"r"
 MESSAGE_BYTES: Final = 4096
 """Longest message; what exceeds it is cut off."""
 OUTPUT_BYTES: Final = 64 * 1024
@@ -80,6 +81,12 @@ class Link:
     def cannot(self, why: str) -> None:
         """Say why this worker cannot start."""
         self._channel.send((CANNOT + why.encode())[:MESSAGE_BYTES])
+
+    def reloaded(self, refused: str) -> None:
+        """Say that the configuration was read again, and why it is not in force if so."""
+        with contextlib.suppress(OSError):  # the supervisor is busy or gone: nothing depends on it
+            message = (RELOADED + refused.encode())[:MESSAGE_BYTES]
+            self._channel.send(message, socket.MSG_DONTWAIT)
 
     def beat(self) -> None:
         """Say that the event loop lives; to be called twice a second from the first call on."""

@@ -20,6 +20,13 @@ _KEEP_ALIVE: Final = (
 )
 
 
+class KeptSocket(socket.socket):
+    """A listening socket that a service manager keeps for the next gate.
+
+    All workers listen on it, and none ends it: connections that no worker takes wait in its queue.
+    """
+
+
 class Listens(Protocol):
     """Where to listen."""
 
@@ -73,10 +80,21 @@ def end(listener: socket.socket) -> None:
     """Take no more connections, although other processes have the socket open too.
 
     The kernel gives those that come then to the other sockets of the port, and refuses them
-    when there is none.
+    when there is none.  One that a service manager keeps goes on: it is only left.
     """
+    if isinstance(listener, KeptSocket):
+        return
     with contextlib.suppress(OSError):  # it has ended already
         listener.shutdown(socket.SHUT_RDWR)
+
+
+def shared(kept: socket.socket, workers: int) -> list[socket.socket]:
+    """One descriptor for each worker of a socket that all of them listen on.
+
+    ``kept`` itself is closed.
+    """
+    with kept:
+        return [kept.dup() for _ in range(workers)]
 
 
 def renewed(listener: socket.socket | None, listen: Listens) -> socket.socket:
@@ -96,6 +114,16 @@ def renewed(listener: socket.socket | None, listen: Listens) -> socket.socket:
     return _bind_one(listen, port, shared=listen.workers > 1, listens=False)
 
 
+def keep_alive(listener: socket.socket) -> None:
+    """Have the kernel look after connections that ``listener`` will take.
+
+    Raises:
+        OSError: it refuses.
+    """
+    for option, value in _KEEP_ALIVE:
+        listener.setsockopt(*option, value)
+
+
 def _bind_one(listen: Listens, port: int, *, shared: bool, listens: bool = True) -> socket.socket:
     where = Endpoint(listen.host, port)
     try:
@@ -109,8 +137,7 @@ def _bind_one(listen: Listens, port: int, *, shared: bool, listens: bool = True)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        for option, value in _KEEP_ALIVE:
-            listener.setsockopt(*option, value)
+        keep_alive(listener)
         listener.bind(address)
         if listens:
             listener.listen(listen.backlog)

@@ -53,6 +53,7 @@ class OpsSockets:
         ops: the settings.
         workers: how many workers there are.
         emit: takes the events.
+        kept: the socket, if a service manager has opened it; ``ops`` has its address then.
 
     Attributes:
         address: where they listen; ``None``: nowhere.
@@ -61,7 +62,9 @@ class OpsSockets:
         HeadgateError: the address that was set cannot be listened on.
     """
 
-    def __init__(self, ops: Ops, workers: int, emit: Emit) -> None:
+    def __init__(
+        self, ops: Ops, workers: int, emit: Emit, kept: socket.socket | None = None
+    ) -> None:
         self._emit = emit
         self._sockets: dict[int, socket.socket] = {}
         self.address: Endpoint | None = None
@@ -69,7 +72,13 @@ class OpsSockets:
             return
         self._listens = _Address(*ops.address, workers)
         try:
-            self._sockets = dict(enumerate(listening.bind(self._listens)))
+            self._sockets = dict(
+                enumerate(
+                    listening.bind(self._listens)
+                    if kept is None
+                    else listening.shared(kept, workers)
+                )
+            )
         except HeadgateError as error:
             if ops.is_chosen:
                 raise HeadgateError(f"ops.listen: {error}") from error

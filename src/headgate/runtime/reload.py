@@ -70,6 +70,11 @@ class Reloader:
         differs = bool(self._needs_restart or self._problems)
         return ConfigurationStatus(differs, self._needs_restart, self._problems)
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether it was asked to reload, and has not done so yet."""
+        return self._asked
+
     def look(self) -> None:
         """Reload if the file has changed since the last look, or if it was asked for."""
         if self._watch is not None and self._watch.changed():

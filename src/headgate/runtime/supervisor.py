@@ -33,7 +33,7 @@ from headgate.events import (
     WorkerStalled,
     WorkerStuck,
 )
-from headgate.runtime.link import CANNOT, KEEPS, MESSAGE_BYTES, SERVES, Ends, Kept, Link
+from headgate.runtime.link import CANNOT, KEEPS, MESSAGE_BYTES, RELOADED, SERVES, Ends, Kept, Link
 from headgate.runtime.processes import (
     LOG_SIGNALS,
     PASSED_ON,
@@ -43,6 +43,7 @@ from headgate.runtime.processes import (
     be_worker,
 )
 from headgate.runtime.pulse import Stopwatch
+from headgate.runtime.service_manager import BEATING_SECONDS, ServiceManager
 
 QUICK_DEATH_SECONDS = 5.0
 PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
@@ -104,6 +105,7 @@ class Supervisor:
         ended: called with the number of a worker that has ended.
         tick: called twice a second with the number of workers that serve.
         clock: gives seconds from an arbitrary start.
+        manager: the service manager that is told how the gate is.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class Supervisor:
         ended: Callable[[int], None] = lambda _number: None,
         tick: Callable[[int], None] = lambda _serving: None,
         clock: Callable[[], float] = time.monotonic,
+        manager: ServiceManager | None = None,
     ) -> None:
         self._count = count
         self._body = body
@@ -136,6 +139,7 @@ class Supervisor:
         self._on_end = ended
         self._tick = tick
         self._clock = clock
+        self._manager = ServiceManager() if manager is None else manager
         self._watch = Stopwatch(clock())
         self._processes: dict[int, Process] = {}  # by pid
         self._due: dict[int, float] = {}  # when to start which number again
@@ -192,6 +196,7 @@ class Supervisor:
                 self._announced = not self._stopping
                 if self._announced:
                     ready()
+                    self._manager.ready(self._count)
             self._check_heartbeats()
             self._start_due(lifeline)
             if self._stopped_by <= self._clock():
@@ -234,6 +239,9 @@ class Supervisor:
                 process.serves = True
                 if process.replaces:
                     self._emit(WorkerReplaced(process.number, process.pid))
+            if message.startswith(RELOADED):
+                refused = message.removeprefix(RELOADED).decode(errors="replace")
+                self._manager.reloaded(process.pid, refused)
             if message.startswith(CANNOT):
                 process.trouble = message.removeprefix(CANNOT).decode(errors="replace")
 
@@ -253,7 +261,10 @@ class Supervisor:
             elif process.output and not process.fresh:
                 self._log_output(process)
             process.fresh = False
-        self._tick(sum(each.serves for each in self._processes.values()))
+        serving = [each for each in self._processes.values() if each.serves]
+        beating = [each for each in serving if each.pulse.silent < BEATING_SECONDS]
+        self._tick(len(serving))
+        self._manager.look(len(serving), len(beating), self._count)
 
     def _kill_stuck(self, process: Process) -> None:
         """End a worker that serves no client; like any that dies it is replaced."""
@@ -339,6 +350,7 @@ class Supervisor:
         process.ends.close()
         del self._processes[process.pid]
         self._on_end(process.number)
+        self._manager.reloaded(process.pid)  # the one that replaces it reads what is new
         if self._stopping:
             return
         if not self._announced:
@@ -364,6 +376,9 @@ class Supervisor:
             self._stopped_by = min(self._stopped_by, self._clock() + patience)
             self._stopping = True
             self._on_stop()
+        elif number == signal.SIGHUP:
+            serving = [pid for pid, each in self._processes.items() if each.serves]
+            self._manager.await_reload(serving)
         if number in PASSED_ON:
             self._signal_all(number)
         self._signals.append(number)
@@ -374,6 +389,9 @@ class Supervisor:
             number = signal.Signals(self._signals.pop(0))
             if number in STOPS:
                 self._emit(GateStopping(number.name))
+                self._manager.stopping(max(0.0, self._stopped_by - self._clock()))
+            elif number == signal.SIGHUP:
+                self._manager.reloading()
             elif number == signal.SIGUSR1 and self._logs is not None and self._logs.has_files:
                 self._logs.reopen_all()
             elif number in LOG_SIGNALS:

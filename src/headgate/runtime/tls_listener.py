@@ -80,6 +80,11 @@ class TlsListener:
         self._paused = None
         self._loop.add_reader(self._listener.fileno(), self._accept)
 
+    @property
+    def shaking(self) -> int:
+        """How many handshakes are under way."""
+        return len(self._handshakes)
+
     def sweep(self) -> None:
         """Emit what has failed; called about twice a second."""
         self._failures.report()

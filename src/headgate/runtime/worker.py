@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from headgate.config import Listen
 from headgate.dataplane.client import ClientConnection
+from headgate.dataplane.connection_states import NEW
 from headgate.dataplane.plane import DataPlane
 from headgate.events import (
     CutOff,
@@ -29,6 +30,9 @@ from headgate.runtime.ops_listener import OpsListener
 from headgate.runtime.tls_listener import TlsListener
 
 SWEEP_SECONDS = 0.5
+FIRST_REQUEST_LOOKS = 100
+FIRST_REQUEST_SECONDS = 2.0
+"""How long clients that have just connected may take to send what they came for."""
 Companion = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -134,6 +138,8 @@ class Worker:
             await self._until_stopped(helpers)
             listening.end(listener)
             server.close()
+            if isinstance(listener, listening.KeptSocket):
+                await self._first_requests()
             await self._drain()
         finally:
             self._plane.abort()
@@ -209,6 +215,25 @@ class Worker:
             except Exception as error:  # noqa: BLE001
                 # Supervisor: what failed now is tried again in a moment; the gate goes on.
                 self._emit(InternalError("doing the periodic work", error))
+
+    async def _first_requests(self) -> None:
+        """Wait a moment for the requests of connections that were accepted last.
+
+        Their clients could have been served by the next gate, had they come a moment later: none
+        of them may lose its connection to a restart.
+        """
+        for _ in range(FIRST_REQUEST_LOOKS):
+            if self._cut_short.is_set() or not self._has_newcomers():
+                return
+            await asyncio.sleep(FIRST_REQUEST_SECONDS / FIRST_REQUEST_LOOKS)
+
+    def _has_newcomers(self) -> bool:
+        if self._door is not None and self._door.shaking:
+            return True
+        return any(
+            isinstance(each, ClientConnection) and each.stage is NEW
+            for each in self._plane.connections
+        )
 
     async def _drain(self) -> None:
         """Wait for the requests under way, but not indefinitely."""
