@@ -142,16 +142,16 @@ def test_a_restart_refuses_and_resets_no_connection(
     with contextlib.ExitStack() as stack:
         gate = stack.enter_context(activated(COMMAND, {"headgate": held}, settings, tmp_path, "0"))
         started(gate)
-        stack.enter_context(clients.coming(4))
-        for number in range(1, 4):
+        with clients.coming(4):  # they leave before the last gate does
+            for number in range(1, 4):
+                clients.wait_for(100)
+                gate.signal(signal.SIGTERM)
+                assert gate.wait(STOP_SECONDS) == 0
+                gate = stack.enter_context(
+                    activated(COMMAND, {"headgate": held}, settings, tmp_path, str(number))
+                )
+                started(gate)
             clients.wait_for(100)
-            gate.signal(signal.SIGTERM)
-            assert gate.wait(STOP_SECONDS) == 0
-            gate = stack.enter_context(
-                activated(COMMAND, {"headgate": held}, settings, tmp_path, str(number))
-            )
-            started(gate)
-        clients.wait_for(100)
     assert clients.failures == []
 
 
