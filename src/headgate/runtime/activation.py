@@ -61,14 +61,14 @@ class Inherited:
                 f"the service manager passes {number} sockets; the gate takes one named "
                 f"{CLIENTS!r} and one named {OPS!r} (ListenStream= once in each socket unit)"
             )
-        found: dict[str, socket.socket] = {}
-        for place, name in enumerate(_names(number, names)):
-            if name in found:
+        purposes = _names(number, names)
+        for name in purposes:
+            if purposes.count(name) > 1:
                 raise HeadgateError(
                     f"the service manager passes two sockets named {name!r}; the gate takes one "
                     "(ListenStream= once in the socket unit)"
                 )
-            found[name] = _listening(first + place, name)
+        found = {name: _listening(first + n, name) for n, name in enumerate(purposes)}
         return cls(found.get(CLIENTS), found.get(OPS))
 
     def settings(self) -> dict[str, str | int]:

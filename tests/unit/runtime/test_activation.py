@@ -123,7 +123,14 @@ def datagrams() -> socket.socket:
     return found
 
 
-@pytest.mark.parametrize("make", [not_listening, datagrams, lambda: socket.socketpair()[0]])
+def local() -> socket.socket:
+    found = socket.socket(socket.AF_UNIX)
+    found.bind("")
+    found.listen()
+    return found
+
+
+@pytest.mark.parametrize("make", [not_listening, datagrams, local])
 def test_a_socket_that_cannot_be_listened_on_is_an_error(make: object, passing: Passing) -> None:
     assert callable(make)
     with pytest.raises(HeadgateError, match=r"descriptor 700 .* no listening TCP socket; use List"):
