@@ -203,7 +203,7 @@ def is_ready(message: object) -> bool:
     return isinstance(message, dict) and "READY" in message
 
 
-def test_the_manager_is_told_of_start_reload_and_end(
+def test_the_manager_hears_of_start_reload_and_end(
     settings: dict[str, str], held: socket.socket, notified: Notified, tmp_path: Path
 ) -> None:
     file = tmp_path / "headgate.toml"

@@ -63,7 +63,7 @@ def serve(
     """Run a gate until SIGINT or SIGTERM, then let running requests finish.
 
     ``announce`` is called once, when requests are accepted.  ``inherited``: sockets that a service
-    manager has opened; ``config`` has their addresses.  ``manager`` is told how the gate is.
+    manager has opened; ``config`` has their addresses.  ``manager`` hears how the gate is.
     Returns the exit code.
 
     Raises:

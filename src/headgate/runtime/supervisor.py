@@ -105,7 +105,7 @@ class Supervisor:
         ended: called with the number of a worker that has ended.
         tick: called twice a second with the number of workers that serve.
         clock: gives seconds from an arbitrary start.
-        manager: the service manager that is told how the gate is.
+        manager: the service manager, which hears how the gate is.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the service manager is told, and when."""
+"""What the service manager hears, and when."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_reload_before_the_start_or_after_the_end_is_none(notified: Notified) 
     ]
 
 
-def test_the_watchdog_is_told_at_half_its_time_while_a_worker_is_alive(notified: Notified) -> None:
+def test_the_watchdog_hears_at_half_its_time_while_a_worker_is_alive(notified: Notified) -> None:
     clock = Clock()
     manager = ServiceManager(notified.address, 30, clock)
     manager.look(1, 1, 1)  # not ready: the manager does not watch yet
