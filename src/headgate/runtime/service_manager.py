@@ -122,7 +122,7 @@ class ServiceManager:
     def look(self, serving: int, beating: int, workers: int) -> None:
         """How many of the ``workers`` serve, and how many of those have a fresh heartbeat.
 
-        To be called about twice a second.  The watchdog hears of the gate while one worker is alive: the
+        To be called about twice a second.  The watchdog hears from it while a worker is alive: the
         supervisor replaces those that hang, and a restart of the gate would cut off the requests
         of the others.  While the gate stops it hears that the supervisor, which ends it, lives.
         """
