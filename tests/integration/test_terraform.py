@@ -1,4 +1,4 @@
-"""Terraform reads the modules, tests them with a mocked provider, and applies them to moto.
+"""Terraform reads the modules and tests them with a mocked provider.
 
 The ladder of these checks, and its gap, is in ``deploy/terraform/README.md``.
 """
