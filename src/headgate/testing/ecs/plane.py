@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import secrets as random_numbers
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from headgate.testing.ecs.api import Ecs
 from headgate.testing.ecs.balancer import Balancer, Group
 from headgate.testing.ecs.clock import Pacer, SimulatedClock
 from headgate.testing.ecs.constants import Constants
-from headgate.testing.ecs.model import REGION, FakeService
+from headgate.testing.ecs.model import ACCOUNT, REGION, FakeService
 from headgate.testing.ecs.registry import Registry
 from headgate.testing.ecs.runner import Image
 from headgate.testing.ecs.server import Faults, Server
@@ -36,6 +37,7 @@ CREDENTIALS = {
     "AWS_REGION": REGION,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 BEGAN = 1_790_000_000.0
 """The first moment of the model, in seconds since the epoch."""
 STEADY_SECONDS = 900
@@ -68,7 +70,8 @@ class FakePlane:
 
     Args:
         folder: where tasks have their folders.
-        images: what images are, by name without digest.
+        images: what images are, by repository and tag, such as ``headgate:1.0``; ``pushed`` has
+            their names in ECR.
         constants: the times of the model.
         speed: simulated seconds in a real one, with a thread that moves the clock; None for a
             clock that only ``clock.sleep`` moves.
@@ -99,14 +102,20 @@ class FakePlane:
             moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
             moto.start()
             stack.callback(_stop, moto)
-            self.clock = SimulatedClock(self._pass_second, BEGAN)
-            self.balancer = stack.enter_context(Balancer("127.0.0.1", self.clock.now))
+            # Beside the real clock, commands ask for the traffic of real times.
+            paced = self._speed is not None
+            self.clock = SimulatedClock(self._pass_second, time.time() if paced else BEGAN)
+            seen_at = time.time if paced else self.clock.now
+            self.balancer = stack.enter_context(Balancer("127.0.0.1", seen_at))
             stack.enter_context(metrics.answered_by_moto(lambda: list(self.balancer.seen)))
             host, port = moto.get_host_and_port()
             self._moto = f"http://{host}:{port}"
+            images: dict[str, Image] = {}
+            for name, program in self._images.items():
+                images |= self._push(name, program)
             self.tasks = Tasks(
                 self._constants,
-                self._images,
+                images,
                 self.secret_value,
                 self.balancer,
                 Registry(self.client("servicediscovery"), self._publish),
@@ -215,6 +224,27 @@ class FakePlane:
         if two:
             found["advancedConfiguration"] = {"alternateTargetGroupArn": groups[1]}
         return found
+
+    def pushed(self, image: str) -> str:
+        """The name of an image in ECR, with its tag."""
+        return f"{REGISTRY}/{image}"
+
+    def _push(self, image: str, program: Image) -> dict[str, Image]:
+        """Put an image into moto's ECR; what it is, by the names that task definitions use."""
+        repository, _, tag = image.partition(":")
+        client = self.client("ecr")
+        there = client.describe_repositories()["repositories"]
+        if repository not in {each["repositoryName"] for each in there}:
+            client.create_repository(repositoryName=repository)
+        manifest = json.dumps({"schemaVersion": 2, "config": {"digest": image}})
+        made = client.put_image(
+            repositoryName=repository,
+            imageTag=tag,
+            imageManifest=manifest,
+            imageManifestMediaType="application/vnd.docker.distribution.manifest.v2+json",
+        )
+        name, digest = f"{REGISTRY}/{repository}", made["image"]["imageId"]["imageDigest"]
+        return {f"{name}:{tag}": program, f"{name}@{digest}": program}
 
     def discovered(self, namespace: str, name: str) -> str:
         """Make a Cloud Map service; its id."""

@@ -69,6 +69,7 @@ class Container:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._environment = self._variables(secret)
+        self._listens = image.port is not None and command is None
         entry = definition.get("entryPoint") or image.command
         arguments = command or definition.get("command") or image.arguments
         self.log = folder / f"{self.name}.log"
@@ -91,7 +92,7 @@ class Container:
 
     def wait_until_it_listens(self) -> None:
         """Wait in real time until it accepts connections, ends, or ``BOOT_SECONDS`` pass."""
-        if self._image.port is None:
+        if self._image.port is None or not self._listens:
             return
         end = time.monotonic() + BOOT_SECONDS
         while time.monotonic() < end and self._process.poll() is None:

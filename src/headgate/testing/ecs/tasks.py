@@ -24,7 +24,7 @@ class Tasks:
     """All tasks of the stand-in.
 
     Args:
-        images: what the names of images mean, without digest.
+        images: what the names of images mean, with their tags and with their digests.
         secret: the value of a reference (``valueFrom``).
         folder: where each task has a folder of its own.
         network: the first two numbers after 127 of the addresses of tasks.
@@ -166,10 +166,7 @@ class Tasks:
         Raises:
             KeyError: there is no such image.
         """
-        plain = name.partition("@")[0]
-        if name in self._images:
-            return self._images[name]
-        return self._images[plain]
+        return self._images[name]
 
     def _look(self, task: FakeTask, now: float, service: FakeService | None) -> None:
         """A running task: whether it has ended, and what its checks say."""

@@ -1,0 +1,90 @@
+"""``headgate ecs`` on a stand-in for ECS, with real gates and MLflow as tasks, under load."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headgate.cli import main
+from headgate.deploy.ecs.errors import ExitCode
+from tests.support.ecs import CLUSTER, SERVICE, Deployed, deployed
+from tests.support.load import Load, running_load
+
+SIZE = "64KiB"
+WATCH = 120  # seconds of the model
+RUNS = 2  # of the client, before and after
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    with deployed(tmp_path_factory.mktemp("ecs")) as found:
+        yield found
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Runs ``headgate ecs`` in this process, whose time is that of the stand-in."""
+
+    scene: Deployed
+    capture: pytest.CaptureFixture[str]
+
+    def run(self, command: str, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """The exit code, and the document that ``--json`` prints."""
+        where = ("--cluster", CLUSTER, "--service", SERVICE)
+        code = main(["ecs", command, *where, *arguments, "--json"])
+        lines = self.capture.readouterr().out
+        return code, json.loads(lines[lines.index("{\n") :])
+
+    def deploy(self, tag: str, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """Deploy an image, with verification."""
+        verify = ("--verify-url", self.scene.url, "--verify-size", SIZE)
+        return self.run(
+            "deploy", "--image", self.scene.image(tag), *verify, "--watch", str(WATCH), *arguments
+        )
+
+
+@pytest.fixture
+def ecs(
+    scene: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Commands:
+    for name, value in scene.plane.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", scene.key)
+    for module in ("deploy", "rollback", "drill"):
+        monkeypatch.setattr(f"headgate.cli.ecs.{module}.SystemClock", lambda: scene.plane.clock)
+    return Commands(scene, capsys)
+
+
+@pytest.fixture
+def load(scene: Deployed, tmp_path: Path) -> Iterator[Load]:
+    """MLflow's client, which logs runs through the load balancer; none may fail."""
+    with running_load(tmp_path, scene.url, scene.key, "load", 200) as running:
+        running.go_on(RUNS)
+        yield running
+        running.go_on(RUNS)
+        result = running.finish()
+        assert result.failures == []
+
+
+def test_a_good_image_is_deployed(ecs: Commands, load: Load) -> None:
+    code, document = ecs.deploy("1.1")
+    assert code == ExitCode.DONE, json.dumps(document, indent=1)
+    assert ecs.scene.running() == {"1.1"}
+    assert {each["step"] for each in document["phases"]} >= {
+        "deployment",
+        "verify",
+        "watch traffic",
+    }
+
+
+@pytest.mark.parametrize("tag", ["crashes", "hangs", "unverifiable"])
+def test_a_bad_image_is_rolled_back(ecs: Commands, load: Load, tag: str) -> None:
+    before = ecs.scene.running()
+    code, document = ecs.deploy(tag)
+    assert code == ExitCode.ROLLED_BACK, json.dumps(document, indent=1)
+    assert ecs.scene.running() == before
