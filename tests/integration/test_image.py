@@ -67,7 +67,7 @@ def opt(compiled_gate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _require_namespaces() -> None:
     """Skip the test where the kernel lets nobody make namespaces; in CI fail it."""
     command = [
-        require(BUBBLEWRAP),
+        str(require(BUBBLEWRAP)),
         "--ro-bind",
         "/",
         "/",
