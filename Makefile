@@ -93,9 +93,8 @@ chaos: $(VENV)/.dev ## stop, hang and replace MLflow servers during 2,000 operat
 stats: $(VENV)/.dev ## print the length of files and functions, and the number of broad exception handlers
 	@$(BIN)/python -m tools.stats
 
-# ARGS="--long" also compares the committed schema with the package that it comes from.
 terraform: $(VENV)/.dev ## check the Terraform modules: format, schema, and with a provider all the rest
-	@$(BIN)/python -m pytest -m "$(if $(filter --long,$(ARGS)),,not long)" $(filter-out --long,$(ARGS)) tests/unit/tools/terraform tests/integration/test_terraform*.py
+	@$(BIN)/python -m pytest $(ARGS) tests/integration/test_terraform*.py
 
 terraform-schema: $(VENV)/.dev ## extract the AWS provider's newer schema for all resources that the modules use (59 MB)
 	@$(BIN)/python -m tools.terraform.bindings build/terraform
