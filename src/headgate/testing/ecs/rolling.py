@@ -103,8 +103,9 @@ class Rolling:
             return
         wanted = self._tasks.of(service, source.number)
         unwanted = [each for each in self._tasks.of(service) if each.number != source.number]
-        self._start(service, source, service.desired - len(wanted), now)
         self._retire(service, unwanted, wanted, now)
+        room = self._most(service) - len(self._tasks.of(service))
+        self._start(service, source, min(service.desired - len(wanted), room), now)
         good = self._good(service, wanted)
         if len(good) >= service.desired and not self._leaving(service, source.number):
             deployment.status, deployment.finished = "ROLLBACK_SUCCESSFUL", now
