@@ -181,7 +181,7 @@ def test_the_circuit_breaker_acts_after_as_many_failures() -> None:
     model.update("bad")
     assert model.run(model.within_limits) == "ROLLBACK_SUCCESSFUL"
     failed = model.service.deployments[-1].failed
-    assert 4 <= failed <= 4 + 1, "two tasks fail at once, as 125 % leave room for two"
+    assert 4 <= failed <= 4 + 1, "two tasks fail together, as 125 % leave room for two"
 
 
 def test_an_aborted_deployment_is_stopped_where_it_is() -> None:
