@@ -59,19 +59,9 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with FakePlane(tmp_path_factory.mktemp("ecs"), {f"{REPOSITORY}:1": PROGRAM}) as fake:
+    with FakePlane(tmp_path_factory.mktemp("ecs"), {"gate:1": PROGRAM, "gate:2": PROGRAM}) as fake:
         secret = fake.client("secretsmanager").create_secret(Name="db", SecretString=CANARY)
         fake.client("ssm").put_parameter(Name="/gate/level", Value=CANARY, Type="SecureString")
-        ecr = fake.client("ecr")
-        ecr.create_repository(repositoryName="gate")
-        for tag in ("1", "2"):
-            manifest = {"schemaVersion": 2, "config": {"digest": f"sha256:{tag * 64}"}}
-            ecr.put_image(
-                repositoryName="gate",
-                imageManifest=json.dumps(manifest),
-                imageManifestMediaType="application/vnd.oci.image.manifest.v1+json",
-                imageTag=tag,
-            )
         definition = {
             "family": "gate",
             "networkMode": "awsvpc",

@@ -70,8 +70,8 @@ class FakePlane:
 
     Args:
         folder: where tasks have their folders.
-        images: what images are, by repository and tag, such as ``headgate:1.0``; ``pushed`` has
-            their names in ECR.
+        images: what images are.  One with a tag, such as ``headgate:1.0``, is in ECR under the
+            name that ``pushed`` has; one without is that repository with any digest.
         constants: the times of the model.
         speed: simulated seconds in a real one, with a thread that moves the clock; None for a
             clock that only ``clock.sleep`` moves.
@@ -232,6 +232,8 @@ class FakePlane:
     def _push(self, image: str, program: Image) -> dict[str, Image]:
         """Put an image into moto's ECR; what it is, by the names that task definitions use."""
         repository, _, tag = image.partition(":")
+        if not tag:
+            return {repository: program}
         client = self.client("ecr")
         there = client.describe_repositories()["repositories"]
         if repository not in {each["repositoryName"] for each in there}:

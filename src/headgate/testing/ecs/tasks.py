@@ -24,7 +24,7 @@ class Tasks:
     """All tasks of the stand-in.
 
     Args:
-        images: what the names of images mean, with their tags and with their digests.
+        images: what the names of images mean; one without a tag stands for every digest.
         secret: the value of a reference (``valueFrom``).
         folder: where each task has a folder of its own.
         network: the first two numbers after 127 of the addresses of tasks.
@@ -166,7 +166,7 @@ class Tasks:
         Raises:
             KeyError: there is no such image.
         """
-        return self._images[name]
+        return self._images[name if name in self._images else name.partition("@")[0]]
 
     def _look(self, task: FakeTask, now: float, service: FakeService | None) -> None:
         """A running task: whether it has ended, and what its checks say."""

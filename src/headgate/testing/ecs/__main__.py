@@ -1,0 +1,93 @@
+"""Runs the stand-in for ECS with two gates, for people who want to try ``headgate ecs``.
+
+    python -m headgate.testing.ecs [--speed N] [--upstream URL]
+
+Prints the variables that lead ``headgate ecs`` here, and runs until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from headgate.testing.ecs.plane import FakePlane, ServiceSpec, gate_image
+from headgate.testing.ecs.runner import Image
+
+CLUSTER, SERVICE = "ml", "gateway"
+GATE = (sys.executable, "-m", "headgate")
+POLL_SECONDS = 0.2
+
+
+def images() -> dict[str, Image]:
+    """Gates that serve, and two that do not; every other command works in all of them."""
+    good = gate_image(GATE)
+    return {
+        "headgate:1.0": good,
+        "headgate:1.1": good,
+        "headgate:crashes": _instead("exit 3"),
+        "headgate:hangs": _instead("exec sleep 3600"),
+    }
+
+
+def _instead(command: str) -> Image:
+    script = f'[ "$1" = serve ] && {command}; exec {shlex.join(GATE)} "$@"'
+    return Image(command=("/bin/sh", "-c", script, "headgate"), arguments=("serve",), port=None)
+
+
+def main() -> None:
+    """Run until a signal comes."""
+    parser = argparse.ArgumentParser(prog="python -m headgate.testing.ecs", description=__doc__)
+    parser.add_argument("--speed", type=float, default=20.0, help="seconds of the model in one")
+    parser.add_argument("--upstream", default="http://127.0.0.1:5000", help="where MLflow is")
+    options = parser.parse_args()
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        FakePlane(Path(folder), images(), speed=options.speed) as plane,
+    ):
+        container = {
+            "name": "headgate",
+            "image": plane.pushed("headgate:1.0"),
+            "memory": 512,
+            "stopTimeout": 120,
+            "environment": [
+                {"name": "MLFLOW_SERVER_URL", "value": options.upstream},
+                {"name": "HEADGATE_LISTEN__LAME_DUCK", "value": "1"},
+            ],
+        }
+        service = plane.service(
+            ServiceSpec(
+                CLUSTER,
+                SERVICE,
+                {"family": SERVICE, "containerDefinitions": [container]},
+                deployment={
+                    "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+                    "minimumHealthyPercent": 100,
+                    "maximumPercent": 200,
+                },
+                tags={"headgate:environment": "development"},
+            )
+        )
+        while service.deployment is not None and not stopped.wait(POLL_SECONDS):
+            pass  # the clock has a thread of its own
+        lines = {
+            **plane.environment,
+            "HEADGATE_ECS_CLUSTER": CLUSTER,
+            "HEADGATE_ECS_SERVICE": SERVICE,
+        }
+        for name, value in lines.items():
+            print(f"export {name}={shlex.quote(value)}")  # noqa: T201 - a program for people
+        print(f"# gates at {plane.balancer.url()}")  # noqa: T201
+        print(f"# images: {' '.join(map(plane.pushed, images()))}", flush=True)  # noqa: T201
+        stopped.wait()
+
+
+if __name__ == "__main__":
+    main()
