@@ -122,7 +122,9 @@ def test_a_key_that_a_new_store_is_to_take_counts(tmp_path: Path) -> None:
 def test_the_exit_code_is_the_gates_and_the_address_is_announced(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def run(config: Config, announce: Callable[[Listening], None], source: ConfigSource) -> int:
+    def run(
+        config: Config, announce: Callable[[Listening], None], source: ConfigSource, *_more: object
+    ) -> int:
         announce(Listening("::1", 41234))
         return 7
 
@@ -140,7 +142,9 @@ def test_the_exit_code_is_the_gates_and_the_address_is_announced(
 def test_a_gate_that_cannot_start_ends_with_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def fail(config: Config, announce: Callable[[Listening], None], source: ConfigSource) -> int:
+    def fail(
+        config: Config, announce: Callable[[Listening], None], source: ConfigSource, *_more: object
+    ) -> int:
         raise HeadgateError("127.0.0.1:8080 is taken")
 
     monkeypatch.setattr(compose, "serve", fail)

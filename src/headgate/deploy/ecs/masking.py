@@ -16,7 +16,7 @@ _SECRET_NAME: Final = re.compile(
 )
 # The name says that the value only says where the secret is, or how it is used.
 _PLACE: Final = re.compile(r"_(?:FILE|PATH|DIR|FOLDER|ARN|SECONDS|LIFE|ENABLED)$", re.IGNORECASE)
-_USER_INFO: Final = re.compile(r"(?<=//)[^/?#\s]*@")
+_USER_INFO: Final = re.compile(r"//[^/?#\s]*@")
 _SECRET_QUERY: Final = re.compile(
     r"(?i)((?:password|passwd|pwd|secret|token|signature|sig|key)=)[^&;\s]+"
 )
@@ -39,7 +39,7 @@ def shown_value(name: str, value: str) -> str:
         return MASK
     if _KNOWN.search(value) or _is_random(value):
         return MASK
-    value = _USER_INFO.sub(f"{MASK}@", value)
+    value = _USER_INFO.sub(f"//{MASK}@", value)
     value = _SECRET_QUERY.sub(rf"\g<1>{MASK}", value)
     return without_keys(value) if value.isascii() else value
 
