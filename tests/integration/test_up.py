@@ -230,6 +230,7 @@ def test_mlflow_ends_even_when_headgate_is_killed(data: Path, stand_in: str) -> 
 def test_a_start_can_be_broken_off(data: Path, number: signal.Signals, code: int) -> None:
     with running(data, "--port", "0", stand_in="never healthy") as up:
         up.process.wait_until(lambda: len(up.mlflow_pids()) == 2 or None, "MLflow", START_SECONDS)
+        up.process.wait_for_line("starting MLflow", START_SECONDS)
 
         up.process.signal(number)
 

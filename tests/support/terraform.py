@@ -181,6 +181,7 @@ def moto_settings(url: str) -> str:
   region                      = "eu-central-1"
   access_key                  = "example"
   secret_key                  = "example"
+  max_retries                 = 2
   skip_credentials_validation = true
   skip_metadata_api_check     = true
   s3_use_path_style           = true
