@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,3 +92,45 @@ def test_a_bad_image_is_rolled_back(ecs: Commands, load: Load, tag: str) -> None
     code, document = ecs.deploy(tag)
     assert code == ExitCode.ROLLED_BACK, json.dumps(document, indent=1)
     assert ecs.scene.running() == before
+
+
+def test_a_deployment_in_progress_is_rolled_back(ecs: Commands, load: Load) -> None:
+    scene, plane = ecs.scene, ecs.scene.plane
+    before = scene.running()
+    template = plane.ecs.describe_task_definition({"taskDefinition": SERVICE})["taskDefinition"]
+    container = {**template["containerDefinitions"][0], "image": scene.image("hangs")}
+    with plane.ecs.lock:
+        made = plane.ecs.register_task_definition(
+            {"family": SERVICE, "containerDefinitions": [container]}
+        )
+        revision = made["taskDefinition"]["taskDefinitionArn"]
+        plane.ecs.update_service(
+            {"cluster": CLUSTER, "service": SERVICE, "taskDefinition": revision}
+        )
+    plane.clock.sleep(60)  # the new tasks run, and are not healthy
+    assert scene.running() > before
+    code, _ = ecs.deploy("1.1")
+    assert code == ExitCode.BUSY
+    code, document = ecs.run("rollback", "--verify-url", scene.url, "--verify-size", SIZE)
+    assert code == ExitCode.DONE, json.dumps(document, indent=1)
+    assert scene.running() == before
+    assert sum(each["seconds"] for each in document["phases"]) < 120
+    _serves_as_before(scene)
+
+
+def _serves_as_before(scene: Deployed) -> None:
+    """The established health addresses respond, and clients work below every prefix."""
+    for path in ("/health", "/mlflow/health", "/health/mlflow", "/-/livez", "/-/readyz"):
+        with urllib.request.urlopen(f"{scene.url}{path}", timeout=20) as response:  # noqa: S310
+            assert response.status == 200, path
+    for prefix in ("/mlflow", "/api/mlflow"):
+        command = [sys.executable, "-m", "headgate", "verify", "--size", SIZE]
+        done = subprocess.run(
+            [*command, "--url", scene.url + prefix],
+            env={**os.environ, "MLFLOW_TRACKING_TOKEN": scene.key},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
