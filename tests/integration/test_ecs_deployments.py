@@ -19,6 +19,8 @@ from headgate.deploy.ecs.errors import ExitCode
 from tests.support.ecs import CLUSTER, SERVICE, Deployed, deployed
 from tests.support.load import Load, running_load
 
+pytestmark = pytest.mark.first  # minutes, most of them real gates and clients
+
 SIZE = "64KiB"
 WATCH = 120  # seconds of the model
 RUNS = 2  # of the client, before and after
