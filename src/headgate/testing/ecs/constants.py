@@ -21,9 +21,8 @@ class Constants:
             default is 300): connections go on, new requests go elsewhere.
         stop_timeout: from SIGTERM to SIGKILL where the container sets no ``stopTimeout`` (AWS's
             default).
-        cloud_map: until a changed instance is in the name servers' answers.
-        throttled: failed tasks until the circuit breaker acts are at least ``breaker_least`` and
-            at most ``breaker_most``, else half the desired count
+        breaker_least: failed tasks until the circuit breaker acts, at least; at most they are
+            ``breaker_most``, else half the desired count
             (docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html).
     """
 
@@ -33,7 +32,6 @@ class Constants:
     unhealthy: int = 2
     deregistration: float = 30.0
     stop_timeout: float = 30.0
-    cloud_map: float = 5.0
     breaker_least: int = 3
     breaker_most: int = 200
 

@@ -28,7 +28,6 @@ class Faults:
 
     errors: dict[str, tuple[str, int]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
-    hang: threading.Event = field(default_factory=threading.Event)
 
     def take(self, operation: str) -> str | None:
         """The code of the error that this call gets."""
