@@ -332,6 +332,24 @@ class Reason(enum.StrEnum):
         "The gate is at a configured limit.",
         "the gate is at its limit",
     )
+    PARKED = (
+        "parked",
+        429,
+        "REQUEST_LIMIT_EXCEEDED",
+        Fault.GATE,
+        True,
+        "An operator has parked the upstream, and the request has waited as long as a client can.",
+        "MLflow is parked for maintenance",
+    )
+    READ_ONLY = (
+        "read_only",
+        429,
+        "REQUEST_LIMIT_EXCEEDED",
+        Fault.GATE,
+        True,
+        "An operator has switched the upstream to read-only; the request would write.",
+        "MLflow is read-only for maintenance",
+    )
     DRAINING = (
         "draining",
         503,

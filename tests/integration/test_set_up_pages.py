@@ -61,7 +61,9 @@ def newest(mlflow_server: MlflowServer) -> str:
     """The experiment that MLflow lists first: others of this server's tests made theirs before."""
     name = f"newest-{uuid.uuid4().hex}"
     made = httpx2.post(
-        f"{mlflow_server.url}/api/2.0/mlflow/experiments/create", json={"name": name}, timeout=SECONDS
+        f"{mlflow_server.url}/api/2.0/mlflow/experiments/create",
+        json={"name": name},
+        timeout=SECONDS,
     )
     made.raise_for_status()
     return name

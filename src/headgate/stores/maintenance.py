@@ -1,0 +1,97 @@
+"""What a store keeps of maintenance: what is asked of upstreams, and which gates follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from headgate.maintenance import Directive
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamReport:
+    """How one upstream stands in one gate, all of its workers together.
+
+    Attributes:
+        revision: that of the directive which every worker follows.
+        state: the state of the worker that is behind the others, as ``headgate.maintenance`` names
+            it.
+        in_flight: requests that MLflow has not responded to yet.
+        waiting: requests that wait at the gate.
+    """
+
+    revision: int
+    state: str
+    in_flight: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """A gate that follows the store.
+
+    Attributes:
+        id: drawn at random at its start.
+        name: its host name and address, for a person.
+        version: of Headgate.
+        workers: how many.
+        seen_at: when it reported last, by its own clock.
+        upstreams: by their names.
+    """
+
+    id: str
+    name: str
+    version: str
+    workers: int
+    seen_at: float
+    upstreams: Mapping[str, UpstreamReport] = field(default_factory=dict)
+
+
+class RevisionChangedError(Exception):
+    """Somebody else has changed a directive meanwhile."""
+
+
+class MaintenanceStore(Protocol):
+    """Directives and gates; the methods may block."""
+
+    def directives(self) -> Mapping[str, Directive]:
+        """What is asked of each upstream, by its name.
+
+        Raises:
+            HeadgateError: the store cannot be read.
+        """
+        ...
+
+    def put(self, directive: Directive, before: int) -> None:
+        """Keep a directive in place of the one with revision ``before``, or of none for 0.
+
+        Raises:
+            RevisionChangedError: the one that is kept has another revision.
+            HeadgateError: the store cannot be written.
+        """
+        ...
+
+    def report(self, gate: GateReport) -> None:
+        """Keep how a gate stands, in place of what it reported before.
+
+        Raises:
+            HeadgateError: the store cannot be written.
+        """
+        ...
+
+    def gates(self) -> Sequence[GateReport]:
+        """The gates that have reported and have not left.
+
+        Raises:
+            HeadgateError: the store cannot be read.
+        """
+        ...
+
+    def leave(self, gate_id: str) -> None:
+        """Forget a gate that stops, or one that an operator says is gone.
+
+        Raises:
+            HeadgateError: the store cannot be written.
+        """
+        ...
