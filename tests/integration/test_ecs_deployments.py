@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from headgate.cli import main
-from headgate.deploy.ecs.errors import ExitCode
+from headgate.deploy.outcome import ExitCode
 from tests.support.ecs import CLUSTER, SERVICE, Deployed, deployed
 from tests.support.load import Load, running_load
 

@@ -7,25 +7,26 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import pytest
 
 from headgate.deploy.ecs import drill, report
 from headgate.deploy.ecs.aws.plane import AwsPlane, connect
 from headgate.deploy.ecs.drill import Drill
-from headgate.deploy.ecs.errors import ExitCode
 from headgate.deploy.ecs.faults import INJECT, Fault
 from headgate.deploy.ecs.holding import Holding
 from headgate.deploy.ecs.journal import read
 from headgate.deploy.ecs.names import short
 from headgate.deploy.ecs.ordering import Order
-from headgate.deploy.ecs.outcome import Outcome, Verification
-from headgate.deploy.ecs.phases import Phase, Phases, Source, Step
+from headgate.deploy.ecs.phases import Step
 from headgate.deploy.ecs.preparing import preparing, unchanged
 from headgate.deploy.ecs.records import Target
 from headgate.deploy.ecs.rollback import NothingToReturnToError, Rollback
 from headgate.deploy.ecs.rollout import Rollout
 from headgate.deploy.ecs.watching import Site
+from headgate.deploy.outcome import ExitCode, Outcome, Verification
+from headgate.deploy.phases import Phase, Phases, Source
 from headgate.testing.ecs import FakePlane
 from tests.support.ecs_service import CLUSTER, DIGEST, small_plane, small_service
 
@@ -38,7 +39,7 @@ class Notes:
 
     lines: list[str] = field(default_factory=list)
 
-    def begun(self, step: Step) -> None:
+    def begun(self, step: StrEnum) -> None:
         """See ``Reporter``."""
 
     def ended(self, phase: Phase) -> None:
@@ -114,7 +115,7 @@ def operator(fake: FakePlane, request: pytest.FixtureRequest) -> Operator:
     return Operator(fake, name)
 
 
-def seconds(outcome: Outcome, step: Step) -> float:
+def seconds(outcome: Outcome, step: StrEnum) -> float:
     return sum(each.seconds for each in outcome.phases if each.step is step)
 
 

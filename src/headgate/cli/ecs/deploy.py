@@ -19,11 +19,11 @@ from headgate.cli.ecs.running import (
     verifier_at,
     view_of,
 )
-from headgate.deploy.ecs.clock import SystemClock
+from headgate.deploy.clock import SystemClock
 from headgate.deploy.ecs.ordering import Order
-from headgate.deploy.ecs.outcome import Outcome
 from headgate.deploy.ecs.preparing import preparing
 from headgate.deploy.ecs.rollout import Rollout
+from headgate.deploy.outcome import Outcome
 from headgate.errors import HeadgateError
 
 commands = typer.Typer()

@@ -14,6 +14,7 @@ import typer
 
 from headgate import __version__
 from headgate.cli.command import AsJson, Command
+from headgate.cli.deploy_views import View
 from headgate.cli.ecs.mlflow_schema import schema_at
 from headgate.cli.ecs.options import Cluster, Container, Region, ServiceName, connected, target_of
 from headgate.cli.ecs.running import (
@@ -27,20 +28,19 @@ from headgate.cli.ecs.running import (
     verifier_at,
     view_of,
 )
-from headgate.cli.ecs.views import View
 from headgate.cli.output import document
+from headgate.deploy.clock import SystemClock
 from headgate.deploy.ecs import drill as acts
-from headgate.deploy.ecs.clock import SystemClock
 from headgate.deploy.ecs.drill import Drill, Performance, guarded
 from headgate.deploy.ecs.faults import INJECT, Fault
 from headgate.deploy.ecs.ordering import Order
-from headgate.deploy.ecs.outcome import Outcome, Verify
 from headgate.deploy.ecs.plane import ControlPlane
 from headgate.deploy.ecs.preparing import preparing, unchanged
 from headgate.deploy.ecs.records import Target
 from headgate.deploy.ecs.report import Circumstances, markdown
 from headgate.deploy.ecs.rollback import Rollback
 from headgate.deploy.ecs.rollout import Rollout
+from headgate.deploy.outcome import Outcome, Verify
 from headgate.errors import HeadgateError
 
 commands = typer.Typer()

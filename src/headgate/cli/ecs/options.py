@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from headgate.deploy.ecs.clock import SystemClock
-from headgate.deploy.ecs.plane import Clock, ControlPlane
+from headgate.deploy.clock import Clock, SystemClock
+from headgate.deploy.ecs.plane import ControlPlane
 from headgate.deploy.ecs.records import Target
 from headgate.errors import HeadgateError
 

@@ -19,7 +19,7 @@ from headgate.cli.ecs.running import (
     verifier_at,
     view_of,
 )
-from headgate.deploy.ecs.clock import SystemClock
+from headgate.deploy.clock import SystemClock
 from headgate.deploy.ecs.rollback import Rollback
 
 commands = typer.Typer()

@@ -17,16 +17,17 @@ import typer
 from rich.console import Console
 
 from headgate.cli import client_tls
-from headgate.cli.ecs.views import ConsoleView, JsonView, View
+from headgate.cli.deploy_views import ConsoleView, JsonView, View
 from headgate.cli.verifier import Order, verifying
 from headgate.cli.verify import key_to_send, size_of, tracking_url, user_name
 from headgate.cli.verify_report import Report
+from headgate.deploy.clock import Clock
 from headgate.deploy.ecs.holding import Holding
-from headgate.deploy.ecs.outcome import Outcome, Verification, Verify
-from headgate.deploy.ecs.phases import Phases
-from headgate.deploy.ecs.plane import Clock, ControlPlane
+from headgate.deploy.ecs.plane import ControlPlane
 from headgate.deploy.ecs.records import Target
 from headgate.deploy.ecs.watching import Site
+from headgate.deploy.outcome import Outcome, Verification, Verify
+from headgate.deploy.phases import Phases
 from headgate.errors import HeadgateError
 
 VerifyUrl = Annotated[

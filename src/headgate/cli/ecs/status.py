@@ -11,10 +11,10 @@ from headgate.cli.command import AsJson, Command
 from headgate.cli.ecs.options import Cluster, Container, Region, ServiceName, connected, target_of
 from headgate.cli.ecs.tables import ago, print_table, said_of
 from headgate.cli.output import document
-from headgate.deploy.ecs.clock import SystemClock
-from headgate.deploy.ecs.errors import ExitCode
+from headgate.deploy.clock import SystemClock
 from headgate.deploy.ecs.names import short
 from headgate.deploy.ecs.status import Status, status
+from headgate.deploy.outcome import ExitCode
 
 commands = typer.Typer()
 

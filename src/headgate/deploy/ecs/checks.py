@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from headgate.deploy.clock import Clock
 from headgate.deploy.ecs.errors import PlaneError
 from headgate.deploy.ecs.names import short
-from headgate.deploy.ecs.outcome import FailedError
-from headgate.deploy.ecs.plane import Clock, ControlPlane
+from headgate.deploy.ecs.plane import ControlPlane
 from headgate.deploy.ecs.records import Deployment, Service, Strategy, Task
+from headgate.deploy.outcome import FailedError
 
 SETTLING: Final = 120.0
 """Seconds in which, after a deployment ended, every task has to be of its revision."""

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from headgate.deploy.ecs.errors import ExitCode
 from headgate.deploy.ecs.faults import MEANING, Fault
 from headgate.deploy.ecs.names import short
-from headgate.deploy.ecs.outcome import Outcome
 from headgate.deploy.ecs.records import Service
+from headgate.deploy.outcome import ExitCode, Outcome
 from headgate.errors import HeadgateError
 
 ENVIRONMENT_TAG: Final = "headgate:environment"

@@ -1,24 +1,10 @@
-"""What can go wrong between a command and AWS, and how a command ends."""
+"""What can go wrong between a command and AWS."""
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
+from enum import Enum
 
 from headgate.errors import HeadgateError
-
-
-class ExitCode(IntEnum):
-    """How ``headgate ecs`` ends.
-
-    ``NOTHING_DONE`` is also that of a mistyped option: nothing was changed.
-    """
-
-    DONE = 0
-    FAILED = 1
-    NOTHING_DONE = 2
-    ROLLED_BACK = 3
-    TIMED_OUT = 4
-    BUSY = 5
 
 
 class PlaneFailure(Enum):

@@ -10,15 +10,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from headgate.deploy.clock import Clock
 from headgate.deploy.ecs import journal
 from headgate.deploy.ecs.errors import PlaneError
 from headgate.deploy.ecs.journal import InProgress, Journal
 from headgate.deploy.ecs.lock import Lock, LockError, read_lock
 from headgate.deploy.ecs.names import DEPLOYING_TAG, GOOD_TAG, parameter, short
-from headgate.deploy.ecs.outcome import BusyError, SupersededError
-from headgate.deploy.ecs.plane import Clock, ControlPlane
+from headgate.deploy.ecs.outcome import SupersededError
+from headgate.deploy.ecs.plane import ControlPlane
 from headgate.deploy.ecs.records import Target
 from headgate.deploy.ecs.tags import tag_value
+from headgate.deploy.outcome import BusyError
 
 LEASE: Final = 300.0
 """Seconds that the lock outlives a command which dies."""

@@ -1,14 +1,8 @@
-"""The phases of a deployment, a rollback or a drill, with how long each took."""
+"""What a command does to a service, phase by phase."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
-
-from headgate.deploy.ecs.plane import Clock
 
 
 class Step(StrEnum):
@@ -32,74 +26,3 @@ class Step(StrEnum):
     RETURNED = "rollback: deployment"
     TASKS_BACK = "rollback: check tasks"
     VERIFY_BACK = "rollback: verify"
-
-
-class Source(StrEnum):
-    """Who says a line of news."""
-
-    ECS = "ecs"
-    TASK = "task"
-    HEADGATE = "headgate"
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """One phase that ended.
-
-    Attributes:
-        seconds: how long it took.
-        passed: whether what it is for was reached.
-        note: what it found.
-    """
-
-    step: Step
-    seconds: float
-    passed: bool
-    note: str = ""
-
-
-class Reporter(Protocol):
-    """Who is shown what happens while it happens."""
-
-    def begun(self, step: Step) -> None:
-        """A phase begins."""
-
-    def ended(self, phase: Phase) -> None:
-        """A phase ended."""
-
-    def news(self, source: Source, text: str) -> None:
-        """Something happened that stays worth reading."""
-
-    def status(self, text: str) -> None:
-        """How things stand in this phase; the next status replaces it."""
-
-
-class Running:
-    """A phase under way; ``note`` is what it found so far."""
-
-    def __init__(self) -> None:
-        self.note = ""
-
-
-class Phases:
-    """The phases so far, each timed."""
-
-    def __init__(self, clock: Clock, reporter: Reporter) -> None:
-        self._clock = clock
-        self._reporter = reporter
-        self.ended: list[Phase] = []
-
-    @contextmanager
-    def phase(self, step: Step) -> Iterator[Running]:
-        """Time what the block does; an exception marks the phase as failed."""
-        begun = self._clock.monotonic()
-        self._reporter.begun(step)
-        running = Running()
-        passed = False
-        try:
-            yield running
-            passed = True
-        finally:
-            seconds = self._clock.monotonic() - begun
-            self.ended.append(Phase(step, seconds, passed, running.note))
-            self._reporter.ended(self.ended[-1])

@@ -16,19 +16,6 @@ from headgate.deploy.ecs.records import (
 )
 
 
-class Clock(Protocol):
-    """Time, which a test drives by hand."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-
-    def monotonic(self) -> float:
-        """Seconds that only increase."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-
-
 class ControlPlane(Protocol):
     """One service of ECS, with what belongs to it.
 

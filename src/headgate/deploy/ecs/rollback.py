@@ -7,22 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from headgate.deploy.ecs import checks
-from headgate.deploy.ecs.errors import ExitCode, PlaneError, PlaneFailure
+from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
 from headgate.deploy.ecs.journal import Good, Journal
 from headgate.deploy.ecs.names import short
-from headgate.deploy.ecs.outcome import (
-    ON_REQUEST,
-    BusyError,
-    FailedError,
-    Outcome,
-    SupersededError,
-    TimedOutError,
-    Verify,
-)
+from headgate.deploy.ecs.outcome import SupersededError
 from headgate.deploy.ecs.phases import Step
 from headgate.deploy.ecs.records import Deployment, DeploymentState, Revision, Service
 from headgate.deploy.ecs.watching import Site
 from headgate.deploy.ecs.way_back import WayBack
+from headgate.deploy.outcome import (
+    ON_REQUEST,
+    BusyError,
+    ExitCode,
+    FailedError,
+    Outcome,
+    TimedOutError,
+    Verify,
+)
 from headgate.errors import HeadgateError
 
 

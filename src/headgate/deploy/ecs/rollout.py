@@ -10,20 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from headgate.deploy.ecs import checks
-from headgate.deploy.ecs.errors import ExitCode, PlaneError, PlaneFailure
+from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
 from headgate.deploy.ecs.journal import Good
 from headgate.deploy.ecs.moving import deployment_of, moved
 from headgate.deploy.ecs.names import short
 from headgate.deploy.ecs.ordering import Facts, Order, Prepare, Prepared
-from headgate.deploy.ecs.outcome import (
-    ON_REQUEST,
-    BusyError,
-    FailedError,
-    Outcome,
-    SupersededError,
-    TimedOutError,
-    Verify,
-)
+from headgate.deploy.ecs.outcome import SupersededError
 from headgate.deploy.ecs.pauses import with_pause
 from headgate.deploy.ecs.phases import Step
 from headgate.deploy.ecs.records import Deployment, Revision
@@ -31,6 +23,15 @@ from headgate.deploy.ecs.rollout_after import Confirmation
 from headgate.deploy.ecs.rollout_before import Readiness, Ready
 from headgate.deploy.ecs.watching import DeploymentWatch, Site
 from headgate.deploy.ecs.way_back import WayBack
+from headgate.deploy.outcome import (
+    ON_REQUEST,
+    BusyError,
+    ExitCode,
+    FailedError,
+    Outcome,
+    TimedOutError,
+    Verify,
+)
 from headgate.errors import HeadgateError
 
 

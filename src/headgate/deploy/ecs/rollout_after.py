@@ -8,11 +8,11 @@ from headgate.deploy.ecs import checks
 from headgate.deploy.ecs.holding import LONG_LEASE
 from headgate.deploy.ecs.names import short
 from headgate.deploy.ecs.ordering import Facts, Order
-from headgate.deploy.ecs.outcome import FailedError, Verify
 from headgate.deploy.ecs.pauses import STAGE
 from headgate.deploy.ecs.phases import Step
 from headgate.deploy.ecs.records import Deployment, DeploymentState, Traffic
 from headgate.deploy.ecs.watching import DeploymentWatch, Site, TrafficWatch
+from headgate.deploy.outcome import FailedError, Verify
 
 _PRODUCTION: Final = frozenset(
     {"PRODUCTION_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT", "BAKE_TIME"}

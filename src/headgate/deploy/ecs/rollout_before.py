@@ -9,11 +9,11 @@ from headgate.deploy.ecs.holding import LONG_LEASE
 from headgate.deploy.ecs.journal import Good, Journal
 from headgate.deploy.ecs.names import TEMPLATE_TAG, short
 from headgate.deploy.ecs.ordering import Facts, Order, Prepared
-from headgate.deploy.ecs.outcome import BusyError, FailedError, Verify
 from headgate.deploy.ecs.phases import Step
 from headgate.deploy.ecs.records import Revision, Service, Traffic
 from headgate.deploy.ecs.upgrading import upgrade_store
 from headgate.deploy.ecs.watching import BEFORE, Site
+from headgate.deploy.outcome import BusyError, FailedError, Verify
 
 
 @dataclass(frozen=True, slots=True)

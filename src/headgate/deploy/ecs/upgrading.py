@@ -6,8 +6,8 @@ from typing import Final
 
 from headgate.deploy.ecs.errors import PlaneError
 from headgate.deploy.ecs.names import short
-from headgate.deploy.ecs.outcome import FailedError
 from headgate.deploy.ecs.watching import POLL, Site, stopped_in_words
+from headgate.deploy.outcome import FailedError
 
 COMMAND: Final = ("db", "upgrade")
 """What the gate's container runs instead of ``serve``; its entry point is ``headgate``."""

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from headgate.deploy.clock import Clock
 from headgate.deploy.ecs import traffic
 from headgate.deploy.ecs.errors import PlaneError
 from headgate.deploy.ecs.holding import Holding
 from headgate.deploy.ecs.names import short
-from headgate.deploy.ecs.outcome import FailedError, TimedOutError
-from headgate.deploy.ecs.phases import Phases, Reporter, Source
-from headgate.deploy.ecs.plane import Clock, ControlPlane
+from headgate.deploy.ecs.plane import ControlPlane
 from headgate.deploy.ecs.records import Deployment, Service, ServiceEvent, Target, Task, Traffic
+from headgate.deploy.outcome import FailedError, TimedOutError
+from headgate.deploy.phases import Phases, Reporter, Source
 
 POLL: Final = 5.0
 """Seconds between two looks at a deployment."""

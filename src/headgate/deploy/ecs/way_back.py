@@ -10,11 +10,11 @@ from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
 from headgate.deploy.ecs.holding import LONG_LEASE
 from headgate.deploy.ecs.moving import moved
 from headgate.deploy.ecs.names import short
-from headgate.deploy.ecs.outcome import FailedError, Verify
 from headgate.deploy.ecs.pauses import without_pauses
 from headgate.deploy.ecs.phases import Step
 from headgate.deploy.ecs.records import Deployment, DeploymentState
 from headgate.deploy.ecs.watching import DeploymentWatch, Site
+from headgate.deploy.outcome import FailedError, Verify
 
 _GONE: Final = frozenset(
     {PlaneFailure.BUSY, PlaneFailure.INVALID, PlaneFailure.NOT_FOUND, PlaneFailure.UNSUPPORTED}

@@ -5,20 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
+from headgate.deploy.clock import Clock
 from headgate.deploy.ecs import journal
 from headgate.deploy.ecs.holding import Holding
 from headgate.deploy.ecs.journal import Journal
 from headgate.deploy.ecs.names import short
 from headgate.deploy.ecs.ordering import Order, Prepared
-from headgate.deploy.ecs.outcome import Outcome, Verification, Verify
-from headgate.deploy.ecs.phases import Phase, Phases, Source, Step
-from headgate.deploy.ecs.plane import Clock
 from headgate.deploy.ecs.records import Strategy, Target
 from headgate.deploy.ecs.rollback import Rollback
 from headgate.deploy.ecs.rollout import Rollout
 from headgate.deploy.ecs.watching import Site
+from headgate.deploy.outcome import Outcome, Verification, Verify
+from headgate.deploy.phases import Phase, Phases, Source
 from tests.unit.deploy.ecs.memory_plane import Hand, MemoryPlane, World
 
 TARGET = Target("ml", "gateway")
@@ -37,7 +38,7 @@ class Notes:
     lines: list[tuple[Source, str]] = field(default_factory=list)
     statuses: list[str] = field(default_factory=list)
 
-    def begun(self, step: Step) -> None:
+    def begun(self, step: StrEnum) -> None:
         """See ``Reporter``."""
 
     def ended(self, phase: Phase) -> None:

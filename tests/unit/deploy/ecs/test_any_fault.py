@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.deploy.ecs.errors import ExitCode, PlaneError, PlaneFailure
-from headgate.deploy.ecs.outcome import Outcome
+from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
 from headgate.deploy.ecs.records import Strategy
 from headgate.deploy.ecs.rollback import NothingToReturnToError
+from headgate.deploy.outcome import ExitCode, Outcome
 from headgate.errors import HeadgateError
 from tests.unit.deploy.ecs.memory_plane import RETRYABLE, MemoryPlane, ProcessDied
 from tests.unit.deploy.ecs.scene import CRASH, HANG, NEWER, UNFIT, Scene

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.deploy.ecs.errors import ExitCode, PlaneError, PlaneFailure
+from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
 from headgate.deploy.ecs.journal import JournalError
-from headgate.deploy.ecs.outcome import Outcome
 from headgate.deploy.ecs.phases import Step
 from headgate.deploy.ecs.records import DeploymentState, Strategy
 from headgate.deploy.ecs.rollback import NothingToReturnToError
+from headgate.deploy.outcome import ExitCode, Outcome
 from tests.unit.deploy.ecs.memory_plane import MemoryPlane, ProcessDied
 from tests.unit.deploy.ecs.scene import CRASH, HANG, NEWER, UNFIT, Scene, at_call
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.deploy.ecs.errors import ExitCode, PlaneError, PlaneFailure
-from headgate.deploy.ecs.outcome import FailedError, Verification
-from headgate.deploy.ecs.phases import Source, Step
+from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
+from headgate.deploy.ecs.phases import Step
 from headgate.deploy.ecs.records import Strategy
+from headgate.deploy.outcome import ExitCode, FailedError, Verification
+from headgate.deploy.phases import Source
 from tests.unit.deploy.ecs.memory_plane import MemoryPlane
 from tests.unit.deploy.ecs.scene import CRASH, HANG, NEWER, UNFIT, Scene, at_call
 

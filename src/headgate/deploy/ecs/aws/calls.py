@@ -11,10 +11,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from headgate.deploy.clock import Clock
 from headgate.deploy.ecs.aws.errors import failure_of, plane_error
 from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
 from headgate.deploy.ecs.permissions import IDENTITY, Call
-from headgate.deploy.ecs.plane import Clock
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20

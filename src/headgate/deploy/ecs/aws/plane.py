@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from headgate.deploy.clock import Clock
 from headgate.deploy.ecs import lock, permissions
 from headgate.deploy.ecs.aws import cloudmap
 from headgate.deploy.ecs.aws.calls import Calls
@@ -17,7 +18,6 @@ from headgate.deploy.ecs.aws.services import Services
 from headgate.deploy.ecs.aws.traffic import LoadBalancing
 from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
 from headgate.deploy.ecs.names import parameter, short
-from headgate.deploy.ecs.plane import Clock
 from headgate.deploy.ecs.records import (
     Caller,
     Deployment,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from headgate.deploy.clock import Clock
 from headgate.deploy.ecs import permissions
 from headgate.deploy.ecs.aws.calls import Calls
 from headgate.deploy.ecs.aws.records import (
@@ -15,7 +16,6 @@ from headgate.deploy.ecs.aws.records import (
 )
 from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
 from headgate.deploy.ecs.names import short
-from headgate.deploy.ecs.plane import Clock
 from headgate.deploy.ecs.records import Deployment, Service, Target, Task
 
 NAMES_SHOWN = 8

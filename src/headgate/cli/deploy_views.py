@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -12,11 +13,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from headgate.cli.output import document
-from headgate.deploy.ecs.errors import ExitCode
-from headgate.deploy.ecs.outcome import Outcome
-from headgate.deploy.ecs.phases import Phase, Reporter, Source, Step
+from headgate.deploy.outcome import ExitCode, Outcome
+from headgate.deploy.phases import Phase, Reporter, Source
 
-_WIDTH = max(map(len, Step))
+_WIDTH = 21  # of the longest name of a phase
 _STYLES = {True: "green", False: "bold red"}
 
 
@@ -49,7 +49,7 @@ class JsonView:
     def heading(self, text: str) -> None:
         """See ``View``."""
 
-    def begun(self, step: Step) -> None:
+    def begun(self, step: StrEnum) -> None:
         """See ``Reporter``."""
 
     def ended(self, phase: Phase) -> None:
@@ -73,7 +73,7 @@ class ConsoleView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._step: Step | None = None
+        self._step: StrEnum | None = None
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -96,7 +96,7 @@ class ConsoleView:
         self._line("")
         self._line(f"{text[0].upper()}{text[1:]}")
 
-    def begun(self, step: Step) -> None:
+    def begun(self, step: StrEnum) -> None:
         """See ``Reporter``."""
         self._step = step
         self._last_status = ""
