@@ -56,6 +56,33 @@ backend mlflow
 """
 
 
+# The same for one server at an address that does not change: an operator's maintenance page apart,
+# this is what stands in front of an MLflow that is stopped, migrated and started again.
+_ONE_SERVER = """
+global
+  stats socket {folder}/haproxy.socket level admin
+defaults
+  mode http
+  option http-no-delay
+  timeout connect 1s
+  timeout queue 100s
+  timeout client 75s
+  timeout server 3600s
+  timeout http-keep-alive 75s
+frontend clients
+  bind 127.0.0.1:{port}
+  default_backend mlflow
+backend mlflow
+  option httpchk GET /health
+  option redispatch 1
+  retries 3
+  retry-on all-retryable-errors
+  http-request disable-l7-retry if METH_POST
+  default-server check inter 1s fall 2 rise 1 observe layer4 error-limit 3 on-error mark-down
+  server mlflow 127.0.0.1:{target}
+"""
+
+
 @dataclass(frozen=True)
 class HaProxy:
     """A running HAProxy."""
@@ -82,12 +109,29 @@ class HaProxy:
 @contextmanager
 def running_haproxy(folder: Path, name: str, port: int, resolver: str) -> Iterator[HaProxy]:
     """Run HAProxy in front of the servers that DNS names, all at ``port``, until the block ends."""
-    program = require(HAPROXY)
     own = free_port()
+    with _running(
+        folder,
+        own,
+        _CONFIGURATION.format(folder=folder, port=own, resolver=resolver, name=name, target=port),
+    ) as haproxy:
+        yield haproxy
+
+
+@contextmanager
+def running_haproxy_at(folder: Path, port: int) -> Iterator[HaProxy]:
+    """Run HAProxy in front of the one server at ``port`` until the block ends."""
+    own = free_port()
+    text = _ONE_SERVER.format(folder=folder, port=own, target=port)
+    with _running(folder, own, text) as haproxy:
+        yield haproxy
+
+
+@contextmanager
+def _running(folder: Path, own: int, configuration: str) -> Iterator[HaProxy]:
+    program = require(HAPROXY)
     file = folder / "haproxy.cfg"
-    file.write_text(
-        _CONFIGURATION.format(folder=folder, port=own, resolver=resolver, name=name, target=port)
-    )
+    file.write_text(configuration, encoding="utf-8")
     with ServerProcess([str(program), "-db", "-f", str(file)], {}, folder, "haproxy") as process:
         haproxy = HaProxy(own, process, folder / "haproxy.socket")
         process.wait_until(lambda: _accepts(own), "a connection", START_SECONDS)

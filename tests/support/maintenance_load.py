@@ -1,0 +1,181 @@
+"""Several of MLflow's own clients, while something happens to MLflow, and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.processes import ServerProcess, clean_environment
+
+CLIENT: Final = Path(__file__).with_name("maintenance_client.py")
+LEDGER: Final = Path(__file__).with_name("maintenance_ledger.py")
+PAUSE: Final = 0.3
+"""Seconds between two cycles of a client, so that the ledger stays short enough to be read."""
+START_SECONDS: Final = 180.0
+CYCLE_SECONDS: Final = 600.0
+"""How long a cycle may take: MLflow's client repeats a request for four minutes."""
+LEDGER_SECONDS: Final = 600.0
+_ENVIRONMENT: Final = {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}
+
+
+@dataclass(frozen=True)
+class ClientAt:
+    """One client: where it sends its requests, its key, and the interpreter that it runs on."""
+
+    url: str
+    key: str
+    label: str
+    python: Path = Path(sys.executable)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of the operations of all clients.
+
+    Attributes:
+        operations: how many there were.
+        failures: what clients were told in place of a success.
+        lost: what MLflow has acknowledged and does not have, or not as it was sent.
+        doubled: what MLflow has and no client knows of.
+        longest: seconds that the slowest operation took.
+        slowest: which that was.
+        counts: how many objects of each kind MLflow has.
+    """
+
+    operations: int
+    failures: Sequence[str]
+    lost: Sequence[str]
+    doubled: Sequence[str]
+    longest: float
+    slowest: str
+    counts: Mapping[str, int]
+
+    def assert_unnoticed(self) -> None:
+        """Every operation succeeded, and everything is there once and whole."""
+        assert not self.failures, self.failures
+        assert not self.lost, self.lost
+        assert not self.doubled, self.doubled
+        assert self.counts["run"] > 0, self.counts
+        assert self.counts["trace"] > 0, self.counts
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{number} {kind}s" for kind, number in self.counts.items())
+        return (
+            f"{self.operations} operations, {len(self.failures)} failed, {len(self.lost)} lost, "
+            f"{len(self.doubled)} doubled; longest {self.longest:.1f} s ({self.slowest}); {counts}"
+        )
+
+
+class MaintenanceLoad:
+    """The clients, each a process of its own."""
+
+    def __init__(self, processes: Sequence[ServerProcess], stop: Path) -> None:
+        self._processes = processes
+        self._stop = stop
+
+    def cycles(self) -> list[int]:
+        """How many each client has done."""
+        return [len(_lines(process)) for process in self._processes]
+
+    def go_on(self, cycles: int = 1) -> None:
+        """Wait until every client has done so many more."""
+        goals = [done + cycles for done in self.cycles()]
+        for number, process in enumerate(self._processes):
+            process.wait_until(
+                lambda process=process, goal=goals[number]: (  # type: ignore[misc]
+                    len(_lines(process)) >= goal or None
+                ),
+                f"{goals[number]} cycles",
+                START_SECONDS + cycles * CYCLE_SECONDS,
+            )
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Let the clients come to their end; what each cycle has to say."""
+        self._stop.touch()
+        lines = []
+        until = time.monotonic() + CYCLE_SECONDS
+        for process in self._processes:
+            code = process.wait(max(until - time.monotonic(), 1))
+            if code:
+                raise process.failure(f"ended with exit code {code}")
+            lines += _lines(process)
+        return lines
+
+    def verdict(self, mlflow: str) -> Verdict:
+        """Let the clients come to their end, and compare with what the MLflow at ``mlflow`` has."""
+        cycles = self.finish()
+        slowest = max(cycles, key=lambda cycle: float(cycle["longest"]))
+        found = reconcile(cycles, mlflow)
+        return Verdict(
+            operations=sum(cycle["operations"] for cycle in cycles),
+            failures=[failure for cycle in cycles for failure in cycle["failures"]],
+            lost=found["lost"],
+            doubled=found["doubled"],
+            longest=slowest["longest"],
+            slowest=f"{slowest['slowest']} of {slowest['name']}",
+            counts=found["counts"],
+        )
+
+
+@contextmanager
+def maintenance_load(
+    folder: Path, clients: Sequence[ClientAt], cycles: int = 1, pause: float = PAUSE
+) -> Iterator[MaintenanceLoad]:
+    """Run the clients with their standard settings until the block ends.
+
+    Each does at least so many ``cycles``.  The block begins when each has done its first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stop = folder / "clients.stop"
+    with contextlib.ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                ServerProcess(
+                    [
+                        *(str(client.python), str(CLIENT), client.label),
+                        *(str(cycles), str(pause), str(stop)),
+                    ],
+                    {
+                        **_ENVIRONMENT,
+                        "MLFLOW_TRACKING_URI": client.url,
+                        **({"MLFLOW_TRACKING_TOKEN": client.key} if client.key else {}),
+                    },
+                    folder,
+                    f"client-{client.label}",
+                )
+            )
+            for client in clients
+        ]
+        load = MaintenanceLoad(processes, stop)
+        load.go_on()
+        yield load
+
+
+def _lines(process: ServerProcess) -> list[dict[str, Any]]:
+    text = process.output.read_text(encoding="utf-8")
+    # MLflow's client says things of its own in between.
+    whole = (line for line in text.splitlines(keepends=True) if line.endswith("\n"))
+    return [json.loads(line) for line in whole if line.startswith('{"experiment"')]
+
+
+def reconcile(cycles: Sequence[Mapping[str, Any]], mlflow: str) -> dict[str, Any]:
+    """What the MLflow at ``mlflow`` has beside, or without, what the cycles were told."""
+    done = subprocess.run(
+        [sys.executable, str(LEDGER)],
+        env=clean_environment() | _ENVIRONMENT | {"MLFLOW_TRACKING_URI": mlflow},
+        input="".join(json.dumps(cycle) + "\n" for cycle in cycles),
+        capture_output=True,
+        text=True,
+        timeout=LEDGER_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return dict(json.loads(done.stdout.splitlines()[-1]))
