@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
@@ -18,6 +19,7 @@ from headgate.dataplane import failures
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.terms import UpstreamTerms
 from headgate.errors import Refusal
+from headgate.maintenance import UpstreamMaintenance
 from headgate.model import Endpoint, Principal
 from headgate.reasons import Reason
 from headgate.symptoms import DiscoveryFailure, ExchangeFailure, Symptom
@@ -59,6 +61,8 @@ class Balancer:
         names: further names (``host:port``, lower case) by which the upstream is known inside.
         on_lost: called when a request has failed and no known endpoint responds any more.
         weigh: the weight of a principal's requests in the queue.
+        maintenance: what operators ask of the upstream; by default nothing ever is.
+        wall_clock: seconds since the epoch.
     """
 
     def __init__(
@@ -71,10 +75,15 @@ class Balancer:
         names: frozenset[str] = frozenset(),
         on_lost: Callable[[], None] | None = None,
         weigh: Callable[[Principal], float] = equal_weight,
+        maintenance: UpstreamMaintenance | None = None,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.terms = terms
         self.name = cluster.name
         self.queue_timeout = cluster.policy.queue_timeout
+        self.maintenance = maintenance or UpstreamMaintenance(cluster.name)
+        self.maintenance.on_change = self._follow
+        self._wall_clock = wall_clock
         self._cluster = cluster
         self._on_lost = on_lost
         self._weigh = weigh
@@ -189,9 +198,15 @@ class Balancer:
         """Take a request out of the queue."""
         self._queue.discard(waiter)
 
+    def _follow(self) -> None:
+        """Go on to the state of maintenance that is due."""
+        self.maintenance.follow(self._wall_clock(), self._cluster.in_flight, 0)
+
     def sweep(self) -> None:
         """What is due twice a second: aged connections, expired waits, endpoints that have left."""
         now = self._clock()
+        if self.maintenance.asked:
+            self._follow()
         for pool in tuple(self._pools.values()):  # what ends here may begin elsewhere
             pool.sweep()
         for endpoint in self._cluster.to_fail_over(now):

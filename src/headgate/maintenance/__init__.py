@@ -1,5 +1,19 @@
 """Maintenance of an upstream: parking its requests, and refusing writes, for a time."""
 
 from headgate.maintenance.directive import Directive, Park, ReadOnly
+from headgate.maintenance.states import STATES, TRANSITIONS, Admission, Cause, ParkState
+from headgate.maintenance.upstream import Standing, UpstreamMaintenance, merged
 
-__all__ = ["Directive", "Park", "ReadOnly"]
+__all__ = [
+    "STATES",
+    "TRANSITIONS",
+    "Admission",
+    "Cause",
+    "Directive",
+    "Park",
+    "ParkState",
+    "ReadOnly",
+    "Standing",
+    "UpstreamMaintenance",
+    "merged",
+]

@@ -26,6 +26,7 @@ from headgate.events import (
     UpstreamRetired,
 )
 from headgate.limits import WorkerLimits, own_buckets
+from headgate.maintenance import Directive, Standing, merged
 from headgate.model import Outcome
 from headgate.runtime.certificates import Validity, validities
 from headgate.runtime.control_upstream import control_upstream
@@ -120,6 +121,7 @@ class LiveGate:
         self.certificates: list[Validity] = []
         self._retired: list[LiveUpstream] = []
         self._takers: list[Callable[[Config], None]] = []
+        self._directives: dict[str, Directive] = {}
         if limits is None:
             limits = WorkerLimits(own_buckets(), time.monotonic, emit)
         self._limits = limits
@@ -246,6 +248,28 @@ class LiveGate:
         """The state of each upstream."""
         return [upstream.balancer.snapshot() for upstream in self._upstreams.values()]
 
+    # --- maintenance -----------------------------------------------------------------------
+
+    def take_directive(self, directive: Directive) -> None:
+        """Follow what is asked of an upstream, from the next request on; unknown names are let be.
+
+        Requests that still go to an upstream as it was before a reload follow it as well.
+        """
+        self._directives[directive.upstream] = directive
+        for each in (*self._upstreams.values(), *self._pending.values(), *self._retired):
+            if each.name == directive.upstream:
+                each.balancer.maintenance.take(directive)
+
+    def standings(self) -> dict[str, Standing]:
+        """How each upstream stands, with what a reload has left of it."""
+        found = {}
+        for name, upstream in self._upstreams.items():
+            others = [each for each in self._retired if each.name == name]
+            found[name] = merged(
+                [each.balancer.maintenance.report() for each in (upstream, *others)]
+            )
+        return found
+
     # --- upkeep, for the worker ------------------------------------------------------------
 
     def tick(self) -> None:
@@ -316,7 +340,10 @@ class LiveGate:
         self, name: str, settings: Upstream, limits: Limits, files: Files
     ) -> LiveUpstream:
         weigh = self._limits.principals.weight
-        return LiveUpstream(name, settings, limits, files, emit=self._emit, weigh=weigh)
+        made = LiveUpstream(name, settings, limits, files, emit=self._emit, weigh=weigh)
+        if name in self._directives:  # a reload ends no park
+            made.balancer.maintenance.take(self._directives[name])
+        return made
 
     def _decider(self, config: Config) -> Decider:
         return self._builder.build(config, self._upstreams, self._control)

@@ -14,6 +14,7 @@ from headgate.contract import Dialect, table, with_static_prefix
 from headgate.dataplane.balancer import Balancer, equal_weight
 from headgate.discovery import discovery_for
 from headgate.events import Emit, UpstreamVersionFound, discard
+from headgate.maintenance import UpstreamMaintenance
 from headgate.model import Principal
 from headgate.tasks import Tasks
 from headgate.upstreams.caller import Caller
@@ -73,6 +74,7 @@ class LiveUpstream:
             names=names.authorities(),
             on_lost=self.finder.refresh_now,
             weigh=weigh,
+            maintenance=UpstreamMaintenance(name, emit),
         )
         self.caller = Caller(self.balancer)
         base = settings.static_prefix.encode("ascii")

@@ -1,0 +1,183 @@
+"""The maintenance of one upstream in one worker: follows what is asked, and says what may pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from headgate.events import Emit, discard
+from headgate.maintenance.directive import Directive, Park, ReadOnly
+from headgate.maintenance.states import BY_STATE, Admission, Cause, ParkState, after
+from headgate.model import Principal
+
+_SERVING: Final = ParkState.SERVING
+_MOST_STEPS: Final = 4
+"""Transitions that one moment can lead through; the table allows no more."""
+_BEHIND: Final = (
+    ParkState.PARKED,
+    ParkState.REFUSING,
+    ParkState.DRAINING,
+    ParkState.SERVING,
+    ParkState.RELEASING,
+)
+"""Where one part of an upstream stands so and another so, the later of both is that of the whole:
+it is parked once all parts are, and serves once all do."""
+
+
+class Standing(NamedTuple):
+    """How an upstream stands, for the acknowledgement of a directive.
+
+    Attributes:
+        revision: that of the directive which is followed.
+        state: where it is.
+        in_flight: requests under way at MLflow; in the state ``parked`` none, since the
+            requests of the credential that the park admits do not count there.
+        waiting: requests that are held.
+        writing: those of ``in_flight`` that may change something; counted while the upstream is
+            read-only, 0 otherwise.
+    """
+
+    revision: int
+    state: ParkState
+    in_flight: int
+    waiting: int
+    writing: int = 0
+
+
+def merged(standings: Sequence[Standing]) -> Standing:
+    """How several parts of one upstream stand together: as the one that is behind the others.
+
+    Args:
+        standings: of the parts, at least one.
+    """
+    return Standing(
+        min(each.revision for each in standings),
+        max((each.state for each in standings), key=_BEHIND.index),
+        sum(each.in_flight for each in standings),
+        sum(each.waiting for each in standings),
+        sum(each.writing for each in standings),
+    )
+
+
+class UpstreamMaintenance:
+    """Follows the directive of one upstream.
+
+    It knows no clock: whoever asks says what time it is, in seconds since the epoch.
+
+    Args:
+        upstream: its name.
+        emit: takes the events.
+
+    Attributes:
+        directive: the one that is followed.
+        state: where the upstream is.
+        asked: whether anything is asked, or was and is not over: requests must be looked at.
+        on_change: called whenever another directive is followed.
+    """
+
+    def __init__(self, upstream: str, emit: Emit = discard) -> None:
+        self.directive = Directive(upstream)
+        self.state = _SERVING
+        self.asked = False
+        self.on_change: Callable[[], None] = _nothing
+        self._emit = emit
+        self._in_flight = 0
+        self._waiting = 0
+        self._writing = 0
+        self._followed = ""  # the park that was in force last
+        # A park that is over stays over, also for a clock that is set back.
+        self._over: Park | None = None
+        self._written_again: ReadOnly | None = None
+
+    def take(self, directive: Directive) -> None:
+        """Follow a directive from now on; the same one again changes nothing."""
+        if directive == self.directive:
+            return
+        self.directive = directive
+        self.asked = True
+        self.on_change()
+
+    def follow(self, now: float, in_flight: int, waiting: int, writing: int = 0) -> None:
+        """Go on to the state that is due.
+
+        Args:
+            now: the time.
+            in_flight: requests under way at MLflow.
+            waiting: requests that are held.
+            writing: those under way that may change something.
+        """
+        causes = self._causes(now, in_flight, waiting)
+        for _ in range(_MOST_STEPS):
+            state = after(self.state, causes)
+            if state is self.state:
+                break
+            self.state = state
+        park = self.directive.park
+        self._followed = park.id if park is not None else ""
+        self._in_flight, self._waiting = in_flight, waiting
+        self._writing = writing if self.writes_refused(now) is not None else 0
+        self.asked = self.state is not _SERVING or self.read_only is not None
+
+    def _causes(self, now: float, in_flight: int, waiting: int) -> frozenset[Cause]:
+        park = self.park_in_force(now)
+        causes = set()
+        if park is None:
+            causes.add(Cause.OPEN)
+        elif now >= park.ends_at:
+            causes.add(Cause.LAPSED)
+        else:
+            causes.add(Cause.PARK)
+            if park.id != self._followed and in_flight:
+                causes.add(Cause.ANOTHER_PARK)
+        if not in_flight:
+            causes.add(Cause.DRAINED)
+        if not waiting:
+            causes.add(Cause.NONE_WAITS)
+        return frozenset(causes)
+
+    def park_in_force(self, now: float) -> Park | None:
+        """The park that keeps requests from MLflow, a lease that has run out among them."""
+        park = self.directive.park
+        if park is None or park == self._over:
+            return None
+        if now >= park.ends_at and not park.lease:
+            self._over = park
+            return None
+        return park
+
+    @property
+    def read_only(self) -> ReadOnly | None:
+        """What was asked for last of writes, if that is not over."""
+        found = self.directive.read_only
+        return None if found == self._written_again else found
+
+    def writes_refused(self, now: float) -> ReadOnly | None:
+        """Why a request that would change something is refused; ``None``: it is not."""
+        found = self.read_only
+        if found is not None and now >= found.ends_at:
+            self._written_again = found
+            return None
+        return found
+
+    def passes(self, principal: Principal | None) -> bool:
+        """Whether a request goes to MLflow in every state; ``None``: it is the gate's own."""
+        if principal is None:
+            return True
+        park = self.directive.park
+        return park is not None and park.admits != "" and park.admits == principal.credential
+
+    @property
+    def admission(self) -> Admission:
+        """What becomes of a new request."""
+        return BY_STATE[self.state].admission
+
+    def report(self) -> Standing:
+        """How it stands, as of the last ``follow``."""
+        in_flight = 0 if self.state is ParkState.PARKED else self._in_flight
+        return Standing(
+            self.directive.revision, self.state, in_flight, self._waiting, self._writing
+        )
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
