@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -23,14 +23,11 @@ class Version:
         head: the Alembic revision of the schema that it wants.
         place: where the host has it: an interpreter, a folder or a task definition.  It goes to
             the journal, so it has no secret.
-        revisions: every revision up to ``head``, in the order in which they are applied.  Only
-            what was asked of the version itself has them: the journal does not.
     """
 
     number: str
     head: str
     place: str
-    revisions: Sequence[str] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +73,22 @@ class Snapshot:
     digest: str = ""
     external: bool = False
     tables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Somebody who is connected to the database, or has its file open.
+
+    Attributes:
+        words: who, for a person: the program, its user and where it runs, as far as known.
+        address: from where it is connected, and from which ``port``; empty and 0 if not known.
+        pid: its process on this machine; 0 if not known.
+    """
+
+    words: str
+    address: str = ""
+    port: int = 0
+    pid: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the engines ask of their neighbours: the host, the database, the parking and the journal.
+"""What the engines ask of their neighbours: the host, the database, the parking and the folder of state.
 
 No method waits for something to become so: an engine looks again and again, with its clock, so
 that it can show what it waits for, renew the park and give up in time.  A method may take as long
@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from headgate.deploy.mlflow.records import Kind, Loss, ParkStanding, Snapshot, Standing, Version
+from headgate.deploy.mlflow.records import (
+    Kind,
+    Loss,
+    ParkStanding,
+    Snapshot,
+    Standing,
+    Version,
+    Writer,
+)
 
 
 class Host(Protocol):
@@ -34,6 +42,9 @@ class Host(Protocol):
             NoSuchVersionError: there is none.
         """
 
+    def revisions(self, version: Version) -> Sequence[str]:
+        """Every Alembic revision that a version knows, in the order in which they are applied."""
+
     def look(self) -> Standing:
         """How MLflow stands now."""
 
@@ -48,6 +59,9 @@ class Host(Protocol):
 
         It may return before MLflow is healthy.
         """
+
+    def others(self, writers: Sequence[Writer]) -> Sequence[Writer]:
+        """Those that are not MLflow's own: what is connected beside it."""
 
     def migrate(self, version: Version, limit: float) -> str:
         """Run that version's ``mlflow db upgrade`` on the database; what it said, in a few words.
@@ -86,8 +100,8 @@ class Database(Protocol):
     def obstacles(self) -> Sequence[str]:
         """Why it can be neither saved nor restored from here: a sentence each; empty if it can."""
 
-    def other_writers(self) -> Sequence[str]:
-        """Who else is connected or has it open, a few words each."""
+    def writers(self) -> Sequence[Writer]:
+        """Who is connected or has it open, besides this command."""
 
     def snapshot(self, to: Path, at: float) -> Snapshot:
         """Make a copy that is whole and on the disk when this returns.
@@ -162,14 +176,17 @@ class Parking(Protocol):
         """Stop renewing, and leave the park as it is: it refuses when its lease ends."""
 
 
-class Journals(Protocol):
-    """Where the journal is kept, for one command at a time.
+class StateFolder(Protocol):
+    """The folder of the journal and the snapshots, for one command at a time.
 
     Every method raises ``JournalError``.
     """
 
-    def place(self) -> str:
-        """Where, for a person."""
+    def path(self) -> Path:
+        """Its absolute path."""
+
+    def free(self) -> int:
+        """Bytes that are free on its disk."""
 
     def acquire(self, who: str) -> str | None:
         """Take the lock; who has it if others do.  It ends with the process."""
@@ -181,4 +198,7 @@ class Journals(Protocol):
         """The text of the journal; None if there is none yet."""
 
     def write(self, text: str) -> None:
-        """Replace it, on the disk when this returns."""
+        """Replace the journal, on the disk when this returns."""
+
+    def remove(self, snapshot: Path) -> None:
+        """Remove a snapshot that nothing refers to any more."""
