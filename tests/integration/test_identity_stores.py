@@ -465,7 +465,7 @@ def test_an_empty_database_names_the_command_that_fills_it(
     assert main(["db", "check", "--config", str(settings)]) == 2
     assert none in capsys.readouterr().err
     assert main(["db", "upgrade", "--config", str(settings)]) == 0
-    assert f"{location}: made, with schema 4" in capsys.readouterr().out
+    assert f"{location}: made, with schema 5" in capsys.readouterr().out
     assert main(["db", "check", "--json", "--config", str(settings)]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["connection"] == "TLS, sslmode=prefer"

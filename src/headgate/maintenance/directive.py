@@ -59,6 +59,8 @@ class Directive:
     Attributes:
         upstream: its name.
         revision: counts the changes, from 0 for an upstream of which nothing was ever asked.
+        asked: the revision of the last change that was no renewal of a lease: a gate which
+            follows this one, or a later one, does what is asked.
         park: the park in force or over, ``None``: none, or it was ended.
         read_only: the same for the read-only switch.
     """
@@ -67,3 +69,4 @@ class Directive:
     revision: int = 0
     park: Park | None = None
     read_only: ReadOnly | None = None
+    asked: int = 0

@@ -12,6 +12,7 @@ from headgate.stores.opening import (
     inspect_identity_store,
     open_identity_source,
     open_identity_store,
+    open_maintenance_store,
     upgrade_identity_store,
 )
 from headgate.stores.records import ROLES_EDITION, KeyRecord, KeyState, UnreadableKey
@@ -30,5 +31,6 @@ __all__ = [
     "inspect_identity_store",
     "open_identity_source",
     "open_identity_store",
+    "open_maintenance_store",
     "upgrade_identity_store",
 ]

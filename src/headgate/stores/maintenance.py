@@ -1,4 +1,7 @@
-"""What a store keeps of maintenance: what is asked of upstreams, and which gates follow it."""
+"""What a store keeps of maintenance: what is asked of upstreams, and which gates follow it.
+
+``tests/unit/stores/test_maintenance_stores.py`` holds every implementation to it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from headgate.errors import HeadgateError
 from headgate.maintenance import Directive
 
 
@@ -32,11 +36,10 @@ class GateReport:
     """A gate that follows the store.
 
     Attributes:
-        id: drawn at random at its start.
+        id: drawn at random at its start: ``g_`` and 8 characters.
         name: its host name and address, for a person.
         version: of Headgate.
         workers: how many.
-        seen_at: when it reported last, by its own clock.
         upstreams: by their names.
     """
 
@@ -44,21 +47,38 @@ class GateReport:
     name: str
     version: str
     workers: int
-    seen_at: float
     upstreams: Mapping[str, UpstreamReport] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredGate:
+    """What a gate has reported last.
+
+    Attributes:
+        report: its report.
+        silent: seconds since then, by the clock of the store: those of machines differ.
+    """
+
+    report: GateReport
+    silent: float
 
 
 class RevisionChangedError(Exception):
     """Somebody else has changed a directive meanwhile."""
 
 
+class OlderSchemaError(HeadgateError):
+    """The store was made by an older Headgate and keeps nothing of maintenance yet."""
+
+
 class MaintenanceStore(Protocol):
-    """Directives and gates; the methods may block."""
+    """Directives and gates; the methods may block.  No change here is one of keys."""
 
     def directives(self) -> Mapping[str, Directive]:
-        """What is asked of each upstream, by its name.
+        """What is asked of each upstream of which anything ever was, by its name.  Cheap.
 
         Raises:
+            OlderSchemaError: the store has no place for it yet.
             HeadgateError: the store cannot be read.
         """
         ...
@@ -80,18 +100,22 @@ class MaintenanceStore(Protocol):
         """
         ...
 
-    def gates(self) -> Sequence[GateReport]:
-        """The gates that have reported and have not left.
+    def gates(self) -> Sequence[RegisteredGate]:
+        """The gates that have reported and have not left, by their names.
 
         Raises:
             HeadgateError: the store cannot be read.
         """
         ...
 
-    def leave(self, gate_id: str) -> None:
-        """Forget a gate that stops, or one that an operator says is gone.
+    def leave(self, gate_id: str) -> bool:
+        """Forget a gate that stops, or one that an operator says is gone; whether it was there.
 
         Raises:
             HeadgateError: the store cannot be written.
         """
+        ...
+
+    def close(self) -> None:
+        """Give back what the store holds; it cannot be used afterwards."""
         ...

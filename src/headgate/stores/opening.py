@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from headgate.config import Config
 from headgate.stores.identity import IdentitySource, IdentityStore
 from headgate.stores.late import LateIdentitySource
+from headgate.stores.maintenance import MaintenanceStore
 from headgate.stores.sql.sqlite import location
 
 if TYPE_CHECKING:
@@ -30,16 +31,33 @@ def open_identity_store(config: Config, *, create: bool = True) -> IdentityStore
     # SQLAlchemy takes a while to import, and psycopg may be missing.
     from headgate.stores.sql.store import SqlIdentityStore  # noqa: PLC0415
 
+    return SqlIdentityStore(_open_database(config, create=create))
+
+
+def _open_database(config: Config, *, create: bool) -> Database:
     if not config.auth.has_shared_store:
         from headgate.stores.sql.sqlite.database import SqliteDatabase  # noqa: PLC0415
 
-        return SqlIdentityStore(SqliteDatabase(config.key_database, create=create))
+        return SqliteDatabase(config.key_database, create=create)
     database = open_postgresql(config)
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(database.close)
         database.schema().require_fit(database.location)
         on_failure.pop_all()
-    return SqlIdentityStore(database)
+    return database
+
+
+def open_maintenance_store(config: Config) -> MaintenanceStore:
+    """Open what the store of principals and keys keeps of maintenance; it is never made.
+
+    Not to be carried across a fork.
+
+    Raises:
+        HeadgateError: as for ``open_identity_store``.
+    """
+    from headgate.stores.sql.maintenance import SqlMaintenanceStore  # noqa: PLC0415
+
+    return SqlMaintenanceStore(_open_database(config, create=False))
 
 
 def import_identity_store(config: Config) -> None:
@@ -49,6 +67,7 @@ def import_identity_store(config: Config) -> None:
     else:
         with contextlib.suppress(ImportError):  # opening says what is missing
             import headgate.stores.sql.postgresql.database  # noqa: PLC0415
+    import headgate.stores.sql.maintenance  # noqa: PLC0415
     import headgate.stores.sql.store  # noqa: F401, PLC0415
 
 

@@ -1,5 +1,7 @@
 """Key stores as older versions of Headgate have left them, in their literal statements."""
 
+from pathlib import Path
+
 SCHEMA_1 = """
 CREATE TABLE keys (
     serial     INTEGER PRIMARY KEY,
@@ -59,3 +61,4 @@ INSERT INTO keys (id, name, digest, created_at, expires_at, revoked_at, roles, r
 PRAGMA application_id = 0x48476B73;
 PRAGMA user_version = 3;
 """
+SCHEMA_4 = Path(__file__).with_name("schema_4.sql").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -33,6 +34,10 @@ class Database(Protocol):
 
     def first(self, statement: Select[Any]) -> Row[Any] | None:
         """The first row of one statement, the cheapest way."""
+        ...
+
+    def rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        """All rows of one statement that finds few, the cheapest way."""
         ...
 
     def reading(self) -> AbstractContextManager[Connection]:

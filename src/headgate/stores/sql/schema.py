@@ -17,12 +17,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Integer, LargeBinary, MetaData, Table, Text
 
-KNOWN_SCHEMA: Final = 4
+KNOWN_SCHEMA: Final = 5
 """The schema that this Headgate makes."""
 NEEDED_SCHEMA: Final = 4
 """The oldest schema that this Headgate can work on."""
+MAINTENANCE_SCHEMA: Final = 5
+"""The oldest one that keeps what is asked of upstreams, and the gates that follow it."""
 POSTGRESQL_SCHEMA: Final = "headgate"
 """The namespace of the tables in PostgreSQL: they may share a database with others', and no
 search path decides which are meant."""
@@ -97,4 +99,23 @@ KEY_USES: Final = Table(
     Column("key_id", Text, primary_key=True),
     Column("used_at", BigInteger),
     Column("address", Text),
+)
+DIRECTIVES: Final = Table(
+    "directives",
+    METADATA,
+    Column("upstream", Text, primary_key=True),
+    Column("revision", BigInteger),
+    Column("asked", BigInteger),
+    Column("park", Text),  # this and the next: a JSON object
+    Column("read_only", Text),
+)
+GATES: Final = Table(
+    "gates",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("name", Text),
+    Column("version", Text),
+    Column("workers", Integer),
+    Column("heard_at", Double),  # by the clock of the database's server
+    Column("upstreams", Text),  # a JSON object
 )

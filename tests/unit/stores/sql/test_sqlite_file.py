@@ -154,7 +154,7 @@ def test_a_newer_schema_asks_for_an_upgrade(path: Path) -> None:
     opened(path).close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 4")
-    assert "newer Headgate (schema 4, this one knows 4); upgrade this Headgate" in refused(path)
+    assert "newer Headgate (schema 4, this one knows 5); upgrade this Headgate" in refused(path)
 
 
 def test_an_older_store_that_cannot_be_written_is_refused(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
-from sqlalchemy import Connection, Engine, Row, Select, create_engine, text
+from sqlalchemy import Connection, CursorResult, Engine, Row, Select, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
@@ -36,6 +36,7 @@ _LIMITS: Final = text(
 )
 """For this transaction alone; the watchdog does the same for a server that no longer responds."""
 _Result = TypeVar("_Result")
+_Rows: TypeAlias = CursorResult[Any]
 _UPGRADE_LOCK: Final = 0x48476B73  # of two upgrades that run concurrently, one waits
 
 
@@ -91,7 +92,12 @@ class PostgresDatabase:
     def first(self, statement: Select[Any]) -> Row[Any] | None:
         """See ``Database``."""
         with self._in_words():
-            return _repeated(lambda: self._first(statement))
+            return _repeated(lambda: self._single(statement, _first_row))
+
+    def rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        """See ``Database``."""
+        with self._in_words():
+            return _repeated(lambda: self._single(statement, _all_rows))
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -141,11 +147,12 @@ class PostgresDatabase:
         self._closed = True
         self._engine.dispose()
 
-    def _first(self, statement: Select[Any]) -> Row[Any] | None:
+    def _single(self, statement: Select[Any], fetch: Callable[[_Rows], _Result]) -> _Result:
+        """One statement without a transaction around it: one message to the server."""
         with contextlib.closing(self._connected()) as connection:
             single = connection.execution_options(isolation_level="AUTOCOMMIT")
             with self._watched(single, POLL_SECONDS):
-                return single.execute(statement).first()
+                return fetch(single.execute(statement))
 
     @contextlib.contextmanager
     def _transaction(self, kind: Kind) -> Iterator[Connection]:
@@ -229,6 +236,14 @@ class PostgresDatabase:
             raise explained(error.orig, self._target) from None
         except PoolTimeout:
             raise busy(self._target) from None
+
+
+def _first_row(found: _Rows) -> Row[Any] | None:
+    return found.first()
+
+
+def _all_rows(found: _Rows) -> Sequence[Row[Any]]:
+    return found.all()
 
 
 def _repeated(attempt: Callable[[], _Result]) -> _Result:

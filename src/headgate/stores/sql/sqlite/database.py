@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,11 @@ class SqliteDatabase:
         """See ``Database``."""
         with self._connected() as connection:
             return connection.execute(statement).first()
+
+    def rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        """See ``Database``."""
+        with self._connected() as connection:
+            return connection.execute(statement).all()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -1,0 +1,199 @@
+"""What is asked of upstreams, and the gates that follow it, in the database of the keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Select,
+    delete,
+    insert,
+    select,
+    type_coerce,
+)
+from sqlalchemy import literal_column as literally
+from sqlalchemy import update as update_of
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.types import NullType
+
+from headgate.errors import HeadgateError
+from headgate.maintenance import Directive
+from headgate.maintenance.documents import (
+    UnreadableDirectiveError,
+    park_document,
+    read_only_document,
+    read_park,
+    read_read_only,
+)
+from headgate.stores.maintenance import (
+    GateReport,
+    OlderSchemaError,
+    RegisteredGate,
+    RevisionChangedError,
+    UpstreamReport,
+)
+from headgate.stores.sql.database import Database
+from headgate.stores.sql.schema import DIRECTIVES, GATES, MAINTENANCE_SCHEMA
+
+# Without SQLAlchemy's types: these would convert values, and fail on a wrong one.
+_DIRECTIVES: Final[Select[Any]] = select(*[type_coerce(each, NullType()) for each in DIRECTIVES.c])
+_NOW: Final[Mapping[str, ColumnElement[float]]] = {
+    "postgresql": literally("extract(epoch FROM clock_timestamp())::double precision", Double),
+    "sqlite": literally("(julianday('now') - 2440587.5) * 86400.0", Double),
+}
+"""Seconds since the epoch, by the clock of the database's server."""
+
+
+class SqlMaintenanceStore:
+    """A ``MaintenanceStore``.
+
+    Args:
+        database: open; the store closes it.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._has_tables = False
+
+    def close(self) -> None:
+        """See ``MaintenanceStore``."""
+        self.database.close()
+
+    def directives(self) -> Mapping[str, Directive]:
+        """See ``MaintenanceStore``: one statement."""
+        self._require_tables()
+        found = map(self._directive, self.database.rows(_DIRECTIVES))
+        return {each.upstream: each for each in found}
+
+    def put(self, directive: Directive, before: int) -> None:
+        """See ``MaintenanceStore``."""
+        self._require_tables()
+        values = {
+            "upstream": directive.upstream,
+            "revision": directive.revision,
+            "asked": directive.asked,
+            "park": _written(park_document(directive.park)),
+            "read_only": _written(read_only_document(directive.read_only)),
+        }
+        there = update_of(DIRECTIVES).where(
+            DIRECTIVES.c.upstream == directive.upstream, DIRECTIVES.c.revision == before
+        )
+        with self.database.writing() as connection:
+            if connection.execute(there.values(values)).rowcount == 1:
+                return
+            if before != 0:
+                raise RevisionChangedError
+            try:
+                connection.execute(insert(DIRECTIVES).values(values))
+            except IntegrityError:
+                raise RevisionChangedError from None
+
+    def report(self, gate: GateReport) -> None:
+        """See ``MaintenanceStore``."""
+        self._require_tables()
+        values: dict[str, Any] = {
+            "name": gate.name,
+            "version": gate.version,
+            "workers": gate.workers,
+            "upstreams": _written(
+                {
+                    name: [each.revision, each.state, each.in_flight, each.waiting]
+                    for name, each in gate.upstreams.items()
+                }
+            ),
+        }
+        with self.database.writing() as connection:
+            values["heard_at"] = _now(connection)
+            insert_of = (
+                postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+            )
+            put = insert_of(GATES).values(id=gate.id, **values)
+            connection.execute(put.on_conflict_do_update(index_elements=["id"], set_=values))
+
+    def gates(self) -> Sequence[RegisteredGate]:
+        """See ``MaintenanceStore``."""
+        self._require_tables()
+        columns = (GATES.c.id, GATES.c.name, GATES.c.version, GATES.c.workers, GATES.c.upstreams)
+        with self.database.reading() as connection:
+            silent = _now(connection) - GATES.c.heard_at
+            rows = connection.execute(select(*columns, silent).order_by(GATES.c.name, GATES.c.id))
+            return [_gate(*row) for row in rows]
+
+    def leave(self, gate_id: str) -> bool:
+        """See ``MaintenanceStore``."""
+        self._require_tables()
+        with self.database.writing() as connection:
+            return connection.execute(delete(GATES).where(GATES.c.id == gate_id)).rowcount > 0
+
+    def _require_tables(self) -> None:
+        """Refuse a store of an older schema, in words.
+
+        Raises:
+            OlderSchemaError: it has no tables for this.
+        """
+        if self._has_tables:
+            return
+        schema = self.database.schema().schema
+        if schema < MAINTENANCE_SCHEMA:
+            raise OlderSchemaError(
+                f"the key store {self.database.location} has the older schema {schema}, which "
+                f"keeps nothing of maintenance; upgrade it with 'headgate db upgrade'"
+            )
+        self._has_tables = True
+
+    def _directive(self, row: Sequence[Any]) -> Directive:
+        """The directive of a row.
+
+        Raises:
+            HeadgateError: somebody has changed it by hand.
+        """
+        upstream, revision, asked, park, read_only = row
+        try:
+            if not (isinstance(upstream, str) and type(revision) is int and type(asked) is int):
+                raise UnreadableDirectiveError("its upstream or its numbers are not readable")
+            return Directive(
+                upstream, revision, read_park(_read(park)), read_read_only(_read(read_only)), asked
+            )
+        except UnreadableDirectiveError as error:
+            raise HeadgateError(
+                f"the key store {self.database.location} has a row in directives, for upstream "
+                f"{upstream!a}, that cannot be read: {error}; delete the row, which asks nothing "
+                "of the upstream from then on"
+            ) from None
+
+
+def _now(connection: Connection) -> ColumnElement[float]:
+    return _NOW[connection.dialect.name]
+
+
+def _written(value: object) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _read(text: object) -> object:
+    if text is None:
+        return None
+    try:
+        return json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        raise UnreadableDirectiveError("it is no JSON") from None
+
+
+def _gate(
+    gate_id: str, name: str, version: str, workers: int, upstreams: str, silent: float
+) -> RegisteredGate:
+    """A gate of the table; of one that cannot be read, that it is there."""
+    found: dict[str, UpstreamReport] = {}
+    try:
+        for each, values in json.loads(upstreams).items():
+            revision, state, in_flight, waiting = values
+            found[each] = UpstreamReport(int(revision), str(state), int(in_flight), int(waiting))
+    except (ValueError, TypeError, AttributeError):
+        found = {}
+    return RegisteredGate(GateReport(gate_id, name, version, workers, found), max(0.0, silent))
