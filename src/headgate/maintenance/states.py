@@ -34,7 +34,7 @@ class Admission(enum.Enum):
 
     PASS = "it goes to MLflow"  # noqa: S105 - no password
     HOLD = "it is held, for as long as its client can wait; then it is refused"
-    REFUSE = "it is refused at once, with 429 and `Retry-After`"
+    REFUSE = "it is refused immediately, with 429 and `Retry-After`"
     QUEUE = "it is held behind those that wait already, and goes to MLflow in its turn"
 
 

@@ -62,7 +62,7 @@ def merged(standings: Sequence[Standing]) -> Standing:
 class UpstreamMaintenance:
     """Follows the directive of one upstream.
 
-    It knows no clock: whoever asks says what time it is, in seconds since the epoch.
+    It knows no clock: its callers say what time it is, in seconds since the epoch.
 
     Args:
         upstream: its name.

@@ -82,7 +82,7 @@ def test_a_lease_that_runs_out_refuses_until_it_is_renewed() -> None:
     assert maintenance.report().state is ParkState.PARKED
 
 
-def test_a_lease_that_has_run_out_is_ended_by_whoever_ends_it() -> None:
+def test_a_lease_that_has_run_out_can_be_ended() -> None:
     maintenance = parked(LEASE)
     maintenance.follow(1240, 0, 1)
     maintenance.on_change = lambda: maintenance.follow(1250, 0, 1)
