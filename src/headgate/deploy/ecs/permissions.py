@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-READ = ("status", "plan", "env-diff", "deploy", "rollback", "drill")
+ECS = ("status", "plan", "env-diff", "deploy", "rollback", "drill")
+"""The commands below ``headgate ecs``, and which of them change something."""
 CHANGE = ("deploy", "rollback", "drill")
 DEPLOY = ("plan", "deploy", "drill")
 ROLL_OUT = ("deploy", "drill")
+MLFLOW = ("mlflow plan", "mlflow upgrade", "mlflow rollback")
+"""Those that change the version of MLflow, where it runs in ECS."""
+MIGRATE = ("mlflow upgrade", "mlflow rollback")
+ALL = (*ECS, *MLFLOW)
 
 
 class Scope(Enum):
@@ -31,6 +36,7 @@ class Scope(Enum):
     TASKS = "arn:aws:ecs:{region}:{account}:task/{cluster}/*"
     TASK_DEFINITIONS = "arn:aws:ecs:{region}:{account}:task-definition/{family}:*"
     TAGGED = f"{SERVICE} {TASK_DEFINITIONS}"
+    MIGRATIONS = "arn:aws:ecs:{region}:{account}:task-definition/{family}-migration:*"
     NOTES = "arn:aws:ssm:{region}:{account}:parameter/headgate/{cluster}/{service}/*"
     OWN_NOTES = (
         "arn:aws:ssm:{region}:{account}:parameter/headgate/{cluster}/{service}/journal "
@@ -67,7 +73,7 @@ IDENTITY = Call(
     "get_caller_identity",
     "sts:GetCallerIdentity",
     Scope.ANY,
-    READ,
+    ECS,
     "who deploys, for the journal and the lock; needs no permission",
 )
 CLUSTERS = Call(
@@ -75,7 +81,7 @@ CLUSTERS = Call(
     "list_clusters",
     "ecs:ListClusters",
     Scope.ANY,
-    READ,
+    ALL,
     "the clusters that there are, if the one named is not",
 )
 SERVICES = Call(
@@ -83,7 +89,7 @@ SERVICES = Call(
     "list_services",
     "ecs:ListServices",
     Scope.ANY,
-    READ,
+    ALL,
     "the services that there are, if the one named is not",
 )
 SERVICE = Call(
@@ -91,7 +97,7 @@ SERVICE = Call(
     "describe_services",
     "ecs:DescribeServices",
     Scope.SERVICE,
-    READ,
+    ALL,
     "the service as it is",
 )
 LIST_DEPLOYMENTS = Call(
@@ -99,7 +105,7 @@ LIST_DEPLOYMENTS = Call(
     "list_service_deployments",
     "ecs:ListServiceDeployments",
     Scope.SERVICE,
-    READ,
+    ALL,
     "the deployments of the service",
 )
 DEPLOYMENTS = Call(
@@ -107,7 +113,7 @@ DEPLOYMENTS = Call(
     "describe_service_deployments",
     "ecs:DescribeServiceDeployments",
     Scope.DEPLOYMENTS,
-    READ,
+    ALL,
     "the state of a deployment, by its own ARN",
 )
 SERVICE_REVISIONS = Call(
@@ -115,7 +121,7 @@ SERVICE_REVISIONS = Call(
     "describe_service_revisions",
     "ecs:DescribeServiceRevisions",
     Scope.REVISIONS,
-    READ,
+    ALL,
     "the task definition that a deployment brings",
 )
 LIST_TASKS = Call(
@@ -123,7 +129,7 @@ LIST_TASKS = Call(
     "list_tasks",
     "ecs:ListTasks",
     Scope.ANY,
-    READ,
+    ALL,
     "the tasks of the service",
 )
 TASKS = Call(
@@ -131,7 +137,7 @@ TASKS = Call(
     "describe_tasks",
     "ecs:DescribeTasks",
     Scope.TASKS,
-    READ,
+    ALL,
     "which revision each task runs",
 )
 TASK_DEFINITION = Call(
@@ -139,7 +145,7 @@ TASK_DEFINITION = Call(
     "describe_task_definition",
     "ecs:DescribeTaskDefinition",
     Scope.ANY,
-    READ,
+    ALL,
     "the template, the running revision and the one to return to",
 )
 REGISTER = Call(
@@ -147,7 +153,7 @@ REGISTER = Call(
     "register_task_definition",
     "ecs:RegisterTaskDefinition",
     Scope.TASK_DEFINITIONS,
-    ROLL_OUT,
+    (*ROLL_OUT, *MIGRATE),
     "the copy of the template with the new image",
 )
 DEREGISTER = Call(
@@ -155,16 +161,16 @@ DEREGISTER = Call(
     "deregister_task_definition",
     "ecs:DeregisterTaskDefinition",
     Scope.ANY,
-    ROLL_OUT,
-    "a copy of the template that was registered and never used",
+    (*ROLL_OUT, *MIGRATE),
+    "a copy of the template that was registered and never used, or used once",
 )
 UPDATE = Call(
     "ecs",
     "update_service",
     "ecs:UpdateService",
     Scope.SERVICE,
-    CHANGE,
-    "moves the service to a revision",
+    (*CHANGE, *MIGRATE),
+    "moves the service to a revision; stops and starts MLflow",
 )
 STOP = Call(
     "ecs",
@@ -187,15 +193,23 @@ RUN_TASK = Call(
     "run_task",
     "ecs:RunTask",
     Scope.TASK_DEFINITIONS,
-    ROLL_OUT,
-    "`headgate db upgrade`, once before a deployment",
+    (*ROLL_OUT, *MIGRATE),
+    "`headgate db upgrade`, once before a deployment; `mlflow db upgrade`",
+)
+STOP_TASK = Call(
+    "ecs",
+    "stop_task",
+    "ecs:StopTask",
+    Scope.TASKS,
+    MIGRATE,
+    "ends an `mlflow db upgrade` that takes too long, or that a command left behind",
 )
 TAG = Call(
     "ecs",
     "tag_resource",
     "ecs:TagResource",
     Scope.TAGGED,
-    CHANGE,
+    (*CHANGE, *MIGRATE),
     "tags of the service and of new revisions",
 )
 UNTAG = Call(
@@ -203,15 +217,15 @@ UNTAG = Call(
     "untag_resource",
     "ecs:UntagResource",
     Scope.SERVICE,
-    CHANGE,
-    "removes the tag that says who deploys",
+    (*CHANGE, *MIGRATE),
+    "removes the tags that say what is going on",
 )
 GET_PARAMETER = Call(
     "ssm",
     "get_parameter",
     "ssm:GetParameter",
     Scope.NOTES,
-    READ,
+    ECS,
     "the template's ARN, the journal and the lock",
 )
 PUT_PARAMETER = Call(
@@ -235,7 +249,7 @@ IMAGES = Call(
     "describe_images",
     "ecr:DescribeImages",
     Scope.REPOSITORY,
-    DEPLOY,
+    (*DEPLOY, *MLFLOW),
     "the digest of a tag, and whether an image still exists",
 )
 TARGET_GROUPS = Call(
@@ -274,8 +288,8 @@ INSTANCES_HEALTH = Call(
 CALLS = (
     IDENTITY, CLUSTERS, SERVICES, SERVICE, LIST_DEPLOYMENTS, DEPLOYMENTS, SERVICE_REVISIONS,
     LIST_TASKS, TASKS, TASK_DEFINITION, REGISTER, DEREGISTER, UPDATE, STOP, PROCEED, RUN_TASK,
-    TAG, UNTAG, GET_PARAMETER, PUT_PARAMETER, SECRET, IMAGES, TARGET_GROUPS, METRICS, INSTANCES,
-    INSTANCES_HEALTH,
+    STOP_TASK, TAG, UNTAG, GET_PARAMETER, PUT_PARAMETER, SECRET, IMAGES, TARGET_GROUPS, METRICS,
+    INSTANCES, INSTANCES_HEALTH,
 )  # fmt: skip
 """Every call of the adapter, in the order of the documentation."""
 
@@ -283,7 +297,7 @@ PASS_ROLE = "iam:PassRole"  # noqa: S105 - an action
 """What IAM asks for when a task definition names roles; no call of its own."""
 
 
-def policy(commands: Sequence[str] = READ) -> Mapping[str, Any]:
+def policy(commands: Sequence[str] = ALL) -> Mapping[str, Any]:
     """The least policy for some of the commands, for ``{region}`` and the like to be filled in."""
     actions: dict[Scope, list[str]] = {}
     for call in CALLS:
@@ -294,23 +308,25 @@ def policy(commands: Sequence[str] = READ) -> Mapping[str, Any]:
             "Sid": "".join(word.capitalize() for word in scope.name.split("_")),
             "Effect": "Allow",
             "Action": sorted(names),
-            "Resource": _resources(scope),
+            "Resource": _resources(scope, commands),
         }
         for scope, names in actions.items()
     ]
-    if set(commands) & set(ROLL_OUT):
+    if set(commands) & {*ROLL_OUT, *MIGRATE}:
         statements.append(
             {
                 "Sid": "PassRolesToTasks",
                 "Effect": "Allow",
                 "Action": [PASS_ROLE],
-                "Resource": _resources(Scope.ROLES),
+                "Resource": _resources(Scope.ROLES, commands),
                 "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
             }
         )
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _resources(scope: Scope) -> str | list[str]:
+def _resources(scope: Scope, commands: Sequence[str]) -> str | list[str]:
     names = scope.value.split()
+    if Scope.TASK_DEFINITIONS.value in names and set(commands) & set(MIGRATE):
+        names.append(Scope.MIGRATIONS.value)
     return names if len(names) > 1 else names[0]

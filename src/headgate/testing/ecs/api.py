@@ -286,15 +286,26 @@ class Ecs:
         )
         return {"tasks": [documents.task(task)], "failures": []}
 
+    def stop_task(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """``StopTask``."""
+        wanted = _last(request["task"])
+        for each in self.tasks.all:
+            if each.id == wanted:
+                reason = request.get("reason", "Task stopped by user")
+                self.tasks.leave(each, self._now(), reason, "UserInitiated")
+                return {"task": documents.task(each)}
+        raise ApiError("InvalidParameterException", "The referenced task was not found.")
+
     def list_tasks(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """``ListTasks``, in pages."""
         cluster = self._cluster(request)
-        name = request.get("serviceName")
+        name, family = request.get("serviceName"), request.get("family")
         listed = [
             each.arn
             for each in self.tasks.all
             if each.cluster == cluster
             and (name is None or each.service == _last(name))
+            and (family is None or each.family == family)
             and each.desired == request.get("desiredStatus", "RUNNING")
         ]
         size, at = min(100, request.get("maxResults", 100)), int(request.get("nextToken", "0"))

@@ -12,7 +12,7 @@ import pytest
 from botocore import xform_name
 
 from headgate.deploy.ecs import aws, permissions
-from headgate.deploy.ecs.permissions import CALLS, IDENTITY, PASS_ROLE, READ, Call, policy
+from headgate.deploy.ecs.permissions import ALL, CALLS, IDENTITY, PASS_ROLE, Call, policy
 
 ADAPTER = Path(aws.__path__[0])
 NAMES = {name: each for name, each in vars(permissions).items() if isinstance(each, Call)}
@@ -46,7 +46,7 @@ def test_each_call_is_one_of_botocores_under_the_name_that_iam_has_for_it(call: 
     prefix, _, name = call.action.partition(":")
     assert names[call.method] == name
     assert prefix in {model.signing_name, model.endpoint_prefix, call.client}
-    assert set(call.commands) <= set(READ)
+    assert set(call.commands) <= set(ALL)
     assert call.why
 
 

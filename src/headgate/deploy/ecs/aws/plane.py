@@ -126,14 +126,7 @@ class AwsPlane:
 
     def run_task(self, revision: str, command: Sequence[str]) -> Task:
         """See ``ControlPlane``."""
-        document = self.service().document
-        placed = {
-            name: document[name]
-            for name in ("networkConfiguration", "capacityProviderStrategy", "platformVersion")
-            if document.get(name)
-        }
-        if "capacityProviderStrategy" not in placed and document.get("launchType"):
-            placed["launchType"] = document["launchType"]
+        placed = placement(self.service().document)
         container = self._target.container
         resource = f"a task of '{short(revision)}' in cluster '{self._target.cluster}'"
         response = self._calls.ask(
@@ -152,7 +145,7 @@ class AwsPlane:
         if not tasks:
             raise PlaneError(
                 PlaneFailure.OTHER,
-                f"ECS did not start {resource}: {_failures(response)}",
+                f"ECS did not start {resource}: {failures(response)}",
                 retryable=True,
             )
         return self.task(tasks[0]["taskArn"])
@@ -217,7 +210,20 @@ class AwsPlane:
         return None if held is None else held.to_text()
 
 
-def _failures(response: Mapping[str, Any]) -> str:
+def placement(service: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the tasks of a service run, as ``RunTask`` takes it."""
+    placed = {
+        name: service[name]
+        for name in ("networkConfiguration", "capacityProviderStrategy", "platformVersion")
+        if service.get(name)
+    }
+    if "capacityProviderStrategy" not in placed and service.get("launchType"):
+        placed["launchType"] = service["launchType"]
+    return placed
+
+
+def failures(response: Mapping[str, Any]) -> str:
+    """Why ``RunTask`` started nothing."""
     said = [
         " ".join(filter(None, (each.get("reason"), each.get("detail"))))
         for each in response.get("failures", ())
