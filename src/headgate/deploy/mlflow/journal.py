@@ -105,11 +105,8 @@ class Journal:
     def end(self, move: Move, measured: Measured | None = None) -> Journal:
         """With nothing in progress: ``move`` is what is over."""
         kept = self.measured if measured is None else (*self.measured, measured)
-        if move.back:
-            last = self.last
-        else:
-            last = move if move.kind is Kind.UPGRADE else None
-        return Journal(None, last, kept[-MOST_MEASURED:])
+        last = move if move.kind is Kind.UPGRADE else None
+        return Journal(None, self.last if move.back else last, kept[-MOST_MEASURED:])
 
     def to_text(self) -> str:
         """The document."""

@@ -1,4 +1,4 @@
-"""What the engines ask of their neighbours: the host, the database, the parking and the folder of state.
+"""What the engines ask of their neighbours: host, database, parking and folder of state.
 
 No method waits for something to become so: an engine looks again and again, with its clock, so
 that it can show what it waits for, renew the park and give up in time.  A method may take as long
@@ -155,6 +155,12 @@ class Parking(Protocol):
             ParkedByOthersError: somebody else has parked it.
         """
 
+    def held(self, sentence: str) -> str:
+        """The id of a park in force that has this sentence; empty if there is none.
+
+        By it a command knows its own park whose id it did not live to write down.
+        """
+
     def resume(self, park: str, admits: str) -> None:
         """Renew a park that an earlier command has made, and go on as after ``park``.
 
@@ -199,6 +205,3 @@ class StateFolder(Protocol):
 
     def write(self, text: str) -> None:
         """Replace the journal, on the disk when this returns."""
-
-    def remove(self, snapshot: Path) -> None:
-        """Remove a snapshot that nothing refers to any more."""
