@@ -45,6 +45,7 @@ _USUAL: dict[str, Any] = {
     "endpoint": "127.0.0.1:5000",
     "duration": 0.0125,
     "queue_duration": 0.0,
+    "hold_duration": 0.0,
     "connect_duration": 0.0,
     "sent_after": 0.0005,
     "first_byte_after": 0.012,

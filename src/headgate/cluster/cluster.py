@@ -216,6 +216,11 @@ class Cluster:
         """
         return all(each.errors or not each.is_in_service(now) for each in self._present)
 
+    @property
+    def serves(self) -> bool:
+        """Whether an endpoint is in service, as of the last call that had the time."""
+        return bool(self._tiers)
+
     # --- requests --------------------------------------------------------------------------
 
     def available(self, endpoint: Endpoint, now: float) -> bool:

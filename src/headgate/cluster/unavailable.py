@@ -20,12 +20,14 @@ MAX_RETRY_AFTER: Final = 30
 
 
 class Why(enum.StrEnum):
-    """The cause."""
+    """The cause; the last two are what operators ask for, and not known here."""
 
     NONE_KNOWN = "none_known"
     UNHEALTHY = "unhealthy"
     EJECTED = "ejected"
     FULL = "full"
+    PARKED = "parked"
+    READ_ONLY = "read_only"
 
 
 @dataclass(frozen=True, slots=True)

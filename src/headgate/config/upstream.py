@@ -167,6 +167,41 @@ class Balance(Section):
     )
 
 
+class Parking(Section):
+    """How requests are held while the upstream is parked for maintenance, in each worker."""
+
+    hold: float = Field(
+        100,
+        ge=0,
+        le=100,
+        allow_inf_nan=False,
+        description="Maximum seconds that a request is held, from when its client began to wait; "
+        "then it is refused with 429 and `Retry-After`. At most 100, since MLflow's client waits "
+        "120 for a response, and MLflow is to have the rest.",
+    )
+    export_hold: float = Field(
+        7,
+        ge=0,
+        le=100,
+        allow_inf_nan=False,
+        description="Instead of `hold`, for exports of the OpenTelemetry protocol: its exporters "
+        "give up 10 seconds after they began, attempts included.",
+    )
+    queue_size: int = Field(
+        10_000,
+        ge=0,
+        description="Maximum requests that are held; further ones are refused. Each takes a "
+        "connection, a few KiB, and a place within `limits.in_flight`.",
+    )
+    max_retry_after: int = Field(
+        30,
+        ge=1,
+        le=60,
+        description="Maximum seconds in the `Retry-After` of a refusal. MLflow's client asks 7 "
+        "more times, and waits as long as it says.",
+    )
+
+
 class Retries(Section):
     """Retries of failed requests, where a retry cannot apply a change twice."""
 
@@ -225,6 +260,7 @@ class Upstream(Section):
     probes: Probes = Probes()
     balance: Balance = Balance()
     retries: Retries = Retries()
+    parking: Parking = Parking()
     resolver: str | None = Field(
         None,
         description="DNS server, as `address` or `address:port`. Default: the system's.",

@@ -23,6 +23,8 @@ _FLAGS = {
     "otlp": "otlp",
     "static": "static",
     "json": "json_only",
+    "stores": "stores",
+    "stores-nothing": "stores_nothing",
 }
 """The details that are a word alone, and the field of ``RouteRule`` that each sets."""
 
@@ -48,6 +50,13 @@ class RouteRule:
     otlp: bool = False
     static: bool = False
     json_only: bool = False
+    stores: bool = False
+    stores_nothing: bool = False
+
+    def writes(self, method: str) -> bool:
+        """Whether MLflow may change its database or its artifact store for ``method``."""
+        is_read = method == "GET" or self.action is Action.READ
+        return self.stores or not (is_read or self.stores_nothing)
 
     def retry(self, method: str) -> Retry:
         """Whether a second execution may be risked."""

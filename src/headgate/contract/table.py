@@ -232,6 +232,7 @@ def _operation(
         gate_page=is_gate_page,
         response_policy=GATE_RESPONSES if is_gate_page else MLFLOW_RESPONSES,
         request_class=_request_class(rule, rule.action),
+        writes=rule.writes(method),
     )
 
 

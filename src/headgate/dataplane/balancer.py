@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection
-from typing import Final, Protocol
+from typing import Final
 
 from headgate.cluster import (
     Cluster,
@@ -17,9 +18,11 @@ from headgate.cluster import (
 )
 from headgate.dataplane import failures
 from headgate.dataplane.connections.pool import Pool
+from headgate.dataplane.holds import Queued
+from headgate.dataplane.parking import Parking
 from headgate.dataplane.terms import UpstreamTerms
 from headgate.errors import Refusal
-from headgate.maintenance import UpstreamMaintenance
+from headgate.maintenance import ParkingPolicy, UpstreamMaintenance
 from headgate.model import Endpoint, Principal
 from headgate.reasons import Reason
 from headgate.symptoms import DiscoveryFailure, ExchangeFailure, Symptom
@@ -27,22 +30,8 @@ from headgate.symptoms import DiscoveryFailure, ExchangeFailure, Symptom
 # To look a member up in its class costs as much as ten attributes.
 _CONNECT_FAILED: Final = Result.CONNECT_FAILED
 _RESET: Final = Result.RESET
-
-
-class Queued(Protocol):
-    """A request that waits until an endpoint has room."""
-
-    def __hash__(self) -> int:
-        """Each is itself only."""
-
-    def on_room(self) -> None:
-        """An endpoint may have room now: choose again."""
-
-    def on_wait_over(self) -> None:
-        """No endpoint had room in time."""
-
-    def on_displaced(self) -> None:
-        """The queue is full, and one who has fewer waiters for its weight has got this place."""
+_FULL: Final = Why.FULL
+_PARKED: Final = Why.PARKED
 
 
 def equal_weight(_principal: Principal) -> float:
@@ -62,7 +51,13 @@ class Balancer:
         on_lost: called when a request has failed and no known endpoint responds any more.
         weigh: the weight of a principal's requests in the queue.
         maintenance: what operators ask of the upstream; by default nothing ever is.
+        parking: how requests are held while it is parked.
         wall_clock: seconds since the epoch.
+
+    Attributes:
+        maintenance: what operators ask of the upstream.
+        parking: does that to requests.
+        busy: each request must be looked at: something is asked of the upstream, or some wait.
     """
 
     def __init__(
@@ -76,14 +71,18 @@ class Balancer:
         on_lost: Callable[[], None] | None = None,
         weigh: Callable[[Principal], float] = equal_weight,
         maintenance: UpstreamMaintenance | None = None,
+        parking: ParkingPolicy | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.terms = terms
         self.name = cluster.name
         self.queue_timeout = cluster.policy.queue_timeout
         self.maintenance = maintenance or UpstreamMaintenance(cluster.name)
-        self.maintenance.on_change = self._follow
-        self._wall_clock = wall_clock
+        self.maintenance.on_change = self._on_asked
+        self.parking = Parking(
+            cluster, self.maintenance, parking or ParkingPolicy(), clock, wall_clock
+        )
+        self.busy = False
         self._cluster = cluster
         self._on_lost = on_lost
         self._weigh = weigh
@@ -100,14 +99,27 @@ class Balancer:
         """The names (``host:port``, lower case) that no client may be shown."""
         return self._names.union(*(pool.authorities for pool in self._pools.values()))
 
-    def choose(self, tried: Collection[Endpoint] = ()) -> Pool | Unavailable:
+    def choose(
+        self,
+        tried: Collection[Endpoint] = (),
+        principal: Principal | None = None,
+        writes: bool = False,
+    ) -> Pool | Unavailable:
         """The pool of an endpoint that may take one more request, which counts from now.
 
-        ``tried`` are those where this request failed before.  Each pool that is returned must be
-        given to ``finish`` exactly once.
+        Each pool that is returned must be given to ``finish`` exactly once.
+
+        Args:
+            tried: the endpoints where this request failed before.
+            principal: who sends it; ``None``: it is the gate's own.
+            writes: whether it may change something at MLflow.
         """
-        if self._queue:
-            self._serve_queue()  # there may be room at an endpoint that is new or healthy again
+        if self.busy:
+            stopped = self.parking.stopped(principal, writes=writes)
+            if stopped is not None:
+                return stopped
+            if self._queue:
+                self._serve_queue()  # there may be room at an endpoint that is new or healthy again
         cluster = self._cluster
         found = cluster.select(self._clock(), tried)
         if isinstance(found, Unavailable):
@@ -128,6 +140,12 @@ class Balancer:
         self._cluster.release(pool.endpoint, result, now, error)
         if result is _CONNECT_FAILED or result is _RESET:
             self._look_again(now)
+        if self.busy:
+            self._on_finished(result)
+
+    def _on_finished(self, result: Result) -> None:
+        """There may be room for one that waits."""
+        self.parking.on_finished(result)
         if self._queue:
             self._serve_queue()
 
@@ -168,20 +186,31 @@ class Balancer:
         """It is over."""
         self._cluster.retry_ended()
 
-    def queue(self, waiter: Queued, why: Unavailable, principal: Principal) -> bool:
-        """Queue a request where waiting can help; returns whether it is queued.
+    def queue(
+        self, waiter: Queued, why: Unavailable, principal: Principal, deadline: float = math.inf
+    ) -> bool:
+        """Let a request wait where that can help; returns whether it does.
 
-        Another one may lose its place for it: the queue is fair between principals.
+        Another one may lose its place for it: both queues are fair between principals.
+
+        Args:
+            waiter: the request.
+            why: what it waits for: that an endpoint has room, or that a park is over.
+            principal: who sends it.
+            deadline: until when it can wait for the end of a park.
         """
-        if why.why is not Why.FULL:
+        now, weight = self._clock(), self._weigh(principal)
+        if why.why is _FULL:
+            lost = self._queue.put(waiter, now, principal.id, weight)
+        elif why.why is _PARKED and self.parking.may_hold(deadline):
+            lost = self.parking.holds.put(waiter, now, deadline, principal.id, weight)
+        else:
             return False
-        weight = self._weigh(principal)
-        lost = self._queue.put(waiter, self._clock(), principal.id, weight)
-        if lost is None:
-            return True
         if lost is waiter:
             return False
-        lost.on_displaced()
+        self.busy = True
+        if lost is not None:
+            lost.on_displaced()
         return True
 
     @property
@@ -195,18 +224,24 @@ class Balancer:
         return waits
 
     def leave(self, waiter: Queued) -> None:
-        """Take a request out of the queue."""
+        """Take a request out of the queue, or let it be held no longer."""
         self._queue.discard(waiter)
+        self.parking.leave(waiter)
 
-    def _follow(self) -> None:
-        """Go on to the state of maintenance that is due."""
-        self.maintenance.follow(self._wall_clock(), self._cluster.in_flight, 0)
+    def _on_asked(self) -> None:
+        """Operators ask for something else."""
+        self.busy = True
+        self.parking.follow()
+        if self.parking.holding:
+            # Those that wait for room wait for the end of the park from now on.
+            for _ in range(len(self._queue)):
+                found = self._queue.pop()
+                if found is not None:
+                    found[0].on_room()
 
     def sweep(self) -> None:
         """What is due twice a second: aged connections, expired waits, endpoints that have left."""
         now = self._clock()
-        if self.maintenance.asked:
-            self._follow()
         for pool in tuple(self._pools.values()):  # what ends here may begin elsewhere
             pool.sweep()
         for endpoint in self._cluster.to_fail_over(now):
@@ -217,6 +252,10 @@ class Balancer:
             self._serve_queue()
         for waiter in self._queue.expire(now):
             waiter.on_wait_over()
+        if self.busy:
+            self.parking.sweep(now)
+            holds = self.parking.holds
+            self.busy = self.maintenance.asked or len(self._queue) > 0 or len(holds) > 0
         for endpoint in self._cluster.removable(now):
             gone = self._pools.pop(endpoint, None)
             if gone is not None:
@@ -258,6 +297,10 @@ class Balancer:
 
 def refusal(unavailable: Unavailable, *, sent: bool = False) -> Refusal:
     """The refusal when no endpoint is available; ``sent``: an attempt was lost before."""
+    if unavailable.why is Why.PARKED:
+        return failures.parked(unavailable.text, unavailable.retry_after, sent=sent)
+    if unavailable.why is Why.READ_ONLY:
+        return failures.read_only(unavailable.text, unavailable.retry_after, sent=sent)
     so_far = failures.so_far(sent)
     if unavailable.why is Why.FULL:
         return Refusal(

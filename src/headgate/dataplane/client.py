@@ -281,6 +281,8 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
         elif self.stage is NEW or (self.stage is IDLE and not self._reader.begun):
             self._enter(LINGERING)  # a TLS client that is idle may never reply to the close
             self.transport.close()
+        elif self._exchange is not None:
+            self._exchange.on_drain()
 
     # --- reading ---------------------------------------------------------------------------
 

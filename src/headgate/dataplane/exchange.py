@@ -7,11 +7,12 @@ is made.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import functools
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from headgate.dataplane import failures, local_responses, rpc_status
-from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.balancer import Balancer, refusal
 from headgate.dataplane.decisions import (
     Authenticating,
     Decider,
@@ -22,7 +23,9 @@ from headgate.dataplane.decisions import (
     Redirect,
     Refuse,
     Respond,
+    Route,
 )
+from headgate.dataplane.held_request import HeldRequest
 from headgate.dataplane.local_responses import LocalResponse
 from headgate.dataplane.pending_decision import PendingDecision
 from headgate.dataplane.plane import DataPlane
@@ -61,11 +64,14 @@ class Exchange(ExchangeSide):
         "_client",
         "_decider",
         "_deciding",
+        "_held",
         "_inspecting",
         "_invited",
         "_plane",
         "_responder",
         "_scanned",
+        "_uncounted",
+        "_undecided",
     )
 
     def __init__(self, plane: DataPlane, client: ClientSide, request: Request) -> None:
@@ -84,10 +90,13 @@ class Exchange(ExchangeSide):
         self._body: RequestBody | None = None
         self._decider: Decider | None = None
         self._deciding: PendingDecision | None = None
+        self._held: HeldRequest | None = None
         self._inspecting: Inspect | None = None
         self._invited = False
         self._responder: Responder | None = None
         self._scanned: ScannedBody | None = None
+        self._uncounted = False
+        self._undecided: Coroutine[Any, Any, Decision] | None = None
         self._admitted: Principal | None = None  # for whom capacity is taken up
 
     @property
@@ -122,15 +131,16 @@ class Exchange(ExchangeSide):
         elif isinstance(decision, Inspect):
             self.phase = Phase.AUTHORISE
             if self._admit(decision):
-                self._inspecting = decision
                 # The configuration may be another one when the body has come.
-                self._decider = self._plane.decider
-                self._collect(self._body)
+                decider = self._plane.decider
+                self._unless_held(
+                    decision.route, functools.partial(self._inspect, decision, decider)
+                )
         elif isinstance(decision, Pending):
             self.phase = Phase.AUTHORISE
             if self._admit(decision):
-                self.on_waits(self._plane.clock())  # for MLflow
-                self._decide_with(decision.decision)
+                self._undecided = decision.decision
+                self._unless_held(decision.route, self._look_up)
             else:
                 decision.decision.close()
         elif isinstance(decision, Authenticating):
@@ -139,6 +149,19 @@ class Exchange(ExchangeSide):
         else:
             self._body = None  # what came of it is not used
             self._respond_locally(decision)
+
+    def _inspect(self, decision: Inspect, decider: Decider) -> None:
+        """Collect the body, and decide with it."""
+        self._inspecting = decision
+        self._decider = decider
+        self._collect(self._body)
+
+    def _look_up(self) -> None:
+        """Decide with what MLflow responds to the gate's own questions."""
+        decision, self._undecided = self._undecided, None
+        if decision is not None:
+            self.on_waits(self._plane.clock())  # for MLflow
+            self._decide_with(decision)
 
     def _respond_locally(self, decision: Redirect | Respond | Refuse) -> None:
         if isinstance(decision, Redirect):
@@ -173,9 +196,47 @@ class Exchange(ExchangeSide):
         """Forward the request, once its body is here if MLflow takes that only as a whole."""
         body, route = self._body, self.route
         if body is not None and body.length == CHUNKED and route is not None and route.takes_length:
-            self._collect(body)
+            self._unless_held(route, functools.partial(self._collect, body))
         else:
             responder.start()
+
+    def _unless_held(self, route: Route, go_on: Callable[[], None]) -> None:
+        """Go on, unless operators stop the request before anything is done for it.
+
+        Args:
+            route: where it goes.
+            go_on: called now, or when it is released.
+        """
+        balancer = route.balancer
+        if not balancer.busy or self._held is not None:
+            go_on()
+            return
+        why = balancer.parking.stopped(self.principal, writes=route.operation.writes)
+        if why is None:
+            go_on()
+            return
+        self._held = held = HeldRequest(
+            self, balancer, self._plane.clock, functools.partial(self._go_on, go_on), self._give_up
+        )
+        hold = balancer.parking.policy.longest_hold(is_export=route.operation.otlp)
+        self._client.pause_reading()
+        if self._plane.draining or not balancer.queue(
+            held, why, self.principal, self.started + hold
+        ):
+            self._held = None
+            self._give_up(refusal(why))
+        else:
+            self.on_hold()
+
+    def _go_on(self, go_on: Callable[[], None]) -> None:
+        """The park is over, and it is this request's turn."""
+        self._client.resume_reading()
+        go_on()
+
+    def _give_up(self, failure: Refusal) -> None:
+        """It could not be held, or not long enough."""
+        self._client.resume_reading()
+        self._fail(failure, Phase.SELECT)
 
     def _decide_with(self, decision: Coroutine[Any, Any, Decision]) -> None:
         """Let a decision take its time; until then nothing is read from the client."""
@@ -250,7 +311,8 @@ class Exchange(ExchangeSide):
         if body.received > limit or body.length > limit:
             self._refuse(failures.uncollectable(limit.human_readable()), Phase.ADMIT)
         elif body.complete:
-            self.on_goes_on(self._plane.clock())
+            self.asked_at = self._plane.clock()
+            self.on_goes_on(self.asked_at)
             self._on_collected(body.collected() if self._inspecting is not None else b"")
         else:
             self.on_waits(self._plane.clock())
@@ -288,6 +350,17 @@ class Exchange(ExchangeSide):
             self.detail = "the worker's time to finish was over"
             self._end(Reason.DRAINING)
 
+    def on_drain(self) -> None:
+        """The worker stops: what waits for the end of a park is refused, for another to hold it."""
+        if self._held is not None:
+            self._held.on_drain()
+        balancer = self.balancer
+        if self._deciding is not None and balancer is not None and balancer.parking.holding:
+            self._stop_deciding()
+            self._give_up(failures.parked_at_draining_gate())
+        if self._responder is not None:
+            self._responder.on_drain()
+
     def on_client_silent(self, limit: float) -> None:
         """The client has stopped sending its body."""
         self._fail(failures.body_stalled(limit), self.phase)
@@ -313,6 +386,28 @@ class Exchange(ExchangeSide):
         """The response is complete; ``reason`` is what it says of itself, if it is the gate's."""
         self._end(reason)
         self._client.on_exchange_end(keep=not self.close)
+
+    def on_hold(self) -> None:
+        """The request is held."""
+        route = self.route
+        if self._admitted is not None and route is not None:
+            self._uncounted = True
+            self._plane.request_limits.pause(self._admitted, route.operation)
+
+    def on_held(self, seconds: float) -> None:
+        """It has been held."""
+        super().on_held(seconds)
+        self._count_again()
+
+    def _count_again(self) -> None:
+        route = self.route
+        if self._uncounted and self._admitted is not None and route is not None:
+            self._uncounted = False
+            self._plane.request_limits.resume(self._admitted, route.operation)
+
+    def on_answered(self, response: LocalResponse) -> None:
+        """The gate itself answers for MLflow."""
+        self._respond(response, Phase.RESPOND)
 
     def on_failed(self, failure: Refusal, phase: Phase | None = None) -> None:
         """There is no response, or only a part of one; ``phase``: in which it failed."""
@@ -366,14 +461,26 @@ class Exchange(ExchangeSide):
         self._responder = LocalResponder(self, self._client, response)
         self._responder.start()
 
-    def _end(self, reason: Reason) -> None:
-        """Release everything and account for the request: the one place for both."""
-        self.ended = True
+    def _stop_deciding(self) -> None:
+        """What is being decided, or held before that, is no longer of use."""
         if self._deciding is not None:
             self._deciding.cancel()
             self._deciding = None
+        if self._undecided is not None:
+            self._undecided.close()
+            self._undecided = None
+        if self._held is not None:
+            self._held.drop()
+            self._held = None
+
+    def _end(self, reason: Reason) -> None:
+        """Release everything and account for the request: the one place for both."""
+        self.ended = True
+        self._stop_deciding()
         route = self.route
         if self._admitted is not None and route is not None:
+            if self._uncounted:
+                self._count_again()
             self._plane.request_limits.release(self._admitted, route.operation)
         responder = self._responder
         if responder is not None and reason is not _OK:

@@ -89,6 +89,39 @@ def displaced(*, sent: bool = False) -> Refusal:
     )
 
 
+def parked(text: str, retry_after: int, *, sent: bool = False) -> Refusal:
+    """Operators have parked the upstream, and the request cannot be held, or no longer."""
+    return Refusal(
+        Reason.PARKED,
+        f"Headgate sends MLflow nothing now: {text}. {so_far(sent)}; send this request again after "
+        f"{retry_after} s, as MLflow's client does by itself.",
+        retry_after=retry_after,
+        detail=text,
+    )
+
+
+def parked_at_draining_gate(*, sent: bool = False) -> Refusal:
+    """The request is held, and the worker that holds it stops."""
+    return Refusal(
+        Reason.PARKED,
+        "Headgate sends MLflow nothing now, since it is parked for maintenance, and this gate "
+        f"process stops. {so_far(sent)}; send this request again: another one holds it.",
+        retry_after=1,
+        detail="the worker that held it stops",
+    )
+
+
+def read_only(text: str, retry_after: int, *, sent: bool = False) -> Refusal:
+    """Operators let nothing be changed at the upstream, and the request may change something."""
+    return Refusal(
+        Reason.READ_ONLY,
+        f"Headgate lets nothing be changed at MLflow now: {text}. {so_far(sent)}; requests that "
+        "only read are served, and this one can be sent again when that is over.",
+        retry_after=retry_after,
+        detail=text,
+    )
+
+
 def connection_lost(words: str, error: Exception | None) -> Refusal:
     """MLflow closed the connection before it responded."""
     if isinstance(error, ssl.SSLError):  # since TLS 1.3 some refusals come after the handshake

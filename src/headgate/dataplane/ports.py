@@ -20,6 +20,7 @@ from abc import abstractmethod
 
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.decisions import Caller
+from headgate.dataplane.local_responses import LocalResponse
 from headgate.dataplane.record import RequestRecord
 from headgate.errors import Refusal
 from headgate.model import Phase, SpanContext
@@ -132,9 +133,11 @@ class ExchangeSide(RequestRecord):
     Attributes:
         ended: whether the outcome is made; what a responder still reports changes nothing.
         close: whether the client's connection ends with this response.
+        released: how many parks there had been when the request was released from the last one
+            that it waited for; 0 if it has waited for none.
     """
 
-    __slots__ = ("close", "ended")
+    __slots__ = ("close", "ended", "released")
 
     def __init__(
         self,
@@ -147,6 +150,7 @@ class ExchangeSide(RequestRecord):
         super().__init__(request, request_id, phase, started, trace)
         self.ended = False
         self.close = request.fields.close
+        self.released = 0
 
     @abstractmethod
     def settle_connection(self, request_done: bool) -> bytes:
@@ -162,6 +166,14 @@ class ExchangeSide(RequestRecord):
     @abstractmethod
     def on_responded(self, reason: Reason) -> None:
         """The response is complete; ``reason`` is what it says of itself, if it is the gate's."""
+
+    @abstractmethod
+    def on_hold(self) -> None:
+        """The request is held, and takes up nothing of the gate's limits until ``on_held``."""
+
+    @abstractmethod
+    def on_answered(self, response: LocalResponse) -> None:
+        """The gate itself answers for MLflow."""
 
     @abstractmethod
     def on_failed(self, failure: Refusal, phase: Phase | None = None) -> None:
@@ -218,3 +230,6 @@ class Responder:
     @abstractmethod
     def drop(self) -> None:
         """Release everything that is still held: the response is no longer wanted."""
+
+    def on_drain(self) -> None:
+        """The worker stops: what may take long and has not begun is refused."""

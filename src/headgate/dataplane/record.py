@@ -43,7 +43,9 @@ class RequestRecord:
         sent_at: when the last attempt was sent.
         first_byte_at: when the client was sent the first byte of a response that has not come
             whole.
+        asked_at: since when the client can do no more than wait, where that is not ``started``.
         queue_duration: waiting in the queue of a full upstream.
+        hold_duration: held while the upstream was parked.
         connect_duration: opening connections to endpoints.
         message: the sentence that the client was sent, of a refusal by the gate.
         detail: what exactly happened, for operators.
@@ -53,12 +55,14 @@ class RequestRecord:
         "_gate_duration",
         "_waited",
         "_waiting_since",
+        "asked_at",
         "attempts",
         "connect_duration",
         "connecting_at",
         "detail",
         "endpoint",
         "first_byte_at",
+        "hold_duration",
         "message",
         "phase",
         "principal",
@@ -93,7 +97,9 @@ class RequestRecord:
         self.connecting_at = 0.0
         self.sent_at = 0.0
         self.first_byte_at = 0.0
+        self.asked_at = 0.0
         self.queue_duration = 0.0
+        self.hold_duration = 0.0
         self.connect_duration = 0.0
         self._waited = 0.0
         self._waiting_since = 0.0  # 0 while it does not wait for the client or for MLflow
@@ -118,6 +124,11 @@ class RequestRecord:
         """The request has waited for a place at an endpoint."""
         self._waited += seconds
         self.queue_duration += seconds
+
+    def on_held(self, seconds: float) -> None:
+        """The request has been held while the upstream was parked."""
+        self._waited += seconds
+        self.hold_duration += seconds
 
     def on_connecting(self, now: float) -> None:
         """The request has waited for a connection from ``connecting_at`` until ``now``."""
@@ -209,6 +220,7 @@ class RequestRecord:
             self.endpoint if upstream else "",
             duration,
             self.queue_duration,
+            self.hold_duration,
             self.connect_duration,
             sent_after,
             first_byte_after,

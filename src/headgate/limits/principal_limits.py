@@ -112,6 +112,13 @@ class PrincipalLimits:
             holder = self._holders[principal.id]
         holder.in_flight -= 1
 
+    def resume(self, principal: Principal, operation: Operation) -> None:
+        """Count one again that was let begin and was released for a while."""
+        if operation.gate_page:
+            return
+        holder = self._holders.get(principal.id) or self._hold(principal)
+        holder.in_flight += 1
+
     def weight(self, principal: Principal) -> float:
         """Of the requests of a principal in the queue of an upstream."""
         return self._terms_of(principal).weight

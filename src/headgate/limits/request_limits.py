@@ -97,6 +97,18 @@ class RequestLimits:
             for limit in self._further:
                 limit.release(principal, operation)
 
+    def pause(self, principal: Principal, operation: Operation) -> None:
+        """A request that was let begin waits and takes up nothing, until ``resume``."""
+        self.in_flight -= 1
+        if self._principals is not None:
+            self._principals.release(principal, operation)
+
+    def resume(self, principal: Principal, operation: Operation) -> None:
+        """It goes on, or ends: it counts again, whatever the limits are."""
+        self.in_flight += 1
+        if self._principals is not None:
+            self._principals.resume(principal, operation)
+
     def _ask_further(
         self, principal: Principal, operation: Operation, now: float
     ) -> Refusal | None:

@@ -1,6 +1,7 @@
 """Maintenance of an upstream: parking its requests, and refusing writes, for a time."""
 
 from headgate.maintenance.directive import Directive, Park, ReadOnly
+from headgate.maintenance.policy import ParkingPolicy
 from headgate.maintenance.states import STATES, TRANSITIONS, Admission, Cause, ParkState
 from headgate.maintenance.upstream import Standing, UpstreamMaintenance, merged
 
@@ -12,6 +13,7 @@ __all__ = [
     "Directive",
     "Park",
     "ParkState",
+    "ParkingPolicy",
     "ReadOnly",
     "Standing",
     "UpstreamMaintenance",

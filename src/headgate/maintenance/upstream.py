@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from headgate.events import Emit, discard
@@ -159,6 +161,31 @@ class UpstreamMaintenance:
             return None
         return found
 
+    def remaining(self, now: float) -> float:
+        """Seconds until the park is over as far as is known; infinite where a lease has run out."""
+        park = self.park_in_force(now)
+        if park is None:
+            return 0.0
+        return park.ends_at - now if now < park.ends_at else math.inf
+
+    def parked_text(self, now: float) -> str:
+        """A clause for a client: until when it is parked, and why."""
+        park = self.park_in_force(now)
+        if park is None:
+            return "it was parked for maintenance, and those who waited go on in their turn"
+        if now >= park.ends_at:
+            end = f"it is not known to be well again; this was due {_clock_time(park.ends_at)}"
+        elif park.lease:
+            end = "until that is done"
+        else:
+            end = f"until {_clock_time(park.ends_at)} at the latest"
+        return f"it is parked for maintenance, {end}{_said(park.sentence)}"
+
+    def writes_refused_text(self, refused: ReadOnly) -> str:
+        """A clause for a client: until when nothing can be changed, and why."""
+        until = _clock_time(refused.ends_at)
+        return f"it is read-only until {until} at the latest{_said(refused.sentence)}"
+
     def passes(self, principal: Principal | None) -> bool:
         """Whether a request goes to MLflow in every state; ``None``: it is the gate's own."""
         if principal is None:
@@ -177,6 +204,16 @@ class UpstreamMaintenance:
         return Standing(
             self.directive.revision, self.state, in_flight, self._waiting, self._writing
         )
+
+
+def _clock_time(moment: float) -> str:
+    """A moment for a person anywhere."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%H:%M:%S UTC on %d %B %Y")
+
+
+def _said(sentence: str) -> str:
+    """What the operator has said of it."""
+    return f" ({sentence})" if sentence else ""
 
 
 def _nothing() -> None:

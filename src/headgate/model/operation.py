@@ -136,6 +136,7 @@ class Operation:
         gate_page: Headgate itself serves it, whatever an MLflow has at the path.
         response_policy: what the client may see of its responses.
         request_class: whose rate it is held to; none for what has no rate.
+        writes: MLflow may change its database or its artifact store for it.
     """
 
     family: str
@@ -161,6 +162,7 @@ class Operation:
     response_policy: ResponsePolicy = MLFLOW_RESPONSES
     any_key: bool = False
     request_class: RequestClass | None = None
+    writes: bool = True
 
     def route(self, canonical: bytes) -> str:
         """The pattern of a canonical path, such as ``/api/2.0/mlflow/runs/get``."""

@@ -101,6 +101,7 @@ class Outcome:
             the gate's own pages.
         duration: from the head to the end of the response.
         queue_duration: waiting in the queue of a full upstream.
+        hold_duration: held while the upstream was parked.
         connect_duration: opening connections to endpoints; 0 where one was taken from the pool.
         sent_after: from the head until the last attempt was sent; 0: none was.
         first_byte_after: from the head to the first byte of the response that the client was sent,
@@ -130,6 +131,7 @@ class Outcome:
         "endpoint",
         "first_byte_after",
         "gate_duration",
+        "hold_duration",
         "message",
         "method",
         "operation",
@@ -169,6 +171,7 @@ class Outcome:
         endpoint: str,
         duration: float,
         queue_duration: float,
+        hold_duration: float,
         connect_duration: float,
         sent_after: float,
         first_byte_after: float,
@@ -199,6 +202,7 @@ class Outcome:
         self.endpoint: Final = endpoint
         self.duration: Final = duration
         self.queue_duration: Final = queue_duration
+        self.hold_duration: Final = hold_duration
         self.connect_duration: Final = connect_duration
         self.sent_after: Final = sent_after
         self.first_byte_after: Final = first_byte_after

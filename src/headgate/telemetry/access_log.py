@@ -159,6 +159,8 @@ class AccessLog:
                 extra += f'"span_id":"{trace.span_id.decode()}",'
         if outcome.queue_duration:
             extra += f'"queue_ms":{_milliseconds(outcome.queue_duration)},'
+        if outcome.hold_duration:
+            extra += f'"hold_ms":{_milliseconds(outcome.hold_duration)},'
         if outcome.connect_duration:
             extra += f'"connect_ms":{_milliseconds(outcome.connect_duration)},'
         if outcome.first_byte_after:

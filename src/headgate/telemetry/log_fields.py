@@ -93,6 +93,12 @@ ACCESS_FIELDS: Final = (
         "the request waited there",
     ),
     LogField(
+        "hold_ms",
+        _N,
+        "milliseconds held while the upstream was parked",
+        "the request waited there",
+    ),
+    LogField(
         "connect_ms",
         _N,
         "milliseconds to open connections to endpoints",

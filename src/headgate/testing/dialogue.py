@@ -14,12 +14,15 @@ from headgate.events import Event, discard
 from headgate.model import Endpoint, Outcome, Source
 from headgate.testing.clock import ManualClock
 from headgate.testing.decider import ScriptedDecider
+from headgate.testing.messages import Message, response
 from headgate.testing.policies import cluster_policy, terms
 from headgate.testing.pool import Connecting, ScriptedPool
 from headgate.testing.transport import FakeTransport, Peer, Turns
+from headgate.upstreams.policies import parking_policy
 
 CLIENT = ("192.0.2.1", 40000)
 SEED = "0123456789abcdef"
+EPOCH = 1_800_000_000.0
 ROUNDING = 1e-6
 """Seconds by which a sum of differences of floats may be wrong."""
 
@@ -72,8 +75,17 @@ class Dialogue:
         pools = {pool.endpoint: pool for pool in self.pools}
         self.cluster.discovered([Found(endpoint) for endpoint in pools], "test", None, self.clock())
         return Balancer(
-            self.cluster, pools.__getitem__, terms=terms(self.settings), clock=self.clock
+            self.cluster,
+            pools.__getitem__,
+            terms=terms(self.settings),
+            clock=self.clock,
+            parking=parking_policy(self.settings),
+            wall_clock=self.wall_clock,
         )
+
+    def wall_clock(self) -> float:
+        """Seconds since the epoch."""
+        return EPOCH + self.clock()
 
     # --- the ends --------------------------------------------------------------------------
 
@@ -101,6 +113,20 @@ class Dialogue:
         peer = connecting.succeeds()
         self.turns.run()
         return peer
+
+    def mlflow_responds(self) -> list[bytes]:
+        """MLflow accepts all connections that are being opened, and responds to each request.
+
+        Returns their request lines, in the order in which the connections were asked for.
+        """
+        peers = [connecting.succeeds() for connecting in self.pending]
+        self.turns.run()
+        lines = []
+        for peer in peers:
+            message = Message.of(peer.received())
+            lines.append(message.line)
+            peer.sends(response(200))
+        return lines
 
     def mlflow_refuses(self) -> None:
         """MLflow does not accept the connection that is being opened."""
@@ -168,6 +194,8 @@ class Dialogue:
             "requests counted as under way at MLflow": cluster.in_flight,
             "retries counted as under way": cluster.retries,
             "requests that wait for room": cluster.waiting,
+            "requests that are held": len(self.balancer.parking.holds),
+            "requests that were released and went nowhere": self.balancer.parking.holds.going,
             "second outcomes": len(ids) - len(set(ids)),
             "what does not fit together in outcomes": [
                 what for each in self.accounted for what in misfits(each)
@@ -188,7 +216,8 @@ def misfits(outcome: Outcome) -> list[str]:
         "gate_duration": 0.0 <= one.gate_duration <= one.duration,
         "sent_after": 0.0 <= one.sent_after <= one.duration,
         "first_byte_after": 0.0 <= one.first_byte_after <= one.duration,
-        "waits": one.queue_duration + one.connect_duration <= one.duration + ROUNDING,
+        "waits": one.queue_duration + one.hold_duration + one.connect_duration
+        <= one.duration + ROUNDING,
         "failed attempts": one.gate_duration + failed <= one.duration + ROUNDING,
         "retries": len(one.retries) <= one.attempts,
         "their times": all(0.0 <= each.began <= each.ended <= one.duration for each in one.retries),

@@ -55,9 +55,10 @@ class Caller:
         translated = self.translate_target(method.encode("ascii"), target.encode("ascii"))
         failed: CallError | None = None
         tried: tuple[Endpoint, ...] = ()
+        deadline = self._balancer.parking.deadline()
         while len(tried) < ASK_ATTEMPTS:
             if on_behalf is not None:
-                chosen = await choose_in_turn(self._balancer, tried, on_behalf)
+                chosen = await choose_in_turn(self._balancer, tried, on_behalf, deadline)
             else:
                 chosen = self._balancer.choose(tried)
             if isinstance(chosen, Unavailable):

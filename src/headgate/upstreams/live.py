@@ -22,7 +22,7 @@ from headgate.upstreams.connector import Connector
 from headgate.upstreams.credentials import upstream_credentials
 from headgate.upstreams.endpoint_names import EndpointNames
 from headgate.upstreams.finder import Finder
-from headgate.upstreams.policies import cluster_policy, upstream_terms
+from headgate.upstreams.policies import cluster_policy, parking_policy, upstream_terms
 from headgate.upstreams.probe import Prober
 from headgate.upstreams.watcher import Watcher
 
@@ -75,6 +75,7 @@ class LiveUpstream:
             on_lost=self.finder.refresh_now,
             weigh=weigh,
             maintenance=UpstreamMaintenance(name, emit),
+            parking=parking_policy(settings),
         )
         self.caller = Caller(self.balancer)
         base = settings.static_prefix.encode("ascii")

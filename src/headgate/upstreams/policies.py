@@ -10,6 +10,7 @@ from headgate.cluster import ClusterPolicy, Result, RetryPolicy
 from headgate.config import Upstream
 from headgate.contract import Dialect
 from headgate.dataplane.terms import UpstreamCredentials, UpstreamTerms
+from headgate.maintenance import ParkingPolicy
 from headgate.model import SizeClass
 
 EJECTING: Final = frozenset({Result.CONNECT_FAILED, Result.RESET})
@@ -38,6 +39,17 @@ def cluster_policy(settings: Upstream) -> ClusterPolicy:
         slow_start=balance.slow_start,
         zone=balance.zone,
         fail_open=True,
+    )
+
+
+def parking_policy(settings: Upstream) -> ParkingPolicy:
+    """How its requests are held while it is parked."""
+    parking = settings.parking
+    return ParkingPolicy(
+        hold=parking.hold,
+        export_hold=parking.export_hold,
+        queue_size=parking.queue_size,
+        max_retry_after=parking.max_retry_after,
     )
 
 

@@ -12,24 +12,34 @@ from headgate.model import Endpoint, Principal
 
 
 async def choose_in_turn(
-    balancer: Balancer, tried: Collection[Endpoint], principal: Principal
+    balancer: Balancer, tried: Collection[Endpoint], principal: Principal, deadline: float
 ) -> Pool | Unavailable:
     """The pool of an endpoint that may take one more request, after a wait if all are full.
 
     The wait is in the queue of clients' requests, with the same time limit, among the requests of
-    ``principal``.  A pool that is returned must be given to ``Balancer.finish`` exactly once.
+    ``principal``; while the upstream is parked it lasts until ``deadline`` at most.  A pool that is
+    returned must be given to ``Balancer.finish`` exactly once.
     """
-    chosen = balancer.choose(tried)
+    chosen = _choose(balancer, tried, principal)
     if not isinstance(chosen, Unavailable):
         return chosen
-    waiter = _Waiter(balancer, tried, chosen, principal)
-    if not balancer.queue(waiter, chosen, principal):
+    waiter = _Waiter(balancer, tried, chosen, principal, deadline)
+    if not balancer.queue(waiter, chosen, principal, deadline):
         return chosen
     try:
         return await waiter.turn
     except asyncio.CancelledError:
         waiter.give_up()
         raise
+
+
+def _choose(
+    balancer: Balancer, tried: Collection[Endpoint], principal: Principal
+) -> Pool | Unavailable:
+    """Choose now; a request that is looked into has waited for its turn after a park already."""
+    if balancer.busy and balancer.parking.releasing:
+        balancer.parking.let_pass(balancer.parking.parks)
+    return balancer.choose(tried, principal)
 
 
 class _Waiter:
@@ -41,17 +51,22 @@ class _Waiter:
         tried: Collection[Endpoint],
         full: Unavailable,
         principal: Principal,
+        deadline: float,
     ) -> None:
         self.turn: asyncio.Future[Pool | Unavailable] = asyncio.get_running_loop().create_future()
         self._balancer = balancer
         self._tried = tried
         self._full = full
         self._principal = principal
+        self._deadline = deadline
 
     def on_room(self) -> None:
         """See ``Queued``."""
-        chosen = self._balancer.choose(self._tried)
-        if isinstance(chosen, Unavailable) and self._balancer.queue(self, chosen, self._principal):
+        balancer, principal = self._balancer, self._principal
+        chosen = balancer.choose(self._tried, principal)
+        if isinstance(chosen, Unavailable) and balancer.queue(
+            self, chosen, principal, self._deadline
+        ):
             return
         if self.turn.done():  # the client has left
             self._put_back(chosen)

@@ -7,7 +7,7 @@ import math
 from abc import abstractmethod
 from typing import Final
 
-from headgate.cluster import Result, RetryDecision, Unavailable, decide_retry
+from headgate.cluster import Result, RetryDecision, Unavailable, Why, decide_retry
 from headgate.dataplane import failures
 from headgate.dataplane.balancer import refusal
 from headgate.dataplane.connections.pool import Pool
@@ -24,6 +24,8 @@ from headgate.model import AttemptFailure, Endpoint, Phase
 # To look a member up in its class costs as much as ten attributes.
 _OK: Final = Result.OK
 _SELECT: Final = Phase.SELECT
+_PARKED: Final = Why.PARKED
+_READ_ONLY: Final = Why.READ_ONLY
 
 
 class Attempts(Responder):
@@ -31,7 +33,8 @@ class Attempts(Responder):
 
     ``_pool`` is the endpoint whose place it holds; ``_limit``, when a request that was repeated
     must have its response; ``_sent``, whether an attempt may have reached MLflow; ``_queued_at``,
-    since when it waits in the queue, 0 while it does not.
+    since when it waits in a queue, 0 while it does not; ``_is_parked``, whether that is for the end
+    of a park.
     """
 
     __slots__ = (
@@ -41,6 +44,7 @@ class Attempts(Responder):
         "_connecting",
         "_exchange",
         "_forward",
+        "_is_parked",
         "_limit",
         "_plane",
         "_pool",
@@ -69,6 +73,7 @@ class Attempts(Responder):
         self._pool: Pool | None = None
         self._limit = math.inf
         self._queued_at = 0.0
+        self._is_parked = False
         self._retrying = False
         self._sent = False
         self._tried: tuple[Endpoint, ...] = ()
@@ -90,12 +95,17 @@ class Attempts(Responder):
 
     def start(self) -> None:
         """Choose an endpoint and send the request there, or wait for what that takes."""
-        exchange = self._exchange
+        exchange, forward = self._exchange, self._forward
         exchange.phase = _SELECT
-        chosen = self._balancer.choose(self._tried)
+        chosen = self._balancer.choose(
+            self._tried, forward.principal, forward.route.operation.writes
+        )
         if isinstance(chosen, Unavailable):
-            self._wait_for_room(chosen)
-            return
+            if exchange.released and chosen.why is _PARKED:
+                chosen = self._choose_released(chosen)
+            if isinstance(chosen, Unavailable):
+                self._do_without(chosen)
+                return
         self._pool = chosen
         exchange.endpoint = chosen.name
         exchange.attempts += 1
@@ -115,6 +125,47 @@ class Attempts(Responder):
         if trace is not None and tracer is not None:
             tracer.attempt(trace)
 
+    def _choose_released(self, why: Unavailable) -> Pool | Unavailable:
+        """Choose once more for a request whose turn has come after a park."""
+        if not self._balancer.parking.let_pass(self._exchange.released):
+            return why
+        forward = self._forward
+        return self._balancer.choose(self._tried, forward.principal, forward.route.operation.writes)
+
+    def _do_without(self, why: Unavailable) -> None:
+        """No endpoint can be had now: wait where that can help."""
+        if why.why is _PARKED:
+            self._hold(why)
+        elif why.why is _READ_ONLY:
+            self._give_up(refusal(why, sent=self._sent))
+        else:
+            self._wait_for_room(why)
+
+    def _hold(self, why: Unavailable) -> None:
+        """Wait for the end of a park, unless the gate can answer for MLflow."""
+        exchange, balancer, operation = (
+            self._exchange,
+            self._balancer,
+            self._forward.route.operation,
+        )
+        known = balancer.parking.known_answer(operation.name)
+        if known is not None:
+            exchange.on_answered(known)
+            return
+        now = self._plane.clock()
+        hold = balancer.parking.policy.longest_hold(is_export=operation.otlp)
+        deadline = (exchange.asked_at or exchange.started) + hold
+        if self._limit != math.inf:  # an attempt must be able to begin after the longest wait
+            deadline = min(deadline, self._limit - balancer.terms.retry_policy.reserve)
+        self._queued_at, self._is_parked = now, True
+        principal = self._forward.principal
+        if self._plane.draining or not balancer.queue(self, why, principal, deadline):
+            self._queued_at, self._is_parked = 0.0, False
+            self._give_up(refusal(why, sent=self._sent))
+        elif self._queued_at:
+            exchange.on_hold()
+            self._client.pause_reading()
+
     def _wait_for_room(self, why: Unavailable) -> None:
         """Join the queue, where waiting can help."""
         now = self._queued_at = self._plane.clock()
@@ -128,7 +179,9 @@ class Attempts(Responder):
             self._client.pause_reading()
 
     def on_room(self) -> None:
-        """An endpoint may have room."""
+        """An endpoint may have room, or a park is over."""
+        if self._is_parked:
+            self._exchange.released = self._balancer.parking.parks
         self._leave_queue()
         try:
             self.start()
@@ -136,10 +189,21 @@ class Attempts(Responder):
             self.on_defect(error)
 
     def on_wait_over(self) -> None:
-        """None had room in time."""
+        """None had room in time, or the park lasts longer than the client can wait."""
+        is_is_parked = self._is_parked
         self._leave_queue()
+        if is_is_parked:
+            self._give_up(refusal(self._balancer.parking.parked(), sent=self._sent))
+            return
         limit = self._balancer.queue_timeout
         self._give_up(failures.waited_in_vain(limit, sent=self._sent))
+
+    def on_drain(self) -> None:
+        """The worker stops: another one is to hold the request."""
+        if self._is_parked:
+            self._balancer.leave(self)
+            self._leave_queue()
+            self._give_up(failures.parked_at_draining_gate(sent=self._sent))
 
     def on_displaced(self) -> None:
         """The queue is full, and its sender has the most requests there."""
@@ -168,8 +232,12 @@ class Attempts(Responder):
 
     def _leave_queue(self) -> None:
         """The wait for room is over, whatever came of it."""
-        self._exchange.on_queued(self._plane.clock() - self._queued_at)
-        self._queued_at = 0.0
+        seconds = self._plane.clock() - self._queued_at
+        if self._is_parked:
+            self._exchange.on_held(seconds)
+        else:
+            self._exchange.on_queued(seconds)
+        self._queued_at, self._is_parked = 0.0, False
 
     def _stop_connecting(self) -> None:
         """The wait for a connection is over, whatever came of it."""

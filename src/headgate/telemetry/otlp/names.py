@@ -45,6 +45,7 @@ REQUEST_ID: Final = "headgate.request_id"
 PRINCIPAL: Final = "headgate.principal.id"
 SECONDS: Final = "headgate.seconds"
 
+EVENT_HELD: Final = "headgate.held"
 EVENT_QUEUED: Final = "headgate.queued"
 EVENT_CONNECTED: Final = "headgate.connected"
 EVENT_SENT: Final = "headgate.sent"

@@ -190,7 +190,8 @@ class SpanMaker:
         if not span_id or span_id in used:  # there was no connection, so MLflow has seen none
             span_id = self._new_id()
         sent = outcome.sent_after or outcome.duration
-        began = max(before, outcome.queue_duration, sent - outcome.connect_duration)
+        waited = outcome.queue_duration + outcome.hold_duration
+        began = max(before, waited, sent - outcome.connect_duration)
         is_mlflow = outcome.source is Source.MLFLOW
         status = outcome.status if is_mlflow else 0
         error = client_error_type(outcome)
@@ -218,14 +219,16 @@ def _times(span: Any, begin: float, first: float, last: float) -> None:
 
 def _add_phases(events: Any, outcome: Outcome, begin: float) -> None:
     """Say when each phase was over, and how long the waiting in it took."""
-    connected = max(outcome.sent_after, outcome.queue_duration + outcome.connect_duration)
+    queued, held = outcome.queue_duration, outcome.hold_duration
+    connected = max(outcome.sent_after, queued + held + outcome.connect_duration)
     for name, at, took in (
-        (names.EVENT_QUEUED, connected - outcome.connect_duration, outcome.queue_duration),
+        (names.EVENT_HELD, connected - outcome.connect_duration - queued, held),
+        (names.EVENT_QUEUED, connected - outcome.connect_duration, queued),
         (names.EVENT_CONNECTED, connected, outcome.connect_duration),
         (names.EVENT_SENT, outcome.sent_after, 0.0),
         (names.EVENT_FIRST_BYTE, outcome.first_byte_after, 0.0),
     ):
-        is_wait = name in (names.EVENT_QUEUED, names.EVENT_CONNECTED)
+        is_wait = name in (names.EVENT_HELD, names.EVENT_QUEUED, names.EVENT_CONNECTED)
         if (took if is_wait else at) <= 0.0:
             continue
         moment = begin + min(at, outcome.duration)

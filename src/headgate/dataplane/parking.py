@@ -1,0 +1,178 @@
+"""Holds the requests for a parked upstream in one worker, and releases them.
+
+``UpstreamMaintenance`` knows what is asked and in which state the upstream is; here that is done to
+requests.  The balancer asks ``stopped`` for each request while it is ``busy``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from headgate.cluster import Cluster, Result, Unavailable, Why
+from headgate.dataplane.holds import Holds, Queued
+from headgate.dataplane.local_responses import LocalResponse
+from headgate.maintenance import Admission, ParkingPolicy, ParkState, UpstreamMaintenance
+from headgate.model import Principal
+
+_HOLD: Final = Admission.HOLD
+_PASS: Final = Admission.PASS
+_REFUSE: Final = Admission.REFUSE
+_RELEASING: Final = ParkState.RELEASING
+
+RELEASE_PATIENCE: Final = 30.0
+"""Seconds for which a release waits for an endpoint that is in service."""
+
+
+class Parking:
+    """What operators ask of one upstream, done to the requests of one worker.
+
+    Args:
+        cluster: the endpoints.
+        maintenance: what is asked.
+        policy: how requests are held.
+        clock: seconds from an arbitrary start.
+        wall_clock: seconds since the epoch.
+
+    Attributes:
+        holds: the requests that are held.
+        parks: how many parks have begun since the start.
+        policy: how requests are held.
+        known: what MLflow has responded last, by the name of the operation, where the gate answers
+            for it while it is parked.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        maintenance: UpstreamMaintenance,
+        policy: ParkingPolicy,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self.holds = Holds(policy)
+        self.parks = 0
+        self.policy = policy
+        self.known: dict[str, LocalResponse] = {}
+        self._cluster = cluster
+        self._maintenance = maintenance
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._passing = False
+        self._releasing = False
+        self._release_by = 0.0
+
+    @property
+    def holding(self) -> bool:
+        """Whether new requests are held."""
+        return self._maintenance.admission is _HOLD
+
+    @property
+    def releasing(self) -> bool:
+        """Whether the requests that were held go on."""
+        return self._maintenance.state is _RELEASING
+
+    def stopped(self, principal: Principal | None, *, writes: bool) -> Unavailable | None:
+        """Why operators do not let a request go to MLflow now; ``None``: they do.
+
+        Args:
+            principal: who sends it; ``None``: it is the gate's own.
+            writes: whether it may change something at MLflow.
+        """
+        maintenance = self._maintenance
+        passing, self._passing = self._passing, False
+        if not maintenance.asked:
+            return None
+        now = self.follow()
+        if writes:
+            refused = maintenance.writes_refused(now)
+            if refused is not None:
+                after = self.policy.retry_after(refused.ends_at - now)
+                return Unavailable(Why.READ_ONLY, after, maintenance.writes_refused_text(refused))
+        if maintenance.admission is _PASS or passing or maintenance.passes(principal):
+            return None
+        return self._parked(now)
+
+    def parked(self) -> Unavailable:
+        """What a request has met that was held in vain."""
+        return self._parked(self._wall_clock())
+
+    def _parked(self, now: float) -> Unavailable:
+        after = self.policy.retry_after(self._maintenance.remaining(now))
+        return Unavailable(Why.PARKED, after, self._maintenance.parked_text(now))
+
+    def known_answer(self, operation: str) -> LocalResponse | None:
+        """What the gate answers for MLflow, if it does; ``operation``: its name."""
+        return self.known.get(operation)
+
+    def let_pass(self, parks: int) -> bool:
+        """Let the request pass about which ``stopped`` is asked next, if it has been released.
+
+        Args:
+            parks: what ``parks`` was when it was released; there may have been another one since.
+        """
+        self._passing = self.releasing and parks == self.parks
+        return self._passing
+
+    def may_hold(self, deadline: float) -> bool:
+        """Whether a request that is stopped can wait for the end of the park."""
+        return self._maintenance.admission is not _REFUSE and deadline > self._clock()
+
+    def follow(self) -> float:
+        """Go on to the state of maintenance that is due; returns the time by the wall clock."""
+        now, maintenance, holds = self._wall_clock(), self._maintenance, self.holds
+        before = maintenance.admission
+        maintenance.follow(now, self._cluster.in_flight, len(holds) + holds.going)
+        if maintenance.admission is not before:
+            if self.releasing:
+                holds.begin_release()
+                self._release_by = self._clock() + RELEASE_PATIENCE
+            elif self.holding:
+                self.parks += 1
+        return now
+
+    def on_finished(self, result: Result) -> None:
+        """A request has ended at an endpoint."""
+        if self.releasing:
+            self.holds.on_finished(result)
+            self.release()
+
+    def release(self) -> None:
+        """Let requests that were held go on, as far as the window and the endpoints have room."""
+        holds, cluster = self.holds, self._cluster
+        if self._releasing or not (cluster.serves or self._clock() >= self._release_by):
+            return
+        self._releasing = True  # a request that goes on may end immediately
+        try:
+            while (
+                self.releasing
+                and cluster.in_flight + holds.going < holds.window
+                and not isinstance(cluster.select(self._clock()), Unavailable)
+            ):
+                waiter = holds.pop(self._clock())
+                if waiter is None:
+                    return
+                self._passing = True
+                waiter.on_room()
+                self._passing = False
+        finally:
+            self._releasing = self._passing = False
+
+    def sweep(self, now: float) -> None:
+        """What is due twice a second: holds that are over, and a turn of a release."""
+        if self._maintenance.asked:
+            self.follow()
+        for waiter in self.holds.expire(now):
+            waiter.on_wait_over()
+        if self.releasing:
+            self.holds.on_turn()
+            self.release()
+            self.follow()
+
+    def deadline(self) -> float:
+        """Until when a request may be held whose client begins to wait now, on the gate's clock."""
+        return self._clock() + self.policy.hold
+
+    def leave(self, waiter: Queued) -> None:
+        """Hold a request no longer, if it is held."""
+        self.holds.discard(waiter, self._clock())
