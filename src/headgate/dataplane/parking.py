@@ -138,7 +138,7 @@ class Parking:
             self.release()
 
     def release(self) -> None:
-        """Let requests that were held go on, as far as the window and the endpoints have room."""
+        """Let requests that were held go on, while the window and the endpoints have room."""
         holds, cluster = self.holds, self._cluster
         if self._releasing or not (cluster.serves or self._clock() >= self._release_by):
             return

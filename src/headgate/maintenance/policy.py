@@ -35,7 +35,7 @@ class ParkingPolicy:
         """After how many whole seconds a refused client is to ask again.
 
         Args:
-            remaining: how long it lasts as far as is known.
+            remaining: how long it lasts, where that is known; infinite otherwise.
         """
         if remaining >= self.max_retry_after:
             return self.max_retry_after

@@ -162,7 +162,7 @@ class UpstreamMaintenance:
         return found
 
     def remaining(self, now: float) -> float:
-        """Seconds until the park is over as far as is known; infinite where a lease has run out."""
+        """Seconds until the park is over; infinite where a lease has run out: nobody knows."""
         park = self.park_in_force(now)
         if park is None:
             return 0.0
