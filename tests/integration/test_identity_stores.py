@@ -83,7 +83,7 @@ def name(server: PostgresServer, database: str, tmp_path: Path) -> str:
     file.write_text(server.url(database))
     with contextlib.closing(PostgresDatabase(UrlFile(file))) as made:
         assert made.upgrade().schema == 0
-        assert made.upgrade().schema == 4
+        assert made.upgrade().schema == 5
     return database
 
 

@@ -13,7 +13,13 @@ from headgate.auth.tokens.tokens import Tokens
 from headgate.config import AuthMode, Config
 from headgate.contract.diagnosis import AskError, Reply
 from headgate.contract.use import Ask
-from headgate.control.api import AdminFacts, InForce, LogLevelFacts, StoreThread
+from headgate.control.api import (
+    AdminFacts,
+    InForce,
+    LogLevelFacts,
+    MaintenanceFacts,
+    StoreThread,
+)
 from headgate.control.app import ControlFacts, control_app
 from headgate.control.checks import Checks
 from headgate.control.serving import ControlServer
@@ -71,13 +77,16 @@ def admin_facts(
     emit: Emit,
     stack: contextlib.ExitStack,
     log_levels: LogLevelFacts,
+    maintenance: MaintenanceFacts,
 ) -> AdminFacts:
     """What the admin API of one worker works with; ``stack`` closes its key store."""
     store: StoreThread[IdentityStore] | None = None
     if config.auth.mode is AuthMode.KEYS:
         store = StoreThread(lambda: open_identity_store(config, create=False))
         stack.callback(store.close)
-    return AdminFacts(_KeyRulesInForce(gate), store, time.time, emit, __version__, log_levels)
+    return AdminFacts(
+        _KeyRulesInForce(gate), store, time.time, emit, __version__, log_levels, maintenance
+    )
 
 
 class _KeyRulesInForce:

@@ -28,6 +28,7 @@ from headgate.runtime import descriptors, listener
 from headgate.runtime.activation import Inherited
 from headgate.runtime.gate_state import GateState
 from headgate.runtime.link import Link
+from headgate.runtime.maintenance_memory import MaintenanceMemory
 from headgate.runtime.ops_listener import FILES, OpsSockets
 from headgate.runtime.service_manager import ServiceManager
 from headgate.runtime.supervisor import Supervisor
@@ -86,7 +87,8 @@ def serve(
         stack.callback(ops.close)
         state, emf = GateState(config.listen.workers), emf_memory(config, counters)
         run = GateRun(HttpDurations(config.listen.workers))
-        shared = Shared(counters, buckets, folder, state, logs, run, emf)
+        maintenance = MaintenanceMemory(config.listen.workers)
+        shared = Shared(counters, buckets, folder, state, logs, maintenance, run, emf)
         if manager is None:
             manager = ServiceManager()
         _serve(config, announce, source, shared, sockets, ops, emit, manager)
@@ -142,6 +144,10 @@ def _serve(
     row.set(BUILD_INFO, 1, __version__, platform.python_version(), _build())
     stats = ProcessStats(row)
 
+    def ended(number: int) -> None:
+        counters.row(number).unset_gauges()
+        shared.maintenance.end(number)
+
     def tick(serving: int) -> None:
         row.set(WORKERS, serving)
         stats.update()
@@ -157,7 +163,7 @@ def _serve(
         reloads=source is not None,
         logs=shared.logs.of_process(emit, tells=True),
         stopping=shared.state.stop,
-        ended=lambda number: counters.row(number).unset_gauges(),
+        ended=ended,
         tick=tick,
         manager=manager,
     ).run(announce_all)

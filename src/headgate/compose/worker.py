@@ -19,6 +19,7 @@ from headgate.compose.control import UpstreamChecks, admin_facts, control_server
 from headgate.compose.events import event_bus
 from headgate.compose.logs import GateLogs, sampling
 from headgate.compose.otlp import GateRun, OtlpExport
+from headgate.compose.maintenance import maintenance
 from headgate.compose.source import ConfigSource
 from headgate.compose.tokens import issuer_tokens
 from headgate.config import Config
@@ -40,6 +41,7 @@ from headgate.runtime.handover import Handover
 from headgate.runtime.heartbeat import Heartbeat
 from headgate.runtime.link import Link
 from headgate.runtime.loop_lag import watch_loop_lag
+from headgate.runtime.maintenance_memory import MaintenanceMemory
 from headgate.runtime.ops_listener import FILES, OpsListener, ops_limits
 from headgate.runtime.reload import Reloader
 from headgate.runtime.tls import ListenerTls
@@ -63,6 +65,7 @@ class Shared:
         state: whether the gate is about to stop.
         logs: their files, and what all processes agree on about them.
         emf: what was written for CloudWatch; ``None``: nothing is.
+        maintenance: what is asked of upstreams, and what each worker does about it.
         run: what the exports of the gate have in common.
     """
 
@@ -71,6 +74,7 @@ class Shared:
     folder: Path | None
     state: GateState
     logs: GateLogs
+    maintenance: MaintenanceMemory
     run: GateRun
     emf: EmfMemory | None = None
 
@@ -140,6 +144,9 @@ def run_worker(
         tokens.configure(made.config.auth.issuers, Roles(made.config.roles))
         if access_log is not None:
             _follow_sampling(gate, access_log)
+        maintained = maintenance(
+            config, shared.maintenance, gate, link.number, sockets.clients, stack, emit
+        )
         export = _export(shared, sockets, link, outcome_sinks, made, emit)
         reloader = _reloader(
             config, source, made, found, tokens, export, emit, replaces=link.replaces
@@ -155,7 +162,12 @@ def run_worker(
             tokens,
             reloader,
             admin_facts(
-                config, gate, emit, stack, LogLevelFacts(shared.logs.control, own_logs.look)
+                config,
+                gate,
+                emit,
+                stack,
+                LogLevelFacts(shared.logs.control, own_logs.look),
+                maintained.facts,
             ),
             stopping=state.is_draining,
             worker=link.number,
@@ -166,6 +178,7 @@ def run_worker(
             checks.settle,
             tokens.run,
             export.run,
+            *maintained.companions,
             lambda: watch_loop_lag(lambda seconds: row.observe(LOOP_LAG, seconds)),
         ]
         if refresher is not None:

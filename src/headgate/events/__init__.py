@@ -29,6 +29,14 @@ from headgate.events.debug import (
     SenderIdentified,
 )
 from headgate.events.defects import InternalError
+from headgate.events.directives import (
+    Asked,
+    GateRemoved,
+    LeaseRenewed,
+    MaintenanceAsked,
+    MaintenanceFollowed,
+    MaintenanceNotFollowed,
+)
 from headgate.events.event import Emit, Event, Level, discard, field_names
 from headgate.events.exports import ExportEvent, ExportFailed, ExportLossCause, ExportRecovered
 from headgate.events.identity import (
@@ -197,6 +205,11 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     # the admin API
     Administered,
     AdministrationFailed,
+    MaintenanceAsked,
+    LeaseRenewed,
+    GateRemoved,
+    MaintenanceNotFollowed,
+    MaintenanceFollowed,
     # issuers of tokens
     IssuerKeysChanged,
     IssuerKeysUnreadable,
@@ -251,6 +264,7 @@ __all__ = [
     "AddressesRefused",
     "Administered",
     "AdministrationFailed",
+    "Asked",
     "AuthenticationThrottled",
     "BodyReaderFailed",
     "BreakGlassKeyMade",
@@ -296,6 +310,7 @@ __all__ = [
     "ExportRecovered",
     "FirstKeyRefused",
     "FirstKeyTaken",
+    "GateRemoved",
     "GateStarted",
     "GateStopped",
     "GateStopping",
@@ -319,6 +334,7 @@ __all__ = [
     "KeysRevoked",
     "KeysStale",
     "LameDuck",
+    "LeaseRenewed",
     "Level",
     "Log",
     "LogFileRemoved",
@@ -329,6 +345,9 @@ __all__ = [
     "LogsKept",
     "LogsReopened",
     "LossCause",
+    "MaintenanceAsked",
+    "MaintenanceFollowed",
+    "MaintenanceNotFollowed",
     "NameServersChanged",
     "NameServersUnusable",
     "OpsListenerOff",

@@ -121,6 +121,7 @@ class LiveGate:
         self.certificates: list[Validity] = []
         self._retired: list[LiveUpstream] = []
         self._takers: list[Callable[[Config], None]] = []
+        self._ticks: list[Callable[[], None]] = []
         self._directives: dict[str, Directive] = {}
         if limits is None:
             limits = WorkerLimits(own_buckets(), time.monotonic, emit)
@@ -244,6 +245,15 @@ class LiveGate:
         """Those in force."""
         return self._upstreams.values()
 
+    @property
+    def balancers(self) -> Iterable[Balancer]:
+        """Of the upstreams in force, and of those that still have requests under way."""
+        return [each.balancer for each in (*self._upstreams.values(), *self._retired)]
+
+    def on_tick(self, do: Callable[[], None]) -> None:
+        """Let ``do`` be called twice a second."""
+        self._ticks.append(do)
+
     def snapshots(self) -> list[ClusterSnapshot]:
         """The state of each upstream."""
         return [upstream.balancer.snapshot() for upstream in self._upstreams.values()]
@@ -277,6 +287,8 @@ class LiveGate:
         self._retired = [
             each for each in self._retired if each.balancer.size or self.plane.serves(each.balancer)
         ]
+        for do in self._ticks:
+            do()
         for each in (*self._upstreams.values(), *self._retired):
             each.balancer.sweep()
         self._control.sweep()

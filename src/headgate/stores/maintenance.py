@@ -23,12 +23,14 @@ class UpstreamReport:
             it.
         in_flight: requests that MLflow has not responded to yet.
         waiting: requests that wait at the gate.
+        writing: those of ``in_flight`` that may change something, while the upstream is read-only.
     """
 
     revision: int
     state: str
     in_flight: int
     waiting: int
+    writing: int = 0
 
 
 @dataclass(frozen=True, slots=True)

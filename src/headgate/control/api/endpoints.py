@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from headgate.control.api import keys, principals, schema
+from headgate.control.api import keys, maintenance_schema, principals, schema
 from headgate.control.api.call import Handle
 from headgate.control.api.values import Model
 
@@ -172,6 +172,59 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = MappingProxyType(
             "Put one part, or all, back at the usual level",
             schema.LogLevelList,
             body=schema.LogLevelReset,
+        ),
+        "upstreams/list": Endpoint(
+            "Show what is asked of upstreams, and how their gates stand",
+            maintenance_schema.UpstreamList,
+            conflicts=True,
+        ),
+        "upstreams/get": Endpoint(
+            "Show what is asked of an upstream, and how its gates stand",
+            maintenance_schema.Upstream,
+            conflicts=True,
+        ),
+        "upstreams/park": Endpoint(
+            "Park an upstream",
+            maintenance_schema.Upstream,
+            body=maintenance_schema.ParkRequest,
+            conflicts=True,
+            about="New requests wait at every gate that shares the store. It takes a moment until "
+            "`drained` is true: ask again and again until then.",
+        ),
+        "upstreams/renew": Endpoint(
+            "Renew the lease of a park",
+            maintenance_schema.Upstream,
+            body=maintenance_schema.RenewRequest,
+            conflicts=True,
+        ),
+        "upstreams/unpark": Endpoint(
+            "End a park",
+            maintenance_schema.Upstream,
+            body=maintenance_schema.UnparkRequest,
+            body_optional=True,
+            conflicts=True,
+            about="Unparking an upstream that is not parked changes nothing. The one who holds a "
+            "lease ends it by naming it; others need `force`.",
+        ),
+        "upstreams/read-only": Endpoint(
+            "Make an upstream read-only, or writable again",
+            maintenance_schema.Upstream,
+            body=maintenance_schema.ReadOnlyRequest,
+            conflicts=True,
+        ),
+        "gates/list": Endpoint(
+            "List the gates that follow what is asked of upstreams",
+            maintenance_schema.GateList,
+            conflicts=True,
+        ),
+        "gates/remove": Endpoint(
+            "Remove a gate that is gone",
+            maintenance_schema.OneGate,
+            body=maintenance_schema.NoFields,
+            body_optional=True,
+            conflicts=True,
+            about="A park no longer waits for its acknowledgement. A gate that is not gone is "
+            "registered again with its next report.",
         ),
     }
 )

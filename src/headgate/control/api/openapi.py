@@ -15,20 +15,22 @@ from headgate.control.api.values import Model
 from headgate.policy import needed
 
 _REF: Final = "#/components/schemas/{model}"
+_NAMES: Final = "^[0-9A-Za-z_-]{1,100}$"
 _PARAMETER: Final = re.compile(r"{(\w+)}")
 _RESPONSES: Final = {
     "400": "The request is not one that this takes.",
     "401": "No key, or none that is good.",
     "403": "The key is good, but does not allow this; or you lack grants that this would give.",
-    "404": "There is no such key or principal.",
-    "409": "It is at odds with what is there, such as a name in use; or the gate has no keys.",
+    "404": "There is no such key, principal, upstream or gate.",
+    "409": "It is at odds with what is there, such as a name in use or a park in force; or the "
+    "gate has no keys, or its store no place for it.",
     "413": "The body is over 256 KiB.",
     "422": "The request can be read, but not be done as asked.",
     "429": "Too many requests together, or too many failed authentications.",
     "503": "The key store cannot be used.",
 }
 _INTRODUCTION: Final = """\
-Principals, their keys, the roles in force and log levels. The gate serves it at its own address,
+Principals, their keys, the roles in force, log levels, and maintenance of upstreams. The gate serves it at its own address,
 below every public prefix.
 
 Nobody can give what they do not have: who creates or changes a principal or a key needs every
@@ -57,6 +59,8 @@ def description(version: str) -> dict[str, Any]:
             {"name": "principals"},
             {"name": "roles"},
             {"name": "log-levels"},
+            {"name": "upstreams"},
+            {"name": "gates"},
             {"name": "about"},
         ],
         "paths": paths,
@@ -115,9 +119,14 @@ def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "description": f"The id of the {name}.",
-            "schema": {"type": "string", "pattern": f"^{name[0]}_[0-9A-Za-z]{{8}}$"},
+            "description": f"The {'name' if name == 'upstream' else 'id'} of the {name}.",
+            "schema": {"type": "string", "pattern": _pattern(name)},
         }
+
+
+def _pattern(name: str) -> str:
+    """What a parameter of a path has to be."""
+    return _NAMES if name == "upstream" else f"^{name[0]}_[0-9A-Za-z]{{8}}$"
 
 
 def _query_parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
@@ -140,11 +149,11 @@ def _responses(row: Row, endpoint: Endpoint) -> dict[str, Any]:
     statuses = ["400", "401", "429", "503"]
     if not row.operation.any_key:
         statuses.append("403")
-    if "{" in row.operation.path or endpoint.handle is not None:
+    if "{" in row.operation.path or endpoint.handle is not None or endpoint.conflicts:
         statuses += ["404", "409"]
     if endpoint.body is not None:
         statuses += ["413"]
-    if endpoint.handle is not None:
+    if endpoint.handle is not None or (endpoint.conflicts and endpoint.body is not None):
         statuses += ["422"]
     error = {"application/json": {"schema": _ref(schema.Error)}}
     refused = {

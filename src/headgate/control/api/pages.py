@@ -18,6 +18,13 @@ from headgate.control.api import about, views
 from headgate.control.api.call import Call, Handle, Noted
 from headgate.control.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from headgate.control.api.log_levels import LogLevelFacts, LogLevelPages
+from headgate.control.api.maintenance import (
+    HANDLES,
+    MaintenanceCall,
+    MaintenanceFacts,
+    MaintenanceHandle,
+    maintain,
+)
 from headgate.control.api.openapi import description
 from headgate.control.api.reading import BadRequestError, read_body, read_query
 from headgate.control.api.refusals import no_keys, refuse, respond, written
@@ -27,11 +34,12 @@ from headgate.control.api.store_thread import StoreBusyError, StoreThread, Store
 from headgate.control.api.values import Model
 from headgate.control.api.watched_store import WatchedStore
 from headgate.errors import HeadgateError
-from headgate.events import Administered, AdministrationFailed, Emit, discard
+from headgate.events import Administered, AdministrationFailed, Emit, Event, discard
 from headgate.identity import Actor, Administration, IdentityError, NotFound
 from headgate.identity.naming import is_id
 from headgate.policy import Roles
 from headgate.stores.identity import IdentityStore, Transactions
+from headgate.stores.maintenance import MaintenanceStore
 
 Page = Callable[[Request], Awaitable[Response]]
 
@@ -55,6 +63,7 @@ class AdminFacts:
         emit: takes the events.
         version: of Headgate.
         log_levels: what the endpoints about log levels work with.
+        maintenance: what those about maintenance work with.
     """
 
     in_force: Callable[[], InForce] = InForce
@@ -63,6 +72,7 @@ class AdminFacts:
     emit: Emit = discard
     version: str = ""
     log_levels: LogLevelFacts = field(default_factory=LogLevelFacts)
+    maintenance: MaintenanceFacts = field(default_factory=MaintenanceFacts)
 
 
 def admin_pages(facts: AdminFacts) -> Mapping[str, Page]:
@@ -77,6 +87,8 @@ def admin_pages(facts: AdminFacts) -> Mapping[str, Page]:
         "me": api.me,
         "roles/list": api.roles,
     }
+    for name, handle in HANDLES.items():
+        pages[name] = partial(api.maintain, name, ENDPOINTS[name], handle)
     for name, endpoint in ENDPOINTS.items():
         if endpoint.handle is not None:
             pages[name] = partial(api.administer, name, endpoint, endpoint.handle)
@@ -163,6 +175,37 @@ class _Api:
         except StoreUnavailableError as error:
             self._facts.emit(AdministrationFailed(name, error.detail))
             return refuse(error, writes=writes)
+        return respond(body, endpoint.status)
+
+    async def maintain(
+        self, name: str, endpoint: Endpoint, handle: MaintenanceHandle, request: Request
+    ) -> Response:
+        """Do what an endpoint about maintenance is for."""
+        facts, writes = self._facts.maintenance, endpoint.body is not None
+        loop = asyncio.get_running_loop()
+
+        def note(event: Event) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._facts.emit, event)
+
+        def work(store: MaintenanceStore) -> str:
+            call = MaintenanceCall(store, facts, sender, target, self._facts.clock(), note)
+            return written(maintain(handle, call, asked))
+
+        try:
+            asked = read_query(request, endpoint.query)
+            if endpoint.body is not None:
+                asked = await read_body(request, endpoint.body, optional=endpoint.body_optional)
+            target = "".join(request.path_params.values())
+            sender = _sender(request)
+            body = await facts.store.run(work)
+        except (BadRequestError, IdentityError, StoreBusyError) as error:
+            return refuse(error, writes=writes)
+        except StoreUnavailableError as error:
+            self._facts.emit(AdministrationFailed(name, error.detail))
+            return refuse(error, writes=writes)
+        if writes:
+            facts.look()
         return respond(body, endpoint.status)
 
     def _administration(self, store: Transactions, rules: InForce) -> Administration:

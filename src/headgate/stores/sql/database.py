@@ -36,7 +36,7 @@ class Database(Protocol):
         """The first row of one statement, the cheapest way."""
         ...
 
-    def rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+    def rows(self, statement: Select[*tuple[Any, ...]]) -> Sequence[Row[Any]]:
         """All rows of one statement that finds few, the cheapest way."""
         ...
 

@@ -42,7 +42,9 @@ from headgate.stores.sql.database import Database
 from headgate.stores.sql.schema import DIRECTIVES, GATES, MAINTENANCE_SCHEMA
 
 # Without SQLAlchemy's types: these would convert values, and fail on a wrong one.
-_DIRECTIVES: Final[Select[Any]] = select(*[type_coerce(each, NullType()) for each in DIRECTIVES.c])
+_DIRECTIVES: Final[Select[*tuple[Any, ...]]] = select(
+    *[type_coerce(each, NullType()) for each in DIRECTIVES.c]
+)
 _NOW: Final[Mapping[str, ColumnElement[float]]] = {
     "postgresql": literally("extract(epoch FROM clock_timestamp())::double precision", Double),
     "sqlite": literally("(julianday('now') - 2440587.5) * 86400.0", Double),
@@ -103,7 +105,7 @@ class SqlMaintenanceStore:
             "workers": gate.workers,
             "upstreams": _written(
                 {
-                    name: [each.revision, each.state, each.in_flight, each.waiting]
+                    name: [each.revision, each.state, each.in_flight, each.waiting, each.writing]
                     for name, each in gate.upstreams.items()
                 }
             ),
@@ -192,8 +194,10 @@ def _gate(
     found: dict[str, UpstreamReport] = {}
     try:
         for each, values in json.loads(upstreams).items():
-            revision, state, in_flight, waiting = values
-            found[each] = UpstreamReport(int(revision), str(state), int(in_flight), int(waiting))
+            revision, state, in_flight, waiting, writing = values[:5]
+            found[each] = UpstreamReport(
+                int(revision), str(state), int(in_flight), int(waiting), int(writing)
+            )
     except (ValueError, TypeError, AttributeError):
         found = {}
     return RegisteredGate(GateReport(gate_id, name, version, workers, found), max(0.0, silent))

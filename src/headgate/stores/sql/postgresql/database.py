@@ -94,7 +94,7 @@ class PostgresDatabase:
         with self._in_words():
             return _repeated(lambda: self._single(statement, _first_row))
 
-    def rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+    def rows(self, statement: Select[*tuple[Any, ...]]) -> Sequence[Row[Any]]:
         """See ``Database``."""
         with self._in_words():
             return _repeated(lambda: self._single(statement, _all_rows))
@@ -147,7 +147,9 @@ class PostgresDatabase:
         self._closed = True
         self._engine.dispose()
 
-    def _single(self, statement: Select[Any], fetch: Callable[[_Rows], _Result]) -> _Result:
+    def _single(
+        self, statement: Select[*tuple[Any, ...]], fetch: Callable[[_Rows], _Result]
+    ) -> _Result:
         """One statement without a transaction around it: one message to the server."""
         with contextlib.closing(self._connected()) as connection:
             single = connection.execution_options(isolation_level="AUTOCOMMIT")

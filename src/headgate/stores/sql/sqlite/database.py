@@ -65,7 +65,7 @@ class SqliteDatabase:
         with self._connected() as connection:
             return connection.execute(statement).first()
 
-    def rows(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+    def rows(self, statement: Select[*tuple[Any, ...]]) -> Sequence[Row[Any]]:
         """See ``Database``."""
         with self._connected() as connection:
             return connection.execute(statement).all()

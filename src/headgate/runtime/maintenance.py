@@ -1,0 +1,281 @@
+"""Carries what operators ask of upstreams to the workers of a gate, and says what came of it.
+
+Each worker looks at the gate's memory twice a second.  One of them, whichever has the lock,
+follows the store too, and reports the gate there.  It does so in a thread: no request waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+from headgate.errors import HeadgateError
+from headgate.events import Emit, MaintenanceFollowed, MaintenanceNotFollowed
+from headgate.maintenance import Directive, Standing, UpstreamMaintenance, merged
+from headgate.runtime.maintenance_memory import MaintenanceMemory
+from headgate.stores.maintenance import (
+    GateReport,
+    MaintenanceStore,
+    OlderSchemaError,
+    RegisteredGate,
+    RevisionChangedError,
+    UpstreamReport,
+)
+
+LOOK_SECONDS: Final = 0.5
+QUIET_SECONDS: Final = 15.0
+"""How often a gate reports that it is there while nothing is asked and nothing changes."""
+PATIENT_SECONDS: Final = 10.0
+"""How often a store of an older schema is looked at."""
+
+
+class Parked(Protocol):
+    """An upstream in a worker."""
+
+    @property
+    def maintenance(self) -> UpstreamMaintenance:
+        """What follows its directive."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GateName:
+    """What a gate says of itself: its name for a person, and the version of Headgate."""
+
+    name: str
+    version: str
+
+
+class WorkerMaintenance:
+    """What one worker follows.
+
+    Args:
+        memory: of the gate.
+        worker: which worker this is.
+    """
+
+    def __init__(self, memory: MaintenanceMemory, worker: int) -> None:
+        self.memory: Final = memory
+        self._worker: Final = worker
+        self._upstreams: Callable[[], Iterable[Parked]] = tuple
+        self._changes = 0
+        self._directives: Mapping[str, Directive] = {}
+        self._said: Mapping[str, Standing] | None = None
+        memory.start(worker)
+
+    def follow(self, upstreams: Callable[[], Iterable[Parked]]) -> None:
+        """From now on carry directives to these; one name may be there several times.
+
+        To be called before the first request is served.
+        """
+        self._upstreams = upstreams
+        self.look()
+
+    def look(self) -> None:
+        """Carry on what has changed; to be called twice a second, and after a reload."""
+        changes = self.memory.changes
+        if changes != self._changes:
+            self._directives = self.memory.directives()
+            self._changes = changes
+        parts: dict[str, list[Standing]] = {}
+        for each in self._upstreams():
+            maintenance = each.maintenance
+            name = maintenance.directive.upstream
+            if changes:
+                maintenance.take(self._directives.get(name) or Directive(name))
+            parts.setdefault(name, []).append(maintenance.report())
+        found = {name: merged(standings) for name, standings in parts.items()}
+        if found != self._said:
+            self.memory.set(self._worker, found)
+            self._said = found
+
+    def end(self) -> bool:
+        """This worker has ended its last request; whether it was the last worker of the gate."""
+        self.memory.end(self._worker)
+        return self.memory.is_empty
+
+
+class _Said(NamedTuple):
+    """A report that the store has, and when it was sent."""
+
+    report: GateReport
+    at: float
+
+
+class GateFollower:
+    """Follows the store for the whole gate, in the worker that leads; in the others it waits.
+
+    Args:
+        worker: what this worker follows.
+        open_store: opens the store.
+        gate: what the gate says of itself.
+        clock: seconds from an arbitrary start.
+        emit: takes the events.
+    """
+
+    def __init__(
+        self,
+        worker: WorkerMaintenance,
+        open_store: Callable[[], MaintenanceStore],
+        gate: GateName,
+        clock: Callable[[], float],
+        emit: Emit,
+    ) -> None:
+        self._worker: Final = worker
+        self._memory: Final = worker.memory
+        self._open: Final = open_store
+        self._gate: Final = gate
+        self._clock: Final = clock
+        self._emit: Final = emit
+        self._store: MaintenanceStore | None = None
+        self._said: _Said | None = None
+        self._trouble: str | None = None
+        self._look_again = 0.0
+
+    def load(self) -> None:
+        """Read what is asked before the first request is served, unless another worker has.
+
+        While the store cannot be read, what the memory has is in force.
+        """
+        if self._memory.changes:
+            return
+        try:
+            self._follow()
+        except HeadgateError as error:
+            self._note(error)
+        finally:
+            self._close()  # another worker may be the one that leads
+
+    async def run(self) -> None:
+        """Follow the store until cancelled; the last worker of the gate takes its leave there."""
+        # A thread of its own: it must not wait for what blocks in the loop's pool.
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="headgate-parks") as executor:
+            try:
+                while True:
+                    await asyncio.sleep(LOOK_SECONDS)
+                    if self._clock() >= self._look_again and self._memory.lead():
+                        await self._turn(executor)
+            finally:
+                if self._worker.end() and self._trouble is None:
+                    await _finished(executor, self._leave)
+                await _finished(executor, self._close)
+
+    async def _turn(self, executor: Executor) -> None:
+        try:
+            await _finished(executor, self._follow)
+            self._worker.look()
+            await _finished(executor, self._report)
+        except HeadgateError as error:
+            self._said = None  # what the store has may be older by the time that it is back
+            self._note(error)
+            if isinstance(error, OlderSchemaError):
+                self._look_again = self._clock() + PATIENT_SECONDS
+        else:
+            self._note(None)
+
+    def _follow(self) -> None:
+        """Take over what the store has; in the thread."""
+        since = self._memory.changes
+        self._memory.follow(self._opened().directives(), since)
+
+    def _report(self) -> None:
+        """Say how the gate stands, if there is anything to say; in the thread."""
+        report = gate_report(self._memory, self._gate)
+        said, now = self._said, self._clock()
+        if said is not None and now - said.at < QUIET_SECONDS:
+            is_asked = any(
+                each.park is not None or each.read_only is not None
+                for each in self._memory.directives().values()
+            )
+            if report == said.report if is_asked else _sketch(report) == _sketch(said.report):
+                return
+        self._opened().report(report)
+        self._said = _Said(report, now)
+
+    def _leave(self) -> None:
+        with contextlib.suppress(HeadgateError):  # then it is listed as missing
+            self._opened().leave(self._memory.gate_id)
+
+    def _opened(self) -> MaintenanceStore:
+        if self._store is None:
+            self._store = self._open()
+        return self._store
+
+    def _close(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+    def _note(self, error: HeadgateError | None) -> None:
+        trouble = None if error is None else str(error)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._emit(MaintenanceFollowed() if trouble is None else MaintenanceNotFollowed(trouble))
+
+
+def gate_report(memory: MaintenanceMemory, gate: GateName) -> GateReport:
+    """How a gate stands, as its workers have said."""
+    upstreams = {
+        name: UpstreamReport(
+            each.revision, each.state.value, each.in_flight, each.waiting, each.writing
+        )
+        for name, each in memory.standings().items()
+    }
+    return GateReport(memory.gate_id, gate.name, gate.version, memory.workers, upstreams)
+
+
+def _sketch(report: GateReport) -> Mapping[str, tuple[int, str]]:
+    """What of a report is worth a change of the store while nothing is asked."""
+    return {name: (each.revision, each.state) for name, each in report.upstreams.items()}
+
+
+class OwnMaintenanceStore:
+    """A ``MaintenanceStore`` in the memory of a gate that has no other, for itself alone.
+
+    Args:
+        memory: of the gate.
+        gate: what the gate says of itself.
+    """
+
+    def __init__(self, memory: MaintenanceMemory, gate: GateName) -> None:
+        self._memory = memory
+        self._gate = gate
+
+    def close(self) -> None:
+        """See ``MaintenanceStore``."""
+
+    def directives(self) -> Mapping[str, Directive]:
+        """See ``MaintenanceStore``."""
+        return self._memory.directives()
+
+    def put(self, directive: Directive, before: int) -> None:
+        """See ``MaintenanceStore``."""
+        if not self._memory.put(directive, before):
+            raise RevisionChangedError
+
+    def report(self, gate: GateReport) -> None:
+        """See ``MaintenanceStore``: its own report needs no keeping, and there is no other."""
+
+    def gates(self) -> Sequence[RegisteredGate]:
+        """See ``MaintenanceStore``."""
+        return [RegisteredGate(gate_report(self._memory, self._gate), 0.0)]
+
+    def leave(self, gate_id: str) -> bool:
+        """See ``MaintenanceStore``: it is there as long as anybody can ask."""
+        return gate_id == self._memory.gate_id
+
+
+async def _finished(executor: Executor, work: Callable[[], None]) -> None:
+    """Let the thread do ``work``; a cancelled caller too leaves only when it is done."""
+    running = asyncio.get_running_loop().run_in_executor(executor, work)
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait((running,))
+        if not running.cancelled():
+            running.exception()  # else asyncio would log that nobody has asked for it
+        raise

@@ -1,0 +1,174 @@
+"""What the processes of one gate know of maintenance, in memory that outlives each of them.
+
+There are the directives of all upstreams, and a row of each worker with what it does about them.
+The memory is made before workers are forked, so a worker that replaces another finds upstreams
+parked before it serves its first request, whatever has become of the store.
+
+Locks are record locks of the file in memory: the kernel gives them back when their process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import mmap
+import os
+import secrets
+import string
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from headgate.maintenance import Directive, ParkState, Standing, merged
+from headgate.maintenance.documents import directive_document, read_directive
+from headgate.runtime.link import memory_file
+from headgate.runtime.shared_block import SharedBlock, block_bytes
+
+DIRECTIVES_BYTES: Final = 1024 * 1024
+ROW_BYTES: Final = 128 * 1024
+"""Of address space: what is never written takes no memory."""
+_WRITERS: Final = 0
+_FOLLOWER: Final = 1
+_STARTING: Final = "starting"
+_ALPHABET: Final = string.digits + string.ascii_letters
+
+
+def new_gate_id() -> str:
+    """An id that no other gate has."""
+    return "g_" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
+
+
+class MaintenanceMemory:
+    """Made before the workers are forked.
+
+    Args:
+        workers: how many there are.
+
+    Attributes:
+        gate_id: drawn at random, the same in all processes of the gate.
+        workers: how many there are.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.gate_id = new_gate_id()
+        self.workers = workers
+        self._file = memory_file("maintenance")
+        own, row = block_bytes(DIRECTIVES_BYTES), block_bytes(ROW_BYTES)
+        size = own + workers * row
+        os.ftruncate(self._file, size)
+        memory = memoryview(mmap.mmap(self._file, size))
+        self._directives = SharedBlock(memory[:own], DIRECTIVES_BYTES)
+        self._rows = [
+            SharedBlock(memory[own + number * row : own + (number + 1) * row], ROW_BYTES)
+            for number in range(workers)
+        ]
+        self._lock = threading.Lock()
+
+    # --- directives ------------------------------------------------------------------------
+
+    @property
+    def changes(self) -> int:
+        """A number that grows with each change; 0: nobody has read the store yet."""
+        return self._directives.number
+
+    def directives(self) -> Mapping[str, Directive]:
+        """What is asked of each upstream, by its name."""
+        return self._read()
+
+    def follow(self, found: Mapping[str, Directive], since: int) -> bool:
+        """Take over what the store has; whether something has changed.
+
+        Args:
+            found: what was read there.
+            since: ``changes`` before it was read.  If it has grown since, what was found may be
+                older than what is here, and nothing is done.
+        """
+        with self._writing():
+            if self.changes != since:
+                return False
+            if since != 0 and self._read() == dict(found):
+                return False
+            self._write(found.values())
+            return True
+
+    def put(self, directive: Directive, before: int | None = None) -> bool:
+        """Take over one directive that was just made; whether that was done.
+
+        Args:
+            directive: it counts only if it is later than what is here.
+            before: the revision that must be here; ``None``: any earlier one.
+        """
+        with self._writing():
+            found = self._read()
+            there = found.get(directive.upstream)
+            revision = 0 if there is None else there.revision
+            if before is not None and revision != before:
+                return False
+            if directive.revision <= revision:
+                return False
+            self._write({**found, directive.upstream: directive}.values())
+            return True
+
+    def _read(self) -> dict[str, Directive]:
+        _, text = self._directives.read()
+        found = map(read_directive, json.loads(text)) if text else ()
+        return {each.upstream: each for each in found}
+
+    def _write(self, directives: Iterable[Directive]) -> None:
+        self._directives.write(json.dumps([*map(directive_document, directives)]).encode())
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Of all threads of all processes, one at a time."""
+        with self._lock:
+            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _WRITERS)
+            try:
+                yield
+            finally:
+                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _WRITERS)
+
+    def lead(self) -> bool:
+        """Whether this process is the one that follows the store, which it stays until it ends."""
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _FOLLOWER)
+        except OSError:
+            return False
+        return True
+
+    # --- workers ---------------------------------------------------------------------------
+
+    def start(self, worker: int) -> None:
+        """A worker starts: until it says what it follows, it counts as one that follows nothing."""
+        self._rows[worker].write(json.dumps(_STARTING).encode())
+
+    def set(self, worker: int, standings: Mapping[str, Standing]) -> None:
+        """Say how each upstream stands in a worker."""
+        self._rows[worker].write(json.dumps(standings).encode())
+
+    def end(self, worker: int) -> None:
+        """A worker has ended: nothing more goes through it."""
+        if self._rows[worker].read()[1]:
+            self._rows[worker].write(b"")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no worker is there."""
+        return not any(row.read()[1] for row in self._rows)
+
+    def standings(self) -> Mapping[str, Standing]:
+        """How each upstream stands in all workers together."""
+        rows = [json.loads(text) for row in self._rows if (text := row.read()[1])]
+        parts: dict[str, list[Standing]] = {}
+        for row in rows:
+            if row != _STARTING:
+                for name, values in row.items():
+                    parts.setdefault(name, []).append(_standing(*values))
+        if _STARTING in rows:
+            for each in parts.values():
+                each.append(Standing(0, ParkState.SERVING, 0, 0))
+        return {name: merged(each) for name, each in parts.items()}
+
+
+def _standing(revision: int, state: str, in_flight: int, waiting: int, writing: int) -> Standing:
+    return Standing(revision, ParkState(state), in_flight, waiting, writing)
