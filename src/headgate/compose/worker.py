@@ -18,8 +18,8 @@ from headgate.compose.cloudwatch import emf_writer
 from headgate.compose.control import UpstreamChecks, admin_facts, control_server
 from headgate.compose.events import event_bus
 from headgate.compose.logs import GateLogs, sampling
-from headgate.compose.otlp import GateRun, OtlpExport
 from headgate.compose.maintenance import maintenance
+from headgate.compose.otlp import GateRun, OtlpExport
 from headgate.compose.source import ConfigSource
 from headgate.compose.tokens import issuer_tokens
 from headgate.config import Config
@@ -190,7 +190,6 @@ def run_worker(
                 emf = emf_writer(settings, counters, shared.emf, fd, row, stack, emit)
                 companions.append(emf.run)
         ops = _ops_listener(sockets.ops, gate, dial, outcome_sinks, emit)
-        heart = Heartbeat(link.beat, link.rest, link.output, config.listen.worker_timeout)
         worker = Worker(
             config.listen,
             gate.plane,
@@ -199,7 +198,7 @@ def run_worker(
             tls=made.tls.context if made.tls is not None else None,
             companions=companions,
             reloads=source is not None,
-            heart=heart.run,
+            heart=Heartbeat(link.beat, link.rest, link.output, config.listen.worker_timeout).run,
             ops=ops,
             stopping=lambda: state.set_draining(link.number, draining=True),
         )

@@ -75,9 +75,7 @@ def renewed(directive: Directive, park_id: str, seconds: float, asking: Asking) 
     park = park_in_force(directive, asking.now)
     if park is None or park.id != park_id:
         now = "is not parked" if park is None else told(park, asking.now)
-        raise OpposedError(
-            f"the park {park_id} is over: upstream {directive.upstream} {now}"
-        )
+        raise OpposedError(f"the park {park_id} is over: upstream {directive.upstream} {now}")
     if not park.lease:
         raise UnfitError("a park by a person ends when it was to end; it cannot be renewed")
     if not LEAST_LEASE <= seconds <= MOST_LEASE:

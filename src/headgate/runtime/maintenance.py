@@ -94,7 +94,7 @@ class WorkerMaintenance:
             self._said = found
 
     def end(self) -> bool:
-        """This worker has ended its last request; whether it was the last worker of the gate."""
+        """The worker has ended its last request; whether it was the last worker of the gate."""
         self.memory.end(self._worker)
         return self.memory.is_empty
 
@@ -214,7 +214,9 @@ class GateFollower:
         trouble = None if error is None else str(error)
         if trouble != self._trouble:
             self._trouble = trouble
-            self._emit(MaintenanceFollowed() if trouble is None else MaintenanceNotFollowed(trouble))
+            self._emit(
+                MaintenanceFollowed() if trouble is None else MaintenanceNotFollowed(trouble)
+            )
 
 
 def gate_report(memory: MaintenanceMemory, gate: GateName) -> GateReport:

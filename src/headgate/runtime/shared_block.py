@@ -78,6 +78,4 @@ def block_bytes(capacity: int) -> int:
 
 
 def _digest(number: int, text: bytes) -> bytes:
-    return hashlib.blake2b(
-        number.to_bytes(_CELL, "little") + text, digest_size=_DIGEST
-    ).digest()
+    return hashlib.blake2b(number.to_bytes(_CELL, "little") + text, digest_size=_DIGEST).digest()

@@ -30,8 +30,8 @@ _RESPONSES: Final = {
     "503": "The key store cannot be used.",
 }
 _INTRODUCTION: Final = """\
-Principals, their keys, the roles in force, log levels, and maintenance of upstreams. The gate serves it at its own address,
-below every public prefix.
+Principals, their keys, the roles in force, log levels, and maintenance of upstreams. The gate
+serves it at its own address, below every public prefix.
 
 Nobody can give what they do not have: who creates or changes a principal or a key needs every
 grant that it has, before the change and after it.
