@@ -220,7 +220,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = MappingProxyType(
         "gates/remove": Endpoint(
             "Remove a gate that is gone",
             maintenance_schema.OneGate,
-            body=maintenance_schema.NoFields,
+            body=schema.Nothing,
             body_optional=True,
             conflicts=True,
             about="A park no longer waits for its acknowledgement. A gate that is not gone is "

@@ -232,7 +232,7 @@ def _told(
     return call.shown(directive)
 
 
-def _remove(call: MaintenanceCall, _: schema.NoFields) -> Model:
+def _remove(call: MaintenanceCall, _: Model) -> Model:
     found = [each for each in call.store.gates() if each.report.id == call.target]
     if not found or not call.store.leave(call.target):
         raise NotFound("no gate has that id; a list of the gates shows those that there are")

@@ -161,7 +161,3 @@ class OneGate(Model):
     """A gate."""
 
     gate: Gate
-
-
-class NoFields(Model):
-    """A request without any field; its body may be left out."""
