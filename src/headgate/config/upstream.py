@@ -180,25 +180,19 @@ class Parking(Section):
         "120 for a response, and MLflow is to have the rest.",
     )
     export_hold: float = Field(
-        7,
+        9,
         ge=0,
         le=100,
         allow_inf_nan=False,
-        description="Instead of `hold`, for exports of the OpenTelemetry protocol: its exporters "
-        "give up 10 seconds after they began, attempts included.",
+        description="Instead of `hold`, for exports of OpenTelemetry's own exporters: they give "
+        "up 10 seconds after they began, attempts included. MLflow's client, which sends its "
+        "traces as exports too, waits as long as elsewhere.",
     )
     queue_size: int = Field(
         10_000,
         ge=0,
         description="Maximum requests that are held; further ones are refused. Each takes a "
         "connection, a few KiB, and a place within `limits.in_flight`.",
-    )
-    max_retry_after: int = Field(
-        30,
-        ge=1,
-        le=60,
-        description="Maximum seconds in the `Retry-After` of a refusal. MLflow's client asks 7 "
-        "more times, and waits as long as it says.",
     )
 
 

@@ -218,7 +218,7 @@ class Exchange(ExchangeSide):
         self._held = held = HeldRequest(
             self, balancer, self._plane.clock, functools.partial(self._go_on, go_on), self._give_up
         )
-        hold = balancer.parking.policy.longest_hold(is_export=route.operation.otlp)
+        hold = balancer.parking.policy.longest_hold(is_export=self.exports)
         self._client.pause_reading()
         if self._plane.draining or not balancer.queue(
             held, why, self.principal, self.started + hold

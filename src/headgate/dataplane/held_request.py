@@ -66,7 +66,8 @@ class HeldRequest:
 
     def on_displaced(self) -> None:
         """The queue is full, and its sender has the most requests there."""
-        self.on_wait_over()
+        self._note()
+        self._refuse(refusal(self._balancer.parking.parked(held=False)))
 
     def on_drain(self) -> None:
         """The worker stops."""

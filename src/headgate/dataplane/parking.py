@@ -13,6 +13,7 @@ from headgate.cluster import Cluster, Result, Unavailable, Why
 from headgate.dataplane.holds import Holds, Queued
 from headgate.dataplane.local_responses import LocalResponse
 from headgate.maintenance import Admission, ParkingPolicy, ParkState, UpstreamMaintenance
+from headgate.maintenance.client_limits import retry_after
 from headgate.model import Principal
 
 _HOLD: Final = Admission.HOLD
@@ -87,19 +88,21 @@ class Parking:
         if writes:
             refused = maintenance.writes_refused(now)
             if refused is not None:
-                after = self.policy.retry_after(refused.ends_at - now)
+                age, remaining = now - refused.started_at, refused.ends_at - now
+                after = retry_after(age, remaining, held=False)
                 return Unavailable(Why.READ_ONLY, after, maintenance.writes_refused_text(refused))
         if maintenance.admission is _PASS or passing or maintenance.passes(principal):
             return None
-        return self._parked(now)
+        return self._parked(now, held=False)
 
-    def parked(self) -> Unavailable:
-        """What a request has met that was held in vain."""
-        return self._parked(self._wall_clock())
+    def parked(self, *, held: bool = True) -> Unavailable:
+        """What a request has met that was held in vain; ``held``: as long as it may be."""
+        return self._parked(self._wall_clock(), held=held)
 
-    def _parked(self, now: float) -> Unavailable:
-        after = self.policy.retry_after(self._maintenance.remaining(now))
-        return Unavailable(Why.PARKED, after, self._maintenance.parked_text(now))
+    def _parked(self, now: float, *, held: bool) -> Unavailable:
+        maintenance = self._maintenance
+        after = retry_after(maintenance.age(now), maintenance.remaining(now), held=held)
+        return Unavailable(Why.PARKED, after, maintenance.parked_text(now))
 
     def known_answer(self, operation: str) -> LocalResponse | None:
         """What the gate answers for MLflow, if it does; ``operation``: its name."""

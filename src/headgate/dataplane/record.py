@@ -21,6 +21,8 @@ from headgate.wire.request import Request
 _MLFLOW: Final = Source.MLFLOW
 _GATE: Final = Source.GATE
 _NONE: Final = Source.NONE
+_MLFLOW_CLIENTS: Final = b"mlflow-"
+"""How the `User-Agent` of MLflow's clients begins: mlflow/utils/rest_utils.py, _DEFAULT_HEADERS."""
 
 
 class RequestRecord:
@@ -106,6 +108,18 @@ class RequestRecord:
         self._gate_duration = 0.0
         self.message = ""
         self.detail = ""
+
+    @property
+    def exports(self) -> bool:
+        """Whether an exporter of OpenTelemetry sends it, which waits for 10 seconds in all.
+
+        MLflow's own sends its traces there too, by its client, which waits as it does elsewhere.
+        """
+        route = self.route
+        if route is None or not route.operation.otlp:
+            return False
+        agent = self.request.fields.values.get(b"user-agent", b"")
+        return not agent.startswith(_MLFLOW_CLIENTS)
 
     # --- what has happened -----------------------------------------------------------------
 

@@ -6,6 +6,7 @@ were measured, and ``tests/integration/test_client_limits.py`` measures them aga
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,7 +43,7 @@ PLAIN_OTLP: Final = ClientLimits("OpenTelemetry's Python exporter", 6, 10.0, 10,
 """OTLP over HTTP, 1.45: nothing that waits longer than ``total`` arrives, whatever it is told."""
 
 
-def retry_after(age: float, *, held: bool) -> int:
+def retry_after(age: float, remaining: float = math.inf, *, held: bool) -> int:
     """The seconds of ``Retry-After`` for a request that a parked upstream refuses.
 
     MLflow's client makes eight attempts in all, whatever came of them.  One that was held has
@@ -56,11 +57,14 @@ def retry_after(age: float, *, held: bool) -> int:
 
     Args:
         age: seconds since the park began.
+        remaining: seconds until it is over, where that is known; no client waits much longer.
         held: whether the request waited for the whole hold.
     """
     if held:
-        return int(min(max(age / HOLD_SHARE, SHORTEST_AFTER_HOLD), LONGEST_AFTER_HOLD))
-    return int(min(max(age, SHORTEST_AT_ONCE), LONGEST_AT_ONCE))
+        wait = min(max(age / HOLD_SHARE, SHORTEST_AFTER_HOLD), LONGEST_AFTER_HOLD)
+    else:
+        wait = min(max(age, SHORTEST_AT_ONCE), LONGEST_AT_ONCE)
+    return max(1, math.ceil(min(wait, remaining)))
 
 
 def longest_park(

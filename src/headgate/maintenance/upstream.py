@@ -162,11 +162,14 @@ class UpstreamMaintenance:
         return found
 
     def remaining(self, now: float) -> float:
-        """Seconds until the park is over; infinite where a lease has run out: nobody knows."""
+        """Seconds until the park is over; infinite where nobody knows, as with a lease."""
         park = self.park_in_force(now)
-        if park is None:
-            return 0.0
-        return park.ends_at - now if now < park.ends_at else math.inf
+        return math.inf if park is None or park.lease else park.ends_at - now
+
+    def age(self, now: float) -> float:
+        """Seconds since the park began; 0 if none is in force."""
+        park = self.park_in_force(now)
+        return 0.0 if park is None else now - park.started_at
 
     def parked_text(self, now: float) -> str:
         """A clause for a client: until when it is parked, and why."""

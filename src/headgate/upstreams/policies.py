@@ -49,7 +49,6 @@ def parking_policy(settings: Upstream) -> ParkingPolicy:
         hold=parking.hold,
         export_hold=parking.export_hold,
         queue_size=parking.queue_size,
-        max_retry_after=parking.max_retry_after,
     )
 
 

@@ -20,6 +20,8 @@ from headgate.testing.transport import Peer
 
 PART = b"x" * 100_000
 ID = "0123456789abcdef"
+WRITE = replace(LENGTH, writes=True)
+EXPORT = replace(LENGTH, otlp=True)
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ def test_a_hold_ends_before_the_client_gives_up(dialogue: Dialogue) -> None:
     dialogue.passes(1)
     refused = Message.of(client.received())
     assert refused.line == b"HTTP/1.1 429 Too Many Requests: MLflow is parked for maintenance"
-    assert refused.fields[b"retry-after"] == b"30"
+    assert refused.fields[b"retry-after"] == b"13"
     assert b"MLflow is upgraded" in refused.rest
     outcome = dialogue.outcome()
     assert (outcome.reason, outcome.phase) == (Reason.PARKED, Phase.SELECT)
@@ -109,6 +111,62 @@ def test_a_refused_client_is_asked_to_come_back_when_the_park_is_over(dialogue: 
     client = asks(dialogue)
     dialogue.passes(100)
     assert Message.of(client.received()).fields[b"retry-after"] == b"5"
+
+
+@pytest.mark.parametrize(("age", "asked_for"), [(0, b"30"), (400, b"400"), (5000, b"900")])
+def test_who_cannot_be_held_stays_away_as_long_as_the_park_has_lasted(
+    dialogue: Dialogue, age: int, asked_for: bytes
+) -> None:
+    park(dialogue, seconds=1, lease=True)
+    dialogue.passes(max(1, age))
+    assert Message.of(asks(dialogue).received()).fields[b"retry-after"] == asked_for
+
+
+def test_a_refused_write_comes_back_when_writes_are_allowed_again(dialogue: Dialogue) -> None:
+    now = dialogue.wall_clock()
+    tell(dialogue, read_only=ReadOnly(ID, "ada", "backup", now - 300, now + 60))
+    route = Route(dialogue.balancer, b"/write", b"", WRITE)
+    dialogue.decider.script[b"/write"] = lambda _: Forward(route, b"", PRINCIPAL)
+    refused = Message.of(asks(dialogue, "POST /write").received())
+    assert refused.line[9:12] == b"429"
+    assert refused.fields[b"retry-after"] == b"60"
+
+
+@pytest.mark.parametrize(
+    ("agent", "seconds"),
+    [("OTel-OTLP-Exporter-Python/1.45", 9), ("mlflow-python-client/3.17.2", 100)],
+)
+def test_an_exporter_is_held_as_long_as_it_waits(
+    dialogue: Dialogue, agent: str, seconds: int
+) -> None:
+    """MLflow's client sends its traces as exports, too, but is as patient with them as ever."""
+    route = Route(dialogue.balancer, b"/v1/traces", b"", EXPORT)
+    dialogue.decider.script[b"/v1/traces"] = lambda _: Forward(route, b"", PRINCIPAL)
+    park(dialogue, seconds=600)
+    client = asks(dialogue, "POST /v1/traces", f"User-Agent: {agent}")
+    dialogue.passes(seconds - 1)
+    assert client.received() == b""
+    dialogue.passes(1)
+    assert client.received().startswith(b"HTTP/1.1 429 ")
+
+
+@pytest.mark.parametrize("target", ["GET /stream", "POST /length"])
+def test_who_loses_a_place_in_a_full_queue_stays_away_longer(target: str) -> None:
+    settings = Upstream.model_validate({"parking": {"queue_size": 2}})
+    dialogue = Dialogue(Limits(in_flight=5000), settings)
+    park(dialogue, seconds=600)
+    fields = ("Transfer-Encoding: chunked",) if target.startswith("POST") else ()
+    clients = [asks(dialogue, target, *fields) for _ in range(2)]
+    modest = replace(PRINCIPAL, id="modest")
+    route = Route(dialogue.balancer, b"/modest", b"", LENGTH)
+    dialogue.decider.script[b"/modest"] = lambda _: Forward(route, b"", modest)
+    other = asks(dialogue, "GET /modest")
+    refused = Message.of(clients[-1].received())
+    assert refused.line == b"HTTP/1.1 429 Too Many Requests: MLflow is parked for maintenance"
+    assert refused.fields[b"retry-after"] == b"30"
+    assert (clients[0].received(), other.received()) == (b"", b"")
+    dialogue.drains()
+    dialogue.ends()
 
 
 def test_the_admitted_credential_passes(dialogue: Dialogue) -> None:

@@ -11,8 +11,8 @@ from headgate.maintenance.client_limits import MLFLOW, PLAIN_OTLP, longest_park,
     ("age", "held", "expected"),
     [
         (0, True, 5),
-        (100, True, 12),
-        (225, True, 28),
+        (100, True, 13),
+        (225, True, 29),
         (10_000, True, 300),
         (0, False, 30),
         (240, False, 240),
@@ -41,3 +41,8 @@ def test_a_client_that_spent_attempts_in_a_park_survives_an_hour_more_of_refusal
 
 def test_a_plain_exporter_is_lost_after_its_ten_seconds() -> None:
     assert longest_park(100, PLAIN_OTLP) == longest_park(0, PLAIN_OTLP, arrival=0) == 10
+
+
+def test_nobody_stays_away_for_much_longer_than_is_left() -> None:
+    assert retry_after(600, 12.2, held=False) == 13
+    assert retry_after(600, -1, held=True) == 1

@@ -153,7 +153,7 @@ class Attempts(Responder):
             exchange.on_answered(known)
             return
         now = self._plane.clock()
-        hold = balancer.parking.policy.longest_hold(is_export=operation.otlp)
+        hold = balancer.parking.policy.longest_hold(is_export=exchange.exports)
         deadline = (exchange.asked_at or exchange.started) + hold
         if self._limit != math.inf:  # an attempt must be able to begin after the longest wait
             deadline = min(deadline, self._limit - balancer.terms.retry_policy.reserve)
@@ -207,7 +207,11 @@ class Attempts(Responder):
 
     def on_displaced(self) -> None:
         """The queue is full, and its sender has the most requests there."""
+        is_parked = self._is_parked
         self._leave_queue()
+        if is_parked:
+            self._give_up(refusal(self._balancer.parking.parked(held=False), sent=self._sent))
+            return
         self._plane.tally.refused(QUEUE, self._forward.principal)
         self._give_up(failures.displaced(sent=self._sent))
 
