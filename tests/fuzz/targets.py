@@ -21,11 +21,13 @@ from headgate.wire.forward import request_head
 from headgate.wire.head import END
 from headgate.wire.location import public_location
 from headgate.wire.origin import origin_of
+from headgate.wire.proxy_header import ProxyHeaderError, ProxyHeaderReader
 from headgate.wire.request import Request, read_request, request_id
 from headgate.wire.request_fields import CHUNKED
 from headgate.wire.response import read_response
 from headgate.wire.target import canonicalise
 from tests.fuzz.tokens import token
+from tests.support.proxy_headers import line as proxied
 
 MAX_FIELDS = 50
 INTERNAL = frozenset({"127.0.0.1:5000"})
@@ -110,6 +112,34 @@ def location(data: bytes) -> str:
     return "as it was" if public == data else "rewritten"
 
 
+def proxy_header(data: bytes) -> str:
+    """A PROXY header, whole and byte by byte; written anew, what it names is the same."""
+    found = [
+        _proxy_header(pieces) for pieces in ([data], [data[at : at + 1] for at in range(len(data))])
+    ]
+    assert found[0] == found[1]
+    source, used = found[0]
+    if used < 0:
+        return source
+    if source:
+        written = proxied(source, source)
+        assert _proxy_header([written]) == (source, len(written))
+    return f"{bool(source)} {used == len(data)}"
+
+
+def _proxy_header(pieces: list[bytes]) -> tuple[str, int]:
+    """What the header names and its size; -1 if it is refused, or not whole."""
+    reader = ProxyHeaderReader(1024)
+    used = 0
+    try:
+        for piece in pieces:
+            if not reader.done and piece:
+                used += reader.feed(piece)
+    except ProxyHeaderError as error:
+        return f"refused: {error.begun}", -1
+    return (reader.source, used) if reader.done else ("waits", -1)
+
+
 def export(data: bytes) -> str:
     """A trace export in protobuf: what it names is the same however it is cut."""
     found = [_export(ProtobufReader, data, size) for size in (len(data) or 1, 1, 7)]
@@ -155,6 +185,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         "request": request,
         "response": response,
         "chunked": chunked,
+        "proxy_header": proxy_header,
         "export": export,
         "json_export": json_export,
         "target": target,
