@@ -18,9 +18,9 @@ from headgate.config import Config, Rule, SampleRule
 from headgate.config.claims import ClaimPath
 from headgate.config.issuers import Condition
 from headgate.config.key_digests import BreakGlass
+from headgate.config.networks import Network
 from headgate.config.restart import needs_restart
 from headgate.config.roles import GrantText
-from headgate.config.schema import Network
 from headgate.config.shields import Location, PrivateTarget
 from headgate.setting_sources import ENVIRONMENT_PREFIX
 

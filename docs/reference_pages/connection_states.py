@@ -10,6 +10,7 @@ from docs.reference_pages.markdown import GENERATED, table
 from headgate.dataplane.connection_states import (
     CLOSED,
     NEW,
+    PROXY_HEADER,
     STAGES,
     TRANSITIONS,
     Expiry,
@@ -59,6 +60,7 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     yield "stateDiagram-v2"
     yield f"    [*] --> {NEW.name}"
+    yield f"    [*] --> {PROXY_HEADER.name}: where PROXY protocol is required"
     for each in TRANSITIONS:
         if each.after is not CLOSED:
             yield f"    {each.before.name} --> {each.after.name}: {each.when}"

@@ -65,11 +65,29 @@ def ops_listen(file: Path | None, environment: Mapping[str, str]) -> str:
     Raises:
         ConfigError: the file cannot be read, or what it has is no text.
     """
-    for name, value in environment.items():
-        if path_of(name) == ("ops", "listen"):
-            return value
-    table = {} if file is None else read(file).get("ops", {})
-    found = table.get("listen", OPS_LISTEN) if isinstance(table, dict) else None
+    found = _of_ops("listen", file, environment)
+    if found is None:
+        return OPS_LISTEN
     if not isinstance(found, str):
         raise ConfigError([Problem("ops.listen", "must be a string, in quotes")])
     return found
+
+
+def ops_wants_proxy_header(file: Path | None, environment: Mapping[str, str]) -> bool:
+    """Whether ``ops.proxy_protocol`` has networks, unchecked; see ``ops_listen``.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    return bool(_of_ops("proxy_protocol", file, environment))
+
+
+def _of_ops(setting: str, file: Path | None, environment: Mapping[str, str]) -> object:
+    """A setting of the table ``ops`` as it is written; ``None``: it is not there."""
+    for name, value in environment.items():
+        if path_of(name) == ("ops", setting):
+            return value
+    table = {} if file is None else read(file).get("ops", {})
+    if not isinstance(table, dict):
+        raise ConfigError([Problem("ops", "must be a table, [ops]")])
+    return table.get(setting)

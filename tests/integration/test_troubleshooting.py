@@ -136,7 +136,7 @@ class Cast:
         self.dead = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self.silent = stack.enter_context(RecordingUpstream(silent)).url
         self.authority = Authority(folder, "authority")
-        for name in ("gate", "tls", "mutual", "busy", "home", "nginx", "own-disk"):
+        for name in ("gate", "tls", "mutual", "busy", "home", "nginx", "own-disk", "proxied"):
             (folder / name).mkdir()
         data = folder / "gate/data"
         self.writer = create_key(data, "writer", ["writer"])
@@ -152,6 +152,10 @@ class Cast:
             "HEADGATE_LISTEN__TLS__KEY": str(issued.key),
         }
         self.tls = stack.enter_context(running_gate(folder / "tls", mlflow.url, tls)).url
+        proxied = {"HEADGATE_LISTEN__PROXY_PROTOCOL": "127.0.0.0/8"}
+        self.proxied = stack.enter_context(
+            running_gate(folder / "proxied", mlflow.url, proxied)
+        ).url
         mutual = tls | {"HEADGATE_LISTEN__TLS__CLIENT_CA": str(self.authority.certificate)}
         self.mutual = stack.enter_context(running_gate(folder / "mutual", mlflow.url, mutual)).url
 
@@ -217,6 +221,9 @@ def no_connection(scene: Scene, cast: Cast) -> None:
     scene.curl("Name or service not known", nowhere)
     scene.client("Read timed out", cast.silent, MLFLOW_HTTP_REQUEST_TIMEOUT="1")
     scene.curl("Read timed out", "-m", "1", cast.silent)
+    heading = "Remote end closed connection without response"
+    scene.client(heading, cast.proxied)
+    scene.curl(heading, f"{cast.proxied}/version")
     scene.client("Unable to connect to proxy", nowhere, http_proxy=cast.dead)
 
 

@@ -123,6 +123,12 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.TlsHandshakeFailed("192.0.2.1", e.HandshakeFailure.UNKNOWN_CA, 3, "unknown ca"),
     e.ConnectionsTurnedAway("192.0.2.1", e.TurnedAway.LIMIT, 999),
     e.AcceptPaused(1.0, "Too many open files"),
+    e.ProxyProtocolRefused(
+        "192.0.2.1",
+        e.ProxyProtocolFailure.MISSING,
+        12,
+        "what came begins with no PROXY header",
+    ),
     e.RequestRetried(
         "0123456789abcdef00000001",
         "default",

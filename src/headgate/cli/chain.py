@@ -11,6 +11,7 @@ import uvloop
 from rich.console import Console
 
 from headgate.auth.tokens.key_source import KeySource
+from headgate.cli.check import required_headers
 from headgate.cli.output import document
 from headgate.config import Config, Limits, Upstream
 from headgate.contract.use import Ask
@@ -42,7 +43,7 @@ def walk(config: Config, *, as_json: bool) -> int:
 
 async def _walk(config: Config, console: Console | None) -> list[tuple[str, Finding]]:
     found: list[tuple[str, Finding]] = []
-    for finding in _certificates(config, time.time()):
+    for finding in (*_proxies(config), *_certificates(config, time.time())):
         found.append(("", finding))
         if console is not None:
             _show(console, finding, finding.cure)
@@ -61,6 +62,13 @@ async def _walk(config: Config, console: Console | None) -> list[tuple[str, Find
                 _show(console, finding, "" if cure in cures else cure)  # each is printed once
             cures.add(cure)
     return found
+
+
+def _proxies(config: Config) -> Iterator[Finding]:
+    """What a listener requires of connections: all others are closed."""
+    for setting, networks in required_headers(config):
+        seen = f"from {' '.join(map(str, networks))}; all other connections are closed"
+        yield Finding(f"{setting} requires a PROXY header", True, seen)
 
 
 def _certificates(config: Config, now: float) -> Iterator[Finding]:

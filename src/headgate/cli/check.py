@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from headgate.cli import address
 from headgate.cli.command import AsJson, ConfigFile
 from headgate.cli.output import document, tell
 from headgate.config import AuthMode, Config, exposed_secrets, key_digests, load
+from headgate.config.networks import Network
 from headgate.errors import ConfigError, HeadgateError, Problem
 from headgate.stores import identity_store_location, identity_store_warnings
 
@@ -81,6 +82,13 @@ def warnings(config: Config) -> list[str]:
     found = [str(problem) for problem in exposed_secrets(config)]
     found += [str(problem) for problem in key_digests.ended(config.auth.break_glass)]
     found += [
+        f"{setting}: {network} is every address, so that each client that reaches the listener may "
+        "name another as its own; list the networks of the proxies"
+        for setting, networks in required_headers(config)
+        for network in networks
+        if network.prefixlen == 0
+    ]
+    found += [
         f"{setting}: the certificate in {text}"
         for setting, text, expires_soon in _certificates(config)
         if expires_soon
@@ -88,6 +96,15 @@ def warnings(config: Config) -> list[str]:
     if config.auth.mode is AuthMode.KEYS:
         found += identity_store_warnings(config)
     return found
+
+
+def required_headers(config: Config) -> list[tuple[str, Sequence[Network]]]:
+    """Each setting that requires PROXY protocol of a listener, with its networks."""
+    settings = (
+        ("listen.proxy_protocol", config.listen.proxy_protocol),
+        ("ops.proxy_protocol", config.ops.proxy_protocol),
+    )
+    return [(name, networks) for name, networks in settings if networks]
 
 
 def _certificates(config: Config) -> list[tuple[str, str, bool]]:
@@ -108,6 +125,10 @@ def facts(config: Config) -> dict[str, object]:
     return {
         "listen": _where(config),
         "workers": listen.workers,
+        "proxy_protocol": {
+            setting: [str(each) for each in networks]
+            for setting, networks in required_headers(config)
+        },
         "clients_need_a_key": keys,
         "key_store": identity_store_location(config) if keys else None,
         "issuers": {
@@ -139,6 +160,10 @@ def summary(config: Config) -> list[tuple[str, str]]:
             f"need a key of {identity_store_location(config)}{or_token}" if keys else "need no key",
         ),
     ]
+    lines += [
+        ("proxies", f"must send PROXY protocol: {setting}; all other connections are closed")
+        for setting in map(_in_words, required_headers(config))
+    ]
     for name, issuer in config.auth.issuers.items():
         place = issuer.source_url or str(issuer.jwks_file)
         lines.append(("tokens", f"{name}: of {issuer.issuer}, its keys from {place}"))
@@ -150,6 +175,11 @@ def summary(config: Config) -> list[tuple[str, str]]:
     ]
     lines.append(("access log", "on standard output" if config.log.access else "off"))
     return lines
+
+
+def _in_words(required: tuple[str, Sequence[Network]]) -> str:
+    setting, networks = required
+    return f"{' '.join(map(str, networks))} ({setting})"
 
 
 def _count(number: int, noun: str) -> str:

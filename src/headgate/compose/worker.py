@@ -297,7 +297,14 @@ def _ops_listener(
         host = config.ops.address[0] if config.ops.address is not None else ""
         return OpsDecider(control, host, config.ops.hosts)
 
-    ops = OpsListener(listener, decider(gate.config), control, account=sinks.account, emit=emit)
+    ops = OpsListener(
+        listener,
+        decider(gate.config),
+        control,
+        gate.config.ops.proxy_protocol,
+        account=sinks.account,
+        emit=emit,
+    )
     gate.count_cuts_of(ops.plane)
-    gate.on_configured(lambda config: ops.configure(decider(config)))
+    gate.on_configured(lambda config: ops.configure(decider(config), config.ops.proxy_protocol))
     return ops

@@ -188,7 +188,9 @@ class Limits(Section):
         "count.",
     )
     header_timeout: Seconds = Field(
-        30, description="Seconds for a client to send the whole request head."
+        30,
+        description="Seconds for a client to send the whole request head; and, before it, for the "
+        "header of the PROXY protocol where one is required.",
     )
     keepalive_timeout: Seconds = Field(
         75, description="Seconds that a client connection may be idle between two requests."

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field
 
 from headgate.config.host_names import LAST_PORT, HostNames, is_host_name
+from headgate.config.networks import Networks
 from headgate.config.restart import RELOADED
 from headgate.config.section import Section
 from headgate.setting_sources import OPS_LISTEN
@@ -51,6 +52,14 @@ class Ops(Section):
         description="Host names that requests to this listener may have in `Host`, such as "
         "`headgate.monitoring.svc`. IP addresses, `localhost` and the name in `listen` are always "
         "allowed; other names are refused, since a web page can make its own name lead here.",
+    )
+
+    proxy_protocol: Networks = Field(
+        (),
+        json_schema_extra=RELOADED,
+        description="As `listen.proxy_protocol`, for this listener. If it is set, `headgate "
+        "health` sends such a header; add `127.0.0.1`, or the address in `listen`, so that it may. "
+        "Default: none, and no header is accepted.",
     )
 
     @property

@@ -8,41 +8,25 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from headgate.config import issuers, key_digests, otlp
 from headgate.config.auth import Auth, AuthMode
 from headgate.config.host_names import HostNames
 from headgate.config.limits import Limits, unknown_roles
 from headgate.config.log import Log
+from headgate.config.networks import Networks
 from headgate.config.ops import Ops
 from headgate.config.restart import RELOADED, RESTART
 from headgate.config.roles import Role
-from headgate.config.section import LONGEST_SECONDS, Seconds, Section, listed
+from headgate.config.section import LONGEST_SECONDS, Seconds, Section
 from headgate.config.shields import Shields
 from headgate.config.telemetry import Telemetry
 from headgate.config.upstream import Upstream
 from headgate.errors import Problem
 from headgate.policy.roles import BUILT_IN, problems
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def _networks(value: object) -> object:
-    value = listed(value)
-    if not isinstance(value, list | tuple):
-        return value
-    found, problems = [], []
-    for item in value:
-        try:
-            found.append(ipaddress.ip_network(item))
-        except ValueError as error:
-            problems.append(str(error))
-    if problems:
-        raise ValueError("; ".join(problems))
-    return found
 
 
 class ListenTls(Section):
@@ -79,11 +63,20 @@ class Listen(Section):
         description="Connections that the kernel may queue until the gate accepts them.",
     )
     tls: ListenTls | None = Field(None, description="Serve HTTPS. Without this table: HTTP.")
-    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(
+    trusted_proxies: Networks = Field(
         (),
         json_schema_extra=RELOADED,
         description="Networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` the gate "
         "trusts, such as a load balancer's subnets. Default: none.",
+    )
+    proxy_protocol: Networks = Field(
+        (),
+        json_schema_extra=RELOADED,
+        description="Networks of proxies whose connections must begin with a header of the PROXY "
+        "protocol, version 1 or 2, such as the subnets of an AWS Network Load Balancer. The client "
+        "is then the one that the header names. Connections from all other networks are closed, "
+        "and so are those without a valid header, which must come within `limits.header_timeout` "
+        "and have at most `limits.head_bytes`. Default: none, and no header is accepted.",
     )
     public_names: HostNames = Field(
         (),
@@ -152,6 +145,7 @@ class Config(Section):
             *_unauthenticated_network(self),
             *_listener_files(self.listen),
             *_same_address(self.listen, self.ops),
+            *_proxies_of_no_listener(self.ops),
             *_prefixes_used_twice(self.upstreams),
             *(each for name, one in self.upstreams.items() for each in _upstream_files(name, one)),
             *problems(self.roles, self.upstreams),
@@ -191,6 +185,11 @@ def _same_address(listen: Listen, ops: Ops) -> Iterator[Problem]:
             "ops.listen",
             f"'{ops.listen}' is the address of listen.host and listen.port; choose another port",
         )
+
+
+def _proxies_of_no_listener(ops: Ops) -> Iterator[Problem]:
+    if ops.proxy_protocol and ops.address is None:
+        yield Problem("ops.proxy_protocol", "has no effect: ops.listen is empty")
 
 
 def _prefixes_used_twice(upstreams: Mapping[str, Upstream]) -> Iterator[Problem]:

@@ -1,7 +1,8 @@
 """One connection from a client: reads requests in order, writes their responses.
 
 Theory of operation: the connection is in one of the stages of ``connection_states``, whose table
-has every way between them and what an expired wait means.  asyncio reports what the client does,
+has every way between them and what an expired wait means; ``StagedClient`` goes from one to the
+next.  asyncio reports what the client does,
 the ``Exchange`` of the request under way reports how far the response is, and the plane reports
 time; each report is judged by the stage.  There is an exchange in the stages ``body``,
 ``responding``, ``discarding`` and ``broken``, and in no other.
@@ -18,7 +19,8 @@ from typing import Final, cast
 
 from headgate.dataplane import failures
 from headgate.dataplane.balancer import Balancer
-from headgate.dataplane.client_socket import ClientSocket, least_moved
+from headgate.dataplane.client_socket import least_moved
+from headgate.dataplane.client_stage import StagedClient
 from headgate.dataplane.connection_states import (
     BODY,
     BROKEN,
@@ -31,7 +33,6 @@ from headgate.dataplane.connection_states import (
     NEW,
     RESPONDING,
     Expiry,
-    Stage,
 )
 from headgate.dataplane.exchange import Exchange
 from headgate.dataplane.plane import DataPlane
@@ -44,8 +45,6 @@ from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request
 from headgate.wire.request_fields import CHUNKED
 
-PIPELINE_BYTES: Final = 64 * 1024
-"""Bytes of following requests taken in while one is under way."""
 DISCARD_BYTES: Final = 64 * 1024
 """A refused request's body is read over up to this size, so that the connection can be kept."""
 _CLOSED_BY: Final = {
@@ -56,53 +55,34 @@ _CLOSED_BY: Final = {
 """The limit that ends a stage whose connections are closed; in the others they end anyway."""
 
 
-class ClientConnection(ClientSocket, asyncio.Protocol):
+class ClientConnection(StagedClient, asyncio.Protocol):
     """One TCP connection from a client.
 
     Args:
         plane: what all connections share.
         scheme: ``http`` or ``https``.
         admitted: what ``Admission.enter`` said before the TLS handshake; ``None`` without one.
+        address: the client's, as its PROXY header has it; empty: that of the connection.
 
     Attributes:
-        stage: where it is.
         handshaking: it is counted already, and its TLS handshake is not done.
     """
 
-    __slots__ = (
-        "_body",
-        "_exchange",
-        "_mark",
-        "_plane",
-        "_reader",
-        "_receiving",
-        "handshaking",
-        "stage",
-    )
+    __slots__ = ("_body", "_exchange", "_mark", "_receiving", "handshaking")
 
-    def __init__(self, plane: DataPlane, scheme: str = "http", admitted: str | None = None) -> None:
-        super().__init__(scheme, admitted or "")
-        self._plane = plane
-        self.stage = NEW
+    def __init__(
+        self,
+        plane: DataPlane,
+        scheme: str = "http",
+        admitted: str | None = None,
+        address: str = "",
+    ) -> None:
+        super().__init__(plane, scheme, admitted or "", address)
         self.handshaking = admitted is not None
         self._exchange: Exchange | None = None
         self._body: BodyReader
-        self._reader: RequestReader
         self._mark = 0
         self._receiving = False
-
-    def _enter(self, stage: Stage) -> None:
-        """Go on to another stage, whose wait begins now."""
-        self.stage = stage
-        self._unsent = math.inf
-        self._wait()
-
-    def _wait(self) -> None:
-        """Begin the wait of this stage anew, unless the client has to read first."""
-        if self.writable:
-            plane = self._plane
-            wait = plane.waits[self.stage.number]
-            self.deadline = plane.clock() + wait if wait != math.inf else math.inf
 
     # --- called by asyncio -----------------------------------------------------------------
 
@@ -213,9 +193,6 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
             self._paused = False
             self.transport.resume_reading()
             self._expect_body()
-
-    def _may_read(self) -> bool:
-        return len(self._reader) <= PIPELINE_BYTES
 
     def on_exchange_end(self, *, keep: bool) -> None:
         if self.stage is not RESPONDING and not self.can_discard():
@@ -375,26 +352,7 @@ class ClientConnection(ClientSocket, asyncio.Protocol):
         if self.half_closed and self._exchange is None and self.stage is not CLOSING:
             self._close()
 
-    # --- closing ---------------------------------------------------------------------------
-
-    def _close_gently(self) -> None:
-        """Close so that the last response arrives even when the client is still sending."""
-        stage = self.stage
-        sending = (stage is not RESPONDING and stage is not NEW) or len(self._reader) > 0
-        self._reader.take()
-        self._plane.head_ended(self)
-        if not sending:
-            self._close()
-            return
-        self._enter(LINGERING)  # what still comes is no request
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self.resume_reading()
-
-    def _close(self) -> None:
-        """Close as soon as the client has taken what is written."""
-        self._enter(CLOSING)
-        self.transport.close()
+    # --- refusing --------------------------------------------------------------------------
 
     def _turn_away(self, why: TurnedAway) -> None:
         """Refuse the connection itself, without waiting for a request."""

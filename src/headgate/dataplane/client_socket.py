@@ -26,16 +26,18 @@ class ClientSocket(ClientSide):
     Args:
         scheme: ``http`` or ``https``.
         stranger: see ``SweptConnection``.
+        address: the client's, if it is not that of the connection.
 
     Attributes:
         transport: asyncio's, once the connection is made.
         half_closed: the client has ended what it sends.
     """
 
-    __slots__ = ("_paused", "_scheme", "_unsent", "half_closed", "transport")
+    __slots__ = ("_address", "_paused", "_scheme", "_unsent", "half_closed", "transport")
 
-    def __init__(self, scheme: str, stranger: str) -> None:
+    def __init__(self, scheme: str, stranger: str, address: str) -> None:
         super().__init__(stranger)
+        self._address = address
         self._scheme = scheme
         self._paused = False
         self._unsent = math.inf
@@ -46,8 +48,11 @@ class ClientSocket(ClientSide):
         """The connection is made."""
         self.transport = transport
         transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        peer = transport.get_extra_info("peername")
-        self.caller = Caller(plain_peer(peer[0]) if peer else "unknown", self._scheme)
+        address = self._address
+        if not address:
+            peer = transport.get_extra_info("peername")
+            address = plain_peer(peer[0]) if peer else "unknown"
+        self.caller = Caller(address, self._scheme)
 
     def write(self, data: bytes) -> None:
         """Send a part of the response."""

@@ -3,7 +3,8 @@
 Theory of operation:
 
 - A connection is in exactly one ``Stage``.  ``ClientConnection._enter`` is the one place that
-  changes it, and the change is one of ``TRANSITIONS``.
+  changes it, and the change is one of ``TRANSITIONS``.  Where a PROXY header must come, the
+  connection is a ``ProxyHeaderConnection`` until it has.
 - Each stage has one wait, which begins when the stage does: ``Stage.setting`` names the limit, or
   ``Stage.seconds`` has it.  In the stage ``body`` the wait begins anew whenever the client had
   reason to pause: time in which the gate does not read it does not count.
@@ -75,68 +76,77 @@ class Stage:
         return float(getattr(limits, self.setting)) if self.setting else self.seconds
 
 
-NEW: Final = Stage(
+PROXY_HEADER: Final = Stage(
     0,
+    "proxy_header",
+    "The connection is open, and its header of the PROXY protocol has not come whole. Only where "
+    "`listen.proxy_protocol` or `ops.proxy_protocol` require one.",
+    Expiry.CLOSE,
+    setting="header_timeout",
+)
+NEW: Final = Stage(
+    1,
     "new",
-    "The connection is open, and nothing has come.",
+    "The connection is open, and nothing has come, or nothing after its PROXY header.",
     Expiry.CLOSE,
     setting="header_timeout",
 )
 IDLE: Final = Stage(
-    1,
+    2,
     "idle",
     "A response is complete, and nothing of the next request has come.",
     Expiry.CLOSE,
     setting="keepalive_timeout",
 )
 HEAD: Final = Stage(
-    2, "head", "A part of a head has come.", Expiry.REFUSE, setting="header_timeout"
+    3, "head", "A part of a head has come.", Expiry.REFUSE, setting="header_timeout"
 )
 BODY: Final = Stage(
-    3,
+    4,
     "body",
     "A request is under way of whose body a part has yet to come.",
     Expiry.JUDGE,
     setting="body_timeout",
 )
 RESPONDING: Final = Stage(
-    4,
+    5,
     "responding",
     "The request has come whole, its response is not complete. MLflow is waited for, whose "
     "connection has a wait of its own; what the client sends meanwhile is held.",
     Expiry.NOTHING,
 )
 DISCARDING: Final = Stage(
-    5,
+    6,
     "discarding",
     "The response is complete before the request is: the rest of the body is short, and read over.",
     Expiry.CLOSE,
     setting="body_timeout",
 )
 BROKEN: Final = Stage(
-    6,
+    7,
     "broken",
     "What the client sends can no longer be told apart, since it is not HTTP or the gate has "
     "failed: this response is the last.",
     Expiry.NOTHING,
 )
 LINGERING: Final = Stage(
-    7,
+    8,
     "lingering",
     "The gate sends no more; what the client still sends is read over until it closes its side.",
     Expiry.CLOSE,
     seconds=LINGER_SECONDS,
 )
 CLOSING: Final = Stage(
-    8,
+    9,
     "closing",
     "The connection closes as soon as the client has taken what it was sent.",
     Expiry.CLOSE,
     setting="body_timeout",
 )
-CLOSED: Final = Stage(9, "closed", "The connection is over.", Expiry.NOTHING)
+CLOSED: Final = Stage(10, "closed", "The connection is over.", Expiry.NOTHING)
 
 STAGES: Final = (
+    PROXY_HEADER,
     NEW,
     IDLE,
     HEAD,
@@ -166,6 +176,7 @@ _DRAIN = "the worker stops"
 _LAST = "the response is complete, and the last one"
 
 TRANSITIONS: Final = (
+    Transition(PROXY_HEADER, NEW, "the header is whole"),
     Transition(NEW, HEAD, _PART),
     Transition(NEW, BODY, _HEAD),
     Transition(NEW, RESPONDING, _REQUEST),

@@ -13,6 +13,7 @@ from headgate.dataplane.connection_states import STAGES
 from headgate.dataplane.cuts import Cuts
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.ports import SweptConnection
+from headgate.dataplane.proxy_protocol import ProxyProtocol
 from headgate.dataplane.request_rules import failure_rate, request_rules
 from headgate.dataplane.static_files import StaticFiles
 from headgate.events import Emit, InternalError
@@ -45,6 +46,7 @@ class DataPlane:
     ``issued`` is the number of request ids that it has given out; ``unfinished_bytes`` is what the
     request heads hold that are not complete.  ``call_soon`` makes a call in the next turn of the
     loop.  ``cuts`` counts the connections that are closed because of a limit.
+    ``proxy_protocol`` says which must begin with a PROXY header; by default none.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class DataPlane:
         self.tracer = tracer
         self.cuts = Cuts()
         self.admission = Admission(emit, self.cuts)
+        self.proxy_protocol = ProxyProtocol(emit, self.cuts)
         # In the order in which they came, so that what a sweep does has one order.
         self.connections: dict[SweptConnection, None] = {}
         self.static_files = StaticFiles()
@@ -123,6 +126,7 @@ class DataPlane:
         """
         now = self.clock()
         self.admission.report(now)
+        self.proxy_protocol.report(now)
         self._worker_limits.report(now)
         for connection in tuple(self.connections):
             if connection.deadline <= now or connection.unread:
@@ -147,6 +151,12 @@ class DataPlane:
             self.admission.leave(connection.stranger)
         if self.draining and not self.connections:
             self.emptied.set()
+
+    def hand_on(self, connection: SweptConnection) -> None:
+        """Forget a connection whose socket goes on as another one, which counts anew."""
+        self.head_ended(connection)
+        del self.connections[connection]
+        self.admission.leave(connection.stranger)
 
     def head_grows(self, connection: SweptConnection, size: int) -> None:
         """Count the ``size`` bytes of a head that is not complete.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from headgate.errors import HeadgateError
-from headgate.setting_sources import ops_listen
+from headgate.setting_sources import ops_listen, ops_wants_proxy_header
 
 LIVE: Final = "/livez"
 READY: Final = "/readyz"
@@ -22,6 +22,9 @@ _WORDS: Final = {LIVE: b"ok", READY: b"ready"}
 """What a gate responds with; another program at the same address does not."""
 _LOOPBACK: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared
 _LONGEST: Final = 16 * 1024  # bytes of the response
+_OWN_HEADER: Final = b"PROXY UNKNOWN\r\n"
+"""The PROXY header of one who asks for nobody else (proxy-protocol.txt, section 2.1)."""
+_UNLISTED: Final = "closed the connection: add the address of this machine to ops.proxy_protocol"
 SECONDS: Final = 3.0
 """How long the response may take."""
 
@@ -50,9 +53,10 @@ def examine(
     """
     try:
         host, port = address_of(ops_listen(config, environment))
+        proxied = ops_wants_proxy_header(config, environment)
     except HeadgateError as error:
         return OwnHealth(False, str(error))
-    return ask(host, port, page, seconds)
+    return ask(host, port, page, seconds, proxied=proxied)
 
 
 def address_of(listen: str) -> tuple[str, int]:
@@ -74,16 +78,23 @@ def address_of(listen: str) -> tuple[str, int]:
     return _LOOPBACK.get(host, host), int(port)
 
 
-def ask(host: str, port: int, page: str, seconds: float) -> OwnHealth:
-    """Ask for ``LIVE`` or ``READY``; the whole takes at most ``seconds``."""
+def ask(host: str, port: int, page: str, seconds: float, *, proxied: bool = False) -> OwnHealth:
+    """Ask for ``LIVE`` or ``READY``; the whole takes at most ``seconds``.
+
+    ``proxied``: the listener requires a PROXY header.
+    """
     where = f"http://[{host}]:{port}{page}" if ":" in host else f"http://{host}:{port}{page}"
     try:
-        response = _exchange(host, port, page, time.monotonic() + seconds)
+        response = _exchange(host, port, page, time.monotonic() + seconds, proxied=proxied)
     except TimeoutError:
         return OwnHealth(False, f"{where} has not responded within {seconds:g} s")
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        return OwnHealth(False, f"{where} cannot be reached: {why}")
+        if not (proxied and isinstance(error, ConnectionResetError | BrokenPipeError)):
+            why = (error.strerror or str(error)).lower()
+            return OwnHealth(False, f"{where} cannot be reached: {why}")
+        response = b""
+    if proxied and not response:
+        return OwnHealth(False, f"{where} {_UNLISTED}")
     head, _, body = response.partition(b"\r\n\r\n")
     status = head.split(b" ", 2)[1:2] or [b""]
     word = body.strip()
@@ -94,11 +105,11 @@ def ask(host: str, port: int, page: str, seconds: float) -> OwnHealth:
     return OwnHealth(False, f"{where} did not respond as a gate does: which program is it?")
 
 
-def _exchange(host: str, port: int, page: str, deadline: float) -> bytes:
+def _exchange(host: str, port: int, page: str, deadline: float, *, proxied: bool) -> bytes:
     name = f"[{host}]" if ":" in host else host
     request = f"GET {page} HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n"
     with socket.create_connection((host, port), _left(deadline)) as connection:
-        connection.sendall(request.encode("ascii"))
+        connection.sendall((_OWN_HEADER if proxied else b"") + request.encode("ascii"))
         response = b""
         while len(response) < _LONGEST and not _is_whole(response):
             connection.settimeout(_left(deadline))

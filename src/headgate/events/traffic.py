@@ -26,7 +26,9 @@ class CutLimit(enum.StrEnum):
     the body came.  ``SLOW_READER``: the client took too little of the response.
     ``UNFINISHED_HEADS``: all heads that are not complete took too much memory.  ``DRAIN_TIMEOUT``:
     a request did not end before the worker did.  ``OPS_CONNECTIONS``: the operators' listener was
-    full, and this connection had no request.
+    full, and this connection had no request.  ``PROXY_NETWORK``: a PROXY header is
+    required, and the connection came from a network that may not send one.  ``PROXY_HEADER``: its
+    header was missing or wrong; one that was late counts as ``HEADER_TIMEOUT``.
     """
 
     CONNECTIONS = "connections"
@@ -38,6 +40,22 @@ class CutLimit(enum.StrEnum):
     UNFINISHED_HEADS = "unfinished_heads"
     DRAIN_TIMEOUT = "drain_timeout"
     OPS_CONNECTIONS = "ops_connections"
+    PROXY_NETWORK = "proxy_network"
+    PROXY_HEADER = "proxy_header"
+
+
+class ProxyProtocolFailure(enum.StrEnum):
+    """Why a connection was closed that had to begin with a PROXY header.
+
+    ``NETWORK``: it came from a network that is not listed.  ``MISSING``: it began with something
+    else.  ``MALFORMED``: its header was wrong, or broke off.  ``TIMEOUT``: its header was not
+    complete in time.
+    """
+
+    NETWORK = "network"
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    TIMEOUT = "timeout"
 
 
 class HandshakeFailure(enum.StrEnum):
@@ -132,6 +150,33 @@ class ConnectionsTurnedAway(Event):
     def message(self) -> str:
         return (
             f"{self.count} connections turned away, the last from {self.client}: {self.cause.value}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyProtocolRefused(Event):
+    """Connections had no valid PROXY header: the first of a cause, then their number in a minute.
+
+    Attributes:
+        client: the address that the last of them came from.
+        cause: why.
+        count: how many were closed so since the last such event of this worker.
+        detail: what was wrong with the last one.
+    """
+
+    name: ClassVar[str] = "proxy_protocol_refused"
+    level: ClassVar[Level] = Level.WARNING
+    logger: ClassVar[str] = "headgate.dataplane"
+
+    client: str
+    cause: ProxyProtocolFailure
+    count: int
+    detail: str
+
+    def message(self) -> str:
+        return (
+            f"connections closed for want of a PROXY header: {self.count}, the last from "
+            f"{self.client}: {self.detail}"
         )
 
 

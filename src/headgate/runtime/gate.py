@@ -143,6 +143,7 @@ class LiveGate:
             worker_limits=limits,
             tracer=tracer,
         )
+        self.plane.proxy_protocol.networks = config.listen.proxy_protocol
         self._cuts = [self.plane.cuts]
         self._worker_gauges.loaded(config)
 
@@ -214,6 +215,7 @@ class LiveGate:
                 old.retire()
                 self._retired.append(old)
         self.plane.configure(self._decider(config), config.limits, config.listen.trusted_proxies)
+        self.plane.proxy_protocol.networks = config.listen.proxy_protocol
         for take in self._takers:
             take(config)
         self._worker_gauges.loaded(config)

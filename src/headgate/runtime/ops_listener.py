@@ -13,19 +13,21 @@ import contextlib
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from headgate.config import Limits, Ops
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.client import ClientConnection
+from headgate.dataplane.client_proxied import ProxyHeaderConnection, accepted
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.plane import DataPlane
 from headgate.errors import HeadgateError
 from headgate.events import CutLimit, Emit, OpsListenerOff
 from headgate.model import Endpoint, Outcome
 from headgate.runtime import listener as listening
+from headgate.wire.origin import Network
 
 CONNECTIONS: Final = 128
 """How many connections each worker keeps open here."""
@@ -132,6 +134,7 @@ class OpsListener:
         listener: its socket, bound and not blocking.
         decider: decides on its requests.
         control: the gate's own pages; closed with it.
+        proxies: the networks of proxies that must send a PROXY header; by default none.
         account: called with the outcome of each request.
         emit: takes the events.
     """
@@ -141,6 +144,7 @@ class OpsListener:
         listener: socket.socket,
         decider: Decider,
         control: Balancer,
+        proxies: Sequence[Network] = (),
         *,
         account: Callable[[Outcome], None],
         emit: Emit,
@@ -151,6 +155,7 @@ class OpsListener:
         self.plane = DataPlane(
             decider, self._limits, time.monotonic, secrets.token_hex(8), account=account, emit=emit
         )
+        self.plane.proxy_protocol.networks = proxies
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
@@ -159,9 +164,10 @@ class OpsListener:
             self._connected, sock=self._listener, backlog=BACKLOG
         )
 
-    def configure(self, decider: Decider) -> None:
-        """Decide on new requests in this way."""
+    def configure(self, decider: Decider, proxies: Sequence[Network]) -> None:
+        """Decide on new requests in this way; ``proxies`` must send a PROXY header."""
         self.plane.configure(decider, self._limits, ())
+        self.plane.proxy_protocol.networks = proxies
 
     def sweep(self) -> None:
         """End the waits that have lasted too long; called about twice a second."""
@@ -180,7 +186,7 @@ class OpsListener:
         self.plane.abort()
         self._control.close()
 
-    def _connected(self) -> ClientConnection:
+    def _connected(self) -> ClientConnection | ProxyHeaderConnection:
         """A new connection; the oldest one without a request makes room for it.
 
         So nobody locks others out with connections that send nothing.
@@ -193,4 +199,4 @@ class OpsListener:
             self.plane.cuts.add(CutLimit.OPS_CONNECTIONS)
             idle.abort()
             self.plane.leave(idle)
-        return ClientConnection(self.plane)
+        return accepted(self.plane)

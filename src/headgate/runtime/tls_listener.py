@@ -19,6 +19,7 @@ from headgate.dataplane.plane import DataPlane
 from headgate.events import AcceptPaused, CutLimit, HandshakeFailure, TurnedAway
 from headgate.net.addresses import plain_peer
 from headgate.runtime.handshakes import HandshakeFailures, cause_of, words_of
+from headgate.runtime.proxy_headers import peek, read_proxy_header
 from headgate.tasks import Tasks
 
 ACCEPTS: Final = 64
@@ -107,13 +108,23 @@ class TlsListener:
                     self._pause(error)
                 return
             connection.setblocking(False)
-            address = plain_peer(peer[0])
-            entered = self._plane.admission.enter(address)
-            if isinstance(entered, TurnedAway):
-                connection.close()  # a response would take the handshake that is not to be done
-            else:
-                shaking = self._shake_hands(connection, entered, address)
-                self._handshakes.start(shaking, "TLS handshake")
+            self._admit(connection, plain_peer(peer[0]))
+
+    def _admit(self, connection: socket.socket, address: str) -> None:
+        """Begin what comes before requests, if the connection is taken at all."""
+        plane = self._plane
+        if plane.proxy_protocol.networks and not plane.proxy_protocol.takes(address):
+            connection.close()
+            return
+        entered = plane.admission.enter(address)
+        if isinstance(entered, TurnedAway):
+            connection.close()  # a response would take the handshake that is not to be done
+        elif plane.proxy_protocol.networks:
+            reading = self._read_header(connection, entered, address)
+            self._handshakes.start(reading, "PROXY header")
+        else:
+            shaking = self._shake_hands(connection, entered, address)
+            self._handshakes.start(shaking, "TLS handshake")
 
     def _pause(self, error: OSError) -> None:
         self._plane.emit(AcceptPaused(PAUSE_SECONDS, error.strerror or type(error).__name__))
@@ -126,17 +137,27 @@ class TlsListener:
         Raises:
             TimeoutError: it sends nothing.
         """
-        readable: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_reader(connection.fileno(), _wake, readable)
+        async with asyncio.timeout(self._plane.limits.header_timeout):
+            return await peek(connection, 1)
+
+    async def _read_header(self, connection: socket.socket, stranger: str, proxy: str) -> None:
+        """Read the PROXY header, and go on with the client that it names."""
+        admission = self._plane.admission
+        client = ""
+        entered: str | TurnedAway | None = None
         try:
-            async with asyncio.timeout(self._plane.limits.header_timeout):
-                await readable
+            client = await read_proxy_header(connection, self._plane, proxy)
         finally:
-            self._loop.remove_reader(connection.fileno())
-        return connection.recv(1, socket.MSG_PEEK)
+            admission.leave(stranger)  # until now it counted for the proxy
+            if client:
+                entered = admission.enter(client)
+            if not isinstance(entered, str):
+                connection.close()
+        if isinstance(entered, str):
+            await self._shake_hands(connection, entered, client)
 
     async def _shake_hands(self, connection: socket.socket, stranger: str, peer: str) -> None:
-        client = ClientConnection(self._plane, "https", stranger)
+        client = ClientConnection(self._plane, "https", stranger, peer)
         first = b""
         try:
             first = await self._first_byte(connection)
@@ -162,11 +183,6 @@ class TlsListener:
             if client.handshaking:
                 self._plane.admission.leave(stranger)
                 connection.close()
-
-
-def _wake(readable: asyncio.Future[None]) -> None:
-    if not readable.done():
-        readable.set_result(None)
 
 
 def _refuse_plain(connection: socket.socket, first: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from headgate.config import Listen
 from headgate.dataplane.client import ClientConnection
+from headgate.dataplane.client_proxied import ProxyHeaderConnection, accepted
 from headgate.dataplane.connection_states import NEW
 from headgate.dataplane.plane import DataPlane
 from headgate.events import (
@@ -153,7 +154,7 @@ class Worker:
     async def _listen_on(self, listener: socket.socket) -> asyncio.Server | TlsListener:
         if self._tls is None:
             return await asyncio.get_running_loop().create_server(
-                lambda: ClientConnection(self._plane), sock=listener, backlog=self._listen.backlog
+                lambda: accepted(self._plane), sock=listener, backlog=self._listen.backlog
             )
         door = self._door = TlsListener(
             listener,
@@ -231,7 +232,8 @@ class Worker:
         if self._door is not None and self._door.shaking:
             return True
         return any(
-            isinstance(each, ClientConnection) and each.stage is NEW
+            isinstance(each, ProxyHeaderConnection)
+            or (isinstance(each, ClientConnection) and each.stage is NEW)
             for each in self._plane.connections
         )
 

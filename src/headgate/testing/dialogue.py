@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import ipaddress
 from random import Random
 
 from headgate.cluster import Cluster, ClusterPolicy, Found
 from headgate.config import Limits, Upstream
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.client import ClientConnection
+from headgate.dataplane.client_proxied import accepted
 from headgate.dataplane.plane import DataPlane
 from headgate.events import Event, discard
 from headgate.model import Endpoint, Outcome, Source
@@ -91,7 +94,14 @@ class Dialogue:
 
     def client(self, *, tls: bool = False) -> Peer:
         """A client connects."""
-        connection = ClientConnection(self.plane, "https" if tls else "http")
+        return self._connects(ClientConnection(self.plane, "https" if tls else "http"), tls=tls)
+
+    def proxy(self, network: str = "192.0.2.0/24") -> Peer:
+        """A client connects where proxies of ``network`` must send a PROXY header."""
+        self.plane.proxy_protocol.networks = (ipaddress.ip_network(network),)
+        return self._connects(accepted(self.plane))
+
+    def _connects(self, connection: asyncio.Protocol, *, tls: bool = False) -> Peer:
         peer = Peer(self.turns, FakeTransport(self.turns, connection, CLIENT, tls=tls))
         self._clients.append(peer)
         self.turns.run()

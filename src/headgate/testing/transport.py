@@ -81,6 +81,11 @@ class FakeTransport(asyncio.Transport):
         """The protocol that uses the connection."""
         return self._protocol
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Let another protocol use the connection; nothing is called on it for that."""
+        assert isinstance(protocol, asyncio.Protocol)  # noqa: S101
+        self._protocol = protocol
+
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Set the high-water mark; the low one is a quarter of it, as in asyncio."""
         self._must_be_open()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from headgate.dataplane.client import PIPELINE_BYTES
 from headgate.dataplane.client_socket import WRITE_HIGH_WATER
+from headgate.dataplane.client_stage import PIPELINE_BYTES
 from headgate.reasons import Reason
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, chunked, request, response

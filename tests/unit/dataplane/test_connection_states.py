@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from headgate.config import Limits
 from headgate.dataplane.client import ClientConnection
+from headgate.dataplane.client_proxied import ProxyHeaderConnection
 from headgate.dataplane.connection_states import (
     BODY,
     BROKEN,
@@ -18,6 +20,7 @@ from headgate.dataplane.connection_states import (
     IDLE,
     LINGERING,
     NEW,
+    PROXY_HEADER,
     RESPONDING,
     STAGES,
     TRANSITIONS,
@@ -92,6 +95,17 @@ def one_too_many(dialogue: Dialogue) -> None:
         dialogue.client()
 
 
+def header_comes(dialogue: Dialogue) -> None:
+    """A proxy says whose connection it is."""
+    dialogue.proxy().sends(b"PROXY TCP4 198.51.100.7 ", b"192.0.2.80 40000 8080\r\n")
+
+
+def header_breaks_off(dialogue: Dialogue) -> None:
+    proxy = dialogue.proxy()
+    proxy.sends(b"PROXY TCP4 198.51.100.7 ")
+    proxy.resets()
+
+
 def head_too_late(dialogue: Dialogue) -> None:
     after()(b"GET")(dialogue)
     dialogue.passes(31)
@@ -122,6 +136,8 @@ def broken_while_responding(dialogue: Dialogue) -> None:
 
 first, second = after(), after(REFUSED)
 STORIES: dict[tuple[Stage, Stage], Story] = {
+    (PROXY_HEADER, NEW): header_comes,
+    (PROXY_HEADER, CLOSED): header_breaks_off,
     (NEW, HEAD): first(b"GET"),
     (NEW, BODY): first(HALF),
     (NEW, RESPONDING): first(GET),
@@ -163,17 +179,22 @@ STORIES: dict[tuple[Stage, Stage], Story] = {
 }
 
 
+def noting(
+    changes: set[tuple[Stage, Stage]], enter: Callable[[Any, Stage], None]
+) -> Callable[[Any, Stage], None]:
+    def noted(connection: Any, stage: Stage) -> None:
+        changes.add((connection.stage, stage))
+        enter(connection, stage)
+
+    return noted
+
+
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[tuple[Stage, Stage]]]:
     """The changes of stage so far."""
     changes: set[tuple[Stage, Stage]] = set()
-    enter = ClientConnection._enter
-
-    def noted(connection: ClientConnection, stage: Stage) -> None:
-        changes.add((connection.stage, stage))
-        enter(connection, stage)
-
-    monkeypatch.setattr(ClientConnection, "_enter", noted)
+    for kind in (ClientConnection, ProxyHeaderConnection):
+        monkeypatch.setattr(kind, "_enter", noting(changes, kind._enter))
     yield changes
     assert changes <= {(each.before, each.after) for each in TRANSITIONS}
 

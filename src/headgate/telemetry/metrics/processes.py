@@ -17,7 +17,8 @@ CONNECTIONS_CUT: Final = Metric(
     "`strangers` (`limits.connections`, and the half of it for one address without a good key), "
     "`header_timeout`, `keepalive_timeout` (usual), `body_timeout`, `slow_reader`, "
     "`unfinished_heads` (the memory of all of them), `drain_timeout` (at a stop), "
-    "`ops_connections` (of the operators' listener).",
+    "`ops_connections` (of the operators' listener), `proxy_network` and `proxy_header` (PROXY "
+    "protocol is required: not from a listed network, no valid header).",
     (Label("limit", tuple(each.value for each in CutLimit)),),
 )
 TLS_HANDSHAKE_FAILURES: Final = Metric(
