@@ -9,20 +9,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.support.gate import Gate
-from tests.support.maintenance_load import ClientAt
+from tests.support.maintenance_load import EXPORTER, ClientAt
 from tests.support.mlflow_server import MlflowServer, running_mlflow
 from tests.support.mlflow_versions import CURRENT, python_with
 from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.processes import clean_environment
-from tests.support.two_gates import SharedStore, gate_on, shared_store
+from tests.support.two_gates import SharedStore, called, gate_on, shared_store
+from tests.support.waiting import seconds_until
 
 OLD: Final = "3.14.0"
 NEW: Final = CURRENT
+UPSTREAM: Final = "/upstreams/default"
 MIGRATION_SECONDS: Final = 300.0
+DRAIN_SECONDS: Final = 60.0
 GATE_SETTINGS: Final = {"HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "1"}
 
 
@@ -105,17 +108,34 @@ class MaintenanceScene:
     admin: str
     folder: Path
 
-    def clients(self, label: str, *versions: str) -> list[ClientAt]:
-        """A client for each version, turn by turn through both gates."""
+    def clients(self, *versions: str) -> list[ClientAt]:
+        """A client for each version, turn by turn through both gates, and an exporter."""
+        urls = [f"{gate.url}/mlflow" for gate in self.gates]
         return [
-            ClientAt(
-                f"{self.gates[number % 2].url}/mlflow",
-                self.admin,
-                f"{label}-{number}",
-                python_with(version),
-            )
-            for number, version in enumerate(versions or (NEW, NEW))
+            *(
+                ClientAt(urls[number % 2], self.admin, f"client-{number}", python_with(version))
+                for number, version in enumerate(versions or (NEW, OLD))
+            ),
+            ClientAt(urls[-1], self.admin, "exporter", program=EXPORTER),
         ]
+
+    def ask(self, method: str, path: str, message: Mapping[str, object] | None = None) -> Any:
+        """Ask the first gate's admin API for a success."""
+        return called(self.gates[0], self.admin, method, path, message)
+
+    def park(self, seconds: float = 240.0) -> str:
+        """Park, and wait until nothing is under way at MLflow; the id of the park.
+
+        Raises:
+            AssertionError: requests are still under way after a minute.
+        """
+        park = self.ask("POST", f"{UPSTREAM}/park", {"seconds": seconds})["park"]["id"]
+        seconds_until(lambda: bool(self.ask("GET", UPSTREAM)["drained"]), DRAIN_SECONDS)
+        return str(park)
+
+    def unpark(self) -> None:
+        """Let the clients go on."""
+        self.ask("POST", f"{UPSTREAM}/unpark", {})
 
     def run(self, *arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
         """Run ``headgate`` with the settings of the gates and the admin's key."""
