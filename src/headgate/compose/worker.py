@@ -134,6 +134,8 @@ def run_worker(
                 files=files,
                 keep=handover.leave,
                 limits=limits,
+                answers=handover.answers(),
+                keep_answers=handover.leave_answers,
                 reloaded=link.reloaded,
             )
             return _Made(settings, gate, tls)

@@ -80,10 +80,11 @@ def refusal(what: Refusal, content: tuple[bytes, bytes] | None = None) -> LocalR
     return LocalResponse(what.code, what.reason, b"".join(lines), body)
 
 
-def document(body: bytes) -> LocalResponse:
-    """A JSON document of the gate's own."""
-    lines = b"%bContent-Type: application/json\r\nContent-Length: %d\r\n" % (
+def document(body: bytes, media_type: bytes = b"application/json") -> LocalResponse:
+    """A document that the gate itself sends."""
+    lines = b"%bContent-Type: %b\r\nContent-Length: %d\r\n" % (
         status_line(200),
+        media_type,
         len(body),
     )
     lines += b"Cache-Control: no-store\r\n" + reason_line(Reason.OK)

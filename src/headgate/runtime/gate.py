@@ -26,7 +26,6 @@ from headgate.events import (
     UpstreamRetired,
 )
 from headgate.limits import WorkerLimits, own_buckets
-from headgate.maintenance import Directive, Standing, merged
 from headgate.model import Outcome
 from headgate.runtime.certificates import Validity, validities
 from headgate.runtime.control_upstream import control_upstream
@@ -39,6 +38,7 @@ from headgate.tasks import Tasks
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import CounterRow
 from headgate.telemetry.process_logs import ProcessLogs
+from headgate.upstreams.known_answers import Answers
 from headgate.upstreams.live import LiveUpstream
 from headgate.wire.tracer import Tracer
 
@@ -77,6 +77,8 @@ class LiveGate:
         keep: called with what is in force after each change of it.
         limits: which requests may begin; by default it shares nothing with other workers.
         tracer: gives requests their place in a trace, if the gate has spans of its own.
+        answers: what MLflow said last of itself, as another worker left it, by upstream.
+        keep_answers: called with the same whenever it is another than before.
         reloaded: called once the configuration that it was asked to read is in force, or, with
             the reason, is refused.
 
@@ -102,6 +104,8 @@ class LiveGate:
         keep: Callable[[InForce], None],
         limits: WorkerLimits | None = None,
         tracer: Tracer | None = None,
+        answers: Answers | None = None,
+        keep_answers: Callable[[Answers], None] = lambda _answers: None,
         reloaded: Callable[[str], None] = lambda _refused: None,
     ) -> None:
         self._builder = builder
@@ -112,6 +116,8 @@ class LiveGate:
         self._own_logs = own_logs
         self._tls = tls
         self._reloader: Reloader | None = None
+        self._answers: Answers = answers or {}
+        self._leave_answers = keep_answers
         self._reloaded = reloaded
         self._must_tell = False
         self._control = control_upstream(config.limits, control)
@@ -122,7 +128,6 @@ class LiveGate:
         self._retired: list[LiveUpstream] = []
         self._takers: list[Callable[[Config], None]] = []
         self._ticks: list[Callable[[], None]] = []
-        self._directives: dict[str, Directive] = {}
         if limits is None:
             limits = WorkerLimits(own_buckets(), time.monotonic, emit)
         self._limits = limits
@@ -195,6 +200,11 @@ class LiveGate:
         self._keep(in_force)
         self.certificates = validities(in_force.config, in_force.files)
 
+    def _keep_answers(self) -> None:
+        """Leave what MLflow said last of itself to the workers that start later."""
+        self._answers = {each.name: dict(each.answers.answers) for each in self.upstreams}
+        self._leave_answers(self._answers)
+
     def in_force(self) -> InForce:
         """The configuration in force, with the contents of the files that it names."""
         listener = self._tls.seen if self._tls is not None else {}
@@ -260,28 +270,6 @@ class LiveGate:
         """The state of each upstream."""
         return [upstream.balancer.snapshot() for upstream in self._upstreams.values()]
 
-    # --- maintenance -----------------------------------------------------------------------
-
-    def take_directive(self, directive: Directive) -> None:
-        """Follow what is asked of an upstream, from the next request on; unknown names are let be.
-
-        Requests that still go to an upstream as it was before a reload follow it as well.
-        """
-        self._directives[directive.upstream] = directive
-        for each in (*self._upstreams.values(), *self._pending.values(), *self._retired):
-            if each.name == directive.upstream:
-                each.balancer.maintenance.take(directive)
-
-    def standings(self) -> dict[str, Standing]:
-        """How each upstream stands, with what a reload has left of it."""
-        found = {}
-        for name, upstream in self._upstreams.items():
-            others = [each for each in self._retired if each.name == name]
-            found[name] = merged(
-                [each.balancer.maintenance.report() for each in (upstream, *others)]
-            )
-        return found
-
     # --- upkeep, for the worker ------------------------------------------------------------
 
     def tick(self) -> None:
@@ -292,7 +280,7 @@ class LiveGate:
         for do in self._ticks:
             do()
         for each in (*self._upstreams.values(), *self._retired):
-            each.balancer.sweep()
+            each.sweep()
         self._control.sweep()
         if self._access_log is not None:
             self._access_log.flush()
@@ -355,8 +343,8 @@ class LiveGate:
     ) -> LiveUpstream:
         weigh = self._limits.principals.weight
         made = LiveUpstream(name, settings, limits, files, emit=self._emit, weigh=weigh)
-        if name in self._directives:  # a reload ends no park
-            made.balancer.maintenance.take(self._directives[name])
+        made.answers.restore(self._answers.get(name, {}))
+        made.answers.changed = self._keep_answers
         return made
 
     def _decider(self, config: Config) -> Decider:

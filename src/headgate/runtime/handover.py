@@ -14,9 +14,11 @@ from typing import Final, TypeVar
 from headgate.auth.tokens.follower import LeftKeys
 from headgate.config import Config
 from headgate.runtime.link import Link
+from headgate.upstreams.known_answers import Answers
 
 _CONFIGURATION: Final = "configuration"
 _ISSUERS: Final = "issuers"
+_ANSWERS: Final = "answers"
 _Kind = TypeVar("_Kind")
 
 
@@ -48,6 +50,14 @@ class Handover:
     def issuers(self) -> dict[str, LeftKeys] | None:
         """The signing keys that were left last."""
         return _loaded(self._link.kept(_ISSUERS), dict)
+
+    def leave_answers(self, answers: Answers) -> None:
+        """Leave what MLflow said last of itself, by upstream."""
+        self._link.keep(_ANSWERS, pickle.dumps(answers))
+
+    def answers(self) -> Answers | None:
+        """What was left last of that."""
+        return _loaded(self._link.kept(_ANSWERS), dict)
 
     def in_force(self) -> InForce | None:
         """The configuration that was left last."""

@@ -22,6 +22,7 @@ from headgate.upstreams.connector import Connector
 from headgate.upstreams.credentials import upstream_credentials
 from headgate.upstreams.endpoint_names import EndpointNames
 from headgate.upstreams.finder import Finder
+from headgate.upstreams.known_answers import KnownAnswers
 from headgate.upstreams.policies import cluster_policy, parking_policy, upstream_terms
 from headgate.upstreams.probe import Prober
 from headgate.upstreams.watcher import Watcher
@@ -31,7 +32,7 @@ class LiveUpstream:
     """A named upstream.
 
     ``balancer`` takes clients' requests, ``caller`` sends the gate's own, and ``finder`` knows
-    which endpoints there are.
+    which endpoints there are; ``answers`` has what MLflow said last of itself.
 
     Args:
         name: as in the configuration.
@@ -78,10 +79,18 @@ class LiveUpstream:
             parking=parking_policy(settings),
         )
         self.caller = Caller(self.balancer)
+        self.answers = KnownAnswers(self.balancer.parking.known)
+        self._parks = 0
         base = settings.static_prefix.encode("ascii")
         self._watcher = Watcher(
             cluster,
-            Prober(base, settings.probes.apis, self.caller.translate_target, time.monotonic),
+            Prober(
+                base,
+                settings.probes.apis,
+                self.caller.translate_target,
+                time.monotonic,
+                self.answers.seen,
+            ),
             self.caller,
             timeout=settings.probes.timeout,
             clock=time.monotonic,
@@ -94,6 +103,13 @@ class LiveUpstream:
         """Begin to find and to watch endpoints; to be called in the running loop."""
         self.finder.start(self._tasks)
         self._watcher.start(self._tasks)
+
+    def sweep(self) -> None:
+        """What is due twice a second."""
+        self.balancer.sweep()
+        if self.balancer.parking.parks != self._parks:
+            self._parks = self.balancer.parking.parks
+            self._tasks.start(self.answers.ask(self.caller), f"ask {self.name} what it is")
 
     def fits(self, settings: Upstream, limits: Limits) -> bool:
         """Whether it is what these settings ask for."""

@@ -16,12 +16,11 @@ from headgate.contract.use import use
 from headgate.dataplane.call import CallError, CallResponse
 from headgate.model import Api, Endpoint
 from headgate.symptoms import ResponseFailure, Symptom
+from headgate.upstreams.known_answers import SERVER_INFO, VERSION
 
 LOOK_AGAIN_SECONDS = 10.0
 """How long a server that stays healthy is taken to have the same version and to accept the Host."""
 REMEMBERED = 1024
-SERVER_INFO = b"/api/3.0/mlflow/server-info"
-"""Needs no database and no login, but passes the Host check, from which /health is exempt."""
 _HOST_REFUSED = "MLflow's Host check refuses the gate: `headgate doctor` shows what it sends"
 
 
@@ -46,6 +45,7 @@ class Prober:
         apis: those that must work there.
         translate: a method and a canonical target as the server wants it.
         clock: seconds from an arbitrary start.
+        seen: takes what MLflow says of itself, by the path that was asked for.
     """
 
     def __init__(
@@ -54,8 +54,10 @@ class Prober:
         apis: Iterable[Api],
         translate: Callable[[bytes, bytes], bytes],
         clock: Callable[[], float],
+        seen: Callable[[bytes, CallResponse], None] = lambda _path, _response: None,
     ) -> None:
         self._base = base
+        self._on_seen = seen
         self._apis = tuple(apis)
         self._translate = translate
         self._clock = clock
@@ -66,7 +68,7 @@ class Prober:
         now = self._clock()
         whole = now - self._seen.get(endpoint, -math.inf) >= LOOK_AGAIN_SECONDS
         result = await _probe(
-            ask, self._base, self._apis, self._translate, self._clock, whole=whole
+            ask, self._base, self._apis, self._translate, self._clock, self._on_seen, whole=whole
         )
         if not result.ok:
             self._seen.pop(endpoint, None)
@@ -83,6 +85,7 @@ async def _probe(
     apis: Iterable[Api],
     translate: Callable[[bytes, bytes], bytes],
     clock: Callable[[], float],
+    seen: Callable[[bytes, CallResponse], None],
     *,
     whole: bool,
 ) -> ProbeResult:
@@ -100,8 +103,13 @@ async def _probe(
         return ProbeResult(False, latency, reason, symptom=symptom)
     if whole:
         with contextlib.suppress(CallError):  # that it is healthy is known already
-            version = _version_in(await ask(base + b"/version"))
+            said = await ask(base + VERSION)
+            version = _version_in(said)
+            if version is not None:
+                seen(VERSION, said)
+            # It needs no database and no login, but passes the Host check, unlike /health.
             info = await ask(translate(b"GET", SERVER_INFO))
+            seen(SERVER_INFO, info)
             if info.status == 403 and is_host_refusal(info.body):
                 refused = ResponseFailure.HOST_REFUSED
                 return ProbeResult(False, latency, _HOST_REFUSED, version, symptom=refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,10 +10,11 @@ import pytest
 
 from headgate.config import Limits, Upstream
 from headgate.dataplane.decisions import Forward, Inspect, Route
+from headgate.dataplane.local_responses import document
 from headgate.maintenance import Directive, Park, ParkState, ReadOnly
-from headgate.model import Phase
+from headgate.model import Phase, Source
 from headgate.reasons import Reason
-from headgate.testing.decider import LENGTH, PRINCIPAL
+from headgate.testing.decider import LENGTH, PRINCIPAL, STREAM
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, request, response
 from headgate.testing.policies import cluster_policy
@@ -350,4 +352,140 @@ def test_a_release_is_gradual_and_in_order() -> None:
     assert [line for line in order if line in set(first)] == first
     # No newcomer has overtaken one that had come before it.
     assert order.index(b"GET /stream/new HTTP/1.1") >= 2000
+    dialogue.ends()
+
+
+# --- what the gate answers for MLflow -----------------------------------------------------------
+
+
+def test_what_mlflow_is_asked_without_patience_is_answered_by_the_gate(
+    dialogue: Dialogue,
+) -> None:
+    info = replace(LENGTH, name="meta/server-info", writes=False)
+    dialogue.decider.script[b"/info"] = info
+    dialogue.balancer.parking.known["meta/server-info"] = document(b'{"a": 1}')
+    park(dialogue)
+    client = asks(dialogue, "GET /info")
+    got = Message.of(client.received())
+    assert (got.line, got.rest) == (b"HTTP/1.1 200 OK", b'{"a": 1}')
+    outcome = dialogue.outcome()
+    assert (outcome.reason, outcome.source, outcome.upstream) == (Reason.OK, Source.GATE, "default")
+    client.sends(request("GET /info"))
+    assert Message.of(client.received()).rest == b'{"a": 1}', "its connection is kept"
+    unpark(dialogue)
+    client.sends(request("GET /info"))
+    dialogue.mlflow_accepts().sends(response(200))
+
+
+# --- exports of OpenTelemetry -------------------------------------------------------------------
+
+
+def test_an_exporter_is_refused_while_it_can_still_repeat(dialogue: Dialogue) -> None:
+    dialogue.decider.script[b"/v1/traces"] = replace(STREAM, otlp=True)
+    park(dialogue)
+    client = dialogue.client()
+    client.sends(request("POST /v1/traces", "Content-Type: application/json", body=b"{}"))
+    dialogue.passes(6)
+    assert client.received() == b""
+    dialogue.passes(1)
+    refused = Message.of(client.received())
+    assert refused.line.startswith(b"HTTP/1.1 429 ")
+    assert refused.fields[b"retry-after"] == b"1"
+    assert json.loads(refused.rest)["code"] == 8, "as the specification of OTLP has it"
+
+
+# --- read-only ----------------------------------------------------------------------------------
+
+
+def read_only(dialogue: Dialogue, seconds: float = 3600) -> None:
+    now = dialogue.wall_clock()
+    tell(dialogue, read_only=ReadOnly(ID, "ada", "a backup is taken", now, now + seconds))
+
+
+def test_reads_are_served_and_writes_refused(dialogue: Dialogue) -> None:
+    dialogue.decider.script[b"/read"] = replace(LENGTH, writes=False)
+    read_only(dialogue)
+    reader, writer = asks(dialogue, "GET /read"), asks(dialogue, "POST /length")
+    refused = Message.of(writer.received())
+    assert refused.line == b"HTTP/1.1 429 Too Many Requests: MLflow is read-only for maintenance"
+    assert refused.fields[b"retry-after"] == b"30"
+    assert b"a backup is taken" in refused.rest
+    assert b"UTC" in refused.rest
+    dialogue.mlflow_accepts().sends(response(200))
+    assert reader.received().startswith(b"HTTP/1.1 200 ")
+    assert [each.reason for each in dialogue.outcomes()] == [Reason.READ_ONLY, Reason.OK]
+
+
+def test_a_write_that_waits_for_room_is_not_sent_any_more() -> None:
+    policy = cluster_policy(probe_interval=0, slow_start=0, max_in_flight=1)
+    dialogue = Dialogue(policy=policy)
+    asks(dialogue, "POST /length/1")
+    mlflow = dialogue.mlflow_accepts()
+    waiting = asks(dialogue, "POST /length/2")
+    read_only(dialogue)
+    mlflow.received()
+    mlflow.sends(response(200))
+    assert waiting.received().startswith(b"HTTP/1.1 429 ")
+    assert mlflow.received() == b""
+    dialogue.ends()
+
+
+def test_a_write_that_was_held_is_not_sent_when_the_upstream_is_read_only_after_the_park(
+    dialogue: Dialogue,
+) -> None:
+    park(dialogue)
+    client = asks(dialogue, "POST /length")
+    read_only(dialogue)
+    dialogue.passes(1)
+    assert client.received().startswith(b"HTTP/1.1 429 ")
+    assert dialogue.outcome().reason is Reason.READ_ONLY
+
+
+def test_writes_are_served_again_at_the_end(dialogue: Dialogue) -> None:
+    read_only(dialogue, seconds=60)
+    client = asks(dialogue, "POST /length")
+    assert Message.of(client.received()).fields[b"retry-after"] == b"30"
+    dialogue.passes(50)
+    client.sends(request("POST /length"))
+    assert Message.of(client.received()).fields[b"retry-after"] == b"10"
+    dialogue.passes(10)
+    client.sends(request("POST /length"))
+    dialogue.mlflow_accepts().sends(response(200))
+    assert client.received().startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_body_is_not_collected_for_a_write_that_is_refused(dialogue: Dialogue) -> None:
+    read_only(dialogue)
+    client = dialogue.client()
+    client.sends(request("POST /length", "Transfer-Encoding: chunked"), b"186a0\r\n" + PART)
+    assert client.received().startswith(b"HTTP/1.1 429 ")
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+
+def test_held_requests_leave_the_limits_of_the_gate_to_others() -> None:
+    dialogue = Dialogue(Limits(in_flight=10))
+    park(dialogue)
+    clients = [asks(dialogue) for _ in range(50)]
+    assert (held(dialogue), dialogue.plane.in_flight) == (50, 0)
+    unpark(dialogue)
+    for _ in range(20):
+        dialogue.sweeps()
+        dialogue.mlflow_responds()
+        for mlflow in dialogue.mlflows:
+            if mlflow.received():
+                mlflow.sends(response(200))
+    assert all(client.received().startswith(b"HTTP/1.1 200 ") for client in clients)
+    dialogue.ends()
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
+    dialogue = Dialogue(settings=Upstream(parking={"queue_size": 2}))
+    park(dialogue)
+    clients = [asks(dialogue) for _ in range(3)]
+    refused = Message.of(clients[2].received())
+    assert refused.line.startswith(b"HTTP/1.1 429 ")
+    assert refused.fields[b"retry-after"] == b"30"
+    assert held(dialogue) == 2
     dialogue.ends()

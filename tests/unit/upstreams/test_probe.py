@@ -11,7 +11,8 @@ from headgate.cluster import ProbeResult
 from headgate.dataplane.call import CallError, CallFailure, CallResponse
 from headgate.model import Api, Endpoint
 from headgate.testing.clock import ManualClock
-from headgate.upstreams.probe import LOOK_AGAIN_SECONDS, SERVER_INFO, Prober
+from headgate.upstreams.known_answers import SERVER_INFO
+from headgate.upstreams.probe import LOOK_AGAIN_SECONDS, Prober
 
 ENDPOINT = Endpoint("10.0.0.7", 5000)
 HEALTH, VERSION = b"/ml/health", b"/ml/version"
