@@ -192,7 +192,7 @@ class Parking(Section):
         10_000,
         ge=0,
         description="Maximum requests that are held; further ones are refused. Each takes a "
-        "connection, a few KiB, and a place within `limits.in_flight`.",
+        "connection (`limits.connections`) and a few KiB; it does not count in `limits.in_flight`.",
     )
 
 

@@ -28,6 +28,7 @@ from headgate.reasons import Reason
 from headgate.symptoms import DiscoveryFailure, ExchangeFailure, Symptom
 
 # To look a member up in its class costs as much as ten attributes.
+_OK: Final = Result.OK
 _CONNECT_FAILED: Final = Result.CONNECT_FAILED
 _RESET: Final = Result.RESET
 _FULL: Final = Why.FULL
@@ -138,8 +139,10 @@ class Balancer:
         """Report how a request ended at an endpoint; ``error`` is a clause for a person."""
         now = self._clock()
         self._cluster.release(pool.endpoint, result, now, error)
-        if result is _CONNECT_FAILED or result is _RESET:
-            self._look_again(now)
+        if result is not _OK:
+            if result is _CONNECT_FAILED or result is _RESET:
+                self._look_again(now)
+            self.parking.on_failed(result, now)
         if self.busy:
             self._on_finished(result)
 

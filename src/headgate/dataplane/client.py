@@ -170,6 +170,9 @@ class ClientConnection(StagedClient, asyncio.Protocol):
     def balancer(self) -> Balancer | None:
         return self._exchange.balancer if self._exchange is not None else None
 
+    def writes_to(self, balancer: Balancer) -> bool:
+        return self._exchange is not None and self._exchange.writes_to(balancer)
+
     def can_discard(self) -> bool:
         exchange = self._exchange
         if exchange is None or self.stage is not BODY:

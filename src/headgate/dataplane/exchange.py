@@ -110,6 +110,17 @@ class Exchange(ExchangeSide):
         """The upstream that the request is for, once it has been admitted."""
         return self.route.balancer if self.route is not None else None
 
+    def writes_to(self, balancer: Balancer) -> bool:
+        """Whether it is at that upstream, and may change something there."""
+        route, responder = self.route, self._responder
+        return (
+            route is not None
+            and route.balancer is balancer
+            and route.operation.writes
+            and responder is not None
+            and responder.under_way
+        )
+
     # --- deciding --------------------------------------------------------------------------
 
     def begin(self, pieces: list[bytes], *, done: bool) -> None:

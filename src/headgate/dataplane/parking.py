@@ -6,6 +6,7 @@ requests.  The balancer asks ``stopped`` for each request while it is ``busy``.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -21,8 +22,17 @@ _PASS: Final = Admission.PASS
 _REFUSE: Final = Admission.REFUSE
 _RELEASING: Final = ParkState.RELEASING
 
+_ABANDONED: Final = frozenset({Result.CANCELLED, Result.RESET, Result.TIMEOUT})
+"""The results after which MLflow may still be executing a request."""
+SETTLE_SECONDS: Final = 5.0
+"""How long a request counts as under way whose response nobody waits for any more, since its client
+has left or its connection broke: MLflow does not learn of that, and executes it to its end."""
 RELEASE_PATIENCE: Final = 30.0
 """Seconds for which a release waits for an endpoint that is in service."""
+
+
+MOST_ABANDONED: Final = 1000
+"""How many of them are counted."""
 
 
 class Parking:
@@ -39,6 +49,7 @@ class Parking:
         holds: the requests that are held.
         parks: how many parks have begun since the start.
         policy: how requests are held.
+        count_writes: how many requests are under way that may change something.
         known: what MLflow has responded last, by the name of the operation, where the gate answers
             for it while it is parked.
     """
@@ -54,7 +65,9 @@ class Parking:
         self.holds = Holds(policy)
         self.parks = 0
         self.policy = policy
+        self.count_writes: Callable[[], int] = _none
         self.known: dict[str, LocalResponse] = {}
+        self._abandoned: deque[float] = deque(maxlen=MOST_ABANDONED)
         self._cluster = cluster
         self._maintenance = maintenance
         self._clock = clock
@@ -124,8 +137,12 @@ class Parking:
     def follow(self) -> float:
         """Go on to the state of maintenance that is due; returns the time by the wall clock."""
         now, maintenance, holds = self._wall_clock(), self._maintenance, self.holds
-        before = maintenance.admission
-        maintenance.follow(now, self._cluster.in_flight, len(holds) + holds.going)
+        before, abandoned = maintenance.admission, self._count_abandoned()
+        in_flight = self._cluster.in_flight + abandoned
+        writing = 0
+        if maintenance.read_only is not None:
+            writing = self.count_writes() + abandoned
+        maintenance.follow(now, in_flight, len(holds) + holds.going, writing)
         if maintenance.admission is not before:
             if self.releasing:
                 holds.begin_release()
@@ -133,6 +150,18 @@ class Parking:
             elif self.holding:
                 self.parks += 1
         return now
+
+    def on_failed(self, result: Result, now: float) -> None:
+        """A request has ended at an endpoint without a good response."""
+        if result in _ABANDONED:
+            self._abandoned.append(now)
+
+    def _count_abandoned(self) -> int:
+        """How many requests MLflow may still be executing for which nobody waits."""
+        abandoned, settled = self._abandoned, self._clock() - SETTLE_SECONDS
+        while abandoned and abandoned[0] <= settled:
+            abandoned.popleft()
+        return len(abandoned)
 
     def on_finished(self, result: Result) -> None:
         """A request has ended at an endpoint."""
@@ -179,3 +208,8 @@ class Parking:
     def leave(self, waiter: Queued) -> None:
         """Hold a request no longer, if it is held."""
         self.holds.discard(waiter, self._clock())
+
+
+def _none() -> int:
+    """Nobody counts."""
+    return 0

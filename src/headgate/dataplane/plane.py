@@ -112,6 +112,10 @@ class DataPlane:
         """Whether a request under way is for that upstream."""
         return any(connection.balancer is balancer for connection in self.connections)
 
+    def count_writes(self, balancer: Balancer) -> int:
+        """How many requests are at that upstream which may change something there."""
+        return sum(connection.writes_to(balancer) for connection in self.connections)
+
     def next_request_id(self) -> bytes:
         """An id that no other request of this installation bears."""
         self.issued += 1

@@ -56,6 +56,10 @@ class SweptConnection:
         """The upstream of the request under way, once that has been admitted."""
 
     @abstractmethod
+    def writes_to(self, balancer: Balancer) -> bool:
+        """Whether the request under way is at that upstream, and may change something there."""
+
+    @abstractmethod
     def forget(self) -> None:
         """Understand the next head anew, since what is made of heads has changed."""
 
@@ -210,6 +214,11 @@ class Responder:
     @abstractmethod
     def takes_more(self) -> bool:
         """Whether more of the request's body is welcome now."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether MLflow has the request, or is about to."""
+        return False
 
     @abstractmethod
     def start(self) -> None:

@@ -345,6 +345,8 @@ class LiveGate:
         made = LiveUpstream(name, settings, limits, files, emit=self._emit, weigh=weigh)
         made.answers.restore(self._answers.get(name, {}))
         made.answers.changed = self._keep_answers
+        balancer = made.balancer
+        balancer.parking.count_writes = lambda: self.plane.count_writes(balancer)
         return made
 
     def _decider(self, config: Config) -> Decider:

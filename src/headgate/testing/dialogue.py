@@ -65,6 +65,7 @@ class Dialogue:
             emit=self.events.append,
         )
         self.plane.call_soon = self.turns.call_soon
+        self.balancer.parking.count_writes = lambda: self.plane.count_writes(self.balancer)
         self._clients: list[Peer] = []
         self._told = 0
 

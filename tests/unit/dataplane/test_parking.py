@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,10 +10,11 @@ import pytest
 from headgate.config import Limits, Upstream
 from headgate.dataplane.decisions import Forward, Inspect, Route
 from headgate.dataplane.local_responses import document
+from headgate.dataplane.parking import SETTLE_SECONDS
 from headgate.maintenance import Directive, Park, ParkState, ReadOnly
 from headgate.model import Phase, Source
 from headgate.reasons import Reason
-from headgate.testing.decider import LENGTH, PRINCIPAL, STREAM
+from headgate.testing.decider import LENGTH, PRINCIPAL
 from headgate.testing.dialogue import Dialogue
 from headgate.testing.messages import Message, request, response
 from headgate.testing.policies import cluster_policy
@@ -377,23 +377,6 @@ def test_what_mlflow_is_asked_without_patience_is_answered_by_the_gate(
     dialogue.mlflow_accepts().sends(response(200))
 
 
-# --- exports of OpenTelemetry -------------------------------------------------------------------
-
-
-def test_an_exporter_is_refused_while_it_can_still_repeat(dialogue: Dialogue) -> None:
-    dialogue.decider.script[b"/v1/traces"] = replace(STREAM, otlp=True)
-    park(dialogue)
-    client = dialogue.client()
-    client.sends(request("POST /v1/traces", "Content-Type: application/json", body=b"{}"))
-    dialogue.passes(6)
-    assert client.received() == b""
-    dialogue.passes(1)
-    refused = Message.of(client.received())
-    assert refused.line.startswith(b"HTTP/1.1 429 ")
-    assert refused.fields[b"retry-after"] == b"1"
-    assert json.loads(refused.rest)["code"] == 8, "as the specification of OTLP has it"
-
-
 # --- read-only ----------------------------------------------------------------------------------
 
 
@@ -489,3 +472,36 @@ def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
     assert refused.fields[b"retry-after"] == b"30"
     assert held(dialogue) == 2
     dialogue.ends()
+
+
+# --- what MLflow is still doing -----------------------------------------------------------------
+
+
+def test_a_request_counts_as_under_way_for_a_while_after_its_client_has_left(
+    dialogue: Dialogue,
+) -> None:
+    """MLflow does not learn that nobody waits, and executes it."""
+    client = asks(dialogue)
+    dialogue.mlflow_accepts()
+    client.resets()
+    park(dialogue)
+    assert state(dialogue) is ParkState.DRAINING
+    assert dialogue.balancer.maintenance.report().in_flight == 1
+    dialogue.passes(SETTLE_SECONDS + 1)
+    assert state(dialogue) is ParkState.PARKED
+
+
+def test_it_is_known_when_nothing_is_being_written_any_more(dialogue: Dialogue) -> None:
+    dialogue.decider.script[b"/read"] = replace(LENGTH, writes=False)
+    asks(dialogue, "GET /read")
+    reading = dialogue.mlflow_accepts()
+    asks(dialogue, "POST /length")
+    writing = dialogue.mlflow_accepts()
+    read_only(dialogue)
+    report = dialogue.balancer.maintenance.report()
+    assert (report.in_flight, report.writing) == (2, 1)
+    writing.sends(response(200))
+    dialogue.passes(1)
+    report = dialogue.balancer.maintenance.report()
+    assert (report.in_flight, report.writing) == (1, 0)
+    reading.sends(response(200))

@@ -83,6 +83,11 @@ class Attempts(Responder):
         """Whether it has an endpoint, or waits for one."""
         return self._pool is not None or self._queued_at != 0.0
 
+    @property
+    def under_way(self) -> bool:
+        """See ``Responder``."""
+        return self._pool is not None
+
     @abstractmethod
     def _send(self, pool: Pool, connection: UpstreamConnection) -> None:
         """Send the request, now that there is a connection."""
