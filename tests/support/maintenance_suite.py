@@ -49,9 +49,6 @@ GATE = GateReport(
 class MaintenanceStoreSuite:
     """The contract of ``MaintenanceStore``."""
 
-    gates_are_kept = True
-    """Whether gates report to it, and not only ask it."""
-
     @pytest.fixture
     def store(self, open_store: OpenMaintenance) -> MaintenanceStore:
         return open_store()
@@ -111,12 +108,14 @@ class MaintenanceStoreSuite:
         assert park is not None
         assert park.by == f"operator {done.index(True)}"
 
+
+class RegistrationSuite:
+    """The contract of those to which gates report."""
+
     def test_gates_are_known_from_their_first_report_until_they_leave(
-        self, store: MaintenanceStore, open_store: OpenMaintenance
+        self, open_store: OpenMaintenance
     ) -> None:
-        if not self.gates_are_kept:
-            pytest.skip("it knows one gate only, and that by itself")
-        other = open_store()
+        store, other = open_store(), open_store()
         assert list(other.gates()) == []
         second = replace(GATE, id="g_00000002", upstreams={})
         store.report(second)

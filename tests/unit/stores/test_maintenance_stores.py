@@ -23,10 +23,11 @@ from tests.support.maintenance_suite import (
     PARKED,
     MaintenanceStoreSuite,
     OpenMaintenance,
+    RegistrationSuite,
 )
 
 
-class TestMemory(MaintenanceStoreSuite):
+class TestMemory(MaintenanceStoreSuite, RegistrationSuite):
     """The double that other packages' tests are given."""
 
     @pytest.fixture
@@ -62,7 +63,7 @@ def opened(path: Path) -> SqlMaintenanceStore:
     return SqlMaintenanceStore(SqliteDatabase(path, create=False))
 
 
-class TestSqlite(MaintenanceStoreSuite):
+class TestSqlite(MaintenanceStoreSuite, RegistrationSuite):
     """The embedded default."""
 
     @pytest.fixture

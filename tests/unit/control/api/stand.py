@@ -12,20 +12,24 @@ import httpx
 from starlette.applications import Starlette
 
 from headgate.config.auth import KeyRules
-from headgate.control.api import AdminFacts, InForce, StoreThread
+from headgate.control.api import AdminFacts, InForce, MaintenanceFacts, StoreThread
 from headgate.control.app import ControlFacts, control_app
 from headgate.dataplane.terms import PrincipalLines
 from headgate.errors import HeadgateError
 from headgate.events import Event
 from headgate.identity import Actor, Administration, NewKey, NewPrincipal
+from headgate.maintenance import Directive
 from headgate.model import AuthMethod, Principal
 from headgate.policy import Roles
 from headgate.policy.roles import Role
 from headgate.stores.identity import IdentityStore
+from headgate.stores.maintenance import MaintenanceStore
 from headgate.telemetry.exposition import Exposition
 from headgate.testing.key_store import MemoryIdentityStore
+from headgate.testing.maintenance_store import MemoryMaintenanceStore
 
 NOW = 1_800_000_000.0
+OWN_GATE = "g_00000001"
 OWN_ROLES = {
     "gatekeeper": Role("", ("administer:gate", "read:gate")),
     "registrar": Role("", ("administer:gate", "read:gate"), includes=("viewer",)),
@@ -73,6 +77,8 @@ class Stand:
         store: what is in the key store.
         events: what was emitted.
         broken: what opening the store raises.
+        maintenance: the directives and gates.
+        took: what the gate's processes were to follow.
     """
 
     store: MemoryIdentityStore = field(default_factory=MemoryIdentityStore)
@@ -81,16 +87,27 @@ class Stand:
     broken: HeadgateError | None = None
     now: float = NOW
     timeout: float = 10.0
+    maintenance: MemoryMaintenanceStore = field(default_factory=MemoryMaintenanceStore)
+    took: list[Directive] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.thread: StoreThread[IdentityStore] = StoreThread(self._open, self.timeout)
+        self.directives: StoreThread[MaintenanceStore] = StoreThread(self._open_directives)
         self.facts = AdminFacts(
             in_force=lambda: InForce(ROLES, self.rules),
             store=self.thread,
             clock=lambda: self.now,
             emit=self.events.append,
             version="1.2.3",
+            maintenance=MaintenanceFacts(
+                self.directives, OWN_GATE, lambda: ["default", "batch"], self.took.append
+            ),
         )
+
+    def _open_directives(self) -> MaintenanceStore:
+        if self.broken is not None:
+            raise self.broken
+        return self.maintenance
 
     def _open(self) -> MemoryIdentityStore:
         if self.broken is not None:

@@ -1,0 +1,118 @@
+"""``headgate read-only``: refuse what would change something, for a while, such as for a backup."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import typer
+
+from headgate.cli.administering import span
+from headgate.cli.command import AsJson, Command
+from headgate.cli.maintaining import (
+    EXIT_UNDONE,
+    AckTimeout,
+    DrainTimeout,
+    Patience,
+    Sentence,
+    Shown,
+    UndoneError,
+    UpstreamApi,
+    UpstreamName,
+    Url,
+    interruptible,
+    wait,
+)
+from headgate.cli.output import document, tell
+from headgate.errors import HeadgateError
+
+USUAL_SECONDS = 3600.0
+
+app = typer.Typer(
+    help="Let an upstream be read-only for a while, such as for a backup.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command(cls=Command)
+def on(
+    upstream: UpstreamName = "default",
+    longest: Annotated[
+        float | None,
+        typer.Option(
+            "--for", metavar="TIME", parser=span, help="When it ends by itself, at most 1d.  [1h]"
+        ),
+    ] = None,
+    sentence: Sentence = "",
+    ack_timeout: AckTimeout = None,
+    drain_timeout: DrainTimeout = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> int:
+    """Refuse requests that would change something; those that only read go on.
+
+    Returns once every gate follows and no such request is under way any more.  Otherwise it is
+    taken back, and the exit code is 1.  The key needs the grant administer:gate.
+    """
+    api = UpstreamApi.at(url, upstream)
+    seconds = math.ceil(USUAL_SECONDS if longest is None else longest)
+    with interruptible() as interrupted:
+        asked = api.ask("read-only", {"on": True, "seconds": seconds, "sentence": sentence})
+        own = asked["read_only"]["id"]
+        try:
+            shown = wait(
+                api,
+                _no_writes,
+                lambda each: each["read_only"] is None or each["read_only"]["id"] != own,
+                Patience.of(ack_timeout, drain_timeout),
+                interrupted,
+            )
+        except UndoneError as error:
+            return _undone(api, asked, str(error), as_json=as_json)
+    if as_json:
+        print(document({"upstream": shown}))
+    else:
+        ends_at = shown["read_only"]["ends_at"]
+        print(f"upstream {upstream} is read-only until {ends_at}")
+    return 0
+
+
+@app.command(cls=Command)
+def off(upstream: UpstreamName = "default", url: Url = None, as_json: AsJson = False) -> int:
+    """Let requests change something again.
+
+    The key needs the grant administer:gate.
+    """
+    api = UpstreamApi.at(url, upstream)
+    before = api.look()["read_only"]
+    shown = api.ask("read-only", {"on": False})
+    if as_json:
+        print(document({"upstream": shown}))
+    elif before is None:
+        print(f"upstream {upstream} was not read-only")
+    else:
+        print(f"upstream {upstream} is not read-only any more")
+    return 0
+
+
+def _no_writes(shown: Shown) -> bool:
+    return bool(shown["acknowledged"]) and not any(each["writing"] for each in shown["gates"])
+
+
+def _undone(api: UpstreamApi, asked: Shown, why: str, *, as_json: bool) -> int:
+    """Take it back; the exit code."""
+    try:
+        api.ask("read-only", {"on": False})
+    except HeadgateError as error:
+        line = (
+            f"upstream {api.name} is to be writable again, and that failed ({error}); it is so by "
+            f"itself at {asked['read_only']['ends_at']}; it was to be since {why}"
+        )
+    else:
+        line = f"upstream {api.name} is not read-only: {why}"
+    tell(f"headgate: {line}")
+    if as_json:
+        print(document({}, ok=False, errors=[line]))
+    return EXIT_UNDONE
