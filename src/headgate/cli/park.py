@@ -53,9 +53,9 @@ def park(
     url: Url = None,
     as_json: AsJson = False,
 ) -> int:
-    """Park an upstream: new requests wait at every gate, and those under way finish.
+    """Let the requests for an upstream wait at all gates, for a while.
 
-    Returns once every gate follows and MLflow executes no request of a client.  Otherwise it is
+    Requests under way finish.  Returns once every gate follows and MLflow executes no request of a client.  Otherwise it is
     unparked, and the exit code is 1.  The key comes from HEADGATE_API_KEY, or from a prompt; it
     needs the grant administer:gate, for --status read:gate.
     """

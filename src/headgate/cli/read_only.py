@@ -51,9 +51,9 @@ def on(
     url: Url = None,
     as_json: AsJson = False,
 ) -> int:
-    """Refuse requests that would change something; those that only read go on.
+    """Refuse requests that would change something.
 
-    Returns once every gate follows and no such request is under way any more.  Otherwise it is
+    Those that only read go on.  Returns once every gate follows and no such request is under way any more.  Otherwise it is
     taken back, and the exit code is 1.  The key needs the grant administer:gate.
     """
     api = UpstreamApi.at(url, upstream)

@@ -31,9 +31,9 @@ def unpark(
     url: Url = None,
     as_json: AsJson = False,
 ) -> int:
-    """Unpark an upstream: the requests that wait at the gates go on, gradually.
+    """Let the requests that wait go on.
 
-    The exit code is 1 if a gate has not acknowledged it.  The key needs the grant administer:gate.
+    They do so gradually.  The exit code is 1 if a gate has not acknowledged it.  The key needs the grant administer:gate.
     """
     api = UpstreamApi.at(url, upstream)
     with interruptible() as interrupted:

@@ -122,7 +122,7 @@ def test_a_mistake_is_a_document_too_where_one_is_wanted(
 
 def test_every_command_has_a_document() -> None:
     """But for the one that runs on, whose output is documents, line by line."""
-    groups = {"keys", "principals", "db", "tokens", "log-level", "ecs"}
+    groups = {"keys", "principals", "db", "tokens", "log-level", "ecs", "read-only", "gates"}
     for command in sorted(COMMANDS.keys() - groups - {"serve"}):
         assert "--json" in helped(command), command
     for command in ("create", "rotate", "list", "show", "set-roles", "set", "revoke", "expire"):
@@ -132,6 +132,10 @@ def test_every_command_has_a_document() -> None:
         assert "--json" in helped("db", command), command
     for command in ("show", "set", "reset"):
         assert "--json" in helped("log-level", command), command
+    for command in ("on", "off"):
+        assert "--json" in helped("read-only", command), command
+    for command in ("list", "remove"):
+        assert "--json" in helped("gates", command), command
     for command in ("status", "plan", "deploy", "rollback", "env-diff", "drill"):
         assert "--json" in helped("ecs", command), command
     assert "--json" in helped("keys", "import")
