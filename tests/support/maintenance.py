@@ -13,7 +13,13 @@ from typing import Any, Final
 
 from tests.support.gate import Gate
 from tests.support.maintenance_load import EXPORTER, ClientAt
-from tests.support.mlflow_server import MlflowServer, running_mlflow
+from tests.support.maintenance_unit import Unit
+from tests.support.mlflow_server import (
+    ENVIRONMENT,
+    START_SECONDS,
+    is_healthy,
+    running_mlflow,
+)
 from tests.support.mlflow_versions import CURRENT, python_with
 from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer, postgres_server
@@ -44,14 +50,14 @@ class MlflowService:
         """Its address, whether it runs or not."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, version: str) -> MlflowServer:
+    def start(self, version: str) -> None:
         """Start a version, and wait until it is healthy.
 
         Raises:
             ServerError: it is not.
         """
         stack = contextlib.ExitStack()
-        server = stack.enter_context(
+        stack.enter_context(
             running_mlflow(
                 self._folder,
                 database=self.database,
@@ -61,7 +67,6 @@ class MlflowService:
             )
         )
         self._running = stack
-        return server
 
     def stop(self) -> None:
         """Stop it as a service manager does; nothing if it does not run."""
@@ -86,6 +91,32 @@ class MlflowService:
         done = self.migrate(version)
         assert done.returncode == 0, done.stderr[-4000:]
         self.start(version)
+
+
+class MlflowUnit(MlflowService):
+    """The same as a unit of the stand-in for systemd, which an upgrade stops and starts.
+
+    Attributes:
+        unit: the unit.
+    """
+
+    def __init__(self, folder: Path, database: str, version: str) -> None:
+        super().__init__(folder, database)
+        options = (
+            *("--artifacts-destination", str(self.artifacts)),
+            *("--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"),
+        )
+        environment = {**ENVIRONMENT, "MLFLOW_BACKEND_STORE_URI": database}
+        self.unit = Unit(folder / "versions", options, environment, version)
+
+    def start(self, version: str) -> None:
+        """See ``MlflowService``."""
+        self.unit.go(version)
+        seconds_until(lambda: is_healthy("127.0.0.1", self.port), START_SECONDS)
+
+    def stop(self) -> None:
+        """See ``MlflowService``."""
+        self.unit.do("stop")
 
 
 @dataclass(frozen=True)
@@ -163,18 +194,20 @@ class MaintenanceScene:
 
 @contextmanager
 def maintenance_scene(
-    folder: Path, kind: str, version: str = OLD, settings: Mapping[str, str] | None = None
+    folder: Path, kind: str, *, unit: bool = False, settings: Mapping[str, str] | None = None
 ) -> Iterator[MaintenanceScene]:
-    """Run MLflow of that version and two gates until the block ends.
+    """Run MLflow 3.14 and two gates until the block ends.
 
-    ``kind`` of MLflow's database: ``postgresql`` or ``sqlite``.  ``settings`` are further ones of
-    both gates.
+    ``kind`` of MLflow's database: ``postgresql`` or ``sqlite``.  ``unit``: whether MLflow is a
+    unit of systemd, as an upgrade needs it.  ``settings`` are further ones of both gates.
     """
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(postgres_server(folder))
-        mlflow = MlflowService(_made(folder / "mlflow"), _database(kind, server, folder / "mlflow"))
+        made = _made(folder / "mlflow")
+        database = _database(kind, server, made)
+        mlflow = MlflowUnit(made, database, OLD) if unit else MlflowService(made, database)
         stack.callback(mlflow.stop)
-        mlflow.start(version)
+        mlflow.start(OLD)
         store = shared_store(server, folder / "store", "gates", server.url("gates"))
         admin = store.told("keys", "create", "admin", "--role", "admin")
         gates = [

@@ -14,7 +14,7 @@ from tests.support.processes import ServerProcess
 from tests.support.raw import RawResponse, ask
 
 START_SECONDS = 180.0  # the first start creates the tables; a busy machine is slow at it
-_ENVIRONMENT = {
+ENVIRONMENT = {
     # Each of the eight job consumers would hold about 100 MB, and no test submits a job.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -87,22 +87,21 @@ def running_mlflow(
         *(("--static-prefix", static_prefix) if static_prefix else ()),
         *options,
     ]
-    with ServerProcess(
-        command, _ENVIRONMENT | dict(environment or {}), folder, "mlflow"
-    ) as process:
+    with ServerProcess(command, ENVIRONMENT | dict(environment or {}), folder, "mlflow") as process:
         announced = process.wait_for_line(
             r"(?:running on|Listening at:) http://([\d.]+):(\d+)", START_SECONDS
         )
         host, port = announced[1], int(announced[2])
         process.wait_until(
-            lambda: _is_healthy(host, port, static_prefix) or None,
+            lambda: is_healthy(host, port, static_prefix) or None,
             "a response of /health",
             START_SECONDS,
         )
         yield MlflowServer(host, port, artifacts, process)
 
 
-def _is_healthy(host: str, port: int, static_prefix: str) -> bool:
+def is_healthy(host: str, port: int, static_prefix: str = "") -> bool:
+    """Whether a server responds as a healthy one does."""
     try:
         return ask(host, port, "GET", f"{static_prefix}/health").status == 200
     except OSError:
