@@ -1,7 +1,7 @@
 """The MLflow server that ``headgate up`` runs as a child process.
 
 The child is a separate program in its own session: a terminal's Ctrl-C reaches the gate alone,
-which drains before it stops MLflow.  MLflow runs under ``headgate.cli.parent_watch``, so that it
+which drains before it stops MLflow.  MLflow runs under ``headgate.deploy.parent_watch``, so that it
 also ends when this process is killed.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from headgate.cli import parent_watch
+from headgate.deploy import parent_watch
 from headgate.errors import HeadgateError
 
 # The first start creates a database, which takes 10 to 20 s on a small machine.

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from headgate.cli import parent_watch
+from headgate.deploy import parent_watch
 
 PATIENT = "60"  # seconds of grace that a test with an obedient command never uses up
 OBEDIENT = "import signal; print('ready', flush=True); signal.pause()"

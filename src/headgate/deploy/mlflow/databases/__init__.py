@@ -1,0 +1,1 @@
+"""The databases that can be saved and restored here: SQLite and PostgreSQL."""
