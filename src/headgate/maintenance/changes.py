@@ -63,10 +63,13 @@ def parked(directive: Directive, park: Park, asking: Asking) -> Directive:
     return _asked(replace(directive, park=park))
 
 
-def renewed(directive: Directive, park_id: str, seconds: float, asking: Asking) -> Directive:
+def renewed(
+    directive: Directive, park_id: str, seconds: float, asking: Asking, admits: str | None = None
+) -> Directive:
     """The directive with a lease that ends so many seconds from now.
 
-    Also one that has run out is renewed: its command is back.
+    Also one that has run out is renewed: its command is back.  It may then admit another
+    credential, since the secret of the one before is gone with the command that had it.
 
     Raises:
         OpposedError: the upstream has no such park.
@@ -81,6 +84,8 @@ def renewed(directive: Directive, park_id: str, seconds: float, asking: Asking) 
     if not LEAST_LEASE <= seconds <= MOST_LEASE:
         raise UnfitError(f"a lease has {LEAST_LEASE} to {MOST_LEASE} seconds")
     later = replace(park, ends_at=asking.now + seconds)
+    if admits is not None and admits != park.admits:
+        return _asked(replace(directive, park=replace(later, admits=admits)))
     return replace(directive, revision=directive.revision + 1, park=later)
 
 

@@ -174,7 +174,9 @@ def _park(call: MaintenanceCall, asked: schema.ParkRequest) -> Model:
 def _renew(call: MaintenanceCall, asked: schema.RenewRequest) -> Model:
     _, after = _change(
         call,
-        lambda before, asking: changes.renewed(before, asked.park, asked.seconds, asking),
+        lambda before, asking: changes.renewed(
+            before, asked.park, asked.seconds, asking, asked.admits
+        ),
     )
     ends_at = changes.clock(call.now + asked.seconds)
     sender = call.sender

@@ -116,6 +116,11 @@ class RenewRequest(Model):
         le=changes.MOST_LEASE,
         description="From now on.",
     )
+    admits: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="The id of the key or token whose requests pass from now on. Default: that of "
+        "before.",
+    )
 
 
 class UnparkRequest(Model):

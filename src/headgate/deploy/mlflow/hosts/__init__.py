@@ -1,0 +1,1 @@
+"""The hosts on one machine: ``headgate up``, and units of systemd."""
