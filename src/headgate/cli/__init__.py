@@ -42,6 +42,7 @@ COMMANDS = {
     "routes": "List all MLflow routes that the gate knows; it refuses all others.",
     "doctor": "Diagnose the connection to MLflow; list vulnerabilities of its version.",
     "ecs": "Deploy the gate on AWS ECS, look at the service and roll it back.",
+    "mlflow": "Upgrade the MLflow behind a gate while its clients wait, and go back.",
     "verify": "Register a model through a running gate, step by step, and remove it again.",
 }
 """Each command with its line in the help; the module of that name, with ``_`` for ``-``, has its

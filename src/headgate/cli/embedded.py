@@ -34,14 +34,16 @@ class MLflowEndedError(HeadgateError):
     """The MLflow server exited unexpectedly."""
 
 
-def server_command(port: int) -> list[str]:
+def server_command(port: int, python: str = sys.executable) -> list[str]:
     """The command line of an MLflow server that stores everything in its working folder.
+
+    ``python`` is the interpreter of the environment whose MLflow it is.
 
     The paths are relative, so that no character in the folder's name can break the database
     URI, and the folder can be moved.
     """
     return [
-        *(sys.executable, "-m", "mlflow", "server"),
+        *(python, "-m", "mlflow", "server"),
         *("--backend-store-uri", "sqlite:///mlflow.db"),
         *("--artifacts-destination", "./artifacts"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
@@ -109,7 +111,27 @@ class EmbeddedServer:
         """The URL of the server, without a path."""
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def pid(self) -> int:
+        """The process that all of the server's descend from."""
+        return self._running().pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process has not exited."""
+        return not self._ended_within(0)
+
+    @property
+    def exit_code(self) -> int:
+        """That of the process, which has exited."""
+        return self._running().returncode
+
     def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start the server; what it printed the last time is kept in another file."""
         with contextlib.suppress(FileNotFoundError):
             self.log.replace(self.log.with_suffix(".log.old"))
         with self.log.open("wb") as log:
@@ -129,7 +151,6 @@ class EmbeddedServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return self
 
     def __exit__(
         self,
@@ -178,6 +199,10 @@ class EmbeddedServer:
             return
         if process.stdin is not None:
             process.stdin.close()  # the signal to stop, see ``parent_watch``
+        # The gate's workers have the pipe too, so that while they run it does not close.
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
         try:
             self._wait(STOP_GRACE * 1.5)
         except subprocess.TimeoutExpired:

@@ -20,7 +20,8 @@ from rich.console import Console
 from headgate import compose
 from headgate.cli import address, first_key, streams
 from headgate.cli.command import AsJson
-from headgate.cli.embedded import EmbeddedServer, MLflowEndedError, probe_health, server_command
+from headgate.cli.embedded import EmbeddedServer, MLflowEndedError, probe_health
+from headgate.cli.embedded_control import EmbeddedControl
 from headgate.cli.folder import claim
 from headgate.cli.log_options import LogFormatOption
 from headgate.cli.output import tell
@@ -29,6 +30,7 @@ from headgate.cli.secret_environment import take_environment
 from headgate.cli.welcome import Welcome, program
 from headgate.compose import Listening
 from headgate.config import Config, LogFormat, load
+from headgate.deploy.mlflow.hosts.up_files import read_wanted
 from headgate.errors import HeadgateError
 
 HOST = "127.0.0.1"
@@ -54,11 +56,20 @@ def up(
         typer.Option(metavar="N", help="Port of the gate.  [8080, or the next free one]"),
     ] = None,
     log_format: LogFormatOption = None,
+    mlflow_python: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Interpreter of the environment whose MLflow to run, until an upgrade chooses "
+            "another.  [Headgate's own]",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Run MLflow with the gate in front of it, on this machine alone.
 
-    With --log-format, the gate logs requests and events.
+    With --log-format, the gate logs requests and events.  'headgate mlflow upgrade' changes the
+    version of MLflow while this runs.
     """
     streams.open_all()
     environment = take_environment()
@@ -71,8 +82,8 @@ def up(
         if mlflow is not None:
             require_mlflow_at(mlflow)
             return run_gate(config, stops_mlflow=False, as_json=as_json)
-        with embedded_mlflow(config, folder) as server:
-            return run_beside(server, config, as_json=as_json)
+        with embedded_mlflow(config, folder, mlflow_python) as control:
+            return run_beside(control, config, as_json=as_json)
 
 
 def configuration(
@@ -140,26 +151,55 @@ def require_mlflow_at(url: str) -> None:
 
 
 @contextlib.contextmanager
-def embedded_mlflow(config: Config, folder: Path) -> Iterator[EmbeddedServer]:
+def embedded_mlflow(
+    config: Config, folder: Path, python: Path | None = None
+) -> Iterator[EmbeddedControl]:
     """Run an MLflow server during the block, which starts when the server is healthy.
+
+    Args:
+        config: the gate's.
+        folder: the data folder.
+        python: the interpreter whose MLflow to run; None: this one.
 
     Raises:
         HeadgateError: MLflow is not installed, exited, or was not healthy in time.
     """
-    if importlib.util.find_spec("mlflow") is None:
+    wanted = read_wanted(folder)
+    if wanted is None and python is None and importlib.util.find_spec("mlflow") is None:
         raise HeadgateError(
             "MLflow is not installed in this environment: pip install 'headgate[mlflow]', or use "
             "an existing server with --mlflow URL"
         )
+    if wanted is not None and python is not None and str(python.absolute()) != str(wanted.python):
+        raise HeadgateError(
+            f"an upgrade has chosen the MLflow of {wanted.place} for this data folder; change it "
+            "with: headgate mlflow upgrade"
+        )
     port = urlsplit(config.upstreams["default"].url).port or 0
-    with EmbeddedServer(server_command(port), folder, port) as server:
-        try:
-            with waiting(Console(stderr=True), "starting MLflow") as tick:
-                server.wait_until_healthy(tick)
-        except MLflowEndedError:
-            _show_log(server)
-            raise
-        yield server
+    gate = address.url(HOST, config.listen.port)
+    own = str(python.absolute()) if python is not None else sys.executable
+    control = EmbeddedControl(folder, port, own, gate, _say)
+    try:
+        server = control.start()
+        if server is None:
+            _say(
+                "MLflow stays stopped, since an upgrade was left half done: go on with headgate "
+                "mlflow upgrade --continue, or go back with headgate mlflow rollback"
+            )
+        else:
+            _wait_until_healthy(server)
+        yield control
+    finally:
+        control.close()
+
+
+def _wait_until_healthy(server: EmbeddedServer) -> None:
+    try:
+        with waiting(Console(stderr=True), "starting MLflow") as tick:
+            server.wait_until_healthy(tick)
+    except MLflowEndedError:
+        _show_log(server)
+        raise
 
 
 def run_gate(config: Config, *, stops_mlflow: bool, as_json: bool = False) -> int:
@@ -183,29 +223,26 @@ def run_gate(config: Config, *, stops_mlflow: bool, as_json: bool = False) -> in
         return compose.serve(config, announce)
 
 
-def run_beside(server: EmbeddedServer, config: Config, *, as_json: bool = False) -> int:
-    """Run the gate while ``server`` runs; return the exit code, 1 if the server exited."""
-    died, leaving = threading.Event(), threading.Event()
+def run_beside(control: EmbeddedControl, config: Config, *, as_json: bool = False) -> int:
+    """Run the gate while MLflow runs; return the exit code, 1 if MLflow exited."""
+    died = threading.Event()
 
-    def watch() -> None:
-        server.wait()
-        if not leaving.is_set():
-            died.set()
-            os.kill(os.getpid(), signal.SIGTERM)  # the gate drains, as for any other SIGTERM
+    def end() -> None:
+        died.set()
+        os.kill(os.getpid(), signal.SIGTERM)  # the gate drains, as for any other SIGTERM
 
-    threading.Thread(target=watch, name="watch-mlflow", daemon=True).start()
+    control.follow(end)
     try:
         code = run_gate(config, stops_mlflow=True, as_json=as_json)
     except SystemExit:  # SIGTERM came before the gate could drain
         if not died.is_set():
             raise
-    finally:
-        leaving.set()
     if not died.is_set():
         _say("stopping MLflow")
         return code
-    _show_log(server)
-    _say(f"{server.stopped()}; the gate has stopped")
+    if control.server is not None:
+        _show_log(control.server)
+    _say(f"{control.ended}; the gate has stopped")
     return EXIT_MLFLOW_DIED
 
 

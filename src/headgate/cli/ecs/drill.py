@@ -14,6 +14,7 @@ import typer
 
 from headgate import __version__
 from headgate.cli.command import AsJson, Command
+from headgate.cli.deploy_verifying import terminable
 from headgate.cli.deploy_views import View
 from headgate.cli.ecs.mlflow_schema import schema_at
 from headgate.cli.ecs.options import Cluster, Container, Region, ServiceName, connected, target_of
@@ -24,7 +25,6 @@ from headgate.cli.ecs.running import (
     VerifySize,
     VerifyUrl,
     site_of,
-    terminable,
     verifier_at,
     view_of,
 )

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from headgate.cli import client_tls
+from headgate.cli.deploy_verifying import terminable, verified
 from headgate.cli.deploy_views import ConsoleView, JsonView, View
-from headgate.cli.verifier import Order, verifying
+from headgate.cli.verifier import Order
 from headgate.cli.verify import key_to_send, size_of, tracking_url, user_name
-from headgate.cli.verify_report import Report
 from headgate.deploy.clock import Clock
 from headgate.deploy.ecs.holding import Holding
 from headgate.deploy.ecs.plane import ControlPlane
 from headgate.deploy.ecs.records import Target
 from headgate.deploy.ecs.watching import Site
-from headgate.deploy.outcome import Outcome, Verification, Verify
+from headgate.deploy.outcome import Outcome, Verify
 from headgate.deploy.phases import Phases
 from headgate.errors import HeadgateError
 
@@ -97,44 +94,7 @@ def verifier_at(url: str, size: int, python: Path | None) -> Verify:
         size=size,
         keep=False,
     )
-    return lambda: _verified(order)
-
-
-def _verified(order: Order) -> Verification:
-    report = Report(url=order.url, auth=order.auth)
-    try:
-        with verifying(order) as verifier:
-            for event in verifier.events():
-                report.add(event)
-            if not report.complete:
-                report.error = verifier.why_it_ended()
-    except HeadgateError as error:
-        return Verification(False, str(error))
-    return Verification(report.passed, _summary(report))
-
-
-def _summary(report: Report) -> str:
-    if report.error:
-        return f"the verification did not finish: {report.error}"
-    if report.passed:
-        return f"all {len(report.steps)} steps passed in {report.seconds:.1f} s"
-    failed = [each for each in report.steps.values() if each.result == "failed"]
-    causes = (f"{each.name!r} ({(each.failure or {}).get('cause', 'failed')})" for each in failed)
-    return f"{len(failed)} of {len(report.steps)} steps failed: {', '.join(causes)}"
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM stop the command as Ctrl-C does, so that it rolls back what it began."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    former = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
+    return lambda: verified(order)
 
 
 def run(view: View, command: Callable[[], Outcome]) -> None:
