@@ -227,6 +227,30 @@ def test_behind_nginx(gate: Gate, upstream: RecordingUpstream, key: str, tmp_pat
         assert is_from(gate, ask(client, key), CLIENT)
 
 
+def test_each_client_has_its_own_share_of_the_handshakes(
+    tmp_path: Path,
+    upstream: RecordingUpstream,
+    folder: Path,
+    authority: Authority,
+    tls: Mapping[str, str],
+    key: str,
+) -> None:
+    """One address may have half of the connections without a key; the proxy has all clients."""
+    few = {"HEADGATE_LIMITS__CONNECTIONS": "4", "HEADGATE_DATA": str(folder / "data")}
+    context = client_context(authority)
+    with (
+        running_gate(tmp_path, upstream.url, {**SETTING, **tls, **few}) as gate,
+        handshake(gate.port, context, line("203.0.113.1", "192.0.2.80")),
+        handshake(gate.port, context, line("203.0.113.1", "192.0.2.80")),
+    ):
+        third = handshake(gate.port, context, block("203.0.113.1", "192.0.2.80"))
+        with pytest.raises((ConnectionError, ssl.SSLError)), third:
+            pass
+        with handshake(gate.port, context, HEADERS[1]) as other:
+            assert is_from(gate, ask(other, key), SOURCE)
+        assert gate.event("connections_turned_away")["client"] == "203.0.113.1"
+
+
 # --- who is not ----------------------------------------------------------------------------------
 
 

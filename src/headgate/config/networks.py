@@ -23,6 +23,9 @@ def _networks(value: object) -> object:
         return value
     found, problems = [], []
     for item in value:
+        if not isinstance(item, str | ipaddress.IPv4Network | ipaddress.IPv6Network):
+            problems.append(f"{item!r} is no network in quotes, such as '10.0.0.0/16'")
+            continue
         try:
             found.append(ipaddress.ip_network(item))
         except ValueError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from headgate.cli import main
+from headgate.cli.chain import walk
 from headgate.cli.check import summary, unfit_files
 from headgate.config import load
 
@@ -42,6 +44,45 @@ def test_the_summary_says_whether_clients_need_https(tmp_path: Path) -> None:
     config = load(None, {}, {"listen.tls.certificate": file, "listen.tls.key": file})
 
     assert ("listen", "https://127.0.0.1:8080, 1 worker") in summary(config)
+
+
+def test_the_summary_says_who_must_send_a_proxy_header(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Others are closed without a word, which is hard to find out otherwise."""
+    monkeypatch.delenv("HEADGATE_CONFIG", raising=False)
+    monkeypatch.setenv("HEADGATE_AUTH__MODE", "none")
+    monkeypatch.setenv("HEADGATE_LISTEN__PROXY_PROTOCOL", "10.0.1.0/24, fd00::/8")
+    monkeypatch.setenv("HEADGATE_OPS__PROXY_PROTOCOL", "0.0.0.0/0")
+
+    assert main(["check"]) == 0
+
+    printed = capsys.readouterr()
+    assert (
+        "proxies     must send PROXY protocol: 10.0.1.0/24 fd00::/8 (listen.proxy_protocol); all "
+        "other connections are closed\n"
+    ) in printed.out
+    assert "0.0.0.0/0 (ops.proxy_protocol); all" in printed.out
+    assert "warning: ops.proxy_protocol: 0.0.0.0/0 is every address" in printed.err
+    assert "listen.proxy_protocol: " not in printed.err
+    assert main(["check", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["proxy_protocol"] == {
+        "listen.proxy_protocol": ["10.0.1.0/24", "fd00::/8"],
+        "ops.proxy_protocol": ["0.0.0.0/0"],
+    }
+
+
+def test_the_doctor_says_so_too(capsys: pytest.CaptureFixture[str]) -> None:
+    config = load(None, {"HEADGATE_LISTEN__PROXY_PROTOCOL": "10.0.1.0/24"})
+
+    assert walk(config.model_copy(update={"upstreams": {}}), as_json=False) == 0
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert said == (
+        "ok listen.proxy_protocol requires a PROXY header from 10.0.1.0/24; all other connections "
+        "are closed"
+    )
 
 
 def test_the_file_may_be_named_by_the_environment(

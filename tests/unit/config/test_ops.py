@@ -71,6 +71,11 @@ def test_it_is_not_the_address_for_clients() -> None:
     assert load(None, {"HEADGATE_LISTEN__PORT": "0", "HEADGATE_OPS__LISTEN": "127.0.0.1:0"})
 
 
+def test_proxies_of_a_listener_that_is_off_are_a_mistake() -> None:
+    with pytest.raises(ConfigError, match=r"ops\.proxy_protocol: has no effect"):
+        load(None, {"HEADGATE_OPS__LISTEN": "", "HEADGATE_OPS__PROXY_PROTOCOL": "10.0.0.0/8"})
+
+
 @pytest.mark.parametrize("name", ["https://a.example", "a.example/metrics", "a b", ""])
 def test_a_host_is_a_name(name: str) -> None:
     with pytest.raises(ConfigError, match="is not a host name"):

@@ -162,12 +162,30 @@ def test_a_limit_of_nothing_is_none(path: str, value: object) -> None:
     assert load(None, {}, {"limits.artifact_body_bytes": 0}).limits.artifact_body_bytes == 0
 
 
-def test_every_network_that_is_none_is_named() -> None:
-    found = problems({"listen.trusted_proxies": ["10.0.0.0/8", "10.0.0.1/8", "proxy", "::/200"]})
+NETWORKS = ["listen.trusted_proxies", "listen.proxy_protocol", "ops.proxy_protocol"]
+
+
+@pytest.mark.parametrize("path", NETWORKS)
+def test_every_network_that_is_none_is_named(path: str) -> None:
+    found = problems({path: ["10.0.0.0/8", "10.0.0.1/8", "proxy", "::/200", 10, True, ""]})
     (message,) = found.values()
-    for wrong in ("10.0.0.1/8", "proxy", "::/200"):
+    for wrong in ("10.0.0.1/8", "proxy", "::/200", "10 is no network", "True is no network", "''"):
         assert wrong in message
     assert "10.0.0.0/8" not in message
+
+
+@pytest.mark.parametrize("path", NETWORKS)
+@pytest.mark.parametrize("value", [5, True, {"network": "10.0.0.0/8"}])
+def test_networks_are_a_list(path: str, value: object) -> None:
+    assert list(problems({path: value})) == [path]
+
+
+def test_a_proxy_may_be_trusted_in_both_ways_and_none_means_off() -> None:
+    both = {f"listen.{each}": ["10.0.0.0/8"] for each in ("trusted_proxies", "proxy_protocol")}
+    listen = load(None, {}, both).listen
+    assert listen.trusted_proxies == listen.proxy_protocol
+    assert load(None, {"HEADGATE_LISTEN__PROXY_PROTOCOL": ""}).listen.proxy_protocol == ()
+    assert load(None, {}, {"listen.proxy_protocol": []}).listen.proxy_protocol == ()
 
 
 @pytest.mark.parametrize(

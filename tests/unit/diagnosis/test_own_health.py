@@ -18,7 +18,7 @@ from headgate.errors import HeadgateError
 from headgate.setting_sources import OPS_LISTEN, ops_listen
 from tests.support.processes import clean_environment
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.scripts import fixed, raw
+from tests.support.scripts import closed, fixed, raw
 
 
 @pytest.fixture
@@ -84,6 +84,33 @@ def test_a_gate_that_works(listener: RecordingUpstream) -> None:
     assert examine(None, environment(listener)).ok
     assert listener.received[0].startswith(b"GET /livez HTTP/1.1\r\n")
     assert f"Host: {listener.host}:{listener.port}".encode() in listener.received[0]
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+def test_a_proxy_header_comes_first_where_the_listener_requires_one(
+    in_file: bool, listener: RecordingUpstream, tmp_path: Path
+) -> None:
+    """The recording server takes the header's line for a request line, and keeps all bytes."""
+    file = tmp_path / "gate.toml"
+    file.write_text('[ops]\nproxy_protocol = ["127.0.0.1"]\n' if in_file else "[ops]\n")
+    wanted = {} if in_file else {"HEADGATE_OPS__PROXY_PROTOCOL": "127.0.0.1"}
+    examine(file, environment(listener) | wanted)
+    assert listener.received[0].startswith(b"PROXY UNKNOWN\r\nGET /livez HTTP/1.1\r\n")
+    listener.forget(fixed(b"ok\n"))
+    assert examine(file, environment(listener) | {"HEADGATE_OPS__PROXY_PROTOCOL": ""}).ok
+
+
+def test_a_listener_that_closes_the_connection_lacks_this_machine(
+    listener: RecordingUpstream,
+) -> None:
+    listener.forget(closed())
+    found = ask(listener.host, listener.port, LIVE, 5, proxied=True)
+    assert not found.ok
+    assert found.seen.endswith("add the address of this machine to ops.proxy_protocol")
+    assert "ops.proxy_protocol" not in ask(listener.host, listener.port, LIVE, 5).seen
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        host, port = gone.getsockname()
+    assert "connection refused" in ask(host, port, LIVE, 5, proxied=True).seen
 
 
 @pytest.mark.parametrize(
