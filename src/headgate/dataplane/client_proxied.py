@@ -117,6 +117,9 @@ class ProxyHeaderConnection(SweptConnection, asyncio.Protocol):
     def balancer(self) -> Balancer | None:
         return None
 
+    def writes_to(self, balancer: Balancer) -> bool:  # noqa: ARG002 - the signature of the base
+        return False
+
     def forget(self) -> None:
         pass
 
