@@ -20,7 +20,7 @@ from headgate.cli.output import tell
 from headgate.cli.secret_environment import take_environment
 from headgate.compose import ConfigSource, Listening, start_event_log
 from headgate.config import AuthMode, Config, LogFormat, load
-from headgate.errors import ConfigError, Problem
+from headgate.errors import ConfigError, HeadgateError, Problem
 from headgate.identity import Actor, Administration, KeyFilter
 from headgate.policy import Roles
 from headgate.runtime.activation import Inherited
@@ -43,12 +43,24 @@ def serve(
         int | None, typer.Option(metavar="N", help="Worker processes that share the port.  [1]")
     ] = None,
     log_format: LogFormatOption = None,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Take the place of the gate that runs at this address with the same data folder.",
+        ),
+    ] = False,
 ) -> int:
     """Run the gate in front of an existing MLflow server."""
     streams.open_all()
     manager = ServiceManager.from_environment(os.environ)
     inherited = Inherited.from_environment(os.environ)
     given = inherited.settings()
+    if take_over and given:
+        raise HeadgateError(
+            "--take-over needs the sockets of the running gate, and the service manager passes "
+            "others: restart the service instead, its sockets wait meanwhile"
+        )
     environment = take_environment()
 
     def read() -> Config:
@@ -73,7 +85,15 @@ def serve(
         _say(f"listening on {where}, MLflow at {settings.upstreams['default'].url}")
 
     start_event_log(settings.log)
-    return compose.serve(settings, announce, ConfigSource(read, config), inherited, manager)
+    return compose.serve(
+        settings,
+        announce,
+        ConfigSource(read, config),
+        inherited,
+        manager,
+        take_over=take_over,
+        hands_over=True,
+    )
 
 
 def configuration(

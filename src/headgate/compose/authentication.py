@@ -125,7 +125,7 @@ def _refresher(
         clock=time.time,
         emit=emit,
         keep=kept,
-        left=kept.left() if link.replaces else None,
+        left=kept.left(),  # of a worker before this one, or of the gate before
         before_reading=_before_reading(config, opening),
         # One worker is enough to log it.
         inspect=_lost_calls(config, emit) if link.number == 0 and not link.replaces else None,

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -33,6 +34,7 @@ from headgate.events import Emit
 from headgate.limits import SharedBuckets, WorkerLimits
 from headgate.policy import Roles
 from headgate.runtime import descriptors
+from headgate.runtime.accept_signal import AcceptSignal
 from headgate.runtime.certificates import watch_validity
 from headgate.runtime.control_upstream import control_upstream
 from headgate.runtime.gate import LiveGate
@@ -45,7 +47,7 @@ from headgate.runtime.maintenance_memory import MaintenanceMemory
 from headgate.runtime.ops_listener import FILES, OpsListener, ops_limits
 from headgate.runtime.reload import Reloader
 from headgate.runtime.tls import ListenerTls
-from headgate.runtime.worker import Companion, Worker
+from headgate.runtime.worker import Companion, HandOver, Worker
 from headgate.telemetry.access_log import AccessLog
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.debug_lines import DebugLines
@@ -82,8 +84,8 @@ class Shared:
 class Sockets(NamedTuple):
     """What one worker listens on: for clients, and for operators if that is configured."""
 
-    clients: socket.socket
-    ops: socket.socket | None
+    clients: Sequence[socket.socket]
+    ops: Sequence[socket.socket]
 
 
 def run_worker(
@@ -92,8 +94,11 @@ def run_worker(
     shared: Shared,
     sockets: Sockets,
     link: Link,
+    may_accept: AcceptSignal | None = None,
 ) -> None:
     """Serve until the supervisor says to stop, or is gone.
+
+    ``may_accept``: what to wait for before connections are accepted.
 
     Raises:
         HeadgateError: the worker cannot start.
@@ -147,7 +152,7 @@ def run_worker(
         if access_log is not None:
             _follow_sampling(gate, access_log)
         maintained = maintenance(
-            config, shared.maintenance, gate, link.number, sockets.clients, stack, emit
+            config, shared.maintenance, gate, link.number, sockets.clients[0], stack, emit
         )
         export = _export(shared, sockets, link, outcome_sinks, made, emit)
         reloader = _reloader(
@@ -191,7 +196,7 @@ def run_worker(
                 settings, fd = config.telemetry.cloudwatch, shared.logs.fd
                 emf = emf_writer(settings, counters, shared.emf, fd, row, stack, emit)
                 companions.append(emf.run)
-        ops = _ops_listener(sockets.ops, gate, dial, outcome_sinks, emit)
+        ops = _ops_listener(sockets.ops, gate, dial, outcome_sinks, emit, state)
         worker = Worker(
             config.listen,
             gate.plane,
@@ -203,6 +208,7 @@ def run_worker(
             heart=Heartbeat(link.beat, link.rest, link.output, config.listen.worker_timeout).run,
             ops=ops,
             stopping=lambda: state.set_draining(link.number, draining=True),
+            hand_over=_hand_over(state, link, may_accept),
         )
         gate.keep()
         uvloop.run(worker.run(sockets.clients, link.ready, link.lifeline))
@@ -233,7 +239,7 @@ def _export(
     Raises:
         HeadgateError: a file that it needs is not fit.
     """
-    port = sockets.clients.getsockname()[1]
+    port = sockets.clients[0].getsockname()[1]
     export = OtlpExport(shared.run, link.number, shared.counters, sinks, port, emit)
     export.start(made.config, made.gate.plane, replaces=link.replaces)
     return export
@@ -282,16 +288,34 @@ def _reloader(
     return reloader
 
 
+def _hand_over(state: GateState, link: Link, signal: AcceptSignal | None) -> HandOver:
+    """What a worker knows of the hand-overs of its gate."""
+    if signal is None:
+        return HandOver(state.is_passed_on, state.is_left)
+    given = signal.given
+
+    async def may_accept() -> None:
+        link.prepared()
+        await given()
+
+    return HandOver(state.is_passed_on, state.is_left, may_accept)
+
+
 def _follow_sampling(gate: LiveGate, access_log: AccessLog) -> None:
     access_log.sample(sampling(gate.config.log))
     gate.on_configured(lambda config: access_log.sample(sampling(config.log)))
 
 
 def _ops_listener(
-    listener: socket.socket | None, gate: LiveGate, dial: Dial, sinks: OutcomeSinks, emit: Emit
+    listeners: Sequence[socket.socket],
+    gate: LiveGate,
+    dial: Dial,
+    sinks: OutcomeSinks,
+    emit: Emit,
+    state: GateState,
 ) -> OpsListener | None:
     """The operators' listener of a worker, where it has one."""
-    if listener is None:
+    if not listeners:
         return None
     control = control_upstream(ops_limits(), dial)
 
@@ -300,12 +324,13 @@ def _ops_listener(
         return OpsDecider(control, host, config.ops.hosts)
 
     ops = OpsListener(
-        listener,
+        listeners,
         decider(gate.config),
         control,
         gate.config.ops.proxy_protocol,
         account=sinks.account,
         emit=emit,
+        passed_on=state.is_passed_on,
     )
     gate.count_cuts_of(ops.plane)
     gate.on_configured(lambda config: ops.configure(decider(config), config.ops.proxy_protocol))

@@ -23,7 +23,6 @@ from headgate.runtime.link import Link, memory_file
 from headgate.stores.identity import Changes, Position
 from headgate.stores.records import KeyRecord, PrincipalRecord
 
-_KIND: Final = "keys"
 _MOMENT: Final = struct.Struct("d")
 _PART: Final = struct.Struct("II")  # the length and the checksum of what follows
 _TOGETHER: Final = 500
@@ -33,6 +32,10 @@ _SPARE: Final = 1024 * 1024
 
 _of_principal: Final = attrgetter(*(each.name for each in fields(PrincipalRecord)))
 _of_key: Final = attrgetter(*(each.name for each in fields(KeyRecord)))
+
+_FORM: Final = repr([[each.name for each in fields(kind)] for kind in (PrincipalRecord, KeyRecord)])
+KIND: Final = f"keys-{zlib.crc32(_FORM.encode()):08x}"
+"""What another version of Headgate could not read has another name there."""
 
 
 class KeptKeys:
@@ -61,7 +64,7 @@ class KeptKeys:
             return
         if changes.complete:
             self.close()
-            self._file, self._size, self._is_new = memory_file(_KIND), _MOMENT.size, True
+            self._file, self._size, self._is_new = memory_file(KIND), _MOMENT.size, True
             os.pwrite(self._file, _MOMENT.pack(0.0), 0)
         if self._file is None:
             return
@@ -78,11 +81,11 @@ class KeptKeys:
             os.pwrite(self._file, _MOMENT.pack(at), 0)
             if self._is_new:
                 self._is_new = False
-                self._link.keep_file(_KIND, os.dup(self._file))
+                self._link.keep_file(KIND, os.dup(self._file))
 
     def left(self) -> LeftKeys | None:
         """The keys that were left last; ``None``: none were."""
-        content = self._link.kept(_KIND)
+        content = self._link.kept(KIND)
         if content is None or len(content) < _MOMENT.size:
             return None
         last: Position | None = None

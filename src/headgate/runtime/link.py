@@ -11,7 +11,7 @@ import contextlib
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +19,7 @@ SERVES: Final = b"s"
 CANNOT: Final = b"c"
 KEEPS: Final = b"k"
 RELOADED: Final = b"r"
+PREPARED: Final = b"p"
 MESSAGE_BYTES: Final = 4096
 """Longest message; what exceeds it is cut off."""
 OUTPUT_BYTES: Final = 64 * 1024
@@ -31,16 +32,23 @@ class Kept:
     Each thing is a file in memory that is written before it is handed over, so a worker that is
     killed while it writes one leaves the one before.  Afterwards it is never changed, or only in
     such a way that a reader can tell what is whole (``headgate.runtime.handover``).
+
+    Args:
+        files: what the gate before has passed on, by kind; they are owned here.
     """
 
-    def __init__(self) -> None:
-        self._files: dict[str, int] = {}
+    def __init__(self, files: Mapping[str, int] | None = None) -> None:
+        self._files: dict[str, int] = dict(files or {})
 
     def replace(self, kind: str, file: int) -> None:
         """Keep ``file``, a file descriptor, in place of what was kept before."""
         if (before := self._files.get(kind)) is not None:
             os.close(before)
         self._files[kind] = file
+
+    def files(self) -> dict[str, int]:
+        """The files by kind; they stay owned here."""
+        return dict(self._files)
 
     def read(self, kind: str) -> bytes | None:
         """What was kept last; ``None``: nothing yet."""
@@ -73,6 +81,10 @@ class Link:
     _beat: Callable[[int], None]
     _beats: int = 0
     _unsent: dict[str, int] = field(default_factory=dict)
+
+    def prepared(self) -> None:
+        """Say that this worker could accept connections, and waits until it may."""
+        self._channel.send(PREPARED)
 
     def ready(self) -> None:
         """Say that this worker serves."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from headgate.errors import HeadgateError
 from headgate.model import Endpoint
@@ -76,13 +76,14 @@ def bind(listen: Listens) -> list[socket.socket]:
     return sockets
 
 
-def end(listener: socket.socket) -> None:
+def end(listener: socket.socket, *, passed_on: bool = False) -> None:
     """Take no more connections, although other processes have the socket open too.
 
     The kernel gives those that come then to the other sockets of the port, and refuses them
-    when there is none.  One that a service manager keeps goes on: it is only left.
+    when there is none.  One that a service manager keeps, or another gate has
+    (``passed_on``), goes on: it is only left.
     """
-    if isinstance(listener, KeptSocket):
+    if passed_on or isinstance(listener, KeptSocket):
         return
     with contextlib.suppress(OSError):  # it has ended already
         listener.shutdown(socket.SHUT_RDWR)
@@ -97,21 +98,30 @@ def shared(kept: socket.socket, workers: int) -> list[socket.socket]:
         return [kept.dup() for _ in range(workers)]
 
 
-def renewed(listener: socket.socket | None, listen: Listens) -> socket.socket:
-    """The socket itself while it listens, else a new one in its place, on its port.
+def listens(listener: socket.socket) -> bool:
+    """Whether connections can come there; one that was ended does not any more."""
+    return bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
-    The new one listens only once a worker serves on it: no client may wait for one that may fail.
+
+def another(listen: Listens, port: int, *, shared: bool) -> socket.socket:
+    """One more socket on ``port``, which is ``shared`` with others or not.
+
+    It listens only once a worker serves on it: no client may wait for one that may fail.
 
     Raises:
         HeadgateError: the address cannot be listened on any more.
     """
-    port = listen.port
-    if listener is not None:
-        if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            return listener
-        port = listener.getsockname()[1]
-        listener.close()
-    return _bind_one(listen, port, shared=listen.workers > 1, listens=False)
+    return _bind_one(listen, port, shared=shared, listens=False)
+
+
+def resolved(host: str, port: int) -> Endpoint:
+    """The address that sockets have which are bound there.
+
+    Raises:
+        HeadgateError: the host has none.
+    """
+    address = _address(host, port)[-1]
+    return Endpoint(*address[:2])
 
 
 def keep_alive(listener: socket.socket) -> None:
@@ -126,12 +136,7 @@ def keep_alive(listener: socket.socket) -> None:
 
 def _bind_one(listen: Listens, port: int, *, shared: bool, listens: bool = True) -> socket.socket:
     where = Endpoint(listen.host, port)
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            listen.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except (socket.gaierror, UnicodeError) as error:
-        raise HeadgateError(f"cannot listen on {where}: {_cause(error)}") from error
+    family, kind, proto, address = _address(listen.host, port)
     listener = socket.socket(family, kind, proto)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -150,6 +155,17 @@ def _bind_one(listen: Listens, port: int, *, shared: bool, listens: bool = True)
             ) from error
         raise HeadgateError(f"cannot listen on {where}: {_cause(error)}") from error
     return listener
+
+
+def _address(host: str, port: int) -> tuple[int, int, int, Any]:
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (socket.gaierror, UnicodeError) as error:
+        where = Endpoint(host, port)
+        raise HeadgateError(f"cannot listen on {where}: {_cause(error)}") from error
+    return family, kind, proto, address
 
 
 def _cause(error: OSError | UnicodeError) -> str:

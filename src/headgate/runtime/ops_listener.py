@@ -27,6 +27,7 @@ from headgate.errors import HeadgateError
 from headgate.events import CutLimit, Emit, OpsListenerOff
 from headgate.model import Endpoint, Outcome
 from headgate.runtime import listener as listening
+from headgate.runtime.listeners import Listeners
 from headgate.wire.origin import Network
 
 CONNECTIONS: Final = 128
@@ -55,61 +56,60 @@ class OpsSockets:
         ops: the settings.
         workers: how many workers there are.
         emit: takes the events.
-        kept: the socket, if a service manager has opened it; ``ops`` has its address then.
-
-    Attributes:
-        address: where they listen; ``None``: nowhere.
+        passed: those that a service manager or another gate has opened; ``ops`` has their address.
 
     Raises:
         HeadgateError: the address that was set cannot be listened on.
     """
 
     def __init__(
-        self, ops: Ops, workers: int, emit: Emit, kept: socket.socket | None = None
+        self, ops: Ops, workers: int, emit: Emit, passed: Sequence[socket.socket] = ()
     ) -> None:
         self._emit = emit
-        self._sockets: dict[int, socket.socket] = {}
-        self.address: Endpoint | None = None
+        self._listeners: Listeners | None = None
         if ops.address is None:
             return
-        self._listens = _Address(*ops.address, workers)
+        listens = _Address(*ops.address, workers)
         try:
-            self._sockets = dict(
-                enumerate(
-                    listening.bind(self._listens)
-                    if kept is None
-                    else listening.shared(kept, workers)
-                )
+            self._listeners = (
+                Listeners.passed(listens, passed) if passed else Listeners.bound(listens)
             )
         except HeadgateError as error:
             if ops.is_chosen:
                 raise HeadgateError(f"ops.listen: {error}") from error
             emit(OpsListenerOff(ops.listen, str(error)))
-            return
-        self.address = Endpoint(*self._sockets[0].getsockname()[:2])
+
+    @property
+    def address(self) -> Endpoint | None:
+        """Where they listen; ``None``: nowhere."""
+        return None if self._listeners is None else self._listeners.address
 
     def renew(self, worker: int) -> None:
         """Make sure that the socket of a worker listens; without one, it does without."""
-        if self.address is None:
+        if self._listeners is None:
             return
-        before = self._sockets.pop(worker, None)
-        where = _Address(self._listens.host, self.address.port, self._listens.workers)
         try:
-            self._sockets[worker] = listening.renewed(before, where)
+            self._listeners.renew(worker)
         except HeadgateError as error:  # clients of the gate shall not wait for that
             self._emit(OpsListenerOff(str(self.address), str(error)))
 
-    def take(self, worker: int) -> socket.socket | None:
-        """The socket of a worker, within its process; those of the others are closed."""
-        own = self._sockets.pop(worker, None)
-        self.close()
-        return own
+    def take(self, worker: int) -> tuple[socket.socket, ...]:
+        """The sockets of a worker, within its process; those of the others are closed."""
+        return () if self._listeners is None else self._listeners.take(worker)
+
+    def to_pass_on(self) -> list[socket.socket]:
+        """Those that another gate can accept on; they stay owned here."""
+        return [] if self._listeners is None else self._listeners.to_pass_on()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a service manager keeps the socket."""
+        return self._listeners is not None and self._listeners.is_kept
 
     def close(self) -> None:
         """Close them all."""
-        for each in self._sockets.values():
-            each.close()
-        self._sockets = {}
+        if self._listeners is not None:
+            self._listeners.close()
 
 
 def ops_limits() -> Limits:
@@ -131,38 +131,48 @@ class OpsListener:
     """The operators' listener of one worker.
 
     Args:
-        listener: its socket, bound and not blocking.
+        listeners: its sockets, bound and not blocking.
         decider: decides on its requests.
         control: the gate's own pages; closed with it.
         proxies: the networks of proxies that must send a PROXY header; by default none.
         account: called with the outcome of each request.
         emit: takes the events.
+        passed_on: whether another gate has the sockets too.
     """
 
     def __init__(
         self,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         decider: Decider,
         control: Balancer,
         proxies: Sequence[Network] = (),
         *,
         account: Callable[[Outcome], None],
         emit: Emit,
+        passed_on: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._listener = listener
+        self._listeners = listeners
+        self._passed_on = passed_on
         self._control = control
         self._limits = ops_limits()
         self.plane = DataPlane(
             decider, self._limits, time.monotonic, secrets.token_hex(8), account=account, emit=emit
         )
         self.plane.proxy_protocol.networks = proxies
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     async def open(self) -> None:
         """Begin to serve."""
-        self._server = await asyncio.get_running_loop().create_server(
-            self._connected, sock=self._listener, backlog=BACKLOG
-        )
+        loop = asyncio.get_running_loop()
+        for each in self._listeners:
+            self._servers.append(
+                await loop.create_server(self._connected, sock=each, backlog=BACKLOG)
+            )
+
+    def leave(self) -> None:
+        """Take no more connections: another gate takes them."""
+        for each in self._servers:
+            each.close()
 
     def configure(self, decider: Decider, proxies: Sequence[Network]) -> None:
         """Decide on new requests in this way; ``proxies`` must send a PROXY header."""
@@ -176,9 +186,9 @@ class OpsListener:
 
     async def close(self) -> None:
         """Take no more connections, let responses under way end, and cut the rest."""
-        listening.end(self._listener)
-        if self._server is not None:
-            self._server.close()
+        for each in self._listeners:
+            listening.end(each, passed_on=self._passed_on())
+        self.leave()
         self.plane.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):

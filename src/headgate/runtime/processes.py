@@ -37,8 +37,9 @@ class Process:
     """A worker process, as its supervisor knows it.
 
     ``started``: when, on the supervisor's clock.  ``replaces``: whether another worker had its
-    number before.  ``serves``: whether it has said so.  ``trouble``: why it cannot start.
-    ``stuck``: whether it was killed because it stood still.
+    number before.  ``prepared``: whether it waits until it may accept.  ``serves``: whether it has
+    said so.  ``trouble``: why it cannot start.  ``stuck``: whether it was killed because it stood
+    still.
     """
 
     pid: int
@@ -46,6 +47,7 @@ class Process:
     started: float
     ends: Ends
     replaces: bool
+    prepared: bool = False
     serves: bool = False
     trouble: str = ""
     stuck: bool = False

@@ -12,6 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, MutableMapping
+from dataclasses import dataclass
 from typing import Final
 
 NOTIFY_SOCKET: Final = "NOTIFY_SOCKET"
@@ -23,6 +24,17 @@ BEATING_SECONDS: Final = 3.0
 """A worker whose last heartbeat is older says nothing for the gate.  A watchdog that is due waits
 for the next heartbeat, so that a short pause of the loop costs nothing."""
 _MICROSECONDS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How a gate tells its service manager, for the gate that takes over.
+
+    ``watchdog_usec``: microseconds as in ``WATCHDOG_USEC``; 0: no watchdog.
+    """
+
+    address: str
+    watchdog_usec: int
 
 
 class ServiceManager:
@@ -42,6 +54,7 @@ class ServiceManager:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._address = address
+        self._watchdog = watchdog
         self._pause = watchdog / 2  # what sd_watchdog_enabled(3) recommends
         self._clock = clock
         self._due = -math.inf if math.isfinite(watchdog) else math.inf
@@ -65,6 +78,26 @@ class ServiceManager:
         if pid == str(os.getpid()) and microseconds.isascii() and microseconds.isdigit():
             watchdog = int(microseconds) / _MICROSECONDS or math.inf
         return cls(address, watchdog)
+
+    @property
+    def watched(self) -> Watched | None:
+        """How to tell the manager; ``None``: none wants to know."""
+        if self._address is None:
+            return None
+        seconds = self._watchdog if math.isfinite(self._watchdog) else 0.0
+        return Watched(self._address, int(seconds * _MICROSECONDS))
+
+    def taken_over(self, watched: Watched | None) -> ServiceManager:
+        """The manager of the gate before, or this one if that gate had none."""
+        if watched is None:
+            return self
+        seconds = watched.watchdog_usec / _MICROSECONDS or math.inf
+        return ServiceManager(watched.address, seconds, self._clock)
+
+    def handed_over(self, pid: int) -> None:
+        """Process ``pid`` is the gate from now on: this one says no more."""
+        self._send(f"MAINPID={pid}", self._new_status(f"process {pid} has taken over"))
+        self._address, self._due = None, math.inf
 
     # --- starting and stopping -------------------------------------------------------------
 

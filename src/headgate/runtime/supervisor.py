@@ -33,7 +33,17 @@ from headgate.events import (
     WorkerStalled,
     WorkerStuck,
 )
-from headgate.runtime.link import CANNOT, KEEPS, MESSAGE_BYTES, RELOADED, SERVES, Ends, Kept, Link
+from headgate.runtime.link import (
+    CANNOT,
+    KEEPS,
+    MESSAGE_BYTES,
+    PREPARED,
+    RELOADED,
+    SERVES,
+    Ends,
+    Kept,
+    Link,
+)
 from headgate.runtime.processes import (
     LOG_SIGNALS,
     PASSED_ON,
@@ -106,6 +116,8 @@ class Supervisor:
         tick: called twice a second with the number of workers that serve.
         clock: gives seconds from an arbitrary start.
         manager: the service manager, which hears how the gate is.
+        prepared: called once all workers wait to accept connections.
+        kept: what the workers of the gate before have left.
     """
 
     def __init__(
@@ -125,6 +137,8 @@ class Supervisor:
         tick: Callable[[int], None] = lambda _serving: None,
         clock: Callable[[], float] = time.monotonic,
         manager: ServiceManager | None = None,
+        prepared: Callable[[], None] = lambda: None,
+        kept: Kept | None = None,
     ) -> None:
         self._count = count
         self._body = body
@@ -143,10 +157,13 @@ class Supervisor:
         self._watch = Stopwatch(clock())
         self._processes: dict[int, Process] = {}  # by pid
         self._due: dict[int, float] = {}  # when to start which number again
-        self._kept = Kept()
+        self._kept = Kept() if kept is None else kept
+        self._when_prepared = prepared
+        self._prepared = False
+        self._trouble: HeadgateError | None = None
         self._selector = selectors.DefaultSelector()
         self._announced = False
-        self._stopping = False
+        self._stopping = self._leaving = False
         self._stopped_by = math.inf  # when patience ends
         self._quick_deaths = 0
         self._signals: list[int] = []  # to be emitted outside the handler
@@ -155,7 +172,8 @@ class Supervisor:
         """Start the workers and stay until all have stopped; ``ready``: all of them serve.
 
         Raises:
-            HeadgateError: a worker cannot start at first.
+            HeadgateError: a worker cannot start at first, or ``ready`` raised it: the workers have
+                let their requests finish then.
         """
         lifeline, wake = os.pipe(), os.pipe()
         os.set_blocking(wake[1], False)
@@ -185,6 +203,8 @@ class Supervisor:
             for key, _ in self._selector.select(self._pause()):
                 if key.data is None:
                     os.read(key.fd, MESSAGE_BYTES)  # a signal
+                elif not isinstance(key.data, Process):
+                    key.data()
                 elif key.fd == key.data.ends.output:
                     if not key.data.drain_output():  # its end
                         self._selector.unregister(key.fd)
@@ -192,17 +212,54 @@ class Supervisor:
                     self._listen(key.data)
             self._emit_signals()
             self._reap()
-            if not self._announced and all(each.serves for each in self._processes.values()):
-                self._announced = not self._stopping
-                if self._announced:
-                    ready()
-                    self._manager.ready(self._count)
+            self._look_at_start(ready)
             self._check_heartbeats()
             self._start_due(lifeline)
             if self._stopped_by <= self._clock():
                 self._stopped_by = math.inf
                 self._emit(WorkersKilled(len(self._processes)))
                 self._signal_all(signal.SIGKILL)
+        if self._trouble is not None:
+            raise self._trouble
+
+    def _look_at_start(self, ready: Callable[[], None]) -> None:
+        """Go on with the start, once all workers have come so far."""
+        if self._announced or self._stopping:
+            return
+        processes = self._processes.values()
+        if not self._prepared and all(each.prepared for each in processes):
+            self._prepared = True
+            self._when_prepared()
+        if all(each.serves for each in processes):
+            try:
+                ready()
+            except HeadgateError as error:
+                self._trouble = error
+                self.leave(self._patience)
+                return
+            self._announced = True
+            self._manager.ready(self._count)
+
+    def watch(self, file: int, call: Callable[[], None]) -> None:
+        """Call back whenever ``file`` can be read."""
+        self._selector.register(file, selectors.EVENT_READ, call)
+
+    def unwatch(self, file: int) -> None:
+        """Call no more."""
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(file)
+
+    def kept_files(self) -> dict[str, int]:
+        """What the workers have left, by kind; the descriptors stay owned here."""
+        return self._kept.files()
+
+    def leave(self, patience: float) -> None:
+        """Let the workers end by themselves, in ``patience`` seconds; none is replaced."""
+        if self._stopping:
+            return  # they end already, and a second signal would cut requests off
+        self._stopping = self._leaving = True
+        self._stopped_by = self._clock() + patience
+        self._signal_all(signal.SIGTERM)
 
     def _pause(self) -> float:
         """How long to wait for the workers."""
@@ -235,6 +292,8 @@ class Supervisor:
                 if process.ends.channel in self._selector.get_map():
                     self._selector.unregister(process.ends.channel)
                 return
+            if message == PREPARED:
+                process.prepared = True
             if message == SERVES and not process.serves:
                 process.serves = True
                 if process.replaces:
@@ -372,9 +431,10 @@ class Supervisor:
         if number == signal.SIGHUP and not self._reloads:
             number = signal.SIGINT
         if number in STOPS:
-            patience = CUT_SHORT_SECONDS if self._stopping else self._patience
+            cut_short = self._stopping and not self._leaving
+            patience = CUT_SHORT_SECONDS if cut_short else self._patience
             self._stopped_by = min(self._stopped_by, self._clock() + patience)
-            self._stopping = True
+            self._stopping, self._leaving = True, False
             self._on_stop()
         elif number == signal.SIGHUP:
             serving = [pid for pid, each in self._processes.items() if each.serves]

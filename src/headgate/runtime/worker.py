@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from headgate.config import Listen
@@ -56,8 +57,27 @@ class Upkeep(Protocol):
         """Release everything; called once, after the last request."""
 
 
+async def _immediately() -> None:
+    """Wait for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What a worker has to know of the hand-overs of its gate.
+
+    Attributes:
+        passed_on: whether another gate has the listening sockets too.
+        is_left: whether another gate has taken over.
+        may_accept: waits until this worker may accept connections.
+    """
+
+    passed_on: Callable[[], bool] = lambda: False
+    is_left: Callable[[], bool] = lambda: False
+    may_accept: Companion = _immediately
+
+
 class Worker:
-    """Runs a ``DataPlane`` on a listening socket until a signal stops it.
+    """Runs a ``DataPlane`` on listening sockets until a signal stops it.
 
     Args:
         listen: how to listen and how to end.
@@ -69,7 +89,8 @@ class Worker:
         reloads: whether there is anything to read again.
         heart: an endless coroutine that runs from the first turn of the loop to the last.
         ops: the operators' listener, open from before the first request until the last has ended.
-        stopping: called when the worker begins to stop.
+        stopping: called when the worker begins to stop, unless another gate has taken over.
+        hand_over: from the gate before, and to the next one.
 
     ``orphaned``: whether the supervisor is gone.
     """
@@ -87,6 +108,7 @@ class Worker:
         heart: Companion | None = None,
         ops: OpsListener | None = None,
         stopping: Callable[[], None] = lambda: None,
+        hand_over: HandOver = HandOver(),
     ) -> None:
         self._listen = listen
         self._plane = plane
@@ -98,22 +120,28 @@ class Worker:
         self._heart = heart
         self._ops = ops
         self._stopping = stopping
-        self._door: TlsListener | None = None
+        self._hand_over = hand_over
+        self._doors: list[TlsListener] = []
         self._stop = asyncio.Event()
+        self._leaving = False
+        self._drain_now = asyncio.Event()
         self._cut_short = asyncio.Event()
         self._lame_duck = 0.0
         self.orphaned = False
 
     async def run(
-        self, listener: socket.socket, ready: Callable[[], None], lifeline: int | None = None
+        self,
+        listeners: Sequence[socket.socket],
+        ready: Callable[[], None],
+        lifeline: int | None = None,
     ) -> None:
-        """Serve on ``listener`` until ``stop`` or a signal; ``ready`` is called once it serves.
+        """Serve on ``listeners`` until ``stop`` or a signal; ``ready`` is called once it serves.
 
         When ``lifeline``, a file descriptor, becomes readable, the supervisor is gone.
 
         SIGTERM stops after the lame-duck time, SIGINT immediately; a second signal cuts requests
-        off.  SIGHUP reloads the configuration; where there is none, it means that a terminal is
-        gone, and stops.
+        off.  Where another gate has taken over, both leave the sockets to it.  SIGHUP reloads the
+        configuration; where there is none, it means that a terminal is gone, and stops.
         """
         loop = asyncio.get_running_loop()
         helpers = [loop.create_task(self._heart(), name="heart")] if self._heart else []
@@ -127,20 +155,19 @@ class Worker:
         if lifeline is not None:
             loop.add_reader(lifeline, self._on_orphaned, loop, lifeline)
         try:
-            if self._ops is not None:
-                await self._ops.open()
-            await self._upkeep.prepare()
-            server = await self._listen_on(listener)
+            await self._before_the_first_request()
+            servers = await self._accept_on(listeners)
             helpers += [
                 loop.create_task(self._sweep(), name="sweep"),
                 *(loop.create_task(make(), name=make.__qualname__) for make in self._companions),
             ]
             ready()
             await self._until_stopped(helpers)
-            listening.end(listener)
-            server.close()
-            if isinstance(listener, listening.KeptSocket):
+            self._close(listeners, servers)
+            if self._was_shared(listeners):
                 await self._first_requests()
+            if self._leaving:
+                await self._kept_connections()
             await self._drain()
         finally:
             self._plane.abort()
@@ -151,29 +178,78 @@ class Worker:
             for number in handlers:
                 loop.remove_signal_handler(number)
 
+    async def _before_the_first_request(self) -> None:
+        """Prepare, and wait until connections may be accepted or the worker is stopped."""
+        takes_over = self._hand_over.passed_on()
+        if self._ops is not None and not takes_over:
+            await self._ops.open()
+        await self._upkeep.prepare()
+        waits = [
+            asyncio.ensure_future(self._hand_over.may_accept()),
+            asyncio.ensure_future(self._stop.wait()),
+        ]
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await _cancel(waits)
+        for each in done:
+            each.result()
+        if self._ops is not None and takes_over and not self._stop.is_set():
+            await self._ops.open()  # until now the gate before says how it is
+
+    async def _accept_on(
+        self, listeners: Sequence[socket.socket]
+    ) -> list[asyncio.Server | TlsListener]:
+        """Accept connections, unless the worker was stopped while others have the sockets too."""
+        if self._stop.is_set() and self._hand_over.passed_on():
+            return []
+        return [await self._listen_on(each) for each in listeners]
+
     async def _listen_on(self, listener: socket.socket) -> asyncio.Server | TlsListener:
         if self._tls is None:
             return await asyncio.get_running_loop().create_server(
                 lambda: accepted(self._plane), sock=listener, backlog=self._listen.backlog
             )
-        door = self._door = TlsListener(
+        door = TlsListener(
             listener,
             self._listen.backlog,
             self._plane,
             self._tls,
             self._upkeep.handshake_failed,
         )
+        self._doors.append(door)
         door.open()
         return door
+
+    def _close(
+        self, listeners: Sequence[socket.socket], servers: Sequence[asyncio.Server | TlsListener]
+    ) -> None:
+        """Accept no more."""
+        passed_on = self._hand_over.passed_on()
+        for listener in listeners:
+            listening.end(listener, passed_on=passed_on)
+        for server in servers:
+            server.close()
+        if self._leaving and self._ops is not None:
+            self._ops.leave()
+
+    def _was_shared(self, listeners: Sequence[socket.socket]) -> bool:
+        """Whether connections that come from now on are served by somebody else."""
+        return self._hand_over.passed_on() or any(
+            isinstance(each, listening.KeptSocket) for each in listeners
+        )
 
     def stop(self, lame_duck: float = 0.0) -> None:
         """Serve on for ``lame_duck`` seconds, let running requests finish, return from ``run``.
 
-        A second call cuts them off.
+        A second call cuts them off.  Where another gate has taken over, this one only leaves.
         """
-        if self._stop.is_set():
+        if self._leaving and not self._drain_now.is_set():
+            self._drain_now.set()
+        elif self._stop.is_set():
             self._cut_short.set()
             self._plane.abort()
+        elif self._hand_over.is_left():
+            self._leaving = True
+            self._plane.turn_away()
         else:
             self._lame_duck = lame_duck
             self._stopping()
@@ -208,8 +284,8 @@ class Worker:
             try:
                 scarcity.look()
                 self._plane.sweep()
-                if self._door is not None:
-                    self._door.sweep()
+                for door in self._doors:
+                    door.sweep()
                 if self._ops is not None:
                     self._ops.sweep()
                 self._upkeep.tick()
@@ -229,13 +305,32 @@ class Worker:
             await asyncio.sleep(FIRST_REQUEST_SECONDS / FIRST_REQUEST_LOOKS)
 
     def _has_newcomers(self) -> bool:
-        if self._door is not None and self._door.shaking:
+        if any(door.shaking for door in self._doors):
             return True
         return any(
             isinstance(each, ProxyHeaderConnection)
             or (isinstance(each, ClientConnection) and each.stage is NEW)
             for each in self._plane.connections
         )
+
+    async def _kept_connections(self) -> None:
+        """Let clients end the connections that they keep open between requests.
+
+        A client may be about to send its next request: that is responded to with ``Connection:
+        close``, and the client opens another connection, to the next gate.  A connection that is
+        closed under its request would be a failure that the hand-over has caused.
+        """
+        if not self._plane.connections:
+            return
+        self._plane.emptied.clear()
+        waits = [
+            asyncio.ensure_future(self._plane.emptied.wait()),
+            asyncio.ensure_future(self._drain_now.wait()),
+            asyncio.ensure_future(self._cut_short.wait()),
+        ]
+        longest = self._plane.limits.keepalive_timeout
+        await asyncio.wait(waits, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
+        await _cancel(waits)
 
     async def _drain(self) -> None:
         """Wait for the requests under way, but not indefinitely."""
@@ -251,7 +346,7 @@ class Worker:
             self._emit(Drained())
 
 
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:

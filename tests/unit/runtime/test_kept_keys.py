@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from headgate.runtime.kept_keys import KeptKeys
+from headgate.runtime.kept_keys import KIND, KeptKeys
 from headgate.runtime.link import KEEPS, Ends, Kept, Link
 from headgate.stores.identity import Changes, Position
 from headgate.stores.records import KeyRecord
@@ -45,7 +45,7 @@ class Pair:
 
     def truncate(self, less: int) -> None:
         """Cut the file short, as a worker that is killed while it writes leaves it."""
-        file = self.kept._files["keys"]
+        file = self.kept._files[KIND]
         os.ftruncate(file, os.fstat(file).st_size - less)
 
 
@@ -95,7 +95,7 @@ def test_a_file_of_nothing_is_nothing(pair: Pair) -> None:
     pair.keys.write(ALL)
     pair.keys.compared(1_000.0)
     pair.receive()
-    file = pair.kept._files["keys"]
+    file = pair.kept._files[KIND]
     os.ftruncate(file, 20)
     assert pair.keys.left() is None
     os.ftruncate(file, 3)

@@ -107,23 +107,3 @@ def test_a_socket_that_is_ended_is_ended_in_every_process(bind: Bind) -> None:
         listener.end(same)  # a second time it does nothing
     listening.close()
     listener.end(listening)
-
-
-def test_a_socket_that_still_listens_is_kept(bind: Bind) -> None:
-    """Connections may be waiting in it."""
-    listen = Listen(port=0, workers=2)
-    first, _ = bind(listen)
-    assert listener.renewed(first, listen) is first
-
-
-def test_in_the_place_of_one_that_was_ended_there_is_a_new_one(bind: Bind) -> None:
-    listen = Listen(port=0, workers=2)
-    first, second = bind(listen)
-    port = port_of(first)
-    listener.end(first)
-    with listener.renewed(first, listen) as new:
-        assert first.fileno() == -1
-        assert not listens(new)  # the worker that serves on it begins with that
-        new.listen()
-        assert listens(second)
-        assert port_of(new) == port

@@ -86,7 +86,7 @@ class Running:
 
     async def start(self, lifeline: int | None = None) -> None:
         self._task = asyncio.get_running_loop().create_task(
-            self.worker.run(self.listening, self._became_ready, lifeline)
+            self.worker.run((self.listening,), self._became_ready, lifeline)
         )
         async with asyncio.timeout(WAIT):
             await self._ready.wait()
@@ -288,7 +288,7 @@ def test_a_client_that_does_not_finish_its_handshake_is_not_waited_for_indefinit
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ready = asyncio.Event()
         made = Worker(QUICK, plane, Upkeep(), discard, tls=context)
-        task = asyncio.get_running_loop().create_task(made.run(listening, ready.set))
+        task = asyncio.get_running_loop().create_task(made.run((listening,), ready.set))
         async with asyncio.timeout(WAIT):
             await ready.wait()
             reader, writer = await asyncio.open_connection(*listening.getsockname()[:2])
