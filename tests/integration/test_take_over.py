@@ -103,7 +103,7 @@ def upstream() -> Iterator[RecordingUpstream]:
 def gates(tmp_path: Path, upstream: RecordingUpstream) -> Iterator[Gates]:
     settings = {
         "HEADGATE_DATA": str(tmp_path / "data"),
-        "HEADGATE_LISTEN__LAME_DUCK": "5",  # a gate that hands over has none
+        "HEADGATE_LISTEN__LAME_DUCK": "0",
         "HEADGATE_OPS__LISTEN": "",
         "HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "0",
         "MLFLOW_SERVER_URL": upstream.url,

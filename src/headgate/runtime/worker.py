@@ -300,9 +300,10 @@ class Worker:
         of them may lose its connection to a restart.
         """
         for _ in range(FIRST_REQUEST_LOOKS):
+            # First of all: what the loop has accepted in this turn is a connection in the next.
+            await asyncio.sleep(FIRST_REQUEST_SECONDS / FIRST_REQUEST_LOOKS)
             if self._cut_short.is_set() or not self._has_newcomers():
                 return
-            await asyncio.sleep(FIRST_REQUEST_SECONDS / FIRST_REQUEST_LOOKS)
 
     def _has_newcomers(self) -> bool:
         if any(door.shaking for door in self._doors):
