@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.debian import POSTGRESQL, require
 from tests.support.gate import Gate
 from tests.support.maintenance_load import EXPORTER, ClientAt
-from tests.support.maintenance_unit import Unit
+from tests.support.maintenance_unit import UNIT, Unit
 from tests.support.mlflow_server import (
     ENVIRONMENT,
     START_SECONDS,
+    MlflowServer,
     is_healthy,
     running_mlflow,
 )
@@ -32,6 +38,7 @@ NEW: Final = CURRENT
 UPSTREAM: Final = "/upstreams/default"
 MIGRATION_SECONDS: Final = 300.0
 DRAIN_SECONDS: Final = 60.0
+COMMAND_SECONDS: Final = 600.0
 GATE_SETTINGS: Final = {"HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "1"}
 
 
@@ -41,6 +48,7 @@ class MlflowService:
     def __init__(self, folder: Path, database: str) -> None:
         self._folder = folder
         self._running: contextlib.ExitStack | None = None
+        self._server: MlflowServer | None = None
         self.database = database
         self.artifacts = folder / "artifacts"
         self.port = free_port()
@@ -57,7 +65,7 @@ class MlflowService:
             ServerError: it is not.
         """
         stack = contextlib.ExitStack()
-        stack.enter_context(
+        self._server = stack.enter_context(
             running_mlflow(
                 self._folder,
                 database=self.database,
@@ -72,7 +80,13 @@ class MlflowService:
         """Stop it as a service manager does; nothing if it does not run."""
         if self._running is not None:
             self._running.close()
-            self._running = None
+            self._running = self._server = None
+
+    def kill(self) -> None:
+        """End it with all its requests, as a service manager does that does not wait."""
+        if self._server is not None:
+            os.killpg(self._server.process.pid, signal.SIGKILL)
+            self.stop()
 
     def migrate(self, version: str) -> subprocess.CompletedProcess[str]:
         """Run ``mlflow db upgrade`` of a version."""
@@ -168,28 +182,78 @@ class MaintenanceScene:
         """Let the clients go on."""
         self.ask("POST", f"{UPSTREAM}/unpark", {})
 
-    def run(self, *arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
-        """Run ``headgate`` with the settings of the gates and the admin's key."""
-        return subprocess.run(
-            self.command(*arguments),
-            env=clean_environment() | self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
+    def upgrade(self, *arguments: str, killed_at: str = "", after: float = 0.0) -> Told:
+        """``headgate mlflow upgrade``, to the new version unless ``arguments`` say otherwise.
+
+        ``killed_at`` is the step in which the command is killed, so many seconds after its begin.
+        """
+        return self.command(
+            "upgrade", *(arguments or ("--to", NEW)), killed_at=killed_at, after=after
         )
 
-    def command(self, *arguments: str) -> list[str]:
-        """The command line of ``headgate``."""
-        return [sys.executable, "-m", "headgate", *arguments]
+    def command(
+        self, command: str, *arguments: str, killed_at: str = "", after: float = 0.0
+    ) -> Told:
+        """A command of ``headgate mlflow``, with all options that say where MLflow is."""
+        assert isinstance(self.mlflow, MlflowUnit), "the scene has no unit"
+        unit = self.mlflow.unit
+        url_file = self.folder / "mlflow-database-url"
+        url_file.write_text(f"{self.mlflow.database}\n", encoding="utf-8")
+        program = ("tests.support.maintenance_killed", killed_at, str(after))
+        verifies = () if command in {"plan", "status"} else ("--verify-size", "64KiB")
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", *(program if killed_at else ("headgate",))),
+                *("mlflow", command, *arguments),
+                *("--unit", UNIT, "--current", str(unit.link), "--mlflow-url", self.mlflow.url),
+                *("--url", f"{self.gates[0].url}/mlflow", "--database-url-file", str(url_file)),
+                *("--state", str(self.state), "--json", *verifies),
+                *("--pg-bin", str(require(POSTGRESQL).parent)),
+            ],
+            env=clean_environment()
+            | {
+                "MLFLOW_TRACKING_TOKEN": self.admin,
+                "PATH": f"{unit.systemctl.parent}{os.pathsep}{os.environ['PATH']}",
+            },
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        return Told(done.returncode, done.stdout, done.stderr)
 
-    def environment(self) -> dict[str, str]:
-        """What it is run with, beside the rest of the environment."""
-        return {
-            **self.store.settings,
-            "HEADGATE_URL": self.gates[0].url,
-            "HEADGATE_KEY": self.admin,
-        }
+    @property
+    def state(self) -> Path:
+        """The folder of the journal and the snapshots."""
+        return self.folder / "state"
+
+    def step(self) -> str:
+        """Where the journal says that a command stopped; empty if nothing is in progress."""
+        journal = json.loads((self.state / "journal.json").read_text(encoding="utf-8"))
+        return str((journal["in_progress"] or {"step": ""})["step"])
+
+    def head(self) -> str:
+        """The schema that MLflow's database has."""
+        statement = "SELECT version_num FROM alembic_version"
+        if self.mlflow.database.startswith("sqlite:"):
+            with closing(sqlite3.connect(self.folder / "mlflow/mlflow.db")) as database:
+                return str(database.execute(statement).fetchone()[0])
+        return self.server.execute(statement, "mlflow")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a command said, and how it ended; -9: it was killed."""
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """What ``--json`` printed."""
+        found: Mapping[str, Any] = json.loads(self.output[self.output.index("{\n") :])
+        return found
 
 
 @contextmanager
