@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headgate.deploy.mlflow.errors import ParkLostError
 from headgate.deploy.mlflow.journal import Move
+from headgate.deploy.mlflow.phases import Kind
 from headgate.deploy.mlflow.site import Site
 from headgate.deploy.mlflow.words import seconds_in_words, utc
 from headgate.deploy.outcome import ExitCode, Outcome
@@ -17,7 +18,10 @@ class Endings:
 
     def done(self, move: Move, parked: float) -> Outcome:
         """The target runs."""
-        kept = "" if move.snapshot is None else f"; the way back is kept in {move.snapshot.place}"
+        kept = ""
+        if move.snapshot is not None:
+            what = "the way back" if move.kind is Kind.UPGRADE else "what there was before"
+            kept = f"; {what} is kept in {move.snapshot.place}"
         return self._outcome(
             move,
             parked,

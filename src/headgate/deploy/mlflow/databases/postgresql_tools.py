@@ -133,6 +133,8 @@ def restore(
             complete = _feed(source, target, namespace)
         finally:
             end(source)
+            if source.stdout is not None:
+                source.stdout.close()
             if target.stdin is not None:
                 _close(target.stdin)
             code = target.wait()
