@@ -3,10 +3,12 @@
 They wait in a ``WaitQueue``, fair between principals and first in, first out within each.  Each has
 a deadline of its own: when its client would give up.
 
-After the park they go on gradually, since an MLflow that has just started is slow: so many may be
-under way as the *window* says.  It begins small and grows by one with each response, as that of TCP
-does in its slow start, and by its first size twice a second all the same, in case that responses
-take long.  A request that fails for want of an MLflow makes it small again.
+After the park they go on gradually, since an MLflow that has just started is slow, and one that is
+sent more than it can do at a time becomes slower still: so many may be under way as the *window*
+says.  It follows what MLflow does: half as many again as it has responded to within the last
+second, so that it grows while MLflow keeps up and no request waits for long inside MLflow.  Where
+nothing ends for a while, as with large artifacts, it grows by one twice a second all the same.  A
+request that fails for want of an MLflow makes it small again.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from headgate.cluster import Result, WaitQueue
 from headgate.maintenance import ParkingPolicy
 
 _OK: Final = Result.OK
+_GROWTH: Final = 1.5
 _TIDY_AT: Final = 64
 """Deadlines of requests that wait no longer, beside as many as wait."""
 
@@ -69,6 +72,9 @@ class Holds:
         self._ended: list[tuple[HoldEnd, float]] = []
         self.window = policy.first_release
         self.going = 0
+        self._ended_in_turn = 0
+        self._ended_before = 0  # in the turn before that
+        self._more = 0  # places beside those of requests that take long
 
     def __len__(self) -> int:
         return len(self._since)
@@ -134,14 +140,19 @@ class Holds:
     def begin_release(self) -> None:
         """The park is over: a few go on."""
         self.window = self._policy.first_release
+        self._ended_in_turn = self._ended_before = self._more = 0
 
     def on_turn(self) -> None:
         """Called twice a second while they are released."""
-        self.window += self._policy.first_release
+        if not self._ended_in_turn:
+            self._more += 1
+        ended = self._ended_before + self._ended_in_turn
+        self._ended_before, self._ended_in_turn = self._ended_in_turn, 0
+        self.window = max(self._policy.first_release, int(ended * _GROWTH)) + self._more
 
     def on_finished(self, result: Result) -> None:
         """A request has ended at an endpoint."""
         if result is _OK:
-            self.window += 1
+            self._ended_in_turn += 1
         elif result is not Result.CANCELLED:
-            self.window = self._policy.first_release
+            self.begin_release()

@@ -505,3 +505,36 @@ def test_it_is_known_when_nothing_is_being_written_any_more(dialogue: Dialogue) 
     report = dialogue.balancer.maintenance.report()
     assert (report.in_flight, report.writing) == (1, 0)
     reading.sends(response(200))
+
+
+def test_a_slow_mlflow_is_not_sent_more_than_it_responds_to() -> None:
+    """What waits inside MLflow takes a minute there, and fails when its database is busy."""
+    dialogue = Dialogue(Limits(in_flight=5000), Upstream(idle_connections=0))
+    park(dialogue)
+    clients = [asks(dialogue) for _ in range(600)]
+    unpark(dialogue)
+    under_way = []
+    while held(dialogue):
+        for connecting in dialogue.pending[:10]:  # 20 in a second
+            peer = connecting.succeeds()
+            dialogue.turns.run()
+            peer.received()
+            peer.sends(response(200))
+        dialogue.sweeps()
+        under_way.append(len(dialogue.pending))
+    assert max(under_way) <= 40
+    assert len(under_way) < 100, "it is kept busy"
+    while dialogue.pending:
+        dialogue.mlflow_responds()
+    assert all(client.received().startswith(b"HTTP/1.1 200 ") for client in clients)
+    dialogue.ends()
+
+
+def test_requests_that_take_long_do_not_keep_the_others_waiting(dialogue: Dialogue) -> None:
+    park(dialogue)
+    clients = [asks(dialogue) for _ in range(20)]
+    unpark(dialogue)
+    dialogue.passes(15)
+    assert len(dialogue.pending) == 20
+    dialogue.mlflow_responds()
+    assert all(client.received().startswith(b"HTTP/1.1 200 ") for client in clients)
