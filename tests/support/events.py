@@ -141,6 +141,7 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
         AttemptFailure.RESET,
         "connection reset",
     ),
+    e.CreateReconciled("r-1", "default", "runs/create", e.Reconciled.RUN, 0.2),
     e.RequestsLimited("writes", "ci", "p_00000001", 90, 100, 3),
     e.AuthenticationThrottled("192.0.2.1", 90, 100, 3),
     e.BodyReaderFailed("EOFError()"),

@@ -34,6 +34,7 @@ from headgate.events import ChecksNotShared, Emit, GateStarted, GateStopped, Ops
 from headgate.model import Endpoint
 from headgate.runtime import descriptors, listener
 from headgate.runtime.activation import Inherited
+from headgate.runtime.creates_memory import CreatesMemory
 from headgate.runtime.gate_state import GateState
 from headgate.runtime.lasting_memory import LastingMemory
 from headgate.runtime.link import Link
@@ -103,7 +104,8 @@ def serve(
         state.pass_on(passed=before is not None)
         run = GateRun(HttpDurations(workers))
         maintenance = MaintenanceMemory(workers)
-        shared = Shared(counters, buckets, folder, state, logs, maintenance, run, emf)
+        creates = CreatesMemory(memory)
+        shared = Shared(counters, buckets, folder, state, logs, maintenance, run, creates, emf)
         if manager is None:
             manager = ServiceManager()
         if before is not None:

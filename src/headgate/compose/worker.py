@@ -37,6 +37,7 @@ from headgate.runtime import descriptors
 from headgate.runtime.accept_signal import AcceptSignal
 from headgate.runtime.certificates import watch_validity
 from headgate.runtime.control_upstream import control_upstream
+from headgate.runtime.creates_memory import CreatesMemory
 from headgate.runtime.gate import LiveGate
 from headgate.runtime.gate_state import GateState
 from headgate.runtime.handover import Handover
@@ -69,6 +70,7 @@ class Shared:
         emf: what was written for CloudWatch; ``None``: nothing is.
         maintenance: what is asked of upstreams, and what each worker does about it.
         run: what the exports of the gate have in common.
+        creates: what is known of creates that are under way, or in doubt.
     """
 
     counters: Counters
@@ -78,6 +80,7 @@ class Shared:
     logs: GateLogs
     maintenance: MaintenanceMemory
     run: GateRun
+    creates: CreatesMemory
     emf: EmfMemory | None = None
 
 
@@ -142,6 +145,7 @@ def run_worker(
                 answers=handover.answers(),
                 keep_answers=handover.leave_answers,
                 reloaded=link.reloaded,
+                creates=shared.creates.table(),
             )
             return _Made(settings, gate, tls)
 

@@ -223,6 +223,24 @@ class Retries(Section):
     )
 
 
+class Creates(Section):
+    """Creates whose response was lost, when they are sent again."""
+
+    reconcile: bool = Field(
+        True,
+        description="Whether a `runs/create` with a start time, and the creation of a logged model "
+        "from a run, is answered with what MLflow has created already, when its response was lost "
+        "and the same principal sends the same bytes again. MLflow's client repeats such requests; "
+        "without this each repetition makes a run that nobody uses.",
+    )
+    patience: Seconds = Field(
+        5,
+        description="Seconds for which MLflow is searched for what such a request may have created "
+        "before it is sent as a new one: MLflow may still be executing the first. Set more for an "
+        "MLflow whose database is slow.",
+    )
+
+
 class BodyLimits(Section):
     """Limits on bodies for this upstream. Default: the value in `limits`."""
 
@@ -255,6 +273,7 @@ class Upstream(Section):
     balance: Balance = Balance()
     retries: Retries = Retries()
     parking: Parking = Parking()
+    creates: Creates = Creates()
     resolver: str | None = Field(
         None,
         description="DNS server, as `address` or `address:port`. Default: the system's.",

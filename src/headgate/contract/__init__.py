@@ -6,6 +6,7 @@ that MLflow reads there, ``messages`` and ``scalars`` by their types.  ``dialect
 into the form that a particular server wants.
 """
 
+from headgate.contract.creates import Create, read_create
 from headgate.contract.dialect import (
     Dialect,
     TranslatedRequest,
@@ -19,6 +20,7 @@ from headgate.contract.reader import Reader
 from headgate.contract.table import Row, Table, classify, table
 
 __all__ = [
+    "Create",
     "Dialect",
     "Reader",
     "Row",
@@ -28,6 +30,7 @@ __all__ = [
     "classify",
     "lacks",
     "path_parameters",
+    "read_create",
     "table",
     "translate",
     "with_static_prefix",

@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
-from headgate.model import FAMILIES, Action, ObjectField, ObjectKind, Place, Retry, SizeClass
+from headgate.model import (
+    FAMILIES,
+    Action,
+    Created,
+    ObjectField,
+    ObjectKind,
+    Place,
+    Retry,
+    SizeClass,
+)
 
 REFUSE = "refuse"
 _SECTION = re.compile(r"\[([a-z-]+)\]((?: [a-z]+)*)")
@@ -52,6 +61,7 @@ class RouteRule:
     json_only: bool = False
     stores: bool = False
     stores_nothing: bool = False
+    creates: Created | None = None
 
     def writes(self, method: str) -> bool:
         """Whether MLflow may change its database or its artifact store for ``method``."""
@@ -135,6 +145,8 @@ def _with_detail(rule: RouteRule, detail: str) -> RouteRule:
         rule = replace(rule, **flag)
     elif key == "size":
         rule = replace(rule, size=SizeClass(value))
+    elif key == "creates":
+        rule = replace(rule, creates=Created(value))
     elif key == "also" and value in FAMILIES:
         rule = replace(rule, also=(*rule.also, value))
     else:

@@ -216,6 +216,7 @@ def _operation(
         otlp=rule.otlp,
         static=rule.static,
         json_only=rule.json_only,
+        creates=rule.creates,
         name=rule.name,
         action=rule.action,
         also=rule.also,

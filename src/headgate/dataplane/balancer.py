@@ -18,6 +18,7 @@ from headgate.cluster import (
 )
 from headgate.dataplane import failures
 from headgate.dataplane.connections.pool import Pool
+from headgate.dataplane.creates import CreateFinder
 from headgate.dataplane.holds import Queued
 from headgate.dataplane.parking import Parking
 from headgate.dataplane.terms import UpstreamTerms
@@ -76,6 +77,7 @@ class Balancer:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.terms = terms
+        self.creates: CreateFinder | None = None
         self.name = cluster.name
         self.queue_timeout = cluster.policy.queue_timeout
         self.maintenance = maintenance or UpstreamMaintenance(cluster.name)

@@ -122,6 +122,7 @@ class ClientConnection(StagedClient, asyncio.Protocol):
         if exchange is None:
             return len(self._reader) > 0 and not self.writable and self.transport.can_write_eof()
         if self.stage is RESPONDING and self.transport.can_write_eof():
+            exchange.on_client_half_closed()
             return True
         exchange.on_client_lost()
         return False

@@ -59,6 +59,23 @@ class ClientSocket(ClientSide):
         if not self.transport.is_closing():
             self.transport.write(data)
 
+    @property
+    def has_all(self) -> bool:
+        """See ``ClientSide``."""
+        transport = self.transport
+        if transport.is_closing() or transport.get_write_buffer_size():
+            return False
+        # A client that has left acknowledges nothing any more, and its kernel says so.
+        peer = peer_state(transport)
+        return peer is PeerState.OPEN or (
+            peer is PeerState.HALF_CLOSED and unacknowledged(transport) == 0
+        )
+
+    @property
+    def may_have_left(self) -> bool:
+        """See ``ClientSide``."""
+        return self.half_closed or peer_state(self.transport) is not PeerState.OPEN
+
     def abort(self) -> None:
         """Cut the connection, so that the client cannot take a broken response for a whole one.
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from headgate.dataplane import failures, local_responses, rpc_status
 from headgate.dataplane.balancer import Balancer, refusal
+from headgate.dataplane.creates import MAX_CREATE_BYTES
 from headgate.dataplane.decisions import (
     Authenticating,
     Decider,
@@ -31,6 +32,7 @@ from headgate.dataplane.pending_decision import PendingDecision
 from headgate.dataplane.plane import DataPlane
 from headgate.dataplane.ports import ClientSide, ExchangeSide, Responder
 from headgate.dataplane.request_body import RequestBody
+from headgate.dataplane.responders.create import CreateResponder
 from headgate.dataplane.responders.forward import ForwardResponder
 from headgate.dataplane.responders.local import LocalResponder
 from headgate.dataplane.scanned_body import ScannedBody
@@ -192,6 +194,8 @@ class Exchange(ExchangeSide):
         body = self._body
         if body is not None and self.request.method == b"GET":
             body = None  # what it says is in the query by now
+        if decision.route.operation.creates is not None and self._follow_create(decision, body):
+            return
         responder = ForwardResponder(self, self._plane, self._client, decision, body)
         self._responder = responder
         if decision.scan is not None and body is not None:
@@ -202,6 +206,19 @@ class Exchange(ExchangeSide):
             scanned.take(body.withdraw(), done=done)
         else:
             self._start(responder)
+
+    def _follow_create(self, decision: Forward, body: RequestBody | None) -> bool:
+        """Take up a create that can be recognised when it is sent again; whether it is one."""
+        plane, finder = self._plane, decision.route.balancer.creates
+        if body is None or finder is None or plane.creates is None or decision.scan is not None:
+            return False
+        if body.known_length > min(MAX_CREATE_BYTES, plane.limits.buffered_body_bytes):
+            return False
+        self._responder = CreateResponder(
+            self, plane, self._client, decision, body, plane.creates, finder
+        )
+        self._collect(body)
+        return True
 
     def _start(self, responder: Responder) -> None:
         """Forward the request, once its body is here if MLflow takes that only as a whole."""
@@ -354,6 +371,11 @@ class Exchange(ExchangeSide):
         """The client left: MLflow must not take what it has for the whole request."""
         if not self.ended:
             self._end(Reason.CLIENT_GONE)
+
+    def on_client_half_closed(self) -> None:
+        """The client has ended what it sends; whether it still reads is not known."""
+        if self._responder is not None:
+            self._responder.on_client_half_closed()
 
     def on_stopped(self) -> None:
         """The worker stops before there was a response, or a whole one."""

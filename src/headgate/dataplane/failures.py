@@ -140,6 +140,18 @@ def connection_lost(words: str, error: Exception | None) -> Refusal:
     )
 
 
+def unreconciled() -> Refusal:
+    """A create is sent again, and MLflow does not say whether it has executed the first one."""
+    failure = ExchangeFailure.SILENT
+    return Refusal(
+        failure.reason,
+        "Headgate could not ask the MLflow server whether an earlier request, whose response was "
+        f"lost, has created this already. {failure.cause}; nothing was created now, so this "
+        "request may be sent again.",
+        retry_after=RETRY_AFTER,
+    )
+
+
 def silent(limit: float) -> Refusal:
     """MLflow sent nothing for ``limit`` seconds."""
     failure = ExchangeFailure.SILENT

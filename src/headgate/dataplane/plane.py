@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from headgate.config import Limits
+from headgate.creates import CreateTable
 from headgate.dataplane.admission import Admission
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.connection_states import STAGES
@@ -47,6 +48,7 @@ class DataPlane:
     request heads hold that are not complete.  ``call_soon`` makes a call in the next turn of the
     loop.  ``cuts`` counts the connections that are closed because of a limit.
     ``proxy_protocol`` says which must begin with a PROXY header; by default none.
+    ``creates`` is the table of creates in doubt, where the gate has one.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class DataPlane:
         # In the order in which they came, so that what a sweep does has one order.
         self.connections: dict[SweptConnection, None] = {}
         self.static_files = StaticFiles()
+        self.creates: CreateTable | None = None
         if worker_limits is None:
             worker_limits = WorkerLimits(own_buckets(), clock, emit)
         self._worker_limits = worker_limits

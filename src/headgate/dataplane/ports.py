@@ -103,6 +103,20 @@ class ClientSide(SweptConnection):
 
     @property
     @abstractmethod
+    def has_all(self) -> bool:
+        """Whether the client has all that was written, if that can be known.
+
+        That is what the kernel has taken; from a client that has ended its side, and so may be
+        gone, what it has acknowledged.
+        """
+
+    @property
+    @abstractmethod
+    def may_have_left(self) -> bool:
+        """Whether the client has ended its side: one that has left looks the same at first."""
+
+    @property
+    @abstractmethod
     def body_done(self) -> bool:
         """Whether the request under way has arrived whole."""
 
@@ -227,6 +241,9 @@ class Responder:
     @abstractmethod
     def send(self, pieces: list[bytes]) -> None:
         """Take more of the request's body, in the form in which it is sent on."""
+
+    def on_client_half_closed(self) -> None:
+        """The client has ended what it sends, and perhaps left: that looks the same."""
 
     @abstractmethod
     def on_client_full(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from headgate.events.event import Event, Level
 from headgate.model import AttemptFailure
@@ -151,6 +151,64 @@ class ConnectionsTurnedAway(Event):
         return (
             f"{self.count} connections turned away, the last from {self.client}: {self.cause.value}"
         )
+
+
+class Reconciled(enum.StrEnum):
+    """What has come of a create in doubt that was sent again.
+
+    ``RESPONSE``: it was answered with the response that MLflow had given.  ``RUN``: with the run,
+    or the logged model, that MLflow has.  The others were sent to MLflow as new.  ``NONE``: it
+    has none.  ``SEVERAL``: it has more than can be told apart.  ``REFUSED``: it does not let the
+    gate search.  But for ``UNKNOWN``: it could not be asked, and the client is to come again.
+    ``HELD``: the upstream is parked, and the search waits as the request does.
+    """
+
+    RESPONSE = "response"
+    RUN = "run"
+    NONE = "none"
+    SEVERAL = "several"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateReconciled(Event):
+    """A create in doubt, whose response may not have reached its client, was sent again.
+
+    Attributes:
+        request_id: of the request that sent it again, as in the access log.
+        upstream: the upstream that it is for.
+        operation: what creates, such as ``runs/create``.
+        result: what has come of it.
+        seconds: how long that took.
+    """
+
+    name: ClassVar[str] = "create_reconciled"
+    logger: ClassVar[str] = "headgate.dataplane"
+
+    request_id: str
+    upstream: str
+    operation: str
+    result: Reconciled
+    seconds: float
+
+    def message(self) -> str:
+        return (
+            f"request {self.request_id} repeats {self.operation} at {self.upstream}, whose "
+            f"response may have been lost: {_RECONCILED[self.result]}"
+        )
+
+
+_RECONCILED: Final = {
+    Reconciled.RESPONSE: "it is answered with that response",
+    Reconciled.RUN: "it is answered with what MLflow has created",
+    Reconciled.NONE: "MLflow has created nothing, so it is sent as a new one",
+    Reconciled.SEVERAL: "MLflow has several alike, so it is sent as a new one",
+    Reconciled.REFUSED: "MLflow does not let Headgate search, so it is sent as a new one",
+    Reconciled.UNKNOWN: "MLflow could not be asked, so the client is to come again",
+    Reconciled.HELD: "the upstream is parked, so it waits",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from headgate.model.family import FAMILIES, Area, Family
 from headgate.model.operation import (
     Action,
     BodyHandling,
+    Created,
     ObjectField,
     ObjectKind,
     Operation,
@@ -38,6 +39,7 @@ __all__ = [
     "AttemptFailure",
     "AuthMethod",
     "BodyHandling",
+    "Created",
     "Endpoint",
     "FailedAttempt",
     "Family",

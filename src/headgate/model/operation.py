@@ -27,6 +27,13 @@ class BodyHandling(enum.Enum):
     LENGTH = "length"
 
 
+class Created(enum.Enum):
+    """What an operation creates, of which the gate can tell afterwards whether it is there."""
+
+    RUN = "run"
+    LOGGED_MODEL = "logged-model"
+
+
 class SizeClass(enum.Enum):
     """Which limit a request body is under."""
 
@@ -137,6 +144,7 @@ class Operation:
         response_policy: what the client may see of its responses.
         request_class: whose rate it is held to; none for what has no rate.
         writes: MLflow may change its database or its artifact store for it.
+        creates: what it makes, where one that is repeated is reconciled; none elsewhere.
     """
 
     family: str
@@ -163,6 +171,7 @@ class Operation:
     any_key: bool = False
     request_class: RequestClass | None = None
     writes: bool = True
+    creates: Created | None = None
 
     def route(self, canonical: bytes) -> str:
         """The pattern of a canonical path, such as ``/api/2.0/mlflow/runs/get``."""

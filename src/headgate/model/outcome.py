@@ -217,6 +217,14 @@ class Outcome:
         self.detail: Final = detail
 
     @property
+    def replayed(self) -> str:
+        """How the response came about to a create that was sent again; empty for all others.
+
+        It is the response of MLflow's that no endpoint was asked for now.
+        """
+        return self.detail if self.source is Source.MLFLOW and not self.endpoint else ""
+
+    @property
     def family(self) -> str:
         """The family of the route; empty where the route is not known."""
         return "" if self.operation is None else self.operation.family

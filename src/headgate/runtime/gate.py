@@ -13,6 +13,7 @@ from headgate.cluster import ClusterSnapshot
 from headgate.config import Config, Limits, Upstream
 from headgate.config.files import Files
 from headgate.contract import table
+from headgate.creates import CreateTable
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.connections.dial import Dial
 from headgate.dataplane.decisions import Decider
@@ -81,6 +82,7 @@ class LiveGate:
         keep_answers: called with the same whenever it is another than before.
         reloaded: called once the configuration that it was asked to read is in force, or, with
             the reason, is refused.
+        creates: those that are under way or in doubt; by default none is remembered.
 
     ``certificates``: how long those in force are valid.
 
@@ -107,6 +109,7 @@ class LiveGate:
         answers: Answers | None = None,
         keep_answers: Callable[[Answers], None] = lambda _answers: None,
         reloaded: Callable[[str], None] = lambda _refused: None,
+        creates: CreateTable | None = None,
     ) -> None:
         self._builder = builder
         self._emit = emit
@@ -149,6 +152,7 @@ class LiveGate:
             tracer=tracer,
         )
         self.plane.proxy_protocol.networks = config.listen.proxy_protocol
+        self.plane.creates = creates
         self._cuts = [self.plane.cuts]
         self._worker_gauges.loaded(config)
 

@@ -166,6 +166,8 @@ class AccessLog:
         if outcome.first_byte_after:
             extra += f'"first_byte_ms":{_milliseconds(outcome.first_byte_after)},'
         end = _failure_part(outcome, cut) if reason is not _OK or outcome.retries else ""
+        if not outcome.endpoint and outcome.replayed:
+            end += f',"replayed":"{outcome.replayed}"'
         if rate < 1.0:
             end += f',"sample_rate":{rate}'
         if self._dropped:

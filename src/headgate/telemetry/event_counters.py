@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from headgate.events import BreakGlassUsed, EndpointEjected, Event, WorkerEnded
+from headgate.events import BreakGlassUsed, CreateReconciled, EndpointEjected, Event, WorkerEnded
 from headgate.telemetry.counters import CounterRow
-from headgate.telemetry.metrics import BREAK_GLASS_USES, EJECTIONS, WORKER_RESTARTS
+from headgate.telemetry.metrics import BREAK_GLASS_USES, CREATES, EJECTIONS, WORKER_RESTARTS
 
 
 class EventCounters:
@@ -26,5 +26,7 @@ class EventCounters:
                 self._row.add(BREAK_GLASS_USES)
             case EndpointEjected(upstream=upstream):
                 self._row.add(EJECTIONS, upstream)
+            case CreateReconciled(upstream=upstream, result=result):
+                self._row.add(CREATES, upstream, result)
             case _:
                 pass

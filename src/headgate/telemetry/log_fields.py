@@ -136,6 +136,13 @@ ACCESS_FIELDS: Final = (
         "(`connect_failed`, `reset`, `timeout`, `endpoint_down`) and `ms`",
         "there were any",
     ),
+    LogField(
+        "replayed",
+        _S,
+        "what the response is: `response`, the one that MLflow gave to the same request before, or "
+        "`run`, made of what MLflow has created for that",
+        "it answers a [create sent again](../explanation/creates.md)",
+    ),
     LogField("fault", _S, "who has to act", _FAILED),
     LogField(
         "message",

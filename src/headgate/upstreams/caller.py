@@ -36,6 +36,7 @@ class Caller:
         *,
         workspace: str | None = None,
         on_behalf: Principal | None = None,
+        credentials: bytes | None = None,
     ) -> CallResponse:
         """Send a request of the gate's own, such as is safe to repeat; return the response.
 
@@ -48,6 +49,7 @@ class Caller:
             workspace: the one that MLflow is to look into.
             on_behalf: wait in the queue while every endpoint is full, among the requests of this
                 principal; without one there is no waiting.
+            credentials: the header lines to show MLflow in place of the gate's own.
 
         Raises:
             CallError: when no endpoint can be had or none responds.
@@ -69,7 +71,7 @@ class Caller:
             tried += (chosen.endpoint,)
             try:
                 return await self._ask_at(
-                    chosen, method.encode("ascii"), translated, body, workspace
+                    chosen, method.encode("ascii"), translated, body, workspace, credentials
                 )
             except CallError as failure:
                 failed = _at(chosen.endpoint, failure)
@@ -77,10 +79,16 @@ class Caller:
         raise failed
 
     async def _ask_at(
-        self, pool: Pool, method: bytes, target: bytes, body: bytes, workspace: str | None
+        self,
+        pool: Pool,
+        method: bytes,
+        target: bytes,
+        body: bytes,
+        workspace: str | None,
+        credentials: bytes | None,
     ) -> CallResponse:
         result, error = Result.CANCELLED, ""
-        lines = self._lines(body)
+        lines = self._lines(body, credentials)
         if workspace is not None:
             lines += f"X-MLFLOW-WORKSPACE: {workspace}\r\n".encode("latin-1")
         try:
@@ -111,9 +119,11 @@ class Caller:
         pool = self._balancer.pool(endpoint)
         return await call(pool, method, target, body=body, lines=self._lines(body), within=within)
 
-    def _lines(self, body: bytes) -> bytes:
+    def _lines(self, body: bytes, credentials: bytes | None = None) -> bytes:
         """The header lines of such a request: without a client, there are none of a client's."""
-        lines = self._balancer.terms.credentials.lines({}, NOBODY)
+        lines = credentials
+        if lines is None:
+            lines = self._balancer.terms.credentials.lines({}, NOBODY)
         return lines + b"Content-Type: application/json\r\n" if body else lines
 
     def translate_target(self, method: bytes, target: bytes) -> bytes:

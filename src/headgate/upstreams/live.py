@@ -19,6 +19,7 @@ from headgate.model import Principal
 from headgate.tasks import Tasks
 from headgate.upstreams.caller import Caller
 from headgate.upstreams.connector import Connector
+from headgate.upstreams.creates import UpstreamCreates
 from headgate.upstreams.credentials import upstream_credentials
 from headgate.upstreams.endpoint_names import EndpointNames
 from headgate.upstreams.finder import Finder
@@ -81,6 +82,8 @@ class LiveUpstream:
         self.caller = Caller(self.balancer)
         self.answers = KnownAnswers(self.balancer.parking.known)
         self._parks = 0
+        if settings.creates.reconcile:
+            self.balancer.creates = UpstreamCreates(self.caller, settings.creates.patience)
         base = settings.static_prefix.encode("ascii")
         self._watcher = Watcher(
             cluster,

@@ -32,6 +32,7 @@ _DROPPED: Final = frozenset(
         b"x-powered-by",
         b"x-request-id",
         b"x-headgate-key-expires",  # only the gate knows it
+        b"x-headgate-replayed",
         b"set-cookie",  # but for the gate's own pages: ``Response.cookies``
         b"set-cookie2",
         b"alt-svc",

@@ -80,6 +80,7 @@ from headgate.telemetry.metrics.requests import (
 )
 from headgate.telemetry.metrics.upstreams import (
     ATTEMPTS,
+    CREATES,
     DISCOVERY_AGE,
     DISCOVERY_REFRESHES,
     EJECTIONS,
@@ -112,6 +113,7 @@ __all__ = [
     "CONNECTIONS",
     "CONNECTIONS_CUT",
     "CPU_SECONDS",
+    "CREATES",
     "DISCOVERY_AGE",
     "DISCOVERY_REFRESHES",
     "EJECTIONS",

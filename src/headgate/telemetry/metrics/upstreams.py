@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from headgate.cluster import Result, State
+from headgate.events import Reconciled
 from headgate.model import AttemptFailure
 from headgate.telemetry.metrics.labels import MICROSECONDS, TRAFFIC, UPSTREAM
 from headgate.telemetry.metrics.metric import Kind, Label, Metric, Over, Shown
@@ -51,6 +52,16 @@ RETRIES: Final = Metric(
     "{attempt}",
     "Attempts that another one followed, by why they had failed.",
     (UPSTREAM, Label("cause", tuple(each.value for each in AttemptFailure))),
+)
+CREATES: Final = Metric(
+    "headgate_creates_reconciled_total",
+    Kind.COUNTER,
+    "{request}",
+    "Creates sent again whose response may have been lost, by what came of them.",
+    (
+        UPSTREAM,
+        Label("result", tuple(each.value for each in Reconciled if each is not Reconciled.HELD)),
+    ),
 )
 EJECTIONS: Final = Metric(
     "headgate_upstream_ejections_total",
@@ -105,6 +116,7 @@ UPSTREAM_METRICS: Final = (
     UPSTREAM_LIMIT,
     ATTEMPTS,
     RETRIES,
+    CREATES,
     EJECTIONS,
     PROBES,
     ENDPOINTS,

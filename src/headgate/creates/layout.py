@@ -1,0 +1,42 @@
+"""How the memory of creates is divided: a head, one column for each thing known of a place, a ring.
+
+What is searched for, states and digests, stands in columns of its own, so that a search goes over a
+few KiB, in C.  What another process may read while it is written is one byte or comes before one.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+LAYOUT: Final = 1
+"""Changes with every change of this module: a gate that finds another one starts afresh."""
+PLACES: Final = 1024
+"""Creates that are under way at MLflow, or in doubt, at one time."""
+KEPT_BYTES: Final = 8 * 1024
+"""The longest response that is kept, with its header lines: MLflow's have 1 to 2 KiB."""
+GIVEN: Final = 8192
+"""How many creates are remembered whose response has been given out."""
+OWNERS: Final = 256
+"""Processes that may use the memory at one time: the workers of a gate, and of the next one."""
+DIGEST_BYTES: Final = 32
+ID_BYTES: Final = 40
+"""MLflow's ids of runs have 32 characters, those of logged models 34."""
+
+HEAD: Final = struct.Struct("<8sQQ")
+"""The layout, the next serial number, and how many were ever given out."""
+MAGIC: Final = b"creates%d" % LAYOUT
+FACTS: Final = struct.Struct(f"<QQQdHHI{ID_BYTES}s")
+"""Serial number, owner, claimer, when it was sent; status, bytes of lines, bytes of all; id."""
+GIVEN_ENTRY: Final = struct.Struct(f"<{DIGEST_BYTES}s{ID_BYTES}sd")
+"""Digest, id, and when the response was given out."""
+
+OWNERS_AT: Final = 64
+STATES_AT: Final = OWNERS_AT + 8 * OWNERS
+DOUBTS_AT: Final = STATES_AT + PLACES
+DIGESTS_AT: Final = DOUBTS_AT + PLACES
+FACTS_AT: Final = DIGESTS_AT + PLACES * DIGEST_BYTES
+GIVEN_AT: Final = FACTS_AT + PLACES * FACTS.size
+RESPONSES_AT: Final = GIVEN_AT + GIVEN * GIVEN_ENTRY.size
+SIZE: Final = RESPONSES_AT + PLACES * KEPT_BYTES
+"""9.2 MiB, of which the kernel takes only what has been written."""
