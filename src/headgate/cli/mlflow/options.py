@@ -17,6 +17,7 @@ import typer
 from headgate.cli import client_tls
 from headgate.cli.deploy_verifying import verified
 from headgate.cli.deploy_views import View
+from headgate.cli.mlflow.ecs_host import EcsAsked, ecs_host
 from headgate.cli.mlflow.gate_parking import GateParking
 from headgate.cli.verifier import Order as VerifyOrder
 from headgate.cli.verify import key_to_send, size_of, tracking_url, user_name
@@ -137,8 +138,9 @@ class Asked:
     database_file: Path | None
     state: Path | None
     pg_bin: Path | None
-    python: Path | None
-    verify_size: int
+    ecs: EcsAsked
+    python: Path | None = None
+    verify_size: int = 0
 
 
 def limits_of(maximum: float) -> Limits:
@@ -166,7 +168,7 @@ def site_of(asked: Asked, view: View) -> Site:
         host,
         database,
         parking,
-        LocalFolder(state_of(asked.data, asked.unit, asked.state)),
+        LocalFolder(state_of(asked.data, asked.unit or asked.ecs.name, asked.state)),
         clock,
         view,
         Phases(clock, view),
@@ -179,8 +181,15 @@ def site_of(asked: Asked, view: View) -> Site:
 
 def _host(asked: Asked, clock: Clock) -> tuple[Host, str, str]:
     """The host, the URL of its database, and the address of the gate."""
-    if (asked.data is None) is (asked.unit is None):
-        raise HeadgateError("name MLflow's host: either --data DIR, or --unit NAME")
+    if sum(each is not None for each in (asked.data, asked.unit, asked.ecs.cluster)) != 1:
+        raise HeadgateError(
+            "name MLflow's host: either --data DIR, or --unit NAME, or --cluster CLUSTER"
+        )
+    if asked.ecs.cluster is not None:
+        if asked.url is None:
+            raise HeadgateError("--cluster needs --url URL as well")
+        database_url = database_url_of(asked.database_file)
+        return ecs_host(asked.ecs, clock), database_url, tracking_url(asked.url)
     if asked.data is not None:
         embedded = EmbeddedHost(asked.data, clock)
         return embedded, DATABASE, tracking_url(asked.url) if asked.url else embedded.gate()
@@ -217,8 +226,8 @@ def _plain(url: str) -> str:
     return tracking_url(url).rstrip("/")
 
 
-def state_of(data: Path | None, unit: str | None, state: Path | None) -> Path:
-    """The folder of the journal.
+def state_of(data: Path | None, name: str | None, state: Path | None) -> Path:
+    """The folder of the journal; ``name`` is that of the unit, or of the service.
 
     Raises:
         HeadgateError: no option names it.
@@ -227,12 +236,13 @@ def state_of(data: Path | None, unit: str | None, state: Path | None) -> Path:
         return state
     if data is not None:
         return data / "upgrades"
-    if unit is None:
+    if name is None:
         raise HeadgateError(
-            "name the folder of the journal: --state DIR, --data DIR or --unit NAME"
+            "name the folder of the journal: --state DIR, --data DIR, --unit NAME, or --cluster "
+            "CLUSTER with --service SERVICE"
         )
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
-    return Path(base) / "headgate/mlflow" / unit
+    return Path(base) / "headgate/mlflow" / name
 
 
 def _verify(asked: Asked, parking: GateParking, url: str, host: Host, clock: Clock) -> Verify:
@@ -246,7 +256,7 @@ def _verify(asked: Asked, parking: GateParking, url: str, host: Host, clock: Clo
             clock.sleep(_POLL)
         return verified(
             VerifyOrder(
-                python=str(asked.python or _python_with_mlflow(host)),
+                python=str(asked.python or _python_with_mlflow(host, asked.ecs)),
                 url=url,
                 key=parking.secret,
                 auth="bearer",
@@ -259,12 +269,14 @@ def _verify(asked: Asked, parking: GateParking, url: str, host: Host, clock: Clo
     return verify
 
 
-def _python_with_mlflow(host: Host) -> Path:
-    """Headgate's own interpreter if it has MLflow, else that of the MLflow in use."""
+def _python_with_mlflow(host: Host, ecs: EcsAsked) -> Path:
+    """Headgate's own interpreter if it has MLflow, else that of the MLflow in use here."""
     own = Path(sys.executable)
     try:
         identify(own)
     except NoSuchVersionError:
+        if ecs.cluster is not None:
+            return own
         try:
             place = Path(host.current().place)
         except HostError:
@@ -288,6 +300,7 @@ def _command(asked: Asked) -> Callable[[str], str]:
             if value is not None and (name, value) != ("upstream", "default"):
                 option = _NAMES.get(name, name.replace("_", "-"))
                 options.append(f"--{option} {shlex.quote(str(value))}")
+        options += [f"--{name} {shlex.quote(value)}" for name, value in asked.ecs.repeated]
         return " ".join(("headgate mlflow", what, *options))
 
     return command

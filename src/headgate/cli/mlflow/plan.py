@@ -7,6 +7,16 @@ from collections.abc import Iterator
 import typer
 
 from headgate.cli.command import AsJson, Command
+from headgate.cli.mlflow.ecs_host import (
+    DEFAULT_CONTAINER,
+    EcsAsked,
+    EcsCluster,
+    EcsContainer,
+    EcsRegion,
+    EcsRunning,
+    EcsSchemas,
+    EcsService,
+)
 from headgate.cli.mlflow.options import (
     DEFAULT_MAXIMUM,
     Asked,
@@ -44,6 +54,12 @@ def plan_(
     current: Current = None,
     mlflow_url: MlflowUrl = None,
     database_file: DatabaseFile = None,
+    cluster: EcsCluster = None,
+    service: EcsService = None,
+    container: EcsContainer = DEFAULT_CONTAINER,
+    region: EcsRegion = None,
+    schemas: EcsSchemas = None,
+    running: EcsRunning = "",
     maximum: Maximum = DEFAULT_MAXIMUM,  # type: ignore[assignment]  # the parser reads it
     snapshot: SnapshotBy = "file",
     state: State = None,
@@ -55,7 +71,8 @@ def plan_(
     Nothing is changed.  The exit code is 2 if the upgrade would be refused.
     """
     asked = Asked(
-        url, upstream, data, unit, current, mlflow_url, database_file, state, pg_bin, None, 0
+        *(url, upstream, data, unit, current, mlflow_url, database_file, state, pg_bin),
+        EcsAsked(cluster, service, container, region, schemas, running),
     )
     site = site_of(asked, view_of(as_json))
     planning = Planning(site, limits_of(maximum), external=snapshot == "external")

@@ -7,6 +7,16 @@ from typing import Annotated
 import typer
 
 from headgate.cli.command import AsJson, Command
+from headgate.cli.mlflow.ecs_host import (
+    DEFAULT_CONTAINER,
+    EcsAsked,
+    EcsCluster,
+    EcsContainer,
+    EcsRegion,
+    EcsRunning,
+    EcsSchemas,
+    EcsService,
+)
 from headgate.cli.mlflow.options import (
     DEFAULT_MAXIMUM,
     DEFAULT_SIZE,
@@ -48,6 +58,12 @@ def rollback_(
     current: Current = None,
     mlflow_url: MlflowUrl = None,
     database_file: DatabaseFile = None,
+    cluster: EcsCluster = None,
+    service: EcsService = None,
+    container: EcsContainer = DEFAULT_CONTAINER,
+    region: EcsRegion = None,
+    schemas: EcsSchemas = None,
+    running: EcsRunning = "",
     maximum: Maximum = DEFAULT_MAXIMUM,  # type: ignore[assignment]  # the parser reads it
     state: State = None,
     pg_bin: PgBin = None,
@@ -64,6 +80,7 @@ def rollback_(
     """
     asked = Asked(
         *(url, upstream, data, unit, current, mlflow_url, database_file, state, pg_bin),
+        EcsAsked(cluster, service, container, region, schemas, running),
         *(python, verify_size),
     )
     view = view_of(as_json)

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from headgate.cli.command import AsJson, Command
+from headgate.cli.mlflow.ecs_host import EcsAsked, EcsCluster, EcsService
 from headgate.cli.mlflow.options import Data, State, Unit, state_of
 from headgate.cli.output import document
 from headgate.deploy.mlflow.beginning import in_words
@@ -22,13 +23,18 @@ commands = typer.Typer()
 
 @commands.command("status", cls=Command)
 def status(
-    data: Data = None, unit: Unit = None, state: State = None, as_json: AsJson = False
+    data: Data = None,
+    unit: Unit = None,
+    cluster: EcsCluster = None,
+    service: EcsService = None,
+    state: State = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say what the journal has: what is in progress, and what can be returned to.
 
     Nothing is asked or changed.  The exit code is 5 if something is in progress.
     """
-    folder = LocalFolder(state_of(data, unit, state))
+    folder = LocalFolder(state_of(data, unit or EcsAsked(cluster, service).name, state))
     journal = read(folder.read(), str(folder.path()))
     if as_json:
         print(document(_document(journal, folder.path()), ok=journal.in_progress is None))

@@ -8,6 +8,16 @@ from typing import Annotated, Literal
 import typer
 
 from headgate.cli.command import AsJson, Command
+from headgate.cli.mlflow.ecs_host import (
+    DEFAULT_CONTAINER,
+    EcsAsked,
+    EcsCluster,
+    EcsContainer,
+    EcsRegion,
+    EcsRunning,
+    EcsSchemas,
+    EcsService,
+)
 from headgate.cli.mlflow.options import (
     DEFAULT_MAXIMUM,
     DEFAULT_SIZE,
@@ -70,6 +80,12 @@ def upgrade_(
     current: Current = None,
     mlflow_url: MlflowUrl = None,
     database_file: DatabaseFile = None,
+    cluster: EcsCluster = None,
+    service: EcsService = None,
+    container: EcsContainer = DEFAULT_CONTAINER,
+    region: EcsRegion = None,
+    schemas: EcsSchemas = None,
+    running: EcsRunning = "",
     maximum: Maximum = DEFAULT_MAXIMUM,  # type: ignore[assignment]  # the parser reads it
     snapshot: SnapshotBy = "file",
     state: State = None,
@@ -90,6 +106,7 @@ def upgrade_(
     ask = None if snapshot == "file" else asking()
     asked = Asked(
         *(url, upstream, data, unit, current, mlflow_url, database_file, state, pg_bin),
+        EcsAsked(cluster, service, container, region, schemas, running),
         *(python, verify_size),
     )
     view = view_of(as_json)

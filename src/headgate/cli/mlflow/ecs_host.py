@@ -1,0 +1,122 @@
+"""The options for an MLflow that is a service of ECS, and its host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headgate.cli.ecs.options import target_of
+from headgate.deploy.clock import Clock
+from headgate.deploy.ecs.records import Target
+from headgate.deploy.mlflow.ecs import CONTAINER, EcsHost, MlflowPlane
+from headgate.deploy.mlflow.hosts.environments import Environments
+from headgate.errors import HeadgateError
+
+EcsCluster = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="CLUSTER", help="MLflow is a service of this ECS cluster."),
+]
+EcsService = Annotated[
+    str | None,
+    typer.Option("--service", metavar="SERVICE", help="With --cluster: MLflow's service."),
+]
+EcsContainer = Annotated[
+    str, typer.Option("--container", metavar="NAME", help="With --cluster: MLflow's container.")
+]
+EcsRegion = Annotated[
+    str | None,
+    typer.Option(
+        "--region",
+        metavar="REGION",
+        envvar="AWS_REGION",
+        help="With --cluster: the AWS region.  [AWS_DEFAULT_REGION, or that of the profile]",
+    ),
+]
+EcsSchemas = Annotated[
+    Path | None,
+    typer.Option(
+        "--schemas",
+        metavar="DIR",
+        help="With --cluster: the folder of environments, such as DIR/3.17.2, from which the "
+        "schema of each version is read.",
+    ),
+]
+EcsRunning = Annotated[
+    str,
+    typer.Option(
+        "--running",
+        metavar="VERSION",
+        help="With --cluster: the version that runs, if the tag of its image does not say it.",
+    ),
+]
+DEFAULT_CONTAINER = CONTAINER
+
+
+@dataclass(frozen=True, slots=True)
+class EcsAsked:
+    """These options."""
+
+    cluster: str | None = None
+    service: str | None = None
+    container: str = DEFAULT_CONTAINER
+    region: str | None = None
+    schemas: Path | None = None
+    running: str = ""
+
+    @property
+    def name(self) -> str | None:
+        """Of the folder of the journal; None if MLflow is not in ECS."""
+        return None if self.cluster is None else f"{self.cluster}-{self.service or ''}"
+
+    @property
+    def repeated(self) -> Sequence[tuple[str, str]]:
+        """The options as a command line has them."""
+        given = (
+            ("cluster", self.cluster),
+            ("service", self.service),
+            ("container", "" if self.container == DEFAULT_CONTAINER else self.container),
+            ("region", self.region),
+            ("schemas", self.schemas),
+            ("running", self.running),
+        )
+        return [(name, str(value)) for name, value in given if value]
+
+
+def ecs_host(asked: EcsAsked, clock: Clock) -> EcsHost:
+    """The host.
+
+    Raises:
+        HeadgateError: an option is missing or no name, or boto3 is not installed.
+        PlaneError: no region is set.
+    """
+    if not asked.service or asked.schemas is None:
+        raise HeadgateError(
+            "--cluster needs --service SERVICE and --schemas DIR as well; for each version, DIR "
+            "has an environment: python3 -m venv DIR/3.17.2 && DIR/3.17.2/bin/python -m pip "
+            "install --no-deps mlflow==3.17.2"
+        )
+    target = target_of(asked.cluster or "", asked.service, asked.container)
+    environments = Environments(asked.schemas.absolute())
+
+    def revisions_of(number: str) -> Sequence[str]:
+        return environments.revisions(environments.find(number))
+
+    return EcsHost(
+        target, _connected(target, asked.region, clock), clock, revisions_of, asked.running
+    )
+
+
+def _connected(target: Target, region: str | None, clock: Clock) -> MlflowPlane:
+    try:
+        from headgate.deploy.ecs.aws.mlflow_plane import connect  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"boto3", "botocore"}:
+            raise
+        raise HeadgateError(
+            "--cluster needs boto3, which is not installed: pip install 'headgate[aws]'"
+        ) from None
+    return connect(target, region, clock)
