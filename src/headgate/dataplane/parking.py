@@ -102,7 +102,7 @@ class Parking:
             refused = maintenance.writes_refused(now)
             if refused is not None:
                 age, remaining = now - refused.started_at, refused.ends_at - now
-                after = retry_after(age, remaining, held=False)
+                after = retry_after(age, held=False, remaining=remaining)
                 return Unavailable(Why.READ_ONLY, after, maintenance.writes_refused_text(refused))
         if maintenance.admission is _PASS or passing or maintenance.passes(principal):
             return None
@@ -114,7 +114,7 @@ class Parking:
 
     def _parked(self, now: float, *, held: bool) -> Unavailable:
         maintenance = self._maintenance
-        after = retry_after(maintenance.age(now), maintenance.remaining(now), held=held)
+        after = retry_after(maintenance.age(now), held=held, remaining=maintenance.remaining(now))
         return Unavailable(Why.PARKED, after, maintenance.parked_text(now))
 
     def known_answer(self, operation: str) -> LocalResponse | None:

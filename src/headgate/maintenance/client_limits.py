@@ -43,7 +43,7 @@ PLAIN_OTLP: Final = ClientLimits("OpenTelemetry's Python exporter", 6, 10.0, 10,
 """OTLP over HTTP, 1.45: nothing that waits longer than ``total`` arrives, whatever it is told."""
 
 
-def retry_after(age: float, remaining: float = math.inf, *, held: bool) -> int:
+def retry_after(age: float, *, held: bool, remaining: float = math.inf) -> int:
     """The seconds of ``Retry-After`` for a request that a parked upstream refuses.
 
     MLflow's client makes eight attempts in all, whatever came of them.  One that was held has
@@ -57,8 +57,8 @@ def retry_after(age: float, remaining: float = math.inf, *, held: bool) -> int:
 
     Args:
         age: seconds since the park began.
-        remaining: seconds until it is over, where that is known; no client waits much longer.
         held: whether the request waited for the whole hold.
+        remaining: seconds until it is over, where that is known; no client waits much longer.
     """
     if held:
         wait = min(max(age / HOLD_SHARE, SHORTEST_AFTER_HOLD), LONGEST_AFTER_HOLD)

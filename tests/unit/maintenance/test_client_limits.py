@@ -44,5 +44,5 @@ def test_a_plain_exporter_is_lost_after_its_ten_seconds() -> None:
 
 
 def test_nobody_stays_away_for_much_longer_than_is_left() -> None:
-    assert retry_after(600, 12.2, held=False) == 13
-    assert retry_after(600, -1, held=True) == 1
+    assert retry_after(600, held=False, remaining=12.2) == 13
+    assert retry_after(600, held=True, remaining=-1) == 1
