@@ -8,7 +8,7 @@ from typing import Final
 from headgate.cluster.member import State
 from headgate.model import FAMILIES
 from headgate.model.request_class import AI_GATEWAY, ARTIFACTS
-from headgate.reasons import Reason
+from headgate.reasons import Fault, Reason
 from tools.observability import alerts, objectives
 from tools.observability.alerts import BURNING, Alert, Severity
 from tools.observability.objectives import (
@@ -38,7 +38,10 @@ WINDOWS: Final = tuple(
 
 _OF_MLFLOW: Final = ", ".join(f'family!="{name}"' for name in GATE_FAMILIES)
 _COUNTED: Final = any_of((Reason.OK.value, *GATE_FAULTS, *MLFLOW_FAULTS))
-_TOO_MANY: Final = any_of(each.value for each in Reason if each.status == 429)
+# Without those that operators have asked for.
+_TOO_MANY: Final = any_of(
+    each.value for each in Reason if each.status == 429 and each.fault is not Fault.NOBODY
+)
 _OUT_OF_SERVICE: Final = any_of((State.UNHEALTHY.value, State.EJECTED.value))
 
 

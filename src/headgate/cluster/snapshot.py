@@ -109,7 +109,9 @@ class ClusterSnapshot:
 
     ``available``: how many endpoints may be used now; ``in_service``: the same, full ones
     included; ``failing_open``: none is in service, and requests go to those that are not;
-    ``waiting``: queued requests.
+    ``waiting``: queued requests.  ``maintenance``: the state of an upstream of which something is
+    asked, empty where nothing is; ``held``: requests that wait for the end of a park;
+    ``read_only``: whether writes are refused.
     """
 
     upstream: str
@@ -121,3 +123,6 @@ class ClusterSnapshot:
     waiting: int
     sources: tuple[SourceSnapshot, ...]
     endpoints: tuple[EndpointSnapshot, ...]
+    maintenance: str = ""
+    held: int = 0
+    read_only: bool = False

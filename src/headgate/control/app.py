@@ -48,11 +48,17 @@ NEXT_STEP = "`headgate doctor` on the gate's machine, with the gate's configurat
 
 
 class Status(enum.StrEnum):
-    """All is in order; something is not, but requests are served; or none are served."""
+    """All is in order; something is not, but requests are served; or none are served.
+
+    Or operators have asked for it: requests are held or refused, or only those are served that
+    change nothing.
+    """
 
     OK = "ok"
     DEGRADED = "degraded"
     DOWN = "down"
+    PARKED = "parked"
+    READ_ONLY = "read_only"
 
 
 class KeysView(Protocol):
@@ -218,7 +224,7 @@ class _Pages:
                     name: [_shown_result(name, result) for result in each]
                     for name, each in results.items()
                 }
-            if status is not Status.OK:
+            if status in (Status.DEGRADED, Status.DOWN):
                 response["next"] = NEXT_STEP
         if status is not Status.DOWN:
             return _json(response, Reason.OK)
@@ -267,9 +273,12 @@ def _may(request: Request, action: Action) -> bool:
 def upstream_status(snapshot: ClusterSnapshot, results: Sequence[CheckResult] = ()) -> Status:
     """How an upstream stands in one word.
 
+    What is parked is neither well nor unwell: nobody expects anything of its endpoints.
     An endpoint that is full is well; one that has left no longer counts.  Where every API that was
     used fails, what still answers is of no use.
     """
+    if snapshot.maintenance:
+        return Status.PARKED
     if not snapshot.in_service:
         return Status.DOWN
     present = sum(each.state != State.DRAINING for each in snapshot.endpoints)
@@ -278,7 +287,9 @@ def upstream_status(snapshot: ClusterSnapshot, results: Sequence[CheckResult] = 
     if broken and broken == len(results):
         return Status.DOWN
     is_well = snapshot.in_service == present and not is_stale and not broken
-    return Status.OK if is_well else Status.DEGRADED
+    if not is_well:
+        return Status.DEGRADED
+    return Status.READ_ONLY if snapshot.read_only else Status.OK
 
 
 def _shown_result(upstream: str, result: CheckResult) -> dict[str, Any]:
@@ -287,11 +298,19 @@ def _shown_result(upstream: str, result: CheckResult) -> dict[str, Any]:
 
 def _of_all(states: Collection[Status]) -> Status:
     kinds = set(states)
-    return kinds.pop() if len(kinds) == 1 else Status.DEGRADED
+    if len(kinds) == 1:
+        return kinds.pop()
+    if kinds & {Status.DEGRADED, Status.DOWN}:
+        return Status.DEGRADED
+    return Status.PARKED if Status.PARKED in kinds else Status.READ_ONLY
 
 
 def _can_serve(snapshot: ClusterSnapshot) -> bool:
-    return snapshot.in_service > 0 or snapshot.failing_open
+    """Whether clients are to be sent here: also where their requests are held for a parked MLflow.
+
+    Else load balancers would take all gates out of service.
+    """
+    return snapshot.in_service > 0 or snapshot.failing_open or snapshot.maintenance != ""
 
 
 def _json(response: Mapping[str, Any], reason: Reason, code: int | None = None) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Final
 
 from headgate.cluster import (
@@ -268,7 +269,16 @@ class Balancer:
 
     def snapshot(self) -> ClusterSnapshot:
         """The cluster at this moment, for the health pages."""
-        return self._cluster.snapshot(self._clock(), len(self._queue))
+        found = self._cluster.snapshot(self._clock(), len(self._queue))
+        maintenance = self.maintenance
+        if not maintenance.asked:
+            return found
+        return replace(
+            found,
+            maintenance=maintenance.state.value if maintenance.is_parked else "",
+            held=len(self.parking.holds),
+            read_only=maintenance.is_read_only,
+        )
 
     @property
     def in_flight(self) -> int:

@@ -13,13 +13,12 @@ request that fails for want of an MLflow makes it small again.
 
 from __future__ import annotations
 
-import enum
 import heapq
 import math
 from typing import Final, Protocol
 
 from headgate.cluster import Result, WaitQueue
-from headgate.maintenance import ParkingPolicy
+from headgate.maintenance import HoldEnd, ParkingPolicy
 
 _OK: Final = Result.OK
 _GROWTH: Final = 1.5
@@ -41,15 +40,6 @@ class Queued(Protocol):
 
     def on_displaced(self) -> None:
         """The queue is full, and one who has fewer waiters for its weight has got this place."""
-
-
-class HoldEnd(enum.StrEnum):
-    """How a hold ends."""
-
-    RELEASED = "released"
-    EXPIRED = "expired"
-    DISPLACED = "displaced"
-    LEFT = "left"
 
 
 class Holds:

@@ -55,9 +55,9 @@ class SweptConnection:
     def balancer(self) -> Balancer | None:
         """The upstream of the request under way, once that has been admitted."""
 
-    @abstractmethod
-    def writes_to(self, balancer: Balancer) -> bool:
+    def writes_to(self, balancer: Balancer) -> bool:  # noqa: ARG002 - there is no request yet
         """Whether the request under way is at that upstream, and may change something there."""
+        return False
 
     @abstractmethod
     def forget(self) -> None:

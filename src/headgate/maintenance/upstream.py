@@ -7,12 +7,30 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from headgate.events import Emit, discard
+from headgate.events import (
+    Emit,
+    ParkBegan,
+    ParkDrained,
+    ParkLapsed,
+    ParkOver,
+    ParkReleased,
+    ReadOnlyBegan,
+    ReadOnlyOver,
+    discard,
+)
 from headgate.maintenance.directive import Directive, Park, ReadOnly
 from headgate.maintenance.states import BY_STATE, Admission, Cause, ParkState, after
 from headgate.model import Principal
 
 _SERVING: Final = ParkState.SERVING
+_EVENTS: Final = {
+    ParkState.SERVING: ParkReleased,
+    ParkState.DRAINING: ParkBegan,
+    ParkState.PARKED: ParkDrained,
+    ParkState.REFUSING: ParkLapsed,
+    ParkState.RELEASING: ParkOver,
+}
+"""What has happened when a state is entered."""
 _MOST_STEPS: Final = 4
 """Transitions that one moment can lead through; the table allows no more."""
 _BEHIND: Final = (
@@ -74,6 +92,8 @@ class UpstreamMaintenance:
         directive: the one that is followed.
         state: where the upstream is.
         asked: whether anything is asked, or was and is not over: requests must be looked at.
+        is_read_only: whether requests that may change something are refused, as of the last
+            ``follow``.
         on_change: called whenever another directive is followed.
     """
 
@@ -86,6 +106,7 @@ class UpstreamMaintenance:
         self._in_flight = 0
         self._waiting = 0
         self._writing = 0
+        self.is_read_only = False
         self._followed = ""  # the park that was in force last
         # A park that is over stays over, also for a clock that is set back.
         self._over: Park | None = None
@@ -114,11 +135,20 @@ class UpstreamMaintenance:
             if state is self.state:
                 break
             self.state = state
-        park = self.directive.park
-        self._followed = park.id if park is not None else ""
+            self._emit(_EVENTS[state](self.directive.upstream, self._park_id(), in_flight, waiting))
+        self._followed = self._park_id()
         self._in_flight, self._waiting = in_flight, waiting
-        self._writing = writing if self.writes_refused(now) is not None else 0
+        is_read_only = self.writes_refused(now) is not None
+        self._writing = writing if is_read_only else 0
+        if is_read_only is not self.is_read_only:
+            self.is_read_only = is_read_only
+            name = self.directive.upstream
+            self._emit(ReadOnlyBegan(name) if is_read_only else ReadOnlyOver(name))
         self.asked = self.state is not _SERVING or self.read_only is not None
+
+    def _park_id(self) -> str:
+        park = self.directive.park
+        return park.id if park is not None else self._followed
 
     def _causes(self, now: float, in_flight: int, waiting: int) -> frozenset[Cause]:
         park = self.park_in_force(now)
@@ -195,6 +225,11 @@ class UpstreamMaintenance:
             return True
         park = self.directive.park
         return park is not None and park.admits != "" and park.admits == principal.credential
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether the health pages say so."""
+        return BY_STATE[self.state].health != ""
 
     @property
     def admission(self) -> Admission:

@@ -9,6 +9,7 @@ from headgate.cluster import ClusterCounts, ClusterSnapshot, State
 from headgate.config import Limits
 from headgate.dataplane.plane import DataPlane
 from headgate.limits import Tally
+from headgate.maintenance import BY_STATE
 from headgate.telemetry.counters import CounterRow
 from headgate.telemetry.metrics import (
     ATTEMPTS,
@@ -17,8 +18,13 @@ from headgate.telemetry.metrics import (
     DISCOVERY_REFRESHES,
     ENDPOINTS,
     ENDPOINTS_IN_SERVICE,
+    HELD,
+    HOLD,
+    HOLDS,
     IN_FLIGHT,
     IN_FLIGHT_LIMIT,
+    MAINTENANCE_STATES,
+    PARKED,
     PROBES,
     QUEUE_WAIT,
     QUEUED,
@@ -28,7 +34,7 @@ from headgate.telemetry.metrics import (
     WORKERS_DRAINING,
     Metric,
 )
-from headgate.telemetry.metrics.upstreams import FAILED, OK
+from headgate.telemetry.metrics.upstreams import FAILED, OK, READ_ONLY
 from headgate.upstreams.live import LiveUpstream
 
 
@@ -69,6 +75,9 @@ class Gauges:
         for each in every:
             for seconds in each.balancer.drain_waits():
                 row.observe(QUEUE_WAIT, seconds)
+            for how, seconds in each.balancer.parking.holds.drain_ended():
+                row.add(HOLDS, each.name, how.value)
+                row.observe(HOLD, seconds)
         for limit, count in tally.counts().items():
             row.add(REQUESTS_LIMITED, limit, amount=count)
         under_way: Counter[str] = Counter()
@@ -77,7 +86,14 @@ class Gauges:
             under_way[each.name] += each.balancer.in_flight
         for each in upstreams:
             row.use_upstream(each.name, in_force=True)
-            self._describe(each.balancer.snapshot(), each.balancer.room)
+            snapshot = each.balancer.snapshot()
+            self._describe(snapshot, each.balancer.room)
+            self._maintain(each, snapshot.in_service)
+        held: Counter[str] = Counter()
+        for each in every:
+            held[each.name] += len(each.balancer.parking.holds)
+        for name, number in held.items():
+            row.set(HELD, number, name)
         for name, number in under_way.items():
             row.set(UPSTREAM_IN_FLIGHT, number, name)
         self._forget(every)
@@ -102,7 +118,6 @@ class Gauges:
     def _describe(self, snapshot: ClusterSnapshot, room: int) -> None:
         row, name = self._row, snapshot.upstream
         row.set(UPSTREAM_LIMIT, snapshot.in_service * room, name)
-        row.set(ENDPOINTS_IN_SERVICE, snapshot.in_service, name)
         states = Counter(each.state for each in snapshot.endpoints)
         for state in State:
             row.set(ENDPOINTS, states[state.value], name, state.value)
@@ -119,6 +134,21 @@ class Gauges:
         else:
             row.unset(DISCOVERY_AGE, name)
 
+    def _maintain(self, upstream: LiveUpstream, in_service: int) -> None:
+        """Say in which state of maintenance an upstream is.
+
+        That it has no endpoint in service is in order while it is parked, and nobody's alarm.
+        """
+        row, name, maintenance = self._row, upstream.name, upstream.balancer.maintenance
+        report, state = maintenance.report(), maintenance.state.value
+        for each in MAINTENANCE_STATES:
+            row.set(PARKED, each == state, name, each)
+        row.set(PARKED, maintenance.is_read_only, name, READ_ONLY)
+        if BY_STATE[report.state].health:
+            row.unset(ENDPOINTS_IN_SERVICE, name)
+        else:
+            row.set(ENDPOINTS_IN_SERVICE, in_service, name)
+
     def _forget(self, every: Iterable[LiveUpstream]) -> None:
         """Take back what was said of upstreams that are gone."""
         there = set(every)
@@ -130,8 +160,16 @@ class Gauges:
 
     def _leave(self, name: str) -> None:
         row = self._row
-        for metric in (UPSTREAM_IN_FLIGHT, UPSTREAM_LIMIT, ENDPOINTS_IN_SERVICE, DISCOVERY_AGE):
+        for metric in (
+            UPSTREAM_IN_FLIGHT,
+            UPSTREAM_LIMIT,
+            ENDPOINTS_IN_SERVICE,
+            DISCOVERY_AGE,
+            HELD,
+        ):
             row.unset(metric, name)
+        for maintained in MAINTENANCE_STATES:
+            row.unset(PARKED, name, maintained)
         for state in State:
             row.unset(ENDPOINTS, name, state.value)
         row.use_upstream(name, in_force=False)

@@ -248,6 +248,8 @@ class RequestCounter:
         self._add(block.duration[at])
         block.duration_sum += int(duration * 1e6)
         first_byte = outcome.first_byte_after
+        if outcome.hold_duration:
+            first_byte = max(0.0, first_byte - outcome.hold_duration)  # a park is asked for
         if first_byte and block.first_byte:
             if at and first_byte <= _BOUNDS[at - 1]:  # mostly the same bucket
                 at = _bucket(_BOUNDS, first_byte)

@@ -42,7 +42,8 @@ FIRST_BYTE: Final = Metric(
     "headgate_request_first_byte_seconds",
     Kind.HISTOGRAM,
     "s",
-    "Seconds from a request's head to the first byte of its response, by family of route.",
+    "Seconds from a request's head to the first byte of its response, by family of route; without "
+    "those for which it was held while its upstream was parked.",
     (Label("family", tuple(FAMILIES)),),
     REQUEST_SECONDS,
     scale=MICROSECONDS,
@@ -113,6 +114,14 @@ QUEUE_WAIT: Final = Metric(
     bounds=(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
     scale=MICROSECONDS,
 )
+HOLD: Final = Metric(
+    "headgate_hold_seconds",
+    Kind.HISTOGRAM,
+    "s",
+    "Seconds that requests were held while their upstream was parked, however that ended.",
+    bounds=(0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 90.0, 105.0),
+    scale=MICROSECONDS,
+)
 REQUESTS_LIMITED: Final = Metric(
     "headgate_requests_limited_total",
     Kind.COUNTER,
@@ -135,5 +144,6 @@ REQUEST_METRICS: Final = (
     IN_FLIGHT_LIMIT,
     QUEUED,
     QUEUE_WAIT,
+    HOLD,
     REQUESTS_LIMITED,
 )

@@ -6,12 +6,18 @@ from typing import Final
 
 from headgate.cluster import Result, State
 from headgate.events import Reconciled
+from headgate.maintenance import HoldEnd, ParkState
 from headgate.model import AttemptFailure
 from headgate.telemetry.metrics.labels import MICROSECONDS, TRAFFIC, UPSTREAM
 from headgate.telemetry.metrics.metric import Kind, Label, Metric, Over, Shown
 
 OK: Final = "ok"
 FAILED: Final = "failed"
+READ_ONLY: Final = "read_only"
+MAINTENANCE_STATES: Final = (
+    *(each.value for each in ParkState if each is not ParkState.SERVING),
+    READ_ONLY,
+)
 _OK_OR_FAILED: Final = Label("result", (OK, FAILED))
 
 UPSTREAM_DURATION: Final = Metric(
@@ -89,7 +95,8 @@ ENDPOINTS_IN_SERVICE: Final = Metric(
     "headgate_upstream_endpoints_in_service",
     Kind.GAUGE,
     "{endpoint}",
-    "Endpoints that may be sent requests, of the worker that sees the fewest.",
+    "Endpoints that may be sent requests, of the worker that sees the fewest; none is said while "
+    "the upstream is parked.",
     (UPSTREAM,),
     over=Over.MIN,
 )
@@ -110,6 +117,29 @@ DISCOVERY_REFRESHES: Final = Metric(
     (UPSTREAM, _OK_OR_FAILED),
 )
 
+PARKED: Final = Metric(
+    "headgate_upstream_maintenance",
+    Kind.GAUGE,
+    "1",
+    "Whether an upstream is in this state of maintenance in any worker (1), or in none (0).",
+    (UPSTREAM, Label("state", MAINTENANCE_STATES)),
+    over=Over.MAX,
+)
+HELD: Final = Metric(
+    "headgate_upstream_requests_held",
+    Kind.GAUGE,
+    "{request}",
+    "Requests that are held, since their upstream is parked.",
+    (UPSTREAM,),
+)
+HOLDS: Final = Metric(
+    "headgate_upstream_holds_total",
+    Kind.COUNTER,
+    "{request}",
+    "Requests that are held no longer, by how that ended.",
+    (UPSTREAM, Label("result", tuple(each.value for each in HoldEnd))),
+)
+
 UPSTREAM_METRICS: Final = (
     UPSTREAM_DURATION,
     UPSTREAM_IN_FLIGHT,
@@ -123,4 +153,7 @@ UPSTREAM_METRICS: Final = (
     ENDPOINTS_IN_SERVICE,
     DISCOVERY_AGE,
     DISCOVERY_REFRESHES,
+    PARKED,
+    HELD,
+    HOLDS,
 )
