@@ -162,6 +162,16 @@ DISCOVERY_STALE: Final = Alert(
     hold=MINUTE,
 )
 
+PARK_LAPSED: Final = Alert(
+    "HeadgateParkLapsed",
+    Severity.PAGE,
+    "The command that parked an upstream is gone, and requests are refused",
+    "Nobody has said that MLflow is well; clients are refused until the park is renewed or ended.",
+    threshold=0,  # more than this
+    hold=MINUTE,
+    systems=frozenset({System.PROMETHEUS}),  # one more metric of each upstream, to be paid for
+)
+
 # --- limits ----------------------------------------------------------------------------------
 REQUESTS_LIMITED: Final = Alert(
     "HeadgateRequestsLimited",
@@ -332,6 +342,7 @@ ALERTS: Final[Sequence[Alert]] = (
     ADDED_LATENCY_HIGH,
     REQUESTS_SLOW,
     NO_ENDPOINT,
+    PARK_LAPSED,
     ENDPOINT_OUT_OF_SERVICE,
     ENDPOINTS_EJECTED,
     DISCOVERY_STALE,

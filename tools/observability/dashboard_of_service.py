@@ -159,6 +159,53 @@ TRAFFIC: Final = Row(
     ),
 )
 
+# --- maintenance ----------------------------------------------------------------------------
+MAINTENANCE: Final = Row(
+    "Maintenance: parked and read-only upstreams",
+    (
+        Panel(
+            "State of maintenance",
+            "1 while an upstream is in it, in any worker; none: it serves.",
+            Unit.COUNT,
+            (
+                Query(
+                    f"max by (upstream, state) (headgate_upstream_maintenance{{{UPSTREAM}}}) > 0",
+                    "{{upstream}} {{state}}",
+                ),
+            ),
+            watched_by=(alerts.PARK_LAPSED,),
+        ),
+        Panel(
+            "Requests that are held",
+            "They wait for the end of a park.",
+            Unit.COUNT,
+            (
+                Query(
+                    f"sum by (upstream) (headgate_upstream_requests_held{{{UPSTREAM}}})",
+                    "{{upstream}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Holds that have ended",
+            "Released to MLflow, or refused since they lasted too long, or the client has left.",
+            Unit.PER_SECOND,
+            (
+                Query(
+                    rates("headgate_upstream_holds_total", "upstream, result", UPSTREAM),
+                    "{{upstream}} {{result}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Time held, 99 %",
+            "Of the requests that were held; 100 s is the most by default.",
+            Unit.SECONDS,
+            (Query(quantile(0.99, "headgate_hold_seconds"), "99 %"),),
+        ),
+    ),
+)
+
 # --- latency ---------------------------------------------------------------------------------
 LATENCY: Final = Row(
     "Latency: the gate and MLflow",

@@ -17,12 +17,19 @@ from tools.observability.dashboard_of_parts import (
     TELEMETRY,
     UPSTREAMS,
 )
-from tools.observability.dashboard_of_service import ERRORS, LATENCY, OBJECTIVES, TRAFFIC
+from tools.observability.dashboard_of_service import (
+    ERRORS,
+    LATENCY,
+    MAINTENANCE,
+    OBJECTIVES,
+    TRAFFIC,
+)
 
 ROWS: Final[Sequence[Row]] = (
     OBJECTIVES,
     TRAFFIC,
     LATENCY,
+    MAINTENANCE,
     ERRORS,
     UPSTREAMS,
     LIMITS,

@@ -73,5 +73,7 @@ MLFLOW_FAULTS: Final = reasons_of(Fault.UPSTREAM)
 """Reasons that are taken from MLflow's budget, besides ``ok`` with a status of 5xx: its own."""
 CLIENT_FAULTS: Final = reasons_of(Fault.CLIENT)
 """Reasons that count for nothing: otherwise strangers could hide an outage among their requests."""
+ASKED_FOR: Final = tuple(each for each in reasons_of(Fault.NOBODY) if each != Reason.OK.value)
+"""Reasons that count for nothing: operators have asked for it."""
 GATE_FAMILIES: Final = tuple(name for name, each in FAMILIES.items() if each.gate_pages)
 """Families that count for nothing: health checks would hide an outage likewise."""

@@ -215,6 +215,11 @@ def _endpoints() -> Sequence[Alerting]:
             "The upstream {{ $labels.upstream }} has none, for the gate {{ $labels.instance }}.",
         ),
         Alerting(
+            alerts.PARK_LAPSED,
+            f'headgate_upstream_maintenance{{state="refusing"}} > {alerts.PARK_LAPSED.threshold:g}',
+            "The upstream {{ $labels.upstream }} is refusing, at the gate {{ $labels.instance }}.",
+        ),
+        Alerting(
             alerts.ENDPOINT_OUT_OF_SERVICE,
             f'headgate_upstream_endpoints{{state=~"{_OUT_OF_SERVICE}"}} '
             f"> {alerts.ENDPOINT_OUT_OF_SERVICE.threshold:g}",

@@ -30,6 +30,27 @@ def _endpoints() -> Sequence[Scenario]:
             (gone,),
             not_before="30s",
         ),
+        Scenario(
+            alerts.PARK_LAPSED,
+            "a lease has run out",
+            {f'headgate_upstream_maintenance{{{default}, state="refusing"}}': "0x2 1x10"},
+            "4m",
+            (
+                Firing(
+                    {**TARGET, "upstream": "default", "state": "refusing"},
+                    "The upstream default is refusing, at the gate gate:9464.",
+                ),
+            ),
+        ),
+        Scenario(
+            alerts.PARK_LAPSED,
+            "an upstream is parked",
+            {
+                f'headgate_upstream_maintenance{{{default}, state="parked"}}': "1x10",
+                f'headgate_upstream_maintenance{{{default}, state="refusing"}}': "0x10",
+            },
+            "4m",
+        ),
         Scenario(alerts.NO_ENDPOINT, "one is left", {in_service: "1x10"}, "5m"),
         Scenario(alerts.NO_ENDPOINT, "none for half a minute", {in_service: "1x6 0 1x10"}, "3m30s"),
         Scenario(

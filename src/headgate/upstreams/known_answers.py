@@ -42,7 +42,7 @@ Answers = Mapping[str, Mapping[bytes, Answer]]
 
 
 class KnownAnswers:
-    """The last answers of one upstream, by the path that was asked for.
+    """The last responses of one upstream, by the path that was asked for.
 
     Args:
         known: takes the responses, by the name of the operation.
@@ -62,7 +62,7 @@ class KnownAnswers:
             self._keep(path, answer)
 
     def seen(self, path: bytes, response: CallResponse) -> None:
-        """MLflow has responded; what is no answer of its own changes nothing."""
+        """MLflow has responded; what it did not say itself changes nothing."""
         body = response.body
         if response.status != 200 or len(body) > MOST_BYTES or is_page(response):
             return

@@ -9,7 +9,7 @@ from headgate.upstreams.known_answers import MOST_BYTES, SERVER_INFO, VERSION, K
 INFO = CallResponse(200, b"Date: now\r\nContent-Type: application/json; x=y \r\n", b'{"a": 1}')
 
 
-def test_the_last_answer_is_kept_with_its_media_type() -> None:
+def test_what_was_said_last_is_kept_with_its_media_type() -> None:
     known: dict[str, LocalResponse] = {}
     changes: list[int] = []
     answers = KnownAnswers(known, lambda: changes.append(1))
@@ -25,7 +25,7 @@ def test_the_last_answer_is_kept_with_its_media_type() -> None:
         assert b"\r\nContent-Type: application/json; x=y\r\n" in known[name].lines
 
 
-def test_what_is_no_answer_of_mlflows_changes_nothing() -> None:
+def test_what_mlflow_did_not_say_changes_nothing() -> None:
     known: dict[str, LocalResponse] = {}
     answers = KnownAnswers(known)
     answers.seen(SERVER_INFO, CallResponse(503, b"", b"{}"))
