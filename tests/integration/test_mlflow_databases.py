@@ -206,7 +206,11 @@ def test_postgresql_is_restored_as_it_was(
     """With what a migration made beside it, and without touching other namespaces."""
     server.execute(
         "create schema headgate; create table headgate.keys (id text); "
-        "create view v as select run_uuid from runs; grant select on runs to postgres",
+        "create view v as select run_uuid from runs; grant select on runs to postgres; "
+        "create extension if not exists citext schema public; set role ml; "
+        "create function guard() returns trigger language plpgsql as "
+        "$$ begin return new; end $$; create trigger guarding before update on experiments "
+        "for each row execute function guard()",
         name,
     )
     database = database_of(url_of(server, name))
@@ -218,12 +222,19 @@ def test_postgresql_is_restored_as_it_was(
     assert "runs" in taken.tables
     assert Path(taken.place).stat().st_mode & 0o777 == 0o600
     server.execute("insert into headgate.keys values ('kept')", name)
-    server.execute("set role ml; drop view v;" + MIGRATED, name)
+    server.execute(
+        "set role ml; drop view v; create function added(i int) returns int language sql as "
+        "'select i';" + MIGRATED,
+        name,
+    )
     assert runs_in(server, name) == "a new"
     database.restore(taken)
     assert runs_in(server, name) == "a,b old"
     assert server.execute("select to_regclass('jobs') is null", name) == "t"
     assert server.execute("select count(*) from v", name) == "2"
+    functions = "select count(*) from pg_proc where proname in ('guard', 'added')"
+    assert server.execute(functions, name) == "1"
+    assert server.execute("select 'A'::citext = 'a'::citext", name) == "t"
     assert server.execute("select id from headgate.keys", name) == "kept"
     assert server.execute("select has_table_privilege('postgres', 'runs', 'select')", name) == "t"
     database.restore(taken)
@@ -237,10 +248,11 @@ def test_a_restore_that_breaks_off_changes_nothing(
     taken = saved(server, name, tmp_path)
     server.execute("set role ml;" + MIGRATED, name)
     server.execute(
-        "create function refuse() returns event_trigger language plpgsql as "
+        "create schema other; "
+        "create function other.refuse() returns event_trigger language plpgsql as "
         "$$ begin if tg_tag = 'CREATE INDEX' or tg_tag = 'ALTER TABLE' then "
         "raise exception 'no more'; end if; end $$; "
-        "create event trigger refusing on ddl_command_end execute function refuse()",
+        "create event trigger refusing on ddl_command_end execute function other.refuse()",
         name,
     )
     with pytest.raises(DatabaseError, match=r"the database is as it was: .*no more"):

@@ -13,9 +13,8 @@ import signal
 import sys
 import threading
 
-from headgate.deploy.mlflow.folder import LocalFolder
-
 from headgate.cli import main
+from headgate.deploy.mlflow.folder import LocalFolder
 
 END = "end"
 

@@ -45,11 +45,24 @@ begin
     loop
         execute format('drop type if exists %s cascade', each.name);
     end loop;
+    for each in
+        select p.oid, p.oid::regprocedure::text as name
+        from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where n.nspname = {namespace}
+          and not exists (
+              select from pg_depend d where d.objid = p.oid and d.deptype = 'e'
+                and d.classid = 'pg_proc'::regclass)
+    loop
+        -- One may be gone with another that it belonged to.
+        if exists (select from pg_proc p where p.oid = each.oid) then
+            execute format('drop routine %s cascade', each.name);
+        end if;
+    end loop;
 end
 $empty$;
 """
-"""Drops the tables, views, sequences and types of a namespace but for those of extensions; also
-what a migration has made."""
+"""Drops the tables, views, sequences, types and functions of a namespace but for those of
+extensions; also what a migration has made."""
 
 
 class Tools(NamedTuple):
