@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import signal
+import socket
 import ssl
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +19,17 @@ from typing import Any
 
 import pytest
 
+from headgate.model import Endpoint
+from headgate.runtime import takeover_protocol as protocol
+from headgate.runtime.takeover_place import Place
+from tests.support.activator import Notified, activated, listening_socket
 from tests.support.certificates import Authority
 from tests.support.gate import create_key
 from tests.support.ports import free_port
 from tests.support.processes import ServerProcess
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.traffic import Traffic, slow_mlflow
+from tests.support.workers import worker_pids
 
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
@@ -46,7 +55,10 @@ class Gates:
         """Start a gate, and do not wait for it."""
         self.count += 1
         listen = ["--listen", f"127.0.0.1:{self.port}"] if "--listen" not in options else []
-        environment = self.settings | {f"HEADGATE_{k.upper()}": v for k, v in settings.items()}
+        environment = self.settings | {
+            name if name.isupper() else f"HEADGATE_{name.upper()}": value
+            for name, value in settings.items()
+        }
         return self.stack.enter_context(
             ServerProcess(
                 [*COMMAND, *listen, *options], environment, self.folder, f"gate{self.count}"
@@ -87,10 +99,9 @@ def event(gate: ServerProcess, name: str) -> dict[str, Any]:
 def refusal(gate: ServerProcess) -> str:
     """The one line that a gate ends with that could not take over."""
     assert gate.wait(START_SECONDS) != 0
-    lines = gate.errors.read_text(encoding="utf-8").splitlines()
-    found = [each for each in lines if each[:1] != "{"]
-    assert len(found) == 1, found
-    return found[0]
+    text = gate.errors.read_text(encoding="utf-8")
+    assert "Traceback" not in text
+    return [each for each in text.splitlines() if each[:1] != "{"][-1]
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +112,7 @@ def upstream() -> Iterator[RecordingUpstream]:
 
 @pytest.fixture
 def gates(tmp_path: Path, upstream: RecordingUpstream) -> Iterator[Gates]:
+    create_key(tmp_path / "data", "somebody")
     settings = {
         "HEADGATE_DATA": str(tmp_path / "data"),
         "HEADGATE_LISTEN__LAME_DUCK": "0",
@@ -156,3 +168,274 @@ def test_the_same_load_sees_a_plain_restart(gates: Gates) -> None:
         gates.start(1)
         traffic.wait_for(newcomer=20)
     assert any("newcomer: ConnectionRefusedError" in each for each in traffic.failures)
+
+
+# --- what goes wrong --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow_start(gates: Gates) -> Iterator[dict[str, str]]:
+    """Settings with which a start takes some seconds: the name server says nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind(("127.0.0.1", 0))
+        yield {
+            "upstreams__default__url": "http://mlflow.example.com:5000",
+            "upstreams__default__resolver": f"127.0.0.1:{mute.getsockname()[1]}",
+        }
+
+
+def serves(gates: Gates) -> None:
+    """Whichever gate it is, a new client is served."""
+    for _ in range(8):
+        assert gates.status() == 200
+
+
+def test_a_new_gate_that_cannot_start_changes_nothing(gates: Gates) -> None:
+    old = gates.start(2)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ops = f"127.0.0.1:{taken.getsockname()[1]}"
+        new = gates.launch("--take-over", ops__listen=ops)
+        assert f"ops.listen: {ops} is taken" in refusal(new)
+    assert event(old, "hand_over_failed")["process"] == new.pid
+    serves(gates)
+    gates.replace(old, 2)
+    serves(gates)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_new_gate_that_is_killed_while_it_starts_changes_nothing(
+    workers: int, gates: Gates, slow_start: dict[str, str]
+) -> None:
+    old = gates.start(2)
+    new = gates.launch("--take-over", listen__workers=str(workers), **slow_start)
+    event(old, "hand_over_offered")
+    new.signal(signal.SIGKILL)
+    assert "ended before it served" in event(old, "hand_over_failed")["reason"]
+    serves(gates)
+    old.signal(signal.SIGTERM)
+    assert old.wait(STOP_SECONDS) == 0
+    with pytest.raises(ConnectionRefusedError):  # it was the only one again, and ended its sockets
+        gates.status()
+
+
+def kill_all(gate: ServerProcess) -> None:
+    """Kill a gate with all its workers, as a lack of memory may."""
+    for pid in (gate.pid, *worker_pids(gate)):
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("with_workers", [True, False])
+def test_an_old_gate_that_dies_leaves_its_sockets(
+    with_workers: bool, gates: Gates, slow_start: dict[str, str]
+) -> None:
+    """Who connects meanwhile waits for the new one."""
+    old = gates.start(2)
+    new = gates.launch("--take-over", listen__workers="1", **slow_start)
+    event(old, "hand_over_offered")
+    if with_workers:
+        kill_all(old)
+    else:
+        old.signal(signal.SIGKILL)
+    serves(gates)
+    assert event(new, "taken_over")["died"] is True
+    new.signal(signal.SIGTERM)
+    assert new.wait(STOP_SECONDS) == 0
+    with pytest.raises(ConnectionRefusedError):
+        gates.status()
+
+
+def test_an_old_gate_that_is_stopped_meanwhile_leaves_its_sockets(
+    gates: Gates, slow_start: dict[str, str]
+) -> None:
+    old = gates.start(2)
+    new = gates.launch("--take-over", **slow_start)
+    event(old, "hand_over_offered")
+    old.signal(signal.SIGTERM)
+    assert old.wait(STOP_SECONDS) == 0
+    serves(gates)
+    event(new, "taken_over")
+
+
+def test_of_two_new_gates_one_takes_over(gates: Gates, slow_start: dict[str, str]) -> None:
+    old = gates.start()
+    first = gates.launch("--take-over", **slow_start)
+    event(old, "hand_over_offered")
+    first.signal(signal.SIGSTOP)
+    sentence = refusal(gates.launch("--take-over"))
+    first.signal(signal.SIGCONT)
+    assert f"process {first.pid} (Headgate " in sentence
+    assert "is about to take over" in sentence
+    event(first, "taken_over")
+    assert old.wait(STOP_SECONDS) == 0
+    serves(gates)
+
+
+def test_an_old_gate_that_hangs_goes_on_later(gates: Gates, slow_start: dict[str, str]) -> None:
+    old = gates.start()
+    new = gates.launch("--take-over", **slow_start)
+    event(old, "hand_over_offered")
+    old.signal(signal.SIGSTOP)
+    try:
+        sentence = refusal(new)
+        assert "still accepts connections after 10 s; it goes on" in sentence
+        serves(gates)  # its workers are not stopped
+    finally:
+        old.signal(signal.SIGCONT)
+    event(old, "hand_over_failed")
+    gates.replace(old)
+    serves(gates)
+
+
+def test_it_needs_a_gate_at_its_own_address(gates: Gates) -> None:
+    old = gates.start()
+    there = f"127.0.0.1:{gates.port}"
+    elsewhere = f"127.0.0.1:{free_port()}"
+    sentence = refusal(gates.launch("--listen", elsewhere, "--take-over"))
+    assert f"no gate at {elsewhere} with the data folder" in sentence
+    assert f"there may be one at {there}" in sentence
+    assert "any free port" in refusal(gates.launch("--listen", "127.0.0.1:0", "--take-over"))
+    other = str(gates.folder / "other")
+    assert "no gate at" in refusal(gates.launch("--take-over", data=other))
+    nowhere = {"auth__mode": "none", "data": str(gates.folder / "missing")}
+    assert "cannot be opened" in refusal(gates.launch("--take-over", **nowhere))
+    assert events(old, "hand_over_offered") == []
+    serves(gates)
+
+
+def test_https_is_not_put_in_the_place_of_http(gates: Gates, tmp_path: Path) -> None:
+    old = gates.start()
+    serve_https(gates, tmp_path)
+    sentence = refusal(gates.launch("--take-over"))
+    assert "serves http and this one is to serve https" in sentence
+    event(old, "hand_over_failed")
+    serves(gates)
+
+
+def test_after_a_crash_the_next_gate_can_be_taken_over_from(gates: Gates) -> None:
+    """What the one that crashed has left there is in nobody's way."""
+    kill_all(gates.start())
+    assert "no gate at" in refusal(gates.launch("--take-over"))
+    again = gates.start()
+    assert events(again, "hand_over_unavailable") == []
+    gates.replace(again)
+    serves(gates)
+
+
+def test_where_there_is_no_folder_a_gate_serves_without(gates: Gates) -> None:
+    (gates.folder / "file").write_text("")
+    gate = gates.start(1, auth__mode="none", data=str(gates.folder / "file"))
+    assert event(gate, "hand_over_unavailable")["reason"]
+    serves(gates)
+
+
+def test_another_protocol_is_refused_in_one_sentence(gates: Gates) -> None:
+    """And what is no gate at all is shown out."""
+    old = gates.start()
+    for hello in (
+        {"kind": "hello", "protocol": 99, "version": "99.0", "pid": 1},
+        {"kind": "serves"},
+        {"kind": "hello", "protocol": 1},
+        [],
+    ):
+        with Place(gates.data, Endpoint("127.0.0.1", gates.port)) as place:
+            channel = place.connect()
+        with channel:
+            channel.settimeout(30)
+            channel.send(json.dumps(hello).encode())
+            message = protocol.receive(channel)
+            assert message.kind == protocol.REFUSED
+            assert message.text("sentence")
+    serves(gates)
+    gates.replace(old)
+
+
+# --- what else goes over ----------------------------------------------------------------------
+
+
+def test_the_operators_listener_goes_over_and_is_always_ready(gates: Gates) -> None:
+    """Nobody is turned away, and the old gate has no lame-duck time."""
+    old = gates.start(2, ops__listen="127.0.0.1:0", listen__lame_duck="60")
+    line = old.wait_for_line(r"health and metrics on http://127.0.0.1:(\d+)", START_SECONDS)
+    watcher = Watcher(int(line[1]))
+    with watcher.watching():
+        for _ in range(2):
+            old = gates.replace(old, 2, ops__listen="127.0.0.1:0", listen__lame_duck="60")
+            watcher.wait_for(20)
+    assert watcher.failures == []
+    old.signal(signal.SIGINT)
+    old.wait_for_line(rf"health and metrics on http://127.0.0.1:{line[1]}", START_SECONDS)
+
+
+@dataclass
+class Watcher:
+    """A load balancer: asks on a connection of its own each time whether the gate is ready."""
+
+    port: int
+    ready: int = 0
+    failures: list[str] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stopping.set()
+            thread.join(60)
+
+    def wait_for(self, more: int) -> None:
+        goal, until = self.ready + more, time.monotonic() + 60
+        while self.ready < goal:
+            assert time.monotonic() < until, self.failures[:3]
+            self._stopping.wait(0.01)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(0.005):
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+            try:
+                with contextlib.closing(connection):
+                    connection.request("GET", "/readyz")
+                    status = connection.getresponse().status
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(repr(error))
+            else:
+                self.ready += status == 200
+                if status != 200:
+                    self.failures.append(str(status))
+
+
+def test_a_socket_of_the_service_manager_goes_over_too(gates: Gates) -> None:
+    with listening_socket() as held:
+        gates.port = held.getsockname()[1]
+        old = gates.stack.enter_context(
+            activated(COMMAND, {"headgate": held}, gates.settings, gates.folder, "activated")
+        )
+        old.wait_for_line("listening on ", START_SECONDS)
+        new = gates.replace(old, 2)
+        assert old.wait(STOP_SECONDS) == 0
+        serves(gates)
+        new.signal(signal.SIGTERM)
+        assert new.wait(STOP_SECONDS) == 0
+        with socket.create_connection(("127.0.0.1", gates.port)):  # it is the manager's still
+            pass
+
+
+def test_the_service_manager_hears_of_the_new_process(gates: Gates) -> None:
+    manager = Notified()
+    try:
+        gates.settings["NOTIFY_SOCKET"] = manager.address
+        old = gates.start(WATCHDOG_USEC="4000000")
+        manager.wait_for(lambda message: "READY" in message)
+        del gates.settings["NOTIFY_SOCKET"]
+        new = gates.replace(old)
+        told = manager.wait_for(lambda message: "MAINPID" in message)
+        assert int(told["MAINPID"]) == new.pid
+        assert manager.wait_for(lambda message: "READY" in message)["STATUS"]
+        assert old.wait(STOP_SECONDS) == 0
+        for _ in range(3):
+            manager.wait_for(lambda message: "WATCHDOG" in message)
+        assert not any("STOPPING" in message for message in manager.messages)
+    finally:
+        manager.close()

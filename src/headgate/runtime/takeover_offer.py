@@ -206,6 +206,8 @@ class HandOverListener:
             pass
         except HeadgateError as error:
             self._refuse(caller, str(error))
+        except ConnectionError:
+            self._gone(caller, "ended before it served")
         except OSError as error:
             self._gone(caller, f"cannot be reached ({error.strerror or error})")
 
