@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from headgate.cli.ecs.options import target_of
 from headgate.deploy.clock import Clock
 from headgate.deploy.ecs.records import Target
 from headgate.deploy.mlflow.ecs import CONTAINER, EcsHost, MlflowPlane
-from headgate.deploy.mlflow.hosts.environments import Environments
+from headgate.deploy.mlflow.schemas import revisions_of
 from headgate.errors import HeadgateError
 
 EcsCluster = Annotated[
@@ -36,15 +35,6 @@ EcsRegion = Annotated[
         help="With --cluster: the AWS region.  [AWS_DEFAULT_REGION, or that of the profile]",
     ),
 ]
-EcsSchemas = Annotated[
-    Path | None,
-    typer.Option(
-        "--schemas",
-        metavar="DIR",
-        help="With --cluster: the folder of environments, such as DIR/3.17.2, from which the "
-        "schema of each version is read.",
-    ),
-]
 EcsRunning = Annotated[
     str,
     typer.Option(
@@ -64,7 +54,6 @@ class EcsAsked:
     service: str | None = None
     container: str = DEFAULT_CONTAINER
     region: str | None = None
-    schemas: Path | None = None
     running: str = ""
 
     @property
@@ -80,7 +69,6 @@ class EcsAsked:
             ("service", self.service),
             ("container", "" if self.container == DEFAULT_CONTAINER else self.container),
             ("region", self.region),
-            ("schemas", self.schemas),
             ("running", self.running),
         )
         return [(name, str(value)) for name, value in given if value]
@@ -93,21 +81,11 @@ def ecs_host(asked: EcsAsked, clock: Clock) -> EcsHost:
         HeadgateError: an option is missing or no name, or boto3 is not installed.
         PlaneError: no region is set.
     """
-    if not asked.service or asked.schemas is None:
-        raise HeadgateError(
-            "--cluster needs --service SERVICE and --schemas DIR as well; for each version, DIR "
-            "has an environment: python3 -m venv DIR/3.17.2 && DIR/3.17.2/bin/python -m pip "
-            "install --no-deps mlflow==3.17.2"
-        )
+    if not asked.service:
+        raise HeadgateError("--cluster needs --service SERVICE as well")
     target = target_of(asked.cluster or "", asked.service, asked.container)
-    environments = Environments(asked.schemas.absolute())
-
-    def revisions_of(number: str) -> Sequence[str]:
-        return environments.revisions(environments.find(number))
-
-    return EcsHost(
-        target, _connected(target, asked.region, clock), clock, revisions_of, asked.running
-    )
+    plane = _connected(target, asked.region, clock)
+    return EcsHost(target, plane, clock, revisions_of, asked.running)
 
 
 def _connected(target: Target, region: str | None, clock: Clock) -> MlflowPlane:

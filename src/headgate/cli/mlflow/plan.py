@@ -14,7 +14,6 @@ from headgate.cli.mlflow.ecs_host import (
     EcsContainer,
     EcsRegion,
     EcsRunning,
-    EcsSchemas,
     EcsService,
 )
 from headgate.cli.mlflow.options import (
@@ -58,7 +57,6 @@ def plan_(
     service: EcsService = None,
     container: EcsContainer = DEFAULT_CONTAINER,
     region: EcsRegion = None,
-    schemas: EcsSchemas = None,
     running: EcsRunning = "",
     maximum: Maximum = DEFAULT_MAXIMUM,  # type: ignore[assignment]  # the parser reads it
     snapshot: SnapshotBy = "file",
@@ -72,7 +70,7 @@ def plan_(
     """
     asked = Asked(
         *(url, upstream, data, unit, current, mlflow_url, database_file, state, pg_bin),
-        EcsAsked(cluster, service, container, region, schemas, running),
+        EcsAsked(cluster, service, container, region, running),
     )
     site = site_of(asked, view_of(as_json))
     planning = Planning(site, limits_of(maximum), external=snapshot == "external")

@@ -14,7 +14,6 @@ from headgate.cli.mlflow.ecs_host import (
     EcsContainer,
     EcsRegion,
     EcsRunning,
-    EcsSchemas,
     EcsService,
 )
 from headgate.cli.mlflow.options import (
@@ -62,7 +61,6 @@ def rollback_(
     service: EcsService = None,
     container: EcsContainer = DEFAULT_CONTAINER,
     region: EcsRegion = None,
-    schemas: EcsSchemas = None,
     running: EcsRunning = "",
     maximum: Maximum = DEFAULT_MAXIMUM,  # type: ignore[assignment]  # the parser reads it
     state: State = None,
@@ -80,7 +78,7 @@ def rollback_(
     """
     asked = Asked(
         *(url, upstream, data, unit, current, mlflow_url, database_file, state, pg_bin),
-        EcsAsked(cluster, service, container, region, schemas, running),
+        EcsAsked(cluster, service, container, region, running),
         *(python, verify_size),
     )
     view = view_of(as_json)

@@ -15,7 +15,6 @@ from headgate.cli.mlflow.ecs_host import (
     EcsContainer,
     EcsRegion,
     EcsRunning,
-    EcsSchemas,
     EcsService,
 )
 from headgate.cli.mlflow.options import (
@@ -84,7 +83,6 @@ def upgrade_(
     service: EcsService = None,
     container: EcsContainer = DEFAULT_CONTAINER,
     region: EcsRegion = None,
-    schemas: EcsSchemas = None,
     running: EcsRunning = "",
     maximum: Maximum = DEFAULT_MAXIMUM,  # type: ignore[assignment]  # the parser reads it
     snapshot: SnapshotBy = "file",
@@ -106,7 +104,7 @@ def upgrade_(
     ask = None if snapshot == "file" else asking()
     asked = Asked(
         *(url, upstream, data, unit, current, mlflow_url, database_file, state, pg_bin),
-        EcsAsked(cluster, service, container, region, schemas, running),
+        EcsAsked(cluster, service, container, region, running),
         *(python, verify_size),
     )
     view = view_of(as_json)
