@@ -61,6 +61,11 @@ def waiting(two: TwoGates) -> list[int]:
     return [by_name.get(str(gate.port), 0) for gate in two.gates]
 
 
+def reads(two: TwoGates) -> int:
+    """How many requests of clients MLflow has got; the gates' own probes reach it always."""
+    return sum(READ.encode() in each.request_line for each in two.upstream.requests)
+
+
 def test_under_load_requests_wait_at_both_gates_and_none_fails(gates: TwoGates) -> None:
     first, second = gates.gates
     fields = [bearer(gates.admin)]
@@ -73,11 +78,11 @@ def test_under_load_requests_wait_at_both_gates_and_none_fails(gates: TwoGates) 
         assert done.returncode == 0, done.stderr
         assert "is parked at 2 gates until" in done.stdout
         seconds_until(lambda: waiting(gates) == [WAITING, WAITING], FOLLOWED_SECONDS)
-        quiet = len(gates.upstream.requests)
+        quiet = reads(gates)
         before = len(load.times)
         health = json.loads(second.ask("GET", "/-/health", key=gates.admin).body)
         assert '"parked"' in json.dumps(health)
-        assert len(gates.upstream.requests) == quiet  # the machine's time for two requests and more
+        assert reads(gates) == quiet  # the machine's time for two requests and more
         assert len(load.times) == before
         done = unpark(gates.store, second, gates.admin)
         assert (done.returncode, done.stdout) == (0, "upstream default is unparked\n")
@@ -129,17 +134,17 @@ def test_a_gate_that_stands_still_aborts_it_and_clients_go_on(gates: TwoGates) -
 
 def test_a_gate_that_starts_is_parked_from_its_first_request(gates: TwoGates) -> None:
     parked(gates.gates[0], gates.admin, seconds=300)
-    before = len(gates.upstream.requests)
+    before = reads(gates)
     settings = {"HEADGATE_LISTEN__WORKERS": "2"}
-    with gate_on(gates.store, gates.folder / "third", gates.upstream.url, **settings) as third:
-        with requests_under_way(third, gates.admin, 8) as held:
-            seconds_until(
-                lambda: len(upstream_of(third, gates.admin)["gates"]) == 3, FOLLOWED_SECONDS
-            )
-            assert len(gates.upstream.requests) == before
-            assert not any(each.done() for each in held)
-            assert unpark(gates.store, third, gates.admin).returncode == 0
-            assert [each.result(PATIENCE).status for each in held] == [200] * 8
+    with (
+        gate_on(gates.store, gates.folder / "third", gates.upstream.url, **settings) as third,
+        requests_under_way(third, gates.admin, 8) as held,
+    ):
+        seconds_until(lambda: len(upstream_of(third, gates.admin)["gates"]) == 3, FOLLOWED_SECONDS)
+        assert reads(gates) == before
+        assert not any(each.done() for each in held)
+        assert unpark(gates.store, third, gates.admin).returncode == 0
+        assert [each.result(PATIENCE).status for each in held] == [200] * 8
     # It has left: nobody waits for its acknowledgement.
     assert len(upstream_of(gates.gates[0], gates.admin)["gates"]) == 2
 
@@ -147,12 +152,12 @@ def test_a_gate_that_starts_is_parked_from_its_first_request(gates: TwoGates) ->
 def test_a_worker_that_replaces_another_is_parked(gates: TwoGates) -> None:
     first = gates.gates[0]
     parked(first, gates.admin, seconds=300)
-    before = len(gates.upstream.requests)
+    before = reads(gates)
     for pid in worker_pids(first.process):  # also the one that follows the store
         kill_worker(first.process, pid, signal.SIGKILL)
     with requests_under_way(first, gates.admin, 8) as held:
         seconds_until(lambda: waiting(gates)[0] == 8, FOLLOWED_SECONDS)
-        assert len(gates.upstream.requests) == before
+        assert reads(gates) == before
         assert upstream_of(first, gates.admin)["drained"]
         assert unpark(gates.store, first, gates.admin).returncode == 0
         assert [each.result(PATIENCE).status for each in held] == [200] * 8
@@ -173,30 +178,23 @@ def test_a_gate_that_was_killed_is_missing_until_it_is_removed(gates: TwoGates) 
     assert done.returncode == 0, done.stderr
     done = park(gates.store, first, gates.admin)
     assert done.returncode == 0, done.stderr
-    assert (
-        len(
-            json.loads(
-                gates.store.run("gates", "list", "--json", "--url", first.url, **api).stdout
-            )["gates"]
-        )
-        == 2
-    )
+    listed = gates.store.run("gates", "list", "--json", "--url", first.url, **api)
+    assert len(json.loads(listed.stdout)["gates"]) == 2
 
 
 def test_without_the_database_the_parked_stay_parked_until_the_end(gates: TwoGates) -> None:
     first, second = gates.gates
     began = time.time()
     parked(first, gates.admin, seconds=12)
-    before = len(gates.upstream.requests)
+    before = reads(gates)
     with (
         stopped(gates.server),
         requests_under_way(first, gates.admin) as held,
         requests_under_way(second, gates.admin) as others,
     ):
         second.event("maintenance_not_followed")
-        down = time.time() < began + 11
-        if down:  # the machine was quick enough to see it
-            assert len(gates.upstream.requests) == before
+        if time.time() < began + 11:  # the machine was quick enough to see it
+            assert reads(gates) == before
         message = refused(first, gates.admin, "/upstreams/default/unpark")
         assert "nothing was done" in message
         # Nobody can end it, so it ends by itself.
