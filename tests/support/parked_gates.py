@@ -73,7 +73,7 @@ def requests_under_way(
     gate: Gate, key: str, count: int = 4
 ) -> Iterator[Sequence[Future[RawResponse]]]:
     """Requests that were sent, each on a connection of its own, and what becomes of them."""
-    head = request_head("GET", READ, bearer(key))
+    head = request_head("GET", READ, bearer(key), host=f"{gate.host}:{gate.port}")
 
     def response(client: RawClient) -> RawResponse:
         return client.response()

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from headgate.stores.records import KeyRecord, KeyUse, PrincipalKind, PrincipalRecord
 from headgate.stores.sql.database import Database
+from headgate.stores.sql.maintenance import SqlMaintenanceStore
 from headgate.stores.sql.migrating import SchemaState
 from headgate.stores.sql.schema import KEYS, NEEDED_SCHEMA, PRINCIPALS, STATE
 from headgate.stores.sql.store import SqlIdentityStore
@@ -91,6 +92,7 @@ def require_writable(database: Database) -> None:
             raise _UndoError
     except _UndoError:
         store.record_uses([KeyUse(key.id, 0, "")])  # of a key that there is not: nothing is kept
+    SqlMaintenanceStore(database).require_writable()
 
 
 class _UndoError(Exception):

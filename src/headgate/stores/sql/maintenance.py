@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -76,6 +78,10 @@ class SqlMaintenanceStore:
     def put(self, directive: Directive, before: int) -> None:
         """See ``MaintenanceStore``."""
         self._require_tables()
+        with self.database.writing() as connection:
+            self._put(connection, directive, before)
+
+    def _put(self, connection: Connection, directive: Directive, before: int) -> None:
         values = {
             "upstream": directive.upstream,
             "revision": directive.revision,
@@ -86,19 +92,22 @@ class SqlMaintenanceStore:
         there = update_of(DIRECTIVES).where(
             DIRECTIVES.c.upstream == directive.upstream, DIRECTIVES.c.revision == before
         )
-        with self.database.writing() as connection:
-            if connection.execute(there.values(values)).rowcount == 1:
-                return
-            if before != 0:
-                raise RevisionChangedError
-            try:
-                connection.execute(insert(DIRECTIVES).values(values))
-            except IntegrityError:
-                raise RevisionChangedError from None
+        if connection.execute(there.values(values)).rowcount == 1:
+            return
+        if before != 0:
+            raise RevisionChangedError
+        try:
+            connection.execute(insert(DIRECTIVES).values(values))
+        except IntegrityError:
+            raise RevisionChangedError from None
 
     def report(self, gate: GateReport) -> None:
         """See ``MaintenanceStore``."""
         self._require_tables()
+        with self.database.writing() as connection:
+            self._report(connection, gate)
+
+    def _report(self, connection: Connection, gate: GateReport) -> None:
         values: dict[str, Any] = {
             "name": gate.name,
             "version": gate.version,
@@ -110,13 +119,10 @@ class SqlMaintenanceStore:
                 }
             ),
         }
-        with self.database.writing() as connection:
-            values["heard_at"] = _now(connection)
-            insert_of = (
-                postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-            )
-            put = insert_of(GATES).values(id=gate.id, **values)
-            connection.execute(put.on_conflict_do_update(index_elements=["id"], set_=values))
+        values["heard_at"] = _now(connection)
+        insert_of = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        put = insert_of(GATES).values(id=gate.id, **values)
+        connection.execute(put.on_conflict_do_update(index_elements=["id"], set_=values))
 
     def gates(self) -> Sequence[RegisteredGate]:
         """See ``MaintenanceStore``."""
@@ -131,7 +137,25 @@ class SqlMaintenanceStore:
         """See ``MaintenanceStore``."""
         self._require_tables()
         with self.database.writing() as connection:
-            return connection.execute(delete(GATES).where(GATES.c.id == gate_id)).rowcount > 0
+            return self._leave(connection, gate_id)
+
+    def _leave(self, connection: Connection, gate_id: str) -> bool:
+        return connection.execute(delete(GATES).where(GATES.c.id == gate_id)).rowcount > 0
+
+    def require_writable(self) -> None:
+        """Do all that is ever written here, and undo it: nobody sees any of it.
+
+        Raises:
+            HeadgateError: something of it fails.
+        """
+        self._require_tables()
+        name = f"headgate db check {secrets.token_hex(8)}"
+        with contextlib.suppress(_UndoError), self.database.writing() as connection:
+            self._put(connection, Directive(name, 1), 0)
+            self._put(connection, Directive(name, 2), 1)
+            self._report(connection, GateReport(name, name, "", 0))
+            self._leave(connection, name)
+            raise _UndoError
 
     def _require_tables(self) -> None:
         """Refuse a store of an older schema, in words.
@@ -168,6 +192,10 @@ class SqlMaintenanceStore:
                 f"{upstream!a}, that cannot be read: {error}; delete the row, which asks nothing "
                 "of the upstream from then on"
             ) from None
+
+
+class _UndoError(Exception):
+    """What was tried is not kept."""
 
 
 def _now(connection: Connection) -> ColumnElement[float]:
