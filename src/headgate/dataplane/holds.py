@@ -5,8 +5,8 @@ a deadline of its own: when its client would give up.
 
 After the park they go on gradually, since an MLflow that has just started is slow, and one that is
 sent more than it can do at a time becomes slower still: so many may be under way as the *window*
-says.  It follows what MLflow does: half as many again as it has responded to within the last
-second, so that it grows while MLflow keeps up and no request waits for long inside MLflow.  Where
+says.  It follows what MLflow does: a quarter more than it has responded to within the last second,
+so that it grows while MLflow keeps up and no request waits for long inside MLflow.  Where
 nothing ends for a while, as with large artifacts, it grows by one twice a second all the same.  A
 request that fails for want of an MLflow makes it small again.
 """
@@ -21,7 +21,8 @@ from headgate.cluster import Result, WaitQueue
 from headgate.maintenance import HoldEnd, ParkingPolicy
 
 _OK: Final = Result.OK
-_GROWTH: Final = 1.5
+_GROWTH: Final = 1.25
+_QUIET_TURNS: Final = 2
 _TIDY_AT: Final = 64
 """Deadlines of requests that wait no longer, beside as many as wait."""
 
@@ -64,6 +65,7 @@ class Holds:
         self.going = 0
         self._ended_in_turn = 0
         self._ended_before = 0  # in the turn before that
+        self._quiet = 0  # turns in which nothing has ended
         self._more = 0  # places beside those of requests that take long
 
     def __len__(self) -> int:
@@ -130,11 +132,12 @@ class Holds:
     def begin_release(self) -> None:
         """The park is over: a few go on."""
         self.window = self._policy.first_release
-        self._ended_in_turn = self._ended_before = self._more = 0
+        self._ended_in_turn = self._ended_before = self._quiet = self._more = 0
 
     def on_turn(self) -> None:
         """Called twice a second while they are released."""
-        if not self._ended_in_turn:
+        self._quiet = 0 if self._ended_in_turn else self._quiet + 1
+        if self._quiet > _QUIET_TURNS:
             self._more += 1
         ended = self._ended_before + self._ended_in_turn
         self._ended_before, self._ended_in_turn = self._ended_in_turn, 0
