@@ -28,7 +28,8 @@ from tests.support.gate import create_key
 from tests.support.ports import free_port
 from tests.support.processes import ServerProcess
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.traffic import Traffic, slow_mlflow
+from tests.support.traffic import SEARCH, Traffic, slow_mlflow
+from tests.support.waiting import seconds_until
 from tests.support.workers import worker_pids
 
 START_SECONDS = 60.0
@@ -439,3 +440,113 @@ def test_the_service_manager_hears_of_the_new_process(gates: Gates) -> None:
         assert not any("STOPPING" in message for message in manager.messages)
     finally:
         manager.close()
+
+
+# --- while an upstream is parked --------------------------------------------------------------
+
+
+@dataclass
+class Operator:
+    """Asks the admin API of whichever gate is there."""
+
+    gates: Gates
+    key: str | None
+
+    def ask(self, method: str, target: str, **content: object) -> tuple[int, Any]:
+        """The status and the document of a response."""
+        fields = {"Content-Type": "application/json"}
+        if self.key is not None:
+            fields["Authorization"] = f"Bearer {self.key}"
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", self.gates.port, timeout=120)
+        ) as connection:
+            body = json.dumps(content) if content else None
+            connection.request(method, target, body, fields)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+
+    def park(self) -> None:
+        """Park the upstream, and wait until nothing is under way."""
+        assert self.ask("POST", f"{API}/park", seconds=300)[0] == 200
+        assert seconds_until(lambda: bool(self.upstream()["drained"]), 60) < 60
+
+    def unpark(self) -> None:
+        """Let requests go on."""
+        assert self.ask("POST", f"{API}/unpark", force=False)[0] == 200
+
+    def upstream(self) -> dict[str, Any]:
+        """How it stands."""
+        status, found = self.ask("GET", API)
+        assert status == 200, found
+        assert isinstance(found, dict)
+        return found
+
+    def waiting(self) -> int:
+        """How many requests are held, in all gates that the store knows of."""
+        return sum(each["waiting"] for each in self.upstream()["gates"])
+
+
+API = "/-/api/v1/upstreams/default"
+
+
+@dataclass
+class Held:
+    """A request of its own thread that waits for the end of a park."""
+
+    operator: Operator
+    result: tuple[int, Any] | None = None
+
+    def send(self) -> threading.Thread:
+        """Send it."""
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        return thread
+
+    def _run(self) -> None:
+        self.result = self.operator.ask("GET", SEARCH)
+
+
+@pytest.mark.parametrize("mode", ["keys", "none"])
+def test_what_is_held_is_released_by_the_gate_that_holds_it(mode: str, gates: Gates) -> None:
+    """Both gates follow what is asked: the old one's clients do not wait for the new one."""
+    settings = {"auth__mode": mode}
+    key = create_key(gates.data, "operator", ["admin"]) if mode == "keys" else None
+    old = gates.start(2, **settings)
+    operator = Operator(gates, key)
+    operator.park()
+    early = Held(operator)
+    thread = early.send()
+    assert seconds_until(lambda: operator.waiting() == 1, 30) < 30
+    gates.replace(old, 1, **settings)
+    assert operator.upstream()["park"] is not None
+    late = Held(operator)
+    other = late.send()
+    assert seconds_until(lambda: operator.waiting() >= 1, 30) < 30
+    assert (early.result, late.result) == (None, None)
+    operator.unpark()
+    for each in (thread, other):
+        each.join(60)
+    assert (early.result, late.result) == ((200, {"size": 0}), (200, {"size": 0}))
+    assert old.wait(STOP_SECONDS) == 0
+
+
+def test_what_is_held_is_refused_for_the_next_gate_where_the_old_one_ends(gates: Gates) -> None:
+    """It is never cut: the client sends it again, and the new gate holds it."""
+    key = create_key(gates.data, "operator", ["admin"])
+    old = gates.start(1, limits__keepalive_timeout="1")
+    operator = Operator(gates, key)
+    operator.park()
+    held = Held(operator)
+    thread = held.send()
+    assert seconds_until(lambda: operator.waiting() == 1, 30) < 30
+    gates.replace(old)
+    assert old.wait(STOP_SECONDS) == 0
+    thread.join(60)
+    assert held.result is not None
+    assert held.result[0] == 429, held.result
+    again = Held(operator)
+    thread = again.send()
+    assert seconds_until(lambda: operator.waiting() == 1, 30) < 30
+    operator.unpark()
+    thread.join(60)
+    assert again.result == (200, {"size": 0})

@@ -25,6 +25,7 @@ from headgate.compose.take_over import (
     HandOvers,
     gate_before,
     kept_of,
+    memory_of,
     ops_passed,
     scheme_of,
 )
@@ -92,7 +93,7 @@ def serve(
     descriptors.raise_limit(config.limits, emit, more=FILES)
     with contextlib.ExitStack() as stack:
         before = stack.enter_context(gate_before(config)) if take_over else None
-        memory = LastingMemory(None if before is None else before.passed.memory)
+        memory = LastingMemory(memory_of(config, before))
         stack.callback(memory.close)
         folder = stack.enter_context(_shared_folder(emit))
         clients = _clients(config, kept, before)
@@ -103,7 +104,7 @@ def serve(
         state, emf = GateState(workers), emf_memory(config, counters)
         state.pass_on(passed=before is not None)
         run = GateRun(HttpDurations(workers))
-        maintenance = MaintenanceMemory(workers)
+        maintenance = MaintenanceMemory(workers, memory)
         creates = CreatesMemory(memory)
         shared = Shared(counters, buckets, folder, state, logs, maintenance, run, creates, emf)
         if manager is None:

@@ -22,6 +22,7 @@ from headgate.runtime.kept_keys import KIND as KEYS
 from headgate.runtime.lasting_memory import LastingMemory
 from headgate.runtime.link import Kept
 from headgate.runtime.listeners import Listeners
+from headgate.runtime.maintenance_memory import NAME as DIRECTIVES
 from headgate.runtime.ops_listener import OpsSockets
 from headgate.runtime.service_manager import ServiceManager
 from headgate.runtime.supervisor import Supervisor
@@ -92,6 +93,17 @@ def kept_of(config: Config, before: Before | None) -> Kept:
     if before.passed.store != _store_of(config) and (keys := files.pop(KEYS, None)) is not None:
         os.close(keys)
     return Kept(files)
+
+
+def memory_of(config: Config, before: Before | None) -> dict[str, int]:
+    """The memory of the gate before; what is asked of upstreams only if the store is the same."""
+    if before is None:
+        return {}
+    files = dict(before.passed.memory)
+    asked = files.pop(DIRECTIVES, None) if before.passed.store != _store_of(config) else None
+    if asked is not None:
+        os.close(asked)
+    return files
 
 
 def ops_passed(config: Config, before: Before | None) -> Sequence[socket.socket]:

@@ -4,7 +4,10 @@ There are the directives of all upstreams, and a row of each worker with what it
 The memory is made before workers are forked, so a worker that replaces another finds upstreams
 parked before it serves its first request, whatever has become of the store.
 
-Locks are record locks of the file in memory: the kernel gives them back when their process ends.
+Locks are record locks of the files in memory: the kernel gives them back when their process ends.
+
+The directives are passed on to a gate that takes over: it finds upstreams parked before its first
+request, and for as long as both gates run, both follow the same ones.  The rows are each gate's.
 """
 
 from __future__ import annotations
@@ -22,9 +25,12 @@ from typing import Final
 
 from headgate.maintenance import Directive, ParkState, Standing, merged
 from headgate.maintenance.documents import directive_document, read_directive
+from headgate.runtime.lasting_memory import LastingMemory
 from headgate.runtime.link import memory_file
 from headgate.runtime.shared_block import SharedBlock, block_bytes
 
+NAME: Final = "directives-1"
+"""Of the memory with the directives; the number is that of what is written there."""
 DIRECTIVES_BYTES: Final = 1024 * 1024
 ROW_BYTES: Final = 128 * 1024
 """Of address space: what is never written takes no memory."""
@@ -44,23 +50,26 @@ class MaintenanceMemory:
 
     Args:
         workers: how many there are.
+        memory: of the gate; by default the directives are lost with the gate.
 
     Attributes:
         gate_id: drawn at random, the same in all processes of the gate.
         workers: how many there are.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, memory: LastingMemory | None = None) -> None:
+        lasting = LastingMemory() if memory is None else memory
         self.gate_id = new_gate_id()
         self.workers = workers
+        shared = memoryview(lasting.mapped(NAME, block_bytes(DIRECTIVES_BYTES)))
+        self._directives_file = lasting.files()[NAME]
+        self._directives = SharedBlock(shared, DIRECTIVES_BYTES)
         self._file = memory_file("maintenance")
-        own, row = block_bytes(DIRECTIVES_BYTES), block_bytes(ROW_BYTES)
-        size = own + workers * row
-        os.ftruncate(self._file, size)
-        memory = memoryview(mmap.mmap(self._file, size))
-        self._directives = SharedBlock(memory[:own], DIRECTIVES_BYTES)
+        row = block_bytes(ROW_BYTES)
+        os.ftruncate(self._file, workers * row)
+        rows = memoryview(mmap.mmap(self._file, workers * row))
         self._rows = [
-            SharedBlock(memory[own + number * row : own + (number + 1) * row], ROW_BYTES)
+            SharedBlock(rows[number * row : (number + 1) * row], ROW_BYTES)
             for number in range(workers)
         ]
         self._lock = threading.Lock()
@@ -122,11 +131,11 @@ class MaintenanceMemory:
     def _writing(self) -> Iterator[None]:
         """Of all threads of all processes, one at a time."""
         with self._lock:
-            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _WRITERS)
+            fcntl.lockf(self._directives_file, fcntl.LOCK_EX, 1, _WRITERS)
             try:
                 yield
             finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _WRITERS)
+                fcntl.lockf(self._directives_file, fcntl.LOCK_UN, 1, _WRITERS)
 
     def lead(self) -> bool:
         """Whether this process is the one that follows the store, which it stays until it ends."""
