@@ -122,8 +122,10 @@ class Place:
             os.unlink(self._socket, dir_fd=self._folder)
 
     def close(self) -> None:
-        """Close the folder."""
-        os.close(self._folder)
+        """Close the folder; a second call does nothing."""
+        folder, self._folder = self._folder, -1
+        if folder >= 0:
+            os.close(folder)
 
     def __enter__(self) -> Self:
         return self
