@@ -332,12 +332,13 @@ def test_where_there_is_no_folder_a_gate_serves_without(gates: Gates) -> None:
 def test_another_protocol_is_refused_in_one_sentence(gates: Gates) -> None:
     """And what is no gate at all is shown out."""
     old = gates.start()
-    for hello in (
+    hellos: tuple[object, ...] = (
         {"kind": "hello", "protocol": 99, "version": "99.0", "pid": 1},
         {"kind": "serves"},
         {"kind": "hello", "protocol": 1},
         [],
-    ):
+    )
+    for hello in hellos:
         with Place(gates.data, Endpoint("127.0.0.1", gates.port)) as place:
             channel = place.connect()
         with channel:

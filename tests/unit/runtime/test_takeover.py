@@ -82,7 +82,7 @@ class Scene:
             self.gate,
             self.events.append,
             lambda: self.now,
-            peer=lambda channel: self.peer(channel),
+            peer=lambda channel: self.peer(channel),  # noqa: PLW0108 - a test sets it later
         )
         self.stack.callback(self.listener.end)
         self.listener.open(self.watching)
@@ -230,7 +230,7 @@ def test_what_cannot_be_taken_over_is_one_sentence(scene: Scene) -> None:
         scene.take_over("https")
     scene.work()
     scene.gate.trouble = "not now"
-    with pytest.raises(HeadgateError, match="^not now$"):
+    with pytest.raises(HeadgateError, match=r"^not now$"):
         scene.take_over()
 
 
@@ -246,7 +246,7 @@ def test_what_does_not_listen_is_not_taken(kind: str, scene: Scene) -> None:
     how = socket.SOCK_DGRAM if kind == "datagram" else socket.SOCK_STREAM
     with socket.socket(socket.AF_INET, how) as other:
         scene.gate.sockets = [] if kind == "none" else [other]
-        with pytest.raises(HeadgateError, match="no socket that listens|what is none"):
+        with pytest.raises(HeadgateError, match=r"no socket that listens|what is none"):
             scene.take_over()
 
 
