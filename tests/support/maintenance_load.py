@@ -17,13 +17,13 @@ from tests.support.processes import ServerProcess, clean_environment
 
 CLIENT: Final = Path(__file__).with_name("maintenance_client.py")
 EXPORTER: Final = CLIENT.with_name("maintenance_exporter.py")
-LEDGER: Final = Path(__file__).with_name("maintenance_ledger.py")
+COMPARISON: Final = Path(__file__).with_name("maintenance_comparison.py")
 PAUSE: Final = 0.3
-"""Seconds between two cycles of a client, so that the ledger stays short enough to be read."""
+"""Seconds between two cycles of a client, so that the comparison stays short enough to be read."""
 START_SECONDS: Final = 180.0
 CYCLE_SECONDS: Final = 600.0
 """How long a cycle may take: MLflow's client repeats a request for four minutes."""
-LEDGER_SECONDS: Final = 600.0
+COMPARISON_SECONDS: Final = 600.0
 _ENVIRONMENT: Final = {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}
 
 
@@ -47,7 +47,7 @@ class Verdict:
 
     Attributes:
         operations: how many there were.
-        failures: what clients were told in place of a success.
+        failures: what clients received in place of a success.
         lost: what MLflow has acknowledged and does not have, or not as it was sent.
         doubled: what MLflow has and no client knows of.
         longest: seconds that the slowest operation took.
@@ -181,14 +181,14 @@ def _lines(process: ServerProcess) -> list[dict[str, Any]]:
 
 
 def reconcile(cycles: Sequence[Mapping[str, Any]], mlflow: str) -> dict[str, Any]:
-    """What the MLflow at ``mlflow`` has beside, or without, what the cycles were told."""
+    """What the MLflow at ``mlflow`` has beside, or without, what the clients know of."""
     done = subprocess.run(
-        [sys.executable, str(LEDGER)],
+        [sys.executable, str(COMPARISON)],
         env=clean_environment() | _ENVIRONMENT | {"MLFLOW_TRACKING_URI": mlflow},
         input="".join(json.dumps(cycle) + "\n" for cycle in cycles),
         capture_output=True,
         text=True,
-        timeout=LEDGER_SECONDS,
+        timeout=COMPARISON_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]

@@ -1,4 +1,4 @@
-"""The ledger that every test of an upgrade relies on: what it finds when something is wrong."""
+"""The comparison that every test of an upgrade relies on: what it finds when something is wrong."""
 
 from __future__ import annotations
 
