@@ -55,10 +55,14 @@ FILL: Final = (
     ),
     (
         TRACES * 3,
-        "spans (trace_id, experiment_id, span_id, name, type, status, start_time_unix_nano, "
-        "end_time_unix_nano, content)",
-        "'tr{round}-' || (1 + i % {traces}), {round}, 's' || i, 'llm', 'CHAT_MODEL', 'OK', "
-        "1700000000000000000, 1700000001000000000, '{content}'",
+        (
+            "spans (trace_id, experiment_id, span_id, name, type, status, start_time_unix_nano, "
+            "end_time_unix_nano, content)"
+        ),
+        (
+            "'tr{round}-' || (1 + i % {traces}), {round}, 's' || i, 'llm', 'CHAT_MODEL', 'OK', "
+            "1700000000000000000, 1700000001000000000, '{content}'"
+        ),
     ),
 )
 """How many rows of which table and columns, with what in them: ``i`` is the number of the row."""
