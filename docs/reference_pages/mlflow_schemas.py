@@ -7,10 +7,11 @@ from headgate.deploy.mlflow.schemas import CHAIN, HEADS
 
 _INTRODUCTION = """# Schemas of MLflow's versions
 
-The Alembic revision that each version of MLflow wants its database to have. An upgrade between two versions applies
-the migrations between their places; where those are equal, there is nothing to migrate. A version whose place is
-before that of the database cannot use it. [Upgrade MLflow](../how-to/upgrade-mlflow.md) asks a version that is
-installed itself, and uses this table where it is in an image.
+The Alembic revision that each version of MLflow wants its database to have. An upgrade between two
+versions applies the migrations between their places; where those are equal, there is nothing to
+migrate. A version whose place is before that of the database cannot use it. [Upgrade
+MLflow](../how-to/upgrade-mlflow.md) asks a version that is installed itself, and uses this table
+where it is in an image.
 
 """
 

@@ -44,7 +44,7 @@ class Endings:
         return self._outcome(move, 0.0, ExitCode.BUSY, f"nothing was done: {move.cause}")
 
     def not_released(self, move: Move, parked: float, problem: Exception) -> Outcome:
-        """The target runs and is verified, and the gates could not be told."""
+        """The target runs and is verified, and the gates do not know it."""
         return self._outcome(
             move,
             parked,

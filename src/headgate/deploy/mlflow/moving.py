@@ -1,7 +1,7 @@
 """Takes an MLflow from one version to another, step by step, and back if a step fails.
 
 Each step is in the journal before it begins and may be repeated, so a command that was killed goes
-on where the journal says.  The invariant: clients are let go on only when the database has the
+on where the journal says.  The invariant: clients go on only when the database has the
 schema of the version that runs, that version responds, and it passed verification.
 """
 

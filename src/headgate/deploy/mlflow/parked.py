@@ -10,7 +10,7 @@ from headgate.deploy.mlflow.waiting import until
 
 
 def sentence_of(move: Move) -> str:
-    """What clients and operators are told; the id of the move makes it unlike any other."""
+    """Why it is parked, for clients and operators; the id of the move makes it unlike any other."""
     return f"MLflow is changed from {move.source.number} to {move.target.number} ({move.id})"
 
 

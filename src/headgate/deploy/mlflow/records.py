@@ -80,7 +80,7 @@ class Writer:
     """Somebody who is connected to the database, or has its file open.
 
     Attributes:
-        words: who, for a person: the program, its user and where it runs, as far as known.
+        words: who, for a person: the program, its user and where it runs, if known.
         address: from where it is connected, and from which ``port``; empty and 0 if not known.
         pid: its process on this machine; 0 if not known.
     """

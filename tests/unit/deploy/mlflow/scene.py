@@ -24,7 +24,7 @@ from tests.unit.deploy.mlflow.memory_world import (
 
 @dataclass
 class Notes:
-    """A reporter that keeps what it is told."""
+    """A reporter that keeps the news."""
 
     texts: list[str] = field(default_factory=list)
 
