@@ -37,6 +37,8 @@ class CallFailure(enum.Enum):
     """There is no endpoint that may be asked."""
     FULL = (Result.CANCELLED, ExchangeFailure.FULL)
     """Every endpoint has as many requests as it may have."""
+    PARKED = (Result.CANCELLED, ExchangeFailure.PARKED)
+    """Operators have parked the upstream."""
     CONNECT = (Result.CONNECT_FAILED, ConnectionFailure.OTHER)
     """There is no connection; the error's own symptom says why."""
     RESET = (Result.RESET, ExchangeFailure.RESET)

@@ -24,7 +24,7 @@ from headgate.dataplane.decisions import (
     Refuse,
     Route,
 )
-from headgate.dataplane.failures import RETRY_AFTER
+from headgate.dataplane.failures import RETRY_AFTER, parked
 from headgate.decide.examination import (
     MAX_PARAMETERS,
     TOO_MANY_PARAMETERS,
@@ -40,6 +40,7 @@ from headgate.decide.judgement import Mention, judge_objects
 from headgate.decide.object_names import values_of
 from headgate.decide.resolver import Lookups, Resolver, UnresolvableError
 from headgate.errors import Refusal
+from headgate.maintenance.client_limits import SHORTEST_AFTER_HOLD
 from headgate.model import ObjectField, Phase, Place, Principal, SizeClass
 from headgate.policy import Allowed, Denied, NeedsObject, evaluate
 from headgate.reasons import Reason
@@ -360,6 +361,8 @@ def _denied(denied: Denied, principal: Principal) -> Refuse:
 
 def _not_found_out(error: UnresolvableError, principal: Principal) -> Refuse:
     """MLflow failed, not the key: the refusal is temporary."""
+    if error.reason is Reason.PARKED:  # since the request has begun to be looked into
+        return Refuse(parked(str(error), SHORTEST_AFTER_HOLD), Phase.AUTHORISE, principal)
     refusal = Refusal(
         error.reason or Reason.UPSTREAM_ERROR,
         "Headgate could not look up in MLflow what this request names, and so not decide whether "

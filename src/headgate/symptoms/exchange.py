@@ -24,6 +24,12 @@ class ExchangeFailure(Symptom):
             "handle more."
         ),
     )
+    PARKED = (
+        "parked",
+        Reason.PARKED,
+        "An operator has parked it for maintenance",
+        "Wait for the end of the maintenance, or end it with `headgate unpark`.",
+    )
     RESET = (
         "reset",
         Reason.UPSTREAM_RESET,

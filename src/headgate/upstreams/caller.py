@@ -140,6 +140,8 @@ class Caller:
 def _unavailable(why: Unavailable) -> CallError:
     if why.why is Why.FULL:
         return CallError(CallFailure.FULL, why.text)
+    if why.why is Why.PARKED:
+        return CallError(CallFailure.PARKED, why.text)
     return CallError(CallFailure.NO_ENDPOINT, why.text, why.failure)
 
 
