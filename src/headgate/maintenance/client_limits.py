@@ -43,7 +43,7 @@ PLAIN_OTLP: Final = ClientLimits("OpenTelemetry's Python exporter", 6, 10.0, 10,
 """OTLP over HTTP, 1.45: nothing that waits longer than ``total`` arrives, whatever it is told."""
 
 
-def retry_after(age: float, *, held: bool, remaining: float = math.inf) -> int:
+def retry_after(age: float, held: bool, remaining: float = math.inf) -> int:
     """The seconds of ``Retry-After`` for a request that a parked upstream refuses.
 
     MLflow's client makes eight attempts in all, whatever came of them.  One that was held has
