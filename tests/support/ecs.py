@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ from typing import Any, Final
 
 from headgate.testing.ecs import FakePlane, Image, ServiceSpec
 from headgate.testing.ecs.model import FakeService
-from headgate.testing.ecs.plane import gate_image
+from headgate.testing.ecs.plane import failing_gates, gate_image
 from tests.support.postgres import postgres_server
 from tests.support.two_gates import SharedStore, shared_store
 
@@ -54,19 +53,12 @@ def images(folder: Path) -> dict[str, Image]:
         ),
         "headgate:1.0": good,
         "headgate:1.1": good,
-        "headgate:crashes": _serving_otherwise("exit 3"),
-        "headgate:hangs": _serving_otherwise("exec sleep 3600"),
+        **failing_gates(GATE),
         # It serves what the load sends, and refuses larger files: only a verification notices.
         "headgate:unverifiable": gate_image(
             GATE, **_SETTINGS, HEADGATE_UPSTREAMS__DEFAULT__LIMITS__ARTIFACT_BODY_BYTES="32KiB"
         ),
     }
-
-
-def _serving_otherwise(instead: str) -> Image:
-    """A gate all of whose commands work but ``serve``, in whose place a shell does something."""
-    script = f'[ "$1" = serve ] && {instead}; exec {shlex.join(GATE)} "$@"'
-    return Image(command=("/bin/sh", "-c", script, "headgate"), arguments=("serve",), port=None)
 
 
 @dataclass(frozen=True)

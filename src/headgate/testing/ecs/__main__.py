@@ -15,7 +15,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from headgate.testing.ecs.plane import FakePlane, ServiceSpec, gate_image
+from headgate.testing.ecs.plane import FakePlane, ServiceSpec, failing_gates, gate_image
 from headgate.testing.ecs.runner import Image
 
 CLUSTER, SERVICE = "ml", "gateway"
@@ -29,14 +29,8 @@ def images() -> dict[str, Image]:
     return {
         "headgate:1.0": good,
         "headgate:1.1": good,
-        "headgate:crashes": _instead("exit 3"),
-        "headgate:hangs": _instead("exec sleep 3600"),
+        **failing_gates(GATE),
     }
-
-
-def _instead(command: str) -> Image:
-    script = f'[ "$1" = serve ] && {command}; exec {shlex.join(GATE)} "$@"'
-    return Image(command=("/bin/sh", "-c", script, "headgate"), arguments=("serve",), port=None)
 
 
 def main() -> None:

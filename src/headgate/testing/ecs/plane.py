@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import secrets as random_numbers
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -318,3 +319,20 @@ def gate_image(command: Sequence[str], **environment: str) -> Image:
             "HEADGATE_DATA": "{folder}/data",
         },
     )
+
+
+def failing_gates(command: Sequence[str]) -> dict[str, Image]:
+    """Images of gates that do not serve, each in its own way; all other commands work in them.
+
+    ``command`` is what ``headgate`` stands for.
+    """
+    return {
+        "headgate:crashes": _serving_otherwise(command, "exit 3"),
+        "headgate:hangs": _serving_otherwise(command, "exec sleep 3600"),
+    }
+
+
+def _serving_otherwise(command: Sequence[str], instead: str) -> Image:
+    """A gate in which a shell does something in place of ``serve``."""
+    script = f'[ "$1" = serve ] && {instead}; exec {shlex.join(command)} "$@"'
+    return Image(command=("/bin/sh", "-c", script, "headgate"), arguments=("serve",), port=None)

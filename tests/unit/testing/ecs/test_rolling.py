@@ -3,96 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.testing.ecs.api import ApiError, Ecs
+from headgate.testing.ecs.api import ApiError
 from headgate.testing.ecs.constants import Constants
-from headgate.testing.ecs.documents import deployment_arn
-from headgate.testing.ecs.model import FakeService, FakeTask
-from headgate.testing.ecs.tasks import Tasks
-
-CLUSTER, SERVICE = "ml", "gate"
-LONGEST = 20_000
-"""Seconds of the model after which a deployment that goes on is taken for endless."""
+from tests.unit.testing.ecs.paper import CLUSTER, SERVICE, Paper
 
 
-class PaperTasks(Tasks):
-    """Tasks without processes: those with the image ``bad`` end as soon as they run."""
-
-    def _run(self, task: FakeTask, now: float, service: FakeService | None) -> None:
-        if task.definition.containers[0]["image"] == "bad":
-            self._fail(task, now, "Essential container in task exited", "EssentialContainerExited")
-            return
-        task.status, task.ran = "RUNNING", now
-
-
-class Model:
-    """ECS on paper, with one service that is steady."""
+class Model(Paper):
+    """A service whose tasks are replaced in turn."""
 
     def __init__(self, desired: int, least: int, most: int) -> None:
-        self.now = 0.0
-        balancer = cast(Any, SimpleNamespace(groups={}, weights={}))
-        registry = cast(Any, SimpleNamespace(register=_nothing, deregister=_nothing))
-        self.tasks = PaperTasks(Constants(), {}, str, balancer, registry, Path(), "9.9")
-        self.ecs = Ecs(Constants(), self.tasks, balancer, lambda: self.now)
-        self.ecs.clusters.add(CLUSTER)
-        self.desired = desired
         self.least, self.most = math.ceil(desired * least / 100), math.floor(desired * most / 100)
-        self.ecs.create_service(
-            {
-                "cluster": CLUSTER,
-                "serviceName": SERVICE,
-                "taskDefinition": self.register("good"),
-                "desiredCount": desired,
-                "deploymentConfiguration": {
-                    "deploymentCircuitBreaker": {"enable": True, "rollback": True},
-                    "minimumHealthyPercent": least,
-                    "maximumPercent": most,
-                },
-            }
+        limits = {"minimumHealthyPercent": least, "maximumPercent": most}
+        super().__init__(
+            desired, {"deploymentCircuitBreaker": {"enable": True, "rollback": True}, **limits}
         )
-        self.service = self.ecs.services[CLUSTER, SERVICE]
-        self.run(check=lambda: None)
-
-    def register(self, image: str) -> str:
-        """A revision with this image; its ARN."""
-        request = {"family": SERVICE, "containerDefinitions": [{"name": "gate", "image": image}]}
-        made = self.ecs.register_task_definition(request)
-        return str(made["taskDefinition"]["taskDefinitionArn"])
-
-    def update(self, image: str) -> None:
-        """``UpdateService`` to an image."""
-        revision = self.register(image)
-        self.ecs.update_service(
-            {"cluster": CLUSTER, "service": SERVICE, "taskDefinition": revision}
-        )
-
-    def stop(self, kind: str) -> None:
-        """``StopServiceDeployment``."""
-        found = self.service.deployments[-1]
-        arn = deployment_arn(self.service, found)
-        self.ecs.stop_service_deployment({"serviceDeploymentArn": arn, "stopType": kind})
-
-    def pass_second(self) -> None:
-        """Let a second pass."""
-        self.now += 1
-        self.ecs.pass_second()
-
-    def run(self, check: Callable[[], None]) -> str:
-        """Let time pass until the deployment ends, with a check each second; its last status."""
-        for _ in range(LONGEST):
-            check()
-            if self.service.deployment is None:
-                return self.service.deployments[-1].status
-            self.pass_second()
-        raise AssertionError("the deployment does not end")
 
     def within_limits(self) -> None:
         """Enough tasks serve, and there are not too many."""
@@ -100,15 +29,6 @@ class Model:
         serving = sum(each.is_up for each in there)
         assert serving >= self.least, self.service.events[:5]
         assert len(there) <= self.most, self.service.events[:5]
-
-    def images(self) -> list[str]:
-        """The images of the tasks that serve."""
-        there = self.tasks.of(self.service)
-        return [each.definition.containers[0]["image"] for each in there if each.is_up]
-
-
-def _nothing(*_arguments: object) -> None:
-    """Do nothing."""
 
 
 @st.composite
