@@ -23,6 +23,7 @@ from docs.reference_pages import (
     ecs_permissions,
     environment,
     events,
+    index,
     log_fields,
     metrics,
     mlflow_schemas,
@@ -39,6 +40,7 @@ from tools.observability.files import FILES as OBSERVABILITY
 
 ROOT = Path()  # the folder of the repository, where this runs
 PAGES: Mapping[str, Callable[[], str]] = {
+    "README.md": index.page,
     "adr/README.md": decisions.page,
     "explanation/cost.md": cost.page,
     "explanation/diagrams.md": diagrams.page,
