@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.haproxy import running_haproxy_at
-from tests.support.maintenance import NEW, OLD, MaintenanceScene, MlflowService, maintenance_scene
+from tests.support.maintenance import (
+    NEW,
+    OLD,
+    MaintenanceScene,
+    MlflowService,
+    MlflowUnit,
+    maintenance_scene,
+)
 from tests.support.maintenance_load import EXPORTER, ClientAt, Verdict, maintenance_load
 from tests.support.mlflow_versions import python_with
 
@@ -123,7 +130,10 @@ def through_haproxy(folder: Path, database: str, done: str) -> Row:
 
 
 def _by_command(scene: MaintenanceScene) -> None:
-    scene.upgrade()
+    assert isinstance(scene.mlflow, MlflowUnit)
+    scene.mlflow.unit.add(NEW)
+    told = scene.upgrade()
+    assert told.code == 0, told
 
 
 def _by_hand(scene: MaintenanceScene) -> None:

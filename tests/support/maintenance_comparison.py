@@ -1,8 +1,9 @@
 """Compares what MLflow has with what its clients know of: a program of its own.
 
-``python maintenance_comparison.py`` reads the lines of ``maintenance_client.py`` and asks the MLflow
-at ``MLFLOW_TRACKING_URI``.  It prints one JSON object: ``lost``, what was acknowledged and is not
-there as it was sent; ``doubled``, what is there and no client knows of; and how much there is.
+``python maintenance_comparison.py`` reads the lines of ``maintenance_client.py`` and asks the
+MLflow at ``MLFLOW_TRACKING_URI``.  It prints one JSON object: ``lost``, what was acknowledged and
+is not there as it was sent; ``doubled``, what is there and no client knows of; and how much there
+is.
 """
 
 from __future__ import annotations

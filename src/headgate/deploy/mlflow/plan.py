@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from headgate.deploy.mlflow.errors import HostError, NoSuchVersionError, ParkingError
 from headgate.deploy.mlflow.estimate import Estimate, estimate
 from headgate.deploy.mlflow.journal import Journal
-from headgate.deploy.mlflow.records import ParkStanding, Version
+from headgate.deploy.mlflow.records import ParkStanding, Version, Writer
 from headgate.deploy.mlflow.site import Limits, Site
 from headgate.deploy.mlflow.words import seconds_in_words, size_in_words
 
 SPACE: Final = 1.2
 """The free space that a snapshot needs, in sizes of the database."""
+LOOKS: Final = 3
+"""So often the others who are connected are looked at."""
+BETWEEN_LOOKS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +171,28 @@ class Planning:
                     f"a snapshot needs up to {size_in_words(needed)}, and {folder.path()} has "
                     f"{size_in_words(free)} free: make room, or name another folder with --state"
                 )
-        for other in self._site.host.others(database.writers()):
+        for other in self._others():
             yield (
                 f"somebody else is connected to the database: {other.words}. Stop it, since what "
                 "it writes during the upgrade would be lost or break it"
             )
+
+    def _others(self) -> Sequence[Writer]:
+        """Who else is connected, and stays so.
+
+        MLflow opens and closes connections all the time: one that it has closed meanwhile is none
+        of its own any more, so what counts is seen in every look.
+        """
+        found: dict[tuple[str, int, int], Writer] | None = None
+        for _ in range(LOOKS):
+            if found is not None:
+                self._site.clock.sleep(BETWEEN_LOOKS)
+            others = self._site.host.others(self._site.database.writers())
+            seen = {(each.address, each.port, each.pid): each for each in others}
+            found = seen if found is None else {key: seen[key] for key in found if key in seen}
+            if not found:
+                return ()
+        return tuple((found or {}).values())
 
     def _of_gates(self) -> tuple[int, tuple[str, ...]]:
         try:
