@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import shlex
 import signal
 import socket
 import ssl
@@ -26,9 +27,12 @@ from tests.support.activator import Notified, activated, listening_socket
 from tests.support.certificates import Authority
 from tests.support.gate import create_key
 from tests.support.ports import free_port
+from tests.support.postgres import postgres_server
 from tests.support.processes import ServerProcess
+from tests.support.recipes import blocks
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.traffic import SEARCH, Traffic, slow_mlflow
+from tests.support.two_gates import shared_store, stopped
 from tests.support.waiting import seconds_until
 from tests.support.workers import worker_pids
 
@@ -551,3 +555,56 @@ def test_what_is_held_is_refused_for_the_next_gate_where_the_old_one_ends(gates:
     operator.unpark()
     thread.join(60)
     assert again.result == (200, {"size": 0})
+
+
+# --- without the key store --------------------------------------------------------------------
+
+
+def test_keys_and_parks_stay_known_while_their_store_is_down(gates: Gates, tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "database-ca")
+    certificate = authority.issue("database", "localhost")
+    server = gates.stack.enter_context(postgres_server(tmp_path, certificate))
+    checked = {"sslmode": "verify-full", "sslrootcert": str(authority.certificate)}
+    url = server.url("gates", host="localhost", **checked)
+    store = shared_store(server, tmp_path / "store", "gates", url)
+    admin = store.told("keys", "create", "admin", "--role", "admin")
+    gates.settings["HEADGATE_AUTH__DATABASE_URL_FILE"] = str(store.url_file)
+    old = gates.start(2)
+    operator = Operator(gates, admin)
+    operator.park()
+    with stopped(server):
+        gates.replace(old, 2)
+        held = Held(operator)
+        thread = held.send()
+        assert operator.ask("GET", "/-/health")[0] in (200, 503)  # the key is known
+        thread.join(2)
+        assert held.result is None  # and so is the park
+    assert seconds_until(lambda: operator.ask("GET", API)[0] == 200, 60) < 60
+    operator.unpark()
+    thread.join(60)
+    assert held.result == (200, {"size": 0})
+
+
+def test_the_commands_of_the_page(gates: Gates) -> None:
+    text = "".join(blocks("replace-a-gate", "sh"))
+    start, check, replace = (line for line in text.splitlines() if line)
+    file = gates.folder / "headgate.toml"
+    file.write_text(f'[listen]\nport = {gates.port}\n\n[ops]\nlisten = ""\n', "utf-8")
+    commands = [
+        [sys.executable, "-m", *shlex.split(line.replace("/etc/headgate/headgate.toml", str(file)))]
+        for line in (start, check, replace)
+    ]
+    old = gates.stack.enter_context(
+        ServerProcess(commands[0], gates.settings, gates.folder, "start")
+    )
+    old.wait_for_line("listening on ", START_SECONDS)
+    checked = gates.stack.enter_context(
+        ServerProcess(commands[1], gates.settings, gates.folder, "check")
+    )
+    assert checked.wait(START_SECONDS) == 0
+    new = gates.stack.enter_context(
+        ServerProcess(commands[2], gates.settings, gates.folder, "replace")
+    )
+    new.wait_for_line("listening on ", START_SECONDS)
+    assert old.wait(STOP_SECONDS) == 0
+    serves(gates)
