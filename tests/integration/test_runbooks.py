@@ -144,6 +144,16 @@ def old_key(scene: Scene) -> Iterator[None]:
     scene.search()
 
 
+@contextmanager
+def parked(scene: Scene) -> Iterator[None]:
+    """Somebody has parked MLflow."""
+    sentence = "MLflow is restarted"
+    scene.run(
+        f'HEADGATE_API_KEY=$KEY headgate park --url "$GATE" --max 10m --sentence "{sentence}"'
+    )
+    yield
+
+
 SITUATIONS: Mapping[str, Callable[[Scene], AbstractContextManager[None]]] = {
     "debug-routing": nothing,
     "verify-connectivity": nothing,
@@ -152,6 +162,7 @@ SITUATIONS: Mapping[str, Callable[[Scene], AbstractContextManager[None]]] = {
     "authentication-spike": old_key,
     "no-endpoint": stopped,
     "errors-5xx": failing,
+    "parked": parked,
 }
 """What is the case while a runbook is read; it is over when the block ends."""
 
