@@ -74,7 +74,8 @@ def _show(report: Report, seconds: float) -> None:
         _say(
             f"memory of the gates {name}: {', '.join(f'{size / MIB:.0f} MiB' for size in sizes)}\n"
         )
-    _say(f"requests sent to MLflow in each second after the park: {list(report.sent)}\n")
+    _say(f"requests sent to MLflow while it was parked: {report.sent_while_parked()}\n")
+    _say(f"requests sent to MLflow in each second after the park: {report.released()}\n")
 
 
 def _say(text: str) -> None:

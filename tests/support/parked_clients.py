@@ -15,7 +15,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -116,20 +116,31 @@ class Report:
         saws: what each client saw.
         before: bytes of memory of each gate before the park.
         during: the same while all clients waited.
-        ended: when the park ended, in seconds since the epoch.
-        sent: how many requests MLflow was sent in each second after that.
+        parked: when nothing was under way any more, in seconds since the epoch.
+        ended: when the park ended.
+        sent: when MLflow was sent each request from then on.
     """
 
     rows: Sequence[Row]
     saws: Sequence[Saw]
     before: Sequence[int]
     during: Sequence[int]
+    parked: float
     ended: float
-    sent: Sequence[int] = field(default_factory=list)
+    sent: Sequence[float]
 
     def row(self, kind: str) -> Row:
         """The row of one kind."""
         return next(each for each in self.rows if each.kind == kind)
+
+    def sent_while_parked(self) -> int:
+        """How many requests MLflow was sent while it should have had none."""
+        return sum(self.parked <= each < self.ended for each in self.sent)
+
+    def released(self, seconds: int = 60) -> list[int]:
+        """How many requests MLflow was sent in each second after the park."""
+        found = Counter(int(each - self.ended) for each in self.sent if each >= self.ended)
+        return [found[second] for second in range(min(max(found, default=0), seconds) + 1)]
 
     def table(self) -> str:
         """The rows in Markdown."""
@@ -184,6 +195,8 @@ class _Process:
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
 
 def watch(
@@ -206,6 +219,7 @@ def watch(
         before = [memory(gate) for gate in gates]
         began = time.monotonic()
         park.begin()
+        parked = time.time()
         for process in processes:
             process.go()
         _wait_until(began + park.spread)
@@ -215,9 +229,9 @@ def watch(
         ended = time.time()
         park.end()
         saws = [saw for process in processes for saw in process.saw()]
-    return Report(
-        _rows(saws, made(mlflow, target)), saws, before, during, ended, sent(gates, ended)
-    )
+    rows = _rows(saws, made(mlflow, target))
+    sent = [at for gate in gates for at in map(_sent_at, gate.outcomes()) if at >= parked]
+    return Report(rows, saws, before, during, parked, ended, sent)
 
 
 def _plan(crowd: Crowd, gates: Sequence[Gate], target: Target, park: Park, number: int) -> Plan:
@@ -260,21 +274,10 @@ def _row(kind: str, saws: Sequence[Saw], there: Counter[str]) -> Row:
     )
 
 
-def sent(gates: Sequence[Gate], ended: float, seconds: int = 60) -> list[int]:
-    """How many requests the gates sent to MLflow in each second after a moment."""
-    found = Counter[int]()
-    for gate in gates:
-        for outcome in gate.outcomes():
-            at = _sent_at(outcome)
-            if at is not None and at >= ended:
-                found[int(at - ended)] += 1
-    last = min(max(found, default=0), seconds)
-    return [found[second] for second in range(last + 1)]
-
-
-def _sent_at(outcome: Mapping[str, Any]) -> float | None:
-    if outcome["event"] != "request" or not outcome["attempts"]:
-        return None
+def _sent_at(outcome: Mapping[str, Any]) -> float:
+    """When MLflow was sent a request, in seconds since the epoch; 0: it was not."""
+    if not outcome.get("upstream") or not outcome.get("attempts"):
+        return 0.0
     at = dt.datetime.fromisoformat(outcome["time"]).timestamp()
     return at - float(outcome["upstream_ms"]) / 1000
 

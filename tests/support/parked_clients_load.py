@@ -28,7 +28,7 @@ from urllib3.util import retry
 SMALL = 10_000
 BIG = 32 << 20
 NEVER = 24 * 3600.0
-POLL_SECONDS = 1.0
+POLL_SECONDS = 5.0
 POLL_TIMEOUT = 3.0
 """MLflow's client waits so long for ``server-info``, and asks once."""
 _seen = threading.local()
@@ -254,7 +254,7 @@ def _once(clients: _Clients, saw: Saw, wait: float) -> None:
 
 
 def _again(clients: _Clients, saw: Saw, wait: float) -> None:
-    """One client that asks every second whether the server is well."""
+    """One client that asks again and again whether the server is well."""
     threading.Event().wait(wait)
     saw.began, saw.asked = time.time(), 0
     end = time.monotonic() + clients.plan.seconds - wait

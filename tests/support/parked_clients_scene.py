@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +16,16 @@ from tests.support.two_gates import SharedStore, called, gate_on, shared_store
 from tests.support.waiting import seconds_until
 
 WORKERS: Final = {"HEADGATE_LISTEN__WORKERS": "2"}
+CONNECTIONS: Final = {
+    "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "40",
+    "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "40",
+}
+"""As many connections to its database as MLflow has threads, and some.  With its default, 5 and 10
+more, it waits for itself and responds with 400 after 30 seconds under many clients, parked or not.
+"""
 UPSTREAM: Final = "/upstreams/default"
 DRAIN_SECONDS: Final = 60.0
+REPORT_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -60,14 +68,20 @@ def parked_scene(folder: Path, **settings: str) -> Iterator[ParkedScene]:
     """Run MLflow, a database and two gates, with ``settings`` for both, until the block ends."""
     for name in ("mlflow", "store"):
         (folder / name).mkdir(parents=True)
-    with (
-        running_mlflow(folder / "mlflow") as mlflow,
-        postgres_server(folder) as server,
-    ):
+    with ExitStack() as stack:
+        server = stack.enter_context(postgres_server(folder))
+        server.create_database("mlflow")
+        database = server.url("mlflow").replace("postgresql:", "postgresql+psycopg2:", 1)
+        mlflow = stack.enter_context(
+            running_mlflow(folder / "mlflow", CONNECTIONS, database=database)
+        )
         store = shared_store(server, folder / "store", "gates", server.url("gates"))
         admin = store.told("keys", "create", f"admin-{time.time_ns()}", "--role", "admin")
         with (
             gate_on(store, folder / "first", mlflow.url, **WORKERS, **settings) as first,
             gate_on(store, folder / "second", mlflow.url, **WORKERS, **settings) as second,
         ):
-            yield ParkedScene(mlflow, (first, second), store, admin)
+            scene = ParkedScene(mlflow, (first, second), store, admin)
+            # A gate that has not reported yet is not waited for.
+            seconds_until(lambda: len(scene.ask("GET")["gates"]) == 2, REPORT_SECONDS)
+            yield scene
