@@ -96,12 +96,16 @@ def test_no_read_changes_the_database_or_an_artifact(
     mlflow, folder = server
     before = contents(folder)
     statuses: dict[str, int] = {}
+    writers = []
     for method, path, operation in reads():
         where, body = target(method, path, ids)
         response = mlflow.ask(method, where, "Content-Type: application/json", body=body)
         statuses[f"{method} {operation.name}"] = response.status
         after = contents(folder)
-        assert after == before, f"{method} {path} is no read"
+        if after != before:
+            writers.append(f"{method} {operation.name}")
+            before = after
+    assert writers == [], "they are to be marked `stores` in rules.txt"
     good = [name for name, status in statuses.items() if status == 200]
     assert len(statuses) > 60
     assert len(good) > 25, f"most requests were none that MLflow executes: {statuses}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import httpx
@@ -411,3 +412,36 @@ def test_a_thousand_concurrent_questions_cause_one_check() -> None:
 
     asked, results = asyncio.run(story())
     assert (asked, len(results)) == (1, 1)
+
+
+# --- maintenance --------------------------------------------------------------------------------
+
+WELL = cluster()
+GONE = cluster(found=False)
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "status"),
+    [
+        ([replace(WELL, maintenance="parked")], "parked"),
+        ([replace(GONE, maintenance="draining")], "parked"),
+        ([replace(WELL, read_only=True)], "read_only"),
+        ([replace(WELL, maintenance="refusing"), WELL], "parked"),
+        ([replace(WELL, read_only=True), WELL], "read_only"),
+        ([replace(WELL, maintenance="parked"), GONE], "degraded"),
+        ([replace(GONE, read_only=True)], "down"),
+    ],
+)
+def test_what_operators_have_asked_for_is_in_order(
+    snapshots: list[ClusterSnapshot], status: str
+) -> None:
+    page = page_of(*snapshots)
+    response = page.get("/-/health", READER)
+    assert response.json()["status"] == status
+    assert response.status_code == (503 if status == "down" else 200)
+    assert ("next" in response.json()) is (status in ("degraded", "down"))
+
+
+def test_a_gate_stays_ready_while_its_upstream_is_parked_and_gone() -> None:
+    assert page_of(GONE).get("/-/readyz").status_code == 503
+    assert page_of(replace(GONE, maintenance="parked")).get("/-/readyz").status_code == 200
