@@ -6,6 +6,7 @@ the database and the folder of artifacts are compared before and after.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sqlite3
@@ -60,7 +61,8 @@ def ids(server: tuple[MlflowServer, Path]) -> dict[str, str]:
 
 def contents(folder: Path) -> tuple[list[str], list[str]]:
     """The whole database as text, and the names and sizes of all artifacts."""
-    with sqlite3.connect(f"file:{folder / 'mlflow.db'}?mode=ro", uri=True) as database:
+    database = sqlite3.connect(f"file:{folder / 'mlflow.db'}?mode=ro", uri=True)
+    with contextlib.closing(database):
         dump = list(database.iterdump())
     artifacts = folder / "artifacts"
     files = sorted(artifacts.rglob("*")) if artifacts.exists() else []
@@ -99,8 +101,11 @@ def test_no_read_changes_the_database_or_an_artifact(
     writers = []
     for method, path, operation in reads():
         where, body = target(method, path, ids)
-        response = mlflow.ask(method, where, "Content-Type: application/json", body=body)
-        statuses[f"{method} {operation.name}"] = response.status
+        try:
+            response = mlflow.ask(method, where, "Content-Type: application/json", body=body)
+            statuses[f"{method} {operation.name}"] = response.status
+        except TimeoutError:  # a busy machine: what it may have written is seen all the same
+            statuses[f"{method} {operation.name}"] = 0
         after = contents(folder)
         if after != before:
             writers.append(f"{method} {operation.name}")
