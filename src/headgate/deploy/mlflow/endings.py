@@ -79,6 +79,12 @@ class Endings:
             f"all the same: {self._site.command(rollback_of(move))}",
         )
 
+    def undecided(self, move: Move, parked: float, problem: BaseException) -> Outcome:
+        """The way back needs the operator's word, and MLflow runs as it did."""
+        return self._outcome(
+            move, parked, ExitCode.FAILED, f"{move.cause}. Nothing was restored: {problem}"
+        )
+
     def needs_consent(self, move: Move, error: ParkLostError) -> str:
         """Why nothing is restored without an explicit word."""
         return (

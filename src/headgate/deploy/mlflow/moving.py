@@ -39,6 +39,10 @@ class _ReturnedError(HeadgateError):
     """There is nothing to go back from: the source runs, and clients reach it."""
 
 
+class _NeedsConsentError(HeadgateError):
+    """Restoring could lose what clients have written."""
+
+
 class Moving:
     """One upgrade or rollback.
 
@@ -152,6 +156,8 @@ class Moving:
         else:
             return self._returned()
         self._parked.leave()
+        if isinstance(problem, _NeedsConsentError):
+            return self._endings.undecided(self._move, self._parked.seconds, problem)
         return self._endings.stranded(self._move, self._parked.seconds, problem)
 
     def _returned(self) -> Outcome:
@@ -217,7 +223,7 @@ class Moving:
         if (standing.place, head) == (move.source.place, move.source.head):
             raise _ReturnedError(str(error))
         if move.step in _RESTORES and not self._discard:
-            raise FailedError(self._endings.needs_consent(move, error))
+            raise _NeedsConsentError(self._endings.needs_consent(move, error))
 
     def _park(self) -> str:
         self._note(park=self._parked.park(self._move.credential))

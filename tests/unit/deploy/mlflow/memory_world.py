@@ -96,6 +96,7 @@ class World:
     before: Callable[[int, Seam, str], None] = lambda *_: None
     after: Callable[[int, Seam, str], None] = lambda *_: None
     drawn: int = 100
+    slow: int = 0  # looks until MLflow responds
     migrations: int = 0
 
     @contextlib.contextmanager
@@ -170,6 +171,9 @@ class MemoryHost:
             world = self._world
             running = 1 if world.runs else 0
             failed = bool(running) and not world.works
+            if running and world.slow and world.place != OLD.place:
+                world.slow -= 1
+                return Standing(world.place, running, healthy=False, note="it starts")
             return Standing(world.place, running, world.works, failed, "does not respond")
 
     def stop(self) -> None:

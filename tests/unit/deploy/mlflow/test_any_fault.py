@@ -149,15 +149,15 @@ def test_any_call_of_an_upgrade_may_fail(
 @pytest.mark.parametrize(("first", "second"), [*itertools.product(SECOND, SECOND)])
 def test_the_second_command_may_fail_as_well(first: str, second: str, fault: Fault) -> None:
     """A command is killed, the next one too, and the third brings the end."""
-    for number in range(1, calls_of(upgrades, a_world) + 1):
-        for again in range(1, 60, 2):
+    for number in range(1, calls_of(upgrades, a_world) + 1, 3):
+        for again in range(1, 60, 5):
             world = a_world()
             strike(world, number, Fault.DIES, after=True)
             ended(lambda world=world: upgrades(world))  # type: ignore[misc]
             repaired(world)
             if read(world.text, "").in_progress is None:
                 break
-            strike(world, again, fault, after=again % 4 == 1)
+            strike(world, again, fault, after=again % 2 == 1)
             with contextlib.suppress(RefusedError):
                 ended(lambda world=world: SECOND[first](world))  # type: ignore[misc]
             repaired(world)
