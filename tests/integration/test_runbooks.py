@@ -165,6 +165,8 @@ SITUATIONS: Mapping[str, Callable[[Scene], AbstractContextManager[None]]] = {
     "parked": parked,
 }
 """What is the case while a runbook is read; it is over when the block ends."""
+ELSEWHERE = {"mlflow-upgrade-stopped"}
+"""Needs an upgrade of MLflow that was killed: ``test_mlflow_upgrade`` kills one at each step."""
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +193,8 @@ def follow(scene: Scene, block: Block) -> None:
 
 
 def test_every_runbook_is_followed() -> None:
-    assert {each.stem for each in FOLDER.glob("*.md")} - {"README"} == set(SITUATIONS)
+    there = {each.stem for each in FOLDER.glob("*.md")} - {"README"}
+    assert there == {*SITUATIONS, *ELSEWHERE}
 
 
 # One process plays them all in this order: each leaves the gate as it was.

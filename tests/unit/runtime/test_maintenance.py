@@ -136,6 +136,7 @@ def test_a_gate_that_starts_without_its_store_goes_by_what_it_hears_later(
         assert stand.state() is ParkState.SERVING
         stand.store.failure = None
         await until(lambda: stand.state() is ParkState.PARKED)
+        await until(lambda: len(stand.events) == 2)
 
     run(stand, comes_back)
     assert [type(each) for each in stand.events] == [MaintenanceNotFollowed, MaintenanceFollowed]
@@ -210,6 +211,7 @@ def test_a_gate_that_loses_its_store_stays_parked(stand: GateStand) -> None:
         reports = len(stand.store.reports)
         stand.store.failure = None
         await until(lambda: len(stand.store.reports) > reports)  # it says so once more
+        await until(lambda: len(stand.events) == 2)
 
     run(stand, loses)
     assert [type(each) for each in stand.events] == [MaintenanceNotFollowed, MaintenanceFollowed]
