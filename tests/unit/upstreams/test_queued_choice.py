@@ -41,7 +41,7 @@ def test_a_look_up_is_held_and_goes_on_when_the_park_is_over() -> None:
     async def story() -> Pool | Unavailable:
         balancer = dialogue.balancer
         deadline = balancer.parking.deadline()
-        choice = asyncio.create_task(choose_in_turn(balancer, (), PRINCIPAL, deadline))
+        choice = asyncio.ensure_future(choose_in_turn(balancer, (), PRINCIPAL, deadline))
         await turn()
         dialogue.passes(30)
         await turn()
@@ -61,7 +61,7 @@ def test_a_look_up_is_held_no_longer_than_its_client_can_wait() -> None:
 
     async def story() -> str:
         caller = Caller(dialogue.balancer)
-        asked = asyncio.create_task(caller.ask("GET", "/version", on_behalf=PRINCIPAL))
+        asked = asyncio.ensure_future(caller.ask("GET", "/version", on_behalf=PRINCIPAL))
         await turn()
         dialogue.passes(100)
         with pytest.raises(CallError) as failed:
@@ -78,7 +78,7 @@ def test_a_look_up_whose_client_leaves_frees_its_place() -> None:
     async def story() -> None:
         balancer = dialogue.balancer
         deadline = balancer.parking.deadline()
-        choice = asyncio.create_task(choose_in_turn(balancer, (), PRINCIPAL, deadline))
+        choice = asyncio.ensure_future(choose_in_turn(balancer, (), PRINCIPAL, deadline))
         await turn()
         assert len(balancer.parking.holds) == 1
         choice.cancel()
