@@ -64,6 +64,17 @@ UPSTREAMS: Final = Row(
             ),
         ),
         Panel(
+            "Creates sent again",
+            "Creates whose response may have been lost, by what came of them.",
+            Unit.COUNT_PER_SECOND,
+            (
+                Query(
+                    rates("headgate_creates_reconciled_total", "upstream, result", UPSTREAM),
+                    "{{upstream}} {{result}}",
+                ),
+            ),
+        ),
+        Panel(
             "Ejections",
             "Endpoints that were taken out of service since requests to them failed.",
             Unit.COUNT_PER_SECOND,
