@@ -1,16 +1,24 @@
-"""Creates in doubt: requests whose client may not have had MLflow's response."""
+"""Creates in doubt: requests whose client may not have had MLflow's response.
 
-from headgate.creates.layout import KEPT_BYTES, OWNERS, PLACES, SIZE
-from headgate.creates.table import Claim, CreateTable, Lock, Place, Response, Standing, Verdict
+``table`` says which they are, and who may have what was created; ``places`` has the memory that the
+processes of a gate share, ``layout`` how that is divided, ``records`` the values.
+"""
+
+from headgate.creates.layout import KEPT_BYTES, LAYOUT, OWNERS, PLACES, SIZE
+from headgate.creates.records import Claim, Lock, Memory, Place, Response, Standing, Verdict
+from headgate.creates.table import IN_DOUBT_SECONDS, CreateTable
 
 __all__ = [
+    "IN_DOUBT_SECONDS",
     "KEPT_BYTES",
+    "LAYOUT",
     "OWNERS",
     "PLACES",
     "SIZE",
     "Claim",
     "CreateTable",
     "Lock",
+    "Memory",
     "Place",
     "Response",
     "Standing",

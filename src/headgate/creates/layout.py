@@ -15,11 +15,14 @@ PLACES: Final = 1024
 """Creates that are under way at MLflow, or in doubt, at one time."""
 KEPT_BYTES: Final = 8 * 1024
 """The longest response that is kept, with its header lines: MLflow's have 1 to 2 KiB."""
-GIVEN: Final = 8192
-"""How many creates are remembered whose response has been given out."""
+GIVEN: Final = 65_536
+"""How many creates are remembered whose response has been given out: those of a quarter of an hour,
+at 70 a second."""
 OWNERS: Final = 256
 """Processes that may use the memory at one time: the workers of a gate, and of the next one."""
 DIGEST_BYTES: Final = 32
+SHORT_BYTES: Final = 12
+"""Of a digest, where nothing depends on the rest."""
 ID_BYTES: Final = 40
 """MLflow's ids of runs have 32 characters, those of logged models 34."""
 
@@ -28,8 +31,8 @@ HEAD: Final = struct.Struct("<8sQQ")
 MAGIC: Final = b"creates%d" % LAYOUT
 FACTS: Final = struct.Struct(f"<QQQdHHI{ID_BYTES}s")
 """Serial number, owner, claimer, when it was sent; status, bytes of lines, bytes of all; id."""
-GIVEN_ENTRY: Final = struct.Struct(f"<{DIGEST_BYTES}s{ID_BYTES}sd")
-"""Digest, id, and when the response was given out."""
+GIVEN_ENTRY: Final = struct.Struct(f"<{SHORT_BYTES}s{SHORT_BYTES}sd")
+"""The first bytes of the digest and of the SHA-256 of the id, and when it was given out."""
 
 OWNERS_AT: Final = 64
 STATES_AT: Final = OWNERS_AT + 8 * OWNERS
@@ -39,4 +42,4 @@ FACTS_AT: Final = DIGESTS_AT + PLACES * DIGEST_BYTES
 GIVEN_AT: Final = FACTS_AT + PLACES * FACTS.size
 RESPONSES_AT: Final = GIVEN_AT + GIVEN * GIVEN_ENTRY.size
 SIZE: Final = RESPONSES_AT + PLACES * KEPT_BYTES
-"""9.2 MiB, of which the kernel takes only what has been written."""
+"""10.1 MiB, of which the kernel takes only what has been written."""

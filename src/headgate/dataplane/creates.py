@@ -124,6 +124,8 @@ async def resolve(
         kept = table.response(claim)
         if kept is not None:
             return Resolution(Reconciled.RESPONSE, kept)
+        if not table.stands(claim):
+            return Resolution(Reconciled.NONE)
         if is_held():
             await asyncio.sleep(LONGEST_PAUSE)
             return Resolution(Reconciled.HELD)

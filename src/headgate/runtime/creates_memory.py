@@ -16,8 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from headgate.creates import OWNERS, SIZE, CreateTable
-from headgate.creates.layout import LAYOUT
+from headgate.creates import LAYOUT, OWNERS, SIZE, CreateTable
 from headgate.runtime.lasting_memory import LastingMemory
 
 NAME: Final = f"creates-{LAYOUT}"

@@ -207,7 +207,7 @@ class CreateResponder(ForwardResponder, CreateKeeper):
         response = Response(b"", b"POST")
         response.status = kept.status
         response.lines = kept.lines + b"X-Headgate-Replayed: %b\r\n" % result.value.encode()
-        self._begin_writing()
+        self._writing = self._table.write(claim.place, claimed=True)
         delivery = self._plain_delivery()
         delivery.pass_on(response, [kept.body])
         self._confirm(delivery)
@@ -233,6 +233,7 @@ class CreateResponder(ForwardResponder, CreateKeeper):
             self._release(_CANCELLED)
             self._tried = ()
             self._exchange.attempts = 0
+            self._exchange.endpoint = ""
             self._client.resume_reading()
             self._look_up(claim, create)
             return
