@@ -81,7 +81,7 @@ def _clients(
     try:
         for number in range(CLIENTS):
             file = folder / f"client-{number}"
-            command = [python, PROGRAM, gate.url, experiment, str(number), end]
+            command = [str(python), str(PROGRAM), gate.url, experiment, str(number), str(end)]
             with file.open("wb") as output, (folder / f"errors-{number}").open("wb") as errors:
                 running.append(
                     subprocess.Popen(command, stdout=output, stderr=errors, env=environment)

@@ -338,7 +338,8 @@ def test_without_the_lock_requests_are_forwarded_as_they_come(
     lost(one)
     place = begun(one)
     processes.lock.stuck = True
-    assert one.claim(D) is one.begin(D) is None
+    assert one.claim(D) is None
+    assert one.begin(D) is None
     one.keep(place, response("r"), "r")
     assert one.write(place)
     one.written(place)

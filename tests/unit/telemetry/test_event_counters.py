@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.events import BreakGlassUsed, EndCause, EndpointEjected, Event, WorkerEnded
+from headgate.events import (
+    BreakGlassUsed,
+    CreateReconciled,
+    EndCause,
+    EndpointEjected,
+    Event,
+    Reconciled,
+    WorkerEnded,
+)
 from headgate.model import Endpoint
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.event_counters import EventCounters
-from headgate.telemetry.metrics import BREAK_GLASS_USES, EJECTIONS, METRICS, WORKER_RESTARTS, Metric
+from headgate.telemetry.metrics import (
+    BREAK_GLASS_USES,
+    CREATES,
+    EJECTIONS,
+    METRICS,
+    WORKER_RESTARTS,
+    Metric,
+)
 from tests.support.events import EXAMPLES
 
 COUNTED = [
@@ -21,6 +36,15 @@ COUNTED = [
         EndpointEjected(1.0, "default", Endpoint("10.0.0.7", 5000), "reset", 20.0, 1),
         EJECTIONS,
         ("default",),
+    ),
+    *(
+        (
+            CreateReconciled("r", "default", "runs/create", result, 0.1),
+            CREATES,
+            ("default", result.value),
+        )
+        for result in Reconciled
+        if result is not Reconciled.HELD
     ),
 ]
 
