@@ -282,6 +282,27 @@ def test_a_damaged_dump_changes_nothing(server: PostgresServer, name: str, tmp_p
     assert runs_in(server, name) == before
 
 
+def test_tables_in_a_namespace_of_their_own(server: PostgresServer, tmp_path: Path) -> None:
+    """Where the search path leads to it, whatever its name; the rest is not looked at."""
+    made = server.create_database("with_namespace", "ml")
+    server.execute(
+        'set role ml; create schema "Ml Flow"; create table public.other (x int); '
+        'set search_path to "Ml Flow";' + TABLES,
+        made,
+    )
+    server.execute("""alter role ml in database with_namespace set search_path to 'Ml Flow'""")
+    database = database_of(url_of(server, made))
+    assert list(database.obstacles()) == []
+    assert database.size() > 0
+    taken = database.snapshot(tmp_path / "copy", 1.0)
+    assert taken.tables == ("alembic_version", "experiments", "runs")
+    server.execute("insert into other values (1)", made)
+    server.execute('set role ml; set search_path to "Ml Flow";' + MIGRATED, made)
+    database.restore(taken)
+    assert database.head() == "old"
+    assert server.execute("select count(*) from other", made) == "1"
+
+
 def test_connections_of_others_are_named(server: PostgresServer, name: str) -> None:
     """With role, address and the name of the program; gates do not count."""
     import psycopg  # noqa: PLC0415 - for this test alone

@@ -43,7 +43,8 @@ class Machine:
 
         Nothing of it, and of the command lines that it starts, has the key.
         """
-        words = [sys.executable, "-m", *shlex.split(command)]
+        longer = [] if " status " in command else ["--max", "30m"]  # the machine may be busy
+        words = [sys.executable, "-m", *shlex.split(command), *longer]
         done = subprocess.run(
             words,
             env=clean_environment() | {"HEADGATE_API_KEY": self._key},

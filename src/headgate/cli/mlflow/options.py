@@ -144,8 +144,9 @@ class Asked:
 
 
 def limits_of(maximum: float) -> Limits:
-    """How long is waited."""
-    return Limits(maximum=maximum)
+    """How long is waited: a longer time in all is one for a slow start as well."""
+    usual = Limits()
+    return Limits(maximum=maximum, start=max(usual.start, maximum))
 
 
 def site_of(asked: Asked, view: View) -> Site:

@@ -43,13 +43,15 @@ _NAMESPACE: Final = """
 """
 _RELATIONS: Final = """
     select c.relname, pg_has_role(c.relowner, 'USAGE') from pg_class c
-    where c.relnamespace = %s::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'S')
+    where c.relnamespace = (select oid from pg_namespace where nspname = %s)
+      and c.relkind in ('r', 'p', 'v', 'm', 'S')
       and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
     order by c.relname
 """
 _SIZE: Final = """
     select coalesce(sum(pg_total_relation_size(c.oid)), 0) from pg_class c
-    where c.relnamespace = %s::regnamespace and c.relkind in ('r', 'm')
+    where c.relnamespace = (select oid from pg_namespace where nspname = %s)
+      and c.relkind in ('r', 'm')
 """
 _COLUMNS: Final = """
     select table_name, column_name from information_schema.columns where table_schema = %s
