@@ -17,7 +17,7 @@ from types import MappingProxyType
 import pytest
 
 from headgate.config import load
-from headgate.runtime.supervisor import STUCK_SECONDS
+from headgate.runtime.worker_health import STUCK_SECONDS
 from tests.support import recipes
 from tests.support.activator import Notified, activated, listening_socket
 from tests.support.certificates import Authority

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -100,3 +101,9 @@ def be_worker(body: WorkerBody, link: Link, emit: Emit) -> NoReturn:
             sys.stderr.flush()
         finally:
             os._exit(code)
+
+
+def kill(pid: int, number: int) -> None:
+    """Send a signal to a process, if it is still there."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -27,11 +27,8 @@ from headgate.events import (
     LogsKept,
     WorkerEnded,
     WorkerNotReplaced,
-    WorkerOutput,
     WorkerReplaced,
     WorkersKilled,
-    WorkerStalled,
-    WorkerStuck,
 )
 from headgate.runtime.link import (
     CANNOT,
@@ -51,36 +48,17 @@ from headgate.runtime.processes import (
     Process,
     WorkerBody,
     be_worker,
+    kill,
 )
-from headgate.runtime.pulse import Stopwatch
 from headgate.runtime.service_manager import BEATING_SECONDS, ServiceManager
+from headgate.runtime.worker_health import STUCK_SECONDS, Heartbeats, WorkerHealth
 
 QUICK_DEATH_SECONDS = 5.0
 PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a worker is replaced, by how many have died quickly one after the other."""
 CUT_SHORT_SECONDS = 10.0
 """The longest time for workers to stop after a second signal, when they wait for no request."""
-START_SECONDS = 60.0
-"""The longest time for a worker before its event loop runs, and after it has ended."""
-STUCK_SECONDS = 15.0
 HANDLED = (*PASSED_ON, *LOG_SIGNALS, signal.SIGCHLD)
-STACK_MARK = "Timeout ("
-"""How ``faulthandler`` begins what it writes of a loop that stands still."""
-
-
-class Heartbeats(Protocol):
-    """The heartbeats of the workers, in memory that the supervisor shares with them."""
-
-    def beat(self, worker: int, value: int) -> None:
-        """Set the heartbeat of a worker."""
-
-    def heartbeat(self, worker: int) -> int:
-        """The heartbeat of a worker."""
-        ...
-
-    def clear_gauges(self, worker: int) -> None:
-        """Forget how things stood in a worker that has ended."""
-        ...
 
 
 class Logs(Protocol):
@@ -146,7 +124,6 @@ class Supervisor:
         self._patience = patience
         self._heartbeats = heartbeats
         self._emit = emit
-        self._stuck_after = stuck_after
         self._reloads = reloads
         self._logs = logs
         self._on_stop = stopping
@@ -154,7 +131,7 @@ class Supervisor:
         self._tick = tick
         self._clock = clock
         self._manager = ServiceManager() if manager is None else manager
-        self._watch = Stopwatch(clock())
+        self._health = WorkerHealth(heartbeats, emit, stuck_after, clock())
         self._processes: dict[int, Process] = {}  # by pid
         self._due: dict[int, float] = {}  # when to start which number again
         self._kept = Kept() if kept is None else kept
@@ -263,7 +240,7 @@ class Supervisor:
 
     def _pause(self) -> float:
         """How long to wait for the workers."""
-        moment = min(self._stopped_by, self._watch.due, *self._due.values(), math.inf)
+        moment = min(self._stopped_by, self._health.due, *self._due.values(), math.inf)
         return max(0.0, moment - self._clock())
 
     def _start_due(self, lifeline: tuple[int, int]) -> None:
@@ -307,41 +284,15 @@ class Supervisor:
     def _check_heartbeats(self) -> None:
         """Check heartbeats and raw output, if it is time."""
         now = self._clock()
-        if now < self._watch.due:
+        if now < self._health.due:
             return
-        elapsed = self._watch.lap(now)
         if self._logs is not None:
             self._logs.look()
-        for process in tuple(self._processes.values()):
-            process.pulse.note(self._heartbeats.heartbeat(process.number), elapsed)
-            allowed = self._stuck_after if process.pulse.beat else START_SECONDS
-            if process.pulse.silent >= allowed and not process.stuck:
-                self._kill_stuck(process)
-            elif process.output and not process.fresh:
-                self._log_output(process)
-            process.fresh = False
+        self._health.look(tuple(self._processes.values()), now)
         serving = [each for each in self._processes.values() if each.serves]
         beating = [each for each in serving if each.pulse.silent < BEATING_SECONDS]
         self._tick(len(serving))
         self._manager.look(len(serving), len(beating), self._count)
-
-    def _kill_stuck(self, process: Process) -> None:
-        """End a worker that serves no client; like any that dies it is replaced."""
-        process.stuck = True
-        runs, seconds = process.pulse.beat > 0, round(process.pulse.silent, 1)
-        stack = process.take_output()
-        self._emit(WorkerStuck(process.number, process.pid, seconds, stack, runs))
-        _kill(process.pid, signal.SIGKILL)
-
-    def _log_output(self, process: Process) -> None:
-        """Log what a worker has written besides its events."""
-        if process.output.lstrip().startswith(STACK_MARK.encode()):
-            if process.pulse.silent > 2:
-                return  # it is needed if the loop goes on to stand still
-            kind: type[WorkerStalled | WorkerOutput] = WorkerStalled
-        else:
-            kind = WorkerOutput
-        self._emit(kind(process.number, process.pid, process.take_output()))
 
     # --- processes -------------------------------------------------------------------------
 
@@ -459,9 +410,4 @@ class Supervisor:
 
     def _signal_all(self, number: int) -> None:
         for pid in tuple(self._processes):
-            _kill(pid, number)
-
-
-def _kill(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+            kill(pid, number)

@@ -173,7 +173,12 @@ class HandOverListener:
         except OSError:  # it has left again
             return
         channel.settimeout(SEND_SECONDS)
-        caller = _Caller(channel, self._peer(channel), self._clock() + HELLO_SECONDS)
+        try:
+            peer = self._peer(channel)
+        except OSError:
+            channel.close()
+            return
+        caller = _Caller(channel, peer, self._clock() + HELLO_SECONDS)
         if caller.peer.uid != os.geteuid():
             why = f"it runs as user {caller.peer.uid}, and this gate as user {os.geteuid()}"
             self._emit(HandOverFailed(caller.peer.pid, "", why))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ class Pair:
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
+    gc.collect()  # what other tests have left closes its files at any time
     files = len(os.listdir("/proc/self/fd"))
     made = Pair()
     yield made

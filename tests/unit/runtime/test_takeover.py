@@ -168,7 +168,7 @@ def test_the_second_one_is_refused_and_the_first_goes_on(scene: Scene) -> None:
     assert scene.during(first.finish) is True
 
 
-def test_one_that_takes_too_long_is_told_when_it_comes(scene: Scene) -> None:
+def test_one_that_takes_too_long_hears_of_it_when_it_comes(scene: Scene) -> None:
     new = scene.take_over()
     scene.now = OFFER_SECONDS
     scene.listener.look()
