@@ -3,7 +3,7 @@
 It is a file in memory, so that locks on it can tell who lives: the kernel releases those of a
 process that ends, however it ends.  They are locks of processes (``F_SETLK``), not of open files:
 what a worker starts beside itself must not keep its locks.  One rule comes with them: a process
-that closes any descriptor of the file gives up its locks, so no worker closes it.
+that closes any descriptor of the file, or unmaps it, gives up its locks; so no worker does.
 """
 
 from __future__ import annotations
