@@ -36,6 +36,8 @@ from tests.support.two_gates import shared_store, stopped
 from tests.support.waiting import seconds_until
 from tests.support.workers import worker_pids
 
+pytestmark = pytest.mark.first
+
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 COMMAND = (sys.executable, "-m", "headgate", "serve")
