@@ -119,8 +119,9 @@ HOLD: Final = Metric(
     Kind.HISTOGRAM,
     "s",
     "Seconds that requests were held while their upstream was parked, however that ended.",
-    bounds=(0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 90.0, 105.0),
+    bounds=(1.0, 5.0, 10.0, 30.0, 60.0, 105.0),
     scale=MICROSECONDS,
+    shown=Shown.ONCE_COUNTED,
 )
 REQUESTS_LIMITED: Final = Metric(
     "headgate_requests_limited_total",

@@ -138,6 +138,7 @@ HOLDS: Final = Metric(
     "{request}",
     "Requests that are held no longer, by how that ended.",
     (UPSTREAM, Label("result", tuple(each.value for each in HoldEnd))),
+    shown=Shown.ONCE_COUNTED,
 )
 
 UPSTREAM_METRICS: Final = (
