@@ -46,7 +46,7 @@ def test_none_of_mlflows_clients_fails(report: Report, kind: str) -> None:
     row = report.row(kind)
     assert (row.failed, row.lost, row.doubled) == (0, 0, 0), row
     assert row.succeeded == row.clients
-    # Who asked during the park had an answer after it, though each hold is shorter.
+    # Who asked during the park had a response after it, though each hold is shorter.
     assert row.longest > HOLD, row
 
 
@@ -58,7 +58,7 @@ def test_clients_were_refused_after_their_hold_and_came_back(report: Report) -> 
 
 
 @pytest.mark.parametrize("kind", POLLED)
-def test_who_asks_without_patience_has_a_response_at_once(report: Report, kind: str) -> None:
+def test_who_asks_without_patience_has_a_response_in_time(report: Report, kind: str) -> None:
     row = report.row(kind)
     assert row.failed == 0, row
     assert row.succeeded > 2

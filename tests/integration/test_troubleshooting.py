@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,8 @@ from tests.support.ports import free_port
 from tests.support.processes import ServerProcess, clean_environment
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import closed, fixed, raw, response_bytes, silent
+from tests.support.two_gates import called
+from tests.support.waiting import seconds_until
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/troubleshooting.md").read_text("utf-8")
@@ -126,6 +129,11 @@ def run(*command: str, **environment: str) -> str:
     return done.stdout
 
 
+def _followed(upstream: Mapping[str, Any]) -> bool:
+    """Whether the gate has taken up what was asked of an upstream."""
+    return bool(upstream["acknowledged"] and upstream["gates"])
+
+
 class Cast:
     """The servers of the scene."""
 
@@ -139,13 +147,15 @@ class Cast:
         for name in ("gate", "tls", "mutual", "busy", "home", "nginx", "own-disk", "proxied"):
             (folder / name).mkdir()
         data = folder / "gate/data"
+        self.admin = create_key(data, "admin", ["admin"])
         self.writer = create_key(data, "writer", ["writer"])
         self.viewer = create_key(data, "viewer", ["viewer"])
         self.revoked = create_key(data, "revoked")
         revoke_key(data, "revoked")
-        self.gate = stack.enter_context(
+        self.running = stack.enter_context(
             running_gate(folder / "gate", None, {"HEADGATE_CONFIG": str(self._configuration())})
-        ).url
+        )
+        self.gate = self.running.url
         issued = self.authority.issue("gate", "127.0.0.1")
         tls = {
             "HEADGATE_LISTEN__TLS__CERTIFICATE": str(issued.certificate),
@@ -158,6 +168,17 @@ class Cast:
         ).url
         mutual = tls | {"HEADGATE_LISTEN__TLS__CLIENT_CA": str(self.authority.certificate)}
         self.mutual = stack.enter_context(running_gate(folder / "mutual", mlflow.url, mutual)).url
+        self._maintain(self.admin)
+
+    def _maintain(self, key: str) -> None:
+        """Park one upstream, and let another one be read only."""
+        asked = {"seconds": 3600, "sentence": "upgrade to 3.17"}
+        called(self.running, key, "POST", "/upstreams/parked/park", asked)
+        asked["sentence"] = "nightly backup"
+        called(self.running, key, "POST", "/upstreams/read-only/read-only", {"on": True, **asked})
+        for name in ("parked", "read-only"):
+            path = f"/upstreams/{name}"
+            seconds_until(lambda: _followed(called(self.running, key, "GET", path)), 60)  # noqa: B023
 
     def _configuration(self) -> Path:
         """One upstream for each way in which MLflow can be out of reach, under its own prefix."""
@@ -175,10 +196,11 @@ class Cast:
         urls |= {"stopped": self.dead, "silent": self.silent}
         urls |= {"locked": self.shown(self.authority.issue("mlflow", "127.0.0.1"))}
         urls |= {"nowhere": "http://mlflow.nowhere.invalid:5000", "small": self.mlflow.url}
+        urls |= {"parked": self.mlflow.url, "read-only": self.mlflow.url}
         text = f'[upstreams.default]\nurl = "{self.mlflow.url}"\n'
         for name, url in urls.items():
             text += f'[upstreams.{name}]\nurl = "{url}"\nprefixes = ["/{name}"]\n'
-            text += "probes.interval = 0\nsilence_timeout = 0.5\n"
+            text += "probes.interval = 0\nsilence_timeout = 0.5\nparking.hold = 0.5\n"
         text += 'limits.body_bytes = "10KiB"\nlimits.artifact_body_bytes = "1MiB"\n'
         text += '[limits.roles.viewer]\nrates.reads = "1/min burst 1"\n'
         file = self.folder / "headgate.toml"
@@ -309,6 +331,19 @@ def refused_requests(scene: Scene, cast: Cast) -> None:
         scene.curl("429", "-u", f"any:{cast.viewer}", search)
 
 
+def maintained(scene: Scene, cast: Cast) -> None:
+    key = {"MLFLOW_TRACKING_TOKEN": cast.writer}
+    signed = ("-u", f"any:{cast.writer}")
+    search = "api/2.0/mlflow/experiments/search?max_results=1"
+    scene.client("Parked for maintenance", f"{cast.gate}/parked", **key)
+    scene.curl("Parked for maintenance", *signed, f"{cast.gate}/parked/{search}")
+    write = ("-H", "Content-Type: application/json", "-d", '{"name": "made"}')
+    create = "api/2.0/mlflow/experiments/create"
+    scene.client("Read-only for maintenance", f"{cast.gate}/read-only", CREATE, **key)
+    heading = "Read-only for maintenance"
+    scene.curl(heading, *signed, *write, f"{cast.gate}/read-only/{create}")
+
+
 def upstreams(scene: Scene, cast: Cast) -> None:
     key = {"MLFLOW_TRACKING_TOKEN": cast.writer}
     scene.client("502, 503 and 504", f"{cast.gate}/stopped", **key)
@@ -364,7 +399,7 @@ def scene(mlflow_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory)
         cast = Cast(folder, stack, mlflow_server)
         for part in (no_connection, wrong_address, certificates, refused_keys, refused_requests):
             part(made, cast)
-        for part in (upstreams, in_front, exporters, server_disk):
+        for part in (maintained, upstreams, in_front, exporters, server_disk):
             part(made, cast)
         made.play(folder / "home")
         environment = {"GATE": cast.gate, "KEY": cast.writer}

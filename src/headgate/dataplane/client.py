@@ -115,13 +115,14 @@ class ClientConnection(StagedClient, asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more; a response under way is still delivered (half-close).
 
-        TLS connections cannot be half closed in asyncio: there the client has left.
+        TLS connections cannot be half closed in asyncio: there the client has left.  So has one
+        whose request is held: it would be done long after its client has sent it again.
         """
         self.half_closed = True
         exchange = self._exchange
         if exchange is None:
             return len(self._reader) > 0 and not self.writable and self.transport.can_write_eof()
-        if self.stage is RESPONDING and self.transport.can_write_eof():
+        if self.stage is RESPONDING and self.transport.can_write_eof() and not exchange.is_held:
             exchange.on_client_half_closed()
             return True
         exchange.on_client_lost()

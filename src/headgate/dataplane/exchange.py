@@ -51,6 +51,11 @@ _OK: Final = Reason.OK
 _PARSE: Final = Phase.PARSE
 
 
+_SMALL_BODY: Final = 64 * 1024
+"""Bytes of a body that is taken while its request is held: only then is it seen whether its client
+leaves."""
+
+
 class Exchange(ExchangeSide):
     """What happens between one request and its response.
 
@@ -74,6 +79,7 @@ class Exchange(ExchangeSide):
         "_scanned",
         "_uncounted",
         "_undecided",
+        "is_held",
     )
 
     def __init__(self, plane: DataPlane, client: ClientSide, request: Request) -> None:
@@ -98,6 +104,7 @@ class Exchange(ExchangeSide):
         self._responder: Responder | None = None
         self._scanned: ScannedBody | None = None
         self._uncounted = False
+        self.is_held = False
         self._undecided: Coroutine[Any, Any, Decision] | None = None
         self._admitted: Principal | None = None  # for whom capacity is taken up
 
@@ -247,7 +254,6 @@ class Exchange(ExchangeSide):
             self, balancer, self._plane.clock, functools.partial(self._go_on, go_on), self._give_up
         )
         hold = balancer.parking.policy.longest_hold(is_export=self.exports)
-        self._client.pause_reading()
         if self._plane.draining or not balancer.queue(
             held, why, self.principal, self.started + hold
         ):
@@ -421,7 +427,11 @@ class Exchange(ExchangeSide):
         self._client.on_exchange_end(keep=not self.close)
 
     def on_hold(self) -> None:
-        """The request is held."""
+        """The request is held; of a whole one nothing more comes but that its client leaves."""
+        self.is_held = True
+        body = self._body
+        if body is not None and not body.complete and not 0 <= body.length <= _SMALL_BODY:
+            self._client.pause_reading()
         route = self.route
         if self._admitted is not None and route is not None:
             self._uncounted = True
@@ -430,6 +440,7 @@ class Exchange(ExchangeSide):
     def on_held(self, seconds: float) -> None:
         """It has been held."""
         super().on_held(seconds)
+        self.is_held = False
         self._count_again()
 
     def _count_again(self) -> None:

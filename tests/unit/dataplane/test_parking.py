@@ -287,6 +287,24 @@ def test_a_held_client_that_leaves_frees_its_place(dialogue: Dialogue) -> None:
     assert outcome.reason is Reason.CLIENT_GONE
 
 
+@pytest.mark.parametrize("target", ["GET /stream", "POST /length"])
+def test_a_held_client_that_closes_in_order_has_left(dialogue: Dialogue, target: str) -> None:
+    """Its request would be done long after it has sent it again elsewhere."""
+    park(dialogue)
+    client = dialogue.client()
+    body = () if target.startswith("GET") else (b"body",)
+    fields = () if target.startswith("GET") else ("Content-Length: 4",)
+    client.sends(request(target, *fields), *body)
+    assert held(dialogue) == 1
+    client.finishes()
+    dialogue.passes(1)
+    assert held(dialogue) == 0
+    assert dialogue.outcome().reason is Reason.CLIENT_GONE
+    unpark(dialogue)
+    dialogue.passes(1)
+    assert dialogue.pending == []
+
+
 def test_a_stopping_worker_lets_nobody_wait(dialogue: Dialogue) -> None:
     park(dialogue)
     clients = [asks(dialogue), asks(dialogue, "POST /length", "Transfer-Encoding: chunked")]

@@ -169,7 +169,6 @@ class Attempts(Responder):
             self._give_up(refusal(why, sent=self._sent))
         elif self._queued_at:
             exchange.on_hold()
-            self._client.pause_reading()
 
     def _wait_for_room(self, why: Unavailable) -> None:
         """Join the queue, where waiting can help."""
