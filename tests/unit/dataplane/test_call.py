@@ -131,6 +131,7 @@ def test_each_failure_says_what_it_means_to_the_cluster_and_what_explains_it() -
         CallFailure.TIMEOUT: Result.TIMEOUT,
         CallFailure.INVALID: Result.ERROR_STATUS,
         CallFailure.TOO_LONG: Result.OK,
+        CallFailure.PARKED: Result.CANCELLED,
     }
     explained = {failure.symptom for failure in CallFailure}
     assert explained == {*ExchangeFailure, ConnectionFailure.OTHER}
