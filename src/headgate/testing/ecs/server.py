@@ -18,25 +18,47 @@ PREFIX = "AmazonEC2ContainerServiceV20141113."
 HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "date", "server"})
 
 
+COMMON = {
+    "ThrottlingException": "Rate exceeded",
+    "AccessDeniedException": "User: arn:aws:iam::123456789012:user/ci is not authorized to "
+    "perform: {action}",
+    "ExpiredTokenException": "The security token included in the request is expired",
+    "UnrecognizedClientException": "The security token included in the request is invalid.",
+}
+"""Errors that any operation may have (ECS's API reference, "Common errors"), and AWS's words."""
+
+
 @dataclass
 class Faults:
     """What goes wrong on command.
 
-    ``errors`` has the code that an operation is answered with, by its name (``*``: any), and how
-    many times; ``calls`` notes every operation of ECS that was asked for.
+    ``calls`` notes every operation of ECS that was asked for, those that failed too.
     """
 
-    errors: dict[str, tuple[str, int]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    _left: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def take(self, operation: str) -> str | None:
-        """The code of the error that this call gets."""
-        for name in (operation, "*"):
-            code, left = self.errors.get(name, ("", 0))
-            if left:
-                self.errors[name] = (code, left - 1)
-                return code
-        return None
+    def fail(self, operation: str, code: str, times: int) -> None:
+        """Let the next calls of an operation of ECS fail.
+
+        Raises:
+            ValueError: ECS has no such operation, or it never fails in that way.
+        """
+        model = shapes.model()
+        if operation not in model.operation_names:
+            raise ValueError(f"ECS has no operation {operation}")
+        declared = {each.name for each in model.operation_model(operation).error_shapes}
+        if code not in {*COMMON, *declared}:
+            raise ValueError(f"{operation} has no error {code}")
+        self._left[operation] = (code, times)
+
+    def take(self, operation: str) -> tuple[str, str] | None:
+        """The code and the message of the error that this call gets."""
+        code, left = self._left.get(operation, ("", 0))
+        if not left:
+            return None
+        self._left[operation] = (code, left - 1)
+        return code, COMMON.get(code, f"{code} on command").format(action=f"ecs:{operation}")
 
 
 class Server:
@@ -64,14 +86,12 @@ def _handler(ecs: Ecs, moto: tuple[str, int], faults: Faults) -> type[BaseHTTPRe
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             target = self.headers.get("X-Amz-Target", "")
             operation = target.rpartition(".")[2]
-            code = faults.take(operation)
-            if code is not None:
-                self._send(400, _error(code, f"{code} on command"))
-            elif target.startswith(PREFIX):
-                faults.calls.append(operation)
-                self._send(*_answer(ecs, operation, body))
-            else:
+            if not target.startswith(PREFIX):
                 self._pass_on(body)
+                return
+            faults.calls.append(operation)
+            error = faults.take(operation)
+            self._send(*((400, _error(*error)) if error else _answer(ecs, operation, body)))
 
         do_GET = do_PUT = do_DELETE = do_POST  # noqa: N815 - their names
 
