@@ -55,9 +55,9 @@ def park(
 ) -> int:
     """Let the requests for an upstream wait at all gates, for a while.
 
-    Requests under way finish.  Returns once every gate follows and MLflow executes no request of a client.  Otherwise it is
-    unparked, and the exit code is 1.  The key comes from HEADGATE_API_KEY, or from a prompt; it
-    needs the grant administer:gate, for --status read:gate.
+    Requests under way finish.  Returns once every gate follows and MLflow executes no request of a
+    client.  Otherwise it is unparked, and the exit code is 1.  The key comes from HEADGATE_API_KEY,
+    or from a prompt; it needs the grant administer:gate, for --status read:gate.
     """
     if status:
         return _status(url, as_json=as_json)

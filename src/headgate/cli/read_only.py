@@ -53,8 +53,9 @@ def on(
 ) -> int:
     """Refuse requests that would change something.
 
-    Those that only read go on.  Returns once every gate follows and no such request is under way any more.  Otherwise it is
-    taken back, and the exit code is 1.  The key needs the grant administer:gate.
+    Those that only read go on.  Returns once every gate follows and no such request is under way
+    any more.  Otherwise it is taken back, and the exit code is 1.  The key needs the grant
+    administer:gate.
     """
     api = UpstreamApi.at(url, upstream)
     seconds = math.ceil(USUAL_SECONDS if longest is None else longest)

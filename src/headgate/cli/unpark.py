@@ -33,7 +33,8 @@ def unpark(
 ) -> int:
     """Let the requests that wait go on.
 
-    They do so gradually.  The exit code is 1 if a gate has not acknowledged it.  The key needs the grant administer:gate.
+    They do so gradually.  The exit code is 1 if a gate has not acknowledged it.  The key needs the
+    grant administer:gate.
     """
     api = UpstreamApi.at(url, upstream)
     with interruptible() as interrupted:

@@ -12,8 +12,8 @@ from typing import Final
 
 SHORTEST_AFTER_HOLD: Final = 5
 LONGEST_AFTER_HOLD: Final = 300
-SHORTEST_AT_ONCE: Final = 30
-LONGEST_AT_ONCE: Final = 900
+SHORTEST_IF_REFUSED: Final = 30
+LONGEST_IF_REFUSED: Final = 900
 HOLD_SHARE: Final = 8
 """A client that was held waits another eighth of the park's age before it comes back."""
 
@@ -40,7 +40,7 @@ class ClientLimits:
 MLFLOW: Final = ClientLimits("MLflow's Python client", 8, 120.0, 21_600)
 """2.22.5, 3.5.1 and 3.17.2 alike, for every call but the look-up of ``server-info``."""
 PLAIN_OTLP: Final = ClientLimits("OpenTelemetry's Python exporter", 6, 10.0, 10, 10.0)
-"""OTLP over HTTP, 1.45: nothing that waits longer than ``total`` arrives, whatever it is told."""
+"""OTLP over HTTP, 1.45: nothing that waits longer than ``total`` arrives, whatever it gets."""
 
 
 def retry_after(age: float, held: bool, remaining: float = math.inf) -> int:
@@ -48,10 +48,10 @@ def retry_after(age: float, held: bool, remaining: float = math.inf) -> int:
 
     MLflow's client makes eight attempts in all, whatever came of them.  One that was held has
     spent a hold on its attempt, so it comes back soon, in an eighth of the time for which the
-    park has lasted.  One that was refused at once, since the queue is full or a lease ran out,
-    would spend all attempts within minutes; it stays away for as long again as the park has
+    park has lasted.  One that was refused immediately, since the queue is full or a lease ran
+    out, would spend all attempts within minutes; it stays away for as long again as the park has
     lasted.  So a client loses at most that share of a park when it ends, and its eight attempts
-    reach as far as ``longest_park`` says.
+    reach up to what ``longest_park`` says.
 
     Whole seconds: urllib3 gives a request up whose ``Retry-After`` is ``1.5``.
 
@@ -63,7 +63,7 @@ def retry_after(age: float, held: bool, remaining: float = math.inf) -> int:
     if held:
         wait = min(max(age / HOLD_SHARE, SHORTEST_AFTER_HOLD), LONGEST_AFTER_HOLD)
     else:
-        wait = min(max(age, SHORTEST_AT_ONCE), LONGEST_AT_ONCE)
+        wait = min(max(age, SHORTEST_IF_REFUSED), LONGEST_IF_REFUSED)
     return max(1, math.ceil(min(wait, remaining)))
 
 
@@ -73,7 +73,7 @@ def longest_park(
     """The age in seconds up to which a client waits for the end of a park.
 
     Args:
-        hold: seconds for which a request is held; 0: each is refused at once.
+        hold: seconds for which a request is held; 0: each is refused immediately.
         client: the client.
         arrival: the age of the park at its first attempt.
         attempts_left: how many attempts it has; 0: all.

@@ -1,6 +1,6 @@
 """Directives as values of JSON, in which the store and a gate's own memory keep them.
 
-Whoever reads ignores fields that it does not know, so that a later version may add some.
+A reader ignores fields that it does not know, so that a later version may add some.
 """
 
 from __future__ import annotations

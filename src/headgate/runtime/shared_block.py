@@ -1,4 +1,4 @@
-"""A text in memory that processes share: whoever reads has one that was written whole.
+"""A text in memory that processes share: a reader has one that was written whole.
 
 It has two places, which are written in turn.  A number says how often it was written, and so which
 place is the last; it grows once a text is in its place.  A writer that is killed in the middle

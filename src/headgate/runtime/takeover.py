@@ -22,8 +22,8 @@ from headgate.runtime.takeover_protocol import (
     REFUSED,
     SERVES,
     WITHDRAWN,
+    HandOverError,
     Message,
-    ProtocolError,
     check_protocol,
     close_all,
     peer_of,
@@ -137,7 +137,7 @@ class Predecessor:
         if offer.kind == REFUSED:
             raise HeadgateError(offer.text("sentence"))
         if offer.kind != OFFER:
-            raise ProtocolError(f"the other gate says {offer.kind!r} where an offer was due")
+            raise HandOverError(f"the other gate says {offer.kind!r} where an offer was due")
         check_protocol(offer)
         files = receive_files(self._channel, offer.texts("names"))
         try:
@@ -250,7 +250,7 @@ def _sorted(offer: Message, files: list[tuple[str, int]]) -> Passed:
     """What the descriptors are.
 
     Raises:
-        ProtocolError: the offer is not whole, or has what is no listening socket.
+        HandOverError: the offer is not whole, or has what is no listening socket.
     """
     kept = offer.texts("shared")
     sockets: dict[str, list[int]] = {CLIENTS: [], OPS: []}
@@ -270,7 +270,7 @@ def _sorted(offer: Message, files: list[tuple[str, int]]) -> Passed:
         else:
             unknown.append(file)
     if len(locks) != 1:
-        raise ProtocolError("the other gate passed no lock of its meeting place")
+        raise HandOverError("the other gate passed no lock of its meeting place")
     for names in (sockets[CLIENTS], sockets[OPS]):
         for file in names:
             _check_listens(file)
@@ -296,17 +296,17 @@ def _check_listens(file: int) -> None:
     """Make sure that a descriptor is a listening TCP socket; it stays open.
 
     Raises:
-        ProtocolError: it is not.
+        HandOverError: it is not.
     """
     try:
         found = socket.socket(fileno=file)
     except OSError:
-        raise ProtocolError("the other gate passed as a listening socket what is none") from None
+        raise HandOverError("the other gate passed as a listening socket what is none") from None
     try:
         is_tcp = found.family in (socket.AF_INET, socket.AF_INET6)
         is_stream = found.type == socket.SOCK_STREAM
         if not (is_tcp and is_stream and found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)):
-            raise ProtocolError("the other gate passed as a listening socket what is none")
+            raise HandOverError("the other gate passed as a listening socket what is none")
     finally:
         found.detach()
 

@@ -22,9 +22,9 @@ from headgate.runtime.takeover_protocol import (
     REFUSED,
     SERVES,
     WITHDRAWN,
+    HandOverError,
     Message,
     Peer,
-    ProtocolError,
     check_protocol,
     peer_of,
     receive,
@@ -204,7 +204,7 @@ class HandOverListener:
             elif message.kind == SERVES and caller.has_offer:
                 self._leave(caller)
             elif message.kind:
-                raise ProtocolError(f"process {caller.peer.pid} says {message.kind!r} too early")
+                raise HandOverError(f"process {caller.peer.pid} says {message.kind!r} too early")
             else:
                 self._gone(caller, "ended before it served")
         except BlockingIOError:

@@ -46,7 +46,7 @@ FILES_TOGETHER: Final = 128
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 
 
-class ProtocolError(HeadgateError):
+class HandOverError(HeadgateError):
     """What was received is no message of a hand-over."""
 
 
@@ -68,33 +68,33 @@ class Message:
         """A field with text.
 
         Raises:
-            ProtocolError: there is none.
+            HandOverError: there is none.
         """
         found = self.fields.get(name)
         if not isinstance(found, str):
-            raise ProtocolError(f"the other gate's {self.kind!r} has no {name!r}")
+            raise HandOverError(f"the other gate's {self.kind!r} has no {name!r}")
         return found
 
     def number(self, name: str) -> int:
         """A field with a number.
 
         Raises:
-            ProtocolError: there is none.
+            HandOverError: there is none.
         """
         found = self.fields.get(name)
         if not isinstance(found, int) or isinstance(found, bool):
-            raise ProtocolError(f"the other gate's {self.kind!r} has no {name!r}")
+            raise HandOverError(f"the other gate's {self.kind!r} has no {name!r}")
         return found
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A field with a list of texts.
 
         Raises:
-            ProtocolError: there is none.
+            HandOverError: there is none.
         """
         found = self.fields.get(name)
         if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-            raise ProtocolError(f"the other gate's {self.kind!r} has no list {name!r}")
+            raise HandOverError(f"the other gate's {self.kind!r} has no list {name!r}")
         return tuple(found)
 
 
@@ -102,11 +102,11 @@ def check_protocol(message: Message) -> None:
     """Make sure that both gates speak the same protocol.
 
     Raises:
-        ProtocolError: they do not.
+        HandOverError: they do not.
     """
     theirs = message.number("protocol")
     if theirs != PROTOCOL:
-        raise ProtocolError(
+        raise HandOverError(
             f"the other gate speaks version {theirs} of the hand-over protocol, this one version "
             f"{PROTOCOL}: restart the gate instead"
         )
@@ -127,7 +127,7 @@ def receive(channel: socket.socket) -> Message:
     """The next message; one of kind ``""`` at the end of the connection.
 
     Raises:
-        ProtocolError: it is malformed or cut off; descriptors that came with it are closed.
+        HandOverError: it is malformed or cut off; descriptors that came with it are closed.
         BlockingIOError: there is none yet.
         OSError: the other side is gone, or says nothing in time.
     """
@@ -142,30 +142,30 @@ def receive(channel: socket.socket) -> Message:
             files.frombytes(content[: len(content) - len(content) % files.itemsize])
     try:
         return _read(data, flags, tuple(files))
-    except ProtocolError:
+    except HandOverError:
         close_all(files)
         raise
 
 
 def _read(data: bytes, flags: int, files: tuple[int, ...]) -> Message:
     if flags & socket.MSG_CTRUNC:
-        raise ProtocolError(
+        raise HandOverError(
             "not all descriptors of the other gate could be received: this process may open too "
             "few files (LimitNOFILE=, ulimit -n), or more came than the protocol allows"
         )
     if flags & socket.MSG_TRUNC:
-        raise ProtocolError("the other gate sent a message that is too long")
+        raise HandOverError("the other gate sent a message that is too long")
     if not data:
         if files:
-            raise ProtocolError("the other gate sent descriptors without a message")
+            raise HandOverError("the other gate sent descriptors without a message")
         return Message("", {})
     try:
         fields = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ProtocolError("the other side sent what is no message of a hand-over") from error
+        raise HandOverError("the other side sent what is no message of a hand-over") from error
     kind = fields.pop("kind", None) if isinstance(fields, dict) else None
     if not isinstance(kind, str) or not kind:
-        raise ProtocolError("the other side sent what is no message of a hand-over")
+        raise HandOverError("the other side sent what is no message of a hand-over")
     return Message(kind, fields, files)
 
 
@@ -175,11 +175,11 @@ def send_offer(
     """Send OFFER and as many FILES as it takes.
 
     Raises:
-        ProtocolError: there are too many files.
+        HandOverError: there are too many files.
         OSError: the other side is gone, or takes nothing.
     """
     if len(named) > MOST_FILES:
-        raise ProtocolError(f"a hand-over has at most {MOST_FILES} descriptors, not {len(named)}")
+        raise HandOverError(f"a hand-over has at most {MOST_FILES} descriptors, not {len(named)}")
     send(channel, OFFER, names=[name for name, _ in named], **fields)
     for at in range(0, len(named), FILES_TOGETHER):
         send(channel, FILES, [file for _, file in named[at : at + FILES_TOGETHER]])
@@ -189,21 +189,21 @@ def receive_files(channel: socket.socket, names: Sequence[str]) -> list[tuple[st
     """The descriptors of an offer with their names, in its order.
 
     Raises:
-        ProtocolError: there are not as many as names; none stays open.
+        HandOverError: there are not as many as names; none stays open.
         OSError: the other side is gone, or says nothing in time; none stays open.
     """
     if len(names) > MOST_FILES:
-        raise ProtocolError(f"the other gate offers {len(names)} descriptors, over {MOST_FILES}")
+        raise HandOverError(f"the other gate offers {len(names)} descriptors, over {MOST_FILES}")
     files: list[int] = []
     try:
         while len(files) < len(names):
             message = receive(channel)
             files += message.files
             if message.kind != FILES or not message.files:
-                raise ProtocolError(f"the other gate passed {len(files)} of {len(names)} files")
+                raise HandOverError(f"the other gate passed {len(files)} of {len(names)} files")
         if len(files) > len(names):
-            raise ProtocolError("the other gate passed more files than it named")
-    except (ProtocolError, OSError):
+            raise HandOverError("the other gate passed more files than it named")
+    except (HandOverError, OSError):
         close_all(files)
         raise
     return list(zip(names, files, strict=True))

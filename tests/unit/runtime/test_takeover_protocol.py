@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from headgate.runtime import takeover_protocol as protocol
-from headgate.runtime.takeover_protocol import Message, ProtocolError
+from headgate.runtime.takeover_protocol import HandOverError, Message
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -77,7 +77,7 @@ def test_what_is_no_message_is_refused_and_its_files_are_closed(
     one, other = pair
     before = open_files()
     one.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file]))])
-    with pytest.raises(ProtocolError, match="no message of a hand-over"):
+    with pytest.raises(HandOverError, match="no message of a hand-over"):
         protocol.receive(other)
     assert open_files() == before
 
@@ -86,7 +86,7 @@ def test_descriptors_without_a_message_are_closed(pair: Pair, file: int) -> None
     one, other = pair
     before = open_files()
     one.sendmsg([b""], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file]))])
-    with pytest.raises(ProtocolError, match="without a message"):
+    with pytest.raises(HandOverError, match="without a message"):
         protocol.receive(other)
     assert open_files() == before
 
@@ -94,7 +94,7 @@ def test_descriptors_without_a_message_are_closed(pair: Pair, file: int) -> None
 def test_a_message_that_is_too_long_is_refused(pair: Pair) -> None:
     one, other = pair
     one.send(json.dumps({"kind": "hello", "x": "y" * protocol.MESSAGE_BYTES}).encode())
-    with pytest.raises(ProtocolError, match="too long"):
+    with pytest.raises(HandOverError, match="too long"):
         protocol.receive(other)
 
 
@@ -102,32 +102,32 @@ def test_too_many_files_beside_one_message_are_refused_and_closed(pair: Pair, fi
     one, other = pair
     before = open_files()
     protocol.send(one, protocol.FILES, [file] * (protocol.FILES_TOGETHER + 2))
-    with pytest.raises(ProtocolError, match="not all descriptors"):
+    with pytest.raises(HandOverError, match="not all descriptors"):
         protocol.receive(other)
     assert open_files() == before
 
 
 @pytest.mark.parametrize("fields", [{}, {"name": 1}, {"name": None}, {"name": ["x"]}])
 def test_a_text_that_is_none(fields: dict[str, object]) -> None:
-    with pytest.raises(ProtocolError, match="'offer' has no 'name'"):
+    with pytest.raises(HandOverError, match="'offer' has no 'name'"):
         Message("offer", fields).text("name")
 
 
 @pytest.mark.parametrize("fields", [{}, {"name": "1"}, {"name": True}, {"name": 1.5}])
 def test_a_number_that_is_none(fields: dict[str, object]) -> None:
-    with pytest.raises(ProtocolError, match="'offer' has no 'name'"):
+    with pytest.raises(HandOverError, match="'offer' has no 'name'"):
         Message("offer", fields).number("name")
 
 
 @pytest.mark.parametrize("fields", [{}, {"name": "x"}, {"name": [1]}])
 def test_a_list_that_is_none(fields: dict[str, object]) -> None:
-    with pytest.raises(ProtocolError, match="'offer' has no list 'name'"):
+    with pytest.raises(HandOverError, match="'offer' has no list 'name'"):
         Message("offer", fields).texts("name")
 
 
 @pytest.mark.parametrize("theirs", [0, 2, 99])
 def test_another_version_of_the_protocol(theirs: int) -> None:
-    with pytest.raises(ProtocolError, match=rf"version {theirs} of the hand-over protocol"):
+    with pytest.raises(HandOverError, match=rf"version {theirs} of the hand-over protocol"):
         protocol.check_protocol(Message("hello", {"protocol": theirs}))
     protocol.check_protocol(Message("hello", {"protocol": protocol.PROTOCOL}))
 
@@ -146,9 +146,9 @@ def test_an_offer_brings_every_file_under_its_name(count: int, pair: Pair, file:
 
 
 def test_an_offer_of_too_many_files_is_not_sent(pair: Pair, file: int) -> None:
-    with pytest.raises(ProtocolError, match="at most 1024"):
+    with pytest.raises(HandOverError, match="at most 1024"):
         protocol.send_offer(pair[0], [("x", file)] * (protocol.MOST_FILES + 1))
-    with pytest.raises(ProtocolError, match="over 1024"):
+    with pytest.raises(HandOverError, match="over 1024"):
         protocol.receive_files(pair[1], ["x"] * (protocol.MOST_FILES + 1))
 
 
@@ -163,7 +163,7 @@ def test_an_offer_that_is_not_kept_leaves_nothing_open(then: str, pair: Pair, fi
         protocol.send(one, protocol.LEFT)
     else:
         protocol.send(one, protocol.FILES, [file] * 3)
-    with pytest.raises(ProtocolError, match="passed"):
+    with pytest.raises(HandOverError, match="passed"):
         protocol.receive_files(other, ["a", "b"])
     assert open_files() == before
 

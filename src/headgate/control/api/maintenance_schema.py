@@ -12,7 +12,7 @@ from headgate.maintenance import changes
 Sentence = Annotated[str, StringConstraints(max_length=changes.SENTENCE_LENGTH)]
 ParkId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 StateName = Literal["serving", "draining", "parked", "refusing", "releasing"]
-_WHY = "Why, in one line: clients and other operators are told."
+_WHY = "Why, in one line: clients and other operators see it."
 
 
 class ShownPark(Model):
