@@ -194,9 +194,9 @@ class Attempts(Responder):
 
     def on_wait_over(self) -> None:
         """None had room in time, or the park lasts longer than the client can wait."""
-        is_is_parked = self._is_parked
+        is_parked = self._is_parked
         self._leave_queue()
-        if is_is_parked:
+        if is_parked:
             self._give_up(refusal(self._balancer.parking.parked(), sent=self._sent))
             return
         limit = self._balancer.queue_timeout
