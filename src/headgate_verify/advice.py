@@ -192,6 +192,14 @@ REASONS: Mapping[str, Advice] = {
         "The gate is at one of its configured limits.",
         "Look at its load; raise the limit or add workers.",
     ),
+    "parked": Advice(
+        "An operator has parked MLflow for maintenance, for longer than the client could wait.",
+        "Wait until it is unparked (`headgate park --status`), then run again.",
+    ),
+    "read_only": Advice(
+        "An operator has switched MLflow to read-only, such as for a backup.",
+        "Wait until it is over (`headgate park --status`), then run again.",
+    ),
     "draining": Advice(
         "The gate is shutting down.",
         "Wait until the deployment is finished, then run again.",

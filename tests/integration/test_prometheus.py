@@ -13,10 +13,12 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +36,8 @@ from tests.support.prometheus_server import PrometheusServer, running_prometheus
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripted_dns import ScriptedDns
 from tests.support.scripts import fixed, raw, response_bytes, routed
+from tests.support.two_gates import call, called
+from tests.support.waiting import seconds_until
 from tools.observability.alerts import GATE_ERRORS_FAST, MLFLOW_ERRORS_FAST, NO_ENDPOINT
 from tools.observability.prometheus_rules import INTERVAL
 
@@ -176,6 +180,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             ][1]
         )
         exemplars = kept_traces(prometheus, begun)
+        maintain(gate, make_key(folder / "data", "operator", ["admin"]))
         plain.stop()
         alerts = wait_for_alerts(gate, prometheus, key)
         yield Watched(
@@ -210,6 +215,24 @@ def send(gate: Gate, key: str) -> frozenset[str]:
     for _ in range(WRONG_KEYS):
         ask(SEARCH, 401, UNKNOWN_KEY)
     return frozenset(traces)
+
+
+def maintain(gate: Gate, key: str) -> None:
+    """Park an upstream with a request, let that go on, and let the upstream be read-only."""
+    upstream = "/upstreams/research"
+
+    def asked(done: Callable[[Any], bool]) -> None:
+        seconds_until(lambda: done(called(gate, key, "GET", upstream)), DATA_SECONDS)
+
+    seconds_until(lambda: call(gate, key, "GET", upstream).status == 200, DATA_SECONDS)
+    called(gate, key, "POST", f"{upstream}/park", {"seconds": 600})
+    asked(lambda shown: shown["drained"])
+    with ThreadPoolExecutor(1) as executor:
+        held = executor.submit(gate.ask, "GET", f"/research{SEARCH}", key=key)
+        asked(lambda shown: sum(each["waiting"] for each in shown["gates"]) == 1)
+        called(gate, key, "POST", f"{upstream}/unpark", {})
+        assert held.result(DATA_SECONDS).status == 200
+    called(gate, key, "POST", f"{upstream}/read-only", {"on": True, "seconds": 3600})
 
 
 def wait_for_counts(prometheus: PrometheusServer) -> Mapping[tuple[str, str], float]:

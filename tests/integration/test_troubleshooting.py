@@ -195,8 +195,9 @@ class Cast:
         }
         urls |= {"stopped": self.dead, "silent": self.silent}
         urls |= {"locked": self.shown(self.authority.issue("mlflow", "127.0.0.1"))}
-        urls |= {"nowhere": "http://mlflow.nowhere.invalid:5000", "small": self.mlflow.url}
+        urls |= {"nowhere": "http://mlflow.nowhere.invalid:5000"}
         urls |= {"parked": self.mlflow.url, "read-only": self.mlflow.url}
+        urls |= {"small": self.mlflow.url}  # the last: the limits below are its own
         text = f'[upstreams.default]\nurl = "{self.mlflow.url}"\n'
         for name, url in urls.items():
             text += f'[upstreams.{name}]\nurl = "{url}"\nprefixes = ["/{name}"]\n'

@@ -29,7 +29,7 @@ from headgate.runtime.supervisor import Supervisor
 from headgate.runtime.takeover import CLIENTS, KEPT, LOCK, MEMORY, OPS, Passed, Predecessor
 from headgate.runtime.takeover_offer import HandOverListener
 from headgate.runtime.takeover_place import Place
-from headgate.stores import identity_store_location
+from headgate.stores import identity_store_location, make_own_folder, own_folder
 
 CLOSING_SECONDS: Final = 15.0
 """More than a worker needs, once its requests are over, to write its logs and end."""
@@ -76,7 +76,7 @@ def gate_before(config: Config) -> Iterator[Before]:
         HeadgateError: there is none, or it cannot be taken over from.
     """
     address, scheme = listener.resolved(config.listen.host, config.listen.port), scheme_of(config)
-    found = Predecessor.at(config.data, address, version=__version__, scheme=scheme)
+    found = Predecessor.at(own_folder(config), address, version=__version__, scheme=scheme)
     signal = AcceptSignal()
     try:
         yield Before(found, signal)
@@ -160,13 +160,14 @@ class HandOvers:
     def open(self, supervisor: Supervisor) -> None:
         """Wait for a gate that takes over, from now on."""
         self._supervisor = supervisor
-        folder = self._config.data
+        config = self._config
         try:
-            if "data" in self._config.model_fields_set:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            is_named = "data" in config.model_fields_set
+            folder = make_own_folder(config) if is_named else own_folder(config)
             place = Place(folder, self._clients.address)
-        except OSError as error:
-            self._emit(HandOverUnavailable(str(folder), error.strerror or str(error)))
+        except (HeadgateError, OSError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            self._emit(HandOverUnavailable(str(config.data), why))
             return
         self._listener = HandOverListener(place, self, self._emit, time.monotonic, self._lock)
         self._lock = None

@@ -12,6 +12,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from headgate.contract import Create
 from headgate.creates import Claim, CreateTable, Place, Response, Standing, Verdict
 from headgate.dataplane.call import CallError
@@ -29,6 +31,7 @@ MAX_CREATE_BYTES: Final = 64 * 1024
 """The longest body of a create that is looked into; MLflow's client sends 1 to 2 KiB."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class CreateFinder:
     """Finds in MLflow what a create has made.
 

@@ -137,18 +137,26 @@ class GateFollower:
         self._look_again = 0.0
 
     def load(self) -> None:
-        """Read what is asked before the first request is served, unless another worker has.
+        """Register the gate and read what is asked, unless another worker has.
 
-        While the store cannot be read, what the memory has is in force.
+        To be called before the first request is served: a park that is asked for from now on waits
+        for this gate, and one from before is read.  While the store cannot be read, what the memory
+        has is in force.
         """
         if self._memory.changes:
             return
         try:
-            self._follow()
-        except HeadgateError as error:
-            self._note(error)
+            for step in (self._register, self._follow):
+                try:
+                    step()
+                except HeadgateError as error:
+                    self._note(error)
         finally:
             self._close()  # another worker may be the one that leads
+
+    def _register(self) -> None:
+        """Let other gates know of this one."""
+        self._opened().report(gate_report(self._memory, self._gate))
 
     async def run(self) -> None:
         """Follow the store until cancelled; the last worker of the gate takes its leave there."""

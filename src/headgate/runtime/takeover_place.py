@@ -33,7 +33,7 @@ class Place:
     """The meeting place of the gate at one address.
 
     Args:
-        folder: the data folder.
+        folder: the data folder, or the one within it that others cannot write.
         address: what the gate listens on.
 
     Raises:

@@ -10,9 +10,11 @@ from headgate.stores.opening import (
     identity_store_warnings,
     import_identity_store,
     inspect_identity_store,
+    make_own_folder,
     open_identity_source,
     open_identity_store,
     open_maintenance_store,
+    own_folder,
     upgrade_identity_store,
 )
 from headgate.stores.records import ROLES_EDITION, KeyRecord, KeyState, UnreadableKey
@@ -29,8 +31,10 @@ __all__ = [
     "identity_store_warnings",
     "import_identity_store",
     "inspect_identity_store",
+    "make_own_folder",
     "open_identity_source",
     "open_identity_store",
     "open_maintenance_store",
+    "own_folder",
     "upgrade_identity_store",
 ]

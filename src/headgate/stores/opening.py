@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.config import Config
@@ -150,6 +151,25 @@ def open_identity_source(config: Config) -> IdentitySource:
     It is opened when it can be, and never made.
     """
     return LateIdentitySource(lambda: open_identity_store(config, create=False))
+
+
+def own_folder(config: Config) -> Path:
+    """The folder in which only this user may put files: the data folder, or one within it.
+
+    Raises:
+        HeadgateError: it may be another user's.
+    """
+    return location.find(config.key_database).parent
+
+
+def make_own_folder(config: Config) -> Path:
+    """The same; it is made if there is none.
+
+    Raises:
+        HeadgateError: it may be another user's.
+        OSError: it cannot be made.
+    """
+    return location.prepare(config.key_database).parent
 
 
 def identity_store_location(config: Config) -> str:

@@ -7,7 +7,6 @@ what they see, and leaves it to the worker that replaces it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -25,9 +24,6 @@ _OPERATIONS: Final = {
 }
 """The names of the operations that are answered with what came for each path."""
 MOST_BYTES: Final = 64 * 1024
-_CONTENT_TYPE: Final = re.compile(
-    rb"^content-type:[ \t]*([\x21-\x7e][\x20-\x7e]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE
-)
 
 
 class Answer(NamedTuple):
@@ -39,6 +35,15 @@ class Answer(NamedTuple):
 
 Answers = Mapping[str, Mapping[bytes, Answer]]
 """By the name of the upstream and the path."""
+
+
+def _media_type(lines: bytes) -> bytes:
+    """What the header lines of a response say that it is."""
+    for line in lines.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-type":
+            return value.strip()
+    return b"text/plain"
 
 
 class KnownAnswers:
@@ -66,8 +71,7 @@ class KnownAnswers:
         body = response.body
         if response.status != 200 or len(body) > MOST_BYTES or is_page(response):
             return
-        found = _CONTENT_TYPE.search(response.lines)
-        answer = Answer(found[1] if found is not None else b"text/plain", body)
+        answer = Answer(_media_type(response.lines), body)
         if answer != self.answers.get(path):
             self._keep(path, answer)
             self.changed()

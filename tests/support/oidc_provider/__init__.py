@@ -26,7 +26,7 @@ from tests.support.processes import ServerProcess
 _HERE: Final = Path(__file__).parent
 _INSTALLED: Final = Path(__file__).parents[3] / "build" / "oidc-provider"
 INSTALL_SECONDS: Final = 300
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 180.0
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ def test_a_mistake_is_a_document_too_where_one_is_wanted(
 
 def test_every_command_has_a_document() -> None:
     """But for the one that runs on, whose output is documents, line by line."""
-    groups = {"keys", "principals", "db", "tokens", "log-level", "ecs", "read-only", "gates"}
+    groups = {"keys", "principals", "db", "tokens", "log-level", "ecs", "mlflow"}
+    groups |= {"read-only", "gates"}
     for command in sorted(COMMANDS.keys() - groups - {"serve"}):
         assert "--json" in helped(command), command
     for command in ("create", "rotate", "list", "show", "set-roles", "set", "revoke", "expire"):
@@ -138,6 +139,8 @@ def test_every_command_has_a_document() -> None:
         assert "--json" in helped("gates", command), command
     for command in ("status", "plan", "deploy", "rollback", "env-diff", "drill"):
         assert "--json" in helped("ecs", command), command
+    for command in ("status", "plan", "upgrade", "rollback"):
+        assert "--json" in helped("mlflow", command), command
     assert "--json" in helped("keys", "import")
     for command in ("create", "list", "show", "set-roles", "set", "rename", "disable", "enable"):
         assert "--json" in helped("principals", command), command

@@ -123,8 +123,14 @@ def test_the_exit_code_is_the_gates_and_the_address_is_announced(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def run(
-        config: Config, announce: Callable[[Listening], None], source: ConfigSource, *_more: object
+        config: Config,
+        announce: Callable[[Listening], None],
+        source: ConfigSource,
+        *_more: object,
+        take_over: bool,
+        hands_over: bool,
     ) -> int:
+        assert (take_over, hands_over) == (False, True)
         announce(Listening("::1", 41234))
         return 7
 
@@ -143,7 +149,12 @@ def test_a_gate_that_cannot_start_ends_with_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def fail(
-        config: Config, announce: Callable[[Listening], None], source: ConfigSource, *_more: object
+        config: Config,
+        announce: Callable[[Listening], None],
+        source: ConfigSource,
+        *_more: object,
+        take_over: bool,
+        hands_over: bool,
     ) -> int:
         raise HeadgateError("127.0.0.1:8080 is taken")
 

@@ -144,16 +144,17 @@ def test_a_gate_that_starts_without_its_store_goes_by_what_it_hears_later(
 
 def test_a_gate_reports_at_its_start_at_each_change_and_leaves(stand: GateStand) -> None:
     async def serves() -> None:
-        await until(lambda: len(stand.store.reports) == 1)
-        await looks(stand, 20)
-        assert len(stand.store.reports) == 1  # nothing has happened
-        stand.clock.advance(module.QUIET_SECONDS)
+        assert stand.store.reports[0].upstreams == {}  # before a request was served
         await until(lambda: len(stand.store.reports) == 2)
+        await looks(stand, 20)
+        assert len(stand.store.reports) == 2  # nothing has happened
+        stand.clock.advance(module.QUIET_SECONDS)
+        await until(lambda: len(stand.store.reports) == 3)
 
     async def parks() -> None:
         stand.upstreams[0].in_flight = 2
         stand.store.put(PARKED_NOW, 0)
-        await until(lambda: len(stand.store.reports) == 3)
+        await until(lambda: len(stand.store.reports) == 4)
         (gate,) = stand.store.gates()
         assert gate.report.id == stand.memory.gate_id
         assert gate.report.name == "gate-1"
@@ -161,10 +162,10 @@ def test_a_gate_reports_at_its_start_at_each_change_and_leaves(stand: GateStand)
         assert (shown.revision, shown.state, shown.in_flight) == (1, "draining", 2)
         stand.upstreams[0].in_flight = 1
         stand.upstreams[0].follow()  # each change of the numbers counts while it is asked
-        await until(lambda: len(stand.store.reports) == 4)
+        await until(lambda: len(stand.store.reports) == 5)
         stand.upstreams[0].in_flight = 0
         stand.upstreams[0].follow()
-        await until(lambda: len(stand.store.reports) == 5)
+        await until(lambda: len(stand.store.reports) == 6)
         assert stand.store.reports[-1].upstreams["default"].state == "parked"
 
     run(stand, serves, parks)

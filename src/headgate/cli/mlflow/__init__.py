@@ -7,7 +7,7 @@ import typer
 from headgate.cli.mlflow import plan, rollback, status, upgrade
 
 app = typer.Typer(
-    help="Upgrade the MLflow behind a gate while its clients wait, and go back if anything fails.",
+    help="Upgrade the MLflow behind a gate while its clients wait, and go back.",
     invoke_without_command=True,
 )
 for module in (plan, upgrade, rollback, status):

@@ -64,7 +64,7 @@ def plan_(
     pg_bin: PgBin = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what an upgrade would do, how long it takes, and what is in its way.
+    """Show what an upgrade would do, and what is in its way.
 
     Nothing is changed.  The exit code is 2 if the upgrade would be refused.
     """

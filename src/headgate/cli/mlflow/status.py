@@ -30,7 +30,7 @@ def status(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what the journal has: what is in progress, and what can be returned to.
+    """Show what is in progress, and what can be returned to.
 
     Nothing is asked or changed.  The exit code is 5 if something is in progress.
     """

@@ -92,7 +92,7 @@ def upgrade_(
     verify_size: VerifySize = DEFAULT_SIZE,  # type: ignore[assignment]
     as_json: AsJson = False,
 ) -> None:
-    """Upgrade MLflow while its clients wait, and go back if anything fails.
+    """Upgrade MLflow while its clients wait.
 
     Park, drain, stop MLflow, save its database, migrate it, start the new version, verify it behind
     the parked gate, unpark.  Exit code 0: the new version runs; 1: the way back failed too, and
