@@ -34,6 +34,7 @@ MAX_PATH: Final = 1024
 MAX_USER_AGENT: Final = 256
 MAX_DETAIL: Final = 512
 """Of ``detail``, and of ``message``."""
+MAX_REPLAYED: Final = 16
 MAX_RETRIES: Final = 4
 COLOURS: Final = 64
 """Characters that colours may add to a line."""
@@ -167,7 +168,7 @@ class AccessLog:
             extra += f'"first_byte_ms":{_milliseconds(outcome.first_byte_after)},'
         end = _failure_part(outcome, cut) if reason is not _OK or outcome.retries else ""
         if not outcome.endpoint and outcome.replayed:
-            end += f',"replayed":"{outcome.replayed}"'
+            end += f',"replayed":{without_keys(quote(outcome.replayed[: MAX_REPLAYED // cut]))}'
         if rate < 1.0:
             end += f',"sample_rate":{rate}'
         if self._dropped:

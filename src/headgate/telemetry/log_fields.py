@@ -136,13 +136,6 @@ ACCESS_FIELDS: Final = (
         "(`connect_failed`, `reset`, `timeout`, `endpoint_down`) and `ms`",
         "there were any",
     ),
-    LogField(
-        "replayed",
-        _S,
-        "what the response is: `response`, the one that MLflow gave to the same request before, or "
-        "`run`, made of what MLflow has created for that",
-        "it answers a [create sent again](../explanation/creates.md)",
-    ),
     LogField("fault", _S, "who has to act", _FAILED),
     LogField(
         "message",
@@ -151,6 +144,13 @@ ACCESS_FIELDS: Final = (
         "the gate refused the request",
     ),
     LogField("detail", _S, "what exactly happened, for operators", _FAILED),
+    LogField(
+        "replayed",
+        _S,
+        "what the response is: `response`, the one that MLflow gave to the same request before, or "
+        "`run`, made of what MLflow has created for that",
+        "it answers a [create sent again](../explanation/creates.md)",
+    ),
     LogField(
         "sample_rate",
         _N,
