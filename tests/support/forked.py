@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
@@ -137,9 +138,15 @@ class Supervised:
         return self._reap()
 
     def close(self) -> None:
-        """End it, whatever it does; its workers notice."""
+        """End it and its workers, whatever they do.
+
+        One that outlives the tests keeps their output open, and who reads that waits for it.
+        """
         if self._code is None:
             self.kill(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # all have ended, or there were none yet
+            self.kill_group(signal.SIGKILL)
+        if self._code is None:
             self._reap()
         os.close(self._process)
 
