@@ -39,6 +39,13 @@ from headgate.events.directives import (
 )
 from headgate.events.event import Emit, Event, Level, discard, field_names
 from headgate.events.exports import ExportEvent, ExportFailed, ExportLossCause, ExportRecovered
+from headgate.events.hand_over import (
+    HandedOver,
+    HandOverFailed,
+    HandOverOffered,
+    HandOverUnavailable,
+    TakenOver,
+)
 from headgate.events.identity import (
     BreakGlassKeyMade,
     BreakGlassUsed,
@@ -88,16 +95,11 @@ from headgate.events.processes import (
     GateStarted,
     GateStopped,
     GateStopping,
-    HandedOver,
-    HandOverFailed,
-    HandOverOffered,
-    HandOverUnavailable,
     LameDuck,
     LogsKept,
     OpsListenerOff,
     OpsListening,
     SupervisorGone,
-    TakenOver,
     WorkerEnded,
     WorkerEvent,
     WorkerNotReplaced,
