@@ -36,7 +36,7 @@ from tests.support.prometheus_server import PrometheusServer, running_prometheus
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripted_dns import ScriptedDns
 from tests.support.scripts import fixed, raw, response_bytes, routed
-from tests.support.two_gates import call, called
+from tests.support.two_gates import called
 from tests.support.waiting import seconds_until
 from tools.observability.alerts import GATE_ERRORS_FAST, MLFLOW_ERRORS_FAST, NO_ENDPOINT
 from tools.observability.prometheus_rules import INTERVAL
@@ -166,6 +166,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             "HEADGATE_TELEMETRY__OTLP__ENDPOINT": f"http://127.0.0.1:{free_port()}",
         }
         key = make_key(folder / "data", "client", expires_at=time.time() + 10 * DAY)
+        operator = make_key(folder / "data", "operator", ["admin"])  # known to both workers
         gate = stack.enter_context(running_gate(folder, None, environment))
         target = "{}:{}".format(*gate.ops)
         prometheus = stack.enter_context(
@@ -180,7 +181,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             ][1]
         )
         exemplars = kept_traces(prometheus, begun)
-        maintain(gate, make_key(folder / "data", "operator", ["admin"]))
+        maintain(gate, operator)
         plain.stop()
         alerts = wait_for_alerts(gate, prometheus, key)
         yield Watched(
@@ -222,16 +223,15 @@ def maintain(gate: Gate, key: str) -> None:
     upstream = "/upstreams/research"
 
     def asked(done: Callable[[Any], bool]) -> None:
-        seconds_until(lambda: done(called(gate, key, "GET", upstream)), DATA_SECONDS)
+        seconds_until(lambda: done(called(gate, key, "GET", upstream)), SECONDS)
 
-    seconds_until(lambda: call(gate, key, "GET", upstream).status == 200, DATA_SECONDS)
     called(gate, key, "POST", f"{upstream}/park", {"seconds": 600})
     asked(lambda shown: shown["drained"])
     with ThreadPoolExecutor(1) as executor:
         held = executor.submit(gate.ask, "GET", f"/research{SEARCH}", key=key)
         asked(lambda shown: sum(each["waiting"] for each in shown["gates"]) == 1)
         called(gate, key, "POST", f"{upstream}/unpark", {})
-        assert held.result(DATA_SECONDS).status == 200
+        assert held.result(SECONDS).status == 200
     called(gate, key, "POST", f"{upstream}/read-only", {"on": True, "seconds": 3600})
 
 
