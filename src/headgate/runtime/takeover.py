@@ -122,7 +122,7 @@ class Predecessor:
         try:
             _require_own(channel, address)
             return cls(channel, address, version=version, scheme=scheme)
-        except BaseException:
+        except BaseException:  # failed or interrupted, the other gate must see the end
             channel.close()
             raise
 
@@ -142,7 +142,7 @@ class Predecessor:
         files = receive_files(self._channel, offer.texts("names"))
         try:
             passed = _sorted(offer, files)
-        except BaseException:
+        except BaseException:  # failed or interrupted, what came must not stay open
             close_all([file for _, file in files])
             raise
         try:

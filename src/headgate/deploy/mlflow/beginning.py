@@ -57,7 +57,7 @@ def admitted(site: Site) -> Iterator[str]:
     credential = site.parking.admit()
     try:
         yield credential
-    except BaseException:
+    except BaseException:  # failed or interrupted, the key must not stay
         try:
             site.parking.dismiss(credential)
         except ParkingError as error:

@@ -323,7 +323,7 @@ class EcsHost:
                     )
                 self._clock.sleep(POLL)
                 task = self._seen(task)
-        except BaseException:
+        except BaseException:  # failed or interrupted, no task may go on to migrate
             self._end(task, "the migration is broken off")
             raise
         if task.exit_code != 0:
