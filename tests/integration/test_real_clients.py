@@ -17,6 +17,7 @@ from typing import Any
 import boto3
 import pytest
 
+from headgate.testing.one_moto import running_moto
 from tests.support.cloud_map import CREDENTIALS
 from tests.support.gate import Gate, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer, running_mlflow
@@ -87,33 +88,28 @@ class Stand:
 
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - a second of CPU, needed by few
-
     folder = tmp_path_factory.mktemp("clients")
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    _, port = moto.get_host_and_port()
-    url = f"http://127.0.0.1:{port}"
-    region = CREDENTIALS["AWS_DEFAULT_REGION"]
-    client = boto3.client(
-        "s3",
-        endpoint_url=url,
-        region_name=region,
-        aws_access_key_id="example",
-        aws_secret_access_key="example",
-    )
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
-    key = create_key(folder / "data", "clients")
-    settings = CREDENTIALS | {"MLFLOW_S3_ENDPOINT_URL": url}
-    destination = ("--artifacts-destination", f"s3://{BUCKET}/store")
-    try:
+    with running_moto() as (host, port):
+        url = f"http://{host}:{port}"
+        region = CREDENTIALS["AWS_DEFAULT_REGION"]
+        client = boto3.client(
+            "s3",
+            endpoint_url=url,
+            region_name=region,
+            aws_access_key_id="example",
+            aws_secret_access_key="example",
+        )
+        client.create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": region}
+        )
+        key = create_key(folder / "data", "clients")
+        settings = CREDENTIALS | {"MLFLOW_S3_ENDPOINT_URL": url}
+        destination = ("--artifacts-destination", f"s3://{BUCKET}/store")
         with (
             running_mlflow(folder, settings, options=destination) as server,
             running_gate(folder, server.url) as gate,
         ):
             yield Stand(server, gate, key, url)
-    finally:
-        moto.stop()
 
 
 @pytest.mark.clients

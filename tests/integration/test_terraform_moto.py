@@ -11,6 +11,7 @@ from unittest import mock
 import boto3
 import pytest
 
+from headgate.testing.one_moto import running_moto
 from tests.support.terraform import Workspace, changes, moto_settings, resources
 from tests.support.terraform_tasks import (
     GOLDEN,
@@ -59,25 +60,21 @@ def moto() -> Iterator[str]:
     from moto.applicationautoscaling.responses import (  # noqa: PLC0415 - a second of CPU
         ApplicationAutoScalingResponse,
     )
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415
 
     def list_tags_for_resource(_response: object) -> str:
         """What moto lacks, and the provider asks for after each scalable target."""
         return json.dumps({"Tags": {}})
 
-    with mock.patch.object(
-        ApplicationAutoScalingResponse,
-        "list_tags_for_resource",
-        list_tags_for_resource,
-        create=True,
+    with (
+        mock.patch.object(
+            ApplicationAutoScalingResponse,
+            "list_tags_for_resource",
+            list_tags_for_resource,
+            create=True,
+        ),
+        running_moto() as (host, port),
     ):
-        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        try:
-            yield f"http://{host}:{port}"
-        finally:
-            server.stop()
+        yield f"http://{host}:{port}"
 
 
 @pytest.fixture(scope="module")

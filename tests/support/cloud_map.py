@@ -17,6 +17,8 @@ from typing import Any
 
 import boto3
 
+from headgate.testing.one_moto import running_moto
+
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "example",
     "AWS_SECRET_ACCESS_KEY": "example",
@@ -144,34 +146,19 @@ def _handler(cloud_map: CloudMap, moto: tuple[str, int]) -> type[BaseHTTPRequest
     return Handler
 
 
-def _forget_everything(moto: tuple[str, int]) -> None:
-    connection = http.client.HTTPConnection(*moto, timeout=30)
-    try:
-        connection.request("POST", "/moto-api/reset")
-        assert connection.getresponse().status == 200
-    finally:
-        connection.close()
-
-
 @contextmanager
 def running_cloud_map() -> Iterator[CloudMap]:
-    """Run both until the block ends; one at a time, for moto has one memory in each process."""
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - a second of CPU, needed by few
-
-    moto = ThreadedMotoServer(port=0)
-    moto.start()
+    """Run both until the block ends."""
     cloud_map = CloudMap()
-    try:
-        _forget_everything(moto.get_host_and_port())
-        handler = _handler(cloud_map, moto.get_host_and_port())
-        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as front:
-            cloud_map.url = f"http://127.0.0.1:{front.server_port}"
-            serving = threading.Thread(target=front.serve_forever, name="cloud-map")
-            serving.start()
-            try:
-                yield cloud_map
-            finally:
-                front.shutdown()
-                serving.join()
-    finally:
-        moto.stop()
+    with (
+        running_moto() as moto,
+        ThreadingHTTPServer(("127.0.0.1", 0), _handler(cloud_map, moto)) as front,
+    ):
+        cloud_map.url = f"http://127.0.0.1:{front.server_port}"
+        serving = threading.Thread(target=front.serve_forever, name="cloud-map")
+        serving.start()
+        try:
+            yield cloud_map
+        finally:
+            front.shutdown()
+            serving.join()

@@ -18,7 +18,6 @@ from typing import Any, Self
 from unittest import mock
 
 import boto3
-from moto.server import ThreadedMotoServer
 
 from headgate.testing.ecs import metrics
 from headgate.testing.ecs.api import Ecs
@@ -30,6 +29,7 @@ from headgate.testing.ecs.registry import Registry
 from headgate.testing.ecs.runner import Image
 from headgate.testing.ecs.server import Faults, Server
 from headgate.testing.ecs.tasks import Tasks
+from headgate.testing.one_moto import running_moto
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "example",
@@ -69,6 +69,8 @@ class ServiceSpec:
 class FakePlane:
     """ECS with what belongs to it, on one address; use it as a context manager.
 
+    It begins empty.  There is one at a time in a process: ``running_moto`` refuses a second.
+
     Args:
         folder: where tasks have their folders.
         images: what images are.  One with a tag, such as ``headgate:1.0``, is in ECR under the
@@ -100,17 +102,14 @@ class FakePlane:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(_quiet("werkzeug"))
-            moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-            moto.start()
-            stack.callback(_stop, moto)
+            host, port = stack.enter_context(running_moto())
+            self._moto = f"http://{host}:{port}"
             # Beside the real clock, commands ask for the traffic of real times.
             paced = self._speed is not None
             self.clock = SimulatedClock(self._pass_second, time.time() if paced else BEGAN)
             seen_at = time.time if paced else self.clock.now
             self.balancer = stack.enter_context(Balancer("127.0.0.1", seen_at))
             stack.enter_context(metrics.answered_by_moto(lambda: list(self.balancer.seen)))
-            host, port = moto.get_host_and_port()
-            self._moto = f"http://{host}:{port}"
             images: dict[str, Image] = {}
             for name, program in self._images.items():
                 images |= self._push(name, program)
@@ -280,14 +279,6 @@ class FakePlane:
         client = self.client("secretsmanager")
         text = client.get_secret_value(SecretId=":".join(parts[:7]), **wanted)["SecretString"]
         return str(json.loads(text)[key]) if key else str(text)
-
-
-def _stop(moto: ThreadedMotoServer) -> None:
-    """Stop moto, and close the socket that it leaves open."""
-    server = moto._server
-    moto.stop()
-    if server is not None:
-        server.server_close()
 
 
 @contextlib.contextmanager
