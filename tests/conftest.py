@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ import headgate
 from tests.support.cpu_time import CpuTimes
 from tests.support.gate import Gate, create_key, running_gate
 from tests.support.mlflow_server import MlflowServer, running_mlflow
+from tests.support.patience import patience
 
 # No deadline: how long one example takes says more about the machine than about the code.
 settings.register_profile("fast", max_examples=100, deadline=None)
@@ -52,6 +53,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("patches"):
                 item.add_marker(compiled)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-timeout looks at the marks
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Give a test more time where others keep the machine busy, as its own waits have."""
+    given = item.get_closest_marker("timeout")
+    usual = item.config.getoption("timeout") or item.config.getini("timeout")
+    seconds = float(given.args[0] if given else usual)
+    item.add_marker(pytest.mark.timeout(patience(seconds)), append=False)
+    return (yield)
 
 
 def _turn(item: pytest.Item) -> int:

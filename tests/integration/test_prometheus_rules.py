@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from tests.support.debian import PROMETHEUS, require
+from tests.support.patience import patience
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "deploy" / "observability"
@@ -26,7 +27,7 @@ def run(folder: Path, *command: str | Path) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=SECONDS,
+        timeout=patience(SECONDS),
     )
     assert done.returncode == 0, done.stdout
     return done.stdout

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.debian import CURL, require
 from tests.support.gate import Gate, bearer
+from tests.support.patience import patience
 from tests.support.raw import RawClient, chunked
 from tests.support.scene import Scene, running_scene
 from tests.support.scripts import fixed
@@ -113,7 +114,7 @@ def test_curl_that_asks_for_http_2_reaches_mlflow(world: World, gate: Gate, key:
         check=False,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=patience(30),
     )
     assert done.returncode == 0, done.stderr
     assert "> Upgrade: h2c" in done.stderr

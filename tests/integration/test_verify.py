@@ -19,6 +19,7 @@ from tests.support.certificates import Authority
 from tests.support.gate import Gate, create_key, running_gate
 from tests.support.keys import set_roles
 from tests.support.mlflow_server import MlflowServer
+from tests.support.patience import patience
 from tests.support.processes import clean_environment
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed, raw, response_bytes
@@ -55,7 +56,7 @@ def verify(url: str, environment: Mapping[str, str], *arguments: str) -> Verific
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=VERIFY_SECONDS,
+        timeout=patience(VERIFY_SECONDS),
         check=False,
     )
     assert done.stdout, done.stderr

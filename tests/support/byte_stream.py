@@ -9,7 +9,7 @@ import struct
 from types import TracebackType
 from typing import Self
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0  # how long one read may take, also where many processes share a core
 _READ_SIZE = 65536
 
 

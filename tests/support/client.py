@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support.patience import patience
 from tests.support.processes import clean_environment
 
 SESSION_SECONDS = 120
@@ -46,7 +47,7 @@ def run_client(
         env=clean_environment() | settings | dict(environment),
         capture_output=True,
         text=True,
-        timeout=SESSION_SECONDS,
+        timeout=patience(SESSION_SECONDS),
         check=False,
     )
 

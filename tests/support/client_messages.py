@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.support.patience import patience
 from tests.support.processes import clean_environment
 
 SECONDS = 300.0
@@ -72,7 +73,7 @@ def messages(calls: Sequence[Call], home: Path, python: Path | None = None) -> l
         input=json.dumps([asdict(each) for each in calls]),
         capture_output=True,
         text=True,
-        timeout=SECONDS,
+        timeout=patience(SECONDS),
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 
 from tests.support.certificates import Certificate
 from tests.support.debian import PGBOUNCER, POSTGRESQL, require
+from tests.support.patience import patience
 from tests.support.ports import free_port
 from tests.support.processes import ServerProcess
 
@@ -101,7 +102,9 @@ class PostgresServer:
             *("-h", str(self.data), "-p", str(self.port), "-U", _USER, "-d", database),
             *("-c", statement),
         ]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=patience(60)
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -113,12 +116,12 @@ class PostgresServer:
     def dump(self, database: str) -> bytes:
         """A backup of a database, to put back with ``restore``."""
         command = [*self._tool("pg_dump"), "-Fc", database]
-        return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+        return subprocess.run(command, check=True, capture_output=True, timeout=patience(60)).stdout
 
     def restore(self, database: str, backup: bytes) -> None:
         """Put a backup in the place of everything that a database has, in one transaction."""
         command = [*self._tool("pg_restore"), "--clean", "--if-exists", "-1", "-d", database]
-        subprocess.run(command, input=backup, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, input=backup, check=True, capture_output=True, timeout=patience(60))
 
     def start(self) -> None:
         """Start the server, and wait until it takes connections; nothing if it runs already."""
@@ -199,7 +202,7 @@ def standby_of(server: PostgresServer, folder: Path) -> Iterator[PostgresServer]
             "fast",
         ]
         command = [*_as_server(), str(binaries / "pg_basebackup"), *copy]
-        subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60)
+        subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=patience(60))
         settings = {"hot_standby": "on"}
         with PostgresServer(binaries, data, folder, settings, "standby") as standby:
             yield standby

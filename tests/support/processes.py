@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from tests.support.patience import patience
+
 T = TypeVar("T")
 
 POLL_SECONDS = 0.02
@@ -69,13 +71,16 @@ class ServerProcess:
     def wait_until(self, condition: Callable[[], T | None], what: str, seconds: float) -> T:
         """Return the first result of ``condition`` that is not ``None``.
 
+        ``seconds`` is how long it takes where nothing else runs (``patience``).
+
         Raises:
-            ServerError: when the program ends first, or ``seconds`` pass.
+            ServerError: when the program ends first, or it takes longer.
         """
-        deadline = time.monotonic() + seconds
+        limit = patience(seconds)
+        deadline = time.monotonic() + limit
         while (result := condition()) is None:
             if time.monotonic() > deadline:
-                raise self.failure(f"{what}: not within {seconds:g} s")
+                raise self.failure(f"{what}: not within {limit:g} s")
             self._pause(what)
         return result
 
@@ -95,21 +100,22 @@ class ServerProcess:
         self._process.send_signal(number)
 
     def wait(self, seconds: float) -> int:
-        """Wait for the program's own end and return its exit code.
+        """Wait for the program's own end and return its exit code; ``seconds`` as before.
 
         Raises:
-            ServerError: when it still runs after ``seconds``.
+            ServerError: when it still runs then.
         """
+        limit = patience(seconds)
         try:
-            return self._process.wait(timeout=seconds)
+            return self._process.wait(timeout=limit)
         except subprocess.TimeoutExpired:
-            raise self.failure(f"still runs after {seconds:g} s") from None
+            raise self.failure(f"still runs after {limit:g} s") from None
 
     def stop(self) -> None:
         """Ask the program to end; after ``STOP_SECONDS`` kill it.  No child outlives the call."""
         try:
             self._process.terminate()
-            self._process.wait(timeout=STOP_SECONDS)
+            self._process.wait(timeout=patience(STOP_SECONDS))
         except subprocess.TimeoutExpired:
             pass  # killed with its group below
         finally:

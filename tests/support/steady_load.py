@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tests.support.patience import patience
 from tests.support.raw import RawClient, request_head
 
 PAUSE = 0.01
@@ -45,7 +46,7 @@ class SteadyLoad:
         Raises:
             AssertionError: they take longer than a minute.
         """
-        goal, until = len(self.times) + requests, time.monotonic() + STOP_SECONDS
+        goal, until = len(self.times) + requests, time.monotonic() + patience(STOP_SECONDS)
         while len(self.times) < goal:
             assert time.monotonic() < until, f"{len(self.times)} of {goal} requests"
             self._stopping.wait(PAUSE)

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.support.patience import patience
 from tools.terraform.module import ROOT, read
 
 DEPLOY: Final = ROOT / "deploy"
@@ -134,7 +135,7 @@ class Workspace:
             capture_output=True,
             text=True,
             check=False,
-            timeout=SECONDS,
+            timeout=patience(SECONDS),
         )
 
     def output(

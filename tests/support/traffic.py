@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tests.support.gate import bearer
+from tests.support.patience import patience
 from tests.support.recording_upstream import Exchange
 
 SECONDS = 60.0
@@ -87,7 +88,7 @@ class Traffic:
             AssertionError: they take longer than a minute.
         """
         goals = {kind: self.served[kind] + count for kind, count in more.items()}
-        until = time.monotonic() + SECONDS
+        until = time.monotonic() + patience(SECONDS)
         while any(self.served[kind] < goal for kind, goal in goals.items()):
             assert time.monotonic() < until, f"{self.served} of {goals}: {self.failures[:3]}"
             self._stopping.wait(0.02)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from tests.support.patience import patience
 from tests.support.processes import POLL_SECONDS
 
 
@@ -14,9 +15,12 @@ def seconds_until(condition: Callable[[], bool], limit: float) -> float:
 
     The pause matters where a look is a request: a gate counts those that it has to refuse.
 
+    ``limit`` is for a machine on which nothing else runs (``patience``).
+
     Raises:
-        AssertionError: longer than ``limit`` seconds.
+        AssertionError: longer than that.
     """
+    limit = patience(limit)
     started = time.monotonic()
     pause = threading.Event()
     while not condition():
