@@ -7,16 +7,17 @@ is made.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from headgate.dataplane import failures, local_responses, rpc_status
-from headgate.dataplane.balancer import Balancer, refusal
+from headgate.dataplane.balancer import Balancer
+from headgate.dataplane.body_intake import BodyIntake
+from headgate.dataplane.capacity import Capacity
 from headgate.dataplane.creates import MAX_CREATE_BYTES
+from headgate.dataplane.deciding import Deciding
 from headgate.dataplane.decisions import (
     Authenticating,
-    Decider,
     Decision,
     Forward,
     Inspect,
@@ -28,17 +29,15 @@ from headgate.dataplane.decisions import (
 )
 from headgate.dataplane.held_request import HeldRequest
 from headgate.dataplane.local_responses import LocalResponse
-from headgate.dataplane.pending_decision import PendingDecision
 from headgate.dataplane.plane import DataPlane
-from headgate.dataplane.ports import ClientSide, ExchangeSide, Responder
+from headgate.dataplane.ports import ClientSide, CollectingExchange, Responder
 from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.responders.create import CreateResponder
 from headgate.dataplane.responders.forward import ForwardResponder
 from headgate.dataplane.responders.local import LocalResponder
-from headgate.dataplane.scanned_body import ScannedBody
 from headgate.errors import Refusal
 from headgate.events import InternalError
-from headgate.model import Phase, Principal
+from headgate.model import Phase
 from headgate.reasons import Reason
 from headgate.wire import forward as heads
 from headgate.wire.errors import ProtocolError
@@ -51,12 +50,7 @@ _OK: Final = Reason.OK
 _PARSE: Final = Phase.PARSE
 
 
-_SMALL_BODY: Final = 64 * 1024
-"""Bytes of a body that is taken while its request is held: only then is it seen whether its client
-leaves."""
-
-
-class Exchange(ExchangeSide):
+class Exchange(CollectingExchange):
     """What happens between one request and its response.
 
     Args:
@@ -66,19 +60,13 @@ class Exchange(ExchangeSide):
     """
 
     __slots__ = (
-        "_admitted",
-        "_body",
+        "_capacity",
         "_client",
-        "_decider",
         "_deciding",
         "_held",
-        "_inspecting",
-        "_invited",
+        "_intake",
         "_plane",
         "_responder",
-        "_scanned",
-        "_uncounted",
-        "_undecided",
         "is_held",
     )
 
@@ -95,24 +83,17 @@ class Exchange(ExchangeSide):
             self.trace.received(fields.origin.scheme, fields.origin.host, request.minor)
         self._plane = plane
         self._client = client
-        self._body: RequestBody | None = None
-        self._decider: Decider | None = None
-        self._deciding: PendingDecision | None = None
+        self._intake: BodyIntake | None = None
+        self._deciding: Deciding | None = None
         self._held: HeldRequest | None = None
-        self._inspecting: Inspect | None = None
-        self._invited = False
         self._responder: Responder | None = None
-        self._scanned: ScannedBody | None = None
-        self._uncounted = False
+        self._capacity: Capacity | None = None
         self.is_held = False
-        self._undecided: Coroutine[Any, Any, Decision] | None = None
-        self._admitted: Principal | None = None  # for whom capacity is taken up
 
     @property
     def received(self) -> int:
         """Bytes of the request's body so far."""
-        held = self._scanned.held if self._scanned is not None else 0
-        return held + (self._body.received if self._body is not None else 0)
+        return self._intake.received if self._intake is not None else 0
 
     @property
     def balancer(self) -> Balancer | None:
@@ -140,48 +121,37 @@ class Exchange(ExchangeSide):
             done: whether that is all of it.
         """
         if self.request.fields.length:
-            self._body = RequestBody(self.request.fields.length)
-            if pieces or done:
-                self._body.take(pieces, done=done)
+            self._intake = BodyIntake(self, self._client, self._plane, pieces, done=done)
         self._follow(self._plane.decider.decide(self.request, self._client.caller))
 
     def _follow(self, decision: Decision) -> None:
         if isinstance(decision, Forward):
             self._forward(decision)
-        elif isinstance(decision, Inspect):
-            self.phase = Phase.AUTHORISE
-            if self._admit(decision):
-                # The configuration may be another one when the body has come.
-                decider = self._plane.decider
-                self._unless_held(
-                    decision.route, functools.partial(self._inspect, decision, decider)
-                )
-        elif isinstance(decision, Pending):
-            self.phase = Phase.AUTHORISE
-            if self._admit(decision):
-                self._undecided = decision.decision
-                self._unless_held(decision.route, self._look_up)
-            else:
-                decision.decision.close()
-        elif isinstance(decision, Authenticating):
-            self.phase = Phase.AUTHENTICATE
-            self._decide_with(decision.decision)
-        else:
-            self._body = None  # what came of it is not used
+        elif isinstance(decision, Redirect | Respond | Refuse):
+            self._intake = None  # what came of the body is not used
             self._respond_locally(decision)
+        else:
+            self._decide_on(decision)
 
-    def _inspect(self, decision: Inspect, decider: Decider) -> None:
-        """Collect the body, and decide with it."""
-        self._inspecting = decision
-        self._decider = decider
-        self._collect(self._body)
-
-    def _look_up(self) -> None:
-        """Decide with what MLflow responds to the gate's own questions."""
-        decision, self._undecided = self._undecided, None
-        if decision is not None:
-            self.on_waits(self._plane.clock())  # for MLflow
-            self._decide_with(decision)
+    def _decide_on(self, decision: Authenticating | Inspect | Pending) -> None:
+        """Wait for what the decision still needs."""
+        deciding = self._deciding
+        if deciding is None:
+            self._deciding = deciding = Deciding(self, self._client, self._plane, self._follow)
+        if isinstance(decision, Authenticating):
+            self.phase = Phase.AUTHENTICATE
+            deciding.run(decision.decision)
+            return
+        self.phase = Phase.AUTHORISE
+        if isinstance(decision, Inspect):
+            if self._admit(decision):
+                deciding.inspect(decision)
+                self._unless_held(decision.route, self._collect)
+        elif self._admit(decision):
+            deciding.run_later(decision.decision)
+            self._unless_held(decision.route, deciding.look_up)
+        else:
+            decision.decision.close()
 
     def _respond_locally(self, decision: Redirect | Respond | Refuse) -> None:
         if isinstance(decision, Redirect):
@@ -198,19 +168,16 @@ class Exchange(ExchangeSide):
     def _forward(self, decision: Forward) -> None:
         if not self._admit(decision):
             return
-        body = self._body
+        intake = self._intake
+        body = intake.body if intake is not None else None
         if body is not None and self.request.method == b"GET":
             body = None  # what it says is in the query by now
         if decision.route.operation.creates is not None and self._follow_create(decision, body):
             return
         responder = ForwardResponder(self, self._plane, self._client, decision, body)
         self._responder = responder
-        if decision.scan is not None and body is not None:
-            self._scanned = scanned = ScannedBody(
-                decision.scan, self, self._client, self._plane.call_soon, self._on_scanned
-            )
-            done = body.complete
-            scanned.take(body.withdraw(), done=done)
+        if decision.scan is not None and body is not None and intake is not None:
+            intake.scan(decision.scan, self._on_scanned)
         else:
             self._start(responder)
 
@@ -224,14 +191,19 @@ class Exchange(ExchangeSide):
         self._responder = CreateResponder(
             self, plane, self._client, decision, body, plane.creates, finder
         )
-        self._collect(body)
+        self._collect()
         return True
 
     def _start(self, responder: Responder) -> None:
         """Forward the request, once its body is here if MLflow takes that only as a whole."""
-        body, route = self._body, self.route
-        if body is not None and body.length == CHUNKED and route is not None and route.takes_length:
-            self._unless_held(route, functools.partial(self._collect, body))
+        intake, route = self._intake, self.route
+        if (
+            intake is not None
+            and intake.body.length == CHUNKED
+            and route is not None
+            and route.takes_length
+        ):
+            self._unless_held(route, intake.collect)
         else:
             responder.start()
 
@@ -242,46 +214,13 @@ class Exchange(ExchangeSide):
             route: where it goes.
             go_on: called now, or when it is released.
         """
-        balancer = route.balancer
-        if not balancer.busy or self._held is not None:
+        if not route.balancer.busy or self._held is not None:
             go_on()
             return
-        why = balancer.parking.stopped(self.principal, writes=route.operation.writes)
-        if why is None:
-            go_on()
-            return
-        self._held = held = HeldRequest(
-            self, balancer, self._plane.clock, functools.partial(self._go_on, go_on), self._give_up
-        )
-        hold = balancer.parking.policy.longest_hold(is_export=self.exports)
-        if self._plane.draining or not balancer.queue(
-            held, why, self.principal, self.started + hold
-        ):
+        self._held = held = HeldRequest(self, self._client, self._plane, route.balancer, go_on)
+        if not held.begin(writes=route.operation.writes):
             self._held = None
-            self._give_up(refusal(why))
-        else:
-            self.on_hold()
-
-    def _go_on(self, go_on: Callable[[], None]) -> None:
-        """The park is over, and it is this request's turn."""
-        self._client.resume_reading()
-        go_on()
-
-    def _give_up(self, failure: Refusal) -> None:
-        """It could not be held, or not long enough."""
-        self._client.resume_reading()
-        self._fail(failure, Phase.SELECT)
-
-    def _decide_with(self, decision: Coroutine[Any, Any, Decision]) -> None:
-        """Let a decision take its time; until then nothing is read from the client."""
-        self._client.pause_reading()
-        self._deciding = PendingDecision(decision, self, self._on_decided)
-
-    def _on_decided(self, decision: Decision) -> None:
-        self._deciding = None
-        self.on_goes_on(self._plane.clock())
-        self._client.resume_reading()
-        self._follow(decision)
+            go_on()
 
     def _admit(self, decision: Forward | Inspect | Pending) -> bool:
         """Take up capacity, which ``_end`` returns; refuse when there is none."""
@@ -289,87 +228,61 @@ class Exchange(ExchangeSide):
         self.principal = decision.principal
         if self._client.stranger and self.principal.id:
             self._client.vouch()
-        if self._admitted is not None:
+        if self._capacity is not None:
             return True
-        body, limit, limits = self._body, route.body_limit, self._plane.request_limits
-        if body is not None and limit and body.known_length > limit:
+        intake, limit, limits = self._intake, route.body_limit, self._plane.request_limits
+        if intake is not None and limit and intake.body.known_length > limit:
             refusal: Refusal | None = failures.too_large(limit.human_readable())
         else:
             refusal = limits.admit(self.principal, route.operation, self.started)
         if refusal is not None:
             self._refuse(refusal, Phase.ADMIT)
             return False
-        self._admitted = self.principal
+        self._capacity = Capacity(limits, self.principal, route.operation)
         return True
 
     # --- the request's body ----------------------------------------------------------------
 
     def on_request_body(self, pieces: list[bytes], *, done: bool) -> None:
         """More of the request's body is here; ``done``: it is complete."""
-        body = self._body
-        if self.ended or body is None:
-            return
-        if self._scanned is None:
-            self._take(body, pieces, done=done)
-        else:
-            self._scanned.take(pieces, done=done)
+        if self._intake is not None and not self.ended:
+            self._intake.take(pieces, done=done)
 
-    def _take(self, body: RequestBody, pieces: list[bytes], *, done: bool) -> None:
-        due = body.take(pieces, done=done)
-        limit = self.route.body_limit if self.route is not None else None
-        if limit and body.length == CHUNKED and body.received > limit:
-            self._fail(failures.too_large(limit.human_readable()), Phase.ADMIT)
-        elif body.collecting:
-            self._collect(body)
-        elif self._responder is not None:
-            self._responder.send(due)
+    def on_body_due(self, pieces: list[bytes]) -> None:
+        """So much of the body is to be sent on."""
+        if self._responder is not None:
+            self._responder.send(pieces)
 
     def _on_scanned(self, pieces: list[bytes], done: bool, first: bool) -> None:
         """Pass on what a scan has found to be well; ``first``: nothing was before."""
-        body, responder = self._body, self._responder
-        if body is None or responder is None:
+        intake, responder = self._intake, self._responder
+        if intake is None or responder is None:
             return
         if responder.takes_more:
             self._client.resume_reading()
-        self._take(body, pieces, done=done)
+        intake.pass_on(pieces, done=done)
         if first and not self.ended:
             self._start(responder)
 
-    def _collect(self, body: RequestBody | None) -> None:
+    def _collect(self) -> None:
         """Go on once the whole body is here."""
-        if body is None:
-            self._on_collected(b"")
-            return
-        body.collecting = True
-        limit = self._plane.limits.buffered_body_bytes
-        if body.received > limit or body.length > limit:
-            self._refuse(failures.uncollectable(limit.human_readable()), Phase.ADMIT)
-        elif body.complete:
-            self.asked_at = self._plane.clock()
-            self.on_goes_on(self.asked_at)
-            self._on_collected(body.collected() if self._inspecting is not None else b"")
+        if self._intake is not None:
+            self._intake.collect()
         else:
-            self.on_waits(self._plane.clock())
-            self.invite_body()
+            self.on_body_collected()
 
-    def _on_collected(self, body: bytes) -> None:
-        asked, self._inspecting = self._inspecting, None
-        if asked is not None and self._decider is not None:
-            decider, self._decider = self._decider, None
-            self._follow(decider.decide_body(self.request, self._client.caller, asked, body))
+    def on_body_collected(self) -> None:
+        """The whole body is here: decide with it, or begin to forward it."""
+        deciding, intake = self._deciding, self._intake
+        if deciding is not None and deciding.wants_body:
+            deciding.decide_body(intake.body.collected() if intake is not None else b"")
         elif self._responder is not None:
             self._responder.start()
 
     def invite_body(self) -> None:
-        """Send ``100 Continue`` where the client waits for it, now that its body can be taken.
-
-        RFC 9110 section 10.1.1.
-        """
-        body = self._body
-        waits = body is not None and not body.received and not body.complete
-        if waits and not self._invited and self.request.fields.expects_continue:
-            self._invited = True
-            self._client.write(heads.CONTINUE)
+        """Send ``100 Continue`` where the client waits for it, now that its body can be taken."""
+        if self._intake is not None:
+            self._intake.invite()
 
     # --- from the client -------------------------------------------------------------------
 
@@ -394,9 +307,11 @@ class Exchange(ExchangeSide):
         if self._held is not None:
             self._held.on_drain()
         balancer = self.balancer
-        if self._deciding is not None and balancer is not None and balancer.parking.holding:
+        deciding = self._deciding is not None and self._deciding.under_way
+        if deciding and balancer is not None and balancer.parking.holding:
             self._stop_deciding()
-            self._give_up(failures.parked_at_draining_gate())
+            self._client.resume_reading()
+            self._fail(failures.parked_at_draining_gate(), Phase.SELECT)
         if self._responder is not None:
             self._responder.on_drain()
 
@@ -427,27 +342,19 @@ class Exchange(ExchangeSide):
         self._client.on_exchange_end(keep=not self.close)
 
     def on_hold(self) -> None:
-        """The request is held; of a whole one nothing more comes but that its client leaves."""
+        """The request is held, and takes up nothing of the gate's limits until ``on_held``."""
         self.is_held = True
-        body = self._body
-        if body is not None and not body.complete and not 0 <= body.length <= _SMALL_BODY:
-            self._client.pause_reading()
-        route = self.route
-        if self._admitted is not None and route is not None:
-            self._uncounted = True
-            self._plane.request_limits.pause(self._admitted, route.operation)
+        if self._intake is not None:
+            self._intake.on_hold()
+        if self._capacity is not None:
+            self._capacity.pause()
 
     def on_held(self, seconds: float) -> None:
         """It has been held."""
         super().on_held(seconds)
         self.is_held = False
-        self._count_again()
-
-    def _count_again(self) -> None:
-        route = self.route
-        if self._uncounted and self._admitted is not None and route is not None:
-            self._uncounted = False
-            self._plane.request_limits.resume(self._admitted, route.operation)
+        if self._capacity is not None:
+            self._capacity.resume()
 
     def on_answered(self, response: LocalResponse) -> None:
         """The gate itself answers for MLflow."""
@@ -510,9 +417,6 @@ class Exchange(ExchangeSide):
         if self._deciding is not None:
             self._deciding.cancel()
             self._deciding = None
-        if self._undecided is not None:
-            self._undecided.close()
-            self._undecided = None
         if self._held is not None:
             self._held.drop()
             self._held = None
@@ -521,11 +425,8 @@ class Exchange(ExchangeSide):
         """Release everything and account for the request: the one place for both."""
         self.ended = True
         self._stop_deciding()
-        route = self.route
-        if self._admitted is not None and route is not None:
-            if self._uncounted:
-                self._count_again()
-            self._plane.request_limits.release(self._admitted, route.operation)
+        if self._capacity is not None:
+            self._capacity.release()
         responder = self._responder
         if responder is not None and reason is not _OK:
             responder.drop()
@@ -543,6 +444,5 @@ class Exchange(ExchangeSide):
                 now=self._plane.clock(),
             )
         )
-        self._body = None
-        self._scanned = None
+        self._intake = None
         self._responder = None  # it knows the exchange: together they would outlive their use

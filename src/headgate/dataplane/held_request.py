@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 from headgate.dataplane import failures
 from headgate.dataplane.balancer import Balancer, refusal
-from headgate.dataplane.ports import ExchangeSide
+from headgate.dataplane.plane import DataPlane
+from headgate.dataplane.ports import ClientSide, ExchangeSide
 from headgate.errors import Refusal
+from headgate.model import Phase
 
 
 class HeldRequest:
@@ -23,29 +25,51 @@ class HeldRequest:
 
     Args:
         exchange: whose request it is.
+        client: sends it.
+        plane: what all connections share.
         balancer: of the upstream.
-        clock: seconds from an arbitrary start.
         go_on: called when it is released.
-        refuse: called with the refusal when it is not.
     """
 
-    __slots__ = ("_balancer", "_clock", "_exchange", "_go_on", "_going", "_refuse", "_since")
+    __slots__ = ("_balancer", "_client", "_exchange", "_go_on", "_going", "_plane", "_since")
 
     def __init__(
         self,
         exchange: ExchangeSide,
+        client: ClientSide,
+        plane: DataPlane,
         balancer: Balancer,
-        clock: Callable[[], float],
         go_on: Callable[[], None],
-        refuse: Callable[[Refusal], None],
     ) -> None:
         self._exchange = exchange
+        self._client = client
+        self._plane = plane
         self._balancer = balancer
-        self._clock = clock
         self._go_on = go_on
-        self._refuse = refuse
-        self._since = clock()
+        self._since = 0.0  # 0 while it does not wait
         self._going = False
+
+    def begin(self, *, writes: bool) -> bool:
+        """Hold the request if operators stop it now; whether they do.
+
+        Where it cannot be held it has been refused.
+
+        Args:
+            writes: whether it may change something at MLflow.
+        """
+        exchange, parking = self._exchange, self._balancer.parking
+        why = parking.stopped(exchange.principal, writes=writes)
+        if why is None:
+            return False
+        deadline = exchange.started + parking.policy.longest_hold(is_export=exchange.exports)
+        if self._plane.draining or not self._balancer.queue(
+            self, why, exchange.principal, deadline
+        ):
+            self._refuse(refusal(why))
+        else:
+            self._since = self._plane.clock()
+            exchange.on_hold()
+        return True
 
     def on_room(self) -> None:
         """The park is over, and it is this one's turn."""
@@ -55,6 +79,7 @@ class HeldRequest:
         self._going = True
         parking.holds.going += 1
         try:
+            self._client.resume_reading()
             self._go_on()
         except Exception as error:  # noqa: BLE001 - supervisor: the others are released all the same
             exchange.on_defect(error)
@@ -85,7 +110,12 @@ class HeldRequest:
             self._going = False
             self._balancer.parking.holds.going -= 1
 
+    def _refuse(self, failure: Refusal) -> None:
+        """It could not be held, or not long enough."""
+        self._client.resume_reading()
+        self._exchange.on_failed(failure, Phase.SELECT)
+
     def _note(self) -> None:
         """The wait is over."""
-        self._exchange.on_held(self._clock() - self._since)
+        self._exchange.on_held(self._plane.clock() - self._since)
         self._since = 0.0

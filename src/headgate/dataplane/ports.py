@@ -6,7 +6,8 @@ the other way goes through the classes here:
 
 - the plane sweeps, drains and aborts its ``SweptConnection`` objects;
 - an exchange and its responder reach the client through ``ClientSide``;
-- a responder reports to its exchange through ``ExchangeSide``;
+- a responder reports to its exchange through ``ExchangeSide``, and what takes the request's body
+  through ``CollectingExchange``;
 - an exchange starts and ends its ``Responder``.
 
 They are base classes and not protocols, since mypyc calls the method of a base class for the price
@@ -205,6 +206,20 @@ class ExchangeSide(RequestRecord):
     @abstractmethod
     def on_defect(self, error: Exception) -> None:
         """The gate itself failed."""
+
+
+class CollectingExchange(ExchangeSide):
+    """An exchange as the intake of its request's body sees it."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def on_body_due(self, pieces: list[bytes]) -> None:
+        """So much of the body is to be sent on, in the form in which MLflow is sent it."""
+
+    @abstractmethod
+    def on_body_collected(self) -> None:
+        """The whole body is here, and was waited for."""
 
 
 class Responder:
