@@ -11,9 +11,10 @@ import pytest
 
 from tests.support.mlflow_versions import CURRENT
 from tests.support.parked_clients import Crowd, Park, Report, split, watch
-from tests.support.parked_clients_load import MLFLOW_KINDS, POLLED
+from tests.support.parked_clients_load import MLFLOW_KINDS, POLL_TIMEOUT, POLLED
 from tests.support.parked_clients_scene import ParkedScene, parked_scene
 from tests.support.parked_clients_world import make_target
+from tests.support.patience import patience
 
 HOLD = 3.0
 """So that clients get to know refusals, too, in a short test."""
@@ -37,7 +38,9 @@ def report(scene: ParkedScene) -> Report:
         Crowd(version, scene.key(f"crowd-{number}"), clients, number)
         for number, (version, clients) in enumerate(split(kinds, [CURRENT]))
     ]
-    park = Park(PARKED, 2.0, lambda: scene.park(60), scene.unpark)
+    # What were held would be refused after ``HOLD``, and that is a failure, too.
+    seconds = patience(POLL_TIMEOUT)
+    park = Park(PARKED, 2.0, lambda: scene.park(60), scene.unpark, poll_timeout=seconds)
     return watch(crowds, scene.gates, scene.mlflow, target, park)
 
 

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from tests.support.client_messages import Call, messages
-from tests.support.gate import Gate, running_gate
+from tests.support.gate import Gate, create_key, running_gate
 from tests.support.messages_of_pages import blocks
 from tests.support.mlflow_server import MlflowServer
 from tests.support.processes import clean_environment
@@ -92,7 +92,13 @@ def test_a_notebook(gate: Gate, key: str, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def secure(mlflow_server: MlflowServer, tmp_path: Path) -> Iterator[Gate]:
+def key_of_secure(tmp_path: Path) -> str:
+    """A key that ``secure`` knows from its first request on."""
+    return create_key(tmp_path / "data", "somebody")
+
+
+@pytest.fixture
+def secure(mlflow_server: MlflowServer, tmp_path: Path, key_of_secure: str) -> Iterator[Gate]:
     """A gate with the certificate and the client authority that the page makes."""
     (made,) = code("how-to/set-up-tls.md", "sh", "A certificate of your own authority")
     (for_client,) = code("how-to/set-up-tls.md", "sh", "Client certificates")
@@ -109,9 +115,11 @@ def secure(mlflow_server: MlflowServer, tmp_path: Path) -> Iterator[Gate]:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
-def test_certificates_of_your_own_authority(secure: Gate, tmp_path: Path) -> None:
+def test_certificates_of_your_own_authority(
+    secure: Gate, key_of_secure: str, tmp_path: Path
+) -> None:
     """The client needs both variables of the page, and a renewed certificate needs no restart."""
-    token = {"MLFLOW_TRACKING_TOKEN": secure.create_key("somebody")}
+    token = {"MLFLOW_TRACKING_TOKEN": key_of_secure}
     trusted = token | {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(tmp_path / "ca.pem")}
     whole = trusted | {"MLFLOW_TRACKING_CLIENT_CERT_PATH": str(tmp_path / "client.pem")}
     calls = [Call(secure.url, SEARCH, each) for each in (token, trusted)]

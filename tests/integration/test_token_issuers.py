@@ -177,6 +177,7 @@ def test_keys_are_replaced_and_then_out_of_reach(gate: RecipeGate) -> None:
     issuer = gate.issuers["github"]
     old = gate.token(GITHUB)
     wait = gate.gate.process.wait_until
+    wait(lambda: gate.gate.ask("GET", SEARCH, key=admin).status == 200 or None, "a key", 10)
     with gate.connect() as client:
         assert reason(send(client, old)) == "ok"
 

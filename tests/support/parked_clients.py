@@ -22,7 +22,7 @@ from typing import IO, Any, Final
 from tests.support.gate import Gate
 from tests.support.mlflow_server import MlflowServer
 from tests.support.mlflow_versions import CURRENT, python_with
-from tests.support.parked_clients_load import MLFLOW_KINDS, POLLED, Plan, Saw
+from tests.support.parked_clients_load import MLFLOW_KINDS, POLL_TIMEOUT, POLLED, Plan, Saw
 from tests.support.parked_clients_world import MADE, TRACED, Target, made
 from tests.support.processes import clean_environment
 
@@ -59,6 +59,7 @@ class Park:
         begin: parks; returns once nothing is under way.
         end: unparks.
         during: called once all clients have started.
+        poll_timeout: seconds that those who ask again and again wait for a response.
     """
 
     seconds: float
@@ -66,6 +67,7 @@ class Park:
     begin: Callable[[], None]
     end: Callable[[], None]
     during: Callable[[], None] = lambda: None
+    poll_timeout: float = POLL_TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,7 @@ def _plan(crowd: Crowd, gates: Sequence[Gate], target: Target, park: Park, numbe
         park.spread,
         park.seconds,
         target.digest,
+        poll_timeout=park.poll_timeout,
     )
 
 

@@ -50,6 +50,7 @@ class Plan:
         seconds: for which pollers ask.
         digest: SHA-256 of ``seed.bin``.
         big: bytes of a large upload.
+        poll_timeout: seconds that those who ask again and again wait for a response.
     """
 
     uri: str
@@ -62,6 +63,7 @@ class Plan:
     seconds: float
     digest: str
     big: int = BIG
+    poll_timeout: float = POLL_TIMEOUT
 
 
 @dataclass
@@ -211,7 +213,8 @@ class _Clients:
 
     def ask(self, path: str) -> None:
         """One question of those that ask again and again, on a connection of its own."""
-        response = requests.get(self.plan.uri + path, headers=self.headers, timeout=POLL_TIMEOUT)
+        url, seconds = self.plan.uri + path, self.plan.poll_timeout
+        response = requests.get(url, headers=self.headers, timeout=seconds)
         response.raise_for_status()
 
 
