@@ -16,6 +16,7 @@ from headgate.errors import HeadgateError
 from tests.support.adapters import Reports, watch
 from tests.support.cloud_map import CloudMap, CloudMapService
 from tests.support.gate import create_key, running_gate
+from tests.support.ports import free_port
 
 ENDPOINT = "AWS_ENDPOINT_URL_SERVICEDISCOVERY"
 READ = "/api/2.0/mlflow/runs/get"
@@ -164,10 +165,8 @@ def test_an_api_that_cannot_be_reached_is_reported_to_clients(
     cloud_map: CloudMap, tmp_path: Path
 ) -> None:
     """With the reason and the time to come back."""
-    with socket.create_server(("127.0.0.1", 0)) as placeholder:
-        port = placeholder.getsockname()[1]
     key = create_key(tmp_path / "data", "client")
-    settings = cloud_map.environment | {ENDPOINT: f"http://127.0.0.1:{port}"}
+    settings = cloud_map.environment | {ENDPOINT: f"http://127.0.0.1:{free_port()}"}
     with running_gate(tmp_path, "cloudmap://ml/mlflow", settings) as gate:
         response = gate.ask("GET", READ, key=key)
         assert (response.status, response.get("X-Headgate-Reason")) == (503, "no_endpoint")

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.certificates import Authority
 from tests.support.gate import Gate, bearer, create_key, running_gate
+from tests.support.patience import patience
 from tests.support.raw import RawClient, request_head
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed
@@ -124,7 +125,7 @@ def secured(scene: Scene, authority: Authority) -> Gate:
         {
             "HEADGATE_LISTEN__TLS__CERTIFICATE": str(certificate.certificate),
             "HEADGATE_LISTEN__TLS__KEY": str(certificate.key),
-            "HEADGATE_LIMITS__HEADER_TIMEOUT": str(HEADER_TIMEOUT),
+            "HEADGATE_LIMITS__HEADER_TIMEOUT": str(patience(HEADER_TIMEOUT)),
         }
     )
 

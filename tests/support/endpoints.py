@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from headgate.testing.fault_proxy import Fault, FaultProxy
+from tests.support.ports import free_port
 from tests.support.recording_upstream import RecordingUpstream
 from tests.support.scripts import fixed
 
@@ -35,9 +36,8 @@ def running_endpoints(hosts: Sequence[str]) -> Iterator[Endpoints]:
     with ExitStack() as stack:
         upstreams = {host: stack.enter_context(RecordingUpstream(fixed())) for host in hosts}
         proxies: dict[str, FaultProxy] = {}
-        port = 0
+        port = free_port()
         for host, upstream in upstreams.items():
             proxy = FaultProxy(host, port, (upstream.host, upstream.port))
             proxies[host] = stack.enter_context(proxy)
-            port = proxy.port
         yield Endpoints(upstreams, proxies, port)

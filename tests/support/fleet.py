@@ -21,6 +21,7 @@ from headgate.model import Retry
 from headgate.testing.fault_proxy import Fault, FaultProxy
 from headgate.testing.request_log import Arrival, RequestLog
 from tests.support.mlflow_server import MlflowServer, running_mlflow
+from tests.support.ports import free_port
 from tests.support.postgres import running_postgres
 from tests.support.processes import POLL_SECONDS
 
@@ -85,7 +86,7 @@ class Fleet:
     folder: Path
     database: str
     tasks: list[Task] = field(default_factory=list)
-    port: int = 0
+    port: int = field(default_factory=free_port)
     requests: RequestLog = field(default_factory=RequestLog)
     _given: int = 0  # addresses
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -147,7 +148,6 @@ class Fleet:
         address = f"127.0.0.{_FIRST_ADDRESS + self._given}"
         proxy = FaultProxy(address, self.port, (server.host, server.port), self.requests)
         self._stack.enter_context(proxy)
-        self.port = proxy.port
         self._given += 1
         return proxy
 

@@ -29,6 +29,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from tests.support.ports import free_port
+
 WAIT_SECONDS = 30.0
 PROTOBUF = "application/x-protobuf"
 
@@ -166,7 +168,7 @@ class OtlpReceiver:
     spans: list[ReceivedSpan] = field(default_factory=list)
     metrics: list[ExportMetricsServiceRequest] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
-    port: int = 0
+    port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
@@ -197,7 +199,6 @@ class OtlpReceiver:
 
         self.stopped.clear()
         self._server = _Server(("127.0.0.1", self.port), _Handler)
-        self.port = self._server.server_address[1]
         if self.tls is not None:
             self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
