@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from headgate.cli.output import document
+from headgate.cli.steady_output import SteadyOutput
 from headgate.deploy.outcome import ExitCode, Outcome
 from headgate.deploy.phases import Phase, Reporter, Source
 
@@ -21,7 +22,13 @@ _STYLES = {True: "green", False: "bold red"}
 
 
 class View(Reporter, Protocol):
-    """A reporter that also shows the end."""
+    """A reporter that also shows the end.
+
+    Attributes:
+        output: where it writes, whatever becomes of the terminal.
+    """
+
+    output: SteadyOutput
 
     def heading(self, text: str) -> None:
         """What follows."""
@@ -40,6 +47,7 @@ class JsonView:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
+        self.output = SteadyOutput()
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -65,14 +73,16 @@ class JsonView:
     def finish(self, outcome: Outcome) -> None:
         """See ``View``."""
         fields = outcome.document() | {"events": self.events}
-        print(document(fields, ok=outcome.code is ExitCode.DONE))
+        self.output.write(document(fields, ok=outcome.code is ExitCode.DONE) + "\n")
+        self.output.flush()
 
 
 class ConsoleView:
     """A line for each phase and each event; on a terminal, the phase under way below them."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self) -> None:
+        self.output = SteadyOutput()
+        self._console = console = Console(file=cast(IO[str], self.output), highlight=False)
         self._step: StrEnum | None = None
         self._progress = Progress(
             SpinnerColumn(),

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from headgate.cli import client_tls
 from headgate.cli.deploy_verifying import terminable, verified
@@ -72,7 +71,7 @@ def site_of(plane: ControlPlane, target: Target, clock: Clock, view: View) -> Si
 
 def view_of(as_json: bool) -> View:
     """Where the command shows what happens."""
-    return JsonView() if as_json else ConsoleView(Console(highlight=False))
+    return JsonView() if as_json else ConsoleView()
 
 
 def verifier_at(url: str, size: int, python: Path | None) -> Verify:

@@ -57,11 +57,6 @@ class EcsAsked:
     running: str = ""
 
     @property
-    def name(self) -> str | None:
-        """Of the folder of the journal; None if MLflow is not in ECS."""
-        return None if self.cluster is None else f"{self.cluster}-{self.service or ''}"
-
-    @property
     def repeated(self) -> Sequence[tuple[str, str]]:
         """The options as a command line has them."""
         given = (

@@ -10,14 +10,24 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
 from headgate.cli import client_tls
 from headgate.cli.deploy_verifying import verified
 from headgate.cli.deploy_views import View
-from headgate.cli.mlflow.ecs_host import EcsAsked, ecs_host
+from headgate.cli.interrupts import Interrupts
+from headgate.cli.mlflow.ecs_host import (
+    DEFAULT_CONTAINER,
+    EcsAsked,
+    EcsCluster,
+    EcsContainer,
+    EcsRegion,
+    EcsRunning,
+    EcsService,
+    ecs_host,
+)
 from headgate.cli.mlflow.gate_parking import GateParking
 from headgate.cli.verifier import Order as VerifyOrder
 from headgate.cli.verify import key_to_send, size_of, tracking_url, user_name
@@ -121,35 +131,84 @@ VerifySize = Annotated[
         "--verify-size", parser=size_of, metavar="SIZE", help="Size of the large artifact."
     ),
 ]
+_TO: Final = typer.Option(
+    "--to", metavar="VERSION", help="Such as 3.17.2, or the folder of its environment."
+)
+To = Annotated[str, _TO]
+MaybeTo = Annotated[str | None, _TO]
+SnapshotBy = Annotated[
+    Literal["file", "external"],
+    typer.Option(
+        "--snapshot",
+        help="'file': made and restored by this command; 'external': by you, such as a snapshot of "
+        "RDS, when the command asks for it.",
+    ),
+]
 DEFAULT_MAXIMUM: Final = "4m"
 DEFAULT_SIZE: Final = "4MiB"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options that every command has."""
+@dataclass(frozen=True)
+class Place:
+    """The options that name an MLflow and the folder of its journal."""
 
-    url: str | None
-    upstream: str
-    data: Path | None
-    unit: str | None
-    current: Path | None
-    mlflow_url: str | None
-    database_file: Path | None
-    state: Path | None
-    pg_bin: Path | None
-    ecs: EcsAsked
-    python: Path | None = None
-    verify_size: int = 0
+    data: Data = None
+    unit: Unit = None
+    cluster: EcsCluster = None
+    service: EcsService = None
+    state: State = None
+
+    @property
+    def folder(self) -> LocalFolder:
+        """The folder of the journal.
+
+        Raises:
+            HeadgateError: no option names it.
+        """
+        return LocalFolder(state_of(self.data, self.unit or self._service, self.state))
+
+    @property
+    def _service(self) -> str | None:
+        return None if self.cluster is None else f"{self.cluster}-{self.service or ''}"
 
 
-def limits_of(maximum: float) -> Limits:
-    """How long is waited: a longer time in all is one for a slow start as well."""
-    usual = Limits()
-    return Limits(maximum=maximum, start=max(usual.start, maximum))
+@dataclass(frozen=True)
+class Asked(Place):
+    """The options of all that reaches MLflow, its database and its gates."""
+
+    url: Url = None
+    upstream: Upstream = "default"
+    current: Current = None
+    mlflow_url: MlflowUrl = None
+    database_file: DatabaseFile = None
+    container: EcsContainer = DEFAULT_CONTAINER
+    region: EcsRegion = None
+    running: EcsRunning = ""
+    maximum: Maximum = DEFAULT_MAXIMUM  # type: ignore[assignment]  # the parser reads it
+    pg_bin: PgBin = None
+
+    @property
+    def ecs(self) -> EcsAsked:
+        """Those for a service of ECS."""
+        names = ("cluster", "service", "container", "region", "running")
+        return EcsAsked(*(getattr(self, name) for name in names))
+
+    @property
+    def limits(self) -> Limits:
+        """How long is waited: a longer time in all is one for a slow start as well."""
+        usual = Limits()
+        return Limits(maximum=self.maximum, start=max(usual.start, self.maximum))
 
 
-def site_of(asked: Asked, view: View) -> Site:
+@dataclass(frozen=True)
+class Changes(Asked):
+    """The options of what changes MLflow, and verifies it."""
+
+    python: VerifyPython = None
+    verify_size: VerifySize = DEFAULT_SIZE  # type: ignore[assignment]
+
+
+def site_of(asked: Asked, view: View, interrupts: Interrupts) -> Site:
     """What the engines work with.
 
     Raises:
@@ -169,7 +228,8 @@ def site_of(asked: Asked, view: View) -> Site:
         host,
         database,
         parking,
-        LocalFolder(state_of(asked.data, asked.unit or asked.ecs.name, asked.state)),
+        asked.folder,
+        interrupts,
         clock,
         view,
         Phases(clock, view),
@@ -248,6 +308,8 @@ def state_of(data: Path | None, name: str | None, state: Path | None) -> Path:
 
 def _verify(asked: Asked, parking: GateParking, url: str, host: Host, clock: Clock) -> Verify:
     """``headgate verify``, once the gate has noticed that MLflow responds."""
+    python = asked.python if isinstance(asked, Changes) else None
+    size = asked.verify_size if isinstance(asked, Changes) else 0
 
     def verify() -> Verification:
         deadline = clock.monotonic() + _RESPONDS_SECONDS
@@ -257,12 +319,12 @@ def _verify(asked: Asked, parking: GateParking, url: str, host: Host, clock: Clo
             clock.sleep(_POLL)
         return verified(
             VerifyOrder(
-                python=str(asked.python or _python_with_mlflow(host, asked.ecs)),
+                python=str(python or _python_with_mlflow(host, asked.ecs)),
                 url=url,
                 key=parking.secret,
                 auth="bearer",
                 username=user_name(os.environ),
-                size=asked.verify_size,
+                size=size,
                 keep=False,
             )
         )
@@ -297,7 +359,7 @@ def _command(asked: Asked) -> Callable[[str], str]:
     def command(what: str) -> str:
         options = []
         for name in _REPEATED:
-            value = getattr(asked, name)
+            value = getattr(asked, name, None)
             if value is not None and (name, value) != ("upstream", "default"):
                 option = _NAMES.get(name, name.replace("_", "-"))
                 options.append(f"--{option} {shlex.quote(str(value))}")

@@ -7,33 +7,10 @@ from collections.abc import Iterator
 import typer
 
 from headgate.cli.command import AsJson, Command
-from headgate.cli.mlflow.ecs_host import (
-    DEFAULT_CONTAINER,
-    EcsAsked,
-    EcsCluster,
-    EcsContainer,
-    EcsRegion,
-    EcsRunning,
-    EcsService,
-)
-from headgate.cli.mlflow.options import (
-    DEFAULT_MAXIMUM,
-    Asked,
-    Current,
-    Data,
-    DatabaseFile,
-    Maximum,
-    MlflowUrl,
-    PgBin,
-    State,
-    Unit,
-    Upstream,
-    Url,
-    limits_of,
-    site_of,
-)
+from headgate.cli.interrupts import Interrupts
+from headgate.cli.mlflow.options import Asked, SnapshotBy, To, site_of
 from headgate.cli.mlflow.running import view_of
-from headgate.cli.mlflow.upgrade import SnapshotBy, To
+from headgate.cli.option_records import takes
 from headgate.cli.output import document
 from headgate.deploy.mlflow.beginning import journal_of
 from headgate.deploy.mlflow.plan import Plan, Planning
@@ -44,43 +21,21 @@ commands = typer.Typer()
 
 
 @commands.command("plan", cls=Command)
-def plan_(
-    to: To,
-    url: Url = None,
-    upstream: Upstream = "default",
-    data: Data = None,
-    unit: Unit = None,
-    current: Current = None,
-    mlflow_url: MlflowUrl = None,
-    database_file: DatabaseFile = None,
-    cluster: EcsCluster = None,
-    service: EcsService = None,
-    container: EcsContainer = DEFAULT_CONTAINER,
-    region: EcsRegion = None,
-    running: EcsRunning = "",
-    maximum: Maximum = DEFAULT_MAXIMUM,  # type: ignore[assignment]  # the parser reads it
-    snapshot: SnapshotBy = "file",
-    state: State = None,
-    pg_bin: PgBin = None,
-    as_json: AsJson = False,
-) -> None:
+@takes(Asked)
+def plan_(asked: Asked, to: To, snapshot: SnapshotBy = "file", as_json: AsJson = False) -> None:
     """Show what an upgrade would do, and what is in its way.
 
     Nothing is changed.  The exit code is 2 if the upgrade would be refused.
     """
-    asked = Asked(
-        *(url, upstream, data, unit, current, mlflow_url, database_file, state, pg_bin),
-        EcsAsked(cluster, service, container, region, running),
-    )
-    site = site_of(asked, view_of(as_json))
-    planning = Planning(site, limits_of(maximum), external=snapshot == "external")
+    site = site_of(asked, view_of(as_json), Interrupts())
+    planning = Planning(site, asked.limits, external=snapshot == "external")
     found = planning.plan(to, journal_of(site))
     if as_json:
-        print(document(found.document(), ok=not found.problems))
+        print(document(found.document(), ok=not found.all_problems))
     else:
         for line in _lines(found):
             print(line)
-    if found.problems:
+    if found.all_problems:
         raise typer.Exit(int(ExitCode.NOTHING_DONE))
 
 
@@ -98,7 +53,7 @@ def _lines(found: Plan) -> Iterator[str]:
         yield f"estimate   {found.estimate.in_words()}"
     yield f"way back   {found.way_back}"
     yield f"gates      {found.gates}"
-    for title, texts in (("Note:", found.notes), ("In the way:", found.problems)):
+    for title, texts in (("Note:", found.notes), ("In the way:", found.all_problems)):
         if texts:
             yield ""
             yield title

@@ -9,11 +9,11 @@ from typing import Any
 import typer
 
 from headgate.cli.command import AsJson, Command
-from headgate.cli.mlflow.ecs_host import EcsAsked, EcsCluster, EcsService
-from headgate.cli.mlflow.options import Data, State, Unit, state_of
+from headgate.cli.mlflow.options import Place
+from headgate.cli.mlflow.reports import last_report
+from headgate.cli.option_records import takes
 from headgate.cli.output import document
 from headgate.deploy.mlflow.beginning import in_words
-from headgate.deploy.mlflow.folder import LocalFolder
 from headgate.deploy.mlflow.journal import Journal, Move, read
 from headgate.deploy.mlflow.words import utc
 from headgate.deploy.outcome import ExitCode
@@ -22,25 +22,21 @@ commands = typer.Typer()
 
 
 @commands.command("status", cls=Command)
-def status(
-    data: Data = None,
-    unit: Unit = None,
-    cluster: EcsCluster = None,
-    service: EcsService = None,
-    state: State = None,
-    as_json: AsJson = False,
-) -> None:
+@takes(Place)
+def status(place: Place, as_json: AsJson = False) -> None:
     """Show what is in progress, and what can be returned to.
 
     Nothing is asked or changed.  The exit code is 5 if something is in progress.
     """
-    folder = LocalFolder(state_of(data, unit or EcsAsked(cluster, service).name, state))
+    folder = place.folder
     journal = read(folder.read(), str(folder.path()))
     if as_json:
-        print(document(_document(journal, folder.path()), ok=journal.in_progress is None))
+        fields = {**_document(journal, folder.path()), "last_report": last_report(folder)}
+        print(document(fields, ok=journal.in_progress is None))
     else:
         for line in _lines(journal, folder.path()):
             print(line)
+        print(f"last report  {last_report(folder) or 'none'}")
     if journal.in_progress is not None:
         raise typer.Exit(int(ExitCode.BUSY))
 

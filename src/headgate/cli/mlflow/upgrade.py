@@ -3,93 +3,32 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from headgate.cli.command import AsJson, Command
-from headgate.cli.mlflow.ecs_host import (
-    DEFAULT_CONTAINER,
-    EcsAsked,
-    EcsCluster,
-    EcsContainer,
-    EcsRegion,
-    EcsRunning,
-    EcsService,
-)
-from headgate.cli.mlflow.options import (
-    DEFAULT_MAXIMUM,
-    DEFAULT_SIZE,
-    Asked,
-    Current,
-    Data,
-    DatabaseFile,
-    Maximum,
-    MlflowUrl,
-    PgBin,
-    State,
-    Unit,
-    Upstream,
-    Url,
-    VerifyPython,
-    VerifySize,
-    limits_of,
-    site_of,
-)
-from headgate.cli.mlflow.running import run, view_of
-from headgate.deploy.mlflow.site import AskForSnapshot
+from headgate.cli.mlflow.options import Changes, MaybeTo, SnapshotBy
+from headgate.cli.mlflow.running import run
+from headgate.cli.option_records import takes
+from headgate.deploy.mlflow.site import AskForSnapshot, Site
 from headgate.deploy.mlflow.upgrade import Wanted, go_on, upgrade
 from headgate.deploy.outcome import Outcome
 from headgate.errors import HeadgateError
 
 commands = typer.Typer()
 
-To = Annotated[
-    str,
-    typer.Option(
-        "--to", metavar="VERSION", help="Such as 3.17.2, or the folder of its environment."
-    ),
-]
-SnapshotBy = Annotated[
-    Literal["file", "external"],
-    typer.Option(
-        "--snapshot",
-        help="'file': made and restored by this command; 'external': by you, such as a snapshot of "
-        "RDS, when the command asks for it.",
-    ),
-]
-
 
 @commands.command("upgrade", cls=Command)
+@takes(Changes)
 def upgrade_(
-    to: Annotated[
-        str | None,
-        typer.Option(
-            "--to", metavar="VERSION", help="Such as 3.17.2, or the folder of its environment."
-        ),
-    ] = None,
+    asked: Changes,
+    to: MaybeTo = None,
     continue_: Annotated[
         bool,
         typer.Option("--continue", help="Go on where a command before was interrupted."),
     ] = False,
-    url: Url = None,
-    upstream: Upstream = "default",
-    data: Data = None,
-    unit: Unit = None,
-    current: Current = None,
-    mlflow_url: MlflowUrl = None,
-    database_file: DatabaseFile = None,
-    cluster: EcsCluster = None,
-    service: EcsService = None,
-    container: EcsContainer = DEFAULT_CONTAINER,
-    region: EcsRegion = None,
-    running: EcsRunning = "",
-    maximum: Maximum = DEFAULT_MAXIMUM,  # type: ignore[assignment]  # the parser reads it
     snapshot: SnapshotBy = "file",
-    state: State = None,
-    pg_bin: PgBin = None,
-    python: VerifyPython = None,
-    verify_size: VerifySize = DEFAULT_SIZE,  # type: ignore[assignment]
     as_json: AsJson = False,
 ) -> None:
     """Upgrade MLflow while its clients wait.
@@ -102,21 +41,13 @@ def upgrade_(
     if (to is None) is not continue_:
         raise HeadgateError("give either --to VERSION, or --continue")
     ask = None if snapshot == "file" else asking()
-    asked = Asked(
-        *(url, upstream, data, unit, current, mlflow_url, database_file, state, pg_bin),
-        EcsAsked(cluster, service, container, region, running),
-        *(python, verify_size),
-    )
-    view = view_of(as_json)
-    site = site_of(asked, view)
-    limits = limits_of(maximum)
 
-    def engine() -> Outcome:
+    def engine(site: Site) -> Outcome:
         if to is None:
-            return go_on(site, limits, ask)
-        return upgrade(site, limits, Wanted(to, ask))
+            return go_on(site, asked.limits, ask)
+        return upgrade(site, asked.limits, Wanted(to, ask))
 
-    run(view, engine)
+    run(asked, as_json, engine)
 
 
 def asking() -> AskForSnapshot:
@@ -138,7 +69,10 @@ def asking() -> AskForSnapshot:
             "--db-snapshot-identifier NAME\nand let MLflow's database URL name the new instance.",
             err=True,
         )
-        name = str(typer.prompt("Its name, once it is available (empty: go back)", default=""))
+        try:
+            name = str(typer.prompt("Its name, once it is available (empty: go back)", default=""))
+        except (typer.Abort, OSError):  # the terminal was closed
+            name = ""
         if not name.strip():
             raise HeadgateError("no snapshot was made")
         return name.strip()

@@ -12,6 +12,9 @@ from headgate.deploy.mlflow.journal import JournalError
 
 JOURNAL: Final = "journal.json"
 LOCK: Final = "lock"
+REPORT: Final = "report.json"
+PROBE: Final = "writable"
+"""Written before anything is done, since nothing can be without a journal."""
 
 
 class LocalFolder:
@@ -47,8 +50,14 @@ class LocalFolder:
         except OSError as error:
             os.close(descriptor)
             raise self._unusable(error) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{who}\n".encode())
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{who}\n".encode())
+            self._replace(PROBE, "")
+            (self._path / PROBE).unlink()
+        except OSError as error:
+            os.close(descriptor)
+            raise self._unusable(error) from None
         self._lock = descriptor
         return None
 
@@ -71,23 +80,46 @@ class LocalFolder:
 
     def write(self, text: str) -> None:
         """See ``StateFolder``."""
-        partial = self._path / f"{JOURNAL}.partial"
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-            with open(os.open(partial, flags, 0o600), "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self._path / JOURNAL)
-            folder = os.open(self._path, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            self._replace(JOURNAL, text)
         except OSError as error:
             raise JournalError(
                 f"the journal {self._path / JOURNAL} cannot be written: {error.strerror}"
             ) from None
+
+    def write_report(self, text: str) -> None:
+        """Keep what a command has reported in the end, in the place of an earlier one.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        try:
+            self._replace(REPORT, text)
+        except OSError as error:
+            raise JournalError(
+                f"the report {self._path / REPORT} cannot be written: {error.strerror}"
+            ) from None
+
+    def read_report(self) -> str | None:
+        """The last report; None if there is none that can be read."""
+        try:
+            return (self._path / REPORT).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _replace(self, name: str, text: str) -> None:
+        partial = self._path / f"{name}.partial"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        with open(os.open(partial, flags, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self._path / name)
+        folder = os.open(self._path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def _make(self) -> None:
         try:

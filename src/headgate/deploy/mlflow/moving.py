@@ -103,7 +103,11 @@ class Moving:
     # --- the course of it ----------------------------------------------------------------------
 
     def run(self) -> Outcome:
-        """Go through the steps, and back if one fails."""
+        """Go through the steps, and back if one fails or the operator stops it."""
+        with self._site.interrupts.shield():
+            return self._run()
+
+    def _run(self) -> Outcome:
         if self._move.back:
             return self._back()
         try:
@@ -138,11 +142,12 @@ class Moving:
         Raises:
             JournalError: that could not be written, so nothing was done.
         """
-        if not self._move.back:
-            back = replace(self._move, step=BACK_FROM[self._move.step], cause=cause)
-            self._site.folder.write(self._journal.begin(back).to_text())
-            self._move = back
-        return self._back()
+        with self._site.interrupts.shield():
+            if not self._move.back:
+                back = replace(self._move, step=BACK_FROM[self._move.step], cause=cause)
+                self._site.folder.write(self._journal.begin(back).to_text())
+                self._move = back
+            return self._back()
 
     def _back(self) -> Outcome:
         try:
@@ -166,11 +171,12 @@ class Moving:
 
     def _go(self) -> None:
         if self._resumed:
-            self._reattach()
+            with self._site.interrupts.allow():
+                self._reattach()
         for step in remaining(self._move.kind, self._move.step):
             if self._move.step is not step or self._journal.in_progress != self._move:
                 self._note(step=step)
-            with self._site.phases.phase(step) as phase:
+            with self._site.interrupts.allow(), self._site.phases.phase(step) as phase:
                 phase.note = self._steps[step]()
             self._resumed = False
 

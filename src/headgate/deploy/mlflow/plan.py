@@ -36,6 +36,7 @@ class Plan:
         gates: how many follow the upstream.
         problems: why an upgrade is refused, a sentence each.
         notes: what else to know.
+        busy: who has parked the upstream, in a sentence; empty if nobody has.
     """
 
     host: str
@@ -50,6 +51,12 @@ class Plan:
     gates: int
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    busy: str = ""
+
+    @property
+    def all_problems(self) -> list[str]:
+        """Those that are the operator's, and that somebody else is at it."""
+        return [*self.problems, *([self.busy] if self.busy else [])]
 
     def document(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -76,7 +83,7 @@ class Plan:
                 "basis": found.basis,
             },
             "gates": self.gates,
-            "problems": list(self.problems),
+            "problems": self.all_problems,
             "notes": list(self.notes),
         }
 
@@ -117,7 +124,7 @@ class Planning:
             found = estimate(kind, size, journal.measured, same_schema=same, external=external)
             problems += self._of_time(found, size)
         problems += self._of_database(size)
-        gates, of_gates = self._of_gates()
+        gates, of_gates, busy = self._of_gates()
         return Plan(
             host.name(),
             database.name(),
@@ -131,6 +138,7 @@ class Planning:
             gates,
             (*problems, *of_gates),
             tuple(self._notes(journal)),
+            busy,
         )
 
     def _of_schemas(self, source: Version, target: Version, head: str) -> Iterator[str]:
@@ -194,12 +202,14 @@ class Planning:
                 return ()
         return tuple((found or {}).values())
 
-    def _of_gates(self) -> tuple[int, tuple[str, ...]]:
+    def _of_gates(self) -> tuple[int, tuple[str, ...], str]:
+        """How many follow, what is wrong with them, and who has parked them."""
         try:
             standing = self._site.parking.look()
         except ParkingError as error:
-            return 0, (str(error),)
-        return len(standing.gates), tuple(_of_standing(standing))
+            return 0, (str(error),), ""
+        busy = f"the upstream is parked already, by {standing.by}" if standing.park else ""
+        return len(standing.gates), tuple(_of_standing(standing)), busy
 
     def _way_back(self, source: Version, target: Version | None) -> str:
         if target is not None and source.head == target.head:
@@ -226,8 +236,6 @@ class Planning:
 
 
 def _of_standing(standing: ParkStanding) -> Iterator[str]:
-    if standing.park:
-        yield f"the upstream is parked already, by {standing.by}"
     if not standing.gates:
         yield "no gate is registered that could hold the clients"
     for each in standing.gates:

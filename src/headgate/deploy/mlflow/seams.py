@@ -8,6 +8,7 @@ as what it does takes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -182,6 +183,19 @@ class Parking(Protocol):
         """Stop renewing, and leave the park as it is: it refuses when its lease ends."""
 
 
+class Interrupts(Protocol):
+    """Lets the operator stop a command where it can go back or say how to go on.
+
+    Stopping is a ``KeyboardInterrupt``.
+    """
+
+    def shield(self) -> AbstractContextManager[None]:
+        """In the block, an interrupt comes only in ``allow``; what comes elsewhere is dropped."""
+
+    def allow(self) -> AbstractContextManager[None]:
+        """In the block, which is in a ``shield``, an interrupt may come at any time."""
+
+
 class StateFolder(Protocol):
     """The folder of the journal and the snapshots, for one command at a time.
 
@@ -195,7 +209,11 @@ class StateFolder(Protocol):
         """Bytes that are free on its disk."""
 
     def acquire(self, who: str) -> str | None:
-        """Take the lock; who has it if others do.  It ends with the process."""
+        """Take the lock; who has it if others do.  It ends with the process.
+
+        Raises:
+            JournalError: a journal could not be written there.
+        """
 
     def release(self) -> None:
         """Give the lock back."""

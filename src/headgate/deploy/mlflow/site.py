@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from headgate.deploy.clock import Clock
-from headgate.deploy.mlflow.seams import Database, Host, Parking, StateFolder
+from headgate.deploy.mlflow.seams import Database, Host, Interrupts, Parking, StateFolder
 from headgate.deploy.outcome import Verify
 from headgate.deploy.phases import Phases, Reporter, Source
 
@@ -27,6 +27,7 @@ class Site:
     database: Database
     parking: Parking
     folder: StateFolder
+    interrupts: Interrupts
     clock: Clock
     reporter: Reporter
     phases: Phases

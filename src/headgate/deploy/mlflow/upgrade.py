@@ -17,7 +17,7 @@ from headgate.deploy.mlflow.moving import Moving
 from headgate.deploy.mlflow.phases import Kind, Step
 from headgate.deploy.mlflow.plan import Planning
 from headgate.deploy.mlflow.site import AskForSnapshot, Limits, Site
-from headgate.deploy.outcome import Outcome
+from headgate.deploy.outcome import ExitCode, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,9 @@ def _upgrade(site: Site, limits: Limits, wanted: Wanted, journal: Journal) -> Ou
         external = wanted.ask is not None
         plan = Planning(site, limits, external=external).plan(wanted.version, journal)
         if plan.target is None or plan.problems:
-            raise RefusedError("; ".join(plan.problems))
+            raise RefusedError("; ".join(plan.all_problems))
+        if plan.busy:
+            return Outcome(ExitCode.BUSY, f"nothing was done: {plan.busy}")
         phase.note = f"MLflow {plan.source.number} to {plan.target.number}"
     with admitted(site) as credential:
         if wanted.verify_before:

@@ -98,6 +98,7 @@ class World:
     drawn: int = 100
     slow: int = 0  # looks until MLflow responds
     migrations: int = 0
+    interruptible: bool = True
 
     @contextlib.contextmanager
     def call(self, seam: Seam, name: str) -> Iterator[None]:
@@ -367,6 +368,29 @@ class MemoryFolder:
         """See ``StateFolder``."""
         with self._world.call(Seam.FOLDER, "write"):
             self._world.text = text
+
+
+class MemoryInterrupts:
+    """``Interrupts``: the world says where an interrupt may come."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def shield(self) -> contextlib.AbstractContextManager[None]:
+        """See ``Interrupts``."""
+        return self._set(False)
+
+    def allow(self) -> contextlib.AbstractContextManager[None]:
+        """See ``Interrupts``."""
+        return self._set(True)
+
+    @contextlib.contextmanager
+    def _set(self, value: bool) -> Iterator[None]:
+        former, self._world.interruptible = self._world.interruptible, value
+        try:
+            yield
+        finally:
+            self._world.interruptible = former
 
 
 class MemoryClock:

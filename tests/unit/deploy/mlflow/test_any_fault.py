@@ -43,7 +43,9 @@ def strike(world: World, number: int, fault: Fault, *, after: bool) -> None:
         if fault is Fault.DIES:
             raise ProcessDied
         if fault is Fault.INTERRUPTED:
-            raise KeyboardInterrupt
+            if world.interruptible:
+                raise KeyboardInterrupt
+            return
         raise ERRORS[seam](f"{seam.value} fails")
 
     if after:
@@ -52,11 +54,15 @@ def strike(world: World, number: int, fault: Fault, *, after: bool) -> None:
         world.before = hit
 
 
-def ended(command: Callable[[], Outcome]) -> Outcome | None:
-    """The outcome; None if the process died, was stopped, or did nothing."""
+def ended(command: Callable[[], Outcome], world: World | None = None) -> Outcome | None:
+    """The outcome; None if the process died, or did nothing, also because it was stopped."""
+    before = None if world is None else world.text
     try:
         return command()
-    except (ProcessDied, KeyboardInterrupt, HeadgateError):
+    except ProcessDied:
+        return None
+    except (KeyboardInterrupt, HeadgateError):
+        assert world is None or world.text == before, "what was begun ends with an outcome"
         return None
 
 
@@ -135,7 +141,7 @@ def test_any_call_of_an_upgrade_may_fail(
     for number in range(1, calls_of(upgrades, make) + 1):
         world = make()
         strike(world, number, fault, after=after)
-        outcome = ended(lambda world=world: upgrades(world))  # type: ignore[misc]
+        outcome = ended(lambda world=world: upgrades(world), world)  # type: ignore[misc]
         repaired(world)
         if outcome is not None and outcome.code in {ExitCode.DONE, ExitCode.ROLLED_BACK}:
             world.assert_whole()
@@ -172,7 +178,7 @@ def test_any_call_of_a_rollback_may_fail(second: str, fault: Fault, *, after: bo
     for number in range(1, calls_of(rollback_of_last, an_upgraded_world) + 1):
         world = an_upgraded_world()
         strike(world, number, fault, after=after)
-        ended(lambda world=world: rollback_of_last(world))  # type: ignore[misc]
+        ended(lambda world=world: rollback_of_last(world), world)  # type: ignore[misc]
         repaired(world)
         if read(world.text, "").in_progress is not None:
             outcome = SECOND[second](world)

@@ -12,7 +12,7 @@ from headgate.deploy.mlflow.site import Limits
 from headgate.deploy.mlflow.words import utc
 from headgate.deploy.outcome import ExitCode
 from headgate.errors import HeadgateError
-from tests.unit.deploy.mlflow.memory_world import NEW, OLD, World
+from tests.unit.deploy.mlflow.memory_world import NEW, OLD, MemoryClock, World
 from tests.unit.deploy.mlflow.scene import goes_on, rolls_back, upgrades
 
 
@@ -80,6 +80,11 @@ def test_one_command_at_a_time() -> None:
     outcome = upgrades(world)
     assert outcome.code is ExitCode.BUSY
     assert "bob@vm (process 7)" in outcome.summary
+    world = World(park="bobs")
+    outcome = upgrades(world)
+    assert outcome.code is ExitCode.BUSY
+    assert "the upstream is parked already" in outcome.summary
+    assert world.text is None
     world = World()
     world.before = lambda _number, _seam, name: (
         setattr(world, "park", "bobs") if name == "park" else None
@@ -213,3 +218,14 @@ def test_a_snapshot_of_the_operators() -> None:
     world.head = OLD.head  # the operator has restored it
     assert rolls_back(world).code is ExitCode.ROLLED_BACK
     assert world.assert_whole() == OLD.place
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
+def test_a_clock_that_jumps_ends_no_wait(jump: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits are of the monotonic clock; a rollback is asked for the time of the snapshot."""
+    now, read_ = MemoryClock.now, iter(range(1_000))
+    monkeypatch.setattr(MemoryClock, "now", lambda self: now(self) + jump * (next(read_) % 2))
+    world = World(slow=3)
+    assert upgrades(world).code is ExitCode.DONE
+    assert world.assert_whole() == NEW.place
+    assert rolls_back(world, snapshot_time(world)).code is ExitCode.DONE

@@ -160,6 +160,8 @@ class SystemdHost:
                 text=True,
                 timeout=SECONDS,
                 check=False,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # the signals of the terminal are for this command alone
             )
         except FileNotFoundError:
             raise HostError(f"there is no {self._systemctl} on this machine") from None
