@@ -1,31 +1,22 @@
 """MLflow 3.14 is upgraded by one command, under the load of its own clients behind two gates.
 
 Whatever becomes of the command, the clients notice nothing but a wait: no operation fails, none is
-lost and none is doubled.  ``make test-long`` kills it at every step.
+lost and none is doubled.  ``make test-long`` kills it at every step.  With ``HEADGATE_RECORD`` the
+figures of each case go to that file, from which ``make docs`` makes a table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from headgate.deploy.mlflow.phases import BACK, FORWARD, Kind, Step
 from headgate.deploy.outcome import ExitCode
-from tests.support.maintenance import (
-    NEW,
-    OLD,
-    UPSTREAM,
-    MaintenanceScene,
-    MlflowUnit,
-    Told,
-    maintenance_scene,
-)
+from tests.support.maintenance import MaintenanceScene, Told
 from tests.support.maintenance_killed import END
-from tests.support.maintenance_load import MaintenanceLoad, maintenance_load
-from tests.support.maintenance_unit import BROKEN, DEAF, UNFIT
+from tests.support.maintenance_story import Scenes, Story
 from tests.support.waiting import seconds_until
 
 pytestmark = [pytest.mark.first, pytest.mark.timeout(3600)]
@@ -38,73 +29,29 @@ LASTING = (Step.SNAPSHOT, Step.MIGRATE, Step.START, Step.VERIFY)
 """Those that take longer than a moment, in the middle of which a command may be killed."""
 STEPS_BACK = tuple(step.value for step in BACK)
 """Of the way back after a migration that failed."""
+MIDDLE = 0.3
 
 
-class Story:
-    """The scene and its clients, and what happens to them."""
-
-    def __init__(self, scene: MaintenanceScene, load: MaintenanceLoad) -> None:
-        assert isinstance(scene.mlflow, MlflowUnit)
-        self.scene = scene
-        self.unit = scene.mlflow.unit
-        self.load = load
-        self.old_head = scene.head()
-
-    def is_old(self) -> None:
-        """The old version runs on its database, and clients work with it."""
-        assert (self.unit.version(), self.scene.head()) == (OLD, self.old_head)
-        assert self.scene.step() == ""
-        self.goes_on()
-
-    def is_new(self) -> None:
-        """The new version runs on the database that it migrated, and clients work with it."""
-        assert self.unit.version() == NEW
-        assert self.scene.head() != self.old_head
-        assert self.scene.step() == ""
-        self.goes_on()
-
-    def refuses(self) -> bool:
-        """Whether the lease has ended."""
-        return bool(self.scene.ask("GET", UPSTREAM)["state"] == "refusing")
-
-    def goes_on(self) -> None:
-        """Nobody waits any more."""
-        upstream = self.scene.ask("GET", UPSTREAM)
-        assert upstream["park"] is None, upstream
-        self.load.go_on()
-
-    def broken(self) -> str:
-        """A new version whose migration fails when some of its steps are done."""
-        return self._bad(BROKEN)
-
-    def unfit(self) -> str:
-        """A new version that starts, and does not pass verification."""
-        return self._bad(UNFIT)
-
-    def deaf(self) -> str:
-        """A new version that does not start."""
-        return self._bad(DEAF)
-
-    def _bad(self, name: str) -> str:
-        place = self.unit.folder / name
-        return str(place if place.exists() else self.unit.add(NEW, name))
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
+    """One scene for each database: a case that changes the version returns to the old one."""
+    with Scenes(tmp_path_factory) as found:
+        yield found
 
 
 @contextmanager
-def story(folder: Path, kind: str, capture: pytest.CaptureFixture[str]) -> Iterator[Story]:
-    """Run the scene; in the end, nothing has failed, is lost or is doubled."""
-    with (
-        maintenance_scene(folder, kind, unit=True) as scene,
-        maintenance_load(folder / "clients", scene.clients()) as load,
-    ):
-        found = Story(scene, load)
-        found.unit.add(NEW)
-        yield found
-        load.go_on()
-        verdict = load.verdict(scene.mlflow.url)
-    with capture.disabled():
-        print(f"{kind}: {verdict}")  # noqa: T201 - figures for a person
-    verdict.assert_unnoticed()
+def story(
+    scenes: Scenes, kind: str, case: str, capture: pytest.CaptureFixture[str]
+) -> Iterator[Story]:
+    """Run clients on a scene; in the end, nothing has failed, is lost or is doubled."""
+    with scenes.story(kind) as it:
+        yield it
+        verdict = it.verdict(case)
+        with capture.disabled():
+            print(f"{case}, {kind}: {verdict}")  # noqa: T201 - figures for a person
+        verdict.assert_unnoticed()
+        if it.is_upgraded:
+            ended(it.scene.rolled_back(), ExitCode.DONE)
 
 
 def ended(told: Told, code: int, words: str = "") -> None:
@@ -120,9 +67,15 @@ def figures(told: Told, capture: pytest.CaptureFixture[str]) -> None:
         print(f"\n{phases}")  # noqa: T201 - figures for a person
 
 
-def test_an_upgrade_is_not_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def killed(scene: MaintenanceScene, told: Told, step: str) -> None:
+    """A command was killed, and the journal says in which step."""
+    ended(told, KILLED)
+    assert scene.step() == (Step.UNPARK if step == END else step)
+
+
+def test_an_upgrade_is_not_noticed(scenes: Scenes, capsys: pytest.CaptureFixture[str]) -> None:
     """On SQLite; the next test has PostgreSQL."""
-    with story(tmp_path, "sqlite", capsys) as it:
+    with story(scenes, "sqlite", "upgraded", capsys) as it:
         told = it.scene.upgrade()
         ended(told, ExitCode.DONE)
         figures(told, capsys)
@@ -131,16 +84,16 @@ def test_an_upgrade_is_not_noticed(tmp_path: Path, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("kind", ["postgresql", pytest.param("sqlite", marks=pytest.mark.long)])
 def test_a_migration_that_fails_is_taken_back_and_a_killed_command_continued(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, scenes: Scenes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with story(tmp_path, kind, capsys) as it:
+    case = "migration failed half-way, restored; then killed while it migrated, continued"
+    with story(scenes, kind, case, capsys) as it:
         told = it.scene.upgrade("--to", it.broken())
         ended(told, ExitCode.ROLLED_BACK, "the disk is full after 3 steps")
         figures(told, capsys)
         it.is_old()
 
-        ended(it.scene.upgrade(killed_at=Step.MIGRATE, after=1.0), KILLED)
-        assert it.scene.step() == Step.MIGRATE
+        killed(it.scene, it.scene.upgrade(killed_at=Step.MIGRATE, after=1.0), Step.MIGRATE)
         told = it.scene.upgrade("--continue")
         ended(told, ExitCode.DONE)
         figures(told, capsys)
@@ -150,9 +103,10 @@ def test_a_migration_that_fails_is_taken_back_and_a_killed_command_continued(
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_version_that_is_no_good_is_taken_back(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, scenes: Scenes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with story(tmp_path, kind, capsys) as it:
+    case = "one version that does not start and one that does not pass verification, restored"
+    with story(scenes, kind, case, capsys) as it:
         for place, words in ((it.deaf(), "exit-code"), (it.unfit(), "verif")):
             told = it.scene.upgrade("--to", place)
             ended(told, ExitCode.ROLLED_BACK, words)
@@ -161,57 +115,64 @@ def test_a_new_version_that_is_no_good_is_taken_back(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_command_that_is_killed_at_any_step_is_rolled_back(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, step: str, scenes: Scenes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with story(tmp_path, kind, capsys) as it:
-        for step in STEPS:
-            after = 0.3 if step in LASTING else 0.0
-            ended(it.scene.upgrade(killed_at=step, after=after), KILLED)
-            assert it.scene.step() == step
-            ended(it.scene.command("rollback"), ExitCode.ROLLED_BACK)
-            it.is_old()
+    with story(scenes, kind, f"killed at '{step}', rolled back", capsys) as it:
+        after = MIDDLE if step in LASTING else 0.0
+        killed(it.scene, it.scene.upgrade(killed_at=step, after=after), step)
+        ended(it.scene.command("rollback"), ExitCode.ROLLED_BACK)
+        it.is_old()
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_way_back_is_gone_on_with_when_it_is_killed_at_any_step(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_way_back_is_gone_on_with_however_often_it_is_killed(
+    kind: str, scenes: Scenes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with story(tmp_path, kind, capsys) as it:
-        broken = it.broken()
-        for step in STEPS_BACK:
-            ended(it.scene.upgrade("--to", broken, killed_at=step), KILLED)
-            assert it.scene.step() == step
-            ended(it.scene.upgrade("--continue"), ExitCode.ROLLED_BACK)
-            it.is_old()
+    """Each command goes on where the one before was killed, and is killed at the next step."""
+    case = f"migration failed; the way back killed at each of its {len(STEPS_BACK)} steps"
+    with story(scenes, kind, case, capsys) as it:
+        first, *others = STEPS_BACK
+        killed(it.scene, it.scene.upgrade("--to", it.broken(), killed_at=first), first)
+        for step in others:
+            killed(it.scene, it.scene.upgrade("--continue", killed_at=step), step)
+        ended(it.scene.upgrade("--continue"), ExitCode.ROLLED_BACK)
+        it.is_old()
 
 
-CONTINUED = [
-    *(("postgresql", step, 0.0) for step in (*STEPS, END)),
-    *((kind, step, 0.3) for kind in KINDS for step in LASTING),
+KILLS = [
+    (step, after)
+    for step in (*STEPS, END)
+    for after in ((MIDDLE, 0.0) if step in LASTING else (0.0,))
 ]
+"""In the middle of a lasting step, and again when the next command has taken it over."""
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("kind", "step", "after"), CONTINUED)
-def test_a_command_that_is_killed_at_any_step_is_continued(
-    kind: str, step: str, after: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_upgrade_is_gone_on_with_however_often_it_is_killed(
+    kind: str, scenes: Scenes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with story(tmp_path, kind, capsys) as it:
-        ended(it.scene.upgrade(killed_at=step, after=after), KILLED)
-        assert it.scene.step() == (Step.UNPARK if step == END else step)
+    """Each command goes on where the one before was killed, and is killed at the next step."""
+    case = f"killed {len(KILLS)} times, at every step and in the middle of it, continued each time"
+    with story(scenes, kind, case, capsys) as it:
+        arguments: tuple[str, ...] = ()
+        for step, after in KILLS:
+            killed(it.scene, it.scene.upgrade(*arguments, killed_at=step, after=after), step)
+            arguments = ("--continue",)
         ended(it.scene.upgrade("--continue"), ExitCode.DONE)
         it.is_new()
 
 
 @pytest.mark.long
 def test_clients_wait_for_an_operator_who_comes_after_the_lease(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    scenes: Scenes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with story(tmp_path, "postgresql", capsys) as it:
-        ended(it.scene.upgrade(killed_at=Step.MIGRATE, after=0.5), KILLED)
+    with story(scenes, "postgresql", "killed; continued after the lease had ended", capsys) as it:
+        killed(it.scene, it.scene.upgrade(killed_at=Step.MIGRATE, after=0.5), Step.MIGRATE)
         seconds_until(it.refuses, LEASE_SECONDS)
         ended(it.scene.upgrade("--continue"), ExitCode.DONE)
         it.is_new()

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from headgate.deploy.mlflow.words import utc
 from tests.support.debian import POSTGRESQL, require
 from tests.support.gate import Gate
-from tests.support.maintenance_load import EXPORTER, ClientAt
+from tests.support.maintenance_load import ClientAt, clients_at
 from tests.support.maintenance_unit import UNIT, Unit
 from tests.support.mlflow_server import (
     ENVIRONMENT,
@@ -38,7 +39,7 @@ NEW: Final = CURRENT
 UPSTREAM: Final = "/upstreams/default"
 MIGRATION_SECONDS: Final = 300.0
 DRAIN_SECONDS: Final = 60.0
-COMMAND_SECONDS: Final = 600.0
+COMMAND_SECONDS: Final = 1800.0
 GATE_SETTINGS: Final = {"HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "1"}
 
 
@@ -153,16 +154,13 @@ class MaintenanceScene:
     admin: str
     folder: Path
 
-    def clients(self, *versions: str) -> list[ClientAt]:
-        """A client for each version, turn by turn through both gates, and an exporter."""
+    def clients(self, *versions: str, label: str = "gates") -> list[ClientAt]:
+        """A client for each version, turn by turn through both gates, and an exporter.
+
+        ``label`` begins the names of what they make, so that others may be there.
+        """
         urls = [f"{gate.url}/mlflow" for gate in self.gates]
-        return [
-            *(
-                ClientAt(urls[number % 2], self.admin, f"client-{number}", python_with(version))
-                for number, version in enumerate(versions or (NEW, OLD))
-            ),
-            ClientAt(urls[-1], self.admin, "exporter", program=EXPORTER),
-        ]
+        return clients_at(urls, self.admin, label, versions or (NEW, OLD))
 
     def ask(self, method: str, path: str, message: Mapping[str, object] | None = None) -> Any:
         """Ask the first gate's admin API for a success."""
@@ -221,6 +219,11 @@ class MaintenanceScene:
             check=False,
         )
         return Told(done.returncode, done.stdout, done.stderr)
+
+    def rolled_back(self) -> Told:
+        """``headgate mlflow rollback`` of an upgrade that ended, with the consent it needs."""
+        taken = json.loads((self.state / "journal.json").read_text(encoding="utf-8"))["last"]
+        return self.command("rollback", "--discard-since", utc(taken["snapshot"]["at"]))
 
     @property
     def state(self) -> Path:

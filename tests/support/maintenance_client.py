@@ -24,6 +24,15 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
+KINDS = {
+    "runs/create": "creates",
+    "logged-models": "creates",
+    "registered-models": "creates",
+    "model-versions": "creates",
+    "log-batch": "batches",
+    "artifact": "artifacts",
+}
+"""Of operations, by which waits are told apart; all others are ``others``."""
 STEPS = 3
 BATCH = 20
 
@@ -51,6 +60,7 @@ class Cycle:
         self.failures: list[str] = []
         self.longest = 0.0
         self.slowest = ""
+        self.waits: dict[str, float] = {}
         self.known: dict[str, Any] = {}
 
     def do(self, name: str, work: Callable[[], Any]) -> Any:
@@ -64,6 +74,8 @@ class Cycle:
         finally:
             self.operations += 1
             took = time.monotonic() - started
+            kind = KINDS.get(name, "others")
+            self.waits[kind] = max(took, self.waits.get(kind, 0.0))
             if took > self.longest:
                 self.longest, self.slowest = took, name
         return response if response is not None else True
@@ -165,7 +177,7 @@ def main(label: str, cycles: int, pause: float, stop: Path) -> None:
         time.sleep(pause)  # noqa: TID251 - a training computes between two steps
     last = Cycle(client, experiment, f"{label}-end")
     last.do("trace flush", mlflow.flush_trace_async_logging)
-    last.operations -= 1  # it is no operation of its own
+    last.operations, last.waits = 0, {}  # it is no operation of its own
     print_line(last, experiment, list(said.seen))
 
 
@@ -178,6 +190,7 @@ def print_line(cycle: Cycle, experiment: str, traces: list[str]) -> None:
         "failures": cycle.failures + traces,
         "longest": cycle.longest,
         "slowest": cycle.slowest,
+        "waits": cycle.waits,
         "known": cycle.known,
     }
     sys.stdout.write(json.dumps(line) + "\n")

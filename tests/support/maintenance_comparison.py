@@ -23,8 +23,11 @@ PAGE = 1000
 class Comparison:
     """What was found to differ."""
 
-    def __init__(self, client: MlflowClient, experiments: list[str]) -> None:
+    def __init__(
+        self, client: MlflowClient, experiments: list[str], labels: tuple[str, ...]
+    ) -> None:
         self._client = client
+        self._labels = labels
         self._experiments = experiments
         self.lost: list[str] = []
         self.doubled: list[str] = []
@@ -88,17 +91,17 @@ class Comparison:
                 self._same(f"status of {model.name}", here["status"], str(model.status.value))
 
     def versions(self, known: Mapping[str, Mapping[str, Any]]) -> None:
-        """Registered models and their versions."""
-        self._compare(
-            "registered model",
-            known,
-            {each.name: each for each in self._pages(self._client.search_registered_models)},
-        )
+        """Registered models and their versions; those of other clients are left out."""
+        models = self._pages(self._client.search_registered_models)
+        self._compare("registered model", known, {each.name: each for each in self._ours(models)})
         expected = {f"{name} {at}": 0 for name, each in known.items() for at in each["versions"]}
-        versions = self._pages(self._client.search_model_versions)
+        versions = self._ours(self._pages(self._client.search_model_versions))
         self._compare(
             "model version", expected, {f"{each.name} {each.version}": each for each in versions}
         )
+
+    def _ours(self, found: Iterable[Any]) -> list[Any]:
+        return [each for each in found if each.name.startswith(self._labels)]
 
     def traces(
         self, known: Mapping[str, Mapping[str, Any]], unsure: Mapping[str, Mapping[str, Any]]
@@ -150,7 +153,8 @@ def main(lines: Iterable[str]) -> None:
     cycles = [json.loads(line) for line in lines]
     known = [cycle["known"] for cycle in cycles]
     experiments = sorted({cycle["experiment"] for cycle in cycles})
-    comparison = Comparison(MlflowClient(), experiments)
+    labels = {cycle["name"].rpartition("-")[0] + "-" for cycle in cycles}
+    comparison = Comparison(MlflowClient(), experiments, tuple(labels))
 
     def named(kind: str, key: str = "id") -> dict[str, Mapping[str, Any]]:
         return {each[kind][key]: each[kind] for each in known if kind in each}

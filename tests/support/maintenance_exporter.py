@@ -63,6 +63,7 @@ def main(label: str, cycles: int, pause: float, stop: Path) -> None:
             "failures": [] if exporter.succeeded else [f"export of {name}: it gave up"],
             "longest": exporter.took,
             "slowest": "export",
+            "waits": {"OpenTelemetry's exporter": exporter.took},
             "known": {"trace": known} if exporter.succeeded else {"unsure": known},
         }
         sys.stdout.write(json.dumps(line) + "\n")

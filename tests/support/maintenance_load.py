@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.mlflow_versions import python_with
 from tests.support.processes import ServerProcess, clean_environment
 
 CLIENT: Final = Path(__file__).with_name("maintenance_client.py")
@@ -55,6 +56,7 @@ class Verdict:
         counts: how many objects of each kind MLflow has.
         exports: how many OpenTelemetry's own exporter made, which are no operations of the above.
         given_up: how many of these it gave up.
+        waits: seconds that the slowest operation of each kind took.
     """
 
     operations: int
@@ -66,6 +68,20 @@ class Verdict:
     counts: Mapping[str, int]
     exports: int = 0
     given_up: int = 0
+    waits: Mapping[str, float] = field(default_factory=dict)
+
+    def figures(self) -> dict[str, Any]:
+        """The figures alone, for a table."""
+        return {
+            "operations": self.operations,
+            "failed": len(self.failures),
+            "lost": len(self.lost),
+            "doubled": len(self.doubled),
+            "longest": round(self.longest, 1),
+            "exports": self.exports,
+            "given_up": self.given_up,
+            "waits": {kind: round(wait, 1) for kind, wait in self.waits.items()},
+        }
 
     def assert_unnoticed(self) -> None:
         """Every operation succeeded, and everything is there once and whole."""
@@ -136,6 +152,7 @@ class MaintenanceLoad:
             counts=found["counts"],
             exports=len(exports),
             given_up=sum(bool(cycle["failures"]) for cycle in exports),
+            waits=_waits(everything),
         )
 
 
@@ -178,6 +195,27 @@ def _lines(process: ServerProcess) -> list[dict[str, Any]]:
     # MLflow's client says things of its own in between.
     whole = (line for line in text.splitlines(keepends=True) if line.endswith("\n"))
     return [json.loads(line) for line in whole if line.startswith('{"experiment"')]
+
+
+def _waits(cycles: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for cycle in cycles:
+        for kind, seconds in cycle["waits"].items():
+            found[kind] = max(seconds, found.get(kind, 0.0))
+    return found
+
+
+def clients_at(
+    urls: Sequence[str], key: str, label: str, versions: Sequence[str]
+) -> list[ClientAt]:
+    """A client for each version, turn by turn at each address, and an exporter at the last."""
+    return [
+        *(
+            ClientAt(urls[number % len(urls)], key, f"{label}-{number}", python_with(version))
+            for number, version in enumerate(versions)
+        ),
+        ClientAt(urls[-1], key, f"{label}-exporter", program=EXPORTER),
+    ]
 
 
 def reconcile(cycles: Sequence[Mapping[str, Any]], mlflow: str) -> dict[str, Any]:
