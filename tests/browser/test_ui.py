@@ -14,8 +14,10 @@ from playwright.sync_api import ConsoleMessage, Page, Request, Response, expect,
 from tests.support.debian import CHROMIUM, require
 from tests.support.gate import Gate
 from tests.support.mlflow_server import MlflowServer
+from tests.support.patience import patience
 
 PUBLIC_NAME = "mlflow.example"
+PAGE_SECONDS = 30.0
 CHROMIUM_ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -49,8 +51,10 @@ class Traffic:
 
         The script of a worker is left out: the browser never reports its end to this side.
         """
-        while any(not request.url.endswith(".worker.js") for request in self.under_way):
-            page.wait_for_event("requestfinished", timeout=5000)
+        deadline = time.monotonic() + patience(PAGE_SECONDS)
+        while under_way := [each for each in self.under_way if not each.url.endswith(".worker.js")]:
+            assert time.monotonic() < deadline, [each.url for each in under_way]
+            page.wait_for_timeout(50)
 
     def _began(self, request: Request) -> None:
         self.under_way.add(request)
@@ -83,6 +87,9 @@ def page(key: str) -> Iterator[Page]:
             viewport={"width": 1400, "height": 900},
             http_credentials={"username": "anybody", "password": key},
         )
+        milliseconds = 1000 * patience(PAGE_SECONDS)
+        context.set_default_timeout(milliseconds)
+        expect.set_options(timeout=milliseconds)
         yield context.new_page()
         browser.close()
 

@@ -18,7 +18,7 @@ from headgate.runtime.supervisor import Supervisor
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.event_counters import EventCounters
 
-WAIT = 15.0
+WAIT = 60.0
 """Seconds; only a failing test waits that long."""
 
 

@@ -17,7 +17,7 @@ from headgate.model import Endpoint
 
 HERE = Endpoint("control", 0)
 ASK = b"GET /page HTTP/1.1\r\nHost: headgate\r\n\r\n"
-WAIT = 10.0
+WAIT = 60.0
 
 
 class Peer(asyncio.Protocol):

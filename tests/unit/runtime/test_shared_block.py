@@ -10,6 +10,7 @@ import time
 import pytest
 
 from headgate.runtime.shared_block import SharedBlock, block_bytes
+from tests.support.patience import patience
 
 CAPACITY = 100_000
 
@@ -56,7 +57,7 @@ def test_damage_is_noticed(block: SharedBlock, memory: memoryview) -> None:
 def test_readers_have_whole_texts_while_writers_are_killed(block: SharedBlock) -> None:
     """Each text is one byte repeated, so a half one shows."""
     seen, killed = set(), 0
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + patience(20)
     while killed < 20 and time.monotonic() < deadline:
         child = os.fork()
         if child == 0:  # pragma: no cover - ends by the signal

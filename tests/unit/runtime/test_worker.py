@@ -22,7 +22,7 @@ from headgate.runtime.worker import Companion, Worker
 from headgate.testing.clock import ManualClock
 from headgate.testing.dialogue import Dialogue
 
-WAIT = 10.0  # seconds; only a failing test waits that long
+WAIT = 60.0  # seconds; only a failing test waits that long
 
 
 class Upkeep:

@@ -56,7 +56,7 @@ ROW = KeyRecord(
 )
 OTHER = replace(ROW, id="k_00000002", name="other", digest=b"\x02" * 32)
 DAY = 86_400.0
-WAIT = 10  # seconds; only a failing test waits that long
+WAIT = 60  # seconds; only a failing test waits that long
 
 
 class Source(MemoryIdentityStore):
