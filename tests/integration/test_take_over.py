@@ -31,84 +31,23 @@ from tests.support.postgres import postgres_server
 from tests.support.processes import ServerProcess
 from tests.support.recipes import blocks
 from tests.support.recording_upstream import RecordingUpstream
+from tests.support.successive_gates import (
+    COMMAND,
+    START_SECONDS,
+    STOP_SECONDS,
+    Gates,
+    event,
+    events,
+    refusal,
+    serves,
+    successive_gates,
+)
 from tests.support.traffic import SEARCH, Traffic, slow_mlflow
 from tests.support.two_gates import shared_store, stopped
 from tests.support.waiting import seconds_until
 from tests.support.workers import worker_pids
 
 pytestmark = pytest.mark.first
-
-START_SECONDS = 60.0
-STOP_SECONDS = 60.0
-COMMAND = (sys.executable, "-m", "headgate", "serve")
-
-
-@dataclass
-class Gates:
-    """The gates of one address, one after the other."""
-
-    folder: Path
-    settings: dict[str, str]
-    stack: contextlib.ExitStack
-    port: int = field(default_factory=free_port)
-    count: int = 0
-
-    @property
-    def data(self) -> Path:
-        """The data folder that they share."""
-        return self.folder / "data"
-
-    def launch(self, *options: str, **settings: str) -> ServerProcess:
-        """Start a gate, and do not wait for it."""
-        self.count += 1
-        listen = ["--listen", f"127.0.0.1:{self.port}"] if "--listen" not in options else []
-        environment = self.settings | {
-            name if name.isupper() else f"HEADGATE_{name.upper()}": value
-            for name, value in settings.items()
-        }
-        return self.stack.enter_context(
-            ServerProcess(
-                [*COMMAND, *listen, *options], environment, self.folder, f"gate{self.count}"
-            )
-        )
-
-    def start(self, workers: int = 1, *options: str, **settings: str) -> ServerProcess:
-        """Start a gate, and wait until it serves."""
-        gate = self.launch(*options, listen__workers=str(workers), **settings)
-        gate.wait_for_line("listening on ", START_SECONDS)
-        return gate
-
-    def replace(self, old: ServerProcess, workers: int = 1, **settings: str) -> ServerProcess:
-        """Let a new gate take over, and wait until the old one has accepted its last."""
-        new = self.start(workers, "--take-over", **settings)
-        event(old, "handed_over")
-        return new
-
-    def status(self, target: str = "/-/livez") -> int:
-        """What a new connection gets."""
-        with contextlib.closing(
-            http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        ) as connection:
-            connection.request("GET", target)
-            return connection.getresponse().status
-
-
-def events(gate: ServerProcess, name: str) -> list[dict[str, Any]]:
-    lines = gate.errors.read_text(encoding="utf-8").splitlines(keepends=True)
-    found = [json.loads(each) for each in lines if each[:1] == "{" and each.endswith("\n")]
-    return [each for each in found if each["event"] == name]
-
-
-def event(gate: ServerProcess, name: str) -> dict[str, Any]:
-    return gate.wait_until(lambda: next(iter(events(gate, name)), None), name, START_SECONDS)
-
-
-def refusal(gate: ServerProcess) -> str:
-    """The one line that a gate ends with that could not take over."""
-    assert gate.wait(START_SECONDS) != 0
-    text = gate.errors.read_text(encoding="utf-8")
-    assert "Traceback" not in text
-    return [each for each in text.splitlines() if each[:1] != "{"][-1]
 
 
 @pytest.fixture(scope="module")
@@ -119,16 +58,8 @@ def upstream() -> Iterator[RecordingUpstream]:
 
 @pytest.fixture
 def gates(tmp_path: Path, upstream: RecordingUpstream) -> Iterator[Gates]:
-    create_key(tmp_path / "data", "somebody")
-    settings = {
-        "HEADGATE_DATA": str(tmp_path / "data"),
-        "HEADGATE_LISTEN__LAME_DUCK": "0",
-        "HEADGATE_OPS__LISTEN": "",
-        "HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "0",
-        "MLFLOW_SERVER_URL": upstream.url,
-    }
-    with contextlib.ExitStack() as stack:
-        yield Gates(tmp_path, settings, stack)
+    with successive_gates(tmp_path, upstream.url) as made:
+        yield made
 
 
 # --- under load ------------------------------------------------------------------------------
@@ -189,12 +120,6 @@ def slow_start(gates: Gates) -> Iterator[dict[str, str]]:
             "upstreams__default__url": "http://mlflow.example.com:5000",
             "upstreams__default__resolver": f"127.0.0.1:{mute.getsockname()[1]}",
         }
-
-
-def serves(gates: Gates) -> None:
-    """Whichever gate it is, a new client is served."""
-    for _ in range(8):
-        assert gates.status() == 200
 
 
 def test_a_new_gate_that_cannot_start_changes_nothing(gates: Gates) -> None:

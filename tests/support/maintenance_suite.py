@@ -43,6 +43,7 @@ GATE = GateReport(
         "default": UpstreamReport(1, "parked", 0, 17),
         "batch \N{SNOWMAN}": UpstreamReport(0, "serving", 3, 0),
     },
+    fence=120.0,
 )
 
 
@@ -117,7 +118,7 @@ class RegistrationSuite:
     ) -> None:
         store, other = open_store(), open_store()
         assert list(other.gates()) == []
-        second = replace(GATE, id="g_00000002", upstreams={})
+        second = replace(GATE, id="g_00000002", upstreams={}, fence=0.0)
         store.report(second)
         store.report(replace(GATE, workers=1))
         store.report(GATE)

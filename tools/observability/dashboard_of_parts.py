@@ -431,6 +431,18 @@ PROCESSES: Final = Row(
             watched_by=(alerts.WORKER_RESTARTS,),
         ),
         Panel(
+            "Hand-overs",
+            "By result, in the time that is shown: gates that were replaced in place.",
+            Unit.COUNT,
+            (
+                Query(
+                    f"sum by (result) (increase(headgate_hand_overs_total{{{GATE}}}[$__range]))",
+                    "{{result}}",
+                ),
+            ),
+            Kind.STAT,
+        ),
+        Panel(
             "Running since",
             "When the gate was started.",
             Unit.TIME,

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from headgate import __version__
 from headgate.config import AuthMode, Config
 from headgate.control.api import MaintenanceFacts, StoreThread
+from headgate.errors import HeadgateError
 from headgate.events import Emit
 from headgate.maintenance import Directive
+from headgate.runtime.fence import Fence
 from headgate.runtime.gate import LiveGate
+from headgate.runtime.gate_marks import GateMarks
 from headgate.runtime.maintenance import (
+    NO_MARKS,
     GateFollower,
     GateName,
     OwnMaintenanceStore,
@@ -21,7 +25,7 @@ from headgate.runtime.maintenance import (
 )
 from headgate.runtime.maintenance_memory import MaintenanceMemory
 from headgate.runtime.worker import Companion
-from headgate.stores import open_maintenance_store
+from headgate.stores import gate_folder, identity_store_location, open_maintenance_store
 from headgate.stores.maintenance import MaintenanceStore
 
 
@@ -46,21 +50,23 @@ def maintenance(
     listening: socket.socket,
     stack: contextlib.ExitStack,
     emit: Emit,
+    marks: GateMarks | None = None,
 ) -> Maintenance:
     """Read what is asked of upstreams before the first request, and keep up with it.
 
-    ``stack`` ends it.
+    ``stack`` ends it.  ``marks``: of the gates in the data folder.
     """
-    own = WorkerMaintenance(memory, worker)
+    fence = _fence(config, gate, emit)
+    own = WorkerMaintenance(memory, worker, fence)
     stack.callback(own.end)
-    name = GateName(_name(listening), __version__)
+    name = GateName(_name(listening), __version__, (config.auth.fence or 0.0) if fence else 0.0)
     companions: list[Companion] = []
 
     def open_store() -> MaintenanceStore:
         return open_maintenance_store(config)
 
     if config.auth.mode is AuthMode.KEYS:
-        follower = GateFollower(own, open_store, name, time.monotonic, emit)
+        follower = GateFollower(own, open_store, name, time.monotonic, emit, marks or NO_MARKS)
         follower.load()
         companions.append(follower.run)
         store = StoreThread(open_store)
@@ -78,6 +84,36 @@ def maintenance(
         own.look,
     )
     return Maintenance(facts, companions)
+
+
+def _fence(config: Config, gate: LiveGate, emit: Emit) -> Fence | None:
+    """What holds requests while no store knows of the gate; ``None``: nothing does."""
+    if config.auth.mode is not AuthMode.KEYS or config.auth.fence is None:
+        return None
+
+    def cut() -> None:
+        for each in gate.balancers:
+            gate.plane.cut_writes(each)
+
+    return Fence(config.auth.fence, time.monotonic, time.time, cut, emit)
+
+
+def gate_marks(config: Config, gate_id: str, stack: contextlib.ExitStack) -> GateMarks | None:
+    """Mark this gate in its data folder; ``None``: that is impossible, or there is no store.
+
+    A gate that has no mark and is killed stays registered until an operator removes it.
+
+    To be called before the workers are forked; ``stack`` ends it.
+    """
+    if config.auth.mode is not AuthMode.KEYS:
+        return None
+    try:
+        marks = GateMarks(gate_folder(config), identity_store_location(config))
+        marks.make(gate_id)
+    except (HeadgateError, OSError):
+        return None
+    stack.callback(marks.close)
+    return marks
 
 
 def _put(memory: MaintenanceMemory, directive: Directive) -> None:

@@ -16,6 +16,7 @@ from headgate import __version__, is_compiled
 from headgate.compose.cloudwatch import emf_memory, write_last
 from headgate.compose.events import event_bus
 from headgate.compose.logs import GateLogs
+from headgate.compose.maintenance import gate_marks
 from headgate.compose.otlp import GateRun
 from headgate.compose.shared_memory import shared_buckets
 from headgate.compose.source import ConfigSource
@@ -87,7 +88,6 @@ def serve(
     workers = config.listen.workers
     counters = Counters(workers)
     logs = GateLogs(config.log)
-    buckets = shared_buckets()
     emit = event_bus(counters.supervisor_row()).emit
     kept = Inherited() if inherited is None else inherited
     descriptors.raise_limit(config.limits, emit, more=FILES)
@@ -95,6 +95,7 @@ def serve(
         before = stack.enter_context(gate_before(config)) if take_over else None
         memory = LastingMemory(memory_of(config, before))
         stack.callback(memory.close)
+        buckets = shared_buckets(memory)
         folder = stack.enter_context(_shared_folder(emit))
         clients = _clients(config, kept, before)
         stack.callback(clients.close)
@@ -106,7 +107,10 @@ def serve(
         run = GateRun(HttpDurations(workers))
         maintenance = MaintenanceMemory(workers, memory)
         creates = CreatesMemory(memory)
-        shared = Shared(counters, buckets, folder, state, logs, maintenance, run, creates, emf)
+        marks = gate_marks(config, maintenance.gate_id, stack)
+        shared = Shared(
+            counters, buckets, folder, state, logs, maintenance, run, creates, emf, marks
+        )
         if manager is None:
             manager = ServiceManager()
         if before is not None:

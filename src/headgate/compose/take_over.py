@@ -18,6 +18,7 @@ from headgate.model import Endpoint
 from headgate.runtime import listener
 from headgate.runtime.accept_signal import AcceptSignal
 from headgate.runtime.gate_state import GateState
+from headgate.runtime.handover import ANSWERS, ISSUERS
 from headgate.runtime.kept_keys import KIND as KEYS
 from headgate.runtime.lasting_memory import LastingMemory
 from headgate.runtime.link import Kept
@@ -29,10 +30,12 @@ from headgate.runtime.supervisor import Supervisor
 from headgate.runtime.takeover import CLIENTS, KEPT, LOCK, MEMORY, OPS, Passed, Predecessor
 from headgate.runtime.takeover_offer import HandOverListener
 from headgate.runtime.takeover_place import Place
-from headgate.stores import identity_store_location, make_own_folder, own_folder
+from headgate.stores import gate_folder, identity_store_location, own_folder
 
 CLOSING_SECONDS: Final = 15.0
 """More than a worker needs, once its requests are over, to write its logs and end."""
+_KEPT: Final = frozenset({KEYS, ISSUERS, ANSWERS})
+"""What of that which workers leave to each other the next gate gets too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +165,7 @@ class HandOvers:
         self._supervisor = supervisor
         config = self._config
         try:
-            is_named = "data" in config.model_fields_set
-            folder = make_own_folder(config) if is_named else own_folder(config)
-            place = Place(folder, self._clients.address)
+            place = Place(gate_folder(config), self._clients.address)
         except (HeadgateError, OSError) as error:
             why = getattr(error, "strerror", None) or str(error)
             self._emit(HandOverUnavailable(str(config.data), why))
@@ -196,6 +197,8 @@ class HandOvers:
 
     def offer(self) -> tuple[list[tuple[str, int]], dict[str, object]]:
         """See ``OfferingGate``."""
+        # From here on no worker that ends may shut a socket down.
+        self._state.pass_on(passed=True)
         sockets = ((CLIENTS, self._clients), (OPS, self._ops))
         named = [(name, each.fileno()) for name, group in sockets for each in group.to_pass_on()]
         if self._listener is not None and self._listener.lock is not None:
@@ -203,7 +206,7 @@ class HandOvers:
         named += [(MEMORY + name, file) for name, file in self._memory.files().items()]
         if self._supervisor is not None:
             left = self._supervisor.kept_files()
-            named += [(KEPT + kind, file) for kind, file in left.items() if kind == KEYS]
+            named += [(KEPT + kind, file) for kind, file in left.items() if kind in _KEPT]
         fields: dict[str, object] = {
             "version": __version__,
             "scheme": scheme_of(self._config),
@@ -212,8 +215,6 @@ class HandOvers:
         }
         if (watched := self._manager.watched) is not None:
             fields |= {"manager": watched.address, "watchdog_usec": watched.watchdog_usec}
-        # From here on no worker that ends may shut a socket down.
-        self._state.pass_on(passed=True)
         return named, fields
 
     def withdraw(self) -> None:
@@ -230,7 +231,7 @@ class HandOvers:
         if self._supervisor is not None:
             limits, listen = self._config.limits, self._config.listen
             self._supervisor.leave(
-                limits.keepalive_timeout + listen.drain_timeout + CLOSING_SECONDS
+                limits.keepalive_timeout + listen.hand_over_timeout + CLOSING_SECONDS
             )
 
 

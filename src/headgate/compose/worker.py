@@ -39,6 +39,7 @@ from headgate.runtime.certificates import watch_validity
 from headgate.runtime.control_upstream import control_upstream
 from headgate.runtime.creates_memory import CreatesMemory
 from headgate.runtime.gate import LiveGate
+from headgate.runtime.gate_marks import GateMarks
 from headgate.runtime.gate_state import GateState
 from headgate.runtime.handover import Handover
 from headgate.runtime.heartbeat import Heartbeat
@@ -71,6 +72,7 @@ class Shared:
         maintenance: what is asked of upstreams, and what each worker does about it.
         run: what the exports of the gate have in common.
         creates: what is known of creates that are under way, or in doubt.
+        marks: of the gates in the data folder; ``None``: this gate has none.
     """
 
     counters: Counters
@@ -82,6 +84,7 @@ class Shared:
     run: GateRun
     creates: CreatesMemory
     emf: EmfMemory | None = None
+    marks: GateMarks | None = None
 
 
 class Sockets(NamedTuple):
@@ -156,7 +159,14 @@ def run_worker(
         if access_log is not None:
             _follow_sampling(gate, access_log)
         maintained = maintenance(
-            config, shared.maintenance, gate, link.number, sockets.clients[0], stack, emit
+            config,
+            shared.maintenance,
+            gate,
+            link.number,
+            sockets.clients[0],
+            stack,
+            emit,
+            shared.marks,
         )
         export = _export(shared, sockets, link, outcome_sinks, made, emit)
         reloader = _reloader(

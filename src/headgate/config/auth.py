@@ -74,6 +74,16 @@ class Auth(Section):
         "be read. After them every key is refused with 503, since a gate that cannot read the "
         "store does not hear of revocations.",
     )
+    fence: Seconds | None = Field(
+        None,
+        ge=60,
+        description="Seconds for which the gate sends requests to MLflow although it cannot report "
+        "to the key store, and so may not hear of a park. After them it holds requests as if "
+        "parked until the store is back, and after twice these seconds it cuts off those that "
+        "may change something. A gate that was silent for that long and a minute more counts as "
+        "gone, so that none that was killed keeps a park from beginning. At least 60. Default: it "
+        "goes on, and counts until an operator removes it.",
+    )
     keys: KeyRules = KeyRules()
     first_key_sha256: Digest | None = Field(
         None,

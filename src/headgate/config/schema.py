@@ -98,6 +98,11 @@ class Listen(Section):
     drain_timeout: Seconds = Field(
         60, description="Seconds that requests in progress have to finish after that."
     )
+    hand_over_timeout: Seconds = Field(
+        3600,
+        description="Seconds that requests in progress have to finish once another gate has taken "
+        "over. The process ends as soon as the last one has.",
+    )
 
     @property
     def is_loopback(self) -> bool:

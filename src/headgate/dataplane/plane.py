@@ -119,6 +119,12 @@ class DataPlane:
         """How many requests are at that upstream which may change something there."""
         return sum(connection.writes_to(balancer) for connection in self.connections)
 
+    def cut_writes(self, balancer: Balancer) -> None:
+        """Cut off the requests at that upstream which may change something there."""
+        for connection in tuple(self.connections):
+            if connection.writes_to(balancer):
+                connection.on_stopped()
+
     def next_request_id(self) -> bytes:
         """An id that no other request of this installation bears."""
         self.issued += 1

@@ -98,6 +98,58 @@ class LeaseRenewed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FenceRaised(Event):
+    """The key store has not heard of the gate for ``auth.fence``: a worker holds requests.
+
+    Attributes:
+        seconds: ``auth.fence``.
+    """
+
+    name: ClassVar[str] = "fence_raised"
+    level: ClassVar[Level] = Level.ERROR
+    logger: ClassVar[str] = "headgate.runtime"
+
+    seconds: float
+
+    def message(self) -> str:
+        return (
+            f"the key store has not heard of this gate for {self.seconds:g} s: requests are held "
+            "as if MLflow was parked, until the store is back"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FenceLifted(Event):
+    """The key store has heard of the gate again: requests go on."""
+
+    name: ClassVar[str] = "fence_lifted"
+    logger: ClassVar[str] = "headgate.runtime"
+
+    def message(self) -> str:
+        return "the key store has heard of this gate: requests are not held for want of it"
+
+
+@dataclass(frozen=True, slots=True)
+class GateForgotten(Event):
+    """A gate was killed, or is fenced: this one has taken its leave from the store.
+
+    Attributes:
+        gate_id: the id of that gate.
+    """
+
+    name: ClassVar[str] = "gate_forgotten"
+    logger: ClassVar[str] = "headgate.runtime"
+
+    gate_id: str
+
+    def message(self) -> str:
+        return (
+            f"the gate {self.gate_id} has ended without leaving, or holds its requests since it "
+            "cannot reach the store; a park does not wait for it any more"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class GateRemoved(Event):
     """An operator has said of a gate that it is gone: nothing waits for its acknowledgement.
 

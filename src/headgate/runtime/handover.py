@@ -14,11 +14,13 @@ from typing import Final, TypeVar
 from headgate.auth.tokens.follower import LeftKeys
 from headgate.config import Config
 from headgate.runtime.link import Link
-from headgate.upstreams.known_answers import Answers
+from headgate.upstreams.known_answers import Answer, Answers
 
 _CONFIGURATION: Final = "configuration"
-_ISSUERS: Final = "issuers"
-_ANSWERS: Final = "answers"
+ISSUERS: Final = "issuers-1"
+ANSWERS: Final = "answers-1"
+"""These go over to the next gate too, which may be another version: they are built of plain values,
+and the number is that of their form."""
 _Kind = TypeVar("_Kind")
 
 
@@ -45,19 +47,29 @@ class Handover:
 
     def leave_issuers(self, keys: Mapping[str, LeftKeys]) -> None:
         """Leave the signing keys of all issuers, by the name of the issuer."""
-        self._link.keep(_ISSUERS, pickle.dumps(dict(keys)))
+        plain = {name: (each.place, each.document, each.fetched_at) for name, each in keys.items()}
+        self._link.keep(ISSUERS, pickle.dumps(plain))
 
     def issuers(self) -> dict[str, LeftKeys] | None:
         """The signing keys that were left last."""
-        return _loaded(self._link.kept(_ISSUERS), dict)
+        found = _loaded(self._link.kept(ISSUERS), dict)
+        return found and {name: LeftKeys(*each) for name, each in found.items()}
 
     def leave_answers(self, answers: Answers) -> None:
         """Leave what MLflow said last of itself, by upstream."""
-        self._link.keep(_ANSWERS, pickle.dumps(answers))
+        plain = {
+            name: {path: tuple(each) for path, each in known.items()}
+            for name, known in answers.items()
+        }
+        self._link.keep(ANSWERS, pickle.dumps(plain))
 
     def answers(self) -> Answers | None:
         """What was left last of that."""
-        return _loaded(self._link.kept(_ANSWERS), dict)
+        found = _loaded(self._link.kept(ANSWERS), dict)
+        return found and {
+            name: {path: Answer(*each) for path, each in known.items()}
+            for name, known in found.items()
+        }
 
     def in_force(self) -> InForce | None:
         """The configuration that was left last."""

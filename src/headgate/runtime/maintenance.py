@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from headgate.errors import HeadgateError
-from headgate.events import Emit, MaintenanceFollowed, MaintenanceNotFollowed
+from headgate.events import Emit, GateForgotten, MaintenanceFollowed, MaintenanceNotFollowed
 from headgate.maintenance import Directive, Standing, UpstreamMaintenance, merged
+from headgate.runtime.fence import Fence
 from headgate.runtime.maintenance_memory import MaintenanceMemory
 from headgate.stores.maintenance import (
     GateReport,
@@ -29,6 +31,9 @@ from headgate.stores.maintenance import (
 LOOK_SECONDS: Final = 0.5
 QUIET_SECONDS: Final = 15.0
 """How often a gate reports that it is there while nothing is asked and nothing changes."""
+FORGET_SECONDS: Final = 5.0
+"""How long a gate has to be gone before it is forgotten: for so long MLflow may go on with a
+request whose gate was killed."""
 PATIENT_SECONDS: Final = 10.0
 """How often a store of an older schema is looked at."""
 
@@ -44,10 +49,11 @@ class Parked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GateName:
-    """What a gate says of itself: its name for a person, and the version of Headgate."""
+    """What a gate says of itself: its name for a person, the version of Headgate, its fence."""
 
     name: str
     version: str
+    fence: float = 0.0
 
 
 class WorkerMaintenance:
@@ -56,10 +62,12 @@ class WorkerMaintenance:
     Args:
         memory: of the gate.
         worker: which worker this is.
+        fence: holds requests of a gate that the store has not heard of; by default it goes on.
     """
 
-    def __init__(self, memory: MaintenanceMemory, worker: int) -> None:
+    def __init__(self, memory: MaintenanceMemory, worker: int, fence: Fence | None = None) -> None:
         self.memory: Final = memory
+        self._fence: Final = fence
         self._worker: Final = worker
         self._upstreams: Callable[[], Iterable[Parked]] = tuple
         self._changes = 0
@@ -77,6 +85,8 @@ class WorkerMaintenance:
 
     def look(self) -> None:
         """Carry on what has changed; to be called twice a second, and after a reload."""
+        # First of all: what lifts the fence was read from the store before.
+        fence = None if self._fence is None else self._fence.look(self.memory.heard_at)
         changes = self.memory.changes
         if changes != self._changes:
             self._directives = self.memory.directives()
@@ -85,8 +95,9 @@ class WorkerMaintenance:
         for each in self._upstreams():
             maintenance = each.maintenance
             name = maintenance.directive.upstream
-            if changes:
-                maintenance.take(self._directives.get(name) or Directive(name))
+            if changes or fence is not None:
+                asked = self._directives.get(name) or Directive(name)
+                maintenance.take(asked if fence is None else fence.held(asked))
             parts.setdefault(name, []).append(maintenance.report())
         found = {name: merged(standings) for name, standings in parts.items()}
         if found != self._said:
@@ -106,6 +117,31 @@ class _Said(NamedTuple):
     at: float
 
 
+class Marks(Protocol):
+    """The marks of the gates in the data folder; see ``gate_marks.py``."""
+
+    def ended(self) -> Sequence[str]:
+        """The ids of those of which nothing is left."""
+        ...
+
+    def remove(self, gate_id: str) -> None:
+        """Remove the mark of a gate that has left the store."""
+
+
+class _NoMarks:
+    """Of a gate without a data folder."""
+
+    def ended(self) -> Sequence[str]:
+        """See ``Marks``."""
+        return ()
+
+    def remove(self, gate_id: str) -> None:
+        """See ``Marks``."""
+
+
+NO_MARKS: Final = _NoMarks()
+
+
 class GateFollower:
     """Follows the store for the whole gate, in the worker that leads; in the others it waits.
 
@@ -115,6 +151,7 @@ class GateFollower:
         gate: what the gate says of itself.
         clock: seconds from an arbitrary start.
         emit: takes the events.
+        marks: of the gates in the data folder; by default there are none.
     """
 
     def __init__(
@@ -124,6 +161,7 @@ class GateFollower:
         gate: GateName,
         clock: Callable[[], float],
         emit: Emit,
+        marks: Marks = NO_MARKS,
     ) -> None:
         self._worker: Final = worker
         self._memory: Final = worker.memory
@@ -131,7 +169,11 @@ class GateFollower:
         self._gate: Final = gate
         self._clock: Final = clock
         self._emit: Final = emit
+        self._marks: Final = marks
+        self._ended: frozenset[str] = frozenset()
+        self._forget_at = 0.0
         self._store: MaintenanceStore | None = None
+        self._told_at: float | None = None
         self._said: _Said | None = None
         self._trouble: str | None = None
         self._look_again = 0.0
@@ -143,7 +185,8 @@ class GateFollower:
         for this gate, and one from before is read.  While the store cannot be read, what the memory
         has is in force.
         """
-        if self._memory.changes:
+        # What a gate before has left says what is asked, and nothing of this gate.
+        if self._memory.changes and self._memory.heard_at > -math.inf:
             return
         try:
             for step in (self._register, self._follow):
@@ -156,7 +199,7 @@ class GateFollower:
 
     def _register(self) -> None:
         """Let other gates know of this one."""
-        self._opened().report(gate_report(self._memory, self._gate))
+        self._tell(gate_report(self._memory, self._gate))
 
     async def run(self) -> None:
         """Follow the store until cancelled; the last worker of the gate takes its leave there."""
@@ -177,6 +220,7 @@ class GateFollower:
             await _finished(executor, self._follow)
             self._worker.look()
             await _finished(executor, self._report)
+            await _finished(executor, self._forget)
         except HeadgateError as error:
             self._said = None  # what the store has may be older by the time that it is back
             self._note(error)
@@ -187,8 +231,11 @@ class GateFollower:
 
     def _follow(self) -> None:
         """Take over what the store has; in the thread."""
-        since = self._memory.changes
+        since, told_at = self._memory.changes, self._told_at
         self._memory.follow(self._opened().directives(), since)
+        if told_at is not None:
+            # A park from before that waited for this gate or was just read, one from later waits.
+            self._memory.heard(told_at)
 
     def _report(self) -> None:
         """Say how the gate stands, if there is anything to say; in the thread."""
@@ -201,12 +248,36 @@ class GateFollower:
             )
             if report == said.report if is_asked else _sketch(report) == _sketch(said.report):
                 return
-        self._opened().report(report)
+        self._tell(report)
         self._said = _Said(report, now)
 
+    def _tell(self, report: GateReport) -> None:
+        now = self._clock()
+        self._opened().report(report)
+        self._told_at = now
+
+    def _forget(self) -> None:
+        """Take the leave of gates that were killed, if it is time to look; in the thread."""
+        if self._clock() < self._forget_at:
+            return
+        self._forget_at = self._clock() + FORGET_SECONDS
+        ended = frozenset(self._marks.ended())
+        for each in sorted(ended & self._ended):
+            self._forget_one(each)
+            self._marks.remove(each)
+        self._ended = ended
+        for gate in self._opened().gates():
+            if gate.is_gone:
+                self._forget_one(gate.report.id)
+
+    def _forget_one(self, gate_id: str) -> None:
+        if self._opened().leave(gate_id):
+            self._emit(GateForgotten(gate_id))
+
     def _leave(self) -> None:
-        with contextlib.suppress(HeadgateError):  # then it is listed as missing
+        with contextlib.suppress(HeadgateError):  # the next gate in the folder does it, if it can
             self._opened().leave(self._memory.gate_id)
+            self._marks.remove(self._memory.gate_id)
 
     def _opened(self) -> MaintenanceStore:
         if self._store is None:
@@ -235,7 +306,9 @@ def gate_report(memory: MaintenanceMemory, gate: GateName) -> GateReport:
         )
         for name, each in memory.standings().items()
     }
-    return GateReport(memory.gate_id, gate.name, gate.version, memory.workers, upstreams)
+    return GateReport(
+        memory.gate_id, gate.name, gate.version, memory.workers, upstreams, gate.fence
+    )
 
 
 def _sketch(report: GateReport) -> Mapping[str, tuple[int, str]]:

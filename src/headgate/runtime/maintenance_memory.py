@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import mmap
 import os
 import secrets
@@ -72,6 +73,8 @@ class MaintenanceMemory:
             SharedBlock(rows[number * row : (number + 1) * row], ROW_BYTES)
             for number in range(workers)
         ]
+        self._heard = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
+        self._heard[0] = -math.inf
         self._lock = threading.Lock()
 
     # --- directives ------------------------------------------------------------------------
@@ -144,6 +147,18 @@ class MaintenanceMemory:
         except OSError:
             return False
         return True
+
+    @property
+    def heard_at(self) -> float:
+        """When the store has last heard of this gate, and was read after that; ``-inf``: never.
+
+        Until then a park waited for it, or else the gate would know of it.
+        """
+        return self._heard[0]
+
+    def heard(self, at: float) -> None:
+        """The store has heard of this gate, at that time of the clock, and was read since."""
+        self._heard[0] = at
 
     # --- workers ---------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import socket
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -23,6 +24,9 @@ _PREFIX: Final = "take-over-"
 _SOCKET: Final = ".sock"
 _LOCK: Final = ".lock"
 _BACKLOG: Final = 8
+_PATIENCE: Final = 1.0
+"""Seconds for which a socket that nobody listens on may become one that somebody does."""
+_PAUSE: Final = 0.02
 
 
 class PlaceTakenError(HeadgateError):
@@ -100,15 +104,29 @@ class Place:
     def connect(self) -> socket.socket:
         """A connection to the gate here.
 
+        Where a gate has just handed over to another one, that one will listen in a moment.
+
         Raises:
             HeadgateError: there is none.
         """
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self._connected()
+            except ConnectionRefusedError:
+                if time.monotonic() >= until:
+                    raise HeadgateError(self._nobody()) from None
+                time.sleep(_PAUSE)  # noqa: TID251 - no gate runs yet
+
+    def _connected(self) -> socket.socket:
         channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
         try:
             channel.connect(self._path(self._socket))
         except OSError as error:
             channel.close()
-            if error.errno in (errno.ENOENT, errno.ECONNREFUSED):
+            if error.errno == errno.ECONNREFUSED:
+                raise
+            if error.errno == errno.ENOENT:
                 raise HeadgateError(self._nobody()) from None
             raise HeadgateError(
                 f"the gate at {self.address} cannot be asked to hand over, by its socket in "

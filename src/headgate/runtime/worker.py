@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import socket
 import ssl
@@ -127,6 +126,7 @@ class Worker:
         self._drain_now = asyncio.Event()
         self._cut_short = asyncio.Event()
         self._lame_duck = 0.0
+        self._lame_duck_over = asyncio.Event()
         self.orphaned = False
 
     async def run(
@@ -273,14 +273,14 @@ class Worker:
             if task is not stopped:
                 task.result()
                 raise RuntimeError(f"{task.get_name()} ended")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._lame_duck):
-                await self._cut_short.wait()
+        await self._until_any(self._lame_duck, self._cut_short, self._lame_duck_over)
 
     async def _sweep(self) -> None:
         scarcity = Scarcity(self._emit)
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            if self._hand_over.is_left():
+                self._lame_duck_over.set()  # what comes from now on is the next gate's
             try:
                 scarcity.look()
                 self._plane.sweep()
@@ -324,27 +324,32 @@ class Worker:
         if not self._plane.connections:
             return
         self._plane.emptied.clear()
-        waits = [
-            asyncio.ensure_future(self._plane.emptied.wait()),
-            asyncio.ensure_future(self._drain_now.wait()),
-            asyncio.ensure_future(self._cut_short.wait()),
-        ]
         longest = self._plane.limits.keepalive_timeout
-        await asyncio.wait(waits, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
-        await _cancel(waits)
+        await self._until_any(longest, self._plane.emptied, self._drain_now, self._cut_short)
 
     async def _drain(self) -> None:
         """Wait for the requests under way, but not indefinitely."""
-        plane, longest = self._plane, self._listen.drain_timeout
-        self._emit(Draining(plane.in_flight, longest))
+        plane = self._plane
         plane.drain()
-        try:
-            async with asyncio.timeout(longest):
-                await plane.emptied.wait()
-        except TimeoutError:
-            self._emit(CutOff(len(plane.connections)))
-        else:
+        if self._leaving and not self._drain_now.is_set():
+            # Nobody waits for this process to end: the address is served.
+            longest = self._listen.hand_over_timeout
+            self._emit(Draining(plane.in_flight, longest))
+            await self._until_any(longest, plane.emptied, self._drain_now)
+        if not self._leaving or self._drain_now.is_set():
+            longest = self._listen.drain_timeout
+            self._emit(Draining(plane.in_flight, longest))
+            await self._until_any(longest, plane.emptied)
+        if plane.emptied.is_set():
             self._emit(Drained())
+        else:
+            self._emit(CutOff(len(plane.connections)))
+
+    async def _until_any(self, seconds: float, *moments: asyncio.Event) -> None:
+        """Wait until one of these has come, but no longer than ``seconds``."""
+        waits = [asyncio.ensure_future(each.wait()) for each in moments]
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await _cancel(waits)
 
 
 async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:

@@ -6,6 +6,7 @@ from headgate.stores.identity import (
     StoreUnreachableError,
 )
 from headgate.stores.opening import (
+    gate_folder,
     identity_store_location,
     identity_store_warnings,
     import_identity_store,
@@ -27,6 +28,7 @@ __all__ = [
     "KeyState",
     "StoreUnreachableError",
     "UnreadableKey",
+    "gate_folder",
     "identity_store_location",
     "identity_store_warnings",
     "import_identity_store",

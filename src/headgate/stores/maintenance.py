@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from headgate.errors import HeadgateError
 from headgate.maintenance import Directive
+
+FENCE_MARGIN: Final = 60.0
+"""Seconds for which a gate is waited for after it has cut off its last request: for its looks at
+the clock, and for what MLflow still does with a request that was cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class GateReport:
         version: of Headgate.
         workers: how many.
         upstreams: by their names.
+        fence: seconds after which it holds requests unless it reports again; after twice these it
+            changes nothing any more.  0: it goes on.
     """
 
     id: str
@@ -50,6 +56,7 @@ class GateReport:
     version: str
     workers: int
     upstreams: Mapping[str, UpstreamReport] = field(default_factory=dict)
+    fence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,12 @@ class RegisteredGate:
 
     report: GateReport
     silent: float
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it certainly sends nothing to MLflow any more, as its fence says."""
+        fence = self.report.fence
+        return fence > 0 and self.silent > 2 * fence + FENCE_MARGIN
 
 
 class RevisionChangedError(Exception):

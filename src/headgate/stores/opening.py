@@ -172,6 +172,16 @@ def make_own_folder(config: Config) -> Path:
     return location.prepare(config.key_database).parent
 
 
+def gate_folder(config: Config) -> Path:
+    """Where a gate keeps what is its own; the folder is made only if ``data`` is set.
+
+    Raises:
+        HeadgateError: it may be another user's.
+        OSError: it cannot be made.
+    """
+    return make_own_folder(config) if "data" in config.model_fields_set else own_folder(config)
+
+
 def identity_store_location(config: Config) -> str:
     """Where the store is, or is to be made, for a person; without any secret.
 

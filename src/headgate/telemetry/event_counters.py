@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from headgate.events import BreakGlassUsed, CreateReconciled, EndpointEjected, Event, WorkerEnded
+from headgate.events import (
+    BreakGlassUsed,
+    CreateReconciled,
+    EndpointEjected,
+    Event,
+    HandedOver,
+    HandOverFailed,
+    TakenOver,
+    WorkerEnded,
+)
 from headgate.telemetry.counters import CounterRow
-from headgate.telemetry.metrics import BREAK_GLASS_USES, CREATES, EJECTIONS, WORKER_RESTARTS
+from headgate.telemetry.metrics import (
+    BREAK_GLASS_USES,
+    CREATES,
+    EJECTIONS,
+    HAND_OVERS,
+    WORKER_RESTARTS,
+)
 
 
 class EventCounters:
@@ -28,5 +43,11 @@ class EventCounters:
                 self._row.add(EJECTIONS, upstream)
             case CreateReconciled(upstream=upstream, result=result):
                 self._row.add(CREATES, upstream, result)
+            case TakenOver(died=died):
+                self._row.add(HAND_OVERS, "from_dead" if died else "taken_over")
+            case HandOverFailed():
+                self._row.add(HAND_OVERS, "failed")
+            case HandedOver():
+                self._row.add(HAND_OVERS, "handed_over")
             case _:
                 pass

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from headgate.errors import HeadgateError
-from headgate.events import Event, MaintenanceFollowed, MaintenanceNotFollowed
+from headgate.events import (
+    Event,
+    FenceLifted,
+    FenceRaised,
+    GateForgotten,
+    MaintenanceFollowed,
+    MaintenanceNotFollowed,
+)
 from headgate.maintenance import Directive, ParkState, UpstreamMaintenance
 from headgate.runtime import maintenance as module
+from headgate.runtime.fence import Fence
+from headgate.runtime.lasting_memory import LastingMemory
 from headgate.runtime.maintenance import GateFollower, GateName, WorkerMaintenance
 from headgate.runtime.maintenance_memory import MaintenanceMemory
-from headgate.stores.maintenance import OlderSchemaError
+from headgate.stores.maintenance import FENCE_MARGIN, GateReport, OlderSchemaError
 from headgate.testing.clock import ManualClock
 from headgate.testing.maintenance_store import MemoryMaintenanceStore
 from tests.support.maintenance_suite import PARK, PARKED
@@ -44,13 +54,15 @@ def upstream(name: str = "default", in_flight: int = 0) -> Upstream:
 class GateStand:
     """A gate with two workers, of which the first is here."""
 
-    memory: MaintenanceMemory = field(default_factory=lambda: MaintenanceMemory(2))
+    lasting: LastingMemory = field(default_factory=LastingMemory)
+    memory: MaintenanceMemory = field(init=False)
     store: MemoryMaintenanceStore = field(default_factory=MemoryMaintenanceStore)
     clock: ManualClock = field(default_factory=ManualClock)
     events: list[Event] = field(default_factory=list)
     upstreams: list[Upstream] = field(default_factory=lambda: [upstream()])
 
     def __post_init__(self) -> None:
+        self.memory = MaintenanceMemory(2, self.lasting)
         self.worker = WorkerMaintenance(self.memory, 0)
         self.follower = GateFollower(
             self.worker,
@@ -124,6 +136,32 @@ def test_a_worker_that_starts_later_needs_no_store(stand: GateStand) -> None:
     second.follow(lambda: [other])
     assert other.maintenance.state is ParkState.PARKED
     assert stand.events == []
+
+
+def test_a_gate_that_takes_over_is_registered_before_it_serves(stand: GateStand) -> None:
+    """What the gate before has left tells it what is asked; a park has to wait for it too."""
+    stand.store.put(PARKED_NOW, 0)
+    stand.start()
+    lasting = LastingMemory({name: os.dup(file) for name, file in stand.lasting.files().items()})
+    new = GateStand(lasting, stand.store)
+    new.start()
+    assert new.state() is ParkState.PARKED
+    assert {each.report.id for each in stand.store.gates()} == {
+        stand.memory.gate_id,
+        new.memory.gate_id,
+    }
+    lasting.close()
+
+
+def test_a_gate_that_takes_over_without_its_store_goes_by_what_was_left(stand: GateStand) -> None:
+    stand.store.put(PARKED_NOW, 0)
+    stand.start()
+    lasting = LastingMemory({name: os.dup(file) for name, file in stand.lasting.files().items()})
+    stand.store.failure = HeadgateError("down")
+    new = GateStand(lasting, stand.store)
+    new.start()
+    assert new.state() is ParkState.PARKED
+    lasting.close()
 
 
 def test_a_gate_that_starts_without_its_store_goes_by_what_it_hears_later(
@@ -264,3 +302,158 @@ def test_a_directive_that_is_gone_asks_nothing(stand: GateStand) -> None:
     stand.memory.follow({}, stand.memory.changes)
     stand.worker.look()
     assert stand.upstreams[0].maintenance.directive == Directive("default")
+
+
+# --- gates that were killed -------------------------------------------------------------------
+
+
+class Marks:
+    """Of a gate that was killed."""
+
+    def __init__(self) -> None:
+        self.left = ["g_killed"]
+
+    def ended(self) -> list[str]:
+        return list(self.left)
+
+    def remove(self, gate_id: str) -> None:
+        if gate_id in self.left:
+            self.left.remove(gate_id)
+
+
+def follower_with(stand: GateStand, marks: Marks) -> None:
+    stand.follower = GateFollower(
+        stand.worker,
+        lambda: stand.store,
+        GateName("gate-1", "1.2.3"),
+        stand.clock,
+        stand.events.append,
+        marks,
+    )
+
+
+def test_a_gate_of_which_nothing_is_left_is_forgotten_after_a_while(stand: GateStand) -> None:
+    marks = Marks()
+    follower_with(stand, marks)
+    stand.store.report(GateReport("g_killed", "gate-1", "1.2.3", 1))
+    stand.store.report(GateReport("g_elsewhere", "gate-2", "1.2.3", 1))
+
+    async def forgets() -> None:
+        await looks(stand)
+        assert marks.left == ["g_killed"]  # MLflow may still be busy with its last request
+        stand.clock.advance(module.FORGET_SECONDS)
+        await until(lambda: marks.left == [])
+
+    run(stand, forgets)
+    assert {each.report.id for each in stand.store.gates()} == {"g_elsewhere"}
+    assert stand.events == [GateForgotten("g_killed")]
+
+
+def test_one_that_the_store_does_not_have_needs_no_event(stand: GateStand) -> None:
+    marks = Marks()
+    follower_with(stand, marks)
+
+    async def forgets() -> None:
+        await looks(stand)
+        stand.clock.advance(module.FORGET_SECONDS)
+        await until(lambda: marks.left == [])
+
+    run(stand, forgets)
+    assert stand.events == []
+
+
+def test_while_the_store_is_down_the_mark_stays(stand: GateStand) -> None:
+    marks = Marks()
+    follower_with(stand, marks)
+    stand.store.report(GateReport("g_killed", "gate-1", "1.2.3", 1))
+
+    async def loses() -> None:
+        await looks(stand)
+        stand.store.failure = HeadgateError("down")
+        stand.clock.advance(module.FORGET_SECONDS)
+        await looks(stand)
+        assert marks.left == ["g_killed"]
+        stand.store.failure = None
+        await until(lambda: marks.left == [])
+
+    run(stand, loses)
+    assert "g_killed" not in registered(stand)
+
+
+# --- a fence ----------------------------------------------------------------------------------
+
+FENCE = 120.0
+
+
+def fenced(stand: GateStand) -> None:
+    fence = Fence(FENCE, stand.clock, lambda: 1_800_000_000.0, lambda: None, stand.events.append)
+    stand.worker = WorkerMaintenance(stand.memory, 0, fence)
+    stand.follower = GateFollower(
+        stand.worker,
+        lambda: stand.store,
+        GateName("gate-1", "1.2.3", FENCE),
+        stand.clock,
+        stand.events.append,
+    )
+
+
+def registered(stand: GateStand) -> set[str]:
+    return {each.report.id for each in stand.store.gates()}
+
+
+def kinds(stand: GateStand) -> list[type[Event]]:
+    return [type(each) for each in stand.events]
+
+
+def test_a_gate_with_a_fence_holds_while_its_store_is_away_and_hears_of_the_park_first(
+    stand: GateStand,
+) -> None:
+    fenced(stand)
+
+    async def loses() -> None:
+        assert stand.state() is ParkState.SERVING
+        stand.store.failure = HeadgateError("down")
+        stand.clock.advance(FENCE + 1)
+        stand.worker.look()
+        assert stand.state() is ParkState.PARKED
+        stand.store._directives[PARKED_NOW.upstream] = PARKED_NOW  # by another gate
+        stand.store.failure = None
+        await until(lambda: FenceLifted in kinds(stand))
+        # The store was read between the report and the end of the fence.
+        assert stand.upstreams[0].maintenance.directive == PARKED_NOW
+
+    run(stand, loses)
+    assert kinds(stand).count(FenceRaised) == 1
+
+
+def test_a_gate_with_a_fence_that_starts_without_its_store_serves_nobody(stand: GateStand) -> None:
+    fenced(stand)
+    stand.store.failure = HeadgateError("down")
+
+    async def starts() -> None:
+        assert stand.state() is ParkState.PARKED
+        stand.store.failure = None
+        await until(lambda: stand.state() is ParkState.SERVING)
+
+    run(stand, starts)
+
+
+def test_a_gate_that_its_fence_holds_is_forgotten_by_the_others(stand: GateStand) -> None:
+    dead = GateReport("g_killed", "gate-2", "1.2.3", 1, fence=FENCE)
+    silent = GateReport("g_silent", "gate-3", "1.2.3", 1)
+    stand.store.report(dead)
+    stand.store.report(silent)
+
+    async def waits() -> None:
+        await looks(stand)
+        stand.clock.advance(module.FORGET_SECONDS)
+        stand.store.clock.advance(2 * FENCE + FENCE_MARGIN)
+        await looks(stand)
+        assert "g_killed" in registered(stand)
+        stand.clock.advance(module.FORGET_SECONDS)
+        stand.store.clock.advance(1)
+        await until(lambda: "g_killed" not in registered(stand))
+        assert "g_silent" in registered(stand)
+
+    run(stand, waits)
+    assert stand.events == [GateForgotten("g_killed")]

@@ -10,7 +10,10 @@ from headgate.events import (
     EndCause,
     EndpointEjected,
     Event,
+    HandedOver,
+    HandOverFailed,
     Reconciled,
+    TakenOver,
     WorkerEnded,
 )
 from headgate.model import Endpoint
@@ -20,6 +23,7 @@ from headgate.telemetry.metrics import (
     BREAK_GLASS_USES,
     CREATES,
     EJECTIONS,
+    HAND_OVERS,
     METRICS,
     WORKER_RESTARTS,
     Metric,
@@ -46,6 +50,10 @@ COUNTED = [
         for result in Reconciled
         if result is not Reconciled.HELD
     ),
+    (TakenOver(4711, "1.2.3", died=False), HAND_OVERS, ("taken_over",)),
+    (TakenOver(4711, "1.2.3", died=True), HAND_OVERS, ("from_dead",)),
+    (HandOverFailed(4711, "1.2.3", "ended before it served"), HAND_OVERS, ("failed",)),
+    (HandedOver(4711, "1.2.3"), HAND_OVERS, ("handed_over",)),
 ]
 
 

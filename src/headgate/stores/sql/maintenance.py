@@ -114,7 +114,10 @@ class SqlMaintenanceStore:
             "workers": gate.workers,
             "upstreams": _written(
                 {
-                    name: [each.revision, each.state, each.in_flight, each.waiting, each.writing]
+                    name: [
+                        *(each.revision, each.state, each.in_flight, each.waiting, each.writing),
+                        gate.fence,
+                    ]
                     for name, each in gate.upstreams.items()
                 }
             ),
@@ -220,12 +223,17 @@ def _gate(
 ) -> RegisteredGate:
     """A gate of the table; of one that cannot be read, that it is there."""
     found: dict[str, UpstreamReport] = {}
+    fences: set[float] = set()
     try:
         for each, values in json.loads(upstreams).items():
             revision, state, in_flight, waiting, writing = values[:5]
             found[each] = UpstreamReport(
                 int(revision), str(state), int(in_flight), int(waiting), int(writing)
             )
+            fences.add(float(values[5]) if len(values) > 5 else 0.0)  # an older gate has none
     except (ValueError, TypeError, AttributeError):
-        found = {}
-    return RegisteredGate(GateReport(gate_id, name, version, workers, found), max(0.0, silent))
+        found, fences = {}, set()
+    # All are equal; of what is not, the gate has no fence.
+    fence = fences.pop() if len(fences) == 1 else 0.0
+    report = GateReport(gate_id, name, version, workers, found, fence)
+    return RegisteredGate(report, max(0.0, silent))

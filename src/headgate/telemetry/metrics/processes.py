@@ -81,6 +81,15 @@ WORKER_RESTARTS: Final = Metric(
     "Workers that were replaced, by cause: `stuck`, `signal` (one killed it), `exit`.",
     (Label("cause", tuple(each.value for each in EndCause)),),
 )
+HAND_OVERS: Final = Metric(
+    "headgate_hand_overs_total",
+    Kind.COUNTER,
+    "{hand-over}",
+    "Hand-overs between gates at one address: `taken_over` (this gate took the place of another), "
+    "`from_dead` (which died before it could leave), `failed` (another one wanted to take over "
+    "and did not), `handed_over` (another one has taken over).",
+    (Label("result", ("taken_over", "from_dead", "failed", "handed_over")),),
+)
 CERTIFICATE_EXPIRY: Final = Metric(
     "headgate_certificate_expiry_seconds",
     Kind.GAUGE,
@@ -167,6 +176,7 @@ PROCESS_METRICS: Final = (
     WORKERS,
     WORKERS_DRAINING,
     WORKER_RESTARTS,
+    HAND_OVERS,
     CERTIFICATE_EXPIRY,
     RELOAD_SUCCESSFUL,
     RELOAD_TIME,
