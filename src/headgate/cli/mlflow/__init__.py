@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from headgate.cli.mlflow import plan, rollback, status, upgrade
+from headgate.cli.mlflow import plan, rollback, snapshots, status, upgrade
 
 app = typer.Typer(
     help="Upgrade the MLflow behind a gate while its clients wait, and go back.",
     invoke_without_command=True,
 )
-for module in (plan, upgrade, rollback, status):
+for module in (plan, upgrade, rollback, status, snapshots):
     app.add_typer(module.commands)
 
 

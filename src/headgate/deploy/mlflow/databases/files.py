@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +37,19 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def in_place_of(partial: Path) -> Iterator[None]:
+    """Make a file under another name in the block; if that fails, no room is taken by it."""
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    try:
+        yield
+    except BaseException:  # interrupted, too: the disk may be full, and the journal needs it
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def put(partial: Path, at: Path) -> None:

@@ -138,10 +138,9 @@ class PostgresqlDatabase:
         file = to.with_name(f"{to.name}.dump")
         partial = file.with_name(f"{file.name}.partial")
         try:
-            partial.unlink(missing_ok=True)
-            partial.touch(mode=0o600)
-            self._dump(tools, namespace, partial)
-            files.put(partial, file)
+            with files.in_place_of(partial):
+                self._dump(tools, namespace, partial)
+                files.put(partial, file)
             size, digest = file.stat().st_size, files.digest_of(file)
         except OSError as error:
             raise DatabaseError(f"{file} cannot be written: {error.strerror}") from None

@@ -69,11 +69,11 @@ class SqliteDatabase:
         """See ``Database``."""
         file = to.with_name(f"{to.name}.sqlite")
         partial = file.with_name(f"{file.name}.partial")
-        with self._translated(f"copied to {partial}"):
-            partial.unlink(missing_ok=True)
-            partial.touch(mode=0o600)
+        copied = f"copied to {partial}"
+        with self._translated(copied), files.in_place_of(partial):
             with (
                 self._open(self._path) as source,
+                self._translated(copied),
                 contextlib.closing(sqlite3.connect(partial)) as copy,
             ):
                 source.backup(copy)
