@@ -24,7 +24,7 @@ class BodyIntake:
     """Takes the body of one request.
 
     Args:
-        exchange: whose body it is; it is told what has come.
+        exchange: whose body it is; it hears what has come.
         client: sends it.
         plane: what all connections share.
         pieces: what of it came together with the head.

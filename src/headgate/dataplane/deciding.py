@@ -12,7 +12,7 @@ from headgate.dataplane.ports import ClientSide, ExchangeSide
 
 
 class Deciding:
-    """A decision on its way; for the requests alone that are not decided on at once.
+    """A decision on its way; for the requests alone that are not decided on immediately.
 
     Args:
         exchange: of the request.
