@@ -33,6 +33,7 @@ class Scope(Enum):
     DEPLOYMENTS = "arn:aws:ecs:{region}:{account}:service-deployment/{cluster}/{service}/*"
     REVISIONS = "arn:aws:ecs:{region}:{account}:service-revision/{cluster}/{service}/*"
     CLOUD_MAP = "arn:aws:servicediscovery:{region}:{account}:service/{cloud-map-service}"
+    NAMESPACE = "arn:aws:servicediscovery:{region}:{account}:namespace/{cloud-map-namespace}"
     TASKS = "arn:aws:ecs:{region}:{account}:task/{cluster}/*"
     TASK_DEFINITIONS = "arn:aws:ecs:{region}:{account}:task-definition/{family}:*"
     TAGGED = f"{SERVICE} {TASK_DEFINITIONS}"
@@ -284,12 +285,28 @@ INSTANCES_HEALTH = Call(
     ("status",),
     "which of these are healthy",
 )
+NAMED = Call(
+    "servicediscovery",
+    "get_service",
+    "servicediscovery:GetService",
+    Scope.CLOUD_MAP,
+    ("mlflow plan", "mlflow upgrade"),
+    "whether the tasks have a name in DNS",
+)
+NAMESPACE = Call(
+    "servicediscovery",
+    "get_namespace",
+    "servicediscovery:GetNamespace",
+    Scope.NAMESPACE,
+    ("mlflow plan", "mlflow upgrade"),
+    "for how long resolvers remember that a name has no address",
+)
 
 CALLS = (
     IDENTITY, CLUSTERS, SERVICES, SERVICE, LIST_DEPLOYMENTS, DEPLOYMENTS, SERVICE_REVISIONS,
     LIST_TASKS, TASKS, TASK_DEFINITION, REGISTER, DEREGISTER, UPDATE, STOP, PROCEED, RUN_TASK,
     STOP_TASK, TAG, UNTAG, GET_PARAMETER, PUT_PARAMETER, SECRET, IMAGES, TARGET_GROUPS, METRICS,
-    INSTANCES, INSTANCES_HEALTH,
+    INSTANCES, INSTANCES_HEALTH, NAMED, NAMESPACE,
 )  # fmt: skip
 """Every call of the adapter, in the order of the documentation."""
 

@@ -154,6 +154,24 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class DnsName:
+    """The name of a service's tasks in DNS.
+
+    Attributes:
+        name: with the namespace.
+        namespace: its id in Cloud Map.
+        private: whether it is one of a VPC.
+        absent: seconds for which resolvers may remember that the name has no address (the TTL of
+            the SOA record); None if that was never set.
+    """
+
+    name: str
+    namespace: str
+    private: bool
+    absent: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceEvent:
     """One line of what ECS says of the service."""
 

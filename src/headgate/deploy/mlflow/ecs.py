@@ -21,7 +21,15 @@ from typing import Any, Final, Protocol
 from headgate.deploy.clock import Clock
 from headgate.deploy.ecs.errors import PlaneError
 from headgate.deploy.ecs.names import short
-from headgate.deploy.ecs.records import Deployment, DeploymentState, Revision, Service, Target, Task
+from headgate.deploy.ecs.records import (
+    Deployment,
+    DeploymentState,
+    DnsName,
+    Revision,
+    Service,
+    Target,
+    Task,
+)
 from headgate.deploy.ecs.template import TemplateError
 from headgate.deploy.mlflow.ecs_definitions import (
     FROM_TAG,
@@ -36,6 +44,7 @@ from headgate.deploy.mlflow.ecs_definitions import (
     place_of,
     sibling,
 )
+from headgate.deploy.mlflow.ecs_names import forgotten_late
 from headgate.deploy.mlflow.errors import HostError, MigrationError, NoSuchVersionError
 from headgate.deploy.mlflow.records import Standing, Version, Writer
 
@@ -93,6 +102,9 @@ class MlflowPlane(Protocol):
 
     def stop_task(self, arn: str, why: str) -> None:
         """Let a task end."""
+
+    def dns_names(self) -> Sequence[DnsName]:
+        """The names that resolvers have for the tasks of the service."""
 
 
 class EcsHost:
@@ -158,6 +170,11 @@ class EcsHost:
                     "give it with a tag such as 3.17.2, which may be followed by @sha256:DIGEST"
                 )
             return self._version(number, f"{current.arn}+{self._plane.image_digest(image)}")
+
+    def obstacles(self) -> Sequence[str]:
+        """See ``Host``.  While it is stopped, its name in DNS has no address."""
+        with _as_host_error():
+            return forgotten_late(self._plane.dns_names())
 
     def revisions(self, version: Version) -> Sequence[str]:
         """See ``Host``."""

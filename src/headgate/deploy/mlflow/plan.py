@@ -123,6 +123,7 @@ class Planning:
             kind, external = database.kind, self._external
             found = estimate(kind, size, journal.measured, same_schema=same, external=external)
             problems += self._of_time(found, size)
+        problems += host.obstacles()
         problems += self._of_database(size)
         gates, of_gates, busy = self._of_gates()
         return Plan(

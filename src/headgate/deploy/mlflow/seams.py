@@ -43,6 +43,9 @@ class Host(Protocol):
             NoSuchVersionError: there is none.
         """
 
+    def obstacles(self) -> Sequence[str]:
+        """Why MLflow cannot be stopped and started there: a sentence each; empty if it can."""
+
     def revisions(self, version: Version) -> Sequence[str]:
         """Every Alembic revision that a version knows, in the order in which they are applied."""
 

@@ -162,6 +162,10 @@ class MemoryHost:
                 return each
         raise NoSuchVersionError(f"there is no MLflow {wanted} here")
 
+    def obstacles(self) -> Sequence[str]:
+        """See ``Host``."""
+        return ()
+
     def revisions(self, version: Version) -> Sequence[str]:
         """See ``Host``."""
         return REVISIONS[version.place]

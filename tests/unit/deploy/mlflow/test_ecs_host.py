@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
-from headgate.deploy.ecs.records import Deployment, DeploymentState, Revision, Service, Target, Task
+from headgate.deploy.ecs.records import (
+    Deployment,
+    DeploymentState,
+    DnsName,
+    Revision,
+    Service,
+    Target,
+    Task,
+)
 from headgate.deploy.mlflow.ecs import DESIRED_TAG, EcsHost
 from headgate.deploy.mlflow.ecs_definitions import ENTRY, migration, number_in
 from headgate.deploy.mlflow.errors import HostError, MigrationError, NoSuchVersionError
@@ -43,6 +51,7 @@ class Plane:
     calls: list[str] = field(default_factory=list)
     time: float = 1000.0
     current: str = f"{PREFIX}mlflow:1"
+    names: list[DnsName] = field(default_factory=list)
 
     # --- the plane -----------------------------------------------------------------------------
 
@@ -106,6 +115,9 @@ class Plane:
         assert family == "mlflow-migration"
         return [each for each in self.migrations if each.status != "STOPPED"]
 
+    def dns_names(self) -> Sequence[DnsName]:
+        return self.names
+
     def stop_task(self, arn: str, why: str) -> None:
         self.calls.append(f"stop {arn}")
         self.once = lambda task: replace(task, status="STOPPED", exit_code=137)
@@ -132,6 +144,23 @@ def host(plane: Plane, running: str = "") -> EcsHost:
 def task(number: int, revision: str = "mlflow:1", **more: Any) -> Task:
     given = {"status": "RUNNING", "health": "UNKNOWN", **more}
     return Task(f"arn:task/s{number}", f"{PREFIX}{revision}", **given)
+
+
+@pytest.mark.parametrize(
+    ("absent", "words"), [(None, "up to 300 s"), (16, "up to 16 s"), (15, ""), (0, "")]
+)
+def test_a_name_that_resolvers_forget_late_is_in_the_way(absent: int | None, words: str) -> None:
+    """A service of no task has a name without an address."""
+    found = host(Plane(names=[DnsName("mlflow.ml.internal", "ns-1", True, absent)])).obstacles()
+    assert bool(found) is bool(words)
+    for each in found:
+        assert words in each
+        assert "update-private-dns-namespace --id ns-1 " in each
+        assert "SOA={TTL=15}" in each
+
+
+def test_a_service_without_a_name_in_dns_has_nothing_in_the_way() -> None:
+    assert host(Plane()).obstacles() == []
 
 
 # --- versions ----------------------------------------------------------------------------------

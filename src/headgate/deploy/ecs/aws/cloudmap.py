@@ -1,4 +1,4 @@
-"""The instances of the service in Cloud Map."""
+"""What Cloud Map has of the service: its instances, and its names in DNS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from headgate.deploy.ecs import permissions
 from headgate.deploy.ecs.aws.calls import Calls
-from headgate.deploy.ecs.records import Instance, Service
+from headgate.deploy.ecs.records import DnsName, Instance, Service
 
 
 def instances(calls: Calls, service: Service) -> Sequence[Instance]:
@@ -51,3 +51,27 @@ def _health(calls: Calls, service: str, resource: str) -> dict[str, str]:
         if not response.get("NextToken"):
             return health
         following = {"NextToken": response["NextToken"]}
+
+
+def dns_names(calls: Calls, service: Service) -> Sequence[DnsName]:
+    """The names that resolvers have for the tasks of a service; none if it has only an API's."""
+    found = []
+    for registry in service.document.get("serviceRegistries", ()):
+        name = registry["registryArn"].rpartition("/")[2]
+        response = calls.ask(permissions.NAMED, f"Cloud Map service {name}", Id=name)
+        named = response["Service"]
+        if not named.get("DnsConfig", {}).get("DnsRecords"):
+            continue
+        id_ = named["NamespaceId"]
+        response = calls.ask(permissions.NAMESPACE, f"Cloud Map namespace {id_}", Id=id_)
+        namespace = response["Namespace"]
+        soa = namespace.get("Properties", {}).get("DnsProperties", {}).get("SOA", {})
+        found.append(
+            DnsName(
+                f"{named['Name']}.{namespace['Name']}",
+                id_,
+                namespace.get("Type") != "DNS_PUBLIC",
+                soa.get("TTL"),
+            )
+        )
+    return found

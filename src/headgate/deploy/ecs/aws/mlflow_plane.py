@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from headgate.deploy.clock import Clock
 from headgate.deploy.ecs import permissions
 from headgate.deploy.ecs.aws.calls import Calls
+from headgate.deploy.ecs.aws.cloudmap import dns_names
 from headgate.deploy.ecs.aws.plane import AwsPlane, failures, placement
 from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
 from headgate.deploy.ecs.names import short
-from headgate.deploy.ecs.records import Target, Task
+from headgate.deploy.ecs.records import DnsName, Target, Task
 
 STARTED_BY = "headgate-mlflow"
 
@@ -72,6 +73,10 @@ class AwsMlflowPlane(AwsPlane):
             )
         )
         return self._services.described(arns[:100]) if arns else ()
+
+    def dns_names(self) -> Sequence[DnsName]:
+        """The names that resolvers have for the tasks of the service."""
+        return dns_names(self._calls, self.service())
 
     def stop_task(self, arn: str, why: str) -> None:
         """Let a task end; ``why`` is what ECS shows of it."""

@@ -92,6 +92,10 @@ class EmbeddedHost:
         python = path / "bin/python" if path.is_dir() else path
         return self._environments.at(python, place)
 
+    def obstacles(self) -> Sequence[str]:
+        """See ``Host``."""
+        return ()
+
     def revisions(self, version: Version) -> Sequence[str]:
         """See ``Host``."""
         return self._environments.revisions(version)

@@ -76,6 +76,10 @@ class SystemdHost:
         """See ``Host``."""
         return self._environments.find(wanted)
 
+    def obstacles(self) -> Sequence[str]:
+        """See ``Host``."""
+        return ()
+
     def revisions(self, version: Version) -> Sequence[str]:
         """See ``Host``."""
         return self._environments.revisions(version)
