@@ -19,7 +19,8 @@ from headgate.deploy.outcome import ExitCode
 from tests.support.ecs import CLUSTER, SERVICE, Deployed, deployed
 from tests.support.load import Load, running_load
 
-pytestmark = pytest.mark.first  # minutes, most of them real gates and clients
+# Minutes, most of them real gates and clients.
+pytestmark = [pytest.mark.first, pytest.mark.timeout(900)]
 
 SIZE = "64KiB"
 WATCH = 120  # seconds of the model

@@ -14,10 +14,12 @@ import pytest
 from headgate.deploy.mlflow.errors import MigrationError
 from headgate.deploy.mlflow.records import Standing
 from headgate.testing.ecs import Image
-from tests.support.ecs_mlflow import EcsMlflow, ecs_mlflow, mlflow_image
+from tests.support.ecs import NAME, mlflow_image
+from tests.support.ecs_mlflow import EcsMlflow, ecs_mlflow
 from tests.support.maintenance import NEW, OLD
 
-pytestmark = pytest.mark.timeout(900)
+# What an upgrade does on the way forward is in test_mlflow_ecs_upgrade.py, in every run.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
@@ -29,8 +31,8 @@ def database(tmp_path: Path) -> Path:
 def scene(tmp_path: Path, database: Path) -> Iterator[EcsMlflow]:
     url = f"sqlite:///{database}"
     images = {
-        f"mlflow:{OLD}": mlflow_image(OLD, tmp_path, url),
-        f"mlflow:{NEW}": mlflow_image(NEW, tmp_path, url),
+        f"mlflow:{OLD}": mlflow_image(OLD),
+        f"mlflow:{NEW}": mlflow_image(NEW),
         "mlflow:9.9.9": Image(
             command=("python3",),
             programs={"python3": ("/bin/sh", "-c", 'echo "no such column"; exit 3')},
@@ -55,7 +57,9 @@ def served(scene: EcsMlflow) -> set[str]:
     """The versions that the running tasks serve."""
     found = set()
     for task in scene.plane.tasks.of(scene.service):
-        with urllib.request.urlopen(f"http://{task.address}:5000/version", timeout=30) as response:
+        named = {"Host": f"{NAME}:5000"}
+        request = urllib.request.Request(f"http://{task.address}:5000/version", headers=named)
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
             found.add(response.read().decode())
     return found
 

@@ -1,76 +1,79 @@
-"""A deployed gate in the stand-in for ECS: MLflow and gates as tasks, one key store, a client."""
+"""What Terraform deploys, in the stand-in for ECS: MLflow and gates as tasks, and a load balancer.
+
+The task definitions are those that Terraform renders (``shipped_tasks.py``); gates find MLflow by
+the name that Cloud Map has in a real name server.  The databases are real, too.
+"""
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from headgate.testing.ecs import FakePlane, Image, ServiceSpec
+from headgate.testing.ecs.constants import Constants
+from headgate.testing.ecs.images import gate_image, gate_images
 from headgate.testing.ecs.model import FakeService
-from headgate.testing.ecs.plane import failing_gates, gate_image
-from tests.support.postgres import postgres_server
+from headgate.testing.ecs.runner import ADDRESS
+from tests.support.mlflow_versions import CURRENT, python_with
+from tests.support.name_servers import NEGATIVE_TTL, NameServers, running_name_servers
+from tests.support.postgres import HOST, PostgresServer, postgres_server
+from tests.support.shipped_tasks import DATABASE, GATE, MLFLOW, PACE, shipped
+from tests.support.task_network import running_task_network
 from tests.support.two_gates import SharedStore, shared_store
+from tests.support.waiting import seconds_until
 
 CLUSTER: Final = "ml"
 SERVICE: Final = "gate"
-GATE: Final = (sys.executable, "-m", "headgate")
+NAMESPACE: Final = "ml.internal"
+NAME: Final = f"{MLFLOW}.{NAMESPACE}"
+"""Of MLflow in DNS, as the rendered definitions have it."""
+TTL: Final = 10
+"""Seconds; that of Terraform's module for service discovery."""
+BUCKET: Final = "mlflow-artifacts-0"
+"""Of MLflow's artifacts, as the rendered definition has it."""
+STEADY_SECONDS: Final = 900.0
 ROLLING: Final[Mapping[str, Any]] = {
     "deploymentCircuitBreaker": {"enable": True, "rollback": True},
     "minimumHealthyPercent": 100,
     "maximumPercent": 200,
 }
-_SETTINGS: Final[Mapping[str, str]] = {
-    "HEADGATE_LISTEN__LAME_DUCK": "0.5",
-    "HEADGATE_LISTEN__TRUSTED_PROXIES": "127.0.0.1/32",
-    "HEADGATE_LIMITS__FAILED_AUTHENTICATIONS": "1000/s",
-}
-_MLFLOW: Final[Mapping[str, str]] = {
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_PORT": "5000",
-    "MLFLOW_WORKERS": "1",
-    "MLFLOW_SERVER_ALLOWED_HOSTS": "*",
-}
 
 
-def images(folder: Path) -> dict[str, Image]:
+def mlflow_image(version: str = CURRENT, **environment: str) -> Image:
+    """An image with a version of MLflow in it, which is to be on the search path there."""
+    programs = python_with(version).parent
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    return Image(command=("python3",), environment={"PATH": path, **environment}, port=5000)
+
+
+def images() -> dict[str, Image]:
     """The images of a scene: MLflow, and gates that are good and bad in each way."""
-    good = gate_image(GATE, **_SETTINGS)
     return {
-        "mlflow:3": Image(
-            command=(sys.executable, "-m", "mlflow", "server"),
-            environment={
-                **_MLFLOW,
-                "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db",
-                "MLFLOW_ARTIFACTS_DESTINATION": str(folder / "artifacts"),
-            },
-            port=5000,
-            listen={"MLFLOW_HOST": "{address}"},
-        ),
-        "headgate:1.0": good,
-        "headgate:1.1": good,
-        **failing_gates(GATE),
+        f"{MLFLOW}:{CURRENT}": mlflow_image(),
+        **gate_images(),
         # It serves what the load sends, and refuses larger files: only a verification notices.
         "headgate:unverifiable": gate_image(
-            GATE, **_SETTINGS, HEADGATE_UPSTREAMS__DEFAULT__LIMITS__ARTIFACT_BODY_BYTES="32KiB"
+            HEADGATE_UPSTREAMS__DEFAULT__LIMITS__ARTIFACT_BODY_BYTES="32KiB"
         ),
     }
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """The scene: a plane with the services ``mlflow`` and ``gate``, and a key."""
+    """The scene: a plane with the services ``mlflow`` and ``gate``, and an operator's key."""
 
     plane: FakePlane
+    mlflow: FakeService
     gate: FakeService
     store: SharedStore
     key: str
     folder: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
+    names: NameServers
+    server: PostgresServer
 
     @property
     def url(self) -> str:
@@ -81,89 +84,113 @@ class Deployed:
         """An image of the gate in ECR."""
         return self.plane.pushed(f"headgate:{tag}")
 
-    def running(self) -> set[str]:
-        """The images of the tasks that serve."""
-        tags = {}
+    def running(self, service: FakeService | None = None) -> set[str]:
+        """The tags of the images of a service's tasks, by default the gate's."""
+        found = set()
+        for task in self.plane.tasks.of(service or self.gate):
+            repository, at, digest = task.definition.containers[0]["image"].partition("@")
+            found.add(self._tag(repository, digest) if at else repository.rpartition(":")[2])
+        return found
+
+    def _tag(self, repository: str, digest: str) -> str:
+        name = repository.rpartition("/")[2]
         client = self.plane.client("ecr")
-        for each in client.describe_images(repositoryName="headgate")["imageDetails"]:
-            for tag in each["imageTags"]:
-                tags[each["imageDigest"]] = tag
-        return {
-            tags.get(image.partition("@")[2], image.rpartition(":")[2])
-            for task in self.plane.tasks.of(self.gate)
-            for image in (task.definition.containers[0]["image"],)
-        }
+        for each in client.describe_images(repositoryName=name)["imageDetails"]:
+            if each["imageDigest"] == digest:
+                return str(each["imageTags"][-1])
+        return digest
 
-
-def gate_definition(plane: FakePlane, secret: str) -> dict[str, Any]:
-    """The template of the gate, as the Terraform module makes one."""
-    return {
-        "family": SERVICE,
-        "networkMode": "awsvpc",
-        "requiresCompatibilities": ["FARGATE"],
-        "cpu": "512",
-        "memory": "1024",
-        "containerDefinitions": [
-            {
-                "name": "headgate",
-                "image": plane.pushed("headgate:1.0"),
-                "essential": True,
-                "stopTimeout": 120,
-                "portMappings": [{"containerPort": 8080}],
-                "environment": [
-                    {"name": "MLFLOW_SERVER_URL", "value": "cloudmap://ml.internal/mlflow"},
-                    {"name": "AWS_ENDPOINT_URL_SERVICEDISCOVERY", "value": plane.url},
-                    *({"name": n, "value": v} for n, v in plane.environment.items()),
-                ],
-                "secrets": [{"name": "HEADGATE_AUTH__DATABASE_URL", "valueFrom": secret}],
-                "healthCheck": {
-                    "command": ["CMD", "headgate", "health"],
-                    "interval": 10, "timeout": 5, "retries": 3, "startPeriod": 30,
-                },
-            }
-        ],
-    }  # fmt: skip
+    def addresses(self) -> set[str]:
+        """Where MLflow's tasks are."""
+        return {each.address for each in self.plane.tasks.of(self.mlflow)}
 
 
 @contextmanager
 def deployed(
-    folder: Path, deployment: Mapping[str, Any] = ROLLING, speed: float | None = None
+    folder: Path,
+    deployment: Mapping[str, Any] = ROLLING,
+    speed: float | None = None,
+    made: Mapping[str, Image] | None = None,
+    first: str = CURRENT,
+    constants: Constants | None = None,
+    negative_ttl: int = NEGATIVE_TTL,
 ) -> Iterator[Deployed]:
-    """Run MLflow and two gates behind a load balancer until the block ends."""
+    """Run MLflow and two gates behind a load balancer until the block ends.
+
+    ``made`` are further images; ``first`` is the tag of MLflow's that runs.  ``negative_ttl`` is
+    for how many real seconds resolvers remember that MLflow's name has no address.
+    """
     with ExitStack() as stack:
         server = stack.enter_context(postgres_server(folder))
-        plane = stack.enter_context(FakePlane(folder / "tasks", images(folder), speed=speed))
-        store = shared_store(server, folder / "store", "keys", server.url("keys"))
-        key = store.told("keys", "create", "operator")
-        made = plane.client("secretsmanager").create_secret(
-            Name="headgate/database-url",
-            SecretString=store.url_file.read_text(encoding="utf-8").strip(),
+        names = stack.enter_context(
+            running_name_servers(_made(folder / "dns"), NAMESPACE, negative_ttl)
         )
-        registry = plane.discovered("ml.internal", "mlflow")
-        mlflow = plane.service(
-            ServiceSpec(
-                CLUSTER,
-                "mlflow",
-                {
-                    "family": "mlflow",
-                    "containerDefinitions": [
-                        {"name": "mlflow", "image": plane.pushed("mlflow:3"), "memory": 2048}
-                    ],
-                },
-                desired=1,
-                port=None,
-                registry=registry,
+        everything = images() | dict(made or {})
+        plane = stack.enter_context(
+            FakePlane(
+                folder / "tasks",
+                everything,
+                constants,
+                speed,
+                lambda name, kind, data, ttl: names.set(name, kind, *data, ttl=ttl),
             )
         )
-        plane.wait_until_steady(mlflow)
+        server.create_database(MLFLOW)
+        port = stack.enter_context(running_task_network(folder, HOST, server.port))
+        store = shared_store(server, folder / "store", "keys", server.url("keys"))
+        key = store.told("keys", "create", "operator", "--role", "admin")
+        urls = {
+            DATABASE[GATE]: store.url_file.read_text(encoding="utf-8").strip(),
+            DATABASE[MLFLOW]: f"postgresql://postgres@{ADDRESS}:{port}/{MLFLOW}",
+        }
+        secrets = {
+            name: plane.client("secretsmanager").create_secret(Name=name, SecretString=url)["ARN"]
+            for name, url in urls.items()
+        }
+        pace = PACE if speed is None else speed
+        mlflow = plane.service(_mlflow(plane, first, secrets, pace))
+        _wait_until_steady(plane, mlflow)
+        beside = {"HEADGATE_UPSTREAMS__DEFAULT__RESOLVER": names.address, **plane.environment}
+        del beside["AWS_DEFAULT_REGION"]  # Terraform sets it
+        definition = shipped(GATE, plane.pushed("headgate:1.0"), secrets, beside, pace)
         gate = plane.service(
             ServiceSpec(
                 CLUSTER,
                 SERVICE,
-                gate_definition(plane, made["ARN"]),
+                {**definition, "family": SERVICE},
                 deployment=deployment,
                 tags={"headgate:environment": "development"},
             )
         )
-        plane.wait_until_steady(gate)
-        yield Deployed(plane, gate, store, key, folder)
+        _wait_until_steady(plane, gate)
+        yield Deployed(plane, mlflow, gate, store, key, folder, names, server)
+
+
+def _mlflow(plane: FakePlane, tag: str, secrets: Mapping[str, str], pace: float) -> ServiceSpec:
+    plane.client("s3").create_bucket(
+        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    beside = {**plane.environment, "AWS_ENDPOINT_URL_S3": plane.storage_url}
+    del beside["AWS_DEFAULT_REGION"]  # Terraform sets it
+    return ServiceSpec(
+        CLUSTER,
+        MLFLOW,
+        shipped(MLFLOW, plane.pushed(f"{MLFLOW}:{tag}"), secrets, beside, pace),
+        desired=1,
+        port=None,
+        deployment=ROLLING,
+        registry=plane.discovered(NAMESPACE, MLFLOW, {"A": TTL}),
+    )
+
+
+def _wait_until_steady(plane: FakePlane, service: FakeService) -> None:
+    """Wait for the first deployment of a service, whoever moves the clock."""
+    if not plane.paced:
+        plane.wait_until_steady(service)
+        return
+    seconds_until(lambda: service.deployment is None and service.steady is not None, STEADY_SECONDS)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

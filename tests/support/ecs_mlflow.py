@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from headgate.deploy.ecs.aws.calls import Calls
 from headgate.deploy.ecs.aws.mlflow_plane import AwsMlflowPlane
@@ -18,8 +18,8 @@ from headgate.testing.ecs import FakePlane, Image, ServiceSpec
 from headgate.testing.ecs.clock import SimulatedClock
 from headgate.testing.ecs.constants import Constants
 from headgate.testing.ecs.model import FakeService
-from tests.support.mlflow_versions import python_with
 from tests.support.processes import POLL_SECONDS
+from tests.support.shipped_tasks import DATABASE, MLFLOW, shipped
 
 CLUSTER: Final = "ml"
 SERVICE: Final = "mlflow"
@@ -28,18 +28,6 @@ SPEED: Final = 10.0
 QUICK: Final = Constants(start=5.0)
 SETTLE_SECONDS: Final = 3000.0
 """Of the model: five minutes for an MLflow that starts on a busy machine."""
-SETTINGS: Final[Mapping[str, str]] = {
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_PORT": "5000",
-    "MLFLOW_WORKERS": "1",
-    "MLFLOW_SERVER_ALLOWED_HOSTS": "*",
-}
-
-_CHECK: Final = (
-    "import os, urllib.request as r; "
-    "r.urlopen('http://' + os.environ['MLFLOW_HOST'] + ':5000/health', timeout=4)"
-)
 
 
 class PacedClock:
@@ -86,61 +74,21 @@ class EcsMlflow:
         return standing
 
 
-def mlflow_image(version: str, folder: Path, database: str, **settings: str) -> Image:
-    """An image with a version of MLflow in it."""
-    python = (str(python_with(version)),)
-    return Image(
-        command=("python3", "-m", "mlflow", "server"),
-        programs={"python3": python},
-        environment={
-            **SETTINGS,
-            "MLFLOW_BACKEND_STORE_URI": database,
-            "MLFLOW_ARTIFACTS_DESTINATION": str(folder / "artifacts"),
-            **settings,
-        },
-        port=5000,
-        listen={"MLFLOW_HOST": "{address}"},
-    )
-
-
-def definition(image: str, database: str) -> dict[str, Any]:
-    """The task definition of the service."""
-    return {
-        "family": SERVICE,
-        "containerDefinitions": [
-            {
-                "name": SERVICE,
-                "image": image,
-                "memory": 2048,
-                "portMappings": [{"containerPort": 5000}],
-                "environment": [{"name": "MLFLOW_BACKEND_STORE_URI", "value": database}],
-                "healthCheck": {
-                    "command": [
-                        "CMD",
-                        "python3",
-                        "-c",
-                        _CHECK,
-                    ],
-                    "interval": 10,
-                    "timeout": 5,
-                    "retries": 30,
-                    "startPeriod": 120,
-                },
-            }
-        ],
-    }
-
-
 @contextmanager
 def ecs_mlflow(
     folder: Path, images: Mapping[str, Image], first: str, database: str
 ) -> Iterator[EcsMlflow]:
     """Run the image ``first`` as a service of one task until the block ends."""
     with FakePlane(folder / "tasks", images, QUICK, SPEED) as plane:
+        secrets = {
+            DATABASE[MLFLOW]: plane.client("secretsmanager").create_secret(
+                Name=DATABASE[MLFLOW], SecretString=database
+            )["ARN"]
+        }
         spec = ServiceSpec(
             CLUSTER,
             SERVICE,
-            definition(plane.pushed(first), database),
+            shipped(MLFLOW, plane.pushed(first), secrets, {}, SPEED),
             desired=1,
             port=None,
             deployment={"deploymentCircuitBreaker": {"enable": True, "rollback": True}},

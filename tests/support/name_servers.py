@@ -79,14 +79,17 @@ stub-zone:
 
 @dataclass
 class NameServers:
-    """The zone ``ZONE``, and the resolver that answers for it.
+    """A zone, and the resolver that answers for it.
 
-    ``address`` is the resolver's, as a setting names it.
+    ``address`` is the resolver's, as a setting names it; ``negative_ttl`` is that of the zone, in
+    seconds: for so long the resolver remembers that a name is not there (RFC 2308).
     """
 
     resolver: ServerProcess
     port: int
     _api: str
+    zone: str = ZONE
+    negative_ttl: int = NEGATIVE_TTL
     _zone: dict[tuple[str, str], tuple[int, list[str]]] = field(default_factory=dict)
 
     @property
@@ -111,23 +114,24 @@ class NameServers:
 
     def break_zone(self) -> None:
         """Let the authority refuse the zone, so that the resolver answers SERVFAIL."""
-        self._call("DELETE", f"/zones/{ZONE}.")
+        self._call("DELETE", f"/zones/{self.zone}.")
 
     def mend_zone(self) -> None:
         """Let the zone be there with all its records, and wait until the resolver knows it."""
-        soa = f"ns.{ZONE}. hostmaster.{ZONE}. 1 60 60 60 {NEGATIVE_TTL}"
-        start = {"name": f"{ZONE}.", "type": "SOA", "ttl": NEGATIVE_TTL}
+        at, ttl = self.zone, self.negative_ttl
+        soa = f"ns.{at}. hostmaster.{at}. 1 60 60 60 {ttl}"
+        start = {"name": f"{at}.", "type": "SOA", "ttl": ttl}
         zone = {
-            "name": f"{ZONE}.",
+            "name": f"{at}.",
             "kind": "Native",
             "soa_edit_api": "INCREASE",
-            "nameservers": [f"ns.{ZONE}."],
+            "nameservers": [f"ns.{at}."],
             "rrsets": [start | {"records": [{"content": soa, "disabled": False}]}],
         }
         self._call("POST", "/zones", zone)
         for name, kind in self._zone:
             self._patch(name, kind)
-        self.wait_for(ZONE, "SOA", dns.rcode.NOERROR)
+        self.wait_for(at, "SOA", dns.rcode.NOERROR)
 
     def silence(self) -> None:
         """Let the resolver answer nothing."""
@@ -177,7 +181,7 @@ class NameServers:
             "changetype": "REPLACE" if data else "DELETE",
             "records": records,
         }
-        self._call("PATCH", f"/zones/{ZONE}.", {"rrsets": [rrset]})
+        self._call("PATCH", f"/zones/{self.zone}.", {"rrsets": [rrset]})
 
     def _call(self, method: str, path: str, message: object = None) -> None:
         """Call PowerDNS's API.
@@ -199,8 +203,10 @@ class NameServers:
 
 
 @contextmanager
-def running_name_servers(folder: Path) -> Iterator[NameServers]:
-    """Run PowerDNS with the empty zone ``ZONE``, and unbound, until the block ends.
+def running_name_servers(
+    folder: Path, zone: str = ZONE, negative_ttl: int = NEGATIVE_TTL
+) -> Iterator[NameServers]:
+    """Run PowerDNS with an empty zone, and unbound, until the block ends.
 
     Raises:
         ServerError: when they do not answer in time.
@@ -214,7 +220,7 @@ def running_name_servers(folder: Path) -> Iterator[NameServers]:
         _POWER_DNS.format(folder=folder, port=authority, api=api, key=_API_KEY)
     )
     (folder / "unbound.conf").write_text(
-        _UNBOUND.format(folder=folder, port=port, authority=authority, zone=ZONE)
+        _UNBOUND.format(folder=folder, port=port, authority=authority, zone=zone)
     )
     power_dns = [str(programs[0]), f"--config-dir={folder}"]
     unbound = [str(programs[1]), "-d", "-c", str(folder / "unbound.conf")]
@@ -224,7 +230,8 @@ def running_name_servers(folder: Path) -> Iterator[NameServers]:
     ):
         holder.wait_for_line("ready to distribute questions", START_SECONDS)
         resolver.wait_for_line("start of service", START_SECONDS)
-        servers = NameServers(resolver, port, f"http://127.0.0.1:{api}/api/v1/servers/localhost")
+        at = f"http://127.0.0.1:{api}/api/v1/servers/localhost"
+        servers = NameServers(resolver, port, at, zone, negative_ttl)
         servers.mend_zone()
         try:
             yield servers

@@ -28,6 +28,7 @@ _USER = "postgres"  # Debian's package makes it; the server refuses to run as ro
 _ACCESS = """\
 local all all trust
 host all postgres samehost trust
+host all postgres 127.0.0.0/8 trust
 host replication all samehost trust
 host all all samehost scram-sha-256
 """

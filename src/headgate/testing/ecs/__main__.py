@@ -10,27 +10,16 @@ from __future__ import annotations
 import argparse
 import shlex
 import signal
-import sys
 import tempfile
 import threading
 from pathlib import Path
 
-from headgate.testing.ecs.plane import FakePlane, ServiceSpec, failing_gates, gate_image
-from headgate.testing.ecs.runner import Image
+from headgate.testing.ecs.images import gate_images
+from headgate.testing.ecs.plane import FakePlane, ServiceSpec
+from headgate.testing.ecs.runner import ADDRESS, FOLDER
 
 CLUSTER, SERVICE = "ml", "gateway"
-GATE = (sys.executable, "-m", "headgate")
 POLL_SECONDS = 0.2
-
-
-def images() -> dict[str, Image]:
-    """Gates that serve, and two that do not; every other command works in all of them."""
-    good = gate_image(GATE)
-    return {
-        "headgate:1.0": good,
-        "headgate:1.1": good,
-        **failing_gates(GATE),
-    }
 
 
 def main() -> None:
@@ -44,16 +33,21 @@ def main() -> None:
         signal.signal(number, lambda *_: stopped.set())
     with (
         tempfile.TemporaryDirectory() as folder,
-        FakePlane(Path(folder), images(), speed=options.speed) as plane,
+        FakePlane(Path(folder), gate_images(), speed=options.speed) as plane,
     ):
         container = {
             "name": "headgate",
             "image": plane.pushed("headgate:1.0"),
             "memory": 512,
             "stopTimeout": 120,
+            "portMappings": [{"containerPort": 8080}],
             "environment": [
                 {"name": "MLFLOW_SERVER_URL", "value": options.upstream},
                 {"name": "HEADGATE_LISTEN__LAME_DUCK", "value": "1"},
+                {"name": "HEADGATE_LISTEN__HOST", "value": ADDRESS},
+                {"name": "HEADGATE_LISTEN__PORT", "value": "8080"},
+                {"name": "HEADGATE_OPS__LISTEN", "value": f"{ADDRESS}:9464"},
+                {"name": "HEADGATE_DATA", "value": f"{FOLDER}/data"},
             ],
         }
         service = plane.service(
@@ -79,7 +73,7 @@ def main() -> None:
         for name, value in lines.items():
             print(f"export {name}={shlex.quote(value)}")  # noqa: T201 - a program for people
         print(f"# gates at {plane.balancer.url()}")  # noqa: T201
-        print(f"# images: {' '.join(map(plane.pushed, images()))}", flush=True)  # noqa: T201
+        print(f"# images: {' '.join(map(plane.pushed, gate_images()))}", flush=True)  # noqa: T201
         stopped.wait()
 
 

@@ -7,9 +7,8 @@ import json
 import logging
 import os
 import secrets as random_numbers
-import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from headgate.testing.ecs.balancer import Balancer, Group
 from headgate.testing.ecs.clock import Pacer, SimulatedClock
 from headgate.testing.ecs.constants import Constants
 from headgate.testing.ecs.model import ACCOUNT, REGION, FakeService
-from headgate.testing.ecs.registry import Registry
+from headgate.testing.ecs.registry import Publish, Registry
 from headgate.testing.ecs.runner import Image
 from headgate.testing.ecs.server import Faults, Server
 from headgate.testing.ecs.tasks import Tasks
@@ -53,6 +52,8 @@ class ServiceSpec:
         port: of the container, behind the load balancer; None without one.
         strategy: a ``deploymentConfiguration``.
         registry: the id of its Cloud Map service.
+        registry_port: what is registered there; a service with SRV records needs one, and one with
+            A records alone accepts none.
         tags: of the service.
     """
 
@@ -63,6 +64,7 @@ class ServiceSpec:
     port: int | None = 8080
     deployment: Mapping[str, Any] = field(default_factory=dict)
     registry: str = ""
+    registry_port: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -78,7 +80,8 @@ class FakePlane:
         constants: the times of the model.
         speed: simulated seconds in a real one, with a thread that moves the clock; None for a
             clock that only ``clock.sleep`` moves.
-        publish: hears of the addresses in a Cloud Map service: its id, and the addresses.
+        publish: sets the records of Cloud Map services in the zone of a name server; None: gates
+            ask Cloud Map's API.
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class FakePlane:
         images: Mapping[str, Image],
         constants: Constants | None = None,
         speed: float | None = None,
-        publish: Callable[[str, list[str]], None] = lambda _name, _addresses: None,
+        publish: Publish | None = None,
     ) -> None:
         self.faults = Faults()
         self._folder = folder
@@ -105,9 +108,8 @@ class FakePlane:
             host, port = stack.enter_context(running_moto())
             self._moto = f"http://{host}:{port}"
             # Beside the real clock, commands ask for the traffic of real times.
-            paced = self._speed is not None
-            self.clock = SimulatedClock(self._pass_second, time.time() if paced else BEGAN)
-            seen_at = time.time if paced else self.clock.now
+            self.clock = SimulatedClock(self._pass_second, time.time() if self.paced else BEGAN)
+            seen_at = time.time if self.paced else self.clock.now
             self.balancer = stack.enter_context(Balancer("127.0.0.1", seen_at))
             stack.enter_context(metrics.answered_by_moto(lambda: list(self.balancer.seen)))
             images: dict[str, Image] = {}
@@ -121,6 +123,7 @@ class FakePlane:
                 Registry(self.client("servicediscovery"), self._publish),
                 self._folder,
                 self._network,
+                waits=not self.paced,
             )
             stack.callback(self.tasks.close)
             self.ecs = Ecs(self._constants, self.tasks, self.balancer, self.clock.now)
@@ -149,6 +152,16 @@ class FakePlane:
     def environment(self) -> dict[str, str]:
         """What boto3 reads, in a process that is to ask here."""
         return CREDENTIALS | {"AWS_ENDPOINT_URL": self.url}
+
+    @property
+    def paced(self) -> bool:
+        """Whether the real clock moves the model's."""
+        return self._speed is not None
+
+    @property
+    def storage_url(self) -> str:
+        """Where S3 is; ``url`` passes JSON on, and no files."""
+        return self._moto
 
     def client(self, name: str) -> Any:
         """A client of boto3 for one of the APIs that moto answers for."""
@@ -182,7 +195,8 @@ class FakePlane:
             },
         }
         if spec.registry:
-            request["serviceRegistries"] = [{"registryArn": _registry_arn(spec.registry)}]
+            port = {} if spec.registry_port is None else {"port": spec.registry_port}
+            request["serviceRegistries"] = [{"registryArn": _registry_arn(spec.registry), **port}]
         if spec.port is not None:
             request["loadBalancers"] = [self._balanced(spec)]
         self.ecs.create_service(request)
@@ -248,12 +262,22 @@ class FakePlane:
         name, digest = f"{REGISTRY}/{repository}", made["image"]["imageId"]["imageDigest"]
         return {f"{name}:{tag}": program, f"{name}@{digest}": program}
 
-    def discovered(self, namespace: str, name: str) -> str:
-        """Make a Cloud Map service; its id."""
+    def discovered(self, namespace: str, name: str, records: Mapping[str, int]) -> str:
+        """Make a Cloud Map service in a private namespace; its id.
+
+        ``records`` has the TTL, in seconds, of each type of its DNS records: ``A``, ``SRV``.
+        """
         client = self.client("servicediscovery")
-        operation = client.create_http_namespace(Name=namespace)["OperationId"]
+        network = self.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+        operation = client.create_private_dns_namespace(Name=namespace, Vpc=network)["OperationId"]
         made = client.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
-        return str(client.create_service(Name=name, NamespaceId=made)["Service"]["Id"])
+        listed = [{"Type": kind, "TTL": ttl} for kind, ttl in records.items()]
+        created = client.create_service(
+            Name=name,
+            NamespaceId=made,
+            DnsConfig={"RoutingPolicy": "MULTIVALUE", "DnsRecords": listed},
+        )
+        return str(created["Service"]["Id"])
 
     def wait_until_steady(self, *services: FakeService) -> None:
         """Let time pass until these services have no deployment under way.
@@ -295,35 +319,3 @@ def _quiet(name: str) -> Iterator[None]:
 
 def _registry_arn(name: str) -> str:
     return f"arn:aws:servicediscovery:{REGION}:123456789012:service/{name}"
-
-
-def gate_image(command: Sequence[str], **environment: str) -> Image:
-    """An image with a gate in it; ``command`` is what ``headgate`` stands for."""
-    return Image(
-        command=("headgate",),
-        arguments=("serve",),
-        programs={"headgate": tuple(command)},
-        environment={"HEADGATE_LISTEN__PORT": "8080", **environment},
-        listen={
-            "HEADGATE_LISTEN__HOST": "{address}",
-            "HEADGATE_OPS__LISTEN": "{address}:9464",
-            "HEADGATE_DATA": "{folder}/data",
-        },
-    )
-
-
-def failing_gates(command: Sequence[str]) -> dict[str, Image]:
-    """Images of gates that do not serve, each in its own way; all other commands work in them.
-
-    ``command`` is what ``headgate`` stands for.
-    """
-    return {
-        "headgate:crashes": _serving_otherwise(command, "exit 3"),
-        "headgate:hangs": _serving_otherwise(command, "exec sleep 3600"),
-    }
-
-
-def _serving_otherwise(command: Sequence[str], instead: str) -> Image:
-    """A gate in which a shell does something in place of ``serve``."""
-    script = f'[ "$1" = serve ] && {instead}; exec {shlex.join(command)} "$@"'
-    return Image(command=("/bin/sh", "-c", script, "headgate"), arguments=("serve",), port=None)

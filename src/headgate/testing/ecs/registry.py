@@ -1,13 +1,37 @@
-"""Cloud Map, kept up to date with the tasks of services."""
+"""Cloud Map, kept up to date with the tasks of services, and the DNS records that it makes of them.
+
+moto answers for Cloud Map's API and makes no records; so they are made here, as
+docs.aws.amazon.com/cloud-map/latest/api/API_DnsRecord.html describes them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from headgate.testing.ecs.model import REGION, FakeService, FakeTask
 
 ZONE = f"{REGION}a"
+
+
+class Publish(Protocol):
+    """Sets the records of one name and type in a zone, in place of those before; none: it is gone.
+
+    ``ttl`` is in seconds.
+    """
+
+    def __call__(self, name: str, kind: str, data: list[str], ttl: int) -> None:
+        """See above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A task in a Cloud Map service; ``port`` as it was registered, None without one."""
+
+    service: str
+    id: str
+    address: str
+    port: int | None
 
 
 class Registry:
@@ -15,13 +39,13 @@ class Registry:
 
     Args:
         client: boto3's ``servicediscovery``, of moto.
-        publish: what else hears of the addresses of a Cloud Map service, such as a name server.
+        publish: hears of the records of a Cloud Map service; None: nobody asks for them.
     """
 
-    def __init__(self, client: Any, publish: Callable[[str, list[str]], None]) -> None:
+    def __init__(self, client: Any, publish: Publish | None) -> None:
         self._client = client
         self._publish = publish
-        self._registered: dict[str, list[tuple[str, str]]] = {}
+        self._registered: list[Instance] = []
 
     def register(self, task: FakeTask, service: FakeService) -> None:
         """Register a task that runs."""
@@ -41,20 +65,37 @@ class Registry:
             self._client.register_instance(
                 ServiceId=name, InstanceId=task.id, Attributes=attributes
             )
-            self._registered.setdefault(task.id, []).append((name, task.address))
+            self._registered.append(Instance(name, task.id, task.address, port))
             self._tell(name)
 
     def deregister(self, task: FakeTask) -> None:
         """Take a task out, as it begins to leave."""
-        for name, _ in self._registered.pop(task.id, ()):
-            self._client.deregister_instance(ServiceId=name, InstanceId=task.id)
-            self._tell(name)
+        for each in [each for each in self._registered if each.id == task.id]:
+            self._registered.remove(each)
+            self._client.deregister_instance(ServiceId=each.service, InstanceId=task.id)
+            self._tell(each.service, left=each)
 
-    def _tell(self, name: str) -> None:
-        addresses = [
-            address
-            for places in self._registered.values()
-            for service, address in places
-            if service == name
-        ]
-        self._publish(name, sorted(addresses))
+    def _tell(self, service: str, left: Instance | None = None) -> None:
+        """Publish the records of a service as its instances are now."""
+        if self._publish is None:
+            return
+        name, ttls = self._named(service)
+        there = [each for each in self._registered if each.service == service]
+        if "A" in ttls:
+            self._publish(name, "A", sorted(each.address for each in there), ttls["A"])
+        if "SRV" not in ttls:
+            return
+        ttl = ttls["SRV"]
+        for each in there:
+            self._publish(f"{each.id}.{name}", "A", [each.address], ttl)
+        data = [f"1 1 {each.port} {each.id}.{name}." for each in there]
+        self._publish(name, "SRV", sorted(data), ttl)
+        if left is not None:
+            self._publish(f"{left.id}.{name}", "A", [], ttl)
+
+    def _named(self, service: str) -> tuple[str, dict[str, int]]:
+        """The name of a Cloud Map service in DNS, and the TTL of each type of its records."""
+        found = self._client.get_service(Id=service)["Service"]
+        namespace = self._client.get_namespace(Id=found["NamespaceId"])["Namespace"]["Name"]
+        records = found.get("DnsConfig", {}).get("DnsRecords", ())
+        return f"{found['Name']}.{namespace}", {each["Type"]: each["TTL"] for each in records}

@@ -13,8 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-BOOT_SECONDS = 30.0
-"""Real seconds for which the model stands still until a container listens."""
+ADDRESS = "{address}"
+"""Stands for the task's address in commands, environments and secrets: tasks share this machine's
+network, and have addresses of 127.0.0.0/8 in it."""
+FOLDER = "{folder}"
+"""Stands for the task's folder, which has the place of what a container may write to."""
+KEPT = ("PATH", "LANG", "LC_", "TZ", "LD_", "PYTHON", "VIRTUAL_ENV", "COVERAGE", "SSL_")
+"""How the names of those variables of this process begin that a container has, too: no setting."""
+BOOT_SECONDS = 300.0
+"""Real seconds that a container has until it listens; what ECS checks begins then."""
 POLL_SECONDS = 0.02
 CHECK_SECONDS = 10.0
 KILL_SECONDS = 10.0
@@ -29,10 +36,10 @@ class Image:
         arguments: what is appended where no ``command`` is given.
         programs: what the names of programs mean in it, in entry points and health checks.
         environment: what it sets, below what the container sets.
-        port: what it listens on once it is up; None for one that never listens, for which the
-            model does not wait.
-        listen: the variables that make it listen on the task's address alone, with ``{address}``:
-            tasks share this machine's network, and have addresses of 127.0.0.0/8 in it.
+        port: what it listens on once it is up, unless the container maps a port; None for one that
+            never listens, for which the model does not wait.
+        listen: variables that count more than the container's: those that make it listen on the
+            task's address alone, where the container's definition does not say ``ADDRESS``.
     """
 
     command: Sequence[str]
@@ -69,13 +76,16 @@ class Container:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._environment = self._variables(secret)
-        self._listens = image.port is not None and command is None
+        ports = [each["containerPort"] for each in definition.get("portMappings", ())]
+        listens = image.port is not None and command is None
+        self._port: int | None = [*ports, image.port][0] if listens else None
         entry = definition.get("entryPoint") or image.command
         arguments = command or definition.get("command") or image.arguments
         self.log = folder / f"{self.name}.log"
+        self._started = time.monotonic()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - a test's own images
-                image.resolved([*entry, *arguments]),
+                self._line([*entry, *arguments]),
                 env=self._environment,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -90,17 +100,19 @@ class Container:
         code = self._process.poll()
         return code if code is None or code >= 0 else 128 - code
 
-    def wait_until_it_listens(self) -> None:
-        """Wait in real time until it accepts connections, ends, or ``BOOT_SECONDS`` pass."""
-        if self._image.port is None or not self._listens:
-            return
-        end = time.monotonic() + BOOT_SECONDS
-        while time.monotonic() < end and self._process.poll() is None:
-            with contextlib.suppress(OSError):
-                socket.create_connection((self._address, self._image.port), 1).close()
-                return
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(POLL_SECONDS)
+    def has_begun(self) -> bool:
+        """Whether it accepts connections, or will not: it has ended, or had its time."""
+        if self._port is None or self._process.poll() is not None:
+            return True
+        with contextlib.suppress(OSError):
+            socket.create_connection((self._address, self._port), 1).close()
+            return True
+        return time.monotonic() >= self._started + BOOT_SECONDS
+
+    def wait_until_it_has_begun(self) -> None:
+        """Wait in real time."""
+        while not self.has_begun():
+            self.wait(POLL_SECONDS)
 
     def check(self) -> bool | None:
         """Run its health check for real; None if it has none."""
@@ -110,7 +122,7 @@ class Container:
         command = ["/bin/sh", "-c", test[1]] if test[0] == "CMD-SHELL" else list(test[1:])
         try:
             done = subprocess.run(  # noqa: S603 - a test's own images
-                self._image.resolved(command),
+                self._line(command),
                 env=self._environment,
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
@@ -138,18 +150,21 @@ class Container:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(KILL_SECONDS)
 
+    def _line(self, command: Sequence[str]) -> list[str]:
+        return [self._here(each) for each in self._image.resolved(command)]
+
+    def _here(self, text: str) -> str:
+        return text.replace(ADDRESS, self._address).replace(FOLDER, str(self._folder))
+
     def _variables(self, secret: Callable[[str], str]) -> dict[str, str]:
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("HEADGATE_", "MLFLOW_", "AWS_"))
-        }
+        kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
         given = {each["name"]: each["value"] for each in self._definition.get("environment", ())}
         hidden = {
-            each["name"]: secret(each["valueFrom"]) for each in self._definition.get("secrets", ())
+            each["name"]: self._here(secret(each["valueFrom"]))
+            for each in self._definition.get("secrets", ())
         }
-        listen = {
-            name: value.format(address=self._address, folder=self._folder)
-            for name, value in self._image.listen.items()
-        }
-        return kept | dict(self._image.environment) | given | hidden | listen
+        shown = dict(self._image.environment) | given | dict(self._image.listen)
+        said = {name: self._here(value) for name, value in shown.items()}
+        return (
+            kept | said | {name: hidden[name] for name in hidden if name not in self._image.listen}
+        )

@@ -28,6 +28,7 @@ class Tasks:
         secret: the value of a reference (``valueFrom``).
         folder: where each task has a folder of its own.
         network: the first two numbers after 127 of the addresses of tasks.
+        waits: whether the model stands still until containers listen; else they stay pending.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class Tasks:
         registry: Registry,
         folder: Path,
         network: str,
+        *,
+        waits: bool = True,
     ) -> None:
         self.all: list[FakeTask] = []
         self._constants = constants
@@ -47,6 +50,7 @@ class Tasks:
         self._balancer = balancer
         self._registry = registry
         self._folder = folder
+        self._waits = waits
         self._addresses = (f"127.{network}.{each}" for each in itertools.count(1))
 
     def start(
@@ -90,7 +94,7 @@ class Tasks:
             return
         task.desired, task.reason, task.stop_code = "STOPPED", reason, code
         task.leaving = now
-        if task.status in ("PROVISIONING", "PENDING"):
+        if task.status in ("PROVISIONING", "PENDING") and not task.containers:
             self._end(task, now)
             return
         drained = [
@@ -112,7 +116,7 @@ class Tasks:
             if task.status == "PROVISIONING" and now - task.began >= self._constants.start / 3:
                 task.status = "PENDING"
             elif task.status == "PENDING" and now - task.began >= self._constants.start:
-                self._run(task, now, service)
+                self._begin(task, now, service)
             elif task.status == "RUNNING":
                 self._look(task, now, service)
             elif task.status == "DEACTIVATING" and (
@@ -140,7 +144,14 @@ class Tasks:
 
     # --- each step ---------------------------------------------------------------------------
 
-    def _run(self, task: FakeTask, now: float, service: FakeService | None) -> None:
+    def _begin(self, task: FakeTask, now: float, service: FakeService | None) -> None:
+        if not task.containers and not self._launch(task, now):
+            return
+        if all(each.has_begun() for each in task.containers):
+            self._run(task, now, service)
+
+    def _launch(self, task: FakeTask, now: float) -> bool:
+        """Start the containers of a task; whether all have an image."""
         folder = self._folder / task.id[:8]
         try:
             for each in task.definition.containers:
@@ -151,9 +162,12 @@ class Tasks:
         except (OSError, KeyError) as error:
             task.reason = f"CannotPullContainerError: {error}"
             self._fail(task, now, task.reason, "TaskFailedToStart")
-            return
-        for container in task.containers:
-            container.wait_until_it_listens()
+            return False
+        for container in task.containers if self._waits else ():
+            container.wait_until_it_has_begun()
+        return True
+
+    def _run(self, task: FakeTask, now: float, service: FakeService | None) -> None:
         task.status, task.ran, task.checked = "RUNNING", now, now
         if service is not None:
             self._registry.register(task, service)

@@ -21,7 +21,7 @@ LONGEST = 20_000
 class PaperTasks(Tasks):
     """Tasks without processes: those with the image ``bad`` end as soon as they run."""
 
-    def _run(self, task: FakeTask, now: float, service: FakeService | None) -> None:
+    def _begin(self, task: FakeTask, now: float, service: FakeService | None) -> None:
         if task.definition.containers[0]["image"] == "bad":
             self._fail(task, now, "Essential container in task exited", "EssentialContainerExited")
             return
