@@ -135,10 +135,13 @@ class MaintenanceLoad:
             lines += _lines(process)
         return lines
 
-    def verdict(self, mlflow: str) -> Verdict:
-        """Let the clients come to their end, and compare with what the MLflow at ``mlflow`` has."""
+    def verdict(self, mlflow: str, key: str = "") -> Verdict:
+        """Let the clients come to their end, and compare with what the MLflow at ``mlflow`` has.
+
+        ``key`` is for a gate in front of it.
+        """
         everything = self.finish()
-        found = reconcile(everything, mlflow)
+        found = reconcile(everything, mlflow, key)
         exports = [cycle for cycle in everything if cycle["slowest"] == "export"]
         cycles = [cycle for cycle in everything if cycle["slowest"] != "export"]
         slowest = max(cycles, key=lambda cycle: float(cycle["longest"]))
@@ -218,11 +221,13 @@ def clients_at(
     ]
 
 
-def reconcile(cycles: Sequence[Mapping[str, Any]], mlflow: str) -> dict[str, Any]:
+def reconcile(cycles: Sequence[Mapping[str, Any]], mlflow: str, key: str = "") -> dict[str, Any]:
     """What the MLflow at ``mlflow`` has beside, or without, what the clients know of."""
     done = subprocess.run(
         [sys.executable, str(COMPARISON)],
-        env=clean_environment() | _ENVIRONMENT | {"MLFLOW_TRACKING_URI": mlflow},
+        env=clean_environment()
+        | _ENVIRONMENT
+        | {"MLFLOW_TRACKING_URI": mlflow, **({"MLFLOW_TRACKING_TOKEN": key} if key else {})},
         input="".join(json.dumps(cycle) + "\n" for cycle in cycles),
         capture_output=True,
         text=True,

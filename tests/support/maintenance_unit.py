@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -24,24 +25,26 @@ UNFIT: Final = "unfit"
 DEAF: Final = "deaf"
 """The folder of a new version that does not start."""
 _STEPS_BEFORE: Final = 3
-# As a step that fails on a database which does not undo the steps before it; on PostgreSQL, too.
-_FAIL: Final = f"""
-import sys
-if "HEADGATE_MLFLOW_DATABASE_URL" in __import__("os").environ:
-    import alembic.runtime.migration as migration
-    whole, seen = migration.HeadMaintainer.update_to_step, []
-    def update(self, step):
-        whole(self, step)
-        seen.append(step)
-        if len(seen) == {_STEPS_BEFORE}:
-            connection = self.context.connection
-            if connection.dialect.name == "sqlite":
-                connection.connection.commit()
-            else:
-                connection.exec_driver_sql("COMMIT")
-            raise RuntimeError("the disk is full after {_STEPS_BEFORE} steps")
-    migration.HeadMaintainer.update_to_step = update
+FAILING_MIGRATION: Final = f"""
+import alembic.runtime.migration as migration
+whole, seen = migration.HeadMaintainer.update_to_step, []
+def update(self, step):
+    whole(self, step)
+    seen.append(step)
+    if len(seen) == {_STEPS_BEFORE}:
+        connection = self.context.connection
+        if connection.dialect.name == "sqlite":
+            connection.connection.commit()
+        else:
+            connection.exec_driver_sql("COMMIT")
+        raise RuntimeError("the disk is full after {_STEPS_BEFORE} steps")
+migration.HeadMaintainer.update_to_step = update
 """
+"""A ``sitecustomize`` with which a step of a migration fails, on a database which does not undo the
+steps before it; on PostgreSQL, too."""
+_FAIL: Final = 'import os\nif "HEADGATE_MLFLOW_DATABASE_URL" in os.environ:\n' + textwrap.indent(
+    FAILING_MIGRATION, "    "
+)
 
 
 class Unit:
