@@ -6,12 +6,13 @@ Cloud Map.  ``make test-long`` has the versions that are no good, and the way ba
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from headgate.deploy.outcome import ExitCode
-from tests.support.ecs_upgrade import BROKEN, DEAF, UNFIT, EcsUpgrade, ecs_upgrade
+from tests.support.ecs_upgrade import BROKEN, DEAF, UNFIT, EcsUpgrade, ecs_upgrade, unnoticed
 from tests.support.maintenance import NEW, OLD, Told
 from tests.support.shipped_tasks import MLFLOW
 
@@ -37,42 +38,57 @@ def upgraded(it: EcsUpgrade, capture: pytest.CaptureFixture[str]) -> None:
     told = it.command("upgrade", "--to", NEW, "--max", "15m")
     ended(told, ExitCode.DONE)
     figures(told, capture)
-    it.runs(NEW, migrated=True)
+    it.serves(NEW, migrated=True)
     assert not it.scene.addresses() & before
 
 
 def test_an_upgrade_is_not_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with ecs_upgrade(tmp_path, capsys) as it:
+    with ecs_upgrade(tmp_path) as it, unnoticed(it, "load", capsys) as load:
         told = it.command("upgrade", "--to", NEW)
         ended(told, ExitCode.NOTHING_DONE, "has no address, and resolvers remember that for up to")
         it.prepare()
         upgraded(it, capsys)
+        load.go_on()
 
 
 @pytest.mark.long
-def test_versions_that_are_no_good_are_taken_back(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("tag", "words"),
+    [
+        (BROKEN, "mlflow db upgrade failed"),
+        (DEAF, "does not start"),
+        (UNFIT, "does not pass verification"),
+    ],
+)
+def test_a_version_that_is_no_good_is_taken_back(
+    tag: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with ecs_upgrade(tmp_path, capsys) as it:
+    with ecs_upgrade(tmp_path) as it, unnoticed(it, "load", capsys) as load:
         it.prepare()
-        repository = it.scene.plane.pushed(MLFLOW)
-        for tag, words in (
-            (BROKEN, "mlflow db upgrade failed"),
-            (DEAF, "does not start"),
-            (UNFIT, "does not pass verification"),
-        ):
-            told = it.command("upgrade", "--to", f"{repository}:{tag}", "--max", "15m")
-            ended(told, ExitCode.ROLLED_BACK, words)
-            figures(told, capsys)
-            it.runs(OLD, migrated=False)
-        upgraded(it, capsys)
+        image = f"{it.scene.plane.pushed(MLFLOW)}:{tag}"
+        told = it.command("upgrade", "--to", image, "--max", "15m")
+        ended(told, ExitCode.ROLLED_BACK, words)
+        figures(told, capsys)
+        it.serves(OLD, migrated=False)
+        load.go_on()
 
 
 @pytest.mark.long
-def test_an_upgrade_is_rolled_back_by_name_of_what_that_loses(
+def test_an_upgrade_is_rolled_back_with_the_consent_that_it_asks_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The load ends before, since what it wrote since is what is lost."""
-    with ecs_upgrade(tmp_path, capsys) as it:
+    """What clients wrote since is lost, so those that know of it have ended before."""
+    with ecs_upgrade(tmp_path) as it:
         it.prepare()
-        upgraded(it, capsys)
+        with unnoticed(it, "before", capsys) as load:
+            upgraded(it, capsys)
+            load.go_on()
+        told = it.command("rollback", "--max", "15m")
+        ended(told, ExitCode.NOTHING_DONE, "loses what was written since")
+        since = set(re.findall(r"--discard-since ([-:\dTZ]+)", told.output + told.errors))
+        told = it.command("rollback", "--discard-since", *since, "--max", "15m")
+        ended(told, ExitCode.DONE)
+        figures(told, capsys)
+        it.serves(OLD, migrated=False)
+        with unnoticed(it, "after", capsys) as load:
+            load.go_on()

@@ -31,8 +31,6 @@ SERVICE: Final = "gate"
 NAMESPACE: Final = "ml.internal"
 NAME: Final = f"{MLFLOW}.{NAMESPACE}"
 """Of MLflow in DNS, as the rendered definitions have it."""
-TTL: Final = 10
-"""Seconds; that of Terraform's module for service discovery."""
 BUCKET: Final = "mlflow-artifacts-0"
 """Of MLflow's artifacts, as the rendered definition has it."""
 STEADY_SECONDS: Final = 900.0
@@ -179,7 +177,7 @@ def _mlflow(plane: FakePlane, tag: str, secrets: Mapping[str, str], pace: float)
         desired=1,
         port=None,
         deployment=ROLLING,
-        registry=plane.discovered(NAMESPACE, MLFLOW, {"A": TTL}),
+        registry=plane.discovered(NAMESPACE, MLFLOW),
     )
 
 

@@ -35,6 +35,7 @@ DEAF: Final = f"{NEW}-deaf"
 """The tag of one whose server ends as soon as it starts."""
 UNFIT: Final = f"{NEW}-unfit"
 """The tag of one that serves, and takes no artifacts."""
+_HEAD: Final = "SELECT version_num FROM alembic_version"
 COMMAND_SECONDS: Final = 1800.0
 
 
@@ -68,10 +69,9 @@ def _made(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class EcsUpgrade:
-    """What Terraform deploys, MLflow's clients, and the operator's machine."""
+    """What Terraform deploys, and the operator's machine."""
 
     scene: Deployed
-    load: MaintenanceLoad
     folder: Path
     old_head: str
 
@@ -111,7 +111,7 @@ class EcsUpgrade:
 
     def head(self) -> str:
         """The schema that MLflow's database has."""
-        return self.scene.server.execute("SELECT version_num FROM alembic_version", MLFLOW)
+        return self.scene.server.execute(_HEAD, MLFLOW)
 
     def ask(self, path: str) -> Any:
         """What a gate's admin API says, through the load balancer."""
@@ -122,8 +122,8 @@ class EcsUpgrade:
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
             return json.loads(response.read())
 
-    def runs(self, tag: str, *, migrated: bool) -> None:
-        """One version serves, on a database that belongs to it; clients work, and nothing is left.
+    def serves(self, tag: str, *, migrated: bool) -> None:
+        """One version serves, on a database that belongs to it, and nothing is left behind.
 
         Raises:
             AssertionError: that is not so.
@@ -136,7 +136,6 @@ class EcsUpgrade:
         assert f"{MLFLOW}-migration" not in left
         tags = {each["key"] for each in self.scene.mlflow.tags}
         assert "headgate:mlflow-desired" not in tags
-        self.load.go_on()
 
     @property
     def journal(self) -> Mapping[str, Any]:
@@ -148,25 +147,32 @@ class EcsUpgrade:
 
 
 @contextmanager
-def ecs_upgrade(folder: Path, capture: pytest.CaptureFixture[str]) -> Iterator[EcsUpgrade]:
-    """Run the scene with clients of both versions; in the end nothing failed, is lost or doubled.
-
-    Raises:
-        AssertionError: it has, or is.
-    """
+def ecs_upgrade(folder: Path) -> Iterator[EcsUpgrade]:
+    """Run the scene with the old version until the block ends."""
     made = further_images(_made(folder / "images"))
     with deployed(folder, speed=SPEED, made=made, first=OLD, negative_ttl=ABSENT) as scene:
-        url = f"{scene.url}/mlflow"
-        clients = [
-            ClientAt(url, scene.key, "new-client", python_with(NEW)),
-            ClientAt(url, scene.key, "old-client", python_with(OLD)),
-            ClientAt(url, scene.key, "exporter", program=EXPORTER),
-        ]
-        head = scene.server.execute("SELECT version_num FROM alembic_version", MLFLOW)
-        with maintenance_load(folder / "clients", clients) as load:
-            yield EcsUpgrade(scene, load, folder, head)
-            load.go_on()
-            verdict = load.verdict(url, scene.key)
+        yield EcsUpgrade(scene, folder, scene.server.execute(_HEAD, MLFLOW))
+
+
+@contextmanager
+def unnoticed(
+    it: EcsUpgrade, name: str, capture: pytest.CaptureFixture[str]
+) -> Iterator[MaintenanceLoad]:
+    """Run clients of both versions until the block ends; nothing fails, is lost or is doubled.
+
+    Raises:
+        AssertionError: something has, or is.
+    """
+    url, key = f"{it.scene.url}/mlflow", it.scene.key
+    clients = [
+        ClientAt(url, key, f"{name}-new", python_with(NEW)),
+        ClientAt(url, key, f"{name}-old", python_with(OLD)),
+        ClientAt(url, key, f"{name}-exporter", program=EXPORTER),
+    ]
+    with maintenance_load(it.folder / name, clients) as load:
+        yield load
+        load.go_on()
+        verdict = load.verdict(url, key)
     with capture.disabled():
         print(f"\nECS: {verdict}")  # noqa: T201 - figures for a person
     verdict.assert_unnoticed()

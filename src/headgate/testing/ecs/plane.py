@@ -41,6 +41,8 @@ REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 BEGAN = 1_790_000_000.0
 """The first moment of the model, in seconds since the epoch."""
 STEADY_SECONDS = 900
+A_RECORDS: Mapping[str, int] = {"A": 10}
+"""Those that the project's Terraform module makes, unless told otherwise, with their TTL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +264,7 @@ class FakePlane:
         name, digest = f"{REGISTRY}/{repository}", made["image"]["imageId"]["imageDigest"]
         return {f"{name}:{tag}": program, f"{name}@{digest}": program}
 
-    def discovered(self, namespace: str, name: str, records: Mapping[str, int]) -> str:
+    def discovered(self, namespace: str, name: str, records: Mapping[str, int] = A_RECORDS) -> str:
         """Make a Cloud Map service in a private namespace; its id.
 
         ``records`` has the TTL, in seconds, of each type of its DNS records: ``A``, ``SRV``.
