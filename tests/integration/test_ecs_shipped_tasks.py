@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from tests.support.ecs import CLUSTER
 from tests.support.postgres import postgres_server
 from tests.support.shipped_tasks import BESIDE, DATABASE, GATE, MLFLOW, OTHERWISE, changed, shipped
 from tests.support.two_gates import shared_store
+from tests.support.waiting import seconds_until
 
 START = 60
 """Seconds of the model after which the containers of a task run, or have ended."""
@@ -101,6 +104,34 @@ def test_others_do_not(scene: Scene, change: Callable[[dict[str, Any]], None], s
     (container,) = task.containers
     assert container.exit_code not in (None, 0)
     assert said.lower() in container.log.read_text(encoding="utf-8").lower()
+
+
+def test_a_container_ends_with_all_that_it_has_started(scene: Scene) -> None:
+    """Also with what is in a session of its own, as MLflow is below its wrapper."""
+    program = (
+        "import subprocess, sys; "
+        "child = subprocess.Popen(['sleep', '600'], start_new_session=True); "
+        "print(child.pid, flush=True); child.wait()"
+    )
+
+    def change(container: dict[str, Any]) -> None:
+        container.update(entryPoint=["python3", "-c", program], command=[], portMappings=[])
+        container["environment"] = []
+
+    task = scene.run(change)
+    (container,) = task.containers
+    child = int(container.log.read_text(encoding="utf-8"))
+    os.kill(child, 0)
+    container.kill()
+    seconds_until(lambda: not _lives(child), 10)
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there, and no zombie that its parent has not asked for."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return False
 
 
 def test_a_health_check_that_terraform_misspells_fails(scene: Scene) -> None:

@@ -33,7 +33,7 @@ NAME: Final = f"{MLFLOW}.{NAMESPACE}"
 """Of MLflow in DNS, as the rendered definitions have it."""
 BUCKET: Final = "mlflow-artifacts-0"
 """Of MLflow's artifacts, as the rendered definition has it."""
-STEADY_SECONDS: Final = 900.0
+STEADY_SECONDS: Final = 300.0
 ROLLING: Final[Mapping[str, Any]] = {
     "deploymentCircuitBreaker": {"enable": True, "rollback": True},
     "minimumHealthyPercent": 100,

@@ -20,6 +20,8 @@ FOLDER = "{folder}"
 """Stands for the task's folder, which has the place of what a container may write to."""
 KEPT = ("PATH", "LANG", "LC_", "TZ", "LD_", "PYTHON", "VIRTUAL_ENV", "COVERAGE", "SSL_")
 """How the names of those variables of this process begin that a container has, too: no setting."""
+MARK = "ECS_STAND_IN_CONTAINER"
+"""A variable that every process of a container has, whatever session it is in, to be found by."""
 BOOT_SECONDS = 300.0
 """Real seconds that a container has until it listens; what ECS checks begins then."""
 POLL_SECONDS = 0.02
@@ -56,7 +58,7 @@ class Image:
 
 
 class Container:
-    """A container of a task: a process in a group of its own."""
+    """A container of a task: a process in a group of its own, and what it starts."""
 
     def __init__(
         self,
@@ -75,7 +77,8 @@ class Container:
         self._address = address
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._environment = self._variables(secret)
+        self._mark = f"{folder}/{self.name}"
+        self._environment = self._variables(secret) | {MARK: self._mark}
         ports = [each["containerPort"] for each in definition.get("portMappings", ())]
         listens = image.port is not None and command is None
         self._port: int | None = [*ports, image.port][0] if listens else None
@@ -145,10 +148,19 @@ class Container:
             self._process.wait(seconds)
 
     def kill(self) -> None:
-        """Kill it with all its children."""
+        """Kill it with all that it has started, as a container ends with its first process."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(KILL_SECONDS)
+        self.end()
+
+    def end(self) -> None:
+        """Kill what has outlived its first process."""
+        mark = f"{MARK}={self._mark}".encode()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mark in (folder / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(folder.name), signal.SIGKILL)
 
     def _line(self, command: Sequence[str]) -> list[str]:
         return [self._here(each) for each in self._image.resolved(command)]

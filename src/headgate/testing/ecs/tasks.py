@@ -130,8 +130,7 @@ class Tasks:
         """Kill all processes."""
         for task in self.all:
             for container in task.containers:
-                if container.exit_code is None:
-                    container.kill()
+                container.kill()
 
     def is_good(self, task: FakeTask, service: FakeService) -> bool:
         """Whether it runs, and both its container's and its target's checks say so."""
@@ -249,14 +248,15 @@ class Tasks:
             if container.exit_code is None and waited >= limit:
                 container.kill()
         if all(each.exit_code is not None for each in task.containers):
+            for container in task.containers:
+                container.end()
             self._end(task, now)
 
     def _fail(self, task: FakeTask, now: float, reason: str, code: str) -> None:
         task.desired, task.reason, task.stop_code = "STOPPED", reason, code
         self._registry.deregister(task)
         for container in task.containers:
-            if container.exit_code is None:
-                container.kill()
+            container.kill()
         self._end(task, now)
 
     def _end(self, task: FakeTask, now: float) -> None:
