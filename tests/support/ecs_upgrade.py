@@ -21,7 +21,7 @@ from headgate.testing.ecs import Image
 from tests.support.debian import POSTGRESQL, require
 from tests.support.ecs import CLUSTER, Deployed, deployed, mlflow_image
 from tests.support.maintenance import NEW, OLD, Told
-from tests.support.maintenance_load import EXPORTER, ClientAt, MaintenanceLoad, maintenance_load
+from tests.support.maintenance_load import MaintenanceLoad, clients_at, maintenance_load
 from tests.support.maintenance_unit import FAILING_MIGRATION
 from tests.support.mlflow_versions import python_with
 from tests.support.processes import clean_environment
@@ -164,11 +164,7 @@ def unnoticed(
         AssertionError: something has, or is.
     """
     url, key = f"{it.scene.url}/mlflow", it.scene.key
-    clients = [
-        ClientAt(url, key, f"{name}-new", python_with(NEW)),
-        ClientAt(url, key, f"{name}-old", python_with(OLD)),
-        ClientAt(url, key, f"{name}-exporter", program=EXPORTER),
-    ]
+    clients = clients_at([url], key, name, (NEW, OLD))
     with maintenance_load(it.folder / name, clients) as load:
         yield load
         load.go_on()
