@@ -182,7 +182,7 @@ def _mlflow(plane: FakePlane, tag: str, secrets: Mapping[str, str], pace: float)
 
 
 def _wait_until_steady(plane: FakePlane, service: FakeService) -> None:
-    """Wait for the first deployment of a service, whoever moves the clock."""
+    """Wait for the first deployment of a service, by moving the clock where it has no pacer."""
     if not plane.paced:
         plane.wait_until_steady(service)
         return
