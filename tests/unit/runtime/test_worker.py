@@ -16,12 +16,21 @@ import pytest
 from headgate.config import Limits, Listen
 from headgate.dataplane.plane import DataPlane
 from headgate.errors import HeadgateError
-from headgate.events import Event, HandshakeFailure, Level, SupervisorGone, discard
+from headgate.events import (
+    Drained,
+    Draining,
+    Event,
+    HandshakeFailure,
+    Level,
+    SupervisorGone,
+    discard,
+)
 from headgate.runtime import listener, worker
-from headgate.runtime.worker import Companion, Worker
+from headgate.runtime.worker import Companion, HandOver, Worker
 from headgate.testing.clock import ManualClock
 from headgate.testing.dialogue import Dialogue
 
+ALONE = HandOver()
 WAIT = 60.0  # seconds; only a failing test waits that long
 
 
@@ -60,6 +69,7 @@ class Running:
         companions: tuple[Companion, ...] = (),
         *,
         reloads: bool = True,
+        hand_over: HandOver = ALONE,
     ) -> None:
         self.listening = listening
         self.upkeep = Upkeep()
@@ -80,6 +90,7 @@ class Running:
             self.events.append,
             companions=companions,
             reloads=reloads,
+            hand_over=hand_over,
         )
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -207,6 +218,44 @@ def test_in_the_lame_duck_time_it_still_listens_and_a_second_stop_ends_it(
             assert not same.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
 
     run(scene())
+
+
+def test_a_gate_that_takes_over_ends_the_lame_duck_time(
+    listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sockets are the next gate's then, and are not shut down."""
+    monkeypatch.setattr(worker, "SWEEP_SECONDS", 0.01)
+    left: list[bool] = []
+
+    async def scene() -> None:
+        over = HandOver(passed_on=lambda: bool(left), is_left=lambda: bool(left))
+        running = Running(listening, Listen(port=0, lame_duck=600), hand_over=over)
+        await running.start()
+        with listening.dup() as same:
+            running.worker.stop(lame_duck=600)
+            left.append(True)
+            await running.end()
+            assert same.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+
+    run(scene())
+
+
+def test_after_a_hand_over_requests_have_a_time_of_their_own(
+    listening: socket.socket,
+) -> None:
+    events: list[Event] = []
+
+    async def scene() -> None:
+        over = HandOver(passed_on=lambda: True, is_left=lambda: True)
+        settings = Listen(port=0, lame_duck=600, drain_timeout=1, hand_over_timeout=1234)
+        running = Running(listening, settings, hand_over=over)
+        await running.start()
+        running.worker.stop(lame_duck=600)
+        await running.end()
+        events.extend(running.events)
+
+    run(scene())
+    assert events == [Draining(0, 1234), Drained()]
 
 
 def test_it_lives_no_longer_than_its_supervisor(listening: socket.socket) -> None:
