@@ -33,7 +33,9 @@ from headgate.dataplane.connections.dial import pair_dial
 from headgate.dataplane.connections.upstream import UpstreamConnection
 from headgate.dataplane.decisions import Caller, Decider, Decision, Inspect
 from headgate.decide.builder import PipelineBuilder
+from headgate.errors import Refusal
 from headgate.events import discard
+from headgate.model import Principal
 from headgate.runtime.gate import LiveGate
 from headgate.stores import open_identity_store
 from headgate.telemetry.access_log import AccessLog
@@ -203,6 +205,10 @@ class _BareGate:
     ) -> Decision:
         """Ask the real gate, which none of these requests needs."""
         return self._gate.decide_body(request, caller, asked, body)
+
+    def reconsider(self, request: Request, caller: Caller, principal: Principal) -> Refusal | None:
+        """Ask the real gate, which none of these requests needs."""
+        return self._gate.reconsider(request, caller, principal)
 
     def is_otlp(self, request: Request) -> bool:
         """Ask the real gate, when one is refused."""

@@ -123,7 +123,7 @@ class Reason(enum.StrEnum):
         "TEMPORARILY_UNAVAILABLE",
         Fault.GATE,
         True,
-        "The gate has not reached the key store for longer than `auth.max_stale`.",
+        "The key store was not reached for `auth.max_stale`, or is too slow to tell of a new key.",
         "the gate's keys are too old",
     )
     TOKEN_MALFORMED = (

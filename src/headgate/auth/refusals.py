@@ -105,6 +105,13 @@ KEYS_NOT_READ = Refusal(
     retry_after=5,
     phrase="the key store has not been read yet",
 )
+KEYS_LATE = Refusal(
+    Reason.KEYS_STALE,
+    "Headgate refused the request: its API key is not known to this gate yet, and the key store "
+    "responds too slowly to say whether it is good; try again in a moment.",
+    retry_after=1,
+    phrase="the key store responds too slowly",
+)
 
 
 def not_taken(token: str) -> Refusal:

@@ -8,7 +8,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,6 +89,18 @@ def span(text: str) -> float:
     if not 0 < seconds <= _LONGEST:
         raise _bad(text)
     return seconds
+
+
+def span_of_at_most(most: float, shown: str) -> Callable[[str], float]:
+    """Reads what ``span`` does; more than ``most`` seconds, ``shown`` for people, is refused."""
+
+    def read(text: str) -> float:
+        seconds = span(text)
+        if seconds > most:
+            raise typer.BadParameter(f"'{text}' is more than {shown}")
+        return seconds
+
+    return read
 
 
 def life(text: str) -> float:

@@ -10,6 +10,7 @@ import http.client
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple, Protocol, Self
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -142,6 +143,11 @@ class GateApi:
             return HeadgateError(
                 f"the gate at {self._url} has no admin API there: it is older than this program, "
                 "or the path in --url is not one of its prefixes"
+            )
+        if response.status == HTTPStatus.UNAUTHORIZED:
+            why = message.removeprefix(_REFUSED).partition("; ")[0].removeprefix("its ")
+            return HeadgateError(
+                f"the gate at {self._url} refused the key: {why}; set HEADGATE_API_KEY anew"
             )
         return HeadgateError(f"{self._url}: {message}")
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from headgate.cli.administering import span
+from headgate.cli.administering import span_of_at_most
 from headgate.cli.command import AsJson
 from headgate.cli.maintaining import (
     EXIT_UNDONE,
@@ -29,6 +29,7 @@ from headgate.cli.maintaining import (
 from headgate.cli.output import document, tell
 from headgate.errors import HeadgateError
 from headgate.identity import IdentityError
+from headgate.maintenance.changes import MOST_SECONDS
 
 USUAL_SECONDS = 240.0
 
@@ -40,7 +41,7 @@ def park(
         typer.Option(
             "--max",
             metavar="TIME",
-            parser=span,
+            parser=span_of_at_most(MOST_SECONDS, "1h"),
             help="When it ends by itself, at most 1h.  [4m]",
         ),
     ] = None,

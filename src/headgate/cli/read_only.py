@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headgate.cli.administering import span
+from headgate.cli.administering import span_of_at_most
 from headgate.cli.command import AsJson, Command
 from headgate.cli.maintaining import (
     EXIT_UNDONE,
@@ -25,6 +25,7 @@ from headgate.cli.maintaining import (
 )
 from headgate.cli.output import document, tell
 from headgate.errors import HeadgateError
+from headgate.maintenance.changes import MOST_READ_ONLY
 
 USUAL_SECONDS = 3600.0
 
@@ -42,7 +43,10 @@ def on(
     longest: Annotated[
         float | None,
         typer.Option(
-            "--for", metavar="TIME", parser=span, help="When it ends by itself, at most 1d.  [1h]"
+            "--for",
+            metavar="TIME",
+            parser=span_of_at_most(MOST_READ_ONLY, "1d"),
+            help="When it ends by itself, at most 1d.  [1h]",
         ),
     ] = None,
     sentence: Sentence = "",
@@ -60,6 +64,7 @@ def on(
     api = UpstreamApi.at(url, upstream)
     seconds = math.ceil(USUAL_SECONDS if longest is None else longest)
     with interruptible() as interrupted:
+        before = api.look()["read_only"]
         asked = api.ask("read-only", {"on": True, "seconds": seconds, "sentence": sentence})
         own = asked["read_only"]["id"]
         try:
@@ -71,7 +76,7 @@ def on(
                 interrupted,
             )
         except UndoneError as error:
-            return _undone(api, asked, str(error), as_json=as_json)
+            return _undone(api, asked, before, str(error), as_json=as_json)
     if as_json:
         print(document({"upstream": shown}))
     else:
@@ -81,14 +86,34 @@ def on(
 
 
 @app.command(cls=Command)
-def off(upstream: UpstreamName = "default", url: Url = None, as_json: AsJson = False) -> int:
+def off(
+    upstream: UpstreamName = "default",
+    ack_timeout: AckTimeout = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> int:
     """Let requests change something again.
 
-    The key needs the grant administer:gate.
+    The exit code is 1 if a gate has not acknowledged it.  The key needs the grant administer:gate.
     """
     api = UpstreamApi.at(url, upstream)
-    before = api.look()["read_only"]
-    shown = api.ask("read-only", {"on": False})
+    with interruptible() as interrupted:
+        before = api.look()["read_only"]
+        shown = api.ask("read-only", {"on": False})
+        try:
+            shown = wait(
+                api,
+                lambda each: bool(each["acknowledged"]),
+                lambda _: False,
+                Patience.of(ack_timeout, None),
+                interrupted,
+            )
+        except UndoneError as error:
+            line = f"upstream {upstream} is writable again, but not at every gate: {error}"
+            tell(f"headgate: {line}")
+            if as_json:
+                print(document({"upstream": shown}, ok=False, errors=[line]))
+            return EXIT_UNDONE
     if as_json:
         print(document({"upstream": shown}))
     elif before is None:
@@ -102,17 +127,26 @@ def _no_writes(shown: Shown) -> bool:
     return bool(shown["acknowledged"]) and not any(each["writing"] for each in shown["gates"])
 
 
-def _undone(api: UpstreamApi, asked: Shown, why: str, *, as_json: bool) -> int:
-    """Take it back; the exit code."""
+def _undone(
+    api: UpstreamApi, asked: Shown, before: Shown | None, why: str, *, as_json: bool
+) -> int:
+    """Take it back, unless it was so ``before``: others count on that.  The exit code."""
+    own = asked["read_only"]
     try:
-        api.ask("read-only", {"on": False})
+        if before is None:
+            api.ask("read-only", {"on": False, "id": own["id"]})
     except HeadgateError as error:
         line = (
             f"upstream {api.name} is to be writable again, and that failed ({error}); it is so by "
-            f"itself at {asked['read_only']['ends_at']}; it was to be since {why}"
+            f"itself at {own['ends_at']}; it was to be since {why}"
         )
     else:
         line = f"upstream {api.name} is not read-only: {why}"
+        if before is not None:
+            line = (
+                f"upstream {api.name} was read-only before, and still is until {own['ends_at']}; "
+                f"this command cannot say that nothing is being written: {why}"
+            )
     tell(f"headgate: {line}")
     if as_json:
         print(document({}, ok=False, errors=[line]))

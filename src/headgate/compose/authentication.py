@@ -15,6 +15,7 @@ from headgate.auth.chain import AuthenticatorChain
 from headgate.auth.keys.authenticator import KeyAuthenticator
 from headgate.auth.keys.break_glass import BreakGlassKeys, BreakGlassRule
 from headgate.auth.keys.keyring import Keyring
+from headgate.auth.keys.looks import Looks
 from headgate.auth.keys.refresher import Refresher
 from headgate.auth.tokens.authenticator import TokenAuthenticator
 from headgate.config import AuthMode, Config
@@ -69,8 +70,9 @@ def authentication(
     rules = config.auth.keys
     keyring = Keyring(Roles(config.roles), notice=rules.notice, max_stale=config.auth.max_stale)
     break_glass = BreakGlassKeys(keyring.uses)
-    keys = KeyAuthenticator(keyring, break_glass)
-    refresher = _refresher(config, keyring, keys, break_glass, stack, link, row, emit)
+    looks = Looks(time.time)
+    keys = KeyAuthenticator(keyring, break_glass, looks)
+    refresher = _refresher(config, keyring, keys, break_glass, looks, stack, link, row, emit)
 
     def configure(new: Config) -> None:
         if break_glass.configure(_rules(new)):
@@ -89,6 +91,7 @@ def _refresher(
     keyring: Keyring,
     keys: KeyAuthenticator,
     break_glass: BreakGlassKeys,
+    looks: Looks,
     stack: contextlib.ExitStack,
     link: Link,
     row: CounterRow,
@@ -130,6 +133,7 @@ def _refresher(
         # One worker is enough to log it.
         inspect=_lost_calls(config, emit) if link.number == 0 and not link.replaces else None,
         break_glass=break_glass,
+        looks=looks,
         announces=link.number == 0,
         show=show,
     )

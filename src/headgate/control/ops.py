@@ -16,7 +16,7 @@ from headgate.dataplane.decisions import Caller, Decision, Forward, Inspect, Ref
 from headgate.dataplane.failures import malformed
 from headgate.dataplane.terms import GATE_BODY_BYTES
 from headgate.errors import Refusal
-from headgate.model import NOBODY, Operation, Phase
+from headgate.model import NOBODY, Operation, Phase, Principal
 from headgate.reasons import Reason
 from headgate.wire.errors import ProtocolError
 from headgate.wire.request import Request
@@ -102,6 +102,15 @@ class OpsDecider:
         if fields.length:
             return _WITH_BODY
         return Forward(route, b"", NOBODY)
+
+    def reconsider(
+        self,
+        request: Request,  # noqa: ARG002 - Decider's signature
+        caller: Caller,  # noqa: ARG002
+        principal: Principal,  # noqa: ARG002
+    ) -> Refusal | None:
+        """Let it pass: who asks is not identified; see ``Decider``."""
+        return None
 
     def decide_body(
         self, request: Request, caller: Caller, asked: Inspect, body: bytes

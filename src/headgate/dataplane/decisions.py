@@ -169,6 +169,13 @@ class Decider(Protocol):
     ) -> Decision:
         """Decide with the whole body on what ``decide`` answered ``Inspect`` to."""
 
+    def reconsider(self, request: Request, caller: Caller, principal: Principal) -> Refusal | None:
+        """Why a request may not pass any more that has waited after it was decided on.
+
+        ``principal`` is who sent it.  Its credentials may have been revoked, have expired or may
+        do less by now; ``None``: all is as it was.
+        """
+
     def is_otlp(self, request: Request) -> bool:
         """Whether a request is one of the OpenTelemetry protocol: so is what it is refused with.
 

@@ -356,6 +356,10 @@ class Exchange(CollectingExchange):
         if self._capacity is not None:
             self._capacity.resume()
 
+    def reconsidered(self) -> Refusal | None:
+        """Why the request, which has waited, may not pass any more; ``None``: it may."""
+        return self._plane.decider.reconsider(self.request, self._client.caller, self.principal)
+
     def on_answered(self, response: LocalResponse) -> None:
         """The gate itself answers for MLflow."""
         self._respond(response, Phase.RESPOND)

@@ -111,6 +111,17 @@ def parked_at_draining_gate(*, sent: bool = False) -> Refusal:
     )
 
 
+def changed_while_held() -> Refusal:
+    """The request has waited, and it is not certain that its sender may still do what it asks."""
+    return Refusal(
+        Reason.PARKED,
+        "Headgate held this request, and what its sender may do has changed meanwhile. It was not "
+        "sent to MLflow; send it again: it is decided on anew.",
+        retry_after=1,
+        detail="what the sender may do has changed while the request was held",
+    )
+
+
 def read_only(text: str, retry_after: int, *, sent: bool = False) -> Refusal:
     """Operators let nothing be changed at the upstream, and the request may change something."""
     return Refusal(

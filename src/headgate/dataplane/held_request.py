@@ -75,10 +75,14 @@ class HeldRequest:
         """The park is over, and it is this one's turn."""
         exchange, parking = self._exchange, self._balancer.parking
         self._note()
-        exchange.released = parking.parks
-        self._going = True
-        parking.holds.going += 1
         try:
+            refused = exchange.reconsidered()
+            if refused is not None:
+                self._refuse(refused, Phase.AUTHENTICATE)
+                return
+            exchange.released = parking.parks
+            self._going = True
+            parking.holds.going += 1
             self._client.resume_reading()
             self._go_on()
         except Exception as error:  # noqa: BLE001 - supervisor: the others are released all the same
@@ -110,10 +114,10 @@ class HeldRequest:
             self._going = False
             self._balancer.parking.holds.going -= 1
 
-    def _refuse(self, failure: Refusal) -> None:
-        """It could not be held, or not long enough."""
+    def _refuse(self, failure: Refusal, phase: Phase = Phase.SELECT) -> None:
+        """It could not be held, not long enough, or may not pass any more."""
         self._client.resume_reading()
-        self._exchange.on_failed(failure, Phase.SELECT)
+        self._exchange.on_failed(failure, phase)
 
     def _note(self) -> None:
         """The wait is over."""

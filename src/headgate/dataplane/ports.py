@@ -191,6 +191,10 @@ class ExchangeSide(RequestRecord):
         """The request is held, and takes up nothing of the gate's limits until ``on_held``."""
 
     @abstractmethod
+    def reconsidered(self) -> Refusal | None:
+        """Why the request, which has waited, may not pass any more; ``None``: it may."""
+
+    @abstractmethod
     def on_answered(self, response: LocalResponse) -> None:
         """The gate itself answers for MLflow."""
 

@@ -28,6 +28,7 @@ from headgate.dataplane.decisions import (
     Respond,
     Route,
 )
+from headgate.dataplane.failures import changed_while_held
 from headgate.decide.authorise import GET_WITH_BODY, Authoriser
 from headgate.decide.routing import Found, Router
 from headgate.decide.senders import Senders
@@ -163,6 +164,23 @@ class Pipeline:
     ) -> Decision:
         """Decide with the whole body, after ``decide`` has returned ``Inspect``."""
         return self._authorise.authorise_body(request, asked, body)
+
+    def reconsider(self, request: Request, caller: Caller, principal: Principal) -> Refusal | None:
+        """Why a request may not pass any more that has waited after it was decided on."""
+        if not principal.id:
+            return None  # its route is public
+        sender = self._senders.identify(request.fields, caller)
+        if sender is principal:
+            return None
+        if isinstance(sender, Refusal):
+            return _for_client(sender, request.fields)
+        if (
+            isinstance(sender, Principal)
+            and sender == principal
+            and sender.grants == principal.grants
+        ):
+            return None
+        return changed_while_held()  # also where it takes I/O to tell
 
     def is_otlp(self, request: Request) -> bool:
         """Whether a request is one of the OpenTelemetry protocol."""

@@ -138,10 +138,27 @@ def made_read_only(directive: Directive, read_only: ReadOnly, asking: Asking) ->
     return _asked(replace(directive, read_only=read_only))
 
 
-def writable(directive: Directive, asking: Asking) -> Directive | None:
-    """The directive with an upstream that is not read-only; ``None``: it was not."""
-    if read_only_in_force(directive, asking.now) is None:
+def writable(
+    directive: Directive, asking: Asking, read_only_id: str | None = None
+) -> Directive | None:
+    """The directive with an upstream that is not read-only; ``None``: it was not.
+
+    Args:
+        directive: what is asked now.
+        asking: who asks, and when.
+        read_only_id: of what is to end; ``None``: whichever there is.
+
+    Raises:
+        OpposedError: it is read-only for another reason than that one.
+    """
+    before = read_only_in_force(directive, asking.now)
+    if before is None:
         return None
+    if read_only_id is not None and read_only_id != before.id:
+        raise OpposedError(
+            f"what made upstream {directive.upstream} read-only is over; it is so again, by "
+            f"'{before.by}' until {clock(before.ends_at)}{_why(before.sentence)}"
+        )
     return _asked(replace(directive, read_only=None))
 
 

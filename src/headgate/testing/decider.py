@@ -89,6 +89,16 @@ class ScriptedDecider:
         self.inspected.append((request, body))
         return Forward(asked.route, asked.query, asked.principal)
 
+    def reconsider(
+        self,
+        request: Request,
+        caller: Caller,  # noqa: ARG002 - Decider's signature
+        principal: Principal,  # noqa: ARG002
+    ) -> Refusal | None:
+        """What the script has for the request's path now, if that is a refusal."""
+        response = self.script.get(request.target.partition(b"?")[0])
+        return response.refusal if isinstance(response, Refuse) else None
+
     def is_otlp(self, request: Request) -> bool:
         """Whether the script has an operation of that protocol for the request's path."""
         operation = self.script.get(request.target)

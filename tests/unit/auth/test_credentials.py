@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from headgate.auth import refusals
 from headgate.auth.credentials import Scheme, read_credentials
+from headgate.auth.keys.form import PREFIX
 from headgate.errors import Refusal
 from headgate.wire.request_fields import CredentialFields
 
@@ -22,7 +23,9 @@ def shown(authorization: bytes | None, api_key: bytes | None) -> str | Refusal:
 
 
 visible = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
-user_names = st.text(st.characters(exclude_characters=":", exclude_categories=["Cs"]))
+user_names = st.text(st.characters(exclude_characters=":", exclude_categories=["Cs"])).filter(
+    lambda name: not name.startswith(PREFIX)  # that would be a key in the wrong place
+)
 
 
 def basic(pair: bytes, scheme: bytes = b"Basic ") -> bytes:

@@ -182,7 +182,6 @@ def test_nothing_is_done_for_a_second_operator(scene: Scene, run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--max", "2h"], "'seconds': input should be less than or equal to 3600"),
         (["--max", "soon"], "'soon' is not a time"),
         (["--upstream", "nope"], "this gate has no such upstream; it has default, batch"),
         (["--sentence", "x" * 201], "'sentence': string should have at most 200 characters"),
@@ -292,6 +291,73 @@ def test_read_only_is_taken_back_where_writes_do_not_end(scene: Scene, run: Run)
     assert code == 1
     assert "upstream default is not read-only: requests are still under way" in err
     assert scene.stand.maintenance.directives()["default"].read_only is None
+
+
+def test_read_only_that_others_count_on_is_not_taken_back(scene: Scene, run: Run) -> None:
+    """A second command of the same principal, such as another backup, fails without harm to it."""
+    assert run("read-only", "on", "--for", "1h", "--sentence", "backup")[0] == 0
+
+    def look(_: int) -> None:
+        scene.report(OWN_GATE, scene.revision, "serving", in_flight=1, writing=1)
+        scene.report(OTHER, scene.revision, "serving")
+
+    scene.on_look = look
+    code, _, err = run("read-only", "on", "--drain-timeout", "1s")
+    assert code == 1
+    assert "was read-only before, and still is until" in err
+    assert scene.stand.maintenance.directives()["default"].read_only is not None
+
+
+def test_read_only_that_another_has_asked_for_meanwhile_is_not_ended(
+    scene: Scene, run: Run
+) -> None:
+    def look(count: int) -> None:
+        scene.report(OWN_GATE, scene.revision, "serving", writing=1)
+        scene.report(OTHER, scene.revision, "serving")
+        if count == 4:  # while the first command waits
+            body = json.dumps({"on": True, "sentence": "another"}).encode()
+            scene.stand.ask(
+                "POST",
+                "upstreams/default/read-only",
+                who=sender("admin", name="root", id_="p_root0001"),
+                raw=body,
+                headers={"Content-Type": "application/json"},
+            )
+
+    scene.on_look = look
+    code, _, err = run("read-only", "on")
+    assert code == 1
+    assert "it is so again, by 'root'" in err
+    found = scene.stand.maintenance.directives()["default"].read_only
+    assert found is not None
+    assert found.sentence == "another"
+
+
+def test_writes_that_a_gate_still_refuses_are_not_said_to_pass(scene: Scene, run: Run) -> None:
+    scene.on_look = lambda _: None
+    for gate in (OWN_GATE, OTHER):
+        scene.report(gate, 1, "serving")
+    assert run("read-only", "on")[0] == 0
+    code, out, err = run("read-only", "off", "--ack-timeout", "1s", "--json")
+    assert code == 1
+    assert "is writable again, but not at every gate: gate host-" in err
+    assert json.loads(out)["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["park", "--max", "2h"], "'--max': '2h' is more than 1h"),
+        (["read-only", "on", "--for", "2d"], "'--for': '2d' is more than 1d"),
+    ],
+)
+def test_a_time_that_is_too_long_is_named_with_its_option(
+    scene: Scene, run: Run, arguments: list[str], words: str
+) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert words in err
+    assert not scene.asked
 
 
 def test_gates_are_listed_and_removed(scene: Scene, run: Run) -> None:

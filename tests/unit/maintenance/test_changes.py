@@ -152,6 +152,13 @@ def test_an_upstream_is_read_only_beside_a_park() -> None:
     assert changes.writable(made, BEN) == Directive("default", 9, PARK, None, 9)
 
 
+def test_nobody_ends_what_another_has_asked_for_meanwhile() -> None:
+    there = replace(NOTHING, read_only=READ_ONLY)
+    assert changes.writable(there, BEN, READ_ONLY.id) == Directive("default", 8, None, None, 8)
+    with pytest.raises(OpposedError, match="it is so again, by 'ada' until 2027"):
+        changes.writable(there, BEN, "f" * 16)
+
+
 def test_who_made_it_read_only_may_give_it_another_end() -> None:
     there = replace(NOTHING, read_only=READ_ONLY)
     longer = replace(READ_ONLY, id="f" * 16, ends_at=NOW + 7200)

@@ -14,6 +14,7 @@ from headgate.auth.keys.expiry import ExpiryWatch
 from headgate.auth.keys.intake import Intake
 from headgate.auth.keys.keyring import Keyring
 from headgate.auth.keys.left import KeepNothing, KeysKeeper, LeftKeys
+from headgate.auth.keys.looks import Looks
 from headgate.auth.keys.use_writer import UseWriter
 from headgate.auth.uses import Use
 from headgate.errors import HeadgateError
@@ -88,6 +89,7 @@ class Refresher:
             an error; the events that it returns are emitted.
         inspect: is shown all keys when they are read for the first time.
         break_glass: the keys of the configuration for emergencies.
+        looks: where requests wait for the looks; ``None``: none does.
         announces: whether to emit what was added and changed, and which keys are close to their
             end; one worker is enough.
         show: called with each tick with the age of the keys in seconds, or how long none could be
@@ -112,6 +114,7 @@ class Refresher:
         before_reading: Callable[[], Sequence[Event]] | None = None,
         inspect: Callable[[Changes], None] | None = None,
         break_glass: BreakGlassKeys | None = None,
+        looks: Looks | None = None,
         announces: bool = True,
         show: Callable[[float, int, float], None] = lambda _age, _expiring, _first_end: None,
         tick: float = TICK_SECONDS,
@@ -127,6 +130,8 @@ class Refresher:
         self._before_reading = before_reading
         self._inspect = inspect
         self._break_glass: Final = break_glass
+        self._are_awaited: Final = looks is not None
+        self._looks: Final = looks if looks is not None else Looks(clock)
         self._show: Final = show
         self._tick_seconds: Final = tick
         self._intake: Final = Intake(keyring, emit, Announcer(emit) if announces else None)
@@ -208,10 +213,13 @@ class Refresher:
         # a revocation.
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="headgate-keys") as executor:
             try:
+                if self._are_awaited:
+                    self._looks.run()
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._follow(executor))
                     group.create_task(self._tend())
             finally:
+                self._looks.stop()
                 self._tick()
                 if self._trouble is None:
                     await self._flush(executor)
@@ -220,22 +228,33 @@ class Refresher:
 
     async def _follow(self, executor: Executor) -> None:
         while True:
-            await asyncio.sleep(self._interval)
+            await self._looks.pause(self._interval)
+            self._looks.begin()
             try:
-                found = await _finished(executor, self._look)
-                if found.changes is not None:
-                    changes = found.changes
-                    await _finished(executor, lambda: self._keep.write(changes))  # noqa: B023 - awaited
-                for changed in self._take(found):
-                    if changed:
-                        self._changed()
-                    await asyncio.sleep(0)
+                await self._look_once(executor)
             except HeadgateError as error:
                 self._note(error)
+                self._looks.end(fails=True)
                 continue
             self._note(None)
+            self._looks.end(fails=False)
             if self._uses.is_due(self._clock()):
                 await self._flush(executor)
+
+    async def _look_once(self, executor: Executor) -> None:
+        """Look at the source, and let what has changed there be in force.
+
+        Raises:
+            HeadgateError: it cannot be read.
+        """
+        found = await _finished(executor, self._look)
+        changes = found.changes
+        if changes is not None:
+            await _finished(executor, lambda: self._keep.write(changes))
+        for changed in self._take(found):
+            if changed:
+                self._changed()
+            await asyncio.sleep(0)
 
     def _look(self) -> _Found:
         """What has changed since the last look; in the thread that reads."""
@@ -267,6 +286,8 @@ class Refresher:
         self._compared_at = at
         self._keyring.compared(at)
         self._keep.compared(at)
+        if self._looks.compared(at, self._interval):
+            self._changed()  # those who are let in without an end are asked again
 
     def _note(self, error: HeadgateError | None) -> None:
         trouble = None if error is None else str(error)

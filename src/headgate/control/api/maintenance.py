@@ -196,7 +196,9 @@ def _unpark(call: MaintenanceCall, asked: schema.UnparkRequest) -> Model:
 
 def _read_only(call: MaintenanceCall, asked: schema.ReadOnlyRequest) -> Model:
     if not asked.on:
-        before, after = _change(call, changes.writable)
+        before, after = _change(
+            call, lambda before, asking: changes.writable(before, asking, asked.id)
+        )
         ended = before.read_only if after is not before else None
         return _told(call, after, Asked.READ_ONLY_OFF, ended)
     read_only = ReadOnly(

@@ -134,6 +134,11 @@ class ReadOnlyRequest(Model):
     """Whether an upstream is to be read-only."""
 
     on: bool
+    id: ParkId | None = Field(
+        None,
+        description="With `on` false: end only what has this id, so that nobody ends what another "
+        "has asked for meanwhile.",
+    )
     seconds: Annotated[int, BeforeValidator(whole_number)] = Field(
         changes.USUAL_READ_ONLY,
         ge=1,

@@ -188,7 +188,11 @@ class Attempts(Responder):
             self._exchange.released = self._balancer.parking.parks
         self._leave_queue()
         try:
-            self.start()
+            refused = self._exchange.reconsidered()
+            if refused is None:
+                self.start()
+            else:
+                self._exchange.on_failed(refused, Phase.AUTHENTICATE)
         except Exception as error:  # noqa: BLE001 - supervisor: the request that made room goes on
             self.on_defect(error)
 
