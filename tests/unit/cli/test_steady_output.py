@@ -1,4 +1,4 @@
-"""A command that changes a service ends as it is to, also where nobody reads what it says."""
+"""A command that changes a service ends as it is to, also if nobody reads what it says."""
 
 from __future__ import annotations
 

@@ -15,6 +15,8 @@ LOCK: Final = "lock"
 REPORT: Final = "report.json"
 PROBE: Final = "writable"
 """Written before anything is done, since nothing can be without a journal."""
+PROBE_BYTES: Final = 8192
+"""More than a journal has."""
 
 
 class LocalFolder:
@@ -53,7 +55,7 @@ class LocalFolder:
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{who}\n".encode())
-            self._replace(PROBE, "")
+            self._replace(PROBE, " " * PROBE_BYTES)
             (self._path / PROBE).unlink()
         except OSError as error:
             os.close(descriptor)
