@@ -30,9 +30,13 @@ MIB: Final = 1 << 20
 def main(arguments: Sequence[str]) -> int:
     """Run it; 1: a client of MLflow failed, or something was lost or doubled."""
     options = _parse(arguments)
-    kinds = dict.fromkeys((*MLFLOW_KINDS, *PLAIN), options.clients)
-    kinds["big upload"] = min(BIG, options.clients)
-    with tempfile.TemporaryDirectory(prefix="parked-") as folder, parked_scene(Path(folder)) as at:
+    kinds = dict.fromkeys(options.kinds or (*MLFLOW_KINDS, *PLAIN), options.clients)
+    if "big upload" in kinds:
+        kinds["big upload"] = min(BIG, options.clients)
+    with (
+        tempfile.TemporaryDirectory(prefix="parked-") as folder,
+        parked_scene(Path(folder), sqlite=options.sqlite, away=options.away) as at,
+    ):
         target = make_target(at.mlflow, "parked")
         parts = split(kinds, VERSIONS)
         crowds = [
@@ -60,6 +64,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--clients", type=int, default=200, help="of each kind (200)")
     add("--seconds", type=float, default=180.0, help="of the park (180)")
     add("--spread", type=float, default=60.0, help="seconds within which the clients start (60)")
+    add("--kinds", nargs="+", choices=(*MLFLOW_KINDS, *PLAIN), help="only these (all)")
+    add("--sqlite", action="store_true", help="MLflow keeps its data in SQLite, not in PostgreSQL")
+    add("--away", type=float, default=0.0, help="seconds from MLflow to PostgreSQL, one way (0)")
     return parser.parse_args(arguments)
 
 

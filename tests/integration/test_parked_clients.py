@@ -25,7 +25,7 @@ CLIENTS = 10
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ParkedScene]:
     hold = {"HEADGATE_UPSTREAMS__DEFAULT__PARKING__HOLD": f"{HOLD}"}
-    with parked_scene(tmp_path_factory.mktemp("parked"), **hold) as running:
+    with parked_scene(tmp_path_factory.mktemp("parked"), hold) as running:
         yield running
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.distant_database import line_to
 from tests.support.gate import Gate
 from tests.support.mlflow_server import MlflowServer, running_mlflow
 from tests.support.postgres import postgres_server
@@ -16,13 +17,6 @@ from tests.support.two_gates import SharedStore, called, gate_on, shared_store
 from tests.support.waiting import seconds_until
 
 WORKERS: Final = {"HEADGATE_LISTEN__WORKERS": "2"}
-CONNECTIONS: Final = {
-    "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "40",
-    "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "40",
-}
-"""As many connections to its database as MLflow has threads, and some.  With its default, 5 and 10
-more, it waits for itself and responds with 400 after 30 seconds under many clients, parked or not.
-"""
 UPSTREAM: Final = "/upstreams/default"
 DRAIN_SECONDS: Final = 60.0
 REPORT_SECONDS: Final = 30.0
@@ -64,22 +58,42 @@ class ParkedScene:
 
 
 @contextmanager
-def parked_scene(folder: Path, **settings: str) -> Iterator[ParkedScene]:
-    """Run MLflow, a database and two gates, with ``settings`` for both, until the block ends."""
+def parked_scene(
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    sqlite: bool = False,
+    away: float = 0.0,
+) -> Iterator[ParkedScene]:
+    """Run MLflow, a database and two gates, with ``settings`` for both, until the block ends.
+
+    MLflow has the connections to its database that it has by default: 5, and 10 more.
+
+    Args:
+        folder: of all files.
+        settings: environment variables of the gates.
+        sqlite: MLflow keeps its data in SQLite; otherwise in PostgreSQL.
+        away: seconds that a packet takes from MLflow to PostgreSQL, or back.
+    """
+    more = WORKERS | dict(settings or {})
     for name in ("mlflow", "store"):
         (folder / name).mkdir(parents=True)
     with ExitStack() as stack:
         server = stack.enter_context(postgres_server(folder))
         server.create_database("mlflow")
         database = server.url("mlflow").replace("postgresql:", "postgresql+psycopg2:", 1)
+        line = stack.enter_context(line_to(server.port))
+        if away:
+            database = database.replace(f":{server.port}/", f":{line.port}/")
         mlflow = stack.enter_context(
-            running_mlflow(folder / "mlflow", CONNECTIONS, database=database)
+            running_mlflow(folder / "mlflow", database=None if sqlite else database)
         )
+        line.seconds = away  # not for the migrations of its start
         store = shared_store(server, folder / "store", "gates", server.url("gates"))
         admin = store.told("keys", "create", f"admin-{time.time_ns()}", "--role", "admin")
         with (
-            gate_on(store, folder / "first", mlflow.url, **WORKERS, **settings) as first,
-            gate_on(store, folder / "second", mlflow.url, **WORKERS, **settings) as second,
+            gate_on(store, folder / "first", mlflow.url, **more) as first,
+            gate_on(store, folder / "second", mlflow.url, **more) as second,
         ):
             scene = ParkedScene(mlflow, (first, second), store, admin)
             # A gate that has not reported yet is not waited for.

@@ -16,6 +16,7 @@ from headgate.maintenance import Directive
 from headgate.runtime.fence import Fence
 from headgate.runtime.gate import LiveGate
 from headgate.runtime.gate_marks import GateMarks
+from headgate.runtime.kept_directives import KeptDirectives
 from headgate.runtime.maintenance import (
     NO_MARKS,
     GateFollower,
@@ -66,7 +67,10 @@ def maintenance(
         return open_maintenance_store(config)
 
     if config.auth.mode is AuthMode.KEYS:
-        follower = GateFollower(own, open_store, name, time.monotonic, emit, marks or NO_MARKS)
+        kept = KeptDirectives(config.data, identity_store_location(config))
+        follower = GateFollower(
+            own, open_store, name, time.monotonic, emit, marks or NO_MARKS, kept
+        )
         follower.load()
         companions.append(follower.run)
         store = StoreThread(open_store)

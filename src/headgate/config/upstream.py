@@ -194,6 +194,23 @@ class Parking(Section):
         description="Maximum requests that are held; further ones are refused. Each takes a "
         "connection (`limits.connections`) and a few KiB; it does not count in `limits.in_flight`.",
     )
+    release_limit: int = Field(
+        12,
+        ge=1,
+        le=100_000,
+        description="Maximum requests under way at MLflow while those that were held go on, from "
+        "all workers of all gates together, but at least one from each worker. Keep it 3 below the "
+        "connections that one process of MLflow has to its database, 15 by default: some of its "
+        "calls need two, and wait for each other for 30 s once all are taken.",
+    )
+    release_max: float = Field(
+        900,
+        ge=30,
+        le=3600,
+        allow_inf_nan=False,
+        description="Maximum seconds that those which were held may take to go on; in the last 15 "
+        "of them `release_limit` is raised step by step, and then all go on.",
+    )
 
 
 class Retries(Section):

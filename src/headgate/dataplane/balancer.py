@@ -217,6 +217,8 @@ class Balancer:
         self.busy = True
         if lost is not None:
             lost.on_displaced()
+        if self.parking.releasing:
+            self.parking.release()  # it may be its turn already
         return True
 
     @property

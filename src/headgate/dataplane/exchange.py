@@ -349,6 +349,11 @@ class Exchange(CollectingExchange):
         if self._capacity is not None:
             self._capacity.pause()
 
+    def on_placed(self) -> None:
+        """It has a place at an endpoint."""
+        if self._held is not None:
+            self._held.on_placed()
+
     def on_held(self, seconds: float) -> None:
         """It has been held."""
         super().on_held(seconds)

@@ -20,8 +20,8 @@ from headgate.model import Phase
 class HeldRequest:
     """Waits for the end of a park.
 
-    Until its exchange ends it counts as *going* once it is released, so that no more are released
-    than MLflow can take, however long their bodies take to come.
+    Once it is released it counts as *going* until it has a place at an endpoint, or its exchange
+    ends, so that no more are released than MLflow can take, however long their bodies take to come.
 
     Args:
         exchange: whose request it is.
@@ -62,12 +62,13 @@ class HeldRequest:
         if why is None:
             return False
         deadline = exchange.started + parking.policy.longest_hold(is_export=exchange.exports)
+        self._since = self._plane.clock()
         if self._plane.draining or not self._balancer.queue(
             self, why, exchange.principal, deadline
         ):
+            self._since = 0.0
             self._refuse(refusal(why))
-        else:
-            self._since = self._plane.clock()
+        elif self._since:  # it may have been its turn immediately
             exchange.on_hold()
         return True
 
@@ -110,6 +111,10 @@ class HeldRequest:
         if self._since:
             self._balancer.leave(self)
             self._note()
+        self.on_placed()
+
+    def on_placed(self) -> None:
+        """It counts at an endpoint from now on, or nowhere."""
         if self._going:
             self._going = False
             self._balancer.parking.holds.going -= 1

@@ -1,14 +1,8 @@
-"""The requests that one worker holds for a parked upstream, and their release.
+"""The requests that one worker holds for a parked upstream.
 
 They wait in a ``WaitQueue``, fair between principals and first in, first out within each.  Each has
-a deadline of its own: when its client would give up.
-
-After the park they go on gradually, since an MLflow that has just started is slow, and one that is
-sent more than it can do at a time becomes slower still: so many may be under way as the *window*
-says.  It follows what MLflow does: a quarter more than it has responded to within the last second,
-so that it grows while MLflow keeps up and no request waits for long inside MLflow.  Where
-nothing ends for a while, as with large artifacts, it grows by one twice a second all the same.  A
-request that fails for want of an MLflow makes it small again.
+a deadline of its own: when its client would give up.  How many of them go on at a time after the
+park is ``ReleaseWindow``'s.
 """
 
 from __future__ import annotations
@@ -17,12 +11,9 @@ import heapq
 import math
 from typing import Final, Protocol
 
-from headgate.cluster import Result, WaitQueue
+from headgate.cluster import WaitQueue
 from headgate.maintenance import HoldEnd, ParkingPolicy
 
-_OK: Final = Result.OK
-_GROWTH: Final = 1.25
-_QUIET_TURNS: Final = 2
 _TIDY_AT: Final = 64
 """Deadlines of requests that wait no longer, beside as many as wait."""
 
@@ -47,26 +38,19 @@ class Holds:
     """The requests that are held.
 
     Args:
-        policy: how many may be, and how they are released.
+        policy: how many may be.
 
     Attributes:
-        window: how many requests may be under way while the others still wait.
         going: requests that were released and have not taken a place at an endpoint yet.
     """
 
     def __init__(self, policy: ParkingPolicy) -> None:
-        self._policy = policy
         self._queue: WaitQueue[Queued] = WaitQueue(policy.queue_size, math.inf)
         self._since: dict[Queued, float] = {}
         self._deadlines: list[tuple[float, int, Queued]] = []
         self._numbered = 0
         self._ended: list[tuple[HoldEnd, float]] = []
-        self.window = policy.first_release
         self.going = 0
-        self._ended_in_turn = 0
-        self._ended_before = 0  # in the turn before that
-        self._quiet = 0  # turns in which nothing has ended
-        self._more = 0  # places beside those of requests that take long
 
     def __len__(self) -> int:
         return len(self._since)
@@ -126,26 +110,3 @@ class Holds:
 
     def _end(self, waiter: Queued, now: float, how: HoldEnd) -> None:
         self._ended.append((how, now - self._since.pop(waiter)))
-
-    # --- the release -----------------------------------------------------------------------
-
-    def begin_release(self) -> None:
-        """The park is over: a few go on."""
-        self.window = self._policy.first_release
-        self._ended_in_turn = self._ended_before = self._quiet = self._more = 0
-
-    def on_turn(self) -> None:
-        """Called twice a second while they are released."""
-        self._quiet = 0 if self._ended_in_turn else self._quiet + 1
-        if self._quiet > _QUIET_TURNS:
-            self._more += 1
-        ended = self._ended_before + self._ended_in_turn
-        self._ended_before, self._ended_in_turn = self._ended_in_turn, 0
-        self.window = max(self._policy.first_release, int(ended * _GROWTH)) + self._more
-
-    def on_finished(self, result: Result) -> None:
-        """A request has ended at an endpoint."""
-        if result is _OK:
-            self._ended_in_turn += 1
-        elif result is not Result.CANCELLED:
-            self.begin_release()

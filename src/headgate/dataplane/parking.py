@@ -13,13 +13,22 @@ from typing import Final
 from headgate.cluster import Cluster, Result, Unavailable, Why
 from headgate.dataplane.holds import Holds, Queued
 from headgate.dataplane.local_responses import LocalResponse
-from headgate.maintenance import Admission, ParkingPolicy, ParkState, UpstreamMaintenance
+from headgate.dataplane.transfers import Transfers
+from headgate.maintenance import (
+    Admission,
+    ParkingPolicy,
+    ParkState,
+    ReleaseWindow,
+    UpstreamMaintenance,
+)
 from headgate.maintenance.client_limits import retry_after
 from headgate.model import Principal
 
 _HOLD: Final = Admission.HOLD
 _PASS: Final = Admission.PASS
 _REFUSE: Final = Admission.REFUSE
+_OK: Final = Result.OK
+_CANCELLED: Final = Result.CANCELLED
 _RELEASING: Final = ParkState.RELEASING
 
 _ABANDONED: Final = frozenset({Result.CANCELLED, Result.RESET, Result.TIMEOUT})
@@ -47,6 +56,8 @@ class Parking:
 
     Attributes:
         holds: the requests that are held.
+        window: how many may be under way while they go on.
+        transfers: those under way whose bytes are.
         parks: how many parks have begun since the start.
         policy: how requests are held.
         count_writes: how many requests are under way that may change something.
@@ -63,6 +74,8 @@ class Parking:
         wall_clock: Callable[[], float],
     ) -> None:
         self.holds = Holds(policy)
+        self.window = ReleaseWindow(policy)
+        self.transfers = Transfers()
         self.parks = 0
         self.policy = policy
         self.count_writes: Callable[[], int] = _none
@@ -74,7 +87,7 @@ class Parking:
         self._wall_clock = wall_clock
         self._passing = False
         self._releasing = False
-        self._release_by = 0.0
+        self._released_at = 0.0
 
     @property
     def holding(self) -> bool:
@@ -119,7 +132,14 @@ class Parking:
 
     def known_answer(self, operation: str) -> LocalResponse | None:
         """What the gate answers for MLflow, if it does; ``operation``: its name."""
-        return self.known.get(operation)
+        return self.known.get(operation) if self._maintenance.answers else None
+
+    def overtakes(self, operation: str) -> bool:
+        """Whether a request goes on before those that wait: its client has no patience.
+
+        MLflow may be another one by now, so the gate does not answer for it any more.
+        """
+        return self.releasing and operation in self.known
 
     def let_pass(self, parks: int) -> bool:
         """Let the request pass about which ``stopped`` is asked next, if it has been released.
@@ -142,11 +162,12 @@ class Parking:
         writing = 0
         if maintenance.read_only is not None:
             writing = self.count_writes() + abandoned
-        maintenance.follow(now, in_flight, len(holds) + holds.going, writing)
+        overdue = self.releasing and self._release_age >= self.policy.release_max
+        maintenance.follow(now, in_flight, len(holds) + holds.going, writing, overdue=overdue)
         if maintenance.admission is not before:
             if self.releasing:
-                holds.begin_release()
-                self._release_by = self._clock() + RELEASE_PATIENCE
+                self.window.begin(maintenance.sharing.workers)
+                self._released_at = self._clock()
             elif self.holding:
                 self.parks += 1
         return now
@@ -166,19 +187,20 @@ class Parking:
     def on_finished(self, result: Result) -> None:
         """A request has ended at an endpoint."""
         if self.releasing:
-            self.holds.on_finished(result)
+            if result is not _CANCELLED:
+                self.window.on_ended(well=result is _OK)
             self.release()
 
     def release(self) -> None:
         """Let requests that were held go on, while the window and the endpoints have room."""
-        holds, cluster = self.holds, self._cluster
-        if self._releasing or not (cluster.serves or self._clock() >= self._release_by):
+        holds, cluster, window, transfers = self.holds, self._cluster, self.window, self.transfers
+        if self._releasing or not (cluster.serves or self._release_age >= RELEASE_PATIENCE):
             return
         self._releasing = True  # a request that goes on may end immediately
         try:
             while (
                 self.releasing
-                and cluster.in_flight + holds.going < holds.window
+                and cluster.in_flight + holds.going - transfers.long < window.size
                 and not isinstance(cluster.select(self._clock()), Unavailable)
             ):
                 waiter = holds.pop(self._clock())
@@ -197,9 +219,24 @@ class Parking:
         for waiter in self.holds.expire(now):
             waiter.on_wait_over()
         if self.releasing:
-            self.holds.on_turn()
+            self.transfers.sweep(now)
+            self.window.on_turn(self._release_age, self._maintenance.sharing.workers)
             self.release()
             self.follow()
+        if self._maintenance.admission is _PASS and self.holds:
+            self._release_all()
+
+    @property
+    def _release_age(self) -> float:
+        """Seconds since the requests that were held may go on."""
+        return self._clock() - self._released_at
+
+    def _release_all(self) -> None:
+        """The release has had its time: who still waits goes to an endpoint, or waits for room."""
+        for _ in range(len(self.holds)):
+            waiter = self.holds.pop(self._clock())
+            if waiter is not None:
+                waiter.on_room()
 
     def deadline(self) -> float:
         """Until when a request may be held whose client begins to wait now, on the gate's clock."""

@@ -195,6 +195,10 @@ class ExchangeSide(RequestRecord):
         """Why the request, which has waited, may not pass any more; ``None``: it may."""
 
     @abstractmethod
+    def on_placed(self) -> None:
+        """A request that was released has a place at an endpoint."""
+
+    @abstractmethod
     def on_answered(self, response: LocalResponse) -> None:
         """The gate itself answers for MLflow."""
 

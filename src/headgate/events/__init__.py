@@ -39,6 +39,8 @@ from headgate.events.directives import (
     MaintenanceAsked,
     MaintenanceFollowed,
     MaintenanceNotFollowed,
+    MaintenanceNotKept,
+    MaintenanceRecalled,
 )
 from headgate.events.event import Emit, Event, Level, discard, field_names
 from headgate.events.exports import ExportEvent, ExportFailed, ExportLossCause, ExportRecovered
@@ -396,6 +398,8 @@ __all__ = [
     "MaintenanceAsked",
     "MaintenanceFollowed",
     "MaintenanceNotFollowed",
+    "MaintenanceNotKept",
+    "MaintenanceRecalled",
     "NameServersChanged",
     "NameServersUnusable",
     "OpsListenerOff",

@@ -202,6 +202,54 @@ class MaintenanceNotFollowed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MaintenanceRecalled(Event):
+    """A gate started while its store was away, and follows what it had heard of it last.
+
+    Attributes:
+        upstreams: those of which something was asked, by name.
+        file: where that was kept.
+    """
+
+    name: ClassVar[str] = "maintenance_recalled"
+    level: ClassVar[Level] = Level.WARNING
+    logger: ClassVar[str] = "headgate.runtime"
+
+    upstreams: tuple[str, ...]
+    file: str
+
+    def message(self) -> str:
+        return (
+            f"what was asked of {', '.join(self.upstreams)} before this gate started counts on "
+            f"until its end, or until the store can be read: it was kept in {self.file}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceNotKept(Event):
+    """What is asked of upstreams cannot be kept for a start without the store, or not be read then.
+
+    A gate that starts while its store is away then knows of no park.
+
+    Attributes:
+        file: where it is kept.
+        reason: what is wrong.
+    """
+
+    name: ClassVar[str] = "maintenance_not_kept"
+    level: ClassVar[Level] = Level.WARNING
+    logger: ClassVar[str] = "headgate.runtime"
+
+    file: str
+    reason: str
+
+    def message(self) -> str:
+        return (
+            f"{self.file} {self.reason}; if this gate starts again while its store is away, it "
+            "knows of no park until it can read the store"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class MaintenanceFollowed(Event):
     """The gate follows again what operators ask of upstreams."""
 

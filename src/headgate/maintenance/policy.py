@@ -13,15 +13,17 @@ class ParkingPolicy:
         hold: how long a request is held at most, from when its client began to wait.
         export_hold: the same for exports of others than MLflow's client, which wait less long.
         queue_size: how many requests may be held.
-        first_release: how many requests go on together when the park is over, in each worker.
-            Two gates of two workers send 16 so, about as many as one process of MLflow has
-            connections to its database (5, and 10 more, by default): with many more it waits for
-            itself until it fails.
+        release_limit: how many requests may be under way at MLflow while those that were held go
+            on, from all workers of all gates together.
+        release_max: how long that may last; then all go on.
+        first_release: how many go on together when the park is over, in each worker.
     """
 
     hold: float = 100.0
     export_hold: float = 9.0
     queue_size: int = 10_000
+    release_limit: int = 12
+    release_max: float = 900.0
     first_release: int = 4
 
     def longest_hold(self, *, is_export: bool) -> float:

@@ -49,7 +49,11 @@ class Cause(enum.Enum):
     LAPSED = "the lease of a park has run out, and it was neither renewed nor ended"
     OPEN = "no park is in force: it was ended, or has come to its end and was no lease"
     DRAINED = "no request from before the park is under way any more"
-    NONE_WAITS = "no request waits any more"
+    NONE_WAITS = (
+        "no request waits any more, neither in this worker nor, by what they said last, in the "
+        "others of all gates"
+    )
+    OVERDUE = "the release has lasted for `parking.release_max`"
 
 
 class State(NamedTuple):
@@ -111,7 +115,8 @@ STATES: Final = (
     State(
         ParkState.RELEASING,
         "The park is over, and those that were held go on: a few at first, and more as MLflow "
-        "responds.",
+        "responds, but of all workers of all gates together no more than `parking.release_limit` "
+        "at a time.",
         Admission.QUEUE,
         "They go on in their turn, fairly between principals, the oldest of each first.",
         False,
@@ -144,6 +149,7 @@ TRANSITIONS: Final = (
     Transition(ParkState.RELEASING, ParkState.DRAINING, Cause.PARK),
     Transition(ParkState.RELEASING, ParkState.REFUSING, Cause.LAPSED),
     Transition(ParkState.RELEASING, ParkState.SERVING, Cause.NONE_WAITS),
+    Transition(ParkState.RELEASING, ParkState.SERVING, Cause.OVERDUE),
 )
 
 

@@ -19,6 +19,7 @@ from headgate.events import (
     discard,
 )
 from headgate.maintenance.directive import Directive, Park, ReadOnly
+from headgate.maintenance.sharing import Sharing
 from headgate.maintenance.states import BY_STATE, Admission, Cause, ParkState, after
 from headgate.model import Principal
 
@@ -94,6 +95,7 @@ class UpstreamMaintenance:
         asked: whether anything is asked, or was and is not over: requests must be looked at.
         is_read_only: whether requests that may change something are refused, as of the last
             ``follow``.
+        sharing: who else has requests for the upstream.
         on_change: called whenever another directive is followed.
     """
 
@@ -101,6 +103,7 @@ class UpstreamMaintenance:
         self.directive = Directive(upstream)
         self.state = _SERVING
         self.asked = False
+        self.sharing = Sharing()
         self.on_change: Callable[[], None] = _nothing
         self._emit = emit
         self._in_flight = 0
@@ -120,7 +123,15 @@ class UpstreamMaintenance:
         self.asked = True
         self.on_change()
 
-    def follow(self, now: float, in_flight: int, waiting: int, writing: int = 0) -> None:
+    def follow(
+        self,
+        now: float,
+        in_flight: int,
+        waiting: int,
+        writing: int = 0,
+        *,
+        overdue: bool = False,
+    ) -> None:
         """Go on to the state that is due.
 
         Args:
@@ -128,8 +139,11 @@ class UpstreamMaintenance:
             in_flight: requests under way at MLflow.
             waiting: requests that are held.
             writing: those under way that may change something.
+            overdue: whether the requests that were held have had their time to go on.
         """
         causes = self._causes(now, in_flight, waiting)
+        if overdue:
+            causes |= {Cause.OVERDUE}
         for _ in range(_MOST_STEPS):
             state = after(self.state, causes)
             if state is self.state:
@@ -163,7 +177,7 @@ class UpstreamMaintenance:
                 causes.add(Cause.ANOTHER_PARK)
         if not in_flight:
             causes.add(Cause.DRAINED)
-        if not waiting:
+        if not waiting and not self.sharing.waiting:
             causes.add(Cause.NONE_WAITS)
         return frozenset(causes)
 
@@ -230,6 +244,11 @@ class UpstreamMaintenance:
     def is_parked(self) -> bool:
         """Whether the health pages say so."""
         return BY_STATE[self.state].health != ""
+
+    @property
+    def answers(self) -> bool:
+        """Whether the gate itself answers what clients ask without patience."""
+        return BY_STATE[self.state].answers
 
     @property
     def admission(self) -> Admission:

@@ -15,9 +15,24 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from headgate.errors import HeadgateError
-from headgate.events import Emit, GateForgotten, MaintenanceFollowed, MaintenanceNotFollowed
-from headgate.maintenance import Directive, Standing, UpstreamMaintenance, merged
+from headgate.events import (
+    Emit,
+    GateForgotten,
+    MaintenanceFollowed,
+    MaintenanceNotFollowed,
+    MaintenanceNotKept,
+    MaintenanceRecalled,
+)
+from headgate.maintenance import (
+    Directive,
+    ParkState,
+    Sharing,
+    Standing,
+    UpstreamMaintenance,
+    merged,
+)
 from headgate.runtime.fence import Fence
+from headgate.runtime.kept_directives import KeptDirectives, NotKeptError
 from headgate.runtime.maintenance_memory import MaintenanceMemory
 from headgate.stores.maintenance import (
     GateReport,
@@ -34,6 +49,8 @@ QUIET_SECONDS: Final = 15.0
 FORGET_SECONDS: Final = 5.0
 """How long a gate has to be gone before it is forgotten: for so long MLflow may go on with a
 request whose gate was killed."""
+PRESENT_SECONDS: Final = 60.0
+"""A gate that has been silent for longer counts as none of those that share an upstream."""
 PATIENT_SECONDS: Final = 10.0
 """How often a store of an older schema is looked at."""
 
@@ -97,7 +114,10 @@ class WorkerMaintenance:
             name = maintenance.directive.upstream
             if changes or fence is not None:
                 asked = self._directives.get(name) or Directive(name)
-                maintenance.take(asked if fence is None else fence.held(asked))
+                directive = asked if fence is None else fence.held(asked)
+                if maintenance.asked or directive != maintenance.directive:
+                    maintenance.sharing = self.memory.sharing(self._worker, name)
+                maintenance.take(directive)
             parts.setdefault(name, []).append(maintenance.report())
         found = {name: merged(standings) for name, standings in parts.items()}
         if found != self._said:
@@ -152,6 +172,7 @@ class GateFollower:
         clock: seconds from an arbitrary start.
         emit: takes the events.
         marks: of the gates in the data folder; by default there are none.
+        kept: what was asked last, for a start while the store is away; ``None``: nothing is kept.
     """
 
     def __init__(
@@ -162,10 +183,12 @@ class GateFollower:
         clock: Callable[[], float],
         emit: Emit,
         marks: Marks = NO_MARKS,
+        kept: KeptDirectives | None = None,
     ) -> None:
         self._worker: Final = worker
         self._memory: Final = worker.memory
         self._open: Final = open_store
+        self._kept: Final = kept
         self._gate: Final = gate
         self._clock: Final = clock
         self._emit: Final = emit
@@ -176,6 +199,7 @@ class GateFollower:
         self._told_at: float | None = None
         self._said: _Said | None = None
         self._trouble: str | None = None
+        self._kept_trouble = ""
         self._look_again = 0.0
 
     def load(self) -> None:
@@ -183,7 +207,7 @@ class GateFollower:
 
         To be called before the first request is served: a park that is asked for from now on waits
         for this gate, and one from before is read.  While the store cannot be read, what the memory
-        has is in force.
+        has is in force, and of a gate that has just started what was kept in a file.
         """
         # What a gate before has left says what is asked, and nothing of this gate.
         if self._memory.changes and self._memory.heard_at > -math.inf:
@@ -194,8 +218,40 @@ class GateFollower:
                     step()
                 except HeadgateError as error:
                     self._note(error)
+            if not self._memory.changes:
+                self._recall()
         finally:
             self._close()  # another worker may be the one that leads
+
+    def _recall(self) -> None:
+        """Follow what was asked last that this gate has heard of: the store cannot be read."""
+        kept = self._kept
+        if kept is None:
+            return
+        try:
+            found = kept.read()
+        except NotKeptError as error:
+            self._note_kept(kept, str(error))
+            return
+        if found and self._memory.follow(found, 0):
+            self._emit(MaintenanceRecalled(tuple(found), str(kept.path)))
+
+    def _keep(self) -> None:
+        """Keep what is asked, before it is acknowledged; in the thread."""
+        kept = self._kept
+        if kept is None:
+            return
+        try:
+            kept.write(self._memory.directives())
+        except NotKeptError as error:
+            self._note_kept(kept, str(error))
+        else:
+            self._kept_trouble = ""
+
+    def _note_kept(self, kept: KeptDirectives, trouble: str) -> None:
+        if trouble != self._kept_trouble:
+            self._kept_trouble = trouble
+            self._emit(MaintenanceNotKept(str(kept.path), trouble))
 
     def _register(self) -> None:
         """Let other gates know of this one."""
@@ -219,8 +275,10 @@ class GateFollower:
         try:
             await _finished(executor, self._follow)
             self._worker.look()
+            await _finished(executor, self._keep)
             await _finished(executor, self._report)
             await _finished(executor, self._forget)
+            await _finished(executor, self._hear_others)
         except HeadgateError as error:
             self._said = None  # what the store has may be older by the time that it is back
             self._note(error)
@@ -242,11 +300,8 @@ class GateFollower:
         report = gate_report(self._memory, self._gate)
         said, now = self._said, self._clock()
         if said is not None and now - said.at < QUIET_SECONDS:
-            is_asked = any(
-                each.park is not None or each.read_only is not None
-                for each in self._memory.directives().values()
-            )
-            if report == said.report if is_asked else _sketch(report) == _sketch(said.report):
+            is_busy = self._is_asked or not _serves(report)
+            if report == said.report if is_busy else _sketch(report) == _sketch(said.report):
                 return
         self._tell(report)
         self._said = _Said(report, now)
@@ -273,6 +328,19 @@ class GateFollower:
     def _forget_one(self, gate_id: str) -> None:
         if self._opened().leave(gate_id):
             self._emit(GateForgotten(gate_id))
+
+    @property
+    def _is_asked(self) -> bool:
+        """Whether anything is asked of any upstream."""
+        return any(
+            each.park is not None or each.read_only is not None
+            for each in self._memory.directives().values()
+        )
+
+    def _hear_others(self) -> None:
+        """Note who shares upstreams in other gates, where that matters; in the thread."""
+        if self._said is not None and (self._is_asked or not _serves(self._said.report)):
+            self._memory.set_others(shared(self._opened().gates(), self._memory.gate_id))
 
     def _leave(self) -> None:
         with contextlib.suppress(HeadgateError):  # the next gate in the folder does it, if it can
@@ -309,6 +377,25 @@ def gate_report(memory: MaintenanceMemory, gate: GateName) -> GateReport:
     return GateReport(
         memory.gate_id, gate.name, gate.version, memory.workers, upstreams, gate.fence
     )
+
+
+def shared(gates: Iterable[RegisteredGate], own: str) -> Mapping[str, Sharing]:
+    """Who shares each upstream in the gates that are there, but for the one with the id ``own``."""
+    found: dict[str, Sharing] = {}
+    for gate in gates:
+        report = gate.report
+        if report.id == own or gate.silent > PRESENT_SECONDS:
+            continue
+        for name, each in report.upstreams.items():
+            so_far = found.get(name, Sharing(0))
+            waiting = so_far.waiting + each.waiting
+            found[name] = Sharing(so_far.workers + report.workers, waiting)
+    return found
+
+
+def _serves(report: GateReport) -> bool:
+    """Whether every upstream is in its usual state, in every worker."""
+    return all(each.state == ParkState.SERVING.value for each in report.upstreams.values())
 
 
 def _sketch(report: GateReport) -> Mapping[str, tuple[int, str]]:

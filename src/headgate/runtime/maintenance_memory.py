@@ -1,6 +1,7 @@
 """What the processes of one gate know of maintenance, in memory that outlives each of them.
 
-There are the directives of all upstreams, and a row of each worker with what it does about them.
+There are the directives of all upstreams, a row of each worker with what it does about them, and a
+row with what the workers of other gates do, as the store has it.
 The memory is made before workers are forked, so a worker that replaces another finds upstreams
 parked before it serves its first request, whatever has become of the store.
 
@@ -24,7 +25,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from headgate.maintenance import Directive, ParkState, Standing, merged
+from headgate.maintenance import Directive, ParkState, Sharing, Standing, merged
 from headgate.maintenance.documents import directive_document, read_directive
 from headgate.runtime.lasting_memory import LastingMemory
 from headgate.runtime.link import memory_file
@@ -67,11 +68,11 @@ class MaintenanceMemory:
         self._directives = SharedBlock(shared, DIRECTIVES_BYTES)
         self._file = memory_file("maintenance")
         row = block_bytes(ROW_BYTES)
-        os.ftruncate(self._file, workers * row)
-        rows = memoryview(mmap.mmap(self._file, workers * row))
-        self._rows = [
+        os.ftruncate(self._file, (workers + 1) * row)
+        rows = memoryview(mmap.mmap(self._file, (workers + 1) * row))
+        *self._rows, self._others = [
             SharedBlock(rows[number * row : (number + 1) * row], ROW_BYTES)
-            for number in range(workers)
+            for number in range(workers + 1)
         ]
         self._heard = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
         self._heard[0] = -math.inf
@@ -180,6 +181,21 @@ class MaintenanceMemory:
         """Whether no worker is there."""
         return not any(row.read()[1] for row in self._rows)
 
+    def set_others(self, others: Mapping[str, Sharing]) -> None:
+        """Say who shares each upstream in other gates; one process does."""
+        text = json.dumps({name: (each.workers, each.waiting) for name, each in others.items()})
+        if self._others.read()[1] != text.encode():
+            self._others.write(text.encode())
+
+    def sharing(self, worker: int, upstream: str) -> Sharing:
+        """Who shares an upstream with a worker, in this gate and in others."""
+        others = self._others.read()[1]
+        workers, waiting = json.loads(others).get(upstream, (0, 0)) if others else (0, 0)
+        for number, row in enumerate(self._rows):
+            standing = None if number == worker else _said(row.read()[1]).get(upstream)
+            waiting += 0 if standing is None else standing.waiting
+        return Sharing(self.workers + workers, waiting)
+
     def standings(self) -> Mapping[str, Standing]:
         """How each upstream stands in all workers together."""
         rows = [json.loads(text) for row in self._rows if (text := row.read()[1])]
@@ -192,6 +208,14 @@ class MaintenanceMemory:
             for each in parts.values():
                 each.append(Standing(0, ParkState.SERVING, 0, 0))
         return {name: merged(each) for name, each in parts.items()}
+
+
+def _said(text: bytes) -> Mapping[str, Standing]:
+    """What a row says; nothing of a worker that starts, or is not there."""
+    found = json.loads(text) if text else {}
+    if found == _STARTING:
+        return {}
+    return {name: _standing(*each) for name, each in found.items()}
 
 
 def _standing(revision: int, state: str, in_flight: int, waiting: int, writing: int) -> Standing:

@@ -49,6 +49,8 @@ def parking_policy(settings: Upstream) -> ParkingPolicy:
         hold=parking.hold,
         export_hold=parking.export_hold,
         queue_size=parking.queue_size,
+        release_limit=parking.release_limit,
+        release_max=parking.release_max,
     )
 
 

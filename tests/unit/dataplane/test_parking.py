@@ -348,7 +348,8 @@ def test_those_that_wait_for_room_wait_for_the_end_of_the_park() -> None:
 
 
 def test_a_release_is_gradual_and_in_order() -> None:
-    dialogue = Dialogue(Limits(in_flight=5000), Upstream(idle_connections=0))
+    settings = {"idle_connections": 0, "parking": {"release_limit": 1000}}
+    dialogue = Dialogue(Limits(in_flight=5000), Upstream.model_validate(settings))
     park(dialogue)
     clients = [asks(dialogue, f"GET /stream/{number}") for number in range(2000)]
     unpark(dialogue)
@@ -546,13 +547,3 @@ def test_a_slow_mlflow_is_not_sent_more_than_it_responds_to() -> None:
         dialogue.mlflow_responds()
     assert all(client.received().startswith(b"HTTP/1.1 200 ") for client in clients)
     dialogue.ends()
-
-
-def test_requests_that_take_long_do_not_keep_the_others_waiting(dialogue: Dialogue) -> None:
-    park(dialogue)
-    clients = [asks(dialogue) for _ in range(20)]
-    unpark(dialogue)
-    dialogue.passes(25)
-    assert len(dialogue.pending) == 20
-    dialogue.mlflow_responds()
-    assert all(client.received().startswith(b"HTTP/1.1 200 ") for client in clients)

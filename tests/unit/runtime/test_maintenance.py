@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -17,14 +18,23 @@ from headgate.events import (
     GateForgotten,
     MaintenanceFollowed,
     MaintenanceNotFollowed,
+    MaintenanceNotKept,
+    MaintenanceRecalled,
 )
-from headgate.maintenance import Directive, ParkState, UpstreamMaintenance
+from headgate.maintenance import Directive, ParkState, Sharing, UpstreamMaintenance
 from headgate.runtime import maintenance as module
 from headgate.runtime.fence import Fence
+from headgate.runtime.kept_directives import KeptDirectives
 from headgate.runtime.lasting_memory import LastingMemory
-from headgate.runtime.maintenance import GateFollower, GateName, WorkerMaintenance
+from headgate.runtime.maintenance import GateFollower, GateName, WorkerMaintenance, shared
 from headgate.runtime.maintenance_memory import MaintenanceMemory
-from headgate.stores.maintenance import FENCE_MARGIN, GateReport, OlderSchemaError
+from headgate.stores.maintenance import (
+    FENCE_MARGIN,
+    GateReport,
+    OlderSchemaError,
+    RegisteredGate,
+    UpstreamReport,
+)
 from headgate.testing.clock import ManualClock
 from headgate.testing.maintenance_store import MemoryMaintenanceStore
 from tests.support.maintenance_suite import PARK, PARKED
@@ -54,6 +64,7 @@ def upstream(name: str = "default", in_flight: int = 0) -> Upstream:
 class GateStand:
     """A gate with two workers, of which the first is here."""
 
+    folder: Path
     lasting: LastingMemory = field(default_factory=LastingMemory)
     memory: MaintenanceMemory = field(init=False)
     store: MemoryMaintenanceStore = field(default_factory=MemoryMaintenanceStore)
@@ -70,6 +81,7 @@ class GateStand:
             GateName("gate-1", "1.2.3"),
             self.clock,
             self.events.append,
+            kept=KeptDirectives(self.folder, "a store"),
         )
 
     def start(self) -> None:
@@ -81,8 +93,8 @@ class GateStand:
 
 
 @pytest.fixture
-def stand() -> GateStand:
-    return GateStand()
+def stand(tmp_path: Path) -> GateStand:
+    return GateStand(tmp_path)
 
 
 def run(stand: GateStand, *steps: Callable[[], Awaitable[None]]) -> None:
@@ -130,7 +142,11 @@ def test_a_worker_that_starts_later_needs_no_store(stand: GateStand) -> None:
     stand.store.failure = HeadgateError("down")
     second, other = WorkerMaintenance(stand.memory, 1), upstream()
     follower = GateFollower(
-        second, lambda: stand.store, GateName("gate-1", "1"), stand.clock, stand.events.append
+        second,
+        lambda: stand.store,
+        GateName("gate-1", "1"),
+        stand.clock,
+        stand.events.append,
     )
     follower.load()
     second.follow(lambda: [other])
@@ -143,7 +159,7 @@ def test_a_gate_that_takes_over_is_registered_before_it_serves(stand: GateStand)
     stand.store.put(PARKED_NOW, 0)
     stand.start()
     lasting = LastingMemory({name: os.dup(file) for name, file in stand.lasting.files().items()})
-    new = GateStand(lasting, stand.store)
+    new = GateStand(stand.folder, lasting, stand.store)
     new.start()
     assert new.state() is ParkState.PARKED
     assert {each.report.id for each in stand.store.gates()} == {
@@ -158,7 +174,7 @@ def test_a_gate_that_takes_over_without_its_store_goes_by_what_was_left(stand: G
     stand.start()
     lasting = LastingMemory({name: os.dup(file) for name, file in stand.lasting.files().items()})
     stand.store.failure = HeadgateError("down")
-    new = GateStand(lasting, stand.store)
+    new = GateStand(stand.folder, lasting, stand.store)
     new.start()
     assert new.state() is ParkState.PARKED
     lasting.close()
@@ -457,3 +473,137 @@ def test_a_gate_that_its_fence_holds_is_forgotten_by_the_others(stand: GateStand
 
     run(stand, waits)
     assert stand.events == [GateForgotten("g_killed")]
+
+
+def gate_of(name: str, workers: int, waiting: int) -> GateReport:
+    return GateReport(
+        name, name, "1.2.3", workers, {"default": UpstreamReport(1, "releasing", 0, waiting)}
+    )
+
+
+def test_those_who_share_an_upstream_are_the_other_gates_that_are_there() -> None:
+    gates = [
+        RegisteredGate(gate_of("g_own", 2, 100), 0.0),
+        RegisteredGate(gate_of("g_1", 2, 7), 0.0),
+        RegisteredGate(gate_of("g_2", 4, 0), 14.0),
+        RegisteredGate(gate_of("g_gone", 8, 500), 100.0),
+    ]
+    assert shared(gates, "g_own") == {"default": Sharing(6, 7)}
+    assert shared(gates[:1], "g_own") == {}
+
+
+def test_while_a_release_lasts_workers_hear_of_other_gates(stand: GateStand) -> None:
+    """Also after the park has gone from the directive."""
+    maintenance = stand.upstreams[0].maintenance
+    stand.store.put(PARKED_NOW, 0)
+    stand.store.report(gate_of("g_other", 6, 9))
+
+    async def heard() -> None:
+        await until(lambda: stand.memory.sharing(0, "default") == Sharing(8, 9))
+
+    async def unparked() -> None:
+        stand.store.put(Directive("default", 2), 1)
+        await until(lambda: maintenance.state is ParkState.RELEASING)
+        stand.store.report(gate_of("g_other", 6, 4))
+        await until(lambda: stand.memory.sharing(0, "default") == Sharing(8, 4))
+        stand.worker.look()
+        assert maintenance.sharing == Sharing(8, 4)
+        stand.store.report(gate_of("g_other", 6, 0))
+        await until(lambda: stand.memory.sharing(0, "default") == Sharing(8, 0))
+        stand.worker.look()
+        maintenance.follow(PARK.started_at, 0, 0)
+        assert maintenance.state is ParkState.SERVING
+
+    run(stand, heard, unparked)
+
+
+# --- a start while the store is away ------------------------------------------------------------
+
+
+def started_again(stand: GateStand) -> GateStand:
+    """The next gate with the same data folder, whose store is away."""
+    again = GateStand(stand.folder, store=stand.store)
+    stand.store.failure = HeadgateError("the database is away")
+    again.start()
+    return again
+
+
+async def acknowledged(stand: GateStand) -> None:
+    """The gate has said to the store that it is parked."""
+    await until(
+        lambda: any(
+            each.report.upstreams.get("default") == UpstreamReport(1, "parked", 0, 0)
+            for each in stand.store.gates()
+        )
+    )
+
+
+def test_a_park_is_kept_before_it_is_acknowledged(stand: GateStand) -> None:
+    async def parked() -> None:
+        stand.store.put(PARKED_NOW, 0)
+        await acknowledged(stand)
+        assert KeptDirectives(stand.folder, "a store").read() == {"default": PARKED_NOW}
+
+    run(stand, parked)
+
+
+def test_a_gate_that_starts_without_its_store_is_parked_before_its_first_request(
+    stand: GateStand,
+) -> None:
+    async def parked() -> None:
+        stand.store.put(PARKED_NOW, 0)
+        await acknowledged(stand)
+
+    run(stand, parked)
+    again = started_again(stand)
+    assert again.state() is ParkState.PARKED
+    recalled = [each for each in again.events if isinstance(each, MaintenanceRecalled)]
+    assert [each.upstreams for each in recalled] == [("default",)]
+    other = WorkerMaintenance(again.memory, 1)
+    further = upstream()
+    other.follow(lambda: [further])
+    assert further.maintenance.state is ParkState.PARKED, "so are its other workers"
+
+
+def test_once_the_store_is_back_what_it_says_counts(stand: GateStand) -> None:
+    async def parked() -> None:
+        stand.store.put(PARKED_NOW, 0)
+        await acknowledged(stand)
+
+    run(stand, parked)
+    stand.store.put(Directive("default", PARKED_NOW.revision + 1), PARKED_NOW.revision)
+    again = GateStand(stand.folder, store=stand.store)
+    stand.store.failure = HeadgateError("the database is away")
+
+    async def away() -> None:
+        assert again.state() is ParkState.PARKED
+
+    async def back() -> None:
+        stand.store.failure = None
+        await until(lambda: again.state() is not ParkState.PARKED)
+        await until(lambda: KeptDirectives(stand.folder, "a store").read() == {})
+
+    run(again, away, back)
+
+
+def test_a_park_that_is_over_is_not_recalled(stand: GateStand) -> None:
+    KeptDirectives(stand.folder, "a store").write(
+        {
+            "default": replace(
+                PARKED_NOW, park=replace(PARK, lease=False, ends_at=PARK.started_at - 1)
+            )
+        }
+    )
+    again = started_again(stand)
+    assert again.state() is ParkState.SERVING
+
+
+def test_a_file_that_cannot_be_used_is_named_once(stand: GateStand) -> None:
+    kept = KeptDirectives(stand.folder, "a store")
+    kept.path.write_bytes(b"{")
+    again = started_again(stand)
+    assert again.state() is ParkState.SERVING
+    told = [each for each in again.events if isinstance(each, MaintenanceNotKept)]
+    assert [(each.file, each.reason) for each in told] == [
+        (str(kept.path), "cannot be understood: it is not as Headgate writes it")
+    ]

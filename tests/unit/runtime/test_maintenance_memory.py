@@ -10,7 +10,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from headgate.maintenance import Directive, Park, ParkState, Standing
+from headgate.maintenance import Directive, Park, ParkState, Sharing, Standing
 from headgate.runtime.maintenance import GateName, OwnMaintenanceStore
 from headgate.runtime.maintenance_memory import MaintenanceMemory
 from headgate.stores.maintenance import GateReport, RegisteredGate, UpstreamReport
@@ -157,3 +157,16 @@ def test_the_largest_directives_of_many_upstreams_have_room(memory: MaintenanceM
 
 def _done(done: bool) -> None:
     assert done
+
+
+def test_a_worker_knows_who_shares_an_upstream(memory: MaintenanceMemory) -> None:
+    memory.set(0, {"default": Standing(1, PARKED_STATE, 0, 7)})
+    memory.set(1, {"default": Standing(1, PARKED_STATE, 0, 5), "other": Standing(0, SERVING, 0, 0)})
+    memory.start(2)
+    assert memory.sharing(0, "default") == Sharing(3, 5)
+    assert memory.sharing(2, "default") == Sharing(3, 12)
+    memory.set_others({"default": Sharing(4, 20)})
+    assert memory.sharing(0, "default") == Sharing(7, 25)
+    assert memory.sharing(0, "other") == Sharing(3, 0)
+    memory.end(1)
+    assert memory.sharing(0, "default") == Sharing(7, 20)

@@ -34,7 +34,7 @@ class Attempts(Responder):
     ``_pool`` is the endpoint whose place it holds; ``_limit``, when a request that was repeated
     must have its response; ``_sent``, whether an attempt may have reached MLflow; ``_queued_at``,
     since when it waits in a queue, 0 while it does not; ``_is_parked``, whether that is for the end
-    of a park.
+    of a park; ``_moves``, whether it counts as a transfer.
     """
 
     __slots__ = (
@@ -46,6 +46,7 @@ class Attempts(Responder):
         "_forward",
         "_is_parked",
         "_limit",
+        "_moves",
         "_plane",
         "_pool",
         "_queued_at",
@@ -74,6 +75,7 @@ class Attempts(Responder):
         self._limit = math.inf
         self._queued_at = 0.0
         self._is_parked = False
+        self._moves = False
         self._retrying = False
         self._sent = False
         self._tried: tuple[Endpoint, ...] = ()
@@ -106,11 +108,13 @@ class Attempts(Responder):
             self._tried, forward.principal, forward.route.operation.writes
         )
         if isinstance(chosen, Unavailable):
-            if exchange.released and chosen.why is _PARKED:
+            if chosen.why is _PARKED and (exchange.released or self._overtakes()):
                 chosen = self._choose_released(chosen)
             if isinstance(chosen, Unavailable):
                 self._do_without(chosen)
                 return
+        if exchange.released:
+            exchange.on_placed()
         self._pool = chosen
         exchange.endpoint = chosen.name
         exchange.attempts += 1
@@ -129,6 +133,14 @@ class Attempts(Responder):
         trace, tracer = self._exchange.trace, self._plane.tracer
         if trace is not None and tracer is not None:
             tracer.attempt(trace)
+
+    def _overtakes(self) -> bool:
+        """Whether it goes on before those that wait since a park."""
+        parking = self._balancer.parking
+        if not parking.overtakes(self._forward.route.operation.name):
+            return False
+        self._exchange.released = parking.parks
+        return True
 
     def _choose_released(self, why: Unavailable) -> Pool | Unavailable:
         """Choose once more for a request whose turn has come after a park."""
@@ -315,6 +327,8 @@ class Attempts(Responder):
 
     def _release(self, result: Result, error: str = "") -> None:
         """Give the endpoint's place back; the one way in which an attempt ends."""
+        if self._moves:
+            self._end_transfer()
         if self._retrying:
             self._retrying = False
             self._balancer.retry_ended()
@@ -325,6 +339,16 @@ class Attempts(Responder):
             if result is not _OK and pool.endpoint not in self._tried:
                 self._tried += (pool.endpoint,)
             self._balancer.finish(pool, result, error)
+
+    def _begin_transfer(self) -> None:
+        """Bytes are on their way."""
+        self._moves = True
+        self._balancer.parking.transfers.begin(self, self._plane.clock())
+
+    def _end_transfer(self) -> None:
+        """They are not any more."""
+        self._moves = False
+        self._balancer.parking.transfers.end(self)
 
     @abstractmethod
     def _forget_response(self) -> None:

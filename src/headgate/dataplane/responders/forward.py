@@ -109,6 +109,8 @@ class ForwardResponder(Attempts, ResponseReceiver):
             if body.is_long:
                 connection.expect_early_response()
             exchange.invite_body()
+            if self._balancer.busy and not body.complete:
+                self._begin_transfer()
 
     def _trace_lines(self, trace: SpanContext) -> bytes:
         """The trace context of this attempt."""
@@ -132,6 +134,8 @@ class ForwardResponder(Attempts, ResponseReceiver):
                 self._limit = self._plane.clock() + self._balancer.terms.retry_policy.total
             self._expect()
             self._connection.write(pieces)
+        if self._moves and self._body is not None and self._body.complete:
+            self._end_transfer()
 
     def on_client_full(self) -> None:
         """The client reads slowly: MLflow waits."""
@@ -224,6 +228,8 @@ class ForwardResponder(Attempts, ResponseReceiver):
             exchange = self._exchange
             if self.status and not exchange.first_byte_at:
                 exchange.first_byte_at = self._plane.clock()
+            if self._balancer.busy and not self._moves:
+                self._begin_transfer()
             self._expect()
 
     def _new_delivery(self, response: Response | None) -> Delivery:
