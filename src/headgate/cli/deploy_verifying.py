@@ -39,13 +39,20 @@ def _summary(report: Report) -> str:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM stop the command as Ctrl-C does, so that it rolls back what it began."""
+    """Let SIGTERM, and a terminal that hangs up, stop the command as Ctrl-C does.
+
+    It then rolls back what it began.  Where SIGHUP is ignored (``nohup``), it stays so.
+    """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    former = signal.signal(signal.SIGTERM, stop)
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    former = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -16,6 +16,7 @@ from headgate.cli.ecs.running import (
     VerifyUrl,
     run,
     site_of,
+    told_by,
     verifier_at,
     view_of,
 )
@@ -87,9 +88,9 @@ def deploy(
     verify = None if verify_url is None else verifier_at(verify_url, verify_size, python)
     verify_test = None if test_url is None else verifier_at(test_url, verify_size, python)
     clock, target = SystemClock(), target_of(cluster, service, container)
-    plane = connected(target, region, clock)
-    order = Order(image, watch, timeout, not no_upgrade, accept_current)
     view = view_of(as_json)
+    plane = connected(target, region, clock, told_by(view))
+    order = Order(image, watch, timeout, not no_upgrade, accept_current)
 
     def rollout() -> Outcome:
         site = site_of(plane, target, clock, view)

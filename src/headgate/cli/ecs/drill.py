@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +27,7 @@ from headgate.cli.ecs.running import (
     VerifySize,
     VerifyUrl,
     site_of,
+    told_by,
     verifier_at,
     view_of,
 )
@@ -79,18 +82,17 @@ def drill(
 
     Deploys the image, deploys it with a fault, rolls back to what ran at first, and writes a
     report with the times.  Exit code 0: every command ended as it must; 1: one did not; 2:
-    nothing was done.
+    nothing was done; 5: another deployment is going on.
     """
     if fault is Fault.VERIFY and verify_url is None:
         raise HeadgateError("--fault verify needs --verify-url: nothing else would notice it")
-    if not report.parent.is_dir():
-        raise HeadgateError(f"--report: there is no folder {report.parent}")
+    _check_writable(report)
     verify = None if verify_url is None else verifier_at(verify_url, verify_size, python)
     schema = None if verify_url is None else schema_at(verify_url, python)
     clock, target = SystemClock(), target_of(cluster, service, container)
-    plane = connected(target, region, clock)
     view = view_of(as_json)
-    found = plane.service()
+    plane = connected(target, region, clock, told_by(view))
+    caller, found = plane.caller(), plane.service()
     environment = guarded(found, anywhere)
     performance = _performed(
         Drill(
@@ -104,8 +106,8 @@ def drill(
         at=clock.now(),
         cluster=cluster,
         service=service,
-        region=plane.caller().region,
-        operator=plane.caller().arn,
+        region=caller.region,
+        operator=caller.arn,
         image=image,
         endpoint=plane.endpoint(),
         verified=verify_url or "",
@@ -126,9 +128,7 @@ def _performed(drill_: Drill, perform: Callable[[Drill], Performance]) -> Perfor
         try:
             return perform(drill_)
         except KeyboardInterrupt:
-            raise HeadgateError(
-                "stopped on request between two commands of the drill; see: headgate ecs status"
-            ) from None
+            raise HeadgateError("stopped on request; nothing was done") from None
 
 
 def _deploying(
@@ -141,7 +141,9 @@ def _deploying(
         with view.live():
             site = site_of(plane, target, SystemClock(), view)
             prepare = preparing(plane, target, plane.caller().arn, change)
-            return Rollout(site, order, prepare, verify).run()
+            # The image has upgraded the key store by then; with a fault it might not be able to.
+            mine = replace(order, upgrade=fault is None)
+            return Rollout(site, mine, prepare, verify).run()
 
     return deploy
 
@@ -172,6 +174,25 @@ def _versions(python: Path | None) -> dict[str, str]:
     except (OSError, subprocess.SubprocessError):
         return found
     return found | {"MLflow's client": said}
+
+
+def _check_writable(report: Path) -> None:
+    """Find out before the drill, not after it.
+
+    Raises:
+        HeadgateError: the report could not be written there.
+    """
+    if not report.parent.is_dir():
+        raise HeadgateError(f"--report: there is no folder {report.parent}")
+    beside = report.with_suffix(".json")
+    if beside == report:
+        raise HeadgateError(
+            f"--report names the Markdown file, such as {report.with_suffix('.md')}: {beside} is "
+            "written beside it"
+        )
+    for path in (report, beside):
+        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise HeadgateError(f"--report: cannot write {path}")
 
 
 def _write(report: Path, where: Circumstances, found: Performance) -> None:

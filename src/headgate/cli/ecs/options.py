@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from headgate.cli.output import tell
 from headgate.deploy.clock import Clock, SystemClock
 from headgate.deploy.ecs.plane import ControlPlane
 from headgate.deploy.ecs.records import Target
@@ -53,8 +55,15 @@ def target_of(cluster: str, service: str, container: str) -> Target:
     return Target(cluster, service, container)
 
 
-def connected(target: Target, region: str | None, clock: Clock | None = None) -> ControlPlane:
+def connected(
+    target: Target,
+    region: str | None,
+    clock: Clock | None = None,
+    told: Callable[[str], None] = tell,
+) -> ControlPlane:
     """AWS, for one service; the clock is the machine's by default.
+
+    ``told`` hears what makes the command wait, by default as a line of standard error.
 
     Raises:
         HeadgateError: boto3 is not installed.
@@ -68,4 +77,4 @@ def connected(target: Target, region: str | None, clock: Clock | None = None) ->
         raise HeadgateError(
             "'headgate ecs' needs boto3, which is not installed: pip install 'headgate[aws]'"
         ) from None
-    return connect(target, region, SystemClock() if clock is None else clock)
+    return connect(target, region, SystemClock() if clock is None else clock, told)

@@ -16,6 +16,7 @@ from headgate.cli.ecs.running import (
     VerifyUrl,
     run,
     site_of,
+    told_by,
     verifier_at,
     view_of,
 )
@@ -53,8 +54,8 @@ def rollback(
     """
     verify = None if verify_url is None else verifier_at(verify_url, verify_size, python)
     clock, target = SystemClock(), target_of(cluster, service, container)
-    plane = connected(target, region, clock)
     view = view_of(as_json)
+    plane = connected(target, region, clock, told_by(view))
     run(
         view,
         lambda: Rollback(site_of(plane, target, clock, view), to, timeout, verify).run(),

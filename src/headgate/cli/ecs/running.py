@@ -23,7 +23,7 @@ from headgate.deploy.ecs.plane import ControlPlane
 from headgate.deploy.ecs.records import Target
 from headgate.deploy.ecs.watching import Site
 from headgate.deploy.outcome import Outcome, Verify
-from headgate.deploy.phases import Phases
+from headgate.deploy.phases import Phases, Source
 from headgate.errors import HeadgateError
 
 VerifyUrl = Annotated[
@@ -72,6 +72,11 @@ def site_of(plane: ControlPlane, target: Target, clock: Clock, view: View) -> Si
 def view_of(as_json: bool) -> View:
     """Where the command shows what happens."""
     return JsonView() if as_json else ConsoleView()
+
+
+def told_by(view: View) -> Callable[[str], None]:
+    """Shows what makes the command wait."""
+    return lambda text: view.news(Source.HEADGATE, text)
 
 
 def verifier_at(url: str, size: int, python: Path | None) -> Verify:

@@ -84,3 +84,8 @@ def _named(tasks: Sequence[Task]) -> str:
 def shifts_traffic(service: Service) -> bool:
     """Whether ECS keeps both revisions and shifts traffic between them."""
     return service.strategy is not Strategy.ROLLING
+
+
+def counts_traffic(service: Service) -> bool:
+    """Whether a load balancer sees the service's requests."""
+    return any(each.get("targetGroupArn") for each in service.document.get("loadBalancers", ()))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from headgate.deploy.ecs.faults import MEANING, Fault
+from headgate.deploy.ecs.faults import MEANING, NOTICED, Fault
 from headgate.deploy.ecs.names import short
+from headgate.deploy.ecs.phases import WAY_BACK, Step
 from headgate.deploy.ecs.records import Service
-from headgate.deploy.outcome import ExitCode, Outcome
+from headgate.deploy.outcome import ON_REQUEST, ExitCode, Outcome
 from headgate.errors import HeadgateError
 
+DEPLOY: Final = "deploy the image"
 ENVIRONMENT_TAG: Final = "headgate:environment"
 REHEARSED: Final = frozenset({"development", "staging"})
 
@@ -42,16 +44,41 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One command of the drill; ``expected`` are the exit codes that it must end with."""
+    """One command of the drill.
+
+    Attributes:
+        expected: the exit codes that it must end with.
+        noticed: the phase that must have noticed the fault; None where there is none.
+    """
 
     name: str
     expected: Sequence[ExitCode]
     outcome: Outcome
+    noticed: Step | None = None
 
     @property
-    def passed(self) -> bool:
-        """Whether it ended as it must."""
-        return self.outcome.code in self.expected and not self.outcome.interrupted
+    def problem(self) -> str:
+        """Why it did not end as it must; empty if it did."""
+        if self.outcome.interrupted or self.outcome.code not in self.expected:
+            expected = " or ".join(each.name for each in self.expected)
+            return self._said(f"ended as {self.outcome.code.name} instead of {expected}")
+        if self.noticed is None:
+            return ""
+        failed = [each.step for each in self.outcome.phases if not each.passed]
+        if self.noticed not in failed:
+            found = ", ".join(each.value for each in failed) or "no phase"
+            return self._said(f"the fault was to fail the phase {self.noticed.value}, not {found}")
+        if Step.TASKS_BACK not in [each.step for each in self.outcome.phases if each.passed]:
+            return self._said("the tasks were not checked after the way back")
+        return ""
+
+    def _said(self, what: str) -> str:
+        return f"{self.name}: {what}: {self.outcome.summary}"
+
+    @property
+    def seconds_back(self) -> float:
+        """How long the way back took; 0 if there was none."""
+        return sum(each.seconds for each in self.outcome.phases if each.step in WAY_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +88,7 @@ class Performance:
     Attributes:
         environment: the value of the service's tag ``headgate:environment``.
         before: MLflow's schema; None where it was not asked for.
+        after: likewise, after the last command; None also where it could not be asked for.
         problem: why the drill failed; empty if it passed.
     """
 
@@ -74,7 +102,12 @@ class Performance:
     @property
     def code(self) -> ExitCode:
         """How the command ends."""
+        if len(self.acts) == 1 and self.acts[0].outcome.code in _UNCHANGED:
+            return self.acts[0].outcome.code
         return ExitCode.FAILED if self.problem else ExitCode.DONE
+
+
+_UNCHANGED: Final = frozenset({ExitCode.NOTHING_DONE, ExitCode.BUSY})
 
 
 def guarded(service: Service, anywhere: bool) -> str:
@@ -115,53 +148,92 @@ class Drill:
     def perform(self, service: Service, environment: str, fault: Fault) -> Performance:
         """Deploy, deploy with the fault, roll back to what ran at first.
 
-        A step that does not end as it must ends the drill, so that nothing hides it.
+        What does not end as it must is the drill's problem, which no later command hides.  The
+        last command returns what the drill brought all the same, unless MLflow changed meanwhile,
+        or another operator is at the service.
 
         Raises:
             HeadgateError: nothing was done, for the reason that it says.
         """
         before = self._asked()
-        acts: list[Act] = []
-        after = before
-        problem = ""
-        for act in (self._good, self._faulty, self._back):
-            acts.append(act(fault, service.revision))
-            problem = _problem(acts[-1])
-            after = self._asked()
-            if before != after:
-                problem = (
-                    f"MLflow changed from {before} to {after} during the drill. The way back of "
-                    "MLflow over a migrated schema is not covered by headgate ecs: restore "
-                    "MLflow's database from its snapshot"
-                )
-            if problem:
-                break
-        return Performance(environment, fault, acts, before, after, problem)
+        found = _Found(before)
+        found.add(Act(DEPLOY, [ExitCode.DONE], self._deploy(None)))
+        try:
+            self._after_the_first(found, service.revision, fault)
+        except KeyboardInterrupt:
+            found.problem = found.problem or f"{ON_REQUEST} between two commands of the drill"
+        return Performance(environment, fault, found.acts, before, found.after, found.problem)
 
-    def _asked(self) -> Schema | None:
-        return None if self._schema is None else self._schema()
+    def _after_the_first(self, found: _Found, first: str, fault: Fault) -> None:
+        self._compare(found)
+        if found.acts[0].problem:
+            return  # it went back by itself, or says what to do
+        if not found.problem:
+            found.add(self._faulty(fault))
+            self._compare(found)
+        if found.migrated or _is_anothers(found.acts[-1]):
+            return
+        back = _ended(lambda: self._rollback(first))
+        found.add(Act(f"roll back to {short(first)}", [ExitCode.DONE], back))
+        self._compare(found)
 
-    def _good(self, _fault: Fault, _first: str) -> Act:
-        return Act("deploy the image", [ExitCode.DONE], self._deploy(None))
-
-    def _faulty(self, fault: Fault, _first: str) -> Act:
+    def _faulty(self, fault: Fault) -> Act:
         expected = [ExitCode.ROLLED_BACK]
         if fault is Fault.HANG:
             expected.append(ExitCode.TIMED_OUT)
         name = f"deploy with the fault {fault.value!r}: {MEANING[fault]}"
-        return Act(name, expected, self._deploy(fault))
+        return Act(name, expected, _ended(lambda: self._deploy(fault)), NOTICED[fault])
 
-    def _back(self, _fault: Fault, first: str) -> Act:
-        return Act(f"roll back to {short(first)}", [ExitCode.DONE], self._rollback(first))
+    def _asked(self) -> Schema | None:
+        return None if self._schema is None else self._schema()
+
+    def _compare(self, found: _Found) -> None:
+        """Ask for MLflow's schema again, after a command."""
+        try:
+            found.after = now = self._asked()
+        except HeadgateError as error:
+            found.after = None
+            found.problem = found.problem or f"MLflow's schema could not be asked for: {error}"
+            return
+        if now != found.before and not found.migrated:
+            found.migrated = True
+            found.problem = (
+                f"MLflow changed from {found.before} to {now} during the drill. The way back of "
+                "MLflow over a migrated schema is not covered by headgate ecs: see headgate mlflow "
+                "rollback, or restore MLflow's database from its snapshot"
+            )
 
 
-def _problem(act: Act) -> str:
-    if act.passed:
-        return ""
-    expected = " or ".join(each.name for each in act.expected)
-    return (
-        f"{act.name}: ended as {act.outcome.code.name} instead of {expected}: {act.outcome.summary}"
-    )
+@dataclass(slots=True)
+class _Found:
+    """What a drill has found so far; ``problem`` is the first."""
+
+    before: Schema | None
+    acts: list[Act] = field(default_factory=list)
+    problem: str = ""
+    migrated: bool = False
+    after: Schema | None = None
+
+    def add(self, act: Act) -> None:
+        """A command ended."""
+        self.acts.append(act)
+        self.problem = self.problem or act.problem
+
+
+def _ended(command: Callable[[], Outcome]) -> Outcome:
+    """How a command ended, also if it found that it could do nothing."""
+    try:
+        return command()
+    except HeadgateError as error:
+        return Outcome(ExitCode.NOTHING_DONE, str(error))
+
+
+def _is_anothers(act: Act) -> bool:
+    """Whether the operator, or another one, wants the drill to change nothing more."""
+    outcome = act.outcome
+    passed = [each.step for each in outcome.phases if each.passed]
+    taken_over = outcome.code is ExitCode.ROLLED_BACK and Step.TASKS_BACK not in passed
+    return outcome.interrupted or outcome.code is ExitCode.BUSY or taken_over
 
 
 def document(found: Performance) -> Mapping[str, Any]:
@@ -177,7 +249,9 @@ def document(found: Performance) -> Mapping[str, Any]:
             {
                 "name": act.name,
                 "expected": [each.name.lower() for each in act.expected],
-                "passed": act.passed,
+                "noticed_by": None if act.noticed is None else act.noticed.value,
+                "passed": not act.problem,
+                "seconds_back": round(act.seconds_back, 3),
                 **act.outcome.document(),
             }
             for act in found.acts

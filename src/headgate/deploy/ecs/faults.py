@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from headgate.deploy.ecs.phases import Step
 from headgate.deploy.ecs.preparing import Change
 
 
@@ -54,3 +55,10 @@ MEANING: Final[Mapping[Fault, str]] = {
     Fault.HANG: "the gate's container runs and never becomes healthy",
     Fault.VERIFY: "the gate starts and is healthy, but does not find MLflow",
 }
+
+NOTICED: Final[Mapping[Fault, Step]] = {
+    Fault.CRASH: Step.DEPLOYMENT,
+    Fault.HANG: Step.DEPLOYMENT,
+    Fault.VERIFY: Step.VERIFY,
+}
+"""The phase of the deployment that has to notice it."""

@@ -20,7 +20,7 @@ from headgate.deploy.ecs.outcome import SupersededError
 from headgate.deploy.ecs.plane import ControlPlane
 from headgate.deploy.ecs.records import Target
 from headgate.deploy.ecs.tags import tag_value
-from headgate.deploy.outcome import BusyError
+from headgate.deploy.outcome import ON_REQUEST, BusyError
 
 LEASE: Final = 300.0
 """Seconds that the lock outlives a command which dies."""
@@ -202,8 +202,11 @@ class Holding:
             return ""
         try:
             self._plane.release(self._lock.to_text())
-        except (PlaneError, LockError) as error:
-            return f"the lock could not be given back and ends by itself in {LEASE:.0f} s: {error}"
+        except (PlaneError, LockError, KeyboardInterrupt) as error:
+            return (
+                f"the lock could not be given back and ends by itself in {LEASE:.0f} s: "
+                f"{str(error) or ON_REQUEST}"
+            )
         self._lock = None
         return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Step(StrEnum):
@@ -26,3 +27,9 @@ class Step(StrEnum):
     RETURNED = "rollback: deployment"
     TASKS_BACK = "rollback: check tasks"
     VERIFY_BACK = "rollback: verify"
+
+
+WAY_BACK: Final = frozenset(
+    {Step.STOP, Step.RETURN, Step.RETURNED, Step.TASKS_BACK, Step.VERIFY_BACK}
+)
+"""The phases of the way back, of a deployment that failed and of ``rollback``."""

@@ -49,6 +49,10 @@ def _lines(where: Circumstances, found: Performance) -> Iterator[str]:
         yield NOT_AWS.format(endpoint=where.endpoint)
     yield ""
     yield from _table("Circumstance", "Value", [*_circumstances(where, found)])
+    yield ""
+    yield "| Command | Ended as | Time | Of it the way back |"
+    yield "| --- | --- | ---: | ---: |"
+    yield from map(_row, found.acts)
     yield from (line for act in found.acts for line in _act(act))
 
 
@@ -61,6 +65,8 @@ def _circumstances(where: Circumstances, found: Performance) -> Iterator[tuple[s
     yield "Verified", where.verified or "nothing: no address was given"
     if found.before is None:
         yield "MLflow's schema", "not compared: no address was given"
+    elif found.after is None:
+        yield "MLflow's schema", f"{found.before} before; it could not be asked for after"
     elif found.before == found.after:
         yield "MLflow's schema", f"the same before and after: {found.before}"
     else:
@@ -68,12 +74,25 @@ def _circumstances(where: Circumstances, found: Performance) -> Iterator[tuple[s
     yield from where.versions.items()
 
 
+def _row(act: Act) -> str:
+    back = f"{act.seconds_back:.1f} s" if act.seconds_back else "-"
+    ended = f"{_ended(act)}{'' if not act.problem else ', which it must not'}"
+    return f"| {_escaped(act.name)} | {ended} | {act.outcome.seconds:.1f} s | {back} |"
+
+
+def _ended(act: Act) -> str:
+    return act.outcome.code.name.replace("_", " ").lower()
+
+
 def _act(act: Act) -> Iterator[str]:
     yield ""
     yield f"## {act.name[0].upper()}{act.name[1:]}"
     yield ""
-    ended = act.outcome.code.name.replace("_", " ").capitalize()
+    ended = _ended(act).capitalize()
     yield f"{ended} in {act.outcome.seconds:.1f} s: {_escaped(act.outcome.summary)}."
+    if act.outcome.advice:
+        yield ""
+        yield f"Next: {_escaped(act.outcome.advice)}."
     yield ""
     rows = [
         (each.step.value, f"{each.seconds:.1f} s", "passed" if each.passed else "failed", each.note)

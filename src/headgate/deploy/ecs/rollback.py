@@ -68,10 +68,9 @@ class Rollback:
             with self._site.phases.phase(Step.LOCK) as phase:
                 former = self._site.holding.take_over("rollback")
                 phase.note = f"taken over from {former}" if former else ""
+            return self._held(choice)
         except BusyError as error:
             return self._outcome(choice, ExitCode.BUSY, f"nothing was done: {error}")
-        try:
-            return self._held(choice)
         finally:
             problem = self._site.holding.give_back()
             if problem:

@@ -18,7 +18,7 @@ from headgate.deploy.ecs.ordering import Facts, Order, Prepare, Prepared
 from headgate.deploy.ecs.outcome import SupersededError
 from headgate.deploy.ecs.pauses import with_pause
 from headgate.deploy.ecs.phases import Step
-from headgate.deploy.ecs.records import Deployment, Revision
+from headgate.deploy.ecs.records import Deployment, Revision, Service
 from headgate.deploy.ecs.rollout_after import Confirmation
 from headgate.deploy.ecs.rollout_before import Readiness, Ready
 from headgate.deploy.ecs.watching import DeploymentWatch, Site
@@ -68,10 +68,9 @@ class Rollout:
         try:
             with self._site.phases.phase(Step.LOCK):
                 self._site.holding.take("deploy")
+            return self._held(prepared, facts)
         except BusyError as error:
             return self._outcome(facts, ExitCode.BUSY, f"nothing was done: {error}")
-        try:
-            return self._held(prepared, facts)
         finally:
             problem = self._site.holding.give_back()
             if problem:
@@ -81,14 +80,32 @@ class Rollout:
         with self._site.phases.phase(Step.CHECK) as phase:
             caller = self._site.plane.caller()
             service = self._site.plane.service()
-            if self._verify_test is not None and not checks.shifts_traffic(service):
-                raise FailedError(
-                    "the service replaces its tasks one by one (ROLLING), so that it has no test "
-                    "traffic: leave out --test-url, or let it deploy blue/green"
-                )
+            self._fits(service)
             prepared = self._prepare(self._order.image)
             phase.note = f"{short(service.revision)} runs; {prepared.image}"
         return prepared, Facts(service, caller.arn, prepared.image)
+
+    def _fits(self, service: Service) -> None:
+        """Find out whether what is ordered is possible with this service at all.
+
+        Raises:
+            FailedError: it is not.
+        """
+        if self._verify_test is not None and not checks.shifts_traffic(service):
+            raise FailedError(
+                "the service replaces its tasks one by one (ROLLING), so that it has no test "
+                "traffic: leave out --test-url, or let it deploy blue/green"
+            )
+        if self._order.watch and not checks.counts_traffic(service):
+            raise FailedError(
+                "the service is behind no load balancer that counts its requests and 5xx, so that "
+                "no traffic can be compared: add --watch 0"
+            )
+        if not service.desired:
+            raise FailedError(
+                "the service wants no task (desired count 0), so that nothing would show whether "
+                "the image works: raise it first, with aws ecs update-service --desired-count"
+            )
 
     # --- until the service moves ---------------------------------------------------------------
 
@@ -113,7 +130,7 @@ class Rollout:
             except (HeadgateError, KeyboardInterrupt) as error:
                 self._site.say(
                     "the journal still says that this deployment is in progress, which the next "
-                    f"command understands: {error or ON_REQUEST}"
+                    f"command understands: {str(error) or ON_REQUEST}"
                 )
         return self._outcome(facts, code, f"the service was not changed: {why}", advice)
 
@@ -210,7 +227,7 @@ class Rollout:
                 facts,
                 ExitCode.FAILED,
                 f"{short(arn)} runs and passed every check, but the journal or the tags do not say "
-                f"so ({error or ON_REQUEST})",
+                f"so ({str(error) or ON_REQUEST})",
                 "run the same command again, which verifies what runs and goes on; headgate ecs "
                 f"rollback returns to {short(ready.good.revision)}",
             )

@@ -267,7 +267,10 @@ class MemoryPlane:
             world.strategy,
             tuple(world.events),
             dict(world.tags),
-            {"deploymentConfiguration": dict(world.configuration)},
+            {
+                "deploymentConfiguration": dict(world.configuration),
+                "loadBalancers": [{"targetGroupArn": "arn:gateway"}],
+            },
         )
 
     @call

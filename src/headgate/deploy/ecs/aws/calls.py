@@ -29,6 +29,7 @@ class Calls:
         clock: waits between attempts.
         region: None for boto3's own choice: AWS_DEFAULT_REGION, or that of the profile.
         client: makes the client of an API; boto3's by default.
+        told: hears a sentence before each wait because AWS throttles.
 
     Raises:
         PlaneError: there is no region, or no such profile.
@@ -39,8 +40,10 @@ class Calls:
         clock: Clock,
         region: str | None = None,
         client: Callable[[str], Any] | None = None,
+        told: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._clock = clock
+        self._told = told
         self._clients: dict[str, Any] = {}
         if client is not None:
             self.region, self._client = region or "", client
@@ -80,7 +83,9 @@ class Calls:
             except (BotoCoreError, ClientError, ValueError) as error:
                 if pause is None or failure_of(error) is not PlaneFailure.THROTTLED:
                     raise plane_error(error, call, resource, self.region, attempts) from error
-                self._clock.sleep(pause * (1 + random.random() / 2))  # noqa: S311
+                wait = pause * (1 + random.random() / 2)  # noqa: S311
+                self._told(f"AWS throttles {call.action}, which is tried again in {wait:.0f} s")
+                self._clock.sleep(wait)
             else:
                 return result
         raise AssertionError("the last attempt returns or raises")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from headgate.deploy.clock import Clock
@@ -231,10 +231,15 @@ def failures(response: Mapping[str, Any]) -> str:
     return "; ".join(said) or "it gave no reason"
 
 
-def connect(target: Target, region: str | None, clock: Clock) -> AwsPlane:
-    """AWS, with boto3's own credentials, profile and endpoints.
+def connect(
+    target: Target,
+    region: str | None,
+    clock: Clock,
+    told: Callable[[str], None] = lambda _: None,
+) -> AwsPlane:
+    """AWS, with boto3's own credentials, profile and endpoints; ``told``: see ``Calls``.
 
     Raises:
         PlaneError: no region is set, or there is no such profile.
     """
-    return AwsPlane(Calls(clock, region), target, clock)
+    return AwsPlane(Calls(clock, region, told=told), target, clock)

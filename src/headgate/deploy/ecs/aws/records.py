@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
+from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
 from headgate.deploy.ecs.records import (
     Deployment,
     DeploymentState,
@@ -15,6 +17,8 @@ from headgate.deploy.ecs.records import (
     Strategy,
     Task,
 )
+
+E = TypeVar("E", bound=Enum)
 
 
 def tags_of(listed: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -32,6 +36,22 @@ def moment(at: datetime | None) -> float | None:
     return None if at is None else at.timestamp()
 
 
+def _known(kind: type[E], said: str) -> E:
+    """A value of ECS's, as this version knows them.
+
+    Raises:
+        PlaneError: ECS has learnt another one since.
+    """
+    try:
+        return kind(said)
+    except ValueError:
+        raise PlaneError(
+            PlaneFailure.UNSUPPORTED,
+            f"ECS says {said!r}, which this version of Headgate does not know: upgrade Headgate on "
+            "this machine",
+        ) from None
+
+
 def service_record(document: Mapping[str, Any]) -> Service:
     """One of ``DescribeServices``."""
     primary: Mapping[str, Any] = next(
@@ -45,7 +65,7 @@ def service_record(document: Mapping[str, Any]) -> Service:
         desired=document.get("desiredCount", 0),
         running=document.get("runningCount", 0),
         pending=document.get("pendingCount", 0),
-        strategy=Strategy(configuration.get("strategy", Strategy.ROLLING.value)),
+        strategy=_known(Strategy, configuration.get("strategy", Strategy.ROLLING.value)),
         events=tuple(
             ServiceEvent(each["id"], moment(each.get("createdAt")) or 0.0, each.get("message", ""))
             for each in document.get("events", ())
@@ -68,7 +88,7 @@ def deployment_record(document: Mapping[str, Any], definitions: Mapping[str, str
     began = document.get("startedAt") or document.get("createdAt")
     return Deployment(
         arn=document["serviceDeploymentArn"],
-        state=DeploymentState(document["status"]),
+        state=_known(DeploymentState, document["status"]),
         target=definitions.get(target, ""),
         source=tuple(definitions.get(each, "") for each in sources),
         reason=document.get("statusReason", "") or rollback,

@@ -31,12 +31,13 @@ class LoadBalancing:
     def traffic(self, service: Service, start: float, end: float) -> Traffic:
         """See ``ControlPlane``."""
         groups = _target_groups(service)
-        if not groups:
+        balancers = self._balancers(groups) if groups else {}
+        if not balancers:
             raise PlaneError(
                 PlaneFailure.UNSUPPORTED,
-                "the service is behind no load balancer, which would count its requests and 5xx",
+                "the service is behind no load balancer, which would count its requests and 5xx: "
+                "deploy with --watch 0",
             )
-        balancers = self._balancers(groups)
         queries = _queries(balancers, [*self._unshared(balancers, groups)], end - start)
         values = self._values(queries, start, end)
         p99s = values["p99"]
