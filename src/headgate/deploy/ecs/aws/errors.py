@@ -44,6 +44,7 @@ CODES: Final[Mapping[str, PlaneFailure]] = {
     "ImageNotFoundException": _F.NOT_FOUND,
     "ResourceNotFoundException": _F.NOT_FOUND,
     "TargetGroupNotFound": _F.NOT_FOUND,
+    "NamespaceNotFound": _F.NOT_FOUND,
     "ServiceNotFound": _F.NOT_FOUND,
     "InstanceNotFound": _F.NOT_FOUND,
     "ServiceNotActiveException": _F.INACTIVE,
