@@ -84,7 +84,7 @@ def name(server: PostgresServer, database: str, tmp_path: Path) -> str:
     file.write_text(server.url(database))
     with contextlib.closing(PostgresDatabase(UrlFile(file))) as made:
         assert made.upgrade().schema == 0
-        assert made.upgrade().schema == 5
+        assert made.upgrade().schema == 6
     return database
 
 
@@ -466,7 +466,7 @@ def test_an_empty_database_names_the_command_that_fills_it(
     assert main(["db", "check", "--config", str(settings)]) == 2
     assert none in capsys.readouterr().err
     assert main(["db", "upgrade", "--config", str(settings)]) == 0
-    assert f"{location}: made, with schema 5" in capsys.readouterr().out
+    assert f"{location}: made, with schema 6" in capsys.readouterr().out
     assert main(["db", "check", "--json", "--config", str(settings)]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["connection"] == "TLS, sslmode=prefer"
@@ -492,6 +492,7 @@ GRANTS = """
 GRANT USAGE ON SCHEMA headgate TO {user};
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA headgate TO {user};
 GRANT DELETE ON headgate.changes, headgate.gates TO {user};
+GRANT DELETE ON headgate.creates, headgate.create_keepers TO {user};
 """
 """What the documentation says that a gate's user needs."""
 

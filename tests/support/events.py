@@ -152,6 +152,8 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
         "connection reset",
     ),
     e.CreateReconciled("r-1", "default", "runs/create", e.Reconciled.RUN, 0.2),
+    e.CreatesNotShared("the key store is locked by another program"),
+    e.CreatesShared(),
     e.RequestsLimited("writes", "ci", "p_00000001", 90, 100, 3),
     e.AuthenticationThrottled("192.0.2.1", 90, 100, 3),
     e.BodyReaderFailed("EOFError()"),

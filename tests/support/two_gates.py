@@ -75,10 +75,10 @@ class SharedStore:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def make_key(self, name: str) -> str:
+    def make_key(self, name: str, role: str = "viewer") -> str:
         """Do what ``headgate keys create`` does, without a process of its own; the secret."""
         with self._administration() as administration:
-            return administration.create_key(OPERATOR, NewKey(name, roles=["viewer"])).secret
+            return administration.create_key(OPERATOR, NewKey(name, roles=[role])).secret
 
     def revoke_key(self, name: str) -> None:
         """Do what ``headgate keys revoke`` does."""

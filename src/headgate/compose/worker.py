@@ -17,6 +17,7 @@ from headgate.auth.tokens.tokens import Tokens
 from headgate.compose.authentication import Authentication, authentication
 from headgate.compose.cloudwatch import emf_writer
 from headgate.compose.control import UpstreamChecks, admin_facts, control_server
+from headgate.compose.creates import creates
 from headgate.compose.events import event_bus
 from headgate.compose.logs import GateLogs, sampling
 from headgate.compose.maintenance import maintenance
@@ -127,6 +128,7 @@ def run_worker(
 
         dial = pair_dial(lambda: control.accept())  # noqa: PLW0108 - it is made later
         limits = WorkerLimits(shared.buckets, time.monotonic, emit)
+        remembered = creates(config, shared.creates, row, lambda: gate.config, emit)
 
         def make(settings: Config, files: Files, *, fresh: bool) -> _Made:
             tls = None
@@ -148,7 +150,8 @@ def run_worker(
                 answers=handover.answers(),
                 keep_answers=handover.leave_answers,
                 reloaded=link.reloaded,
-                creates=shared.creates.table(),
+                creates=remembered.table,
+                shared_creates=remembered.shared,
             )
             return _Made(settings, gate, tls)
 
@@ -156,8 +159,7 @@ def run_worker(
         gate = made.gate
         found.configure(made.config)
         tokens.configure(made.config.auth.issuers, Roles(made.config.roles))
-        if access_log is not None:
-            _follow_sampling(gate, access_log)
+        _follow_sampling(gate, access_log)
         maintained = maintenance(
             config,
             shared.maintenance,
@@ -200,6 +202,7 @@ def run_worker(
             tokens.run,
             export.run,
             *maintained.companions,
+            *remembered.companions,
             lambda: watch_loop_lag(lambda seconds: row.observe(LOOP_LAG, seconds)),
         ]
         if refresher is not None:
@@ -315,7 +318,9 @@ def _hand_over(state: GateState, link: Link, signal: AcceptSignal | None) -> Han
     return HandOver(state.is_passed_on, state.is_left, may_accept)
 
 
-def _follow_sampling(gate: LiveGate, access_log: AccessLog) -> None:
+def _follow_sampling(gate: LiveGate, access_log: AccessLog | None) -> None:
+    if access_log is None:
+        return
     access_log.sample(sampling(gate.config.log))
     gate.on_configured(lambda config: access_log.sample(sampling(config.log)))
 

@@ -152,6 +152,7 @@ class Config(Section):
             *_same_address(self.listen, self.ops),
             *_proxies_of_no_listener(self.ops),
             *_prefixes_used_twice(self.upstreams),
+            *_creates_without_store(self),
             *(each for name, one in self.upstreams.items() for each in _upstream_files(name, one)),
             *problems(self.roles, self.upstreams),
             *unknown_roles(self.limits, {*BUILT_IN, *self.roles}),
@@ -182,6 +183,17 @@ def _unauthenticated_network(config: Config) -> Iterator[Problem]:
             f"'none' with listen.host '{config.listen.host}' would give the whole network access "
             "without a key; use auth.mode = 'keys' or listen on 127.0.0.1",
         )
+
+
+def _creates_without_store(config: Config) -> Iterator[Problem]:
+    if config.auth.mode is AuthMode.NONE:
+        for name, upstream in config.upstreams.items():
+            if upstream.creates.across_gates:
+                yield Problem(
+                    f"upstreams.{name}.creates.across_gates",
+                    "gates share creates through the key store, and with auth.mode = 'none' there "
+                    "is none; use auth.mode = 'keys' or leave it out",
+                )
 
 
 def _same_address(listen: Listen, ops: Ops) -> Iterator[Problem]:

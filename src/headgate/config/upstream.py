@@ -256,6 +256,19 @@ class Creates(Section):
         "before it is sent as a new one: MLflow may still be executing the first. Set more for an "
         "MLflow whose database is slow.",
     )
+    across_gates: bool = Field(
+        False,
+        description="Whether gates share what they know of such requests through the key store, so "
+        "that one that is sent again at another gate is recognised, as when a whole gate has died. "
+        "Each such request then waits for two transactions of the store. Set it in all gates, and "
+        "give the upstream the same name in each.",
+    )
+    store_timeout: Seconds = Field(
+        2,
+        description="Seconds that such a request waits for the key store at most, before it is "
+        "sent and once more before its response is given. After that it goes on without the store, "
+        "and another gate does not recognise it. The longest of all upstreams counts.",
+    )
 
 
 class BodyLimits(Section):

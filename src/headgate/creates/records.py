@@ -127,3 +127,28 @@ class Verdict(enum.Enum):
     """One alike is under way, and any of them may be its."""
     SEVERAL = enum.auto()
     """There are more than there are creates in doubt: somebody else has made some of them."""
+
+
+class Notes(Protocol):
+    """Takes down what becomes of a create that is under way, wherever that is remembered."""
+
+    def keep(self, place: Place, response: Response, made: str) -> bool:
+        """MLflow's response is here, and ``made`` is the id in it; whether it could be kept."""
+
+    def leave(self, place: Place) -> None:
+        """The client is gone, or is about to be; its request is still under way at MLflow."""
+
+    def abandon(self, place: Place, *, status: int = 0) -> None:
+        """There will be no response to keep; ``status``: what MLflow responded if it failed."""
+
+    def forget(self, place: Place) -> None:
+        """Nothing was created: when it is sent again it is a new one."""
+
+    def written(self, place: Place) -> None:
+        """The client has the response, if the kernel is right: it is given out."""
+
+    def unwritten(self, place: Place) -> None:
+        """The client left before it had all of the response."""
+
+    def release(self, claim: Claim) -> None:
+        """The client of the request that claimed it has left, too: it may be claimed again."""

@@ -48,6 +48,7 @@ class CreateTable:
 
     Attributes:
         evicted: creates in doubt that had to make room.
+        me: the number of this process.
     """
 
     def __init__(self, memory: Memory, lock: Lock, slot: int, clock: Callable[[], float]) -> None:
@@ -57,7 +58,7 @@ class CreateTable:
         self.evicted = 0
         self._claimed: set[int] = set()  # by requests of this process
         with self._turn():
-            self._me = self._places.begin_process(slot)
+            self.me = self._places.begin_process(slot)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[bool]:
@@ -87,7 +88,7 @@ class CreateTable:
             if not found:
                 return None
             index, facts = max(found, key=lambda each: places.state(each[0]) is State.KEPT)
-            places.write(index, replace(facts, claimer=self._me))
+            places.write(index, replace(facts, claimer=self.me))
             self._claimed.add(facts.serial)
             return Claim(Place(index, facts.serial), facts.status >= 500)
 
@@ -113,7 +114,7 @@ class CreateTable:
             index = self._room() if held else None
             if index is None:
                 return None
-            return Place(index, self._places.add(index, digest, self._me, self._clock()))
+            return Place(index, self._places.add(index, digest, self.me, self._clock()))
 
     def keep(self, place: Place, response: Response, made: str) -> bool:
         """MLflow's response is here, and ``made`` is the id in it; whether it could be kept."""
@@ -161,10 +162,10 @@ class CreateTable:
             if claimed:
                 self._claimed.discard(facts.serial)
             elif facts.serial in self._claimed or (
-                facts.claimer != self._me and self._lives(facts.claimer)
+                facts.claimer != self.me and self.lives(facts.claimer)
             ):
                 return False
-            self._places.write(place.index, replace(facts, claimer=self._me))
+            self._places.write(place.index, replace(facts, claimer=self.me))
             self._places.set_state(place.index, State.WRITING)
             return True
 
@@ -232,7 +233,7 @@ class CreateTable:
         with self._turn():
             self._claimed.discard(claim.place.serial)
             facts = self._own(claim.place)
-            if facts is not None and facts.claimer == self._me:
+            if facts is not None and facts.claimer == self.me:
                 self._places.write(claim.place.index, replace(facts, claimer=0))
 
     def lapse(self, claim: Claim) -> None:
@@ -260,7 +261,7 @@ class CreateTable:
         places = self._places
         for index in places.find(digest):
             facts = places.facts(index)
-            if places.state(index) is not State.WRITING or self._lives(facts.claimer):
+            if places.state(index) is not State.WRITING or self.lives(facts.claimer):
                 yield index, facts
             elif places.doubt(index) is Doubt.DOUBTFUL:
                 yield index, self._take_back(index, facts)
@@ -276,26 +277,27 @@ class CreateTable:
         self._places.set_state(index, State.KEPT if facts.length else State.SENT)
         return back
 
-    def _lives(self, owner: int) -> bool:
-        if owner == self._me:
+    def lives(self, owner: int) -> bool:
+        """Whether a process lives, by its number, which is ``me`` of its table."""
+        if owner == self.me:
             return True
         slot = self._places.slot_of(owner)
         return slot is not None and self._lock.lives(slot)
 
     def _is_awaited(self, index: int, facts: Facts) -> bool:
         """Whether a process waits for MLflow's response to it."""
-        return self._places.state(index) is State.SENT and self._lives(facts.owner)
+        return self._places.state(index) is State.SENT and self.lives(facts.owner)
 
     def _is_doubtful(self, index: int, facts: Facts) -> bool:
         if self._places.state(index) not in (State.SENT, State.KEPT):
             return False
         doubt = self._places.doubt(index)
-        return doubt is Doubt.DOUBTFUL or (doubt is Doubt.NONE and not self._lives(facts.owner))
+        return doubt is Doubt.DOUBTFUL or (doubt is Doubt.NONE and not self.lives(facts.owner))
 
     def _is_claimable(self, index: int, facts: Facts) -> bool:
         return (
             self._is_doubtful(index, facts)
-            and not self._lives(facts.claimer)
+            and not self.lives(facts.claimer)
             and self._clock() - facts.sent_at <= IN_DOUBT_SECONDS
         )
 
@@ -330,11 +332,11 @@ class CreateTable:
         return (
             self._is_doubtful(index, facts)
             and not self._is_awaited(index, facts)
-            and not self._lives(facts.claimer)
+            and not self.lives(facts.claimer)
         )
 
     def _is_spent(self, index: int, facts: Facts) -> bool:
         """Whether a process died with it of which nobody may get anything more."""
         if self._places.state(index) is State.WRITING:
-            return not self._lives(facts.claimer)
-        return self._places.doubt(index) is Doubt.LAPSED and not self._lives(facts.owner)
+            return not self.lives(facts.claimer)
+        return self._places.doubt(index) is Doubt.LAPSED and not self.lives(facts.owner)

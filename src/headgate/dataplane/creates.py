@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from mypy_extensions import mypyc_attr
 
 from headgate.contract import Create
-from headgate.creates import Claim, CreateTable, Place, Response, Standing, Verdict
+from headgate.creates import Claim, CreateTable, Notes, Place, Response, Standing, Verdict
 from headgate.dataplane.call import CallError
 from headgate.events import Reconciled
 from headgate.wire.response import Response as WireResponse
@@ -37,9 +37,11 @@ class CreateFinder:
 
     Attributes:
         patience: seconds for which a search is repeated that finds nothing.
+        across_gates: whether gates share what they know of these creates.
     """
 
     patience: float
+    across_gates: bool
 
     @abstractmethod
     async def find(self, asked: Asked) -> list[tuple[str, bytes]] | None:
@@ -82,23 +84,26 @@ def digest_of(*parts: bytes) -> bytes:
     return digest.digest()
 
 
-def settle(
-    table: CreateTable, place: Place, create: Create, answer: WireResponse, body: bytes
-) -> None:
+def settle(notes: Notes, place: Place, create: Create, answer: WireResponse, body: bytes) -> None:
     """Note what MLflow has responded to a create.
 
     A refusal has created nothing.  After a failure that is likely, but not certain: whatever stands
     before MLflow may have given up on it.
     """
     if answer.status >= 500:
-        table.abandon(place, status=answer.status)
+        notes.abandon(place, status=answer.status)
     elif answer.status >= 300:
-        table.forget(place)
+        notes.forget(place)
     else:
-        lines = answer.lines
-        if not answer.delimited:
-            lines += b"Content-Length: %d\r\n" % len(body)
-        table.keep(place, Response(answer.status, lines, body), create.made_of(body))
+        notes.keep(place, kept_response(answer, body), create.made_of(body))
+
+
+def kept_response(answer: WireResponse, body: bytes) -> Response:
+    """A whole response as it is kept."""
+    lines = answer.lines
+    if not answer.delimited:
+        lines += b"Content-Length: %d\r\n" % len(body)
+    return Response(answer.status, lines, body)
 
 
 async def resolve(

@@ -35,6 +35,7 @@ from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.responders.create import CreateResponder
 from headgate.dataplane.responders.forward import ForwardResponder
 from headgate.dataplane.responders.local import LocalResponder
+from headgate.dataplane.responders.shared_create import SharedCreateResponder
 from headgate.errors import Refusal
 from headgate.events import InternalError
 from headgate.model import Phase
@@ -188,8 +189,13 @@ class Exchange(CollectingExchange):
             return False
         if body.known_length > min(MAX_CREATE_BYTES, plane.limits.buffered_body_bytes):
             return False
-        self._responder = CreateResponder(
-            self, plane, self._client, decision, body, plane.creates, finder
+        shared = plane.shared_creates if finder.across_gates else None
+        self._responder = (
+            CreateResponder(self, plane, self._client, decision, body, plane.creates, finder)
+            if shared is None
+            else SharedCreateResponder(
+                self, plane, self._client, decision, body, plane.creates, finder, shared
+            )
         )
         self._collect()
         return True

@@ -16,6 +16,7 @@ from headgate.dataplane.decisions import Decider
 from headgate.dataplane.ports import SweptConnection
 from headgate.dataplane.proxy_protocol import ProxyProtocol
 from headgate.dataplane.request_rules import failure_rate, request_rules
+from headgate.dataplane.shared_creates import SharedCreates
 from headgate.dataplane.static_files import StaticFiles
 from headgate.events import Emit, InternalError
 from headgate.limits import WorkerLimits, own_buckets
@@ -48,7 +49,8 @@ class DataPlane:
     request heads hold that are not complete.  ``call_soon`` makes a call in the next turn of the
     loop.  ``cuts`` counts the connections that are closed because of a limit.
     ``proxy_protocol`` says which must begin with a PROXY header; by default none.
-    ``creates`` is the table of creates in doubt, where the gate has one.
+    ``creates`` is the table of creates in doubt, where the gate has one; ``shared_creates``, those
+    of all gates.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class DataPlane:
         self.connections: dict[SweptConnection, None] = {}
         self.static_files = StaticFiles()
         self.creates: CreateTable | None = None
+        self.shared_creates: SharedCreates | None = None
         if worker_limits is None:
             worker_limits = WorkerLimits(own_buckets(), clock, emit)
         self._worker_limits = worker_limits

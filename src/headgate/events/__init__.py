@@ -20,6 +20,7 @@ from headgate.events.configuration import (
     ConfigurationReloaded,
     RestartNeeded,
 )
+from headgate.events.creates import CreatesNotShared, CreatesShared
 from headgate.events.debug import (
     DiscoveryAnswered,
     EndpointsTried,
@@ -322,6 +323,8 @@ __all__ = [
     "ConfigurationReloaded",
     "ConnectionsTurnedAway",
     "CreateReconciled",
+    "CreatesNotShared",
+    "CreatesShared",
     "CutLimit",
     "CutOff",
     "DescriptorsAvailable",

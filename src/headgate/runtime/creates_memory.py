@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import struct
 import time
 from collections.abc import Callable
@@ -42,12 +43,22 @@ class CreatesMemory:
     def __init__(self, memory: LastingMemory) -> None:
         self._memory = memory.mapped(NAME, SIZE)
         self._file = memory.files()[NAME]
+        self._token = secrets.token_hex(6)
 
     def table(self, clock: Callable[[], float] = time.monotonic) -> CreateTable | None:
         """The table of this process; ``None``: too many processes use it."""
         lock = KernelLock(self._file)
         slot = lock.take_slot()
         return None if slot is None else CreateTable(self._memory, lock, slot, clock)
+
+    def name_of(self, table: CreateTable) -> str:
+        """The name of a process for those of other gates: no other has ever had it."""
+        return f"{self._token}.{table.me}"
+
+    def is_gone(self, table: CreateTable, name: str) -> bool:
+        """Whether the process of that name was one of this gate, and lives no more."""
+        token, _, number = name.partition(".")
+        return token == self._token and not table.lives(int(number))
 
 
 class KernelLock:

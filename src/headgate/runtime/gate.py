@@ -18,6 +18,7 @@ from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.connections.dial import Dial
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.plane import DataPlane
+from headgate.dataplane.shared_creates import SharedCreates
 from headgate.errors import HeadgateError
 from headgate.events import (
     CertificateRefused,
@@ -83,6 +84,7 @@ class LiveGate:
         reloaded: called once the configuration that it was asked to read is in force, or, with
             the reason, is refused.
         creates: those that are under way or in doubt; by default none is remembered.
+        shared_creates: those that all gates know of; by default there are none.
 
     ``certificates``: how long those in force are valid.
 
@@ -110,6 +112,7 @@ class LiveGate:
         keep_answers: Callable[[Answers], None] = lambda _answers: None,
         reloaded: Callable[[str], None] = lambda _refused: None,
         creates: CreateTable | None = None,
+        shared_creates: SharedCreates | None = None,
     ) -> None:
         self._builder = builder
         self._emit = emit
@@ -153,6 +156,7 @@ class LiveGate:
         )
         self.plane.proxy_protocol.networks = config.listen.proxy_protocol
         self.plane.creates = creates
+        self.plane.shared_creates = shared_creates
         self._cuts = [self.plane.cuts]
         self._worker_gauges.loaded(config)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.config import Config
+from headgate.stores.creates import CreateStore
 from headgate.stores.identity import IdentitySource, IdentityStore
 from headgate.stores.late import LateIdentitySource
 from headgate.stores.maintenance import MaintenanceStore
@@ -61,6 +62,19 @@ def open_maintenance_store(config: Config) -> MaintenanceStore:
     return SqlMaintenanceStore(_open_database(config, create=False))
 
 
+def open_create_store(config: Config) -> CreateStore:
+    """Open what the store of principals and keys keeps of creates; it is never made.
+
+    Not to be carried across a fork.
+
+    Raises:
+        HeadgateError: as for ``open_identity_store``.
+    """
+    from headgate.stores.sql.creates import SqlCreateStore  # noqa: PLC0415
+
+    return SqlCreateStore(_open_database(config, create=False))
+
+
 def import_identity_store(config: Config) -> None:
     """Import what opening the store needs, so that processes forked after this share its memory."""
     if not config.auth.has_shared_store:
@@ -68,6 +82,7 @@ def import_identity_store(config: Config) -> None:
     else:
         with contextlib.suppress(ImportError):  # opening says what is missing
             import headgate.stores.sql.postgresql.database  # noqa: PLC0415
+    import headgate.stores.sql.creates  # noqa: PLC0415
     import headgate.stores.sql.maintenance  # noqa: PLC0415
     import headgate.stores.sql.store  # noqa: F401, PLC0415
 
@@ -141,7 +156,8 @@ def inspect_identity_store(config: Config, *, writable: bool = False) -> StoreRe
     with contextlib.closing(database):
         found = report(database)
         if writable and found.schema.is_current:
-            require_writable(database)
+            shared = any(each.creates.across_gates for each in config.upstreams.values())
+            require_writable(database, creates=shared)
         return found
 
 

@@ -20,11 +20,13 @@ class UpstreamCreates(CreateFinder):
     Args:
         caller: asks it.
         patience: seconds for which a search is repeated that finds nothing.
+        across_gates: whether gates share what they know of these creates.
     """
 
-    def __init__(self, caller: Caller, patience: float) -> None:
+    def __init__(self, caller: Caller, patience: float, *, across_gates: bool) -> None:
         self._caller = caller
         self.patience = patience
+        self.across_gates = across_gates
 
     async def find(self, asked: Asked) -> list[tuple[str, bytes]] | None:
         """See ``CreateFinder``."""

@@ -83,7 +83,11 @@ class LiveUpstream:
         self.answers = KnownAnswers(self.balancer.parking.known)
         self._parks = 0
         if settings.creates.reconcile:
-            self.balancer.creates = UpstreamCreates(self.caller, settings.creates.patience)
+            self.balancer.creates = UpstreamCreates(
+                self.caller,
+                settings.creates.patience,
+                across_gates=settings.creates.across_gates,
+            )
         base = settings.static_prefix.encode("ascii")
         self._watcher = Watcher(
             cluster,

@@ -31,9 +31,9 @@ def test_there_is_no_store_until_it_is_made(data: Path, capsys: pytest.CaptureFi
         assert "there is no key store at" in capsys.readouterr().err
     assert not data.exists()
     assert run("upgrade", data=data) == 0
-    assert "made, with schema 5" in capsys.readouterr().out
+    assert "made, with schema 6" in capsys.readouterr().out
     assert run("upgrade", data=data) == 0
-    assert "has schema 5 already" in capsys.readouterr().out
+    assert "has schema 6 already" in capsys.readouterr().out
     assert run("check", data=data) == 0
 
 
@@ -45,7 +45,7 @@ def test_a_check_leaves_nothing_behind(data: Path, capsys: pytest.CaptureFixture
         assert before is not None
         assert store.changes(before.position) is None
     facts = json.loads(capsys.readouterr().out)
-    assert (facts["ok"], facts["schema"], facts["keys"], facts["changes"]) == (True, 5, 1, 1)
+    assert (facts["ok"], facts["schema"], facts["keys"], facts["changes"]) == (True, 6, 1, 1)
 
 
 def test_an_older_store_needs_an_upgrade_and_is_not_touched_by_a_look(
@@ -62,7 +62,7 @@ def test_an_older_store_needs_an_upgrade_and_is_not_touched_by_a_look(
     assert json.loads(capsys.readouterr().out)["schema"] == 2
     assert file.read_bytes() == before
     assert run("upgrade", data=data) == 0
-    assert "upgraded from schema 2 to 5" in capsys.readouterr().out
+    assert "upgraded from schema 2 to 6" in capsys.readouterr().out
     assert run("check", data=data) == 0
 
 
@@ -83,10 +83,10 @@ def test_a_newer_store_that_serves_this_version_fits(
 ) -> None:
     assert run("upgrade", data=data) == 0
     with contextlib.closing(sqlite3.connect(data / "keys.sqlite")) as connection:
-        connection.executescript("UPDATE alembic_version SET version_num = '7'")
+        connection.executescript("UPDATE alembic_version SET version_num = '8'")
         assert run("check", data=data) == 0
-        connection.executescript("UPDATE store_state SET serves_from = 6")
+        connection.executescript("UPDATE store_state SET serves_from = 7")
     assert run("check", data=data) == 2
     said = capsys.readouterr().err
-    assert "has schema 7, which serves no Headgate below schema 6, and this one knows 5" in said
+    assert "has schema 8, which serves no Headgate below schema 7, and this one knows 6" in said
     assert said.count("\n") == 1

@@ -62,3 +62,24 @@ PRAGMA application_id = 0x48476B73;
 PRAGMA user_version = 3;
 """
 SCHEMA_4 = Path(__file__).with_name("schema_4.sql").read_text(encoding="utf-8")
+SCHEMA_5 = (
+    SCHEMA_4.replace("alembic_version VALUES ('4')", "alembic_version VALUES ('5')")
+    + """
+CREATE TABLE directives (
+    upstream  TEXT PRIMARY KEY NOT NULL CHECK (typeof(upstream) = 'text'),
+    revision  INTEGER NOT NULL CHECK (typeof(revision) = 'integer'),
+    asked     INTEGER NOT NULL CHECK (typeof(asked) = 'integer'),
+    park      TEXT,
+    read_only TEXT
+);
+CREATE TABLE gates (
+    id        TEXT PRIMARY KEY NOT NULL CHECK (typeof(id) = 'text'),
+    name      TEXT NOT NULL,
+    version   TEXT NOT NULL,
+    workers   INTEGER NOT NULL,
+    heard_at  REAL NOT NULL,
+    upstreams TEXT NOT NULL
+);
+INSERT INTO gates VALUES ('g_00000001', 'gate-1 0.0.0.0:8080', '1.2.3', 2, 1.5, '{}');
+"""
+)

@@ -20,9 +20,9 @@ from headgate.stores.sql.sqlite import file
 from headgate.stores.sql.sqlite.database import SqliteDatabase
 from headgate.stores.sql.store import SqlIdentityStore
 from tests.support.identity_suite import everything, key, put
-from tests.unit.stores.older import SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4
+from tests.unit.stores.older import SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5
 
-OLDER = {1: SCHEMA_1, 2: SCHEMA_2, 3: SCHEMA_3, 4: SCHEMA_4}
+OLDER = {1: SCHEMA_1, 2: SCHEMA_2, 3: SCHEMA_3, 4: SCHEMA_4, 5: SCHEMA_5}
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_store_that_was_upgraded_is_as_one_that_was_made(tmp_path: Path) -> No
         assert read(path, "PRAGMA application_id") == [(file.APPLICATION_ID,)]
     # Columns that were added stand behind a comment or before it, as the text was kept.
     assert schemas["new"] == schemas["1"] == schemas["2"]
-    for later in ("3", "4"):
+    for later in ("3", "4", "5"):
         assert [name for name, _ in schemas["new"]] == [name for name, _ in schemas[later]]
 
 
@@ -126,17 +126,17 @@ def test_an_upgrade_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
 
 
 EXPAND = """
-revision = "6"
-down_revision = "5"
+revision = "7"
+down_revision = "6"
 def upgrade(connection):
     connection.exec_driver_sql("ALTER TABLE keys ADD COLUMN favourite_colour TEXT")
 """
 CONTRACT = """
-revision = "7"
-down_revision = "6"
+revision = "8"
+down_revision = "7"
 def upgrade(connection):
     connection.exec_driver_sql("ALTER TABLE keys DROP COLUMN favourite_colour")
-    connection.exec_driver_sql("UPDATE store_state SET serves_from = 6")
+    connection.exec_driver_sql("UPDATE store_state SET serves_from = 7")
 """
 
 
@@ -144,8 +144,8 @@ def test_a_later_version_may_add_and_only_then_take_away(path: Path, tmp_path: P
     """What adds leaves this version running; what takes away ends it, in one clear line."""
     versions = tmp_path / "versions"
     versions.mkdir()
-    (versions / "schema_6.py").write_text(EXPAND)
-    (versions / "schema_7.py").write_text(CONTRACT)
+    (versions / "schema_7.py").write_text(EXPAND)
+    (versions / "schema_8.py").write_text(CONTRACT)
 
     def later(target: str) -> None:
         with file.engine_for(path).connect() as connection:
@@ -155,20 +155,20 @@ def test_a_later_version_may_add_and_only_then_take_away(path: Path, tmp_path: P
 
     with SqlIdentityStore(SqliteDatabase(path)) as running:
         seen = everything(running)
-        later("6")
+        later("7")
         with opened(path) as started:  # and is started again, beside the later one
             put(started, key(1))
         changes = running.changes(seen.position)
         assert changes is not None
         assert list(changes.keys) == [key(1)]
-        later("7")
-        with pytest.raises(HeadgateError, match="serves no Headgate below schema 6, and this one"):
+        later("8")
+        with pytest.raises(HeadgateError, match="serves no Headgate below schema 7, and this one"):
             running.changes(changes.position)
-        with pytest.raises(HeadgateError, match="serves no Headgate below schema 6"):
+        with pytest.raises(HeadgateError, match="serves no Headgate below schema 7"):
             put(running, key(2))
     with pytest.raises(HeadgateError) as refused:
         opened(path)
     assert str(refused.value) == (
-        f"the key store {path} has schema 7, which serves no Headgate below schema 6, and this one "
-        "knows 5; upgrade this Headgate"
+        f"the key store {path} has schema 8, which serves no Headgate below schema 7, and this one "
+        "knows 6; upgrade this Headgate"
     )

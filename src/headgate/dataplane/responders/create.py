@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from headgate.cluster import Result
 from headgate.contract import Create, read_create
-from headgate.creates import Claim, CreateTable, Place, Standing
+from headgate.creates import Claim, CreateTable, Notes, Place, Standing
+from headgate.creates import Response as KeptResponse
 from headgate.dataplane import failures
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.connections.upstream import UpstreamConnection
@@ -68,6 +69,7 @@ class CreateResponder(ForwardResponder, CreateKeeper):
         "_finder",
         "_looked",
         "_lookup",
+        "_notes",
         "_place",
         "_settles",
         "_table",
@@ -86,6 +88,7 @@ class CreateResponder(ForwardResponder, CreateKeeper):
     ) -> None:
         super().__init__(exchange, plane, client, decision, body)
         self._table = table
+        self._notes: Notes = table  # which may be others, for one that the store has
         self._finder = finder
         self._create: Create | None = None
         self._digest = b""
@@ -161,11 +164,10 @@ class CreateResponder(ForwardResponder, CreateKeeper):
             values.get(_WORKSPACE),
             self._balancer.terms.credentials.lines(values, forward.principal),
         )
-        self._lookup = _Lookup(
-            resolve(self._table, claim, asked, self._finder, self._plane.clock, self._is_held),
-            exchange,
-            self._on_resolved,
-        )
+        self._lookup = _Lookup(self._resolve(claim, asked), exchange, self._on_resolved)
+
+    def _resolve(self, claim: Claim, asked: Asked) -> Coroutine[Any, Any, Resolution]:
+        return resolve(self._table, claim, asked, self._finder, self._plane.clock, self._is_held)
 
     def _is_held(self) -> bool:
         """Whether requests must wait now, and so must the gate's search on behalf of one."""
@@ -188,29 +190,36 @@ class CreateResponder(ForwardResponder, CreateKeeper):
             super().start()
         elif result is Reconciled.UNKNOWN:
             self._claim = None
-            self._table.release(claim)
+            self._notes.release(claim)
             self._tell(result)
             self._give_up(failures.unreconciled())
         else:
             self._claim = None
-            self._table.lapse(claim)
             self._tell(result)
-            super().start()
+            self._send_as_new(claim)
+
+    def _send_as_new(self, claim: Claim) -> None:
+        self._table.lapse(claim)
+        super().start()
 
     def _replay(self, claim: Claim, resolution: Resolution) -> None:
         """Respond with what MLflow has responded, or would have."""
-        kept, result = resolution.response, resolution.result
+        kept = resolution.response
         assert kept is not None  # noqa: S101 - the callers have looked
         self._claim, self._place = None, claim.place
+        self._writing = self._table.write(claim.place, claimed=True)
+        delivery = self._plain_delivery()
+        delivery.pass_on(self._replayed(kept, resolution.result), [kept.body])
+        self._confirm(delivery)
+
+    def _replayed(self, kept: KeptResponse, result: Reconciled) -> Response:
+        """The response to give, and say so."""
         self._exchange.detail = result.value
         self._tell(result)
         response = Response(b"", b"POST")
         response.status = kept.status
         response.lines = kept.lines + b"X-Headgate-Replayed: %b\r\n" % result.value.encode()
-        self._writing = self._table.write(claim.place, claimed=True)
-        delivery = self._plain_delivery()
-        delivery.pass_on(response, [kept.body])
-        self._confirm(delivery)
+        return response
 
     def _tell(self, result: Reconciled) -> None:
         exchange = self._exchange
@@ -240,13 +249,13 @@ class CreateResponder(ForwardResponder, CreateKeeper):
         if create is not None and self._place is None:
             place = self._place = self._table.begin(self._digest)
             if place is not None and self._client.may_have_left:
-                self._table.leave(place)
+                self._notes.leave(place)
         super()._send(pool, connection)
 
     def on_client_half_closed(self) -> None:
         """The client sends no more: it may have given up, which looks the same."""
         if self._place is not None and not self._writing:
-            self._table.leave(self._place)
+            self._notes.leave(self._place)
         elif self._claim is not None or self._lookup is not None:
             self._client.abort()  # what it waits for is for one that is there
 
@@ -271,7 +280,7 @@ class CreateResponder(ForwardResponder, CreateKeeper):
         place, create = self._place, self._create
         if place is None or create is None:
             return True
-        settle(self._table, place, create, response, body)
+        settle(self._notes, place, create, response, body)
         if response.status >= 300:
             self._place = None
             return True
@@ -280,7 +289,7 @@ class CreateResponder(ForwardResponder, CreateKeeper):
     def on_too_long(self) -> None:
         """The response is too long to be held back: it is passed on as it comes."""
         if self._place is not None:
-            self._table.forget(self._place)
+            self._notes.forget(self._place)
             self._place = None
 
     def on_passed_on(self, delivery: CreateDelivery) -> None:
@@ -303,11 +312,11 @@ class CreateResponder(ForwardResponder, CreateKeeper):
             delivery.end()
         elif self._client.has_all:
             self._place = None
-            self._table.written(place)
+            self._notes.written(place)
             delivery.end()
         else:
             if self._client.may_have_left:
-                self._table.leave(place)
+                self._notes.leave(place)
             self._confirm_until = self._plane.clock() + HALF_CLOSED_SECONDS
             self._confirm_later(delivery)
 
@@ -323,11 +332,11 @@ class CreateResponder(ForwardResponder, CreateKeeper):
             late = self._plane.clock() >= self._confirm_until
             if self._client.has_all:
                 self._place = None
-                self._table.written(place)
+                self._notes.written(place)
                 delivery.end()
             elif late and self._client.may_have_left:
                 self._place = None
-                self._table.unwritten(place)
+                self._notes.unwritten(place)
                 delivery.end()
             else:
                 self._confirm_later(delivery)
@@ -343,7 +352,7 @@ class CreateResponder(ForwardResponder, CreateKeeper):
             lookup.cancel()
         claim, self._claim = self._claim, None
         if claim is not None:
-            self._table.release(claim)
+            self._notes.release(claim)
         place, self._place = self._place, None
         if place is not None:
             self._leave(place)
@@ -354,16 +363,16 @@ class CreateResponder(ForwardResponder, CreateKeeper):
         connection, pool, create = self._connection, self._pool, self._create
         delivery = self._delivery
         if self._writing:
-            self._table.unwritten(place)
+            self._notes.unwritten(place)
         elif connection is None or pool is None or create is None or self._answered >= 300:
-            self._table.abandon(place, status=self._answered)
+            self._notes.abandon(place, status=self._answered)
         else:
-            self._table.leave(place)
+            self._notes.leave(place)
             if not self._client.writable:
                 connection.transport.resume_reading()
             held = delivery if isinstance(delivery, CreateDelivery) else None
             DetachedCreate(
-                self._table,
+                self._notes,
                 place,
                 create,
                 self._balancer,

@@ -86,6 +86,19 @@ class CreateDelivery(PlainDelivery):
             self._withheld = True
         return True
 
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the client is not given the response."""
+        return self._withheld
+
+    def send_part(self, response: Response, pieces: list[bytes]) -> None:
+        """Send the client a response but for the end of it."""
+        super().take(response, pieces, done=False)
+
+    def send_rest(self, pieces: list[bytes]) -> None:
+        """Send the client that end."""
+        super().take(None, pieces, done=True)
+
     def pass_on(self, response: Response, pieces: list[bytes]) -> None:
         """Send the client a whole response."""
         super().take(response, pieces, done=True)

@@ -6,7 +6,7 @@ from typing import Final
 
 from headgate.cluster import Result
 from headgate.contract import Create
-from headgate.creates import CreateTable, Place
+from headgate.creates import Notes, Place
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.connections.pool import Pool
 from headgate.dataplane.connections.upstream import ResponseReceiver, UpstreamConnection
@@ -24,7 +24,7 @@ class DetachedCreate(ResponseReceiver):
     """Takes the place of a responder whose client has left.
 
     Args:
-        table: keeps the response.
+        notes: keep the response.
         place: of the create there.
         create: what it names.
         balancer: takes the place back, with how it ended.
@@ -39,16 +39,16 @@ class DetachedCreate(ResponseReceiver):
         "_balancer",
         "_connection",
         "_create",
+        "_notes",
         "_pieces",
         "_place",
         "_pool",
         "_response",
-        "_table",
     )
 
     def __init__(
         self,
-        table: CreateTable,
+        notes: Notes,
         place: Place,
         create: Create,
         balancer: Balancer,
@@ -58,7 +58,7 @@ class DetachedCreate(ResponseReceiver):
         response: Response | None,
         pieces: list[bytes],
     ) -> None:
-        self._table = table
+        self._notes = notes
         self._place = place
         self._create = create
         self._balancer = balancer
@@ -94,7 +94,7 @@ class DetachedCreate(ResponseReceiver):
         if response is None:
             self._fail(Result.RESET, "no response")
             return
-        settle(self._table, self._place, self._create, response, b"".join(self._pieces))
+        settle(self._notes, self._place, self._create, response, b"".join(self._pieces))
         failed = response.status >= 500
         result = Result.ERROR_STATUS if failed else Result.OK
         error = f"a response had status {response.status}" if failed else ""
@@ -126,5 +126,5 @@ class DetachedCreate(ResponseReceiver):
         """See ``on_upstream_full``."""
 
     def _fail(self, result: Result, error: str) -> None:
-        self._table.abandon(self._place)
+        self._notes.abandon(self._place)
         self._balancer.finish(self._pool, result, error)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from headgate.stores.records import KeyRecord, KeyUse, PrincipalKind, PrincipalRecord
+from headgate.stores.sql.creates import SqlCreateStore
 from headgate.stores.sql.database import Database
 from headgate.stores.sql.maintenance import SqlMaintenanceStore
 from headgate.stores.sql.migrating import SchemaState
@@ -68,8 +69,10 @@ def report(database: Database) -> StoreReport:
     )
 
 
-def require_writable(database: Database) -> None:
+def require_writable(database: Database, *, creates: bool) -> None:
     """Do all that a gate and the commands do to a store, and undo it.
+
+    ``creates``: gates share creates there, too.
 
     Raises:
         HeadgateError: something of it fails.
@@ -93,6 +96,8 @@ def require_writable(database: Database) -> None:
     except _UndoError:
         store.record_uses([KeyUse(key.id, 0, "")])  # of a key that there is not: nothing is kept
     SqlMaintenanceStore(database).require_writable()
+    if creates:
+        SqlCreateStore(database).require_writable()
 
 
 class _UndoError(Exception):

@@ -9,16 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Double,
     Select,
     delete,
     insert,
     select,
     type_coerce,
 )
-from sqlalchemy import literal_column as literally
 from sqlalchemy import update as update_of
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
@@ -40,6 +37,7 @@ from headgate.stores.maintenance import (
     RevisionChangedError,
     UpstreamReport,
 )
+from headgate.stores.sql.clock import now
 from headgate.stores.sql.database import Database
 from headgate.stores.sql.schema import DIRECTIVES, GATES, MAINTENANCE_SCHEMA
 
@@ -47,11 +45,6 @@ from headgate.stores.sql.schema import DIRECTIVES, GATES, MAINTENANCE_SCHEMA
 _DIRECTIVES: Final[Select[*tuple[Any, ...]]] = select(
     *[type_coerce(each, NullType()) for each in DIRECTIVES.c]
 )
-_NOW: Final[Mapping[str, ColumnElement[float]]] = {
-    "postgresql": literally("extract(epoch FROM clock_timestamp())::double precision", Double),
-    "sqlite": literally("(julianday('now') - 2440587.5) * 86400.0", Double),
-}
-"""Seconds since the epoch, by the clock of the database's server."""
 
 
 class SqlMaintenanceStore:
@@ -122,7 +115,7 @@ class SqlMaintenanceStore:
                 }
             ),
         }
-        values["heard_at"] = _now(connection)
+        values["heard_at"] = now(connection)
         insert_of = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         put = insert_of(GATES).values(id=gate.id, **values)
         connection.execute(put.on_conflict_do_update(index_elements=["id"], set_=values))
@@ -132,7 +125,7 @@ class SqlMaintenanceStore:
         self._require_tables()
         columns = (GATES.c.id, GATES.c.name, GATES.c.version, GATES.c.workers, GATES.c.upstreams)
         with self.database.reading() as connection:
-            silent = _now(connection) - GATES.c.heard_at
+            silent = now(connection) - GATES.c.heard_at
             rows = connection.execute(select(*columns, silent).order_by(GATES.c.name, GATES.c.id))
             return [_gate(*row) for row in rows]
 
@@ -199,10 +192,6 @@ class SqlMaintenanceStore:
 
 class _UndoError(Exception):
     """What was tried is not kept."""
-
-
-def _now(connection: Connection) -> ColumnElement[float]:
-    return _NOW[connection.dialect.name]
 
 
 def _written(value: object) -> str | None:

@@ -19,12 +19,14 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Double, Integer, LargeBinary, MetaData, Table, Text
 
-KNOWN_SCHEMA: Final = 5
+KNOWN_SCHEMA: Final = 6
 """The schema that this Headgate makes."""
 NEEDED_SCHEMA: Final = 4
 """The oldest schema that this Headgate can work on."""
 MAINTENANCE_SCHEMA: Final = 5
 """The oldest one that keeps what is asked of upstreams, and the gates that follow it."""
+CREATES_SCHEMA: Final = 6
+"""The oldest one that keeps creates, for gates that share them."""
 POSTGRESQL_SCHEMA: Final = "headgate"
 """The namespace of the tables in PostgreSQL: they may share a database with others', and no
 search path decides which are meant."""
@@ -118,4 +120,26 @@ GATES: Final = Table(
     Column("workers", Integer),
     Column("heard_at", Double),  # by the clock of the database's server
     Column("upstreams", Text),  # a JSON object
+)
+CREATES: Final = Table(
+    "creates",
+    METADATA,
+    Column("id", BigInteger, primary_key=True),
+    Column("digest", LargeBinary),
+    Column("keeper", Text),
+    Column("claimer", Text),
+    Column("state", Integer),
+    Column("awaited", Integer),
+    Column("failed", Integer),
+    Column("sent_at", Double),  # by the clock of the database's server
+    Column("made", LargeBinary),  # no two rows have the same
+    Column("status", Integer),  # this and the next two: MLflow's response
+    Column("lines", LargeBinary),
+    Column("body", LargeBinary),
+)
+CREATE_KEEPERS: Final = Table(
+    "create_keepers",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("heard_at", Double),  # by the clock of the database's server
 )

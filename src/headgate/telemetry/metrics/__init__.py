@@ -83,6 +83,7 @@ from headgate.telemetry.metrics.requests import (
 from headgate.telemetry.metrics.upstreams import (
     ATTEMPTS,
     CREATES,
+    CREATES_UNSHARED,
     DISCOVERY_AGE,
     DISCOVERY_REFRESHES,
     EJECTIONS,
@@ -120,6 +121,7 @@ __all__ = [
     "CONNECTIONS_CUT",
     "CPU_SECONDS",
     "CREATES",
+    "CREATES_UNSHARED",
     "DISCOVERY_AGE",
     "DISCOVERY_REFRESHES",
     "EJECTIONS",

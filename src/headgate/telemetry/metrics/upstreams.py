@@ -69,6 +69,14 @@ CREATES: Final = Metric(
         Label("result", tuple(each.value for each in Reconciled if each is not Reconciled.HELD)),
     ),
 )
+CREATES_UNSHARED: Final = Metric(
+    "headgate_creates_unshared_total",
+    Kind.COUNTER,
+    "{request}",
+    "Creates that the key store was to take, so that other gates know of them, and did not, by "
+    "why; each was sent to MLflow all the same.",
+    (Label("reason", ("slow", "unavailable", "older_schema", "full")),),
+)
 EJECTIONS: Final = Metric(
     "headgate_upstream_ejections_total",
     Kind.COUNTER,
@@ -148,6 +156,7 @@ UPSTREAM_METRICS: Final = (
     ATTEMPTS,
     RETRIES,
     CREATES,
+    CREATES_UNSHARED,
     EJECTIONS,
     PROBES,
     ENDPOINTS,
