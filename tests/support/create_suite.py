@@ -265,11 +265,10 @@ def _step(
     if kind == 0:
         seen = rng.choice(("", A, B))
         return lambda store: store.claim(me, row, seen)
+    gone: tuple[str, ...] = rng.choice(((), (A,), (B,), (A, B, "c.1")))
     if kind == 1:
-        gone = rng.choice(((), (A,), (B,)))
         return lambda store: store.progress(me, row, gone)
     if kind == 2:
-        gone = rng.choice(((), (A,), (A, B, "c.1")))
         found = rng.sample(made, rng.randrange(len(made) + 1))
         return lambda store: store.join(me, row, digest, found, gone)
     own: dict[int, Enter] = {each: Enter(each, digest) for each in rows}

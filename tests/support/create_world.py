@@ -93,7 +93,7 @@ class Execution:
 
 
 class Process(SharedCreates):
-    """A gate, as far as the store sees it."""
+    """A gate, as the store sees it."""
 
     def __init__(self, world: World, me: str) -> None:
         self.me = me

@@ -2,9 +2,9 @@
 
 A create has a row from before it is sent to MLflow.  Each row has a *keeper*, the process that
 sends it, and perhaps a *claimer*, a process that was sent the same bytes again; both say every half
-a second that they live while anything of theirs is under way.  Nothing here trusts a clock of
-a gate: whoever gives a response to a client has changed its row before, which only one can, and
-all times are those of the store.
+a second that they live while anything of theirs is under way.  Nothing here trusts a clock of a
+gate: the process that gives a response to a client has changed its row before, which only one can,
+and all times are those of the store.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ BEAT_SECONDS: Final = 0.5
 SILENT_SECONDS: Final = 6.0
 """For how long a process says nothing before it counts as gone: twelve beats."""
 PROOF_SECONDS: Final = 0.1
-"""How much later than a request a process must have said that it lives: until then it may not have
-been told yet that a client of its own has left."""
+"""How much later than a request a process must have said that it lives: until then it may not
+know yet that a client of its own has left."""
 SHARED_SECONDS: Final = IN_DOUBT_SECONDS
 """How long a row is of use."""
 MADE_BYTES: Final = 12
@@ -191,7 +191,7 @@ def is_awaited(row: Row, lives: Callable[[str], bool]) -> bool:
 
 
 def lives_at(now: float, heard: Mapping[str, float], gone: Container[str]) -> Callable[[str], bool]:
-    """Says whether a process lives, as far as that is known."""
+    """Says whether a process lives, where that is known."""
 
     def lives(process: str) -> bool:
         at = heard.get(process)

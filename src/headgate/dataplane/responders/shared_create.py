@@ -178,7 +178,7 @@ class SharedCreateResponder(CreateResponder):
             self._place = None
             self._client.abort()  # it is to come again
         else:
-            delivery.let_go()
+            delivery.send_end()
 
     def _plain_delivery(self) -> CreateDelivery:
         if not self._is_shared:
@@ -251,7 +251,7 @@ class HeldBackDelivery(CreateDelivery):
         self._rest = [body[-1:]]
         self.send_part(response, [body[:-1]])
 
-    def let_go(self) -> None:
+    def send_end(self) -> None:
         """The client may have it."""
         self.is_free = True
         rest, self._rest = self._rest, []

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import (
     Connection,
     Executable,
+    LargeBinary,
     bindparam,
     delete,
     func,
@@ -61,11 +62,12 @@ _ROW: Final = (
 )
 _IS_MINE: Final = func.coalesce(CREATES.c.claimer, CREATES.c.keeper) == bindparam("me")
 _ONE: Final = CREATES.c.id == bindparam("row")
+_MADE: Final = bindparam("made", type_=LargeBinary)
 _OTHERS: Final = CREATES.alias("others")
 _IS_FREE: Final = or_(
-    bindparam("made").is_(None),
+    _MADE.is_(None),
     ~select(_OTHERS.c.id)
-    .where(_OTHERS.c.made == bindparam("made"), _OTHERS.c.id != CREATES.c.id)
+    .where(_OTHERS.c.made == _MADE, _OTHERS.c.id != CREATES.c.id)
     .correlate(CREATES)
     .exists(),
 )
@@ -75,7 +77,7 @@ _GIVE: Final = (
     .where(_ONE, _IS_MINE, CREATES.c.state < RowState.WRITING, _IS_FREE)
     .values(
         state=RowState.WRITING,
-        made=bindparam("made"),
+        made=_MADE,
         awaited=0,
         status=None,
         lines=None,
@@ -88,7 +90,7 @@ _TAKE_BACK: Final = (
     .values(
         state=RowState.KEPT,
         claimer=None,
-        made=bindparam("made"),
+        made=_MADE,
         status=bindparam("status"),
         lines=bindparam("lines"),
         body=bindparam("body"),
@@ -123,7 +125,7 @@ _KEEP: Final = (
     .values(
         state=RowState.KEPT,
         awaited=0,
-        made=bindparam("made"),
+        made=_MADE,
         status=bindparam("status"),
         lines=bindparam("lines"),
         body=bindparam("body"),
