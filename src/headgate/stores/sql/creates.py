@@ -15,7 +15,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -64,12 +63,11 @@ _IS_MINE: Final = func.coalesce(CREATES.c.claimer, CREATES.c.keeper) == bindpara
 _ONE: Final = CREATES.c.id == bindparam("row")
 _MADE: Final = bindparam("made", type_=LargeBinary)
 _OTHERS: Final = CREATES.alias("others")
-_IS_FREE: Final = or_(
-    _MADE.is_(None),
-    ~select(_OTHERS.c.id)
+_IS_FREE: Final = ~(
+    select(_OTHERS.c.id)
     .where(_OTHERS.c.made == _MADE, _OTHERS.c.id != CREATES.c.id)
     .correlate(CREATES)
-    .exists(),
+    .exists()
 )
 """Nobody else was given it."""
 _GIVE: Final = (
@@ -377,8 +375,9 @@ def _add_given(connection: Connection, me: str, given: Give | Note, state: RowSt
         "sent_at": now(connection),
         "made": given.made or None,
     }
-    added = connection.execute(insert_of(CREATES).values(values).on_conflict_do_nothing())
-    return added.rowcount > 0
+    # Drivers do not say how many rows an INSERT has added.
+    put = insert_of(CREATES).values(values).on_conflict_do_nothing().returning(CREATES.c.id)
+    return connection.execute(put).first() is not None
 
 
 def _beat(connection: Connection, me: str) -> None:
