@@ -72,6 +72,10 @@ UPSTREAMS: Final = Row(
                     rates("headgate_creates_reconciled_total", "upstream, result", UPSTREAM),
                     "{{upstream}} {{result}}",
                 ),
+                Query(
+                    rates("headgate_creates_unshared_total", "reason"),
+                    "not shared: {{reason}}",
+                ),
             ),
         ),
         Panel(
