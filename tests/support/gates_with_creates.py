@@ -18,6 +18,7 @@ from tests.support.gate import Gate, bearer
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.raw import RawClient, RawResponse, request_head
 from tests.support.two_gates import SharedStore, gate_on, shared_store
+from tests.support.workers import worker_pids
 
 RUNS = "/api/2.0/mlflow/runs/create"
 ACROSS = {
@@ -58,7 +59,8 @@ def create(gate: Gate, message: Message, key: str) -> RawResponse:
 
 def kill(gate: Gate) -> None:
     """Kill a gate whole, with all its processes, as the host's end would."""
-    os.killpg(gate.process.pid, signal.SIGKILL)
+    for pid in (gate.process.pid, *worker_pids(gate.process)):
+        os.kill(pid, signal.SIGKILL)
 
 
 def made(response: RawResponse) -> str:
