@@ -237,7 +237,9 @@ class StoreCreates(SharedCreates):
         if allowed is True:
             return Given.YES
         if allowed is False:
-            self._under_way.pop(row, None)
+            kept = self._under_way.pop(row, None)
+            if kept is not None:  # it is of use to the process that has claimed it
+                self._add(Keep(row, kept.response, kept.made), waits=False)
             return Given.NO
         self._count("unavailable" if due_done(due) else "slow")
         return Given.UNKNOWN
