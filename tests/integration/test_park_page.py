@@ -113,4 +113,7 @@ def _commands(block: str) -> Iterator[list[str]]:
 
 def _unindented(page: str) -> str:
     """The page with blocks of its lists at the margin."""
-    return "\n".join(line.removeprefix("   ") for line in page.splitlines())
+    return "\n".join(
+        line[3:] if line.startswith("   ") else line.removeprefix("  ")
+        for line in page.splitlines()
+    )

@@ -43,7 +43,8 @@ class Machine:
 
         Nothing of it, and of the command lines that it starts, has the key.
         """
-        longer = [] if " status " in command else ["--max", "30m"]  # the machine may be busy
+        lasts = command.split()[2] in {"plan", "upgrade", "rollback"}
+        longer = ["--max", "30m"] if lasts else []  # the machine may be busy
         words = [sys.executable, "-m", *shlex.split(command), *longer]
         done = subprocess.run(
             words,

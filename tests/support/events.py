@@ -108,6 +108,8 @@ EXAMPLES: Final[tuple[e.Event, ...]] = (
     e.GateForgotten("g_00000002"),
     e.GateRemoved("gate-2 0.0.0.0:8080", "g_00000002", "alice", "p_00000001", "k_00000001"),
     e.MaintenanceNotFollowed("the key store is locked by another program"),
+    e.MaintenanceRecalled(("default",), "headgate-data/maintenance.json"),
+    e.MaintenanceNotKept("headgate-data/maintenance.json", "cannot be written"),
     e.MaintenanceFollowed(),
     e.ParkBegan("default", "0123456789abcdef", 3, 12),
     e.ParkDrained("default", "0123456789abcdef", 3, 12),

@@ -29,6 +29,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from tests.support.patience import patience
 from tests.support.ports import free_port
 
 WAIT_SECONDS = 30.0
@@ -234,7 +235,9 @@ class OtlpReceiver:
     def wait_until(self, condition: Callable[[], object], what: str = "") -> None:
         """Wait for a condition on what came."""
         with self._changed:
-            assert self._changed.wait_for(condition, WAIT_SECONDS), what or "it did not come"
+            assert self._changed.wait_for(condition, patience(WAIT_SECONDS)), (
+                what or "it did not come"
+            )
 
     def span(self, matches: Callable[[ReceivedSpan], bool]) -> ReceivedSpan:
         """Wait for a span that matches, and return the first."""

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, event
 from headgate.errors import HeadgateError
 from headgate.stores.maintenance import OlderSchemaError, RegisteredGate
 from headgate.stores.sql.maintenance import SqlMaintenanceStore
+from headgate.stores.sql.schema import CREATE_KEEPERS, CREATES
 from headgate.stores.sql.sqlite.database import SqliteDatabase
 from headgate.stores.sql.store import SqlIdentityStore
 from headgate.testing.clock import ManualClock
@@ -144,6 +145,7 @@ class TestSqlite(MaintenanceStoreSuite, RegistrationSuite):
             path,
             "DROP TABLE directives",
             "DROP TABLE gates",
+            *(f"DROP TABLE {each.name}" for each in (CREATES, CREATE_KEEPERS)),  # of schema 6
             "UPDATE alembic_version SET version_num = '4'",
         )
         store = SqlMaintenanceStore(SqliteDatabase(path, create=False, upgrade=False))

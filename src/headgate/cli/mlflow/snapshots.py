@@ -37,7 +37,7 @@ def snapshots(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the snapshots of the database that upgrades and rollbacks have left, with their sizes.
+    """List the snapshots that upgrades and rollbacks have left.
 
     Nothing is removed without --keep.
     """
