@@ -11,11 +11,14 @@ would end without it.  This program ends when all of the group have.  Its exit c
 COMMAND; 128 + N if signal N ended it, as a shell has it, but 0 if that was the SIGTERM passed on.
 """
 
+import contextlib
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from types import FrameType
 
@@ -23,31 +26,31 @@ from types import FrameType
 def main(arguments: Sequence[str]) -> int:
     """Run the command until it ends; the exit code."""
     seconds, command = float(arguments[0]), arguments[1:]
-    asked_to_stop = threading.Event()
-    skipped, never = threading.Event(), threading.Event()
+    asked: queue.SimpleQueue[int] = queue.SimpleQueue()  # a handler may interrupt another's put
+    never = threading.Event()
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        asked_to_stop.set()
+    def ask(number: int, _frame: FrameType | None) -> None:
+        asked.put(number)
+        signals.append(number)
 
-    def skip(_number: int, _frame: FrameType | None) -> None:
-        skipped.set()
-        asked_to_stop.set()
-
+    signals: list[int] = []
     signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, skip)
+    signal.signal(signal.SIGINT, ask)
     server = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the task's own command
 
     def stop() -> None:
-        asked_to_stop.wait()
-        if not skipped.is_set():
+        number, until = asked.get(), time.monotonic() + seconds
+        if number != signal.SIGINT:
             say(f"SIGTERM: serving on for {seconds:g} s, until clients use other tasks")
-            skipped.wait(seconds)
+        with contextlib.suppress(queue.Empty):
+            while number != signal.SIGINT:
+                number = asked.get(timeout=max(0.0, until - time.monotonic()))
         say("stopping the server")
         send(server.pid, signal.SIGTERM)
 
     threading.Thread(target=stop, daemon=True).start()
     code = server.wait()
-    stopped = asked_to_stop.is_set()
+    stopped = bool(signals)
     if stopped:
         while send(server.pid, 0):  # requests in progress; ECS has the last word, with SIGKILL
             never.wait(0.1)
