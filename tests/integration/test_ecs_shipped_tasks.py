@@ -106,6 +106,8 @@ def test_others_do_not(scene: Scene, change: Callable[[dict[str, Any]], None], s
     assert said.lower() in container.log.read_text(encoding="utf-8").lower()
 
 
+@pytest.mark.long  # the stand-in waits five minutes for a container that never listens
+@pytest.mark.timeout(900)
 def test_a_container_ends_with_all_that_it_has_started(scene: Scene) -> None:
     """Also with what is in a session of its own, as MLflow is below its wrapper."""
     program = (
