@@ -78,7 +78,7 @@ def test_a_clients_trace_goes_on_through_the_gate(tmp_path: Path) -> None:
         receiver.wait_until(lambda: requests() >= 4, "no four requests")
         receiver.wait_until(lambda: len(of("headgate", SERVER)) >= requests(), "a request")
         receiver.wait_until(lambda: len(of("headgate", CLIENT)) >= requests(), "an attempt")
-        # The instrumentation of Flask does not report every request.
+        # MLflow run so leaves some spans out, also when its client asks it without a gate.
         receiver.wait_until(lambda: len(of("mlflow", SERVER)) >= 1, "no span of MLflow")
         sent, served = of("client", CLIENT), of("headgate", SERVER)
         attempts, in_mlflow = of("headgate", CLIENT), of("mlflow", SERVER)
