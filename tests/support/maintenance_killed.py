@@ -2,7 +2,8 @@
 
 ``python -m tests.support.maintenance_killed STEP SECONDS ARGUMENTS…`` runs the command, and kills
 itself so many seconds after the journal names the step: in the middle of it, or, after 0 seconds,
-before its first action.  The step ``end`` stands for the last entry, which is then not written.
+before its first action.  A step that takes less time is killed at its end, before the journal names
+the next.  The step ``end`` stands for the last entry, which is then not written.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ def run(step: str, seconds: float, arguments: list[str]) -> int:
 
     def watched(self: LocalFolder, text: str) -> None:
         now = (json.loads(text)["in_progress"] or {"step": END})["step"]
-        if now == step == END:
+        if now == step == END or (now != step and not waiting[0]):
             kill()
         write(self, text)
-        if now == step and waiting.pop():
-            waiting.append(False)
+        if now == step and waiting[0]:
+            waiting[0] = False
             if not seconds:
                 kill()
             timer = threading.Timer(seconds, kill)
