@@ -16,16 +16,13 @@ from headgate.maintenance import Directive
 from headgate.runtime.fence import Fence
 from headgate.runtime.gate import LiveGate
 from headgate.runtime.gate_marks import GateMarks
+from headgate.runtime.gate_report import GateName
 from headgate.runtime.kept_directives import KeptDirectives
-from headgate.runtime.maintenance import (
-    NO_MARKS,
-    GateFollower,
-    GateName,
-    OwnMaintenanceStore,
-    WorkerMaintenance,
-)
+from headgate.runtime.maintenance_follower import NO_MARKS, MaintenanceFollower
 from headgate.runtime.maintenance_memory import MaintenanceMemory
+from headgate.runtime.own_maintenance_store import OwnMaintenanceStore
 from headgate.runtime.worker import Companion
+from headgate.runtime.worker_maintenance import WorkerMaintenance
 from headgate.stores import gate_folder, identity_store_location, open_maintenance_store
 from headgate.stores.maintenance import MaintenanceStore
 
@@ -68,7 +65,7 @@ def maintenance(
 
     if config.auth.mode is AuthMode.KEYS:
         kept = KeptDirectives(config.data, identity_store_location(config))
-        follower = GateFollower(
+        follower = MaintenanceFollower(
             own, open_store, name, time.monotonic, emit, marks or NO_MARKS, kept
         )
         follower.load()

@@ -22,12 +22,14 @@ from headgate.events import (
     MaintenanceRecalled,
 )
 from headgate.maintenance import Directive, ParkState, Sharing, UpstreamMaintenance
-from headgate.runtime import maintenance as module
+from headgate.runtime import maintenance_follower as module
 from headgate.runtime.fence import Fence
+from headgate.runtime.gate_report import GateName, shared
 from headgate.runtime.kept_directives import KeptDirectives
 from headgate.runtime.lasting_memory import LastingMemory
-from headgate.runtime.maintenance import GateFollower, GateName, WorkerMaintenance, shared
+from headgate.runtime.maintenance_follower import MaintenanceFollower
 from headgate.runtime.maintenance_memory import MaintenanceMemory
+from headgate.runtime.worker_maintenance import WorkerMaintenance
 from headgate.stores.maintenance import (
     FENCE_MARGIN,
     GateReport,
@@ -75,7 +77,7 @@ class GateStand:
     def __post_init__(self) -> None:
         self.memory = MaintenanceMemory(2, self.lasting)
         self.worker = WorkerMaintenance(self.memory, 0)
-        self.follower = GateFollower(
+        self.follower = MaintenanceFollower(
             self.worker,
             lambda: self.store,
             GateName("gate-1", "1.2.3"),
@@ -141,7 +143,7 @@ def test_a_worker_that_starts_later_needs_no_store(stand: GateStand) -> None:
     stand.start()
     stand.store.failure = HeadgateError("down")
     second, other = WorkerMaintenance(stand.memory, 1), upstream()
-    follower = GateFollower(
+    follower = MaintenanceFollower(
         second,
         lambda: stand.store,
         GateName("gate-1", "1"),
@@ -338,7 +340,7 @@ class Marks:
 
 
 def follower_with(stand: GateStand, marks: Marks) -> None:
-    stand.follower = GateFollower(
+    stand.follower = MaintenanceFollower(
         stand.worker,
         lambda: stand.store,
         GateName("gate-1", "1.2.3"),
@@ -404,7 +406,7 @@ FENCE = 120.0
 def fenced(stand: GateStand) -> None:
     fence = Fence(FENCE, stand.clock, lambda: 1_800_000_000.0, lambda: None, stand.events.append)
     stand.worker = WorkerMaintenance(stand.memory, 0, fence)
-    stand.follower = GateFollower(
+    stand.follower = MaintenanceFollower(
         stand.worker,
         lambda: stand.store,
         GateName("gate-1", "1.2.3", FENCE),

@@ -11,8 +11,9 @@ from multiprocessing import get_context
 import pytest
 
 from headgate.maintenance import Directive, Park, ParkState, Sharing, Standing
-from headgate.runtime.maintenance import GateName, OwnMaintenanceStore
+from headgate.runtime.gate_report import GateName
 from headgate.runtime.maintenance_memory import MaintenanceMemory
+from headgate.runtime.own_maintenance_store import OwnMaintenanceStore
 from headgate.stores.maintenance import GateReport, RegisteredGate, UpstreamReport
 from tests.support.maintenance_suite import (
     PARK,

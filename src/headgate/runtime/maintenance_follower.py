@@ -1,7 +1,7 @@
-"""Carries what operators ask of upstreams to the workers of a gate, and says what came of it.
+"""Brings what operators ask of upstreams from the store to a gate, and reports the gate there.
 
-Each worker looks at the gate's memory twice a second.  One of them, whichever has the lock,
-follows the store too, and reports the gate there.  It does so in a thread: no request waits.
+One worker of the gate does it, whichever has the lock, in a thread: no request waits.  The others
+have it from the gate's memory (``worker_maintenance.py``).
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from headgate.errors import HeadgateError
@@ -23,25 +22,10 @@ from headgate.events import (
     MaintenanceNotKept,
     MaintenanceRecalled,
 )
-from headgate.maintenance import (
-    Directive,
-    ParkState,
-    Sharing,
-    Standing,
-    UpstreamMaintenance,
-    merged,
-)
-from headgate.runtime.fence import Fence
+from headgate.runtime.gate_report import GateName, gate_report, serves, shared, sketch
 from headgate.runtime.kept_directives import KeptDirectives, NotKeptError
-from headgate.runtime.maintenance_memory import MaintenanceMemory
-from headgate.stores.maintenance import (
-    GateReport,
-    MaintenanceStore,
-    OlderSchemaError,
-    RegisteredGate,
-    RevisionChangedError,
-    UpstreamReport,
-)
+from headgate.runtime.worker_maintenance import WorkerMaintenance
+from headgate.stores.maintenance import GateReport, MaintenanceStore, OlderSchemaError
 
 LOOK_SECONDS: Final = 0.5
 QUIET_SECONDS: Final = 15.0
@@ -49,85 +33,8 @@ QUIET_SECONDS: Final = 15.0
 FORGET_SECONDS: Final = 5.0
 """How long a gate has to be gone before it is forgotten: for so long MLflow may go on with a
 request whose gate was killed."""
-PRESENT_SECONDS: Final = 60.0
-"""A gate that has been silent for longer counts as none of those that share an upstream."""
 PATIENT_SECONDS: Final = 10.0
 """How often a store of an older schema is looked at."""
-
-
-class Parked(Protocol):
-    """An upstream in a worker."""
-
-    @property
-    def maintenance(self) -> UpstreamMaintenance:
-        """What follows its directive."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class GateName:
-    """What a gate says of itself: its name for a person, the version of Headgate, its fence."""
-
-    name: str
-    version: str
-    fence: float = 0.0
-
-
-class WorkerMaintenance:
-    """What one worker follows.
-
-    Args:
-        memory: of the gate.
-        worker: which worker this is.
-        fence: holds requests of a gate that the store has not heard of; by default it goes on.
-    """
-
-    def __init__(self, memory: MaintenanceMemory, worker: int, fence: Fence | None = None) -> None:
-        self.memory: Final = memory
-        self._fence: Final = fence
-        self._worker: Final = worker
-        self._upstreams: Callable[[], Iterable[Parked]] = tuple
-        self._changes = 0
-        self._directives: Mapping[str, Directive] = {}
-        self._said: Mapping[str, Standing] | None = None
-        memory.start(worker)
-
-    def follow(self, upstreams: Callable[[], Iterable[Parked]]) -> None:
-        """From now on carry directives to these; one name may be there several times.
-
-        To be called before the first request is served.
-        """
-        self._upstreams = upstreams
-        self.look()
-
-    def look(self) -> None:
-        """Carry on what has changed; to be called twice a second, and after a reload."""
-        # First of all: what lifts the fence was read from the store before.
-        fence = None if self._fence is None else self._fence.look(self.memory.heard_at)
-        changes = self.memory.changes
-        if changes != self._changes:
-            self._directives = self.memory.directives()
-            self._changes = changes
-        parts: dict[str, list[Standing]] = {}
-        for each in self._upstreams():
-            maintenance = each.maintenance
-            name = maintenance.directive.upstream
-            if changes or fence is not None:
-                asked = self._directives.get(name) or Directive(name)
-                directive = asked if fence is None else fence.held(asked)
-                if maintenance.asked or directive != maintenance.directive:
-                    maintenance.sharing = self.memory.sharing(self._worker, name)
-                maintenance.take(directive)
-            parts.setdefault(name, []).append(maintenance.report())
-        found = {name: merged(standings) for name, standings in parts.items()}
-        if found != self._said:
-            self.memory.set(self._worker, found)
-            self._said = found
-
-    def end(self) -> bool:
-        """The worker has ended its last request; whether it was the last worker of the gate."""
-        self.memory.end(self._worker)
-        return self.memory.is_empty
 
 
 class _Said(NamedTuple):
@@ -162,7 +69,7 @@ class _NoMarks:
 NO_MARKS: Final = _NoMarks()
 
 
-class GateFollower:
+class MaintenanceFollower:
     """Follows the store for the whole gate, in the worker that leads; in the others it waits.
 
     Args:
@@ -300,8 +207,8 @@ class GateFollower:
         report = gate_report(self._memory, self._gate)
         said, now = self._said, self._clock()
         if said is not None and now - said.at < QUIET_SECONDS:
-            is_busy = self._is_asked or not _serves(report)
-            if report == said.report if is_busy else _sketch(report) == _sketch(said.report):
+            is_busy = self._is_asked or not serves(report)
+            if report == said.report if is_busy else sketch(report) == sketch(said.report):
                 return
         self._tell(report)
         self._said = _Said(report, now)
@@ -339,7 +246,7 @@ class GateFollower:
 
     def _hear_others(self) -> None:
         """Note who shares upstreams in other gates, where that matters; in the thread."""
-        if self._said is not None and (self._is_asked or not _serves(self._said.report)):
+        if self._said is not None and (self._is_asked or not serves(self._said.report)):
             self._memory.set_others(shared(self._opened().gates(), self._memory.gate_id))
 
     def _leave(self) -> None:
@@ -364,79 +271,6 @@ class GateFollower:
             self._emit(
                 MaintenanceFollowed() if trouble is None else MaintenanceNotFollowed(trouble)
             )
-
-
-def gate_report(memory: MaintenanceMemory, gate: GateName) -> GateReport:
-    """How a gate stands, as its workers have said."""
-    upstreams = {
-        name: UpstreamReport(
-            each.revision, each.state.value, each.in_flight, each.waiting, each.writing
-        )
-        for name, each in memory.standings().items()
-    }
-    return GateReport(
-        memory.gate_id, gate.name, gate.version, memory.workers, upstreams, gate.fence
-    )
-
-
-def shared(gates: Iterable[RegisteredGate], own: str) -> Mapping[str, Sharing]:
-    """Who shares each upstream in the gates that are there, but for the one with the id ``own``."""
-    found: dict[str, Sharing] = {}
-    for gate in gates:
-        report = gate.report
-        if report.id == own or gate.silent > PRESENT_SECONDS:
-            continue
-        for name, each in report.upstreams.items():
-            so_far = found.get(name, Sharing(0))
-            waiting = so_far.waiting + each.waiting
-            found[name] = Sharing(so_far.workers + report.workers, waiting)
-    return found
-
-
-def _serves(report: GateReport) -> bool:
-    """Whether every upstream is in its usual state, in every worker."""
-    return all(each.state == ParkState.SERVING.value for each in report.upstreams.values())
-
-
-def _sketch(report: GateReport) -> Mapping[str, tuple[int, str]]:
-    """What of a report is worth a change of the store while nothing is asked."""
-    return {name: (each.revision, each.state) for name, each in report.upstreams.items()}
-
-
-class OwnMaintenanceStore:
-    """A ``MaintenanceStore`` in the memory of a gate that has no other, for itself alone.
-
-    Args:
-        memory: of the gate.
-        gate: what the gate says of itself.
-    """
-
-    def __init__(self, memory: MaintenanceMemory, gate: GateName) -> None:
-        self._memory = memory
-        self._gate = gate
-
-    def close(self) -> None:
-        """See ``MaintenanceStore``."""
-
-    def directives(self) -> Mapping[str, Directive]:
-        """See ``MaintenanceStore``."""
-        return self._memory.directives()
-
-    def put(self, directive: Directive, before: int) -> None:
-        """See ``MaintenanceStore``."""
-        if not self._memory.put(directive, before):
-            raise RevisionChangedError
-
-    def report(self, gate: GateReport) -> None:
-        """See ``MaintenanceStore``: its own report needs no keeping, and there is no other."""
-
-    def gates(self) -> Sequence[RegisteredGate]:
-        """See ``MaintenanceStore``."""
-        return [RegisteredGate(gate_report(self._memory, self._gate), 0.0)]
-
-    def leave(self, gate_id: str) -> bool:
-        """See ``MaintenanceStore``: it is there as long as anybody can ask."""
-        return gate_id == self._memory.gate_id
 
 
 async def _finished(executor: Executor, work: Callable[[], None]) -> None:
