@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -14,11 +13,8 @@ from headgate.errors import HeadgateError
 from headgate.events import Emit, InternalError
 from headgate.runtime.link import OUTPUT_BYTES, Ends, Link
 from headgate.runtime.pulse import Pulse
+from headgate.runtime.signals import LOG_SIGNALS, PASSED_ON
 
-STOPS = (signal.SIGTERM, signal.SIGINT)
-PASSED_ON = (*STOPS, signal.SIGHUP)
-LOG_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
-"""What other servers reopen their logs on; without a handler it would end the process."""
 EXIT_CANNOT_START = 2
 
 
@@ -101,9 +97,3 @@ def be_worker(body: WorkerBody, link: Link, emit: Emit) -> NoReturn:
             sys.stderr.flush()
         finally:
             os._exit(code)
-
-
-def kill(pid: int, number: int) -> None:
-    """Send a signal to a process, if it is still there."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)

@@ -41,24 +41,14 @@ from headgate.runtime.link import (
     Kept,
     Link,
 )
-from headgate.runtime.processes import (
-    LOG_SIGNALS,
-    PASSED_ON,
-    STOPS,
-    Process,
-    WorkerBody,
-    be_worker,
-    kill,
-)
+from headgate.runtime.processes import Process, WorkerBody, be_worker
+from headgate.runtime.replacements import Replacements
 from headgate.runtime.service_manager import BEATING_SECONDS, ServiceManager
+from headgate.runtime.signals import LOG_SIGNALS, PASSED_ON, STOPS, handled, kill
 from headgate.runtime.worker_health import STUCK_SECONDS, Heartbeats, WorkerHealth
 
-QUICK_DEATH_SECONDS = 5.0
-PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
-"""Seconds before a worker is replaced, by how many have died quickly one after the other."""
 CUT_SHORT_SECONDS = 10.0
 """The longest time for workers to stop after a second signal, when they wait for no request."""
-HANDLED = (*PASSED_ON, *LOG_SIGNALS, signal.SIGCHLD)
 
 
 class Logs(Protocol):
@@ -133,7 +123,7 @@ class Supervisor:
         self._manager = ServiceManager() if manager is None else manager
         self._health = WorkerHealth(heartbeats, emit, stuck_after, clock())
         self._processes: dict[int, Process] = {}  # by pid
-        self._due: dict[int, float] = {}  # when to start which number again
+        self._replacements = Replacements(clock)
         self._kept = Kept() if kept is None else kept
         self._when_prepared = prepared
         self._prepared = False
@@ -142,7 +132,6 @@ class Supervisor:
         self._announced = False
         self._stopping = self._leaving = False
         self._stopped_by = math.inf  # when patience ends
-        self._quick_deaths = 0
         self._signals: list[int] = []  # to be emitted outside the handler
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -152,31 +141,25 @@ class Supervisor:
             HeadgateError: a worker cannot start at first, or ``ready`` raised it: the workers have
                 let their requests finish then.
         """
-        lifeline, wake = os.pipe(), os.pipe()
-        os.set_blocking(wake[1], False)
-        self._selector.register(wake[0], selectors.EVENT_READ, None)
-        wake_before = signal.set_wakeup_fd(wake[1])  # or else a signal would not end the wait
-        before = {number: signal.signal(number, self._on_signal) for number in HANDLED}
+        lifeline = os.pipe()
         try:
-            for number in range(self._count):
-                self._start(number, lifeline, replaces=False)
-            self._follow(ready, lifeline)
+            with handled(self._on_signal) as woken:
+                self._selector.register(woken, selectors.EVENT_READ, None)
+                try:
+                    for number in range(self._count):
+                        self._start(number, lifeline, replaces=False)
+                    self._follow(ready, lifeline)
+                finally:
+                    self._kill_all()
         finally:
-            self._signal_all(signal.SIGKILL)
-            for process in self._processes.values():
-                os.waitpid(process.pid, 0)
-                process.ends.close()
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(wake_before)
-            for end in (*lifeline, *wake):
+            for end in lifeline:
                 os.close(end)
             self._selector.close()
             self._kept.close()
 
     def _follow(self, ready: Callable[[], None], lifeline: tuple[int, int]) -> None:
         """Follow the workers until there is none."""
-        while self._processes or (self._due and not self._stopping):
+        while self._processes or (self._replacements and not self._stopping):
             for key, _ in self._selector.select(self._pause()):
                 if key.data is None:
                     os.read(key.fd, MESSAGE_BYTES)  # a signal
@@ -240,19 +223,18 @@ class Supervisor:
 
     def _pause(self) -> float:
         """How long to wait for the workers."""
-        moment = min(self._stopped_by, self._health.due, *self._due.values(), math.inf)
+        moment = min(self._stopped_by, self._health.due, self._replacements.next_at)
         return max(0.0, moment - self._clock())
 
     def _start_due(self, lifeline: tuple[int, int]) -> None:
         """Start the workers whose pause is over."""
-        for number in [number for number, due in self._due.items() if due <= self._clock()]:
-            del self._due[number]
+        for number in self._replacements.take_due():
             try:
                 self._prepare(number)
                 self._start(number, lifeline, replaces=True)
             except (HeadgateError, OSError) as error:  # the port is taken, or no memory is left
                 self._emit(WorkerNotReplaced(number, str(error)))
-                self._due[number] = self._clock() + PAUSES[-1]
+                self._replacements.postpone(number)
 
     # --- messages of workers ---------------------------------------------------------------
 
@@ -371,10 +353,7 @@ class Supervisor:
                 process.number, process.pid, cause, code, process.trouble or None, output or None
             )
         )
-        quick = self._clock() - process.started < QUICK_DEATH_SECONDS
-        self._quick_deaths = self._quick_deaths + 1 if quick else 0
-        pause = PAUSES[min(max(0, self._quick_deaths - 1), len(PAUSES) - 1)]
-        self._due[process.number] = self._clock() + pause
+        self._replacements.schedule(process.number, process.started)
 
     # --- signals ---------------------------------------------------------------------------
 
@@ -411,3 +390,9 @@ class Supervisor:
     def _signal_all(self, number: int) -> None:
         for pid in tuple(self._processes):
             kill(pid, number)
+
+    def _kill_all(self) -> None:
+        self._signal_all(signal.SIGKILL)
+        for process in self._processes.values():
+            os.waitpid(process.pid, 0)
+            process.ends.close()

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from headgate.events import Emit, WorkerOutput, WorkerStalled, WorkerStuck
-from headgate.runtime.processes import Process, kill
+from headgate.runtime.processes import Process
 from headgate.runtime.pulse import Stopwatch
+from headgate.runtime.signals import kill
 
 START_SECONDS = 60.0
 """The longest time for a worker before its event loop runs, and after it has ended."""

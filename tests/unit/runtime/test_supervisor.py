@@ -13,9 +13,10 @@ import pytest
 
 from headgate.errors import HeadgateError
 from headgate.events import discard
-from headgate.runtime import supervisor
+from headgate.runtime import replacements, supervisor
 from headgate.runtime.link import Link
 from headgate.runtime.processes import WorkerBody
+from headgate.runtime.signals import HANDLED
 from headgate.runtime.supervisor import Supervisor
 from headgate.telemetry.counters import Counters
 from headgate.telemetry.metrics import WORKER_RESTARTS
@@ -24,7 +25,7 @@ from tests.support.forked import WAIT, Orders, Reports, Supervised, Tally
 
 @pytest.fixture
 def reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reports]:
-    monkeypatch.setattr(supervisor, "PAUSES", (0.0,))
+    monkeypatch.setattr(replacements, "PAUSES", (0.0,))
     made = Reports()
     yield made
     made.close()
@@ -307,11 +308,11 @@ def test_nothing_is_left_open() -> None:
     def body(link: Link) -> None:
         raise HeadgateError("cannot start")
 
-    before = {number: signal.getsignal(number) for number in supervisor.HANDLED}
+    before = {number: signal.getsignal(number) for number in HANDLED}
     files = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         with pytest.raises(HeadgateError, match=r"^cannot start$"):
             Supervisor(2, body, lambda _number: None, WAIT, Counters(2), discard).run(lambda: None)
     assert len(os.listdir("/proc/self/fd")) == files
-    assert {number: signal.getsignal(number) for number in supervisor.HANDLED} == before
+    assert {number: signal.getsignal(number) for number in HANDLED} == before
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
