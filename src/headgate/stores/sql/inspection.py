@@ -14,6 +14,7 @@ from headgate.stores.sql.maintenance import SqlMaintenanceStore
 from headgate.stores.sql.migrating import SchemaState
 from headgate.stores.sql.schema import KEYS, NEEDED_SCHEMA, PRINCIPALS, STATE
 from headgate.stores.sql.store import SqlIdentityStore
+from headgate.stores.sql.undoing import undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +89,10 @@ def require_writable(database: Database, *, creates: bool) -> None:
         principal_id=principal.id,
     )
     store = SqlIdentityStore(database)
-    try:
-        with store.transaction() as transaction:
-            transaction.put_principal(principal)
-            transaction.put_key(key)
-            raise _UndoError
-    except _UndoError:
-        store.record_uses([KeyUse(key.id, 0, "")])  # of a key that there is not: nothing is kept
+    with undone(store.transaction()) as transaction:
+        transaction.put_principal(principal)
+        transaction.put_key(key)
+    store.record_uses([KeyUse(key.id, 0, "")])  # of a key that there is not: nothing is kept
     SqlMaintenanceStore(database).require_writable()
     if creates:
         SqlCreateStore(database).require_writable()
-
-
-class _UndoError(Exception):
-    """What was tried is not kept."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,6 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy import update as update_of
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import NullType
 
@@ -32,14 +30,16 @@ from headgate.maintenance.documents import (
 )
 from headgate.stores.maintenance import (
     GateReport,
-    OlderSchemaError,
     RegisteredGate,
     RevisionChangedError,
     UpstreamReport,
 )
 from headgate.stores.sql.clock import now
 from headgate.stores.sql.database import Database
+from headgate.stores.sql.later_tables import LaterTables
 from headgate.stores.sql.schema import DIRECTIVES, GATES, MAINTENANCE_SCHEMA
+from headgate.stores.sql.undoing import undone
+from headgate.stores.sql.upsert import insert_into
 
 # Without SQLAlchemy's types: these would convert values, and fail on a wrong one.
 _DIRECTIVES: Final[Select[*tuple[Any, ...]]] = select(
@@ -56,7 +56,7 @@ class SqlMaintenanceStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._has_tables = False
+        self._tables = LaterTables(database, MAINTENANCE_SCHEMA, "maintenance")
 
     def close(self) -> None:
         """See ``MaintenanceStore``."""
@@ -64,13 +64,13 @@ class SqlMaintenanceStore:
 
     def directives(self) -> Mapping[str, Directive]:
         """See ``MaintenanceStore``: one statement."""
-        self._require_tables()
+        self._tables.require()
         found = map(self._directive, self.database.rows(_DIRECTIVES))
         return {each.upstream: each for each in found}
 
     def put(self, directive: Directive, before: int) -> None:
         """See ``MaintenanceStore``."""
-        self._require_tables()
+        self._tables.require()
         with self.database.writing() as connection:
             self._put(connection, directive, before)
 
@@ -96,7 +96,7 @@ class SqlMaintenanceStore:
 
     def report(self, gate: GateReport) -> None:
         """See ``MaintenanceStore``."""
-        self._require_tables()
+        self._tables.require()
         with self.database.writing() as connection:
             self._report(connection, gate)
 
@@ -116,13 +116,12 @@ class SqlMaintenanceStore:
             ),
         }
         values["heard_at"] = now(connection)
-        insert_of = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        put = insert_of(GATES).values(id=gate.id, **values)
+        put = insert_into(connection, GATES).values(id=gate.id, **values)
         connection.execute(put.on_conflict_do_update(index_elements=["id"], set_=values))
 
     def gates(self) -> Sequence[RegisteredGate]:
         """See ``MaintenanceStore``."""
-        self._require_tables()
+        self._tables.require()
         columns = (GATES.c.id, GATES.c.name, GATES.c.version, GATES.c.workers, GATES.c.upstreams)
         with self.database.reading() as connection:
             silent = now(connection) - GATES.c.heard_at
@@ -131,7 +130,7 @@ class SqlMaintenanceStore:
 
     def leave(self, gate_id: str) -> bool:
         """See ``MaintenanceStore``."""
-        self._require_tables()
+        self._tables.require()
         with self.database.writing() as connection:
             return self._leave(connection, gate_id)
 
@@ -144,30 +143,13 @@ class SqlMaintenanceStore:
         Raises:
             HeadgateError: something of it fails.
         """
-        self._require_tables()
+        self._tables.require()
         name = f"headgate db check {secrets.token_hex(8)}"
-        with contextlib.suppress(_UndoError), self.database.writing() as connection:
+        with undone(self.database.writing()) as connection:
             self._put(connection, Directive(name, 1), 0)
             self._put(connection, Directive(name, 2), 1)
             self._report(connection, GateReport(name, name, "", 0))
             self._leave(connection, name)
-            raise _UndoError
-
-    def _require_tables(self) -> None:
-        """Refuse a store of an older schema, in words.
-
-        Raises:
-            OlderSchemaError: it has no tables for this.
-        """
-        if self._has_tables:
-            return
-        schema = self.database.schema().schema
-        if schema < MAINTENANCE_SCHEMA:
-            raise OlderSchemaError(
-                f"the key store {self.database.location} has the older schema {schema}, which "
-                f"keeps nothing of maintenance; upgrade it with 'headgate db upgrade'"
-            )
-        self._has_tables = True
 
     def _directive(self, row: Sequence[Any]) -> Directive:
         """The directive of a row.
@@ -188,10 +170,6 @@ class SqlMaintenanceStore:
                 f"{upstream!a}, that cannot be read: {error}; delete the row, which asks nothing "
                 "of the upstream from then on"
             ) from None
-
-
-class _UndoError(Exception):
-    """What was tried is not kept."""
 
 
 def _written(value: object) -> str | None:

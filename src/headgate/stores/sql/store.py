@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Self
 
 from sqlalchemy import BigInteger, Connection, Executable, Table, Text, bindparam, exists, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from headgate.errors import HeadgateError
 from headgate.stores.identity import Changes, Position, Transaction
@@ -24,6 +23,7 @@ from headgate.stores.sql.rows import (
 )
 from headgate.stores.sql.schema import CHANGES, KEY_USES, KEYS, PRINCIPALS, STATE
 from headgate.stores.sql.transaction import SqlTransaction, fetched
+from headgate.stores.sql.upsert import insert_into
 
 USES_PER_CHANGE: Final = 1_000
 _STATE: Final = select(STATE.c.sequence, STATE.c.token, STATE.c.serves_from)
@@ -174,10 +174,9 @@ def _is_known(connection: Connection, since: Position) -> bool:
 
 def _upsert_use(connection: Connection) -> Executable:
     """Keep a use of a key that there is, unless a later one is kept."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     key = bindparam("a_key", type_=Text)
     use = select(key, bindparam("a_time", type_=BigInteger), bindparam("an_address", type_=Text))
-    put = insert(KEY_USES).from_select(
+    put = insert_into(connection, KEY_USES).from_select(
         ["key_id", "used_at", "address"], use.where(exists().where(KEYS.c.id == key))
     )
     return put.on_conflict_do_update(
