@@ -31,7 +31,7 @@ NAME = "mlflow.ml.internal"
 SECONDS = 30.0
 AFTERWARDS = "Over when"
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
-(SETTINGS,) = (each.text for each in blocks((FOLDER / "README.md").read_text("utf-8")))
+SETTINGS, FROM_ECS = (each.text for each in blocks((FOLDER / "README.md").read_text("utf-8")))
 FUNCTIONS = "\n".join(line for line in SETTINGS.splitlines() if "() {" in line)
 
 pytestmark = pytest.mark.skipif(
@@ -195,6 +195,22 @@ def follow(scene: Scene, block: Block) -> None:
 def test_every_runbook_is_followed() -> None:
     there = {each.stem for each in FOLDER.glob("*.md")} - {"README"}
     assert there == {*SITUATIONS, *ELSEWHERE}
+
+
+def test_the_logs_of_ecs_are_read_like_others(tmp_path: Path) -> None:
+    """The AWS CLI writes a time in front of each line (``ShortLogEventsFormatter``)."""
+    line = '{"event":"request","status":401}'
+    aws = f"aws() {{ echo '2026-11-29T17:00:00 {line}'; }}"
+    fetch = FROM_ECS.rpartition(" > ")[0] + ' > "$ACCESS_LOG"'
+    done = subprocess.run(
+        ["bash", "-euc", f"{FUNCTIONS}\n{aws}\n{fetch}\naccess .status"],
+        env=clean_environment() | {"ACCESS_LOG": str(tmp_path / "both.log")},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.stdout == "401\n", done.stderr
 
 
 # One process plays them all in this order: each leaves the gate as it was.

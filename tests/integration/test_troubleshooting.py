@@ -7,33 +7,25 @@ it, and what they print has to be what the page shows under its heading.
 from __future__ import annotations
 
 import shutil
-import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from headgate.reasons import Reason
-from tests.support.certificates import Authority, Certificate
 from tests.support.client_messages import Call, messages
-from tests.support.gate import create_key, running_gate
-from tests.support.keys import revoke_key
+from tests.support.failing_servers import Cast
+from tests.support.gate import create_key
 from tests.support.messages_of_pages import Block, blocks, shows
 from tests.support.mlflow_server import MlflowServer, running_mlflow
 from tests.support.mlflow_versions import CURRENT, python_with
-from tests.support.nginx import nginx_program
-from tests.support.ports import free_port
-from tests.support.processes import ServerProcess, clean_environment
+from tests.support.processes import clean_environment
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.scripts import closed, fixed, raw, response_bytes, silent
-from tests.support.two_gates import called
-from tests.support.waiting import seconds_until
+from tests.support.scripts import raw, response_bytes
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/troubleshooting.md").read_text("utf-8")
@@ -43,6 +35,15 @@ TAG = "mlflow.MlflowClient().set_experiment_tag('0', 'note', 'x' * 20_000)"
 LOAD = "mlflow.pyfunc.load_model('models:/nobody@champion')"
 DOWNLOAD = "mlflow.artifacts.download_artifacts('mlflow-artifacts:/0/none/artifacts/model')"
 VERSIONS = (CURRENT, "2.22.5")
+UPLOAD_TO_ANOTHERS_RUN = """
+import pathlib, tempfile
+client = mlflow.MlflowClient()
+found = mlflow.get_experiment_by_name("of-a-writer")
+(run, *_) = client.search_runs([found.experiment_id])
+file = pathlib.Path(tempfile.mkdtemp(), "model.bin")
+file.write_bytes(b"x")
+client.log_artifact(run.info.run_id, str(file))
+"""
 EXPORT = """
 import logging
 logging.basicConfig()
@@ -53,28 +54,6 @@ provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(timeout=3)))
 with provider.get_tracer("t").start_as_current_span("work"):
     pass
-"""
-NGINX = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log stderr error;
-events {{ }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    proxy_read_timeout 1s;
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{ proxy_pass {gate}; }}
-        location /stopped/ {{ proxy_pass http://127.0.0.1:{dead}; }}
-        location /silent/ {{ proxy_pass {silent}; }}
-    }}
-}}
 """
 
 pytestmark = [
@@ -129,113 +108,6 @@ def run(*command: str, **environment: str) -> str:
     return done.stdout
 
 
-def _followed(upstream: Mapping[str, Any]) -> bool:
-    """Whether the gate has taken up what was asked of an upstream."""
-    return bool(upstream["acknowledged"] and upstream["gates"])
-
-
-class Cast:
-    """The servers of the scene."""
-
-    def __init__(self, folder: Path, stack: ExitStack, mlflow: MlflowServer) -> None:
-        self.folder, self.stack, self.mlflow = folder, stack, mlflow
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))  # the port is taken, and nothing listens there
-        self.dead = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self.silent = stack.enter_context(RecordingUpstream(silent)).url
-        self.authority = Authority(folder, "authority")
-        for name in ("gate", "tls", "mutual", "busy", "home", "nginx", "own-disk", "proxied"):
-            (folder / name).mkdir()
-        data = folder / "gate/data"
-        self.admin = create_key(data, "admin", ["admin"])
-        self.writer = create_key(data, "writer", ["writer"])
-        self.viewer = create_key(data, "viewer", ["viewer"])
-        self.revoked = create_key(data, "revoked")
-        revoke_key(data, "revoked")
-        self.running = stack.enter_context(
-            running_gate(folder / "gate", None, {"HEADGATE_CONFIG": str(self._configuration())})
-        )
-        self.gate = self.running.url
-        issued = self.authority.issue("gate", "127.0.0.1")
-        tls = {
-            "HEADGATE_LISTEN__TLS__CERTIFICATE": str(issued.certificate),
-            "HEADGATE_LISTEN__TLS__KEY": str(issued.key),
-        }
-        self.tls = stack.enter_context(running_gate(folder / "tls", mlflow.url, tls)).url
-        proxied = {"HEADGATE_LISTEN__PROXY_PROTOCOL": "127.0.0.0/8"}
-        self.proxied = stack.enter_context(
-            running_gate(folder / "proxied", mlflow.url, proxied)
-        ).url
-        mutual = tls | {"HEADGATE_LISTEN__TLS__CLIENT_CA": str(self.authority.certificate)}
-        self.mutual = stack.enter_context(running_gate(folder / "mutual", mlflow.url, mutual)).url
-        self._maintain(self.admin)
-
-    def _maintain(self, key: str) -> None:
-        """Park one upstream, and let another one be read only."""
-        asked = {"seconds": 3600, "sentence": "upgrade to 3.17"}
-        called(self.running, key, "POST", "/upstreams/parked/park", asked)
-        asked["sentence"] = "nightly backup"
-        called(self.running, key, "POST", "/upstreams/read-only/read-only", {"on": True, **asked})
-        for name in ("parked", "read-only"):
-            path = f"/upstreams/{name}"
-            seconds_until(lambda: _followed(called(self.running, key, "GET", path)), 60)  # noqa: B023
-
-    def _configuration(self) -> Path:
-        """One upstream for each way in which MLflow can be out of reach, under its own prefix."""
-        page = raw(response_bytes(b"<html>Log in</html>", content_type="text/html"))
-        host = b"Invalid Host header - possible DNS rebinding attack detected"
-        refuses = raw(response_bytes(host, status=403, content_type="text/plain"))
-        asks = raw(
-            response_bytes(b"You are not authenticated.", status=401, content_type="text/html")
-        )
-        played = {"reset": closed(), "page": page, "host": refuses, "login": asks}
-        urls = {
-            name: self.stack.enter_context(RecordingUpstream(script)).url
-            for name, script in played.items()
-        }
-        urls |= {"stopped": self.dead, "silent": self.silent}
-        urls |= {"locked": self.shown(self.authority.issue("mlflow", "127.0.0.1"))}
-        urls |= {"nowhere": "http://mlflow.nowhere.invalid:5000"}
-        urls |= {"parked": self.mlflow.url, "read-only": self.mlflow.url}
-        urls |= {"small": self.mlflow.url}  # the last: the limits below are its own
-        text = f'[upstreams.default]\nurl = "{self.mlflow.url}"\n'
-        for name, url in urls.items():
-            text += f'[upstreams.{name}]\nurl = "{url}"\nprefixes = ["/{name}"]\n'
-            text += "probes.interval = 0\nsilence_timeout = 0.5\nparking.hold = 0.5\n"
-        text += 'limits.body_bytes = "10KiB"\nlimits.artifact_body_bytes = "1MiB"\n'
-        text += '[limits.roles.viewer]\nrates.reads = "1/min burst 1"\n'
-        file = self.folder / "headgate.toml"
-        file.write_text(text, encoding="utf-8")
-        return file
-
-    def shown(self, certificate: Certificate) -> str:
-        """The address of a server that has this certificate."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate.certificate, certificate.key)
-        return self.stack.enter_context(RecordingUpstream(fixed(), tls=context)).url
-
-    def nginx(self) -> str:
-        """The address of an nginx in front of the gate that has its defaults."""
-        port, folder = free_port(), self.folder / "nginx"
-        text = NGINX.format(
-            folder=folder,
-            port=port,
-            gate=self.gate,
-            dead=self.dead.rpartition(":")[2],
-            silent=self.silent,
-        )
-        (folder / "nginx.conf").write_text(text)
-        command = [str(nginx_program()), "-p", str(folder), "-c", str(folder / "nginx.conf")]
-        process = self.stack.enter_context(ServerProcess(command, {}, folder, "nginx"))
-
-        def accepts() -> bool | None:
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0 or None
-
-        process.wait_until(accepts, "nginx", 30)
-        return f"http://127.0.0.1:{port}"
-
-
 def no_connection(scene: Scene, cast: Cast) -> None:
     scene.client("Connection refused", cast.dead)
     scene.curl("Connection refused", cast.dead)
@@ -248,6 +120,10 @@ def no_connection(scene: Scene, cast: Cast) -> None:
     scene.client(heading, cast.proxied)
     scene.curl(heading, f"{cast.proxied}/version")
     scene.client("Unable to connect to proxy", nowhere, http_proxy=cast.dead)
+    scene.client("Got unsupported URI", "mlflow.example.com:8080")
+    scene.client("The tracking URI must be a valid http or https URI", "", DOWNLOAD)
+    scene.client("Invalid url", "https:///mlflow")
+    scene.client("Invalid url", "http://mlflow.example.com:80a")
 
 
 def wrong_address(scene: Scene, cast: Cast) -> None:
@@ -263,6 +139,10 @@ def wrong_address(scene: Scene, cast: Cast) -> None:
     scene.curl(heading, "-u", f"any:{cast.writer}", f"{cast.gate}/mlfow/version")
     heading = "No such route: this path takes GET, HEAD"
     scene.client(heading, f"{cast.gate}/mlflow/#/experiments", **key)
+    netrc = cast.folder / "netrc"  # is sent after a redirect, too
+    netrc.write_text(f"machine 127.0.0.1 login any password {cast.writer}\n")
+    heading = "No such route: this path takes POST"
+    scene.client(heading, cast.redirecting(), CREATE, NETRC=str(netrc))
 
 
 def certificates(scene: Scene, cast: Cast) -> None:
@@ -287,7 +167,10 @@ def certificates(scene: Scene, cast: Cast) -> None:
 
 def refused_keys(scene: Scene, cast: Cast) -> None:
     elsewhere = create_key(cast.folder / "elsewhere", "stranger")
-    scene.client("It carries no API key", cast.gate)
+    heading = "It carries no API key"
+    scene.client(heading, cast.gate)
+    scene.client(heading, cast.gate, DOWNLOAD)
+    scene.client(heading, cast.redirecting(), MLFLOW_TRACKING_TOKEN=cast.writer)
     scene.curl("It carries no API key", f"{cast.gate}/version")
     for heading, token in (
         ("Not known to this gate", elsewhere),
@@ -312,6 +195,9 @@ def refused_requests(scene: Scene, cast: Cast) -> None:
     made = f"{cast.gate}/api/2.0/mlflow/experiments/create"
     heading = "Your key may not do this"
     scene.client(heading, cast.gate, CREATE, MLFLOW_TRACKING_TOKEN=cast.viewer)
+    scene.client(heading, cast.gate, "log('of-a-writer')", **key)
+    # Unlimited reads, unlike those of the viewer.
+    scene.client(heading, cast.gate, UPLOAD_TO_ANOTHERS_RUN, MLFLOW_TRACKING_TOKEN=cast.reader)
     other = ("-H", "Origin: https://page.example", "-d", "{}")
     scene.curl("A page of another site", *signed, *other, made)
     heading = "Not an allowed location of artifacts"
@@ -327,6 +213,9 @@ def refused_requests(scene: Scene, cast: Cast) -> None:
     reads = {"MLFLOW_TRACKING_TOKEN": cast.viewer}
     for _ in range(3):
         scene.client("429", cast.gate, **reads)
+    heading = "In excess of the maximum allowable retries"
+    scene.client(heading, cast.gate, MLFLOW_HTTP_REQUEST_MAX_RETRIES="11")
+    scene.client(heading, cast.gate, MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="121")
     search = f"{cast.gate}/api/2.0/mlflow/experiments/search?max_results=1"
     for _ in range(2):
         scene.curl("429", "-u", f"any:{cast.viewer}", search)
@@ -348,7 +237,10 @@ def maintained(scene: Scene, cast: Cast) -> None:
 def upstreams(scene: Scene, cast: Cast) -> None:
     key = {"MLFLOW_TRACKING_TOKEN": cast.writer}
     scene.client("502, 503 and 504", f"{cast.gate}/stopped", **key)
+    scene.client("Too many 500 error responses", f"{cast.gate}/failing", **key)
+    scene.client("Connection broken", f"{cast.gate}/half", DOWNLOAD, **key)
     for heading, prefix in (
+        ("Too many 500 error responses", "failing"),
         ("upstream_connect", "stopped"),
         ("no_endpoint", "nowhere"),
         ("upstream_timeout", "silent"),
@@ -367,6 +259,14 @@ def in_front(scene: Scene, cast: Cast) -> None:
     upload = "log('big', 3_000_000)"
     heading = "413 Request Entity Too Large"
     scene.client(heading, nginx, upload, MLFLOW_TRACKING_TOKEN=cast.writer)
+    page = raw(response_bytes(b"<html>Log in</html>", content_type="text/html"))
+    login = cast.stack.enter_context(RecordingUpstream(page)).url
+    scene.client("The response body was not in a valid JSON format", login)
+    page = raw(response_bytes(b"<html>Blocked</html>", status=403, content_type="text/html"))
+    firewall = cast.stack.enter_context(RecordingUpstream(page)).url
+    heading = "Failed with error code 403 != 200"
+    scene.client(heading, firewall)
+    scene.client(heading, firewall, DOWNLOAD)
     scene.curl("502 Bad Gateway", f"{nginx}/stopped/version")
     scene.curl("504 Gateway Time-out", f"{nginx}/silent/version")
 

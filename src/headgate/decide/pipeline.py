@@ -7,7 +7,6 @@ route that does not exist gets 401, not 404.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -41,8 +40,6 @@ from headgate.wire.request_fields import RequestFields
 from headgate.wire.site import Site, why_foreign
 
 _NUMBER_SIGN: Final = ord("#")  # to look for it as bytes costs an exception, within Python
-# Clients that join an address with a final slash and a path; R's does so with file.path().
-_AFTER_SLASH: Final = re.compile(rb"//(?:ajax-)?api/")
 _SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.page_commands import commands, problem, problems
+from tools.page_commands import mentioned, problem, problems, typed
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,13 @@ from tools.page_commands import commands, problem, problems
         ("headgate keys creat ada", "creat"),
         ("headgate sreve", "sreve"),
         ("headgate ecs rollback --cluster C --service S", None),
+        ("headgate ecs rollback", None),
+        ("headgate verify --url URL", None),
+        ("headgate verify", "url missing"),
+        ("headgate verify URL", "it takes no 'URL'"),
+        ("headgate keys show", "name_or_id missing"),
+        ("headgate keys create ada --role", "--role"),
+        ("headgate doctor --config FILE", None),
         ("headgate explain GET /mlflow/version", None),
         ('make test ARGS="-k NAME"', None),
         ("make tests", "tests"),
@@ -25,6 +32,20 @@ from tools.page_commands import commands, problem, problems
 )
 def test_a_command_is_one_that_there_is(command: str, wrong: str | None) -> None:
     said = problem(command)
+    assert said is None if wrong is None else wrong in (said or "")
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong"),
+    [
+        ("headgate verify", None),
+        ("headgate up --log-format", None),
+        ("headgate up --log-formt", "--log-formt"),
+        ("headgate verify URL", "it takes no 'URL'"),
+    ],
+)
+def test_a_sentence_may_name_the_beginning_of_a_command(command: str, wrong: str | None) -> None:
+    said = problem(command, whole=False)
     assert said is None if wrong is None else wrong in (said or "")
 
 
@@ -37,17 +58,19 @@ $ KEY=$(headgate keys create ci)
 headgate: this is what it prints
 $ headgate \\
     doctor --json > file
+$ HEADGATE_API_KEY=$(cat first-key) headgate verify --url URL
 ```
 
 ```text
 headgate is not a command here
 ```
 """
-    assert list(commands(page)) == [
+    assert list(typed(page)) == [
         "headgate keys create ci",
         "headgate doctor --json",
-        "headgate check",
+        "headgate verify --url URL",
     ]
+    assert list(mentioned(page)) == ["headgate check"]
 
 
 def test_a_variable_is_one_that_something_reads(tmp_path: Path) -> None:
