@@ -71,8 +71,9 @@ def test_every_object_is_valid_and_every_pod_restricted(case: str) -> None:
         for version in VERSIONS:
             kubernetes_validate.validate(each, version, strict=True)
     pods = [each["spec"] for each in objects if each["kind"] == "Pod"]
-    pods += [each["spec"]["template"]["spec"] for each in objects if each["kind"] == "Deployment"]
-    assert len(pods) == 2
+    made = [each for each in objects if each["kind"] in ("Deployment", "Job")]
+    pods += [each["spec"]["template"]["spec"] for each in made]
+    assert len(pods) == (2 if case == "single" else 3)
     for pod in pods:
         assert_restricted(pod)
 
@@ -117,6 +118,23 @@ def test_the_gate_accepts_the_configuration(case: str, tmp_path: Path) -> None:
         env=clean_environment(),
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_tables_are_made_before_the_gates_start() -> None:
+    """Gates end where the database has none, and never make them."""
+    objects = manifests(VALUES["existing-mlflow"])
+    (job,) = (each for each in objects if each["kind"] == "Job")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["db", "upgrade"]
+    (gates,) = (each for each in objects if each["kind"] == "Deployment")
+    (gate,) = gates["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == gate["image"]
+    assert container["env"][0] in gate["env"]
+    # The Service must not lead clients to it.
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    assert not labels.items() >= gates["spec"]["selector"]["matchLabels"].items()
+    assert not [each for each in manifests(VALUES["single"]) if each["kind"] == "Job"]
 
 
 def test_there_is_time_to_stop(case: str) -> None:
