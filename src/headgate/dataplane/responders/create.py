@@ -8,7 +8,7 @@ response is the one that MLflow gave, or is made of the one thing that it has cr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final
 
 from headgate.cluster import Result
@@ -36,6 +36,7 @@ from headgate.dataplane.responders.create_delivery import CreateDelivery, Create
 from headgate.dataplane.responders.delivery import Delivery
 from headgate.dataplane.responders.detached_create import DetachedCreate
 from headgate.dataplane.responders.forward import ForwardResponder
+from headgate.dataplane.responders.lookup import Lookup
 from headgate.events import CreateReconciled, Reconciled
 from headgate.wire.response import Response
 
@@ -93,7 +94,7 @@ class CreateResponder(ForwardResponder, CreateKeeper):
         self._create: Create | None = None
         self._digest = b""
         self._claim: Claim | None = None
-        self._lookup: _Lookup | None = None
+        self._lookup: Lookup | None = None
         self._looked = False
         self._settles = True
         self._place: Place | None = None
@@ -139,7 +140,7 @@ class CreateResponder(ForwardResponder, CreateKeeper):
                 return False
             self._settles = False
             self._exchange.on_waits(self._plane.clock())
-            self._lookup = _Lookup(settled(table, digest), self._exchange, self._on_settled)
+            self._lookup = Lookup(settled(table, digest), self._exchange, self._on_settled)
             return True
         kept = self._table.response(claim)
         if kept is None:
@@ -164,7 +165,7 @@ class CreateResponder(ForwardResponder, CreateKeeper):
             values.get(_WORKSPACE),
             self._balancer.terms.credentials.lines(values, forward.principal),
         )
-        self._lookup = _Lookup(self._resolve(claim, asked), exchange, self._on_resolved)
+        self._lookup = Lookup(self._resolve(claim, asked), exchange, self._on_resolved)
 
     def _resolve(self, claim: Claim, asked: Asked) -> Coroutine[Any, Any, Resolution]:
         return resolve(self._table, claim, asked, self._finder, self._plane.clock, self._is_held)
@@ -385,35 +386,3 @@ class CreateResponder(ForwardResponder, CreateKeeper):
             # Both are its own from here on.
             self._connection = None
             self._pool = None
-
-
-class _Lookup:
-    """Runs a look-up; its request waits."""
-
-    __slots__ = ("_exchange", "_follow", "_task")
-
-    def __init__(
-        self,
-        look_up: Coroutine[Any, Any, Resolution],
-        exchange: ExchangeSide,
-        follow: Callable[[Resolution], None],
-    ) -> None:
-        self._exchange = exchange
-        self._follow = follow
-        self._task = asyncio.get_running_loop().create_task(look_up, name="look up a create")
-        self._task.add_done_callback(self._on_done)
-
-    def cancel(self) -> None:
-        """Stop: nobody waits for it any more."""
-        self._task.cancel()
-
-    def _on_done(self, task: asyncio.Task[Resolution]) -> None:
-        exchange = self._exchange
-        if exchange.ended or task.cancelled():
-            if not task.cancelled():
-                task.exception()  # else asyncio would log that nobody has asked for it
-            return
-        try:
-            self._follow(task.result())
-        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
-            exchange.on_defect(error)

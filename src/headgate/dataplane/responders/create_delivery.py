@@ -113,3 +113,52 @@ class CreateDelivery(PlainDelivery):
     def end(self) -> None:
         """The client has the response."""
         super().finish()
+
+
+class HeldBackDelivery(CreateDelivery):
+    """Holds the last byte of a response back until it is known whether the client may have it.
+
+    A client that has all but one byte has no response yet: what it was given is in doubt still.
+
+    Attributes:
+        is_free: whether nothing is to be held back, or no longer.
+    """
+
+    __slots__ = ("_finished", "_rest", "is_free")
+
+    def __init__(
+        self,
+        exchange: ExchangeSide,
+        client: ClientSide,
+        responder: Responder,
+        route: Route,
+        body: RequestBody | None,
+        keeper: CreateKeeper,
+    ) -> None:
+        super().__init__(exchange, client, responder, route, body, keeper)
+        self._rest: list[bytes] = []
+        self._finished = False
+        self.is_free = False
+
+    def pass_on(self, response: Response, pieces: list[bytes]) -> None:
+        """Send the client a whole response, but for its last byte."""
+        if self.is_free:
+            super().pass_on(response, pieces)
+            return
+        body = b"".join(pieces)
+        self._rest = [body[-1:]]
+        self.send_part(response, [body[:-1]])
+
+    def send_end(self) -> None:
+        """The client may have it."""
+        self.is_free = True
+        rest, self._rest = self._rest, []
+        self.send_rest(rest)
+        if self._finished:
+            super().finish()
+
+    def finish(self) -> None:
+        """See ``Delivery``."""
+        self._finished = True
+        if self.is_free or self.is_withheld:
+            super().finish()

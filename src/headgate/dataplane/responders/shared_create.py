@@ -7,20 +7,20 @@ is remembered by this gate alone.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final
 
 from headgate.cluster import Result
 from headgate.creates import Claim, CreateTable, Place
 from headgate.creates import Response as KeptResponse
 from headgate.dataplane.creates import Asked, CreateFinder, Resolution, kept_response
-from headgate.dataplane.decisions import Forward, Route
+from headgate.dataplane.decisions import Forward
 from headgate.dataplane.plane import DataPlane
-from headgate.dataplane.ports import ClientSide, ExchangeSide, Responder
+from headgate.dataplane.ports import ClientSide, ExchangeSide
 from headgate.dataplane.request_body import RequestBody
 from headgate.dataplane.responders.create import CreateResponder
-from headgate.dataplane.responders.create_delivery import CreateDelivery, CreateKeeper
+from headgate.dataplane.responders.create_delivery import CreateDelivery, HeldBackDelivery
+from headgate.dataplane.responders.lookup import Lookup
 from headgate.dataplane.shared_creates import (
     Entry,
     Given,
@@ -64,8 +64,8 @@ class SharedCreateResponder(CreateResponder):
     ) -> None:
         super().__init__(exchange, plane, client, decision, body, table, finder)
         self._shared = shared
-        self._asking: _Asking | None = None
-        self._giving: _Asking | None = None
+        self._asking: Lookup | None = None
+        self._giving: Lookup | None = None
         self._entered = False
         self._held_back: HeldBackDelivery | None = None
 
@@ -92,7 +92,7 @@ class SharedCreateResponder(CreateResponder):
     def _ask(self, work: Coroutine[Any, Any, Entry]) -> None:
         self._entered = True
         self._exchange.on_waits(self._plane.clock())
-        self._asking = _Asking(work, self._exchange, self._on_entered, self._drop_entry)
+        self._asking = Lookup(work, self._exchange, self._on_entered, self._drop_entry)
 
     def _drop_entry(self, entry: Entry) -> None:
         """The client has left meanwhile."""
@@ -166,7 +166,7 @@ class SharedCreateResponder(CreateResponder):
         made = "" if create is None else create.made_of(response.body)
         self._writing = True
         giving = self._shared.give(place, self._digest, response, made)
-        self._giving = _Asking(giving, self._exchange, self._on_given)
+        self._giving = Lookup(giving, self._exchange, self._on_given)
 
     def _on_given(self, given: Given) -> None:
         """The store says who may have it, or does not say."""
@@ -215,95 +215,3 @@ class SharedCreateResponder(CreateResponder):
             self._shared.forget(place)  # it has not reached MLflow
         else:
             super()._leave(place)
-
-
-class HeldBackDelivery(CreateDelivery):
-    """Holds the last byte of a response back until it is known whether the client may have it.
-
-    A client that has all but one byte has no response yet: what it was given is in doubt still.
-
-    Attributes:
-        is_free: whether nothing is to be held back, or no longer.
-    """
-
-    __slots__ = ("_finished", "_rest", "is_free")
-
-    def __init__(
-        self,
-        exchange: ExchangeSide,
-        client: ClientSide,
-        responder: Responder,
-        route: Route,
-        body: RequestBody | None,
-        keeper: CreateKeeper,
-    ) -> None:
-        super().__init__(exchange, client, responder, route, body, keeper)
-        self._rest: list[bytes] = []
-        self._finished = False
-        self.is_free = False
-
-    def pass_on(self, response: Response, pieces: list[bytes]) -> None:
-        """Send the client a whole response, but for its last byte."""
-        if self.is_free:
-            super().pass_on(response, pieces)
-            return
-        body = b"".join(pieces)
-        self._rest = [body[-1:]]
-        self.send_part(response, [body[:-1]])
-
-    def send_end(self) -> None:
-        """The client may have it."""
-        self.is_free = True
-        rest, self._rest = self._rest, []
-        self.send_rest(rest)
-        if self._finished:
-            super().finish()
-
-    def finish(self) -> None:
-        """See ``Delivery``."""
-        self._finished = True
-        if self.is_free or self.is_withheld:
-            super().finish()
-
-
-class _Asking:
-    """Asks the store; its request waits.
-
-    Args:
-        work: asks.
-        exchange: of the request.
-        follow: takes the result.
-        discard: takes it where the request has ended meanwhile.
-    """
-
-    __slots__ = ("_discard", "_exchange", "_follow", "_task")
-
-    def __init__(
-        self,
-        work: Coroutine[Any, Any, Any],
-        exchange: ExchangeSide,
-        follow: Callable[[Any], None],
-        discard: Callable[[Any], None] | None = None,
-    ) -> None:
-        self._exchange = exchange
-        self._follow = follow
-        self._discard = discard
-        self._task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(work)
-        self._task.add_done_callback(self._on_done)
-
-    def cancel(self) -> None:
-        """Nobody waits for it any more."""
-        self._task.cancel()
-
-    def _on_done(self, task: asyncio.Task[Any]) -> None:
-        if task.cancelled():
-            return
-        exchange, discard = self._exchange, self._discard
-        if exchange.ended:
-            if task.exception() is None and discard is not None:
-                discard(task.result())
-            return
-        try:
-            self._follow(task.result())
-        except Exception as error:  # noqa: BLE001 - supervisor: a defect ends one exchange only
-            exchange.on_defect(error)
