@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from docs.reference_pages import events, log_fields, metrics
@@ -31,3 +34,18 @@ def test_each_field_of_the_logs_has_a_row() -> None:
     page = log_fields.page()
     assert all(f"| `{field.name}` | {field.type} |" in page for field in ACCESS_FIELDS)
     assert all(f"| `{field.name}` | {field.type} |" in page for field in EVENT_FIELDS)
+
+
+def test_pages_name_metrics_that_there_are() -> None:
+    root = Path(__file__).parents[3]
+    known = {metric.name for metric in METRICS}
+    known |= {f"{name}_{part}" for name in known for part in ("bucket", "sum", "count")}
+    pages = [each for each in (root / "docs").rglob("*.md") if each.parent.name != "adr"]
+    named = {
+        (page.name, name)
+        for page in pages
+        for name in re.findall(r"\bheadgate_[a-z0-9_]+[a-z0-9]\b(?!…|\*)", page.read_text("utf-8"))
+        if name != "headgate_verify"  # a package
+    }
+    assert len(named) > 80
+    assert {each for each in named if each[1] not in known} == set()
