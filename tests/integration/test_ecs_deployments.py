@@ -8,22 +8,18 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from headgate.cli import main
 from headgate.deploy.outcome import ExitCode
 from tests.support.ecs import CLUSTER, SERVICE, Deployed, deployed
+from tests.support.ecs_commands import SIZE, Commands, commands
 from tests.support.load import Load, running_load
 
 # Minutes, most of them real gates and clients.
 pytestmark = [pytest.mark.first, pytest.mark.timeout(900)]
 
-SIZE = "64KiB"
-WATCH = 120  # seconds of the model
 RUNS = 2  # of the client, before and after
 
 
@@ -33,38 +29,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         yield found
 
 
-@dataclass(frozen=True)
-class Commands:
-    """Runs ``headgate ecs`` in this process, whose time is that of the stand-in."""
-
-    scene: Deployed
-    capture: pytest.CaptureFixture[str]
-
-    def run(self, command: str, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """The exit code, and the document that ``--json`` prints."""
-        where = ("--cluster", CLUSTER, "--service", SERVICE)
-        code = main(["ecs", command, *where, *arguments, "--json"])
-        lines = self.capture.readouterr().out
-        return code, json.loads(lines[lines.index("{\n") :])
-
-    def deploy(self, tag: str, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """Deploy an image, with verification."""
-        verify = ("--verify-url", self.scene.url, "--verify-size", SIZE)
-        return self.run(
-            "deploy", "--image", self.scene.image(tag), *verify, "--watch", str(WATCH), *arguments
-        )
-
-
 @pytest.fixture
 def ecs(
     scene: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Commands:
-    for name, value in scene.plane.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", scene.key)
-    for module in ("deploy", "rollback", "drill"):
-        monkeypatch.setattr(f"headgate.cli.ecs.{module}.SystemClock", lambda: scene.plane.clock)
-    return Commands(scene, capsys)
+    return commands(scene, monkeypatch, capsys)
 
 
 @pytest.fixture

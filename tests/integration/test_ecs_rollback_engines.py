@@ -14,7 +14,7 @@ import pytest
 from headgate.deploy.ecs import drill, report
 from headgate.deploy.ecs.aws.plane import AwsPlane, connect
 from headgate.deploy.ecs.drill import Drill
-from headgate.deploy.ecs.faults import INJECT, Fault
+from headgate.deploy.ecs.faults import Fault, injecting
 from headgate.deploy.ecs.holding import Holding
 from headgate.deploy.ecs.journal import read
 from headgate.deploy.ecs.names import short
@@ -81,7 +81,7 @@ class Operator:
 
     def deploy(self, name: str, fault: Fault | None = None) -> Outcome:
         """``headgate ecs deploy``."""
-        change = unchanged if fault is None else INJECT[fault]
+        change = unchanged if fault is None else injecting(fault, 1024)
         prepare = preparing(self.plane, self.target, "operator", change)
         order = Order(f"{name}{DIGEST}", watch=0.0, timeout=900.0)
         return Rollout(self.site(), order, prepare, self.verify).run()

@@ -53,10 +53,16 @@ class Reporter(Protocol):
 
 
 class Running:
-    """A phase under way; ``note`` is what it found so far."""
+    """A phase under way.
+
+    Attributes:
+        note: what it found so far.
+        failed: whether what it is for was not reached, though the command goes on.
+    """
 
     def __init__(self) -> None:
         self.note = ""
+        self.failed = False
 
 
 class Phases:
@@ -76,7 +82,7 @@ class Phases:
         passed = False
         try:
             yield running
-            passed = True
+            passed = not running.failed
         finally:
             seconds = self._clock.monotonic() - begun
             self.ended.append(Phase(step, seconds, passed, running.note))

@@ -35,7 +35,7 @@ from headgate.cli.output import document
 from headgate.deploy.clock import SystemClock
 from headgate.deploy.ecs import drill as acts
 from headgate.deploy.ecs.drill import Drill, Performance, guarded
-from headgate.deploy.ecs.faults import INJECT, Fault
+from headgate.deploy.ecs.faults import Fault, injecting
 from headgate.deploy.ecs.ordering import Order
 from headgate.deploy.ecs.plane import ControlPlane
 from headgate.deploy.ecs.preparing import preparing, unchanged
@@ -96,7 +96,7 @@ def drill(
     environment = guarded(found, anywhere)
     performance = _performed(
         Drill(
-            _deploying(plane, target, view, Order(image, 0.0, timeout), verify),
+            _deploying(plane, target, view, Order(image, 0.0, timeout), verify, verify_size),
             _returning(plane, target, view, timeout, verify),
             schema,
         ),
@@ -132,10 +132,15 @@ def _performed(drill_: Drill, perform: Callable[[Drill], Performance]) -> Perfor
 
 
 def _deploying(
-    plane: ControlPlane, target: Target, view: View, order: Order, verify: Verify | None
+    plane: ControlPlane,
+    target: Target,
+    view: View,
+    order: Order,
+    verify: Verify | None,
+    size: int,
 ) -> Callable[[Fault | None], Outcome]:
     def deploy(fault: Fault | None) -> Outcome:
-        change = unchanged if fault is None else INJECT[fault]
+        change = unchanged if fault is None else injecting(fault, size)
         name = "the image" if fault is None else f"with the fault {fault.value!r}"
         view.heading(f"deploy {name}")
         with view.live():

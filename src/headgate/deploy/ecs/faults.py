@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 from headgate.deploy.ecs.phases import Step
@@ -27,33 +28,40 @@ def _hang(container: dict[str, Any]) -> None:
     container["command"] = ["86400"]
 
 
-def _verify(container: dict[str, Any]) -> None:
-    """MLflow is looked for where nothing listens; the gate itself starts, and lives."""
-    nowhere = "http://127.0.0.1:9"
+def _verify(container: dict[str, Any], size: int) -> None:
+    """The gate refuses uploads of half the size of the one that verification makes.
+
+    Only verification is to notice: clients, but for those with such files, go on.
+    """
+    limit = str(max(1, size // 2))
     environment = container.setdefault("environment", [])
-    named = [each for each in environment if _names_mlflow(each["name"])]
-    for each in named or [{"name": "MLFLOW_SERVER_URL"}]:
-        each["value"] = nowhere
-        if each not in environment:
-            environment.append(each)
+    limited = [each for each in environment if each["name"].endswith(_LIMIT)]
+    if all(each["name"] != _LIMIT_OF_ALL for each in limited):
+        limited.append({"name": _LIMIT_OF_ALL})
+        environment.append(limited[-1])
+    for each in limited:
+        each["value"] = limit
 
 
-def _names_mlflow(variable: str) -> bool:
-    return variable == "MLFLOW_SERVER_URL" or (
-        variable.startswith("HEADGATE_UPSTREAMS__") and variable.endswith("__URL")
-    )
+_LIMIT: Final = "__ARTIFACT_BODY_BYTES"
+_LIMIT_OF_ALL: Final = f"HEADGATE_LIMITS{_LIMIT}"
+"""``limits.artifact_body_bytes``, which upstreams may set for themselves."""
 
 
-INJECT: Final[Mapping[Fault, Change]] = {
-    Fault.CRASH: _crash,
-    Fault.HANG: _hang,
-    Fault.VERIFY: _verify,
-}
+def injecting(fault: Fault, size: int) -> Change:
+    """What the fault changes; ``size`` is that of verification's large file, in bytes."""
+    changes: Mapping[Fault, Change] = {
+        Fault.CRASH: _crash,
+        Fault.HANG: _hang,
+        Fault.VERIFY: partial(_verify, size=size),
+    }
+    return changes[fault]
+
 
 MEANING: Final[Mapping[Fault, str]] = {
     Fault.CRASH: "the gate's container exits as soon as it starts",
     Fault.HANG: "the gate's container runs and never becomes healthy",
-    Fault.VERIFY: "the gate starts and is healthy, but does not find MLflow",
+    Fault.VERIFY: "the gate starts and is healthy, and refuses large files",
 }
 
 NOTICED: Final[Mapping[Fault, Step]] = {

@@ -106,10 +106,11 @@ class Confirmation:
             self._site.holding.renew(LONG_LEASE)
             found = self._verify_test()
             phase.note = found.summary
-            if not found.passed:
+            phase.failed = not found.passed
+            if phase.failed:
                 self._test_failure = f"test traffic does not pass verification: {found.summary}"
             self._site.holding.renew()
-            self._site.plane.proceed(now.arn, hook, roll_back=not found.passed)
+            self._site.plane.proceed(now.arn, hook, roll_back=phase.failed)
 
     def _verified(self, revision: str) -> None:
         if self._verify is None:

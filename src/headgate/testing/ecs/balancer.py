@@ -28,6 +28,7 @@ class Seen:
     ``group`` is empty for a response that the load balancer itself made.
     """
 
+    listener: str
     at: float
     seconds: float
     status: int
@@ -152,7 +153,8 @@ class Balancer:
             began = time.monotonic()
             chosen = self._choose(listener)
             status, group = await self._exchange(client, request, chosen, reader, writer)
-            self.seen.append(Seen(self._now(), time.monotonic() - began, status, group))
+            seconds = time.monotonic() - began
+            self.seen.append(Seen(listener, self._now(), seconds, status, group))
             if client.our_state is not h11.DONE or client.their_state is not h11.DONE:
                 return
             client.start_next_cycle()

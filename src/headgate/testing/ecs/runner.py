@@ -39,7 +39,7 @@ class Image:
         programs: what the names of programs mean in it, in entry points and health checks.
         environment: what it sets, below what the container sets.
         port: what it listens on once it is up, unless the container maps a port; None for one that
-            never listens, for which the model does not wait.
+            never listens.  The model does not wait for that, nor for other programs than its own.
         listen: variables that count more than the container's: those that make it listen on the
             task's address alone, where the container's definition does not say ``ADDRESS``.
     """
@@ -50,6 +50,10 @@ class Image:
     port: int | None = 8080
     listen: Mapping[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
+
+    def has(self, program: str) -> bool:
+        """Whether a program is the image's own, and not one that every image has."""
+        return program in self.programs or program == self.command[0]
 
     def resolved(self, command: Sequence[str]) -> list[str]:
         """A command line with its program as it is here."""
@@ -80,9 +84,9 @@ class Container:
         self._mark = f"{folder}/{self.name}"
         self._environment = self._variables(secret) | {MARK: self._mark}
         ports = [each["containerPort"] for each in definition.get("portMappings", ())]
-        listens = image.port is not None and command is None
-        self._port: int | None = [*ports, image.port][0] if listens else None
         entry = definition.get("entryPoint") or image.command
+        listens = image.port is not None and command is None and image.has(entry[0])
+        self._port: int | None = [*ports, image.port][0] if listens else None
         arguments = command or definition.get("command") or image.arguments
         self.log = folder / f"{self.name}.log"
         self._started = time.monotonic()

@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,10 +37,11 @@ class Faults:
     """
 
     calls: list[str] = field(default_factory=list)
-    _left: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _left: dict[str, tuple[str, range]] = field(default_factory=dict)
+    _asked: Counter[str] = field(default_factory=Counter)
 
-    def fail(self, operation: str, code: str, times: int) -> None:
-        """Let the next calls of an operation of ECS fail.
+    def fail(self, operation: str, code: str, times: int, *, after: int = 0) -> None:
+        """Let calls of an operation of ECS fail: the next ones, or those ``after`` so many.
 
         Raises:
             ValueError: ECS has no such operation, or it never fails in that way.
@@ -50,14 +52,16 @@ class Faults:
         declared = {each.name for each in model.operation_model(operation).error_shapes}
         if code not in {*COMMON, *declared}:
             raise ValueError(f"{operation} has no error {code}")
-        self._left[operation] = (code, times)
+        begin = self._asked[operation] + after
+        self._left[operation] = (code, range(begin, begin + times))
 
     def take(self, operation: str) -> tuple[str, str] | None:
         """The code and the message of the error that this call gets."""
-        code, left = self._left.get(operation, ("", 0))
-        if not left:
+        number = self._asked[operation]
+        self._asked[operation] += 1
+        code, failing = self._left.get(operation, ("", range(0)))
+        if number not in failing:
             return None
-        self._left[operation] = (code, left - 1)
         return code, COMMON.get(code, f"{code} on command").format(action=f"ecs:{operation}")
 
 

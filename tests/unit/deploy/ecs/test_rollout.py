@@ -300,6 +300,8 @@ class TestBlueGreen:
         outcome = scene.deploy(NEWER, verify_test=lambda: Verification(False, "1 step failed"))
         assert outcome.code is ExitCode.ROLLED_BACK
         assert "test traffic does not pass verification: 1 step failed" in outcome.summary
+        failed = [each.step for each in outcome.phases if not each.passed]
+        assert failed == [Step.TEST_TRAFFIC, Step.DEPLOYMENT]
         assert scene.world.moved_at is None
         assert scene.running() == {"gw:1"}
 
