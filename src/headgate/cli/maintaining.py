@@ -16,6 +16,7 @@ import typer
 
 from headgate.cli.administering import span
 from headgate.cli.gate_api import GateApi
+from headgate.cli.output import document, tell
 from headgate.errors import HeadgateError
 
 TRACKING_URI: Final = "MLFLOW_TRACKING_URI"
@@ -203,6 +204,75 @@ def wait(
             raise UndoneError(trouble or _under_way(shown or {}, patience.drained))
         if interrupted.wait(LOOK_SECONDS):
             raise UndoneError("interrupted")
+
+
+def report_undone(line: str, *, as_json: bool, **content: object) -> int:
+    """Say what did not come about, and with ``--json`` how things stand; the exit code."""
+    tell(f"headgate: {line}")
+    if as_json:
+        print(document(content, ok=False, errors=[line]))
+    return EXIT_UNDONE
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is said of an upstream of which something is no longer asked, in clauses.
+
+    Attributes:
+        member: what is asked of it, as the API shows it.
+        absent: it was not asked.
+        begun: it is not asked any more.
+        done: every gate has acknowledged that.
+    """
+
+    member: str
+    absent: str
+    begun: str
+    done: str
+
+
+def end(
+    api: UpstreamApi,
+    what: str,
+    body: Mapping[str, object],
+    ending: Ending,
+    ack_timeout: float | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Ask for something of an upstream no longer, and wait until every gate follows.
+
+    Args:
+        api: the upstream.
+        what: ends it.
+        body: says more of it.
+        ending: what is said then.
+        ack_timeout: for how many seconds to wait.
+        as_json: whether to print JSON.
+
+    Returns:
+        The exit code.
+    """
+    with interruptible() as interrupted:
+        before = api.look()
+        shown = api.ask(what, body)
+        try:
+            shown = wait(
+                api,
+                lambda each: bool(each["acknowledged"]),
+                lambda _: False,
+                Patience.of(ack_timeout, None),
+                interrupted,
+            )
+        except UndoneError as error:
+            line = f"upstream {api.name} {ending.begun}, but not at every gate: {error}"
+            return report_undone(line, as_json=as_json, upstream=shown)
+    if as_json:
+        print(document({"upstream": shown}))
+    else:
+        said = ending.absent if before[ending.member] is None else ending.done
+        print(f"upstream {api.name} {said}")
+    return 0
 
 
 def _unacknowledged(shown: Shown, seconds: float) -> str:

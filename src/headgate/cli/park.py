@@ -13,7 +13,6 @@ import typer
 from headgate.cli.administering import span_of_at_most
 from headgate.cli.command import AsJson
 from headgate.cli.maintaining import (
-    EXIT_UNDONE,
     AckTimeout,
     DrainTimeout,
     Patience,
@@ -24,9 +23,10 @@ from headgate.cli.maintaining import (
     UpstreamName,
     Url,
     interruptible,
+    report_undone,
     wait,
 )
-from headgate.cli.output import document, tell
+from headgate.cli.output import document
 from headgate.errors import HeadgateError
 from headgate.identity import IdentityError
 from headgate.maintenance.changes import MOST_SECONDS
@@ -119,10 +119,7 @@ def _undone(api: UpstreamApi, asked: Shown, why: str, *, as_json: bool) -> int:
         )
     else:
         line = f"upstream {api.name} is not parked: {why}"
-    tell(f"headgate: {line}")
-    if as_json:
-        print(document({}, ok=False, errors=[line]))
-    return EXIT_UNDONE
+    return report_undone(line, as_json=as_json)
 
 
 def _status(url: str | None, *, as_json: bool) -> int:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from headgate.cli.administering import span_of_at_most
 from headgate.cli.command import AsJson, Command
 from headgate.cli.maintaining import (
-    EXIT_UNDONE,
     AckTimeout,
     DrainTimeout,
+    Ending,
     Patience,
     Sentence,
     Shown,
@@ -20,14 +20,19 @@ from headgate.cli.maintaining import (
     UpstreamApi,
     UpstreamName,
     Url,
+    end,
     interruptible,
+    report_undone,
     wait,
 )
-from headgate.cli.output import document, tell
+from headgate.cli.output import document
 from headgate.errors import HeadgateError
 from headgate.maintenance.changes import MOST_READ_ONLY
 
 USUAL_SECONDS = 3600.0
+WRITABLE: Final = Ending(
+    "read_only", "was not read-only", "is writable again", "is not read-only any more"
+)
 
 app = typer.Typer(
     help="Let an upstream be read-only for a while, such as for a backup.",
@@ -97,30 +102,7 @@ def off(
     The exit code is 1 if a gate has not acknowledged it.  The key needs the grant administer:gate.
     """
     api = UpstreamApi.at(url, upstream)
-    with interruptible() as interrupted:
-        before = api.look()["read_only"]
-        shown = api.ask("read-only", {"on": False})
-        try:
-            shown = wait(
-                api,
-                lambda each: bool(each["acknowledged"]),
-                lambda _: False,
-                Patience.of(ack_timeout, None),
-                interrupted,
-            )
-        except UndoneError as error:
-            line = f"upstream {upstream} is writable again, but not at every gate: {error}"
-            tell(f"headgate: {line}")
-            if as_json:
-                print(document({"upstream": shown}, ok=False, errors=[line]))
-            return EXIT_UNDONE
-    if as_json:
-        print(document({"upstream": shown}))
-    elif before is None:
-        print(f"upstream {upstream} was not read-only")
-    else:
-        print(f"upstream {upstream} is not read-only any more")
-    return 0
+    return end(api, "read-only", {"on": False}, WRITABLE, ack_timeout, as_json=as_json)
 
 
 def _no_writes(shown: Shown) -> bool:
@@ -147,7 +129,4 @@ def _undone(
                 f"upstream {api.name} was read-only before, and still is until {own['ends_at']}; "
                 f"this command cannot say that nothing is being written: {why}"
             )
-    tell(f"headgate: {line}")
-    if as_json:
-        print(document({}, ok=False, errors=[line]))
-    return EXIT_UNDONE
+    return report_undone(line, as_json=as_json)

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from headgate.cli.command import AsJson
-from headgate.cli.maintaining import (
-    EXIT_UNDONE,
-    AckTimeout,
-    Patience,
-    UndoneError,
-    UpstreamApi,
-    UpstreamName,
-    Url,
-    interruptible,
-    wait,
-)
-from headgate.cli.output import document, tell
+from headgate.cli.maintaining import AckTimeout, Ending, UpstreamApi, UpstreamName, Url, end
+
+UNPARKED: Final = Ending("park", "was not parked", "is unparked", "is unparked")
 
 
 def unpark(
@@ -37,27 +28,4 @@ def unpark(
     grant administer:gate.
     """
     api = UpstreamApi.at(url, upstream)
-    with interruptible() as interrupted:
-        before = api.look()
-        shown = api.ask("unpark", {"force": force})
-        try:
-            shown = wait(
-                api,
-                lambda each: bool(each["acknowledged"]),
-                lambda _: False,
-                Patience.of(ack_timeout, None),
-                interrupted,
-            )
-        except UndoneError as error:
-            line = f"upstream {upstream} is unparked, but not at every gate: {error}"
-            tell(f"headgate: {line}")
-            if as_json:
-                print(document({"upstream": shown}, ok=False, errors=[line]))
-            return EXIT_UNDONE
-    if as_json:
-        print(document({"upstream": shown}))
-    elif before["park"] is None:
-        print(f"upstream {upstream} was not parked")
-    else:
-        print(f"upstream {upstream} is unparked")
-    return 0
+    return end(api, "unpark", {"force": force}, UNPARKED, ack_timeout, as_json=as_json)
