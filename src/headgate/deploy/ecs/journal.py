@@ -7,10 +7,10 @@ of good revisions is cut to what fits.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from headgate.deploy.fields import Fields
 from headgate.errors import HeadgateError
 
 VERSION = 1
@@ -127,9 +127,9 @@ class Journal:
     def _document(self, history: tuple[Good, ...]) -> dict[str, Any]:
         return {
             "version": VERSION,
-            "good": None if self.good is None else _good_document(self.good),
-            "in_progress": None if self.in_progress is None else _progress(self.in_progress),
-            "history": [_good_document(each) for each in history],
+            "good": None if self.good is None else asdict(self.good),
+            "in_progress": None if self.in_progress is None else asdict(self.in_progress),
+            "history": [asdict(each) for each in history],
             "returned": self.returned,
         }
 
@@ -159,81 +159,24 @@ def read(text: str | None, parameter: str) -> Journal:
 
 
 def _journal(document: object) -> Journal:
-    fields = _members(document, "version", "good", "in_progress", "history", "returned")
-    if fields["version"] != VERSION:
-        raise ValueError(
-            f"it has version {fields['version']!r}, and this Headgate knows {VERSION}: use the "
-            "version of Headgate that wrote it"
-        )
-    history = fields["history"]
-    if not isinstance(history, list):
-        raise ValueError("its history is not a list")
-    if not isinstance(fields["returned"], bool):
-        raise ValueError("'returned' is not true or false")
+    fields = Fields(document, "version", "good", "in_progress", "history", "returned")
+    fields.require("version", VERSION)
     return Journal(
-        None if fields["good"] is None else _read_good(fields["good"]),
-        None if fields["in_progress"] is None else _read_progress(fields["in_progress"]),
-        tuple(_read_good(each) for each in history),
-        fields["returned"],
+        fields.optional("good", _good),
+        fields.optional("in_progress", _in_progress),
+        fields.each("history", _good),
+        fields.flag("returned"),
     )
 
 
-def _good_document(good: Good) -> dict[str, Any]:
-    return {
-        "revision": good.revision,
-        "image": good.image,
-        "template": good.template,
-        "since": good.since,
-    }
-
-
-def _read_good(document: object) -> Good:
-    fields = _members(document, "revision", "image", "template", "since")
-    revision = _text(fields, "revision")
-    if not revision:
+def _good(document: object) -> Good:
+    fields = Fields(document, "revision", "image", "template", "since")
+    if not fields.text("revision"):
         raise ValueError("a good revision has no ARN")
-    return Good(
-        revision, _text(fields, "image"), _text(fields, "template"), _number(fields, "since")
-    )
+    return Good(**fields.texts("revision", "image", "template"), since=fields.number("since"))
 
 
-def _progress(what: InProgress) -> dict[str, Any]:
-    return {
-        "kind": what.kind,
-        "revision": what.revision,
-        "deployment": what.deployment,
-        "phase": what.phase,
-        "operator": what.operator,
-        "started_at": what.started_at,
-    }
-
-
-def _read_progress(document: object) -> InProgress:
+def _in_progress(document: object) -> InProgress:
     texts = ("kind", "revision", "deployment", "phase", "operator")
-    fields = _members(document, *texts, "started_at")
-    return InProgress(
-        **{name: _text(fields, name) for name in texts}, started_at=_number(fields, "started_at")
-    )
-
-
-def _members(document: object, *names: str) -> Mapping[str, Any]:
-    if not isinstance(document, dict):
-        raise ValueError(f"an object was expected, not {type(document).__name__}")
-    if document.keys() != set(names):
-        different = sorted(document.keys() ^ set(names))
-        raise ValueError(f"missing or unknown members: {', '.join(different)}")
-    return document
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields[name]
-    if not isinstance(value, str):
-        raise ValueError(f"'{name}' is not a text")
-    return value
-
-
-def _number(fields: Mapping[str, Any], name: str) -> float:
-    value = fields[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"'{name}' is not a number")
-    return float(value)
+    fields = Fields(document, *texts, "started_at")
+    return InProgress(**fields.texts(*texts), started_at=fields.number("started_at"))

@@ -6,11 +6,10 @@ It is one JSON document in the folder of state, replaced before each step.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Final
 
+from headgate.deploy.fields import Fields
 from headgate.deploy.mlflow import records
 from headgate.deploy.mlflow.phases import FORWARD, Kind, Step, is_back
 from headgate.deploy.mlflow.records import Snapshot, Version
@@ -18,8 +17,6 @@ from headgate.errors import HeadgateError
 
 FORMAT: Final = 1
 MOST_MEASURED: Final = 10
-
-Named = TypeVar("Named", bound=StrEnum)
 
 
 class JournalError(HeadgateError):
@@ -133,26 +130,13 @@ def read(text: str | None, place: str) -> Journal:
 
 
 def _journal(document: object) -> Journal:
-    fields = _members(document, "format", "in_progress", "last", "measured")
-    if fields["format"] != FORMAT:
-        raise ValueError(
-            f"it has format {fields['format']!r}, and this Headgate knows {FORMAT}: use the "
-            "version of Headgate that wrote it"
-        )
-    if not isinstance(fields["measured"], list):
-        raise ValueError("'measured' is not a list")
+    fields = Fields(document, "format", "in_progress", "last", "measured")
+    fields.require("format", FORMAT)
     return Journal(
-        _optional(fields["in_progress"], _move),
-        _optional(fields["last"], _move),
-        tuple(map(_measured, fields["measured"])),
+        fields.optional("in_progress", _move),
+        fields.optional("last", _move),
+        fields.each("measured", _measured),
     )
-
-
-Read = TypeVar("Read")
-
-
-def _optional(document: object, read_: Callable[[object], Read]) -> Read | None:
-    return None if document is None else read_(document)
 
 
 _TEXTS: Final = (
@@ -162,16 +146,16 @@ _TEXTS: Final = (
 
 def _move(document: object) -> Move:
     others = ("kind", "source", "target", "step", "started_at", "put_back", "snapshot")
-    fields = _members(document, *_TEXTS, *others)
+    fields = Fields(document, *_TEXTS, *others)
     move = Move(
-        **{name: _text(fields, name) for name in _TEXTS},
-        kind=_named(fields, "kind", Kind),
-        source=_version(fields["source"]),
-        target=_version(fields["target"]),
-        step=_named(fields, "step", Step),
-        started_at=_number(fields, "started_at"),
-        put_back=_optional(fields["put_back"], _snapshot),
-        snapshot=_optional(fields["snapshot"], _snapshot),
+        **fields.texts(*_TEXTS),
+        kind=fields.named("kind", Kind),
+        source=fields.one("source", _version),
+        target=fields.one("target", _version),
+        step=fields.named("step", Step),
+        started_at=fields.number("started_at"),
+        put_back=fields.optional("put_back", _snapshot),
+        snapshot=fields.optional("snapshot", _snapshot),
     )
     if not move.back and move.step not in FORWARD[move.kind]:
         raise ValueError(f"no {move.kind.value} has a step '{move.step.value}'")
@@ -181,57 +165,31 @@ def _move(document: object) -> Move:
 
 
 def _version(document: object) -> Version:
-    fields = _members(document, "number", "head", "place")
-    return Version(_text(fields, "number"), _text(fields, "head"), _text(fields, "place"))
+    texts = ("number", "head", "place")
+    return Version(**Fields(document, *texts).texts(*texts))
 
 
 def _snapshot(document: object) -> Snapshot:
     texts = ("place", "head", "digest")
-    fields = _members(document, *texts, "kind", "at", "size", "external", "tables")
-    tables = fields["tables"]
-    if not isinstance(tables, list) or not all(isinstance(each, str) for each in tables):
-        raise ValueError("'tables' is not a list of texts")
-    if not isinstance(fields["external"], bool):
-        raise ValueError("'external' is not true or false")
+    fields = Fields(document, *texts, "kind", "at", "size", "external", "tables")
     return Snapshot(
-        **{name: _text(fields, name) for name in texts},
-        kind=_named(fields, "kind", records.Kind),
-        at=_number(fields, "at"),
-        size=int(_number(fields, "size")),
-        external=fields["external"],
-        tables=tuple(tables),
+        **fields.texts(*texts),
+        kind=fields.named("kind", records.Kind),
+        at=fields.number("at"),
+        size=int(fields.number("size")),
+        external=fields.flag("external"),
+        tables=fields.each("tables", _table),
     )
+
+
+def _table(document: object) -> str:
+    if not isinstance(document, str):
+        raise ValueError("'tables' is not a list of texts")
+    return document
 
 
 def _measured(document: object) -> Measured:
     names = ("at", "snapshot", "migrate", "start")
-    fields = _members(document, *names, "database")
-    numbers = {name: _number(fields, name) for name in names}
-    return Measured(database=int(_number(fields, "database")), **numbers)
-
-
-def _members(document: object, *names: str) -> Mapping[str, Any]:
-    if not isinstance(document, dict):
-        raise ValueError(f"an object was expected, not {type(document).__name__}")
-    if document.keys() != set(names):
-        different = sorted(document.keys() ^ set(names))
-        raise ValueError(f"missing or unknown members: {', '.join(different)}")
-    return document
-
-
-def _named(fields: Mapping[str, Any], name: str, names: type[Named]) -> Named:
-    return names(_text(fields, name))
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields[name]
-    if not isinstance(value, str):
-        raise ValueError(f"'{name}' is not a text")
-    return value
-
-
-def _number(fields: Mapping[str, Any], name: str) -> float:
-    value = fields[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"'{name}' is not a number")
-    return float(value)
+    fields = Fields(document, *names, "database")
+    numbers = {name: fields.number(name) for name in names}
+    return Measured(database=int(fields.number("database")), **numbers)
