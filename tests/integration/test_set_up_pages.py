@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,39 +15,11 @@ import pytest
 
 from tests.support.client_messages import Call, messages
 from tests.support.gate import Gate, create_key, running_gate
-from tests.support.messages_of_pages import blocks
 from tests.support.mlflow_server import MlflowServer
+from tests.support.page_scripts import DOCS, SECONDS, code, run
 from tests.support.processes import clean_environment
 
-DOCS = Path(__file__).parents[2] / "docs"
 SEARCH = "print(len(mlflow.search_experiments(max_results=1)))"
-SECONDS = 60.0
-
-
-def code(page: str, language: str, heading: str) -> list[str]:
-    """The blocks of a page in one language, below one heading."""
-    found = blocks((DOCS / page).read_text("utf-8"))
-    return [each.text for each in found if (each.heading, each.language) == (heading, language)]
-
-
-def run(script: str, folder: Path, *program: str, **environment: str) -> str:
-    """What a script prints on standard output.
-
-    Raises:
-        AssertionError: it fails.
-    """
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [*(program or ("bash", "-euc")), script],
-        env=clean_environment() | {"PATH": programs} | environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def client(gate: Gate, key: str) -> dict[str, str]:
