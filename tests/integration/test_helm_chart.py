@@ -6,8 +6,10 @@ Golden files show what a change of the chart comes to; ``HEADGATE_GOLDEN=write``
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from tests.support import recipes
 from tests.support.certificates import Authority
 from tests.support.helm import CHART, RefusedError, lint, manifests, rendered
 from tests.support.processes import clean_environment
@@ -135,6 +138,28 @@ def test_the_tables_are_made_before_the_gates_start() -> None:
     labels = job["spec"]["template"]["metadata"]["labels"]
     assert not labels.items() >= gates["spec"]["selector"]["matchLabels"].items()
     assert not [each for each in manifests(VALUES["single"]) if each["kind"] == "Job"]
+
+
+def test_the_values_of_the_page_are_those_of_the_chart() -> None:
+    (script,) = recipes.blocks("run-on-kubernetes", "sh")
+    values: dict[str, Any] = {}
+    for path, value in re.findall(r"--set ([\w.]+)=(\S+)", script):
+        *tables, name = path.split(".")
+        functools.reduce(lambda table, each: table.setdefault(each, {}), tables, values)[name] = (
+            value
+        )
+    objects = manifests(values)
+    secrets = set(re.findall(r"create secret generic (\S+) --from-file=(\w+)=", script))
+    wanted = {
+        (each["valueFrom"]["secretKeyRef"]["name"], each["valueFrom"]["secretKeyRef"]["key"])
+        for made in objects
+        if made["kind"] in ("Deployment", "Job")
+        for container in made["spec"]["template"]["spec"]["containers"]
+        for each in container["env"]
+        if "valueFrom" in each
+    }
+    assert wanted == secrets
+    assert any(each["metadata"]["name"].endswith("-mlflow") for each in objects)
 
 
 def test_there_is_time_to_stop(case: str) -> None:

@@ -66,6 +66,21 @@ def verified(folder: Path, drop_ins: Mapping[str, str] = MappingProxyType({})) -
     )
 
 
+def test_the_units_that_the_page_enables_are_those_that_it_copies() -> None:
+    commands = "".join(recipes.blocks(PAGE, "sh"))
+    (enabled,) = re.findall(r"^systemctl enable --now (.+)$", commands, re.MULTILINE)
+    copied = re.findall(r"^cp deploy/systemd/(\S+) /etc/systemd/system/$", commands, re.MULTILINE)
+    units = {unit.name for each in copied for unit in UNITS.glob(each)}
+    assert {*enabled.split()} == units == {each.name for each in UNITS.iterdir()}
+
+
+def test_every_program_of_a_unit_is_where_the_page_puts_it() -> None:
+    commands = "".join(recipes.blocks(PAGE, "sh"))
+    for unit in ("headgate.service", "mlflow.service"):
+        (program,) = re.findall(r"^(/opt/\w+/current)/bin/", "\n".join(lines(unit, "ExecStart")))
+        assert re.search(rf"^ln -sfn \S+ {program}$", commands, re.MULTILINE)
+
+
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     assert verified(tmp_path) == ""
 
