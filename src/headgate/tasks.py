@@ -1,12 +1,15 @@
-"""Background tasks that are neither lost nor fail silently."""
+"""Work beside requests that is neither lost nor fails silently: tasks, and what threads do."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from typing import Any, TypeVar
 
 from headgate.events import Emit, InternalError
+
+Result = TypeVar("Result")
 
 
 class Tasks:
@@ -42,3 +45,15 @@ class Tasks:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._emit(InternalError(f"running the task '{task.get_name()}'", error))
+
+
+async def to_the_end(executor: Executor, work: Callable[[], Result]) -> Result:
+    """What ``work`` returns in the thread; a cancelled caller too leaves only when it is done."""
+    running = asyncio.get_running_loop().run_in_executor(executor, work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait((running,))
+        if not running.cancelled():
+            running.exception()  # else asyncio would log that nobody has asked for it
+        raise

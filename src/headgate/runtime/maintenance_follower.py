@@ -26,6 +26,7 @@ from headgate.runtime.gate_report import GateName, gate_report, serves, shared, 
 from headgate.runtime.kept_directives import KeptDirectives, NotKeptError
 from headgate.runtime.worker_maintenance import WorkerMaintenance
 from headgate.stores.maintenance import GateReport, MaintenanceStore, OlderSchemaError
+from headgate.tasks import to_the_end
 
 LOOK_SECONDS: Final = 0.5
 QUIET_SECONDS: Final = 15.0
@@ -175,17 +176,17 @@ class MaintenanceFollower:
                         await self._turn(executor)
             finally:
                 if self._worker.end() and self._trouble is None:
-                    await _finished(executor, self._leave)
-                await _finished(executor, self._close)
+                    await to_the_end(executor, self._leave)
+                await to_the_end(executor, self._close)
 
     async def _turn(self, executor: Executor) -> None:
         try:
-            await _finished(executor, self._follow)
+            await to_the_end(executor, self._follow)
             self._worker.look()
-            await _finished(executor, self._keep)
-            await _finished(executor, self._report)
-            await _finished(executor, self._forget)
-            await _finished(executor, self._hear_others)
+            await to_the_end(executor, self._keep)
+            await to_the_end(executor, self._report)
+            await to_the_end(executor, self._forget)
+            await to_the_end(executor, self._hear_others)
         except HeadgateError as error:
             self._said = None  # what the store has may be older by the time that it is back
             self._note(error)
@@ -271,15 +272,3 @@ class MaintenanceFollower:
             self._emit(
                 MaintenanceFollowed() if trouble is None else MaintenanceNotFollowed(trouble)
             )
-
-
-async def _finished(executor: Executor, work: Callable[[], None]) -> None:
-    """Let the thread do ``work``; a cancelled caller too leaves only when it is done."""
-    running = asyncio.get_running_loop().run_in_executor(executor, work)
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait((running,))
-        if not running.cancelled():
-            running.exception()  # else asyncio would log that nobody has asked for it
-        raise

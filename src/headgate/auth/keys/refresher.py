@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from headgate.auth.keys.announcer import Announcer
 from headgate.auth.keys.break_glass import BreakGlassKeys
@@ -30,12 +30,11 @@ from headgate.events import (
 )
 from headgate.policy import Roles
 from headgate.stores.identity import Changes, IdentitySource, Position, StoreUnreachableError
+from headgate.tasks import to_the_end
 
 TICK_SECONDS: Final = 0.5
 SWEEP_SECONDS: Final = 30.0
 FLUSH_SECONDS: Final = 30.0
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,10 +246,10 @@ class Refresher:
         Raises:
             HeadgateError: it cannot be read.
         """
-        found = await _finished(executor, self._look)
+        found = await to_the_end(executor, self._look)
         changes = found.changes
         if changes is not None:
-            await _finished(executor, lambda: self._keep.write(changes))
+            await to_the_end(executor, lambda: self._keep.write(changes))
         for changed in self._take(found):
             if changed:
                 self._changed()
@@ -300,7 +299,7 @@ class Refresher:
         trouble: str | None = None
         while batch := self._uses.batch(self._clock()):
             try:
-                await _finished(executor, lambda: self._source.record_uses(batch))
+                await to_the_end(executor, lambda: self._source.record_uses(batch))
             except HeadgateError as error:
                 self._uses.put_back(batch)
                 trouble = str(error)
@@ -360,15 +359,3 @@ class Refresher:
 def _exhaust(steps: Iterable[object]) -> None:
     for _ in steps:
         pass
-
-
-async def _finished(executor: Executor, work: Callable[[], _Result]) -> _Result:
-    """What ``work`` returns; a cancelled caller too leaves only when the thread is done."""
-    running = asyncio.get_running_loop().run_in_executor(executor, work)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait((running,))
-        if not running.cancelled():
-            running.exception()  # else asyncio would log that nobody has asked for it
-        raise

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from headgate.deploy.mlflow import durable
 from headgate.deploy.mlflow.journal import JournalError
 
 JOURNAL: Final = "journal.json"
@@ -55,7 +56,7 @@ class LocalFolder:
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{who}\n".encode())
-            self._replace(PROBE, " " * PROBE_BYTES)
+            durable.replace(self._path / PROBE, " " * PROBE_BYTES)
             (self._path / PROBE).unlink()
         except OSError as error:
             os.close(descriptor)
@@ -83,7 +84,7 @@ class LocalFolder:
     def write(self, text: str) -> None:
         """See ``StateFolder``."""
         try:
-            self._replace(JOURNAL, text)
+            durable.replace(self._path / JOURNAL, text)
         except OSError as error:
             raise JournalError(
                 f"the journal {self._path / JOURNAL} cannot be written: {error.strerror}"
@@ -96,7 +97,7 @@ class LocalFolder:
             JournalError: it cannot be written.
         """
         try:
-            self._replace(REPORT, text)
+            durable.replace(self._path / REPORT, text)
         except OSError as error:
             raise JournalError(
                 f"the report {self._path / REPORT} cannot be written: {error.strerror}"
@@ -108,20 +109,6 @@ class LocalFolder:
             return (self._path / REPORT).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return None
-
-    def _replace(self, name: str, text: str) -> None:
-        partial = self._path / f"{name}.partial"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        with open(os.open(partial, flags, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path / name)
-        folder = os.open(self._path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def _make(self) -> None:
         try:

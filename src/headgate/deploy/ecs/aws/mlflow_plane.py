@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 
 from headgate.deploy.clock import Clock
 from headgate.deploy.ecs import permissions
 from headgate.deploy.ecs.aws.calls import Calls
 from headgate.deploy.ecs.aws.cloudmap import dns_names
-from headgate.deploy.ecs.aws.plane import AwsPlane, failures, placement
-from headgate.deploy.ecs.errors import PlaneError, PlaneFailure
+from headgate.deploy.ecs.aws.plane import AwsPlane
 from headgate.deploy.ecs.names import short
 from headgate.deploy.ecs.records import DnsName, Target, Task
 
@@ -38,26 +36,7 @@ class AwsMlflowPlane(AwsPlane):
 
     def run_once(self, revision: str) -> Task:
         """Start a task of a revision in the service's network, outside of the service."""
-        resource = f"a task of '{short(revision)}' in cluster '{self._target.cluster}'"
-        response = self._calls.ask(
-            permissions.RUN_TASK,
-            resource,
-            cluster=self._target.cluster,
-            taskDefinition=revision,
-            count=1,
-            startedBy=STARTED_BY,
-            # An attempt whose response was lost starts no second task.
-            clientToken=secrets.token_hex(16),
-            **placement(self.service().document),
-        )
-        tasks = response.get("tasks", ())
-        if not tasks:
-            raise PlaneError(
-                PlaneFailure.OTHER,
-                f"ECS did not start {resource}: {failures(response)}",
-                retryable=True,
-            )
-        return self.task(tasks[0]["taskArn"])
+        return self._start_task(revision, STARTED_BY)
 
     def running_of(self, family: str) -> Sequence[Task]:
         """The tasks of a family that are to run, of whichever service or none."""

@@ -126,8 +126,12 @@ class AwsPlane:
 
     def run_task(self, revision: str, command: Sequence[str]) -> Task:
         """See ``ControlPlane``."""
-        placed = placement(self.service().document)
         container = self._target.container
+        overrides = {"containerOverrides": [{"name": container, "command": [*command]}]}
+        return self._start_task(revision, STARTED_BY, overrides=overrides)
+
+    def _start_task(self, revision: str, started_by: str, **more: object) -> Task:
+        """Start a task of a revision in the service's network, outside of the service."""
         resource = f"a task of '{short(revision)}' in cluster '{self._target.cluster}'"
         response = self._calls.ask(
             permissions.RUN_TASK,
@@ -135,17 +139,17 @@ class AwsPlane:
             cluster=self._target.cluster,
             taskDefinition=revision,
             count=1,
-            startedBy=STARTED_BY,
+            startedBy=started_by,
             # An attempt whose response was lost starts no second task.
             clientToken=secrets.token_hex(16),
-            overrides={"containerOverrides": [{"name": container, "command": [*command]}]},
-            **placed,
+            **more,
+            **_placement(self.service().document),
         )
         tasks = response.get("tasks", ())
         if not tasks:
             raise PlaneError(
                 PlaneFailure.OTHER,
-                f"ECS did not start {resource}: {failures(response)}",
+                f"ECS did not start {resource}: {_failures(response)}",
                 retryable=True,
             )
         return self.task(tasks[0]["taskArn"])
@@ -210,7 +214,7 @@ class AwsPlane:
         return None if held is None else held.to_text()
 
 
-def placement(service: Mapping[str, Any]) -> dict[str, Any]:
+def _placement(service: Mapping[str, Any]) -> dict[str, Any]:
     """Where the tasks of a service run, as ``RunTask`` takes it."""
     placed = {
         name: service[name]
@@ -222,7 +226,7 @@ def placement(service: Mapping[str, Any]) -> dict[str, Any]:
     return placed
 
 
-def failures(response: Mapping[str, Any]) -> str:
+def _failures(response: Mapping[str, Any]) -> str:
     """Why ``RunTask`` started nothing."""
     said = [
         " ".join(filter(None, (each.get("reason"), each.get("detail"))))

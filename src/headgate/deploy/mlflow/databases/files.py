@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from headgate.deploy.mlflow import durable
 from headgate.deploy.mlflow.errors import DatabaseError
 from headgate.deploy.mlflow.records import Snapshot
 from headgate.deploy.mlflow.words import size_in_words
@@ -24,19 +24,6 @@ def digest_of(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or a folder is on the disk.
-
-    Raises:
-        OSError: it cannot be.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -58,9 +45,9 @@ def put(partial: Path, at: Path) -> None:
     Raises:
         OSError: it cannot be.
     """
-    sync(partial)
+    durable.sync(partial)
     partial.replace(at)
-    sync(at.parent)
+    durable.sync(at.parent)
 
 
 def check(snapshot: Snapshot) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from headgate.deploy.mlflow import durable
 from headgate.deploy.mlflow.databases import changes, files
 from headgate.deploy.mlflow.databases.local_files import open_by, remote_file_system
 from headgate.deploy.mlflow.errors import DatabaseError
@@ -96,7 +97,7 @@ class SqliteDatabase:
         with self._translated(f"restored from {snapshot.place}"):
             shutil.copyfile(snapshot.place, copy)
             self._like_the_former(copy)
-            files.sync(copy)
+            durable.sync(copy)
             # Before the new name: a journal of another database would be played into it.
             for each in _BESIDE:
                 self._beside(each).unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from headgate.deploy.mlflow import durable
 from headgate.deploy.mlflow.errors import HostError
 from headgate.deploy.mlflow.hosts.environments import Environments, python_of
 from headgate.deploy.mlflow.hosts.local_processes import family_of, not_of
@@ -122,11 +123,7 @@ class SystemdHost:
             partial.unlink(missing_ok=True)
             partial.symlink_to(target)
             partial.replace(self._link)
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            durable.sync(folder)
         except OSError as error:
             raise HostError(f"{self._link} cannot be changed: {error.strerror}") from None
 

@@ -8,11 +8,11 @@ is half done does not start MLflow on a database that is half migrated.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from headgate.deploy.mlflow import durable
 from headgate.errors import HeadgateError
 
 FORMAT: Final = 1
@@ -103,19 +103,8 @@ def write(folder: Path, what: WantedMlflow | MlflowState) -> None:
         HeadgateError: it cannot be written.
     """
     file = folder / (WANTED if isinstance(what, WantedMlflow) else STATE)
-    partial = file.with_name(f"{file.name}.partial")
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        with open(os.open(partial, flags, 0o600), "w", encoding="utf-8") as output:
-            json.dump({"format": FORMAT} | asdict(what), output)
-            output.flush()
-            os.fsync(output.fileno())
-        partial.replace(file)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.replace(file, json.dumps({"format": FORMAT} | asdict(what)))
     except OSError as error:
         raise HeadgateError(f"{file} cannot be written: {error.strerror}") from None
 
