@@ -87,7 +87,7 @@ BENCH_PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, os, sys, sysconfi
   2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
 
 chaos: $(VENV)/.dev ## stop, hang and replace MLflow servers during 2,000 operations each; compare with HAProxy
-	@$(BIN)/python -m tests.install_debian_packages haproxy
+	@$(BIN)/python -m tests.install_debian_packages
 	@HEADGATE_FAILOVER_RUNS=$(or $(RUNS),230) HEADGATE_FAILOVER_PEERS=haproxy $(BIN)/python -m pytest -s -m "" --timeout 3600 tests/integration/test_failover.py
 
 stats: $(VENV)/.dev ## print the length of files and functions, and the number of broad exception handlers

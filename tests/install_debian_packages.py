@@ -2,7 +2,6 @@
 
 ``python -m tests.install_debian_packages`` always ends with exit code 0: where a package cannot
 be installed it says so in one line, and the tests that need it are skipped (in CI they fail).
-What else is named, such as ``haproxy``, is installed too.
 
 Tests start every server themselves: the services of Debian's packages are neither started nor
 enabled, so that none of them takes a port.
@@ -16,17 +15,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from tests.support.debian import HAPROXY, PACKAGES, DebianPackage
+from tests.support.debian import PACKAGES, DebianPackage
 
 INSTALL_SECONDS = 900
 _QUIET = ("env", "DEBIAN_FRONTEND=noninteractive", "SYSTEMD_OFFLINE=1", "RUNLEVEL=1")
 """Let no service start: the second setting is heard by systemctl, the third by invoke-rc.d."""
 
 
-def main(names: Sequence[str] = ()) -> None:
+def main() -> None:
     """Install each missing package, or say which tests go without."""
-    more = [package for package in (HAPROXY,) if package.name in names]
-    for package in (*PACKAGES, *more):
+    for package in PACKAGES:
         if not package.is_installed and (obstacle := install(package)):
             sys.stderr.write(
                 f"tests: {package.needed_by} will be skipped, since the Debian package "
@@ -87,4 +85,4 @@ def _run(command: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

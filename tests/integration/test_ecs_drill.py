@@ -37,7 +37,9 @@ def ecs(
     return commands(scene, monkeypatch, capsys)
 
 
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize(
+    "fault", [Fault.CRASH, pytest.param(Fault.HANG, marks=pytest.mark.long), Fault.VERIFY]
+)
 def test_a_fault_is_noticed_and_taken_back_without_a_failed_client(
     fault: Fault, ecs: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,10 +58,8 @@ def test_a_fault_is_noticed_and_taken_back_without_a_failed_client(
     first, second, last = said["acts"]
     assert [each["result"] for each in (first, second, last)] == ["done", "rolled_back", "done"]
     assert [each["step"] for each in second["phases"] if not each["passed"]] == [NOTICED[fault]]
-    # Where ECS returns by itself, its deployment has the time of that.
-    assert (second["seconds_back"] > 0) is (fault is Fault.VERIFY)
-    assert second["seconds_back"] < BACK_SECONDS
-    assert 0 < last["seconds_back"] < BACK_SECONDS
+    for act in (second, last):
+        assert 0 < act["seconds_back"] < BACK_SECONDS, act
     assert CURRENT in said["mlflow_before"]
     assert said["mlflow_after"] == said["mlflow_before"]
     _is_readable(report, said)

@@ -63,6 +63,12 @@ SYSTEMD = DebianPackage(
     Path("/usr/bin/systemd-socket-activate"),
     "tests/integration/test_service_manager.py and test_systemd_files.py",
 )
+HAPROXY = DebianPackage(
+    "haproxy",
+    Path("/usr/sbin/haproxy"),
+    "tests/integration/test_creates_under_gate_kills.py and test_proxy_protocol.py",
+    ("haproxy",),
+)
 LOGROTATE = DebianPackage(
     "logrotate", Path("/usr/sbin/logrotate"), "tests/integration/test_log_files.py"
 )
@@ -75,6 +81,7 @@ PACKAGES = (
     BUBBLEWRAP,
     CHROMIUM,
     CURL,
+    HAPROXY,
     JQ,
     LOGROTATE,
     NPM,
@@ -85,9 +92,6 @@ PACKAGES = (
     PROMETHEUS,
     SYSTEMD,
     UNBOUND,
-)
-HAPROXY = DebianPackage(
-    "haproxy", Path("/usr/sbin/haproxy"), "haproxy in make bench and make chaos", ("haproxy",)
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +82,26 @@ backend mlflow
   server mlflow 127.0.0.1:{target}
 """
 
+# Connections are passed on as they are, as a load balancer of the fourth layer does.
+_TCP = """
+global
+  stats socket {folder}/haproxy.socket level admin
+defaults
+  mode tcp
+  timeout connect 1s
+  timeout client 150s
+  timeout server 150s
+frontend clients
+  bind 127.0.0.1:{port}
+  default_backend mlflow
+backend mlflow
+  balance roundrobin
+  option redispatch 1
+  retries 3
+  default-server check inter 200ms fall 1 rise 1 observe layer4 error-limit 1 on-error mark-down
+{servers}
+"""
+
 
 @dataclass(frozen=True)
 class HaProxy:
@@ -123,6 +143,16 @@ def running_haproxy_at(folder: Path, port: int) -> Iterator[HaProxy]:
     """Run HAProxy in front of the one server at ``port`` until the block ends."""
     own = free_port()
     text = _ONE_SERVER.format(folder=folder, port=own, target=port)
+    with _running(folder, own, text) as haproxy:
+        yield haproxy
+
+
+@contextmanager
+def running_tcp_haproxy(folder: Path, ports: Sequence[int]) -> Iterator[HaProxy]:
+    """Run HAProxy that passes connections on to the servers at ``ports`` until the block ends."""
+    own = free_port()
+    servers = "\n".join(f"  server gate{each} 127.0.0.1:{each}" for each in ports)
+    text = _TCP.format(folder=folder, port=own, servers=servers)
     with _running(folder, own, text) as haproxy:
         yield haproxy
 

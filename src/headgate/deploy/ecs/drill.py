@@ -77,8 +77,9 @@ class Act:
 
     @property
     def seconds_back(self) -> float:
-        """How long the way back took; 0 if there was none."""
-        return sum(each.seconds for each in self.outcome.phases if each.step in WAY_BACK)
+        """How long the way back took, with what ECS did of it by itself; 0 if there was none."""
+        own = sum(each.seconds for each in self.outcome.phases if each.step in WAY_BACK)
+        return own + float(self.outcome.facts.get("ecs_seconds_back", 0.0))
 
 
 @dataclass(frozen=True, slots=True)

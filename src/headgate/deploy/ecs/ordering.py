@@ -70,6 +70,7 @@ class Facts:
             "good": self.good.revision if self.good else "",
             "revision": self.revision.arn if self.revision else "",
             "deployment": self.deployment.arn if self.deployment else "",
+            "ecs_seconds_back": self.deployment.seconds_back if self.deployment else 0.0,
             "traffic": {"before": _traffic(self.before), "after": _traffic(self.after)},
         }
 

@@ -110,6 +110,7 @@ class Deployment:
         stage: the stage of its life cycle, empty for rolling ones.
         paused_hooks: the ids of the PAUSE hooks that wait to be continued.
         started_at: seconds since the epoch; ``finished_at`` likewise, None while it runs.
+        rollback_at: when ECS began to roll it back, likewise; None if it has not.
     """
 
     arn: str
@@ -121,6 +122,14 @@ class Deployment:
     paused_hooks: Sequence[str] = ()
     started_at: float = 0.0
     finished_at: float | None = None
+    rollback_at: float | None = None
+
+    @property
+    def seconds_back(self) -> float:
+        """How long ECS took to roll it back; 0 if it did not, or has not ended."""
+        if self.rollback_at is None or self.finished_at is None:
+            return 0.0
+        return max(0.0, self.finished_at - self.rollback_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,9 @@ class DeploymentWatch:
 
     def why(self, deployment: Deployment) -> str:
         """How a deployment ended, with what ECS says of it and the last task that failed."""
-        return f"{deployment.state.value}{self._because(deployment)}"
+        back = deployment.seconds_back
+        returned = f" after {back:.0f} s on the way back" if back else ""
+        return f"{deployment.state.value}{returned}{self._because(deployment)}"
 
 
 class TrafficWatch:

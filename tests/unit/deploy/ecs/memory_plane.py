@@ -226,7 +226,11 @@ class World:
 
     def _end(self, moving: Moving, state: DeploymentState, arn: str) -> None:
         moving.record = replace(
-            moving.record, state=state, finished_at=self.clock.time, paused_hooks=()
+            moving.record,
+            state=state,
+            finished_at=self.clock.time,
+            rollback_at=moving.back_since,
+            paused_hooks=(),
         )
         self.current = arn
         kept = [each for each in self.tasks if each.revision == arn]

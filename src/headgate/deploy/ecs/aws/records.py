@@ -84,14 +84,14 @@ def deployment_record(document: Mapping[str, Any], definitions: Mapping[str, str
     """
     target = document.get("targetServiceRevision", {}).get("arn", "")
     sources = (each.get("arn", "") for each in document.get("sourceServiceRevisions", ()))
-    rollback = document.get("rollback", {}).get("reason", "")
+    rollback = document.get("rollback", {})
     began = document.get("startedAt") or document.get("createdAt")
     return Deployment(
         arn=document["serviceDeploymentArn"],
         state=_known(DeploymentState, document["status"]),
         target=definitions.get(target, ""),
         source=tuple(definitions.get(each, "") for each in sources),
-        reason=document.get("statusReason", "") or rollback,
+        reason=document.get("statusReason", "") or rollback.get("reason", ""),
         stage=document.get("lifecycleStage", ""),
         paused_hooks=tuple(
             each["hookId"]
@@ -100,6 +100,7 @@ def deployment_record(document: Mapping[str, Any], definitions: Mapping[str, str
         ),
         started_at=moment(began) or 0.0,
         finished_at=moment(document.get("finishedAt") or document.get("stoppedAt")),
+        rollback_at=moment(rollback.get("startedAt")),
     )
 
 
