@@ -82,7 +82,7 @@ def counted_while(
     with _clients(url, experiment, python_with(version), folder, key) as files:
         for number in range(kills):
             goal = len(told_by(files).runs) + BETWEEN
-            seconds_until(lambda goal=goal: len(told_by(files).runs) >= goal, PROGRESS_SECONDS)
+            _wait_for_runs(files, goal)
             kill(number)
     told = told_by(files)
     has = {
@@ -96,6 +96,10 @@ def counted_while(
         sum(len({*given[kind]} - has[kind]) for kind in has),
         told,
     )
+
+
+def _wait_for_runs(files: list[Path], goal: int) -> None:
+    seconds_until(lambda: len(told_by(files).runs) >= goal, PROGRESS_SECONDS)
 
 
 def _in_mlflow(server: MlflowServer, path: str, field: str, experiment: str) -> set[str]:
