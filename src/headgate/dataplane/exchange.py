@@ -14,7 +14,6 @@ from headgate.dataplane import failures, local_responses, rpc_status
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.body_intake import BodyIntake
 from headgate.dataplane.capacity import Capacity
-from headgate.dataplane.creates import MAX_CREATE_BYTES
 from headgate.dataplane.deciding import Deciding
 from headgate.dataplane.decisions import (
     Authenticating,
@@ -31,11 +30,9 @@ from headgate.dataplane.held_request import HeldRequest
 from headgate.dataplane.local_responses import LocalResponse
 from headgate.dataplane.plane import DataPlane
 from headgate.dataplane.ports import ClientSide, CollectingExchange, Responder
-from headgate.dataplane.request_body import RequestBody
-from headgate.dataplane.responders.create import CreateResponder
+from headgate.dataplane.responders.create_choice import create_responder
 from headgate.dataplane.responders.forward import ForwardResponder
 from headgate.dataplane.responders.local import LocalResponder
-from headgate.dataplane.responders.shared_create import SharedCreateResponder
 from headgate.errors import Refusal
 from headgate.events import InternalError
 from headgate.model import Phase
@@ -173,32 +170,18 @@ class Exchange(CollectingExchange):
         body = intake.body if intake is not None else None
         if body is not None and self.request.method == b"GET":
             body = None  # what it says is in the query by now
-        if decision.route.operation.creates is not None and self._follow_create(decision, body):
-            return
+        if decision.route.operation.creates is not None:
+            remembering = create_responder(self, self._plane, self._client, decision, body)
+            if remembering is not None:
+                self._responder = remembering
+                self._collect()
+                return
         responder = ForwardResponder(self, self._plane, self._client, decision, body)
         self._responder = responder
         if decision.scan is not None and body is not None and intake is not None:
             intake.scan(decision.scan, self._on_scanned)
         else:
             self._start(responder)
-
-    def _follow_create(self, decision: Forward, body: RequestBody | None) -> bool:
-        """Take up a create that can be recognised when it is sent again; whether it is one."""
-        plane, finder = self._plane, decision.route.balancer.creates
-        if body is None or finder is None or plane.creates is None or decision.scan is not None:
-            return False
-        if body.known_length > min(MAX_CREATE_BYTES, plane.limits.buffered_body_bytes):
-            return False
-        shared = plane.shared_creates if finder.across_gates else None
-        self._responder = (
-            CreateResponder(self, plane, self._client, decision, body, plane.creates, finder)
-            if shared is None
-            else SharedCreateResponder(
-                self, plane, self._client, decision, body, plane.creates, finder, shared
-            )
-        )
-        self._collect()
-        return True
 
     def _start(self, responder: Responder) -> None:
         """Forward the request, once its body is here if MLflow takes that only as a whole."""
