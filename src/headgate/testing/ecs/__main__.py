@@ -1,9 +1,4 @@
-"""Runs the stand-in for ECS with two gates, for people who want to try ``headgate ecs``.
-
-    python -m headgate.testing.ecs [--speed N] [--upstream URL]
-
-Prints the variables that lead ``headgate ecs`` here, and runs until Ctrl-C.
-"""
+"""Runs the stand-in for ECS: ``python -m headgate.testing.ecs [--speed N] [--upstream URL]``."""
 
 from __future__ import annotations
 
@@ -18,13 +13,17 @@ from headgate.testing.ecs.images import gate_images
 from headgate.testing.ecs.plane import FakePlane, ServiceSpec
 from headgate.testing.ecs.runner import ADDRESS, FOLDER
 
+WHAT = (
+    "Runs the stand-in for ECS with two gates until Ctrl-C, and prints the variables that lead "
+    "`headgate ecs` to it."
+)
 CLUSTER, SERVICE = "ml", "gateway"
 POLL_SECONDS = 0.2
 
 
 def main() -> None:
     """Run until a signal comes."""
-    parser = argparse.ArgumentParser(prog="python -m headgate.testing.ecs", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m headgate.testing.ecs", description=WHAT)
     parser.add_argument("--speed", type=float, default=20.0, help="seconds of the model in one")
     parser.add_argument("--upstream", default="http://127.0.0.1:5000", help="where MLflow is")
     options = parser.parse_args()
