@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import IO, Any, Protocol, cast
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
 
 from headgate.cli.output import document
+from headgate.cli.progress import clocked
 from headgate.cli.steady_output import SteadyOutput
 from headgate.deploy.outcome import ExitCode, Outcome
 from headgate.deploy.phases import Phase, Reporter, Source
@@ -84,14 +84,7 @@ class ConsoleView:
         self.output = SteadyOutput()
         self._console = console = Console(file=cast(IO[str], self.output), highlight=False)
         self._step: StrEnum | None = None
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._progress = clocked(console)
         self._task = self._progress.add_task("", total=None)
         self._last_status = ""
 

@@ -1,4 +1,4 @@
-"""Shows the progress of a slow start."""
+"""Shows the progress of what takes long."""
 
 from __future__ import annotations
 
@@ -7,12 +7,25 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 # Seconds between two lines if the output is not a terminal.
 PLAIN_INTERVAL = 10.0
 
 Tick = Callable[[float, str], None]
+
+
+def clocked(console: Console, *more: ProgressColumn) -> Progress:
+    """A line with what is under way and for how long; on a terminal alone."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        *more,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 @contextlib.contextmanager
@@ -32,13 +45,7 @@ def waiting(console: Console, what: str) -> Iterator[Tick]:
 
 @contextlib.contextmanager
 def _drawn(console: Console, what: str) -> Iterator[Tick]:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        TimeElapsedColumn(),
-        TextColumn("[dim]{task.fields[news]}"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with clocked(console, TextColumn("[dim]{task.fields[news]}")) as progress:
         task = progress.add_task(what, total=None, news="")
 
         def tick(_elapsed: float, news: str) -> None:

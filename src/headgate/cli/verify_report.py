@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
 
+from headgate.cli.progress import clocked
 from headgate.cli.verifier import Event
 
 _ANSWERERS = {
@@ -119,14 +119,7 @@ class ConsoleView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._name_width = 0
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._progress = clocked(console)
         self._task = self._progress.add_task("starting the MLflow client", total=None)
 
     @contextmanager
