@@ -72,6 +72,22 @@ def test_the_gate_is_killed_before_mlflow_has_responded(gates: Gates, survivor: 
     assert len(upstream.creates) == 1
 
 
+def test_the_gate_is_killed_before_it_may_give_the_response(gates: Gates, survivor: Gate) -> None:
+    """Its client has not a byte: MLflow's repeats no request whose response broke off."""
+    upstream, message = gates.upstream, run_message()
+    upstream.respond.clear()
+    with gates.gate("first") as first, send(first, message, gates.key) as client:
+        upstream.wait_for_runs(1)
+        with gates.last_row_locked():
+            upstream.respond.set()
+            seconds_until(gates.waits_for_a_lock, SECONDS)
+            kill(first)
+            assert client.receive_to_end() == b""
+        response = create(survivor, message, gates.key)
+    assert (made(response), replayed(response)) == (upstream.run_ids[0], "run")
+    assert len(upstream.creates) == 1
+
+
 def test_without_it_the_run_is_doubled(gates: Gates) -> None:
     """The control."""
     upstream, message = gates.upstream, run_message()

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from tests.support.creating_upstream import CreatingUpstream
 from tests.support.gate import Gate, bearer
 from tests.support.postgres import PostgresServer, postgres_server
@@ -27,6 +29,7 @@ ACROSS = {
 }
 CLIENT_SECONDS = 120.0
 """As long as MLflow's client waits for a response."""
+_LAST_ROW = "SELECT * FROM headgate.creates ORDER BY sent_at DESC NULLS LAST LIMIT 1"
 _times = itertools.count(1_795_946_249_543)
 
 Message = dict[str, Any]
@@ -101,10 +104,20 @@ class Gates:
         with gate_on(self.store, self.folder / name, self.upstream.url, **environment) as gate:
             yield gate
 
+    @contextmanager
+    def last_row_locked(self) -> Iterator[None]:
+        """Until the block ends, nobody can change the row of the create that was sent last."""
+        with psycopg.connect(self.server.url("creates")) as connection:
+            connection.execute(f"{_LAST_ROW} FOR UPDATE")
+            yield
+
+    def waits_for_a_lock(self) -> bool:
+        """Whether anybody waits for such a row."""
+        return self.server.execute("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0"
+
     def last_row(self, what: str) -> str:
         """What SQL says of the create that was sent last; those of earlier tests are there, too."""
-        rows = "(SELECT * FROM headgate.creates ORDER BY sent_at DESC NULLS LAST LIMIT 1) AS last"
-        return self.server.execute(f"SELECT {what} FROM {rows}", "creates")  # noqa: S608
+        return self.server.execute(f"SELECT {what} FROM ({_LAST_ROW}) AS last", "creates")  # noqa: S608
 
 
 @contextmanager

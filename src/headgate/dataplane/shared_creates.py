@@ -1,7 +1,7 @@
 """Creates that several gates know of: what a request does before it is sent, and after.
 
-The store is asked before a create is sent to MLflow, and before the last byte of its response is
-given to its client.  Who keeps the store is given here; it never lets a request wait for longer
+The store is asked before a create is sent to MLflow, and before its response is given to its
+client.  Who keeps the store is given here; it never lets a request wait for longer
 than it says, and a create that the store does not take in time goes on without it.
 """
 

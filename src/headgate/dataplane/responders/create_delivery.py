@@ -91,14 +91,6 @@ class CreateDelivery(PlainDelivery):
         """Whether the client is not given the response."""
         return self._withheld
 
-    def send_part(self, response: Response, pieces: list[bytes]) -> None:
-        """Send the client a response but for the end of it."""
-        super().take(response, pieces, done=False)
-
-    def send_rest(self, pieces: list[bytes]) -> None:
-        """Send the client that end."""
-        super().take(None, pieces, done=True)
-
     def pass_on(self, response: Response, pieces: list[bytes]) -> None:
         """Send the client a whole response."""
         super().take(response, pieces, done=True)
@@ -116,15 +108,16 @@ class CreateDelivery(PlainDelivery):
 
 
 class HeldBackDelivery(CreateDelivery):
-    """Holds the last byte of a response back until it is known whether the client may have it.
+    """Holds a response back until it is known whether the client may have it.
 
-    A client that has all but one byte has no response yet: what it was given is in doubt still.
+    Until then the client has not a byte of it: MLflow's comes again where a connection ends before
+    the response, and gives up where it ends in the middle.
 
     Attributes:
         is_free: whether nothing is to be held back, or no longer.
     """
 
-    __slots__ = ("_finished", "_rest", "is_free")
+    __slots__ = ("_finished", "_waiting", "is_free")
 
     def __init__(
         self,
@@ -136,24 +129,23 @@ class HeldBackDelivery(CreateDelivery):
         keeper: CreateKeeper,
     ) -> None:
         super().__init__(exchange, client, responder, route, body, keeper)
-        self._rest: list[bytes] = []
+        self._waiting: tuple[Response, list[bytes]] | None = None
         self._finished = False
         self.is_free = False
 
     def pass_on(self, response: Response, pieces: list[bytes]) -> None:
-        """Send the client a whole response, but for its last byte."""
+        """Send the client a whole response, once it may have it."""
         if self.is_free:
             super().pass_on(response, pieces)
-            return
-        body = b"".join(pieces)
-        self._rest = [body[-1:]]
-        self.send_part(response, [body[:-1]])
+        else:
+            self._waiting = (response, pieces)
 
-    def send_end(self) -> None:
+    def send(self) -> None:
         """The client may have it."""
         self.is_free = True
-        rest, self._rest = self._rest, []
-        self.send_rest(rest)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            super().pass_on(*waiting)
         if self._finished:
             super().finish()
 

@@ -1,7 +1,7 @@
 """Responds to a create that several gates know of.
 
 It is as at one gate, but that the store is asked: before the create is sent to MLflow, and before
-the last byte of the response is given to the client.  A create that the store does not take in time
+the response is given to the client.  A create that the store does not take in time
 is remembered by this gate alone.
 """
 
@@ -161,7 +161,7 @@ class SharedCreateResponder(CreateResponder):
             self._shared.note(self._digest, self._create.made_of(body))
 
     def _give(self, place: Place, response: KeptResponse) -> None:
-        """Ask whether the response may be given; the delivery holds its last byte back."""
+        """Ask whether the response may be given; the delivery holds it back."""
         create = self._create
         made = "" if create is None else create.made_of(response.body)
         self._writing = True
@@ -178,7 +178,7 @@ class SharedCreateResponder(CreateResponder):
             self._place = None
             self._client.abort()  # it is to come again
         else:
-            delivery.send_end()
+            delivery.send()
 
     def _plain_delivery(self) -> CreateDelivery:
         if not self._is_shared:
