@@ -25,7 +25,7 @@ from tests.support.mlflow_server import MlflowServer, running_mlflow
 from tests.support.mlflow_versions import CURRENT, python_with
 from tests.support.processes import clean_environment
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.scripts import raw, response_bytes
+from tests.support.scripts import broken_off, raw, response_bytes
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/troubleshooting.md").read_text("utf-8")
@@ -119,6 +119,12 @@ def no_connection(scene: Scene, cast: Cast) -> None:
     heading = "Remote end closed connection without response"
     scene.client(heading, cast.proxied)
     scene.curl(heading, f"{cast.proxied}/version")
+    heading = "Connection reset by peer"
+    broken = cast.stack.enter_context(RecordingUpstream(broken_off())).url
+    for server in (broken, cast.proxied_tls):
+        settings = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(cast.authority.certificate)}
+        scene.client(heading, server, **settings)
+        scene.curl(heading, "-k", f"{server}/version")
     scene.client("Unable to connect to proxy", nowhere, http_proxy=cast.dead)
     scene.client("Got unsupported URI", "mlflow.example.com:8080")
     scene.client("The tracking URI must be a valid http or https URI", "", DOWNLOAD)

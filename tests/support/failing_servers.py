@@ -63,7 +63,17 @@ class Cast:
         self.dead = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self.silent = stack.enter_context(RecordingUpstream(silent)).url
         self.authority = Authority(folder, "authority")
-        for name in ("gate", "tls", "mutual", "busy", "home", "nginx", "own-disk", "proxied"):
+        for name in (
+            "gate",
+            "tls",
+            "mutual",
+            "busy",
+            "home",
+            "nginx",
+            "own-disk",
+            "proxied",
+            "proxied-tls",
+        ):
             (folder / name).mkdir()
         data = folder / "gate/data"
         self.admin = create_key(data, "admin", ["admin"])
@@ -85,6 +95,10 @@ class Cast:
         proxied = {"HEADGATE_LISTEN__PROXY_PROTOCOL": "127.0.0.0/8"}
         self.proxied = stack.enter_context(
             running_gate(folder / "proxied", mlflow.url, proxied)
+        ).url
+        proxied |= tls
+        self.proxied_tls = stack.enter_context(
+            running_gate(folder / "proxied-tls", mlflow.url, proxied)
         ).url
         mutual = tls | {"HEADGATE_LISTEN__TLS__CLIENT_CA": str(self.authority.certificate)}
         self.mutual = stack.enter_context(running_gate(folder / "mutual", mlflow.url, mutual)).url

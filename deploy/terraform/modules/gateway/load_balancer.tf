@@ -42,7 +42,7 @@ resource "aws_lb_target_group" "this" {
   load_balancing_algorithm_type = "least_outstanding_requests"
 
   # 200 while the process works, 503 while it drains. Not /-/readyz: ECS replaces tasks that fail this
-  # check, and a gate must not be replaced because MLflow is down.
+  # check, and a gate must not be replaced because MLflow has no task that discovery could name.
   health_check {
     path                = "/health"
     matcher             = "200"
