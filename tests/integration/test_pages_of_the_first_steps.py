@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gate import Gate, running_gate
+from tests.support.gate import OPS_LISTENER, Gate, running_gate
 from tests.support.messages_of_pages import shows
 from tests.support.mlflow_server import MlflowServer
 from tests.support.nginx import nginx_program
@@ -207,3 +207,22 @@ def test_the_zone_of_a_task(tmp_path: Path) -> None:
     with RecordingUpstream(fixed(b'{"AvailabilityZone": "eu-central-1b"}')) as metadata:
         printed = run(script, tmp_path, ECS_CONTAINER_METADATA_URI_V4=f"{metadata.url}/v4/1")
     assert printed == "HEADGATE_UPSTREAMS__DEFAULT__BALANCE__ZONE=eu-central-1b\n"
+
+
+@pytest.mark.parametrize(
+    ("mlflow", "event", "ready"),
+    [
+        ("http://127.0.0.1:9", "endpoint_unhealthy", 200),
+        ("http://mlflow.nowhere.invalid:5000", "discovery_failed", 503),
+    ],
+    ids=["down", "never found"],
+)
+def test_what_load_balancers_see_while_mlflow_is_away(
+    mlflow: str, event: str, ready: int, tmp_path: Path
+) -> None:
+    """As ``probe-and-scrape`` says of the path to choose."""
+    with running_gate(tmp_path, mlflow, OPS_LISTENER) as gate:
+        assert gate.event(event)
+        assert gate.ask_ops("/readyz").status == ready
+        assert gate.ask("GET", "/-/readyz").status == ready
+        assert gate.ask("GET", "/health").status == 200
