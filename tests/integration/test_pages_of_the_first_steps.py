@@ -221,7 +221,8 @@ def test_what_load_balancers_see_while_mlflow_is_away(
     mlflow: str, event: str, ready: int, tmp_path: Path
 ) -> None:
     """As ``probe-and-scrape`` says of the path to choose."""
-    with running_gate(tmp_path, mlflow, OPS_LISTENER) as gate:
+    probed = {"HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "0.2"}
+    with running_gate(tmp_path, mlflow, OPS_LISTENER | probed) as gate:
         assert gate.event(event)
         assert gate.ask_ops("/readyz").status == ready
         assert gate.ask("GET", "/-/readyz").status == ready
