@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from headgate.contract import classify
 from headgate.model import Action
 from headgate.policy import BUILT_IN, DEFAULT_ROLES, Roles, parse_grant
 
@@ -94,3 +95,24 @@ def test_the_table_of_who_needs_what_names_roles_that_exist() -> None:
     rows = re.findall(r"^\| [^|]+ \| (`[^|]+) \|$", PAGES["docs/how-to/grant-permissions.md"], re.M)
     assert len(rows) == len(BUILT_IN) + 1
     assert {role for row in rows for role in named(row)} == set(BUILT_IN)
+
+
+# The column that says who may read a path, by page, and how its cells begin where no key is needed.
+WHO_MAY_READ = {
+    "docs/explanation/routing.md": (2, ("no", "for details")),
+    "docs/how-to/run-in-production.md": (1, ("anybody", "as for `/-/health`")),
+}
+
+
+@pytest.mark.parametrize("page", WHO_MAY_READ)
+def test_the_pages_of_the_gate_that_need_no_key_are_those_that_are_said(page: str) -> None:
+    column, without = WHO_MAY_READ[page]
+    rows = re.findall(r"^\| (`/(?:-/|health)[^|]+) \| ([^|]+) \| ([^|]+) \|$", PAGES[page], re.M)
+    assert len(rows) >= 3
+    for row in rows:
+        for path in re.findall(r"`(/[^`]+)`", row[0]):
+            base = "/-/health" if path.count("/") == 1 and path != "/health" else ""
+            asked = f"{base}{path}".replace("/-/api/…", "/-/api/v1/keys")
+            operation = classify(b"GET", asked.encode("ascii"))
+            assert operation is not None, asked
+            assert operation.public == row[column].startswith(without), asked
