@@ -31,7 +31,8 @@ EXISTING = "how-to/run-in-front-of-an-existing-mlflow.md"
 VERIFY = "how-to/verify-a-deployment.md"
 _VARIES = re.compile(
     r"\b[kp]_[0-9A-Za-z]{8}\b|\b20\d\d-\d\d-\d\d(?:T[\d:]+Z)?|\b[0-9a-f]{24,}\b|\d+\.\d+ s"
-    r"|MLflow 3\.\d+\.\d+, Python [\d.]+|127\.0\.0\.1:\d+|(?<=/experiments/)\d+|\b[a-z]+-[a-z]+-\d+\b"
+    r"|MLflow 3\.\d+\.\d+, Python [\d.]+|127\.0\.0\.1:\d+"
+    r"|(?<=/experiments/)\d+|\b[a-z]+-[a-z]+-\d+\b"
 )
 """What an example shows and the next run has otherwise."""
 
