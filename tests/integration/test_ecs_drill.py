@@ -20,6 +20,7 @@ from tests.support.mlflow_versions import CURRENT
 pytestmark = [pytest.mark.first, pytest.mark.timeout(1200)]
 
 RUNS = 2  # of the client, before and after
+NOTICED_BY_ECS = (Fault.CRASH, Fault.HANG)
 BACK_SECONDS = 120.0
 """A way back takes less, with the times that AWS publishes."""
 
@@ -38,7 +39,8 @@ def ecs(
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault.CRASH, pytest.param(Fault.HANG, marks=pytest.mark.long), Fault.VERIFY]
+    "fault",
+    [Fault.VERIFY, *(pytest.param(each, marks=pytest.mark.long) for each in NOTICED_BY_ECS)],
 )
 def test_a_fault_is_noticed_and_taken_back_without_a_failed_client(
     fault: Fault, ecs: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]
