@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from headgate.creates import Response, Verdict
 from headgate.creates.shared import Look, Progress, Row, RowState
 from headgate.stores.creates import (
@@ -135,6 +137,28 @@ class CreateStoreSuite:
         assert (found.state, found.claimer, found.made) == (RowState.KEPT, "", made)
         assert store.claim(B, row, "")
         assert store.progress(B, row, ()) == Progress(RESPONSE, False)
+
+    def test_what_was_claimed_meanwhile_is_for_the_claimer(self, open_store: OpenCreates) -> None:
+        """Its client has left before the keeper has heard that it may not be given."""
+        store, made = open_store(), fresh_made()
+        row, digest = fresh()
+        store.apply(A, [Enter(row, digest), Doubt(row, awaited=True)])
+        assert store.claim(B, row, "")
+        assert store.apply(A, [Give(row, digest, made), TakeBack(row, RESPONSE, made)])[0] is False
+        assert store.progress(B, row, ()) == Progress(RESPONSE, False)
+        assert store.apply(B, [Give(row, digest, made)]) == [True]
+
+    @pytest.mark.parametrize("late", [Keep, TakeBack])
+    def test_nobody_waits_for_what_was_given_to_another(
+        self, open_store: OpenCreates, late: type[Keep | TakeBack]
+    ) -> None:
+        store, made = open_store(), fresh_made()
+        (row, digest), (taken, _) = fresh(), fresh()
+        store.apply(A, [Enter(row, digest), Doubt(row, awaited=True)])
+        assert store.claim(B, row, "")
+        store.apply(A, [Enter(taken, digest, forced=True), Give(taken, digest, made)])
+        store.apply(A, [late(row, RESPONSE, made)])
+        assert store.progress(B, row, ()) == Progress(None, False)
 
     def test_a_claim_is_given_back(self, open_store: OpenCreates) -> None:
         store = open_store()

@@ -70,7 +70,7 @@ class Create:
         """The id in a response to the create; empty where it has none."""
         try:
             return self._id(json.loads(body))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return ""
 
     @abstractmethod

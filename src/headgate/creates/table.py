@@ -118,8 +118,15 @@ class CreateTable:
 
     def keep(self, place: Place, response: Response, made: str) -> bool:
         """MLflow's response is here, and ``made`` is the id in it; whether it could be kept."""
+        places, index = self._places, place.index
         with self._turn():
-            return self._awaits(place) and self._places.keep(place.index, response, as_id(made))
+            if not self._awaits(place):
+                return False
+            is_kept = places.keep(index, response, as_id(made))
+            if not is_kept and places.doubt(index) is Doubt.DOUBTFUL:
+                # It is to be searched for: nobody waits for MLflow any more.
+                places.write(index, replace(places.facts(index), owner=0))
+            return is_kept
 
     def leave(self, place: Place) -> None:
         """The client is gone, or is about to be; its request is still under way at MLflow."""
@@ -165,7 +172,10 @@ class CreateTable:
                 facts.claimer != self.me and self.lives(facts.claimer)
             ):
                 return False
-            self._places.write(place.index, replace(facts, claimer=self.me))
+            owner = 0 if claimed else facts.owner
+            self._places.write(place.index, replace(facts, claimer=self.me, owner=owner))
+            if claimed:  # what was in doubt was whether the client before this one has it
+                self._places.set_doubt(place.index, Doubt.NONE)
             self._places.set_state(place.index, State.WRITING)
             return True
 

@@ -17,6 +17,7 @@ from mypy_extensions import mypyc_attr
 from headgate.contract import Create
 from headgate.creates import Claim, CreateTable, Notes, Place, Response, Standing, Verdict
 from headgate.dataplane.call import CallError
+from headgate.dataplane.response_checks import JSON
 from headgate.events import Reconciled
 from headgate.wire.response import Response as WireResponse
 
@@ -88,14 +89,17 @@ def settle(notes: Notes, place: Place, create: Create, answer: WireResponse, bod
     """Note what MLflow has responded to a create.
 
     A refusal has created nothing.  After a failure that is likely, but not certain: whatever stands
-    before MLflow may have given up on it.
+    before MLflow may have given up on it.  That may also have responded with a page of its own,
+    which is no response to be given to anybody.
     """
     if answer.status >= 500:
         notes.abandon(place, status=answer.status)
     elif answer.status >= 300:
         notes.forget(place)
+    elif (made := create.made_of(body)) or answer.media_type == JSON:
+        notes.keep(place, kept_response(answer, body), made)
     else:
-        notes.keep(place, kept_response(answer, body), create.made_of(body))
+        notes.abandon(place, status=answer.status)
 
 
 def kept_response(answer: WireResponse, body: bytes) -> Response:

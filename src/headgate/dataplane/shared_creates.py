@@ -200,10 +200,13 @@ async def enter_anyway(shared: SharedCreates, digest: bytes) -> Entry:
     return Entry() if found is None else Entry(found[1])
 
 
-async def send_as_new(shared: SharedCreates, claim: Claim, digest: bytes) -> Entry:
-    """Let the other gates know of a create in place of the one in doubt that it repeats."""
+def send_as_new(shared: SharedCreates, claim: Claim, digest: bytes) -> Coroutine[Any, Any, Entry]:
+    """Let the other gates know of a create in place of the one in doubt that it repeats.
+
+    That one is forgotten immediately: what is returned may be cancelled before it begins.
+    """
     shared.forget(claim.place)
-    return await enter_anyway(shared, digest)
+    return enter_anyway(shared, digest)
 
 
 class SharedSearch:

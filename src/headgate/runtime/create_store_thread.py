@@ -143,7 +143,10 @@ class CreateStoreThread:
         """Do this after what is due; ``waits``: somebody waits for what comes of it."""
         waiter = asyncio.get_running_loop().create_future() if waits else None
         due = Due(work, waiter)
-        self._due.append(due)
+        if self._clock() < self._closed_until:
+            self._put_off([due])
+        else:
+            self._due.append(due)
         while len(self._due) > MOST_WAITING:
             self._due.popleft().settle(NOT_DONE)
         self.begin()
@@ -188,7 +191,6 @@ class CreateStoreThread:
         if self._running is not None or executor is None or not self._due:
             return
         if self._clock() < self._closed_until:
-            self._put_off()
             return
         batch = self._batch()
         self._since = self._clock()
@@ -235,25 +237,21 @@ class CreateStoreThread:
         self.why = "older_schema" if older else "unavailable"
         wait = PATIENT_SECONDS if older else RETRY_SECONDS
         self._closed_until = self._clock() + wait
-        self._due.extendleft(reversed(batch))
-        self._put_off()
+        due = [*batch, *self._due]
+        self._due.clear()
+        self._put_off(due)
         if isinstance(error, HeadgateError) or error is None:
             self._note_trouble(str(error or "it was not asked to the end"))
         else:
             self._note_trouble(f"a defect of the gate: {error!r}")
 
-    def _put_off(self) -> None:
-        """Keep the changes that others are to know of."""
-        kept = [
-            each
-            for each in self._due
-            if not callable(each.work) and not isinstance(each.work, Enter)
-        ]
-        for each in self._due:
+    def _put_off(self, due: Sequence[Due]) -> None:
+        """Keep those of the changes that others are to know of, until the store is back."""
+        for each in due:
             each.settle(NOT_DONE)
-        self._due.clear()
-        if self.why != "older_schema":
-            self._due.extend(Due(each.work) for each in kept)
+            is_change = not callable(each.work) and not isinstance(each.work, Enter)
+            if is_change and self.why != "older_schema":
+                self._due.append(Due(each.work))
 
     def _note_trouble(self, trouble: str) -> None:
         if trouble != self._trouble:

@@ -54,7 +54,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class TakeBack:
-    """The client left before it had the response that was given: the create is in doubt."""
+    """The client left before it had the response that was given: the create is in doubt.
+
+    Where it was not given, since another process has claimed the create, this is as ``Keep``.
+    """
 
     id: int
     response: Response
@@ -78,7 +81,10 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """MLflow's response to a create in doubt is here."""
+    """MLflow's response to a create in doubt is here, or is no longer awaited.
+
+    The latter where somebody else was given what it has made.
+    """
 
     id: int
     response: Response

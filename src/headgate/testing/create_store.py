@@ -120,6 +120,8 @@ class MemoryCreateStore:
             if _is_of(me, row) and row.state is RowState.WRITING:
                 back = replace(row, state=RowState.KEPT, claimer="", made=operation.made)
                 self._put(kept, back, operation.response)
+            elif row.keeper == me and row.state in _IN_DOUBT:
+                self._keep(kept, operation)
         elif row.keeper == me and row.state in _IN_DOUBT:
             self._note(kept, operation)
 
@@ -133,9 +135,17 @@ class MemoryCreateStore:
                 failed=operation.failed,
             )
             self._put(kept, doubt)
-        elif isinstance(operation, Keep) and self._is_free(operation.made, row.id):
+        elif isinstance(operation, Keep):
+            self._keep(kept, operation)
+
+    def _keep(self, kept: _Kept, operation: Keep | TakeBack) -> None:
+        row = kept.row
+        if self._is_free(operation.made, row.id):
             here = replace(row, state=RowState.KEPT, awaited=False, made=operation.made)
             self._put(kept, here, operation.response)
+        else:
+            gone = replace(row, state=RowState.DOUBTFUL, awaited=False, failed=False)
+            self._put(kept, gone)
 
     def look(self, digest: bytes) -> Look:
         """See ``CreateStore``."""

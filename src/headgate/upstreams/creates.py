@@ -62,6 +62,6 @@ class UpstreamCreates(CreateFinder):
             return None
         try:
             message = json.loads(response.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return message if isinstance(message, dict) else None

@@ -177,6 +177,44 @@ def test_a_process_is_killed_while_it_writes_the_response(
     assert one.join(claimed(one), [("r", response("r"))]) is Verdict.NONE
 
 
+@pytest.mark.parametrize("lost_by", ["client", "mlflow"])
+def test_a_worker_killed_while_it_writes_one_that_came_again_has_given_it(
+    processes: Processes, one: CreateTable, lost_by: str
+) -> None:
+    """The client that came again may have it, whatever became of the one before."""
+    place = begun(one)
+    if lost_by == "client":
+        one.leave(place)
+        one.keep(place, response("r"), "r")
+    else:
+        one.abandon(place)
+    slot, other = processes.start()
+    claim = claimed(other)
+    if lost_by == "mlflow":
+        assert other.join(claim, [("r", response("r"))]) is Verdict.JOINED
+    other.write(claim.place, claimed=True)
+    processes.kill(slot)
+    assert one.claim(D) is None
+
+
+@pytest.mark.parametrize("writes", range(6))
+def test_a_worker_killed_before_it_writes_one_that_came_again_leaves_it_in_doubt(
+    processes: Processes, one: CreateTable, writes: int
+) -> None:
+    place = begun(one)
+    one.leave(place)
+    one.keep(place, response("r"), "r")
+    slot, other = processes.start()
+    claim = claimed(other)
+    processes.memory.writes = writes
+    try:
+        other.write(claim.place, claimed=True)
+    except KilledError:
+        processes.kill(slot)
+        assert one.response(claimed(one)) == response("r")
+    processes.memory.writes = None
+
+
 def test_a_client_that_left_in_the_middle_of_it_can_have_it_again(one: CreateTable) -> None:
     place = begun(one)
     one.keep(place, response("r"), "r")

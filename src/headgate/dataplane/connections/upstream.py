@@ -222,13 +222,20 @@ class UpstreamConnection(asyncio.Protocol):
         self._pool.forget(self)
         if receiver is None:
             return
+        try:
+            self._tell_end(receiver, exc)
+        except Exception as defect:  # noqa: BLE001 - supervisor: a defect ends one exchange only
+            receiver.on_defect(defect)
+
+    def _tell_end(self, receiver: ResponseReceiver, error: Exception | None) -> None:
+        """Tell that the connection has ended, which may be the end of the response."""
         response = self._response
-        is_whole = self._finished and exc is None
+        is_whole = self._finished and error is None
         if is_whole and response is not None and isinstance(response.body, UntilClose):
             receiver.on_response(None, [], done=True)
             receiver.on_response_end(reusable=False)
         else:
-            receiver.on_upstream_lost(exc)
+            receiver.on_upstream_lost(error)
 
     def _take_late(self) -> None:
         """Take what came before a write failed, and was not read any more."""

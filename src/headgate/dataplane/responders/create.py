@@ -363,15 +363,19 @@ class CreateResponder(ForwardResponder, CreateKeeper):
         """Nobody will have the response from here, or it is not known whether anybody had it."""
         connection, pool, create = self._connection, self._pool, self._create
         delivery = self._delivery
+        held = delivery if isinstance(delivery, CreateDelivery) else None
+        # A response that was begun and is not held was no response of MLflow's to a create.
+        is_refused = self._answered >= 300 or (self._answered and held is None)
+        if connection is not None and connection.receiver is not self:
+            connection = None  # it has ended: nothing comes on it any more
         if self._writing:
             self._notes.unwritten(place)
-        elif connection is None or pool is None or create is None or self._answered >= 300:
+        elif connection is None or pool is None or create is None or is_refused:
             self._notes.abandon(place, status=self._answered)
         else:
             self._notes.leave(place)
             if not self._client.writable:
                 connection.transport.resume_reading()
-            held = delivery if isinstance(delivery, CreateDelivery) else None
             DetachedCreate(
                 self._notes,
                 place,

@@ -152,5 +152,5 @@ class HeldBackDelivery(CreateDelivery):
     def finish(self) -> None:
         """See ``Delivery``."""
         self._finished = True
-        if self.is_free or self.is_withheld:
+        if self.is_free or self._passing or self.is_withheld:
             super().finish()

@@ -171,29 +171,37 @@ def _execute(connection: Connection, me: str, operation: Operation) -> Answer:
     if isinstance(operation, Note):
         _add_given(connection, me, operation, RowState.GIVEN)
         return None
-    statement, values = _change(operation)
-    connection.execute(statement, {"me": me, "row": operation.id, **values})
+    for statement, values in _changes(operation):
+        parameters = {"me": me, "row": operation.id, **values}
+        if connection.execute(statement, parameters).rowcount > 0:
+            break
     return None
 
 
-def _change(operation: Operation) -> tuple[Executable, Mapping[str, object]]:
+def _changes(operation: Operation) -> Sequence[tuple[Executable, Mapping[str, object]]]:
+    """What to try for it, until something changes a row."""
     if isinstance(operation, Doubt):
-        values = {"is_awaited": int(operation.awaited), "has_failed": int(operation.failed)}
-        return _DOUBT, values
+        return [_doubt(operation)]
     if isinstance(operation, Keep | TakeBack):
         response = operation.response
-        return (
-            _KEEP if isinstance(operation, Keep) else _TAKE_BACK,
-            {
-                "made": operation.made or None,
-                "status": response.status,
-                "lines": response.lines,
-                "body": response.body,
-            },
-        )
+        values = {
+            "made": operation.made or None,
+            "status": response.status,
+            "lines": response.lines,
+            "body": response.body,
+        }
+        # Where it was claimed before it could be given, the response is for the claimer; where
+        # somebody else has what it made, nothing comes any more, and nobody shall wait for it.
+        rest = [(_KEEP, values), _doubt(Doubt(operation.id, awaited=False))]
+        return rest if isinstance(operation, Keep) else [(_TAKE_BACK, values), *rest]
     if isinstance(operation, Written):
-        return _WRITTEN, {}
-    return (_FORGET if isinstance(operation, Forget) else _RELEASE), {}
+        return [(_WRITTEN, {})]
+    return [(_FORGET if isinstance(operation, Forget) else _RELEASE, {})]
+
+
+def _doubt(operation: Doubt) -> tuple[Executable, Mapping[str, object]]:
+    values = {"is_awaited": int(operation.awaited), "has_failed": int(operation.failed)}
+    return _DOUBT, values
 
 
 def _add_given(connection: Connection, me: str, given: Give | Note, state: RowState) -> bool:

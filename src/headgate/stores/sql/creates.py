@@ -18,7 +18,7 @@ from headgate.creates.shared import (
     lives_at,
     verdict,
 )
-from headgate.stores.creates import Answer, Doubt, Enter, Forget, Keep, Operation
+from headgate.stores.creates import Answer, Doubt, Enter, Forget, Keep, Operation, TakeBack
 from headgate.stores.sql.clock import now
 from headgate.stores.sql.create_operations import apply, beat
 from headgate.stores.sql.create_rows import ROW_COLUMNS, heard, looks_at, read_row
@@ -52,8 +52,14 @@ class SqlCreateStore:
         except IntegrityError:
             # Another process has taken what one of them was to give, in this moment.
             if len(operations) == 1:
-                return [False]
+                return self._apply_late(me, operations[0])
         return [answer for each in operations for answer in self.apply(me, [each])]
+
+    def _apply_late(self, me: str, operation: Operation) -> list[Answer]:
+        """Do what is left of one where another process was faster."""
+        if isinstance(operation, Keep | TakeBack):
+            return self.apply(me, [Doubt(operation.id, awaited=False)])
+        return [False]
 
     def look(self, digest: bytes) -> Look:
         """See ``CreateStore``."""
