@@ -43,7 +43,7 @@ def upgraded(it: EcsUpgrade, capture: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_upgrade_is_not_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with ecs_upgrade(tmp_path) as it, unnoticed(it, "load", capsys) as load:
+    with ecs_upgrade(tmp_path) as it, unnoticed(it, "load", "upgraded", capsys) as load:
         told = it.command("upgrade", "--to", NEW)
         ended(told, ExitCode.NOTHING_DONE, "has no address, and resolvers remember that for up to")
         it.prepare()
@@ -53,17 +53,17 @@ def test_an_upgrade_is_not_noticed(tmp_path: Path, capsys: pytest.CaptureFixture
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("tag", "words"),
+    ("tag", "words", "case"),
     [
-        (BROKEN, "mlflow db upgrade failed"),
-        (DEAF, "does not start"),
-        (UNFIT, "does not pass verification"),
+        (BROKEN, "mlflow db upgrade failed", "migration failed half-way, restored"),
+        (DEAF, "does not start", "a version that does not start, restored"),
+        (UNFIT, "does not pass verification", "one that does not pass verification, restored"),
     ],
 )
 def test_a_version_that_is_no_good_is_taken_back(
-    tag: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tag: str, words: str, case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with ecs_upgrade(tmp_path) as it, unnoticed(it, "load", capsys) as load:
+    with ecs_upgrade(tmp_path) as it, unnoticed(it, "load", case, capsys) as load:
         it.prepare()
         image = f"{it.scene.plane.pushed(MLFLOW)}:{tag}"
         told = it.command("upgrade", "--to", image, "--max", "15m")
@@ -80,7 +80,7 @@ def test_an_upgrade_is_rolled_back_with_the_consent_that_it_asks_for(
     """What clients wrote since is lost, so those that know of it have ended before."""
     with ecs_upgrade(tmp_path) as it:
         it.prepare()
-        with unnoticed(it, "before", capsys) as load:
+        with unnoticed(it, "before", "upgraded, to be rolled back", capsys) as load:
             upgraded(it, capsys)
             load.go_on()
         told = it.command("rollback", "--max", "15m")
@@ -90,5 +90,5 @@ def test_an_upgrade_is_rolled_back_with_the_consent_that_it_asks_for(
         ended(told, ExitCode.DONE)
         figures(told, capsys)
         it.serves(OLD, migrated=False)
-        with unnoticed(it, "after", capsys) as load:
+        with unnoticed(it, "after", "after it was rolled back", capsys) as load:
             load.go_on()

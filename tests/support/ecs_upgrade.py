@@ -22,6 +22,7 @@ from tests.support.debian import POSTGRESQL, require
 from tests.support.ecs import CLUSTER, Deployed, deployed, mlflow_image
 from tests.support.maintenance import NEW, OLD, Told
 from tests.support.maintenance_load import MaintenanceLoad, clients_at, maintenance_load
+from tests.support.maintenance_record import record
 from tests.support.maintenance_unit import FAILING_MIGRATION
 from tests.support.mlflow_versions import python_with
 from tests.support.processes import clean_environment
@@ -156,9 +157,11 @@ def ecs_upgrade(folder: Path) -> Iterator[EcsUpgrade]:
 
 @contextmanager
 def unnoticed(
-    it: EcsUpgrade, name: str, capture: pytest.CaptureFixture[str]
+    it: EcsUpgrade, name: str, case: str, capture: pytest.CaptureFixture[str]
 ) -> Iterator[MaintenanceLoad]:
     """Run clients of both versions until the block ends; nothing fails, is lost or is doubled.
+
+    The figures are recorded as those of ``case``, if that is wanted.
 
     Raises:
         AssertionError: something has, or is.
@@ -170,5 +173,6 @@ def unnoticed(
         load.go_on()
         verdict = load.verdict(url, key)
     with capture.disabled():
-        print(f"\nECS: {verdict}")  # noqa: T201 - figures for a person
+        print(f"\nECS, {case}: {verdict}")  # noqa: T201 - figures for a person
+    record(f"{case}, in the stand-in for ECS", "postgresql", verdict)
     verdict.assert_unnoticed()

@@ -6,12 +6,9 @@ with the old version, and has clients of its own.  A scene in which a case faile
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Self
 
 import pytest
 
@@ -24,10 +21,8 @@ from tests.support.maintenance import (
     maintenance_scene,
 )
 from tests.support.maintenance_load import MaintenanceLoad, Verdict, maintenance_load
+from tests.support.maintenance_record import record
 from tests.support.maintenance_unit import BROKEN, DEAF, UNFIT
-
-RECORD: Final = "HEADGATE_RECORD"
-"""The variable with the file that the figures of each case are written to."""
 
 
 class Story:
@@ -90,20 +85,8 @@ class Story:
         """Let the clients come to their end; what came of them is recorded, if that is wanted."""
         self.load.go_on()
         found = self.load.verdict(self.scene.mlflow.url)
-        if file := os.environ.get(RECORD):
-            record(Path(file), case, self._kind, found)
+        record(case, self._kind, found)
         return found
-
-
-def record(file: Path, case: str, kind: str, found: Verdict) -> None:
-    """Put the figures of one case into a file, in the place of those of an earlier run."""
-    rows: list[dict[str, Any]] = []
-    if file.exists():
-        rows = json.loads(file.read_text(encoding="utf-8"))
-    row = {"case": case, "database": kind, **found.figures()}
-    kept = [each for each in rows if (each["case"], each["database"]) != (case, kind)]
-    kept.append(row)
-    file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 class Scenes:
