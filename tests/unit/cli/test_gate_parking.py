@@ -147,6 +147,27 @@ def test_a_short_lived_key_verifies(gate: Gate) -> None:
     assert gate.asked[-1][:2] == ("POST", "keys/k_1/revoke")
 
 
+@pytest.mark.parametrize("revokes", [True, False])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
+def test_a_key_does_not_stay_where_the_operator_stops_the_command(
+    revokes: bool, stop: type[BaseException], gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is waited for that all gates know of it, which takes a while."""
+    gate.responses = {
+        "me": (200, "ok", {"method": "key", "principal_id": "p_1", "credential": "k_0"}),
+        "keys": (201, "ok", {"secret": "hg_new", "key": {"id": "k_1"}}),
+        "keys/k_1/revoke": (200, "ok", {}) if revokes else (503, "store_unavailable", {}),
+    }
+
+    def stopped(*_: object) -> None:
+        raise stop
+
+    monkeypatch.setattr(GateParking, "_wait_until_accepted", stopped)
+    with pytest.raises(stop):
+        parking_at(gate).admit()
+    assert gate.asked[-1][:2] == ("POST", "keys/k_1/revoke")
+
+
 def test_a_key_of_the_operators_is_not_revoked(gate: Gate) -> None:
     """Its id is what the gate says."""
     gate.responses = {"me": (200, "ok", {"method": "key", "credential": "k_7"})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import secrets
 import threading
@@ -95,8 +96,9 @@ class GateParking:
         credential = str(made["key"]["id"])
         try:
             self._wait_until_accepted(self.secret)
-        except ParkingError:
-            self.dismiss(credential)
+        except BaseException:  # interrupted too, the key must not stay
+            with contextlib.suppress(ParkingError):  # it expires by itself
+                self.dismiss(credential)
             raise
         return credential
 

@@ -12,7 +12,6 @@ from typing import Final
 
 from headgate.deploy.clock import Clock
 from headgate.deploy.ecs import journal
-from headgate.deploy.ecs.errors import PlaneError
 from headgate.deploy.ecs.journal import InProgress, Journal
 from headgate.deploy.ecs.lock import Lock, LockError, read_lock
 from headgate.deploy.ecs.names import DEPLOYING_TAG, GOOD_TAG, parameter, short
@@ -202,7 +201,7 @@ class Holding:
             return ""
         try:
             self._plane.release(self._lock.to_text())
-        except (PlaneError, LockError, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - supervisor: the outcome counts
             return (
                 f"the lock could not be given back and ends by itself in {LEASE:.0f} s: "
                 f"{str(error) or ON_REQUEST}"

@@ -192,7 +192,7 @@ class Rollback:
             return self._outcome(choice, ExitCode.FAILED, f"{error}", "see: headgate ecs status")
         except KeyboardInterrupt:
             return self._stranded(choice, FailedError(ON_REQUEST))
-        except HeadgateError as error:
+        except Exception as error:  # noqa: BLE001 - supervisor: says where things stand
             return self._stranded(choice, error)
         summary = f"every task runs {short(target)}"
         return self._outcome(choice, ExitCode.DONE, summary)
@@ -210,13 +210,13 @@ class Rollback:
         template = choice.revision.tags.get("headgate:template", "")
         return Good(arn, image, template, self._site.clock.now())
 
-    def _stranded(self, choice: _Choice, error: HeadgateError) -> Outcome:
+    def _stranded(self, choice: _Choice, error: Exception) -> Outcome:
         code = ExitCode.TIMED_OUT if isinstance(error, TimedOutError) else ExitCode.FAILED
         target = short(choice.revision.arn)
         return self._outcome(
             choice,
             code,
-            f"the service is not safely back at {target}: {error}",
+            f"the service is not safely back at {target}: {error or type(error).__name__}",
             "the journal still names the revision to return to; when the cause is removed, run the "
             "command again; or name another with: headgate ecs rollback --to FAMILY:NUMBER",
         )

@@ -118,8 +118,8 @@ class Rollout:
             return self._superseded(facts, ExitCode.BUSY, error)
         except KeyboardInterrupt:
             return self._nothing(facts, ExitCode.NOTHING_DONE, ON_REQUEST)
-        except HeadgateError as error:
-            return self._nothing(facts, ExitCode.NOTHING_DONE, str(error))
+        except Exception as error:  # noqa: BLE001 - supervisor: the journal must not say more than is so
+            return self._nothing(facts, ExitCode.NOTHING_DONE, _words(error))
         return self._go(ready, facts)
 
     def _nothing(self, facts: Facts, code: ExitCode, why: str) -> Outcome:
@@ -127,10 +127,10 @@ class Rollout:
         if self._site.holding.entry is not None:
             try:
                 self._site.holding.end(lambda kept: kept)
-            except (HeadgateError, KeyboardInterrupt) as error:
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - supervisor, as in ``_held``
                 self._site.say(
                     "the journal still says that this deployment is in progress, which the next "
-                    f"command understands: {str(error) or ON_REQUEST}"
+                    f"command understands: {_words(error)}"
                 )
         return self._outcome(facts, code, f"the service was not changed: {why}", advice)
 
@@ -157,8 +157,8 @@ class Rollout:
             return self._superseded(facts, ExitCode.BUSY, error)
         except KeyboardInterrupt:
             return self._unclear(ready, facts, ON_REQUEST)
-        except HeadgateError as error:
-            return self._unclear(ready, facts, str(error))
+        except Exception as error:  # noqa: BLE001 - supervisor: the service must not stay half moved
+            return self._unclear(ready, facts, _words(error))
         return self._follow(ready, facts, watch, deployment)
 
     def _follow(
@@ -175,7 +175,7 @@ class Rollout:
         except FailedError as error:
             return self._back(ready, facts, error)
         except Exception as error:  # noqa: BLE001 - supervisor: the service must not stay half moved
-            return self._back(ready, facts, FailedError(str(error) or type(error).__name__))
+            return self._back(ready, facts, FailedError(_words(error)))
         return self._accept(ready, facts)
 
     def _move(self, ready: Ready) -> Deployment:
@@ -206,7 +206,7 @@ class Rollout:
         try:
             facts.deployment = deployment_of(self._site, target)
             still = facts.deployment is None and self._site.plane.service().revision != target
-        except (PlaneError, KeyboardInterrupt):
+        except (Exception, KeyboardInterrupt):  # noqa: BLE001 - supervisor, as in ``_go``
             still = False  # not known: the way back looks again, and says so if it cannot
         if still:
             return self._nothing(facts, ExitCode.NOTHING_DONE, why)
@@ -222,12 +222,12 @@ class Rollout:
                 self._site.holding.end(lambda kept: kept.with_good(good))
         except SupersededError as error:
             return self._superseded(facts, ExitCode.ROLLED_BACK, error)
-        except (HeadgateError, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - supervisor: says where things stand
             return self._outcome(
                 facts,
                 ExitCode.FAILED,
                 f"{short(arn)} runs and passed every check, but the journal or the tags do not say "
-                f"so ({str(error) or ON_REQUEST})",
+                f"so ({_words(error)})",
                 "run the same command again, which verifies what runs and goes on; headgate ecs "
                 f"rollback returns to {short(ready.good.revision)}",
             )
@@ -269,6 +269,15 @@ class Rollout:
 
     def _outcome(self, facts: Facts, code: ExitCode, summary: str, advice: str = "") -> Outcome:
         return Outcome(code, summary, advice, tuple(self._site.phases.ended), facts.document())
+
+
+def _words(error: BaseException) -> str:
+    """What went wrong; of a defect its kind, too."""
+    if isinstance(error, KeyboardInterrupt):
+        return ON_REQUEST
+    if isinstance(error, HeadgateError):
+        return str(error)
+    return f"a defect of this command ({type(error).__name__}: {error})"
 
 
 _NO_PAUSE = frozenset({PlaneFailure.UNSUPPORTED, PlaneFailure.INVALID})

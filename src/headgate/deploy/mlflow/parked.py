@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from headgate.deploy.mlflow.errors import ParkingError, ParkLostError
 from headgate.deploy.mlflow.journal import Move
 from headgate.deploy.mlflow.records import GateStanding
 from headgate.deploy.mlflow.site import Limits, Site
 from headgate.deploy.mlflow.waiting import until
+
+LATE_SECONDS: Final = 30.0
+"""For how long a park may still come that was asked for without a response: a gate responds after
+15 s without its store, which may do it all the same."""
 
 
 def sentence_of(move: Move) -> str:
@@ -22,6 +28,7 @@ class Parked:
         self._limits = limits
         self._sentence = sentence_of(move)
         self._since: float | None = None
+        self._may_come = False  # a park that was asked for, without a response
         self.seconds = 0.0
         """For how long this command has kept the clients waiting."""
 
@@ -34,10 +41,17 @@ class Parked:
         parking = self._site.parking
         self._since = self._site.clock.monotonic()
         held = parking.held(self._sentence)
-        if not held:
-            return parking.park(self._sentence, credential)
-        parking.resume(held, credential)
-        return held
+        if held:
+            parking.resume(held, credential)
+            return held
+        self._may_come = True
+        try:
+            park = parking.park(self._sentence, credential)
+        except ParkingError as error:
+            self._may_come = error.retryable
+            raise
+        self._may_come = False
+        return park
 
     def resume(self, park: str, credential: str) -> None:
         """Go on with the park of a command before.
@@ -94,16 +108,20 @@ class Parked:
             ParkingError: the gates do not do it.
             TimedOutError: they could not be asked.
         """
-        park = move.park
+        park, clock = move.park, self._site.clock
+        late = LATE_SECONDS if self._may_come else 0.0
+        comes_until = clock.monotonic() + late
 
         def waiting() -> str:
             nonlocal park
             park = park or self._site.parking.held(self._sentence)
             if park:
                 self._site.parking.unpark(park)
+            elif clock.monotonic() < comes_until:
+                return "the gates have not said whether they have parked"
             return ""
 
-        until(self._site, waiting, self._limits.unpark, float("inf"))
+        until(self._site, waiting, self._limits.unpark + late, float("inf"))
         if self._since is not None:
             self.seconds = self._site.clock.monotonic() - self._since
         return ""

@@ -90,11 +90,13 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def last_lines(errors: IO[bytes], secret: str = "") -> str:
     """The last lines of a file, in one, without control characters."""
-    size = errors.seek(0, os.SEEK_END)
-    errors.seek(max(0, size - _TAIL_BYTES))
-    text = errors.read().decode(errors="replace")
-    if secret:
-        text = text.replace(secret, "[secret]")
+    size, hidden = errors.seek(0, os.SEEK_END), secret.encode()
+    # Also one of which only the end is within the tail.
+    errors.seek(max(0, size - _TAIL_BYTES - len(hidden)))
+    found = errors.read()
+    if hidden:
+        found = found.replace(hidden, b"[secret]")
+    text = found[-_TAIL_BYTES:].decode(errors="replace")
     lines = ["".join(filter(str.isprintable, line)).strip() for line in text.splitlines()]
     return " / ".join([line for line in lines if line][-_TAIL_LINES:])
 

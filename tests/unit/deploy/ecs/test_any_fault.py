@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections.abc import Callable
 
@@ -159,3 +160,67 @@ def test_a_deploy_after_one_that_died_anywhere_goes_on_or_says_what_to_do(image:
         if outcome.code is not ExitCode.DONE:
             assert "headgate ecs rollback" in outcome.summary
             back_at(scene, "gw:2")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("strategy", [Strategy.ROLLING, Strategy.BLUE_GREEN])
+def test_a_defect_of_the_command_leaves_no_service_half_moved(
+    strategy: Strategy, after: bool
+) -> None:
+    """Wherever: what AWS responds that nobody has thought of, for example."""
+    for number in range(1, 130):
+        scene = Scene(strategy)
+        scene.deploy(NEWER, watch=0)
+        plane = MemoryPlane(scene.world, "ada")
+        fault = Defect(number)
+        if after:
+            plane.after_call = fault
+        else:
+            plane.before_call = fault
+        try:
+            outcome: Outcome | None = scene.deploy(HANG if number % 2 else NEWER, plane, watch=30.0)
+        except RuntimeError:
+            outcome = None
+        moves = [each for each in scene.world.moving if not each.record.state.is_final]
+        where = f"after a defect at call {number}, {fault.name}"
+        assert not moves, where
+        if outcome is None:
+            assert scene.running() == {"gw:2"}, where
+        else:
+            said_is_so(scene, outcome)
+        if not fault.name:
+            return
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_defect_of_a_rollback_says_where_things_stand(after: bool) -> None:
+    for number in range(1, 60):
+        scene = Scene(Strategy.ROLLING)
+        scene.deploy(NEWER, watch=0)
+        plane = MemoryPlane(scene.world, "ada")
+        fault = Defect(number)
+        if after:
+            plane.after_call = fault
+        else:
+            plane.before_call = fault
+        with contextlib.suppress(RuntimeError):
+            outcome = scene.rollback(plane=plane)
+            assert outcome.code in {ExitCode.DONE, ExitCode.FAILED}
+            continue
+        assert scene.journal().in_progress is None, f"at call {number}, {fault.name}"
+        if not fault.name:
+            return
+
+
+class Defect:
+    """A call that fails as nobody has thought of."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.name = ""
+
+    def __call__(self, called: int, name: str) -> None:
+        """See ``MemoryPlane``."""
+        if called == self.number:
+            self.name = name
+            raise RuntimeError("a defect")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from headgate.deploy.mlflow.databases.urls import parts_of
 from headgate.deploy.mlflow.errors import DatabaseError, MigrationError
 from headgate.deploy.mlflow.interpreter import migrate
+from headgate.deploy.mlflow.programs import last_lines
 from headgate.deploy.mlflow.records import Kind, Version
 
 URL = "postgresql+psycopg2://ml:sec%40ret@db.example.com:5432/mlflow?sslmode=require"
@@ -90,3 +92,13 @@ def test_a_migration_that_takes_too_long_is_ended(mlflow: Path, tmp_path: Path) 
     )
     with pytest.raises(MigrationError, match="did not end in 1 s, and was ended"):
         migrate(mlflow, VERSION, URL, 1.0, tmp_path)
+
+
+@pytest.mark.parametrize("after", range(8192 - 200, 8192 + 1, 7))
+def test_a_secret_is_hidden_though_only_its_end_is_shown(after: int) -> None:
+    """The last bytes of what a program said may begin in the middle of it."""
+    with tempfile.TemporaryFile() as errors:
+        errors.write(b"before " + URL.encode() + b"x" * after)
+        said = last_lines(errors, URL)
+    assert len(said) <= 8192
+    assert not any(URL[-length:] in said for length in range(10, len(URL)))
