@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from headgate.maintenance.directive import Directive, Park, ReadOnly
 
 _Value = TypeVar("_Value")
+_LATEST: Final = 253_402_300_799
+"""The last second of the year 9999, in seconds since the epoch."""
 
 
 class UnreadableDirectiveError(Exception):
@@ -117,4 +119,6 @@ def _time(found: Mapping[str, object], name: str) -> float:
     value = found.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnreadableDirectiveError(f"{name} is missing, or is no number of seconds")
+    if not 0 <= value <= _LATEST:  # which NaN is not either
+        raise UnreadableDirectiveError(f"{name} is no time that can be shown")
     return float(value)

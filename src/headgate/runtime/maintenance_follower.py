@@ -124,7 +124,7 @@ class MaintenanceFollower:
             for step in (self._register, self._follow):
                 try:
                     step()
-                except HeadgateError as error:
+                except Exception as error:  # noqa: BLE001 - supervisor, as in ``_turn``
                     self._note(error)
             if not self._memory.changes:
                 self._recall()
@@ -187,7 +187,7 @@ class MaintenanceFollower:
             await to_the_end(executor, self._report)
             await to_the_end(executor, self._forget)
             await to_the_end(executor, self._hear_others)
-        except HeadgateError as error:
+        except Exception as error:  # noqa: BLE001 - supervisor: requests do not depend on it
             self._said = None  # what the store has may be older by the time that it is back
             self._note(error)
             if isinstance(error, OlderSchemaError):
@@ -265,8 +265,10 @@ class MaintenanceFollower:
         if store is not None:
             store.close()
 
-    def _note(self, error: HeadgateError | None) -> None:
+    def _note(self, error: Exception | None) -> None:
         trouble = None if error is None else str(error)
+        if error is not None and not isinstance(error, HeadgateError):
+            trouble = f"a defect of the gate: {error!r}"
         if trouble != self._trouble:
             self._trouble = trouble
             self._emit(

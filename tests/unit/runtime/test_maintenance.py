@@ -274,6 +274,49 @@ def test_a_gate_that_loses_its_store_stays_parked(stand: GateStand) -> None:
     assert [type(each) for each in stand.events] == [MaintenanceNotFollowed, MaintenanceFollowed]
 
 
+@pytest.mark.parametrize("method", ["directives", "report", "gates"])
+def test_a_defect_of_following_ends_no_worker(
+    stand: GateStand, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests do not depend on it; what was asked last stays in force."""
+    stand.store.put(PARKED_NOW, 0)
+    failed = []
+
+    def fail(*_: object) -> None:
+        failed.append(method)
+        raise RuntimeError("a defect")
+
+    async def fails() -> None:
+        await until(lambda: bool(stand.store.reports))
+        with monkeypatch.context() as patch:
+            patch.setattr(stand.store, method, fail)
+
+            def has_failed() -> bool:
+                stand.clock.advance(module.QUIET_SECONDS + 1)
+                return len(failed) >= 3
+
+            await until(has_failed)
+        await until(lambda: len(stand.events) == 2)
+        assert stand.state() is ParkState.PARKED
+
+    run(stand, fails)
+    first, second = stand.events
+    assert isinstance(first, MaintenanceNotFollowed)
+    assert "RuntimeError('a defect')" in str(first)
+    assert isinstance(second, MaintenanceFollowed)
+
+
+def test_a_defect_of_the_first_look_keeps_no_worker_from_starting(
+    stand: GateStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(stand.store, "directives", fail)
+    stand.start()
+    assert [type(each) for each in stand.events] == [MaintenanceNotFollowed]
+
+
 def test_a_store_of_an_older_schema_is_looked_at_rarely(stand: GateStand) -> None:
     stand.store.failure = OlderSchemaError("schema 4")
 

@@ -28,6 +28,11 @@ from tests.support.maintenance_suite import (
 )
 
 
+def _instead(name: str, value: str) -> str:
+    """The park with another value, as SQL."""
+    return f"""replace(park, '"{name}": ', '"{name}": {value}, "was": ')"""
+
+
 class TestMemory(MaintenanceStoreSuite, RegistrationSuite):
     """The double that other packages' tests are given."""
 
@@ -106,6 +111,11 @@ class TestSqlite(MaintenanceStoreSuite, RegistrationSuite):
             ("park = '[]'", "it is no JSON object"),
             ("park = '{}'", "id is missing"),
             ("park = json_set(park, '$.ends_at', 'soon')", "ends_at is missing, or is no number"),
+            ("park = json_set(park, '$.ends_at', 1e300)", "ends_at is no time that can be shown"),
+            ("park = json_set(park, '$.started_at', -1)", "started_at is no time that can be"),
+            (f"park = {_instead('ends_at', 'NaN')}", "ends_at is no time that can be shown"),
+            (f"park = {_instead('ends_at', '1' + 400 * '0')}", "ends_at is no time that can be"),
+            (f"park = {500_000 * '['!r}", "it is no JSON"),
             ("park = json_set(park, '$.lease', 1)", "lease is missing, or is not as"),
             (r"park = json_set(park, '$.by', char(10))", "by has characters that cannot be shown"),
             ("read_only = x'00'", "it is no JSON object"),
@@ -131,10 +141,23 @@ class TestSqlite(MaintenanceStoreSuite, RegistrationSuite):
         execute(path, "UPDATE directives SET park = json_set(park, '$.colour', 'red')")
         assert store.directives() == {"default": PARKED}
 
-    def test_of_a_gate_that_cannot_be_read_it_is_known_that_it_is_there(self, path: Path) -> None:
+    @pytest.mark.parametrize(
+        "upstreams",
+        [
+            "[1]",
+            "null",
+            '{"default": {"a": 1}}',
+            '{"default": [1, "serving", Infinity, 0, 0]}',
+            '{"default": [1, "serving", NaN, 0, 0]}',
+            500_000 * "[",
+        ],
+    )
+    def test_of_a_gate_that_cannot_be_read_it_is_known_that_it_is_there(
+        self, path: Path, upstreams: str
+    ) -> None:
         store = opened(path)
         store.report(GATE)
-        execute(path, "UPDATE gates SET upstreams = '[1]', heard_at = heard_at - 100")
+        execute(path, f"UPDATE gates SET upstreams = {upstreams!r}, heard_at = heard_at - 100")
         (found,) = store.gates()
         assert found.report.id == GATE.id
         assert dict(found.report.upstreams) == {}

@@ -181,7 +181,7 @@ def _read(text: object) -> object:
         return None
     try:
         return json.loads(text) if isinstance(text, str) else text
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UnreadableDirectiveError("it is no JSON") from None
 
 
@@ -198,7 +198,7 @@ def _gate(
                 int(revision), str(state), int(in_flight), int(waiting), int(writing)
             )
             fences.add(float(values[5]) if len(values) > 5 else 0.0)  # an older gate has none
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
         found, fences = {}, set()
     # All are equal; of what is not, the gate has no fence.
     fence = fences.pop() if len(fences) == 1 else 0.0
