@@ -44,16 +44,17 @@ class Places:
         if magic.rstrip(b"\0") != layout.MAGIC:
             self._store(0, HEAD.pack(layout.MAGIC, serial + 1, given))
         at = layout.OWNERS_AT + 8 * slot
-        generation = self._generation(slot) + 1
+        generation = self.generation(slot) + 1
         self._store(at, generation.to_bytes(8, "little"))
         return slot | generation << 8
 
     def slot_of(self, owner: int) -> int | None:
         """The slot of a process; ``None``: another process has that now."""
         slot = owner & 0xFF
-        return slot if owner and self._generation(slot) == owner >> 8 else None
+        return slot if owner and self.generation(slot) == owner >> 8 else None
 
-    def _generation(self, slot: int) -> int:
+    def generation(self, slot: int) -> int:
+        """How many processes have had a slot."""
         at = layout.OWNERS_AT + 8 * slot
         return int.from_bytes(self._memory[at : at + 8], "little")
 
@@ -185,6 +186,12 @@ class Places:
             if rest == 0:
                 yield index
             at += 1
+
+
+def slots_in_turn(memory: Memory) -> list[int]:
+    """The slots of owners, those first that the fewest processes have had."""
+    places = Places(memory)
+    return sorted(range(layout.OWNERS), key=places.generation)
 
 
 def as_id(made: str) -> bytes:

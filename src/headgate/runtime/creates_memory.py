@@ -14,10 +14,11 @@ import os
 import secrets
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from headgate.creates import LAYOUT, OWNERS, SIZE, CreateTable
+from headgate.creates.places import slots_in_turn
 from headgate.runtime.lasting_memory import LastingMemory
 
 NAME: Final = f"creates-{LAYOUT}"
@@ -48,8 +49,16 @@ class CreatesMemory:
     def table(self, clock: Callable[[], float] = time.monotonic) -> CreateTable | None:
         """The table of this process; ``None``: too many processes use it."""
         lock = KernelLock(self._file)
-        slot = lock.take_slot()
+        slot = lock.take_slot(self.free_first())
         return None if slot is None else CreateTable(self._memory, lock, slot, clock)
+
+    def free_first(self) -> Sequence[int]:
+        """The slots, in the order in which a process that starts is to try them.
+
+        The one whose last process has ended last comes last: until the next has a number of its
+        own, that one would seem to live.
+        """
+        return slots_in_turn(self._memory)
 
     def name_of(self, table: CreateTable) -> str:
         """The name of a process for those of other gates: no other has ever had it."""
@@ -67,9 +76,9 @@ class KernelLock:
     def __init__(self, file: int) -> None:
         self._file = file
 
-    def take_slot(self) -> int | None:
+    def take_slot(self, order: Sequence[int] = range(OWNERS)) -> int | None:
         """A slot of owners that is this process's until it ends; ``None``: all are taken."""
-        for slot in range(OWNERS):
+        for slot in order:
             with contextlib.suppress(BlockingIOError, PermissionError):
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _SLOTS + slot)
                 return slot

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from headgate.creates import CreateTable
+from headgate.creates import OWNERS, CreateTable, Standing
 from headgate.runtime.creates_memory import NAME, CreatesMemory, KernelLock
 from headgate.runtime.lasting_memory import LastingMemory
 
@@ -66,6 +66,28 @@ def test_a_create_is_in_doubt_once_the_kernel_has_ended_its_process(
         assert own.claim(D) is None
         kill(pid)
         assert own.claim(D) is not None
+
+
+def test_a_process_that_starts_brings_none_that_was_killed_to_life(
+    lasting: LastingMemory,
+) -> None:
+    """Not even while it is stopped between its first two steps: it has a slot, and no number."""
+    memory, file = CreatesMemory(lasting), lasting.files()[NAME]
+    own = table(memory)
+    with process(lambda: table(memory).begin(D)) as pid:
+        kill(pid)
+        with process(lambda: KernelLock(file).take_slot(memory.free_first())):
+            assert own.standing(D) is Standing.CLAIMABLE
+            assert own.claim(D) is not None
+
+
+def test_each_process_takes_the_slot_that_was_used_least(lasting: LastingMemory) -> None:
+    memory = CreatesMemory(lasting)
+    for _ in range(3):
+        with process(lambda: table(memory)):
+            pass
+    found = list(memory.free_first())
+    assert (found[0], sorted(found)) == (3, list(range(OWNERS)))
 
 
 def test_the_turn_of_a_process_that_is_killed_is_over(lasting: LastingMemory) -> None:
