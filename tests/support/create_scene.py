@@ -136,7 +136,10 @@ def made(run: str = "r1", size: int = 0) -> bytes:
 
 @contextmanager
 def _inline() -> Iterator[None]:
+    turn = asyncio.sleep
     with pytest.MonkeyPatch.context() as patch:
+        # Who waits looks again in the next turn; the clocks are those of the test.
+        patch.setattr(asyncio, "sleep", lambda _seconds: turn(0))
         patch.setattr(create_store_thread, "ThreadPoolExecutor", lambda **_: Inline())
         yield
 
@@ -153,6 +156,7 @@ def play(story: Callable[[CreateScene], Coroutine[Any, Any, None]], *, across_ga
             await scene.passes(DETACHED_SECONDS + 1)
             scene.dialogue.ends()
             await scene.turns()
+            assert not scene.shared._under_way, "creates are kept that nobody waits for"
 
     with _inline():
         asyncio.run(whole())
