@@ -43,6 +43,7 @@ class Story:
         self.scene = scene
         self.there: list[Peer] = []
         self.asked: list[Peer] = []
+        self.halves: list[Peer] = []
         self.runs = 0
 
     async def happens(self, event: str, number: int) -> None:
@@ -84,7 +85,9 @@ class Story:
 
     def responds(self, mlflow: Peer, kind: str) -> None:
         """MLflow, or what is in front of it, responds."""
-        if kind != "half":
+        if kind == "half":
+            self.halves.append(mlflow)
+        else:
             self.asked.remove(mlflow)
         data = RESPONSES[kind]
         if data in (b"", b"long"):
@@ -107,6 +110,9 @@ class Story:
     async def ends(self) -> None:
         """MLflow responds to whatever it is asked, for a while."""
         self.scene.store.failure = None
+        for each in self.halves:
+            each.resets()
+        await self.settles()
         for _ in range(40):
             while self.scene.dialogue.pending:
                 self.scene.dialogue.pending[0].succeeds()
@@ -118,6 +124,7 @@ class Story:
                 await self.settles()
             await self.scene.passes(3.0)
             await self.settles()
+        assert self.scene.dialogue.plane.in_flight == 0, "a request has no end"
         for client in self.there:
             assert client.received() or client.end() is not End.OPEN, "a client has no end"
 
@@ -130,7 +137,7 @@ def test_creates_in_any_order(events: Sequence[tuple[str, int]], across_gates: b
 
     async def whole(scene: CreateScene) -> None:
         story = Story(scene)
-        for event, number in events:
+        for event, number in [("sends", 0), ("accepts", 0), *events]:
             await story.happens(event, number)
         await story.ends()
 
