@@ -73,7 +73,8 @@ def _count(
         return counted_while(mlflow, balancer.url, pair.key, folder, "3.17.2", kills, pair.replace)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("kills", [3, 20])
 def test_no_run_is_doubled_and_none_given_to_two(
     database: PostgresServer, mlflow_server: MlflowServer, tmp_path: Path, kills: int
 ) -> None:

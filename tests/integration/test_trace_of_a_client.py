@@ -49,6 +49,10 @@ def log_a_run(url: str, key: str, environment: dict[str, str]) -> str:
     return done.stdout.split()[-1]  # MLflow's client prints links before
 
 
+CLOCKS = 1_000_000
+"""Nanoseconds by which the clocks of two processes may differ in what they export."""
+
+
 def test_a_clients_trace_goes_on_through_the_gate(tmp_path: Path) -> None:
     """With a ratio of 0: it is traced because the client says so, who has a key."""
     key = create_key(tmp_path / "data", "ci")

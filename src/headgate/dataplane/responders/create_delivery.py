@@ -117,7 +117,7 @@ class HeldBackDelivery(CreateDelivery):
         is_free: whether nothing is to be held back, or no longer.
     """
 
-    __slots__ = ("_finished", "_waiting", "is_free")
+    __slots__ = ("_finished", "_waiting", "_waiting_pieces", "is_free")
 
     def __init__(
         self,
@@ -129,7 +129,8 @@ class HeldBackDelivery(CreateDelivery):
         keeper: CreateKeeper,
     ) -> None:
         super().__init__(exchange, client, responder, route, body, keeper)
-        self._waiting: tuple[Response, list[bytes]] | None = None
+        self._waiting: Response | None = None
+        self._waiting_pieces: list[bytes] = []
         self._finished = False
         self.is_free = False
 
@@ -138,14 +139,15 @@ class HeldBackDelivery(CreateDelivery):
         if self.is_free:
             super().pass_on(response, pieces)
         else:
-            self._waiting = (response, pieces)
+            self._waiting, self._waiting_pieces = response, pieces
 
     def send(self) -> None:
         """The client may have it."""
         self.is_free = True
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            super().pass_on(*waiting)
+        response, pieces = self._waiting, self._waiting_pieces
+        self._waiting, self._waiting_pieces = None, []
+        if response is not None:
+            super().pass_on(response, pieces)
         if self._finished:
             super().finish()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -254,7 +255,9 @@ class FakePlane:
         there = client.describe_repositories()["repositories"]
         if repository not in {each["repositoryName"] for each in there}:
             client.create_repository(repositoryName=repository)
-        manifest = json.dumps({"schemaVersion": 2, "config": {"digest": image}})
+        # Without layers moto draws one of 101 digests, so that two images may be one.
+        layers = [{"digest": f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"}]
+        manifest = json.dumps({"schemaVersion": 2, "layers": layers})
         made = client.put_image(
             repositoryName=repository,
             imageTag=tag,
