@@ -117,6 +117,7 @@ def test_a_page_is_no_response_to_be_kept(across_gates: bool) -> None:
 
 
 @WHERE
+@pytest.mark.patches
 @pytest.mark.parametrize("framed", [True, False])
 def test_a_defect_takes_up_nothing_at_mlflow(
     framed: bool, across_gates: bool, monkeypatch: pytest.MonkeyPatch
