@@ -59,3 +59,27 @@ def test_a_compiled_base_lets_classes_be_interpreted(name: str, module: str, bas
 
 def test_such_classes_are_found() -> None:
     assert any(name == "headgate.upstreams.creates.UpstreamCreates" for name, _, _ in FOUND)
+
+
+def spread_to_a_base(tree: ast.AST) -> list[int]:
+    """The lines with ``super().method(*arguments)``, for which mypyc makes code that crashes."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Call)
+        and isinstance(node.func.value.func, ast.Name)
+        and node.func.value.func.id == "super"
+        and any(isinstance(each, ast.Starred) for each in node.args)
+    ]
+
+
+def test_no_arguments_are_spread_in_a_call_of_a_base() -> None:
+    assert spread_to_a_base(ast.parse("class A(B):\n  def f(self):\n    super().f(*self.x)")) == [3]
+    found = {}
+    for module in compiled.modules():
+        path = SOURCE.joinpath(*module.split("."))
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        found[module] = spread_to_a_base(ast.parse(file.read_text(encoding="utf-8")))
+    assert {name: lines for name, lines in found.items() if lines} == {}
