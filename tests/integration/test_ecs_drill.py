@@ -60,8 +60,9 @@ def test_a_fault_is_noticed_and_taken_back_without_a_failed_client(
     first, second, last = said["acts"]
     assert [each["result"] for each in (first, second, last)] == ["done", "rolled_back", "done"]
     assert [each["step"] for each in second["phases"] if not each["passed"]] == [NOTICED[fault]]
-    for act in (second, last):
-        assert 0 < act["seconds_back"] < BACK_SECONDS, act
+    # Where no new task ever served, ECS has nothing to return from.
+    assert 0 <= second["seconds_back"] < BACK_SECONDS, second
+    assert 0 < last["seconds_back"] < BACK_SECONDS, last
     assert CURRENT in said["mlflow_before"]
     assert said["mlflow_after"] == said["mlflow_before"]
     _is_readable(report, said)
