@@ -17,10 +17,15 @@ UNWRITABLE = frozenset({errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errn
 
 
 def tell(line: str) -> None:
-    """Write a line to standard error; ignore failures."""
-    if sys.stderr is not None:  # otherwise ``print`` writes to standard output
+    """Write a line to standard error; ignore failures.
+
+    It is one write: with ``PYTHONUNBUFFERED``, which images often set, ``print`` makes two, and the
+    log that another process writes there would get between a line and its end.
+    """
+    if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
 
 
 def hand_over(text: str, instead: str) -> None:
