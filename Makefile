@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test durations test-long test-clients coverage test-lowest test-pythons check stats wheel release bench chaos terraform terraform-schema terraform-security docs lock clean
+.PHONY: help run test durations test-long test-stalls test-clients coverage test-lowest test-pythons check stats wheel release bench chaos terraform terraform-schema terraform-security docs lock clean
 
 # Tests start hundreds of Python processes, none of which is to compile the same sources again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,6 +36,9 @@ test-long: $(VENV)/.dev ## run the long tests, and record in build/ for which co
 
 test-clients: $(VENV)/.dev ## compare MLflow's clients 2.9.2 to 3.17.2 with and without the gate
 	@$(BIN)/python -m pytest -m clients -s $(ARGS)
+
+test-stalls: $(VENV)/.dev ## run tests of real gates whose processes stall now and then (ARGS="tests/integration/FILE")
+	@$(BIN)/python -m tests.support.stalls -- $(BIN)/python -m pytest -n 0 $(ARGS)
 
 coverage: $(VENV)/.dev ## unit tests with coverage: all of the pure packages, of the others no less than before
 	@mkdir -p build
