@@ -69,10 +69,14 @@ class Response:
     reason code that it bears, of MLflow's or of the gate's own pages.  ``cookies``: the
     lines of ``Set-Cookie``, which are not among ``lines``.  ``close``: MLflow will close the
     connection after it.
+
+    The next response on the connection may be understood by making this one stand for it
+    (``renew``): who uses it after its end calls ``hold``.
     """
 
     __slots__ = (
         "_block",
+        "_held",
         "_length_line",
         "_method",
         "_passed",
@@ -92,6 +96,7 @@ class Response:
     def __init__(self, block: bytes, method: bytes) -> None:
         self._block = block
         self._method = method
+        self._held = False
         self._repeated: RepeatedHead | None = None
         self._passed = b""  # ``lines`` without the length
         self._length_line = b""
@@ -105,6 +110,10 @@ class Response:
         self.close = False
         self.delimited = True
         self.body: BodyReader
+
+    def hold(self) -> None:
+        """Stand for no other response: this one is still used when the next one comes."""
+        self._held = True
 
     def repeats(self, data: bytes, method: bytes) -> int:
         """Stand for the response that ``data`` begins with, if its head is like this one's.
@@ -127,7 +136,7 @@ class Response:
         It can when the head is the same, or differs in nothing that much depends on: in the
         length of the body, and in fields that are passed on unread.
         """
-        if self._method != method:
+        if self._held or self._method != method:
             return False
         if self._block != block and not self._renew_head(block):
             return False

@@ -11,7 +11,7 @@ from headgate.dataplane.responders.detached_create import DETACHED_SECONDS
 from headgate.dataplane.responders.shared_create import SharedCreateResponder
 from headgate.dataplane.shared_creates import enter, send_as_new
 from headgate.stores.creates import Doubt, Enter
-from headgate.testing.messages import response
+from headgate.testing.messages import Message, request, response
 from tests.support.create_scene import CreateScene, made, play
 
 PAGE = response(200, "Content-Type: text/html", body=b"<html>sign in</html>")
@@ -47,6 +47,34 @@ def test_a_response_that_is_too_long_to_be_held_back_ends(status: int, across_ga
         await scene.turns()
         assert client.received().endswith(body)
         assert scene.dialogue.outcome().status == status
+
+    play(story, across_gates=across_gates)
+
+
+@WHERE
+@pytest.mark.parametrize("length", [2, 200])
+def test_the_next_response_on_its_connection_changes_nothing(
+    length: int, across_gates: bool
+) -> None:
+    """It may come while the store is asked whether the response before it may be given."""
+
+    async def story(scene: CreateScene) -> None:
+        client = await scene.sends()
+        mlflow = await scene.accepts()
+        whole = made()
+        mlflow.sends(whole)
+        scene.dialogue.turns.run()
+        other = scene.dialogue.client()
+        other.sends(request("POST /", body=b"{}"))
+        scene.dialogue.turns.run()
+        assert line(mlflow.received()).startswith(b"POST / ")
+        body = b" " * length
+        mlflow.sends(response(200, "Content-Type: application/json", body=body))
+        await scene.turns()
+        assert Message.of(other.received()).rest == body
+        message, sent = Message.of(client.received()), Message.of(whole)
+        assert message.rest == sent.rest
+        assert message.fields[b"content-length"] == sent.fields[b"content-length"]
 
     play(story, across_gates=across_gates)
 

@@ -191,6 +191,16 @@ def test_a_failed_change_leaves_what_was_known() -> None:
     assert (last.lines, last.length) == (lines, 5)
 
 
+def test_one_that_is_held_stands_for_no_other() -> None:
+    """Its client is given it after the next one has come on its connection."""
+    last = read_response(head(OK, [LENGTH]), b"GET", MAX_FIELDS)
+    last.hold()
+    block = head(OK, [(b"Content-Length", b": ", b"6")])
+    assert not last.repeats(block, b"GET")
+    assert read_response(block, b"GET", MAX_FIELDS, last) is not last
+    assert (last.lines, last.length) == (b"Content-Length: 5\r\n", 5)
+
+
 @pytest.mark.parametrize("length", [b"0x5", b"+5", b"5 5", b"12345678901234567"])
 def test_a_length_that_is_none_is_parsed_anew(length: bytes) -> None:
     last = read_response(head(OK, [LENGTH]), b"GET", MAX_FIELDS)

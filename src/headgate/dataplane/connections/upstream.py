@@ -40,7 +40,10 @@ class ResponseReceiver:
 
     @abstractmethod
     def on_response(self, response: Response | None, pieces: list[bytes], *, done: bool) -> None:
-        """Take a part of the response: its head when that came now, and pieces of its body."""
+        """Take a part of the response: its head when that came now, and pieces of its body.
+
+        Who uses the head after the end of the response calls its ``hold``.
+        """
 
     @abstractmethod
     def on_response_end(self, *, reusable: bool) -> None:

@@ -139,6 +139,7 @@ class HeldBackDelivery(CreateDelivery):
         if self.is_free:
             super().pass_on(response, pieces)
         else:
+            response.hold()
             self._waiting, self._waiting_pieces = response, pieces
 
     def send(self) -> None:
