@@ -1,15 +1,19 @@
-"""Work beside requests that is neither lost nor fails silently: tasks, and what threads do."""
+"""Tasks that are neither lost nor fail silently, work in threads, and limits on waiting."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Final, TypeVar
 
 from headgate.events import Emit, InternalError
 
 Result = TypeVar("Result")
+
+LATE_SECONDS: Final = 0.1
+"""By how much a timeout is late where the process stood still, and how long it then waits."""
 
 
 class Tasks:
@@ -45,6 +49,51 @@ class Tasks:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._emit(InternalError(f"running the task '{task.get_name()}'", error))
+
+
+class FairTimeout:
+    """``asyncio.timeout``, but where this process stood still, what came meanwhile is taken first.
+
+    A machine can be suspended, a container frozen, a processor busy.  When the process goes on, the
+    event loop runs timers before it reads: others would be said to have been silent.
+
+    Args:
+        seconds: how long the block may take.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._limit = asyncio.timeout(None)
+
+    async def __aenter__(self) -> None:
+        """Begin."""
+        await self._limit.__aenter__()
+        self._loop = asyncio.get_running_loop()
+        self._due = self._loop.time() + self._seconds
+        self._timer = self._loop.call_at(self._due, self._on_due)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End.
+
+        Raises:
+            TimeoutError: the block took too long.
+        """
+        self._timer.cancel()
+        await self._limit.__aexit__(kind, error, trace)
+
+    def _on_due(self) -> None:
+        if self._loop.time() - self._due < LATE_SECONDS:
+            self._end()
+        else:
+            self._timer = self._loop.call_later(LATE_SECONDS, self._end)
+
+    def _end(self) -> None:
+        self._limit.reschedule(self._loop.time())
 
 
 async def to_the_end(executor: Executor, work: Callable[[], Result]) -> Result:

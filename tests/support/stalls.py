@@ -7,7 +7,7 @@ the program ``headgate`` are stopped (SIGSTOP) for a moment, and go on (SIGCONT)
     python -m tests.support.stalls -- .venv/bin/python -m pytest tests/integration/test_retries.py
 
 A test that fails under stalls and not without them has found a race of the gate, or a limit of its
-own that says something about the machine.
+own that says something about the machine.  One that stops processes itself may find them running.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def descendants(root: int, parent_of: dict[int, int]) -> list[int]:
 
 def gates(root: int) -> list[int]:
     """The processes of gates among what descends from ``root``."""
-    return [pid for pid in descendants(root, parents()) if is_gate(command_line(pid))]
+    found = descendants(root, parents())
+    return [pid for pid in found if is_gate(command_line(pid)) and not is_stopped(pid)]
 
 
 def command_line(pid: int) -> list[str]:
@@ -66,6 +67,14 @@ def command_line(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").split("\0")
     except OSError:
         return []
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether it is stopped already, as by a test, which is not to be ended here."""
+    try:
+        return "\nState:\tT" in Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
+    except OSError:
+        return False
 
 
 def is_gate(command: Sequence[str]) -> bool:

@@ -18,6 +18,7 @@ from headgate.symptoms import (
     connection_failure,
     own_words,
 )
+from headgate.tasks import FairTimeout
 from headgate.wire.errors import ProtocolError
 from headgate.wire.response import Response
 
@@ -109,7 +110,7 @@ async def call(
     """
     caller = _Call(pool, method, _head(pool, method, target, body, lines) + body, max_bytes)
     try:
-        async with asyncio.timeout(within):
+        async with FairTimeout(within):
             return await caller.run()
     except TimeoutError:
         raise CallError(CallFailure.TIMEOUT, f"no response within {within:g} s") from None

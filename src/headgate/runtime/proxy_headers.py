@@ -10,6 +10,7 @@ import socket
 from typing import Final
 
 from headgate.dataplane.plane import DataPlane
+from headgate.tasks import FairTimeout
 from headgate.wire.proxy_header import ProxyHeaderError, ProxyHeaderReader
 
 READ_BYTES: Final = 4096
@@ -26,7 +27,7 @@ async def read_proxy_header(connection: socket.socket, plane: DataPlane, proxy: 
     reader = ProxyHeaderReader(plane.head_bytes)
     seconds = plane.limits.header_timeout
     try:
-        async with asyncio.timeout(seconds):
+        async with FairTimeout(seconds):
             while not reader.done:
                 seen = await peek(connection, READ_BYTES)
                 if not seen:

@@ -20,7 +20,7 @@ from headgate.events import AcceptPaused, CutLimit, HandshakeFailure, TurnedAway
 from headgate.net.addresses import plain_peer
 from headgate.runtime.handshakes import HandshakeFailures, cause_of, words_of
 from headgate.runtime.proxy_headers import peek, read_proxy_header
-from headgate.tasks import Tasks
+from headgate.tasks import FairTimeout, Tasks
 
 ACCEPTS: Final = 64
 """Connections that are taken in one turn of the loop."""
@@ -137,7 +137,7 @@ class TlsListener:
         Raises:
             TimeoutError: it sends nothing.
         """
-        async with asyncio.timeout(self._plane.limits.header_timeout):
+        async with FairTimeout(self._plane.limits.header_timeout):
             return await peek(connection, 1)
 
     async def _read_header(self, connection: socket.socket, stranger: str, proxy: str) -> None:

@@ -279,6 +279,7 @@ class Worker:
         scarcity = Scarcity(self._emit)
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(0)  # where the process stood still, what came meanwhile is read
             if self._hand_over.is_left():
                 self._lame_duck_over.set()  # what comes from now on is the next gate's
             try:

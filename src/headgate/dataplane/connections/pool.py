@@ -14,6 +14,7 @@ from headgate.config import Upstream
 from headgate.dataplane.connections.dial import Dial, dial_tcp
 from headgate.dataplane.connections.upstream import ConnectionOwner, UpstreamConnection
 from headgate.model import Endpoint
+from headgate.tasks import FairTimeout
 
 LOOK_SECONDS: Final = 5.0
 """How often the kernel is asked whether connections in use lead anywhere."""
@@ -104,7 +105,7 @@ class Pool(ConnectionOwner):
 
     async def _connect(self, waiter: Waiter) -> None:
         try:
-            async with asyncio.timeout(self._connect_timeout):
+            async with FairTimeout(self._connect_timeout):
                 connection = await self._dial(self.endpoint, self._make)
             if not connection.usable:  # a balancer without a server behind it does that
                 raise ConnectionResetError("closed as soon as it was open")

@@ -1,0 +1,101 @@
+"""A gate that stood still for longer than its limits blames nobody for that.
+
+As when a machine is suspended, a container is frozen, or others have the processor: what came
+meanwhile waits in the sockets, and is read before anybody is said to have been silent.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.scene import Scene, running_scene
+from tests.support.scripts import fixed, held
+from tests.support.workers import serving_pid
+
+LIMIT = 1.0
+STILL = 2.5
+SETTINGS = {
+    "HEADGATE_LIMITS__HEADER_TIMEOUT": str(LIMIT),
+    "HEADGATE_LIMITS__BODY_TIMEOUT": str(LIMIT),
+    "HEADGATE_LIMITS__KEEPALIVE_TIMEOUT": str(LIMIT),
+    "HEADGATE_UPSTREAMS__DEFAULT__SILENCE_TIMEOUT": str(LIMIT),
+    "HEADGATE_UPSTREAMS__DEFAULT__PROBES__INTERVAL": "0.5",
+    "HEADGATE_UPSTREAMS__DEFAULT__PROBES__TIMEOUT": "0.5",
+    "HEADGATE_UPSTREAMS__DEFAULT__PROBES__UNHEALTHY_AFTER": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with running_scene(tmp_path_factory.mktemp("scene"), SETTINGS) as running:
+        yield running
+
+
+@contextmanager
+def standing_still(scene: Scene) -> Iterator[None]:
+    """The block is done while the gate stands still, which it does for longer than its limits."""
+    pid = serving_pid(scene.gate.process)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+        threading.Event().wait(STILL)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_response_that_came_meanwhile_is_passed_on(scene: Scene) -> None:
+    go_on = threading.Event()
+    target = scene.play("response", held(go_on, fixed(b"here")))
+    with scene.gate.connect() as client:
+        client.send(scene.head("GET", target))
+        scene.wait_for_arrival(target)
+        with standing_still(scene):
+            go_on.set()
+        assert client.response().body == b"here"
+
+
+def test_a_body_that_came_meanwhile_is_taken(scene: Scene) -> None:
+    target = scene.play("body", fixed(b"taken"))
+    with scene.gate.connect() as client:
+        client.send(scene.head("PUT", target, "Content-Length: 6"))
+        client.send(b"abc")
+        scene.wait_for_arrival(target)
+        with standing_still(scene):
+            client.send(b"def")
+        assert client.response().body == b"taken"
+
+
+def test_a_head_that_came_meanwhile_is_taken(scene: Scene) -> None:
+    target = scene.play("head", fixed(b"taken"))
+    head = scene.head("GET", target)
+    with scene.gate.connect() as client:
+        client.send(head[:10])
+        with standing_still(scene):
+            client.send(head[10:])
+        assert client.response().body == b"taken"
+
+
+def test_the_next_request_on_a_connection_is_taken(scene: Scene) -> None:
+    target = scene.play("next", fixed(b"taken"))
+    with scene.gate.connect() as client:
+        client.send(scene.head("GET", target))
+        assert client.response().status == 200
+        with standing_still(scene):
+            client.send(scene.head("GET", target))
+        assert client.response().body == b"taken"
+
+
+def test_no_health_check_fails(scene: Scene) -> None:
+    go_on = threading.Event()
+    scene.routes[b"/health"] = held(go_on, fixed(b"OK"))
+    scene.wait_for_arrival("/health", len(scene.arrived("/health")) + 1)
+    with standing_still(scene):
+        go_on.set()
+    scene.wait_for_arrival("/health", len(scene.arrived("/health")) + 2)
+    assert not [each for each in scene.gate.events() if each["event"] == "endpoint_unhealthy"]
