@@ -37,6 +37,14 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def old_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Keys are too old when the gate goes on."""
+    settings = {"HEADGATE_AUTH__MAX_STALE": str(STILL - 0.5)}
+    with running_scene(tmp_path_factory.mktemp("keys"), settings) as running:
+        yield running
+
+
 @contextmanager
 def standing_still(scene: Scene) -> Iterator[None]:
     """The block is done while the gate stands still, which it does for longer than its limits."""
@@ -89,6 +97,16 @@ def test_the_next_request_on_a_connection_is_taken(scene: Scene) -> None:
         with standing_still(scene):
             client.send(scene.head("GET", target))
         assert client.response().body == b"taken"
+
+
+def test_keys_are_compared_with_the_store_before_they_are_too_old(old_keys: Scene) -> None:
+    """And nothing says that the store cannot be read."""
+    with old_keys.gate.connect() as client:
+        with standing_still(old_keys):
+            client.send(old_keys.head("GET", "/version"))
+        assert client.response().status == 200
+    seen = [each for each in old_keys.gate.events() if each["event"].startswith("key")]
+    assert [each["event"] for each in seen if each["level"] != "info"] == []
 
 
 def test_no_health_check_fails(scene: Scene) -> None:

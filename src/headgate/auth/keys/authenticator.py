@@ -67,14 +67,21 @@ class KeyAuthenticator(Authenticator):
         if isinstance(found, Refusal):
             if found.reason in _NOT_FOR_GOOD:
                 return Pending(lambda: self._find_later(looks, key))
+            if found is KEYS_STALE:  # the gate may have stood still, and the store be well
+                return Pending(lambda: self._find_later(looks, key, KEYS_STALE))
         elif found.good_until <= now:
             return Pending(lambda: self._find_fresh(looks, key))
         return found
 
-    async def _find_later(self, looks: Looks, key: str) -> Identified | Refusal | None:
-        """Who shows a key that memory would refuse, once the store has been asked."""
+    async def _find_later(
+        self, looks: Looks, key: str, late: Refusal = KEYS_LATE
+    ) -> Identified | Refusal | None:
+        """Who shows a key that memory would refuse, once the store has been asked.
+
+        ``late``: the response if the store responds too slowly.
+        """
         if not await looks.look_again():
-            return KEYS_LATE
+            return late
         return self._find(key, looks.clock())
 
     async def _find_fresh(self, looks: Looks, key: str) -> Identified | Refusal | None:

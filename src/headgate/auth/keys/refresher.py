@@ -142,7 +142,7 @@ class Refresher:
         self._uses_trouble: str | None = None
         self._compared_at: float | None = None
         self._began: Final = clock()
-        self._is_stale = False
+        self._is_stale = self._said_stale = False
         self._must_review = False
         self._swept_at = -SWEEP_SECONDS
 
@@ -336,8 +336,11 @@ class Refresher:
         is_stale = self._keyring.was_read and now >= self._keyring.stale_from
         if is_stale and not self._is_stale:
             self._changed()  # on connections that stay, too
+        elif is_stale and not self._said_stale:  # no look was late, as in a gate that stood still
+            self._said_stale = True
             self._emit(KeysStale(self._age(now) or 0.0))
         self._is_stale = is_stale
+        self._said_stale = self._said_stale and is_stale
         age = self._age(now)
         age = age if age is not None else now - self._began
         self._show(age, self._expiry.expiring, self._expiry.first_end - now)

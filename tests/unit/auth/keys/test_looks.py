@@ -17,7 +17,7 @@ from headgate.auth.keys.keyring import Keyring
 from headgate.auth.keys.looks import Looks
 from headgate.auth.keys.refresher import Refresher
 from headgate.errors import HeadgateError, Refusal
-from headgate.events import Event
+from headgate.events import Event, KeysStale
 from headgate.reasons import Reason
 from headgate.stores.identity import Changes, Position
 from headgate.stores.records import KeyRecord, PrincipalRecord
@@ -29,6 +29,7 @@ KEY, OTHER = mint(b"k" * 32), mint(b"o" * 32)
 ROW = KeyRecord(id="k_00000001", name="ci", digest=digest(KEY), created_at=0, principal_id=OWNER.id)
 NEW = replace(ROW, id="k_00000002", name="new", digest=digest(OTHER))
 WAIT = 20.0
+MAX_STALE = 3600.0
 
 
 class Store:
@@ -72,7 +73,7 @@ class Scene:
         self.now = 1_000.0
         self.store = Store()
         self.looks = Looks(lambda: self.now)
-        keyring = Keyring()
+        keyring = Keyring(max_stale=MAX_STALE)
         self.keys = KeyAuthenticator(keyring, None, self.looks)
         self.chain = AuthenticatorChain([self.keys], lambda: self.now)
         self.events: list[Event] = []
@@ -243,6 +244,38 @@ def test_an_unknown_key_at_a_store_that_hangs_may_come_again(
         scene.store.open.clear()
         await scene.next_look()
         assert await scene.ask_to_the_end(OTHER) is Reason.KEYS_STALE
+
+    run(act)
+
+
+def test_keys_that_grew_old_while_the_gate_stood_still_wait_for_a_look() -> None:
+    """The store is not said to be unreadable: nobody has tried."""
+
+    async def act(scene: Scene) -> None:
+        scene.store.open.clear()
+        await scene.next_look()
+        scene.store.put(ROW, NEW)
+        scene.now += MAX_STALE + 1
+        asked = [scene.tasks.create_task(scene.ask_to_the_end(key)) for key in (KEY, OTHER)]
+        await asyncio.sleep(0)
+        assert not any(each.done() for each in asked)
+        scene.store.open.set()
+        assert [await each for each in asked] == [None, None]
+
+    run(act)
+
+
+def test_keys_that_grew_old_are_refused_while_the_store_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "LONGEST", 0.05)
+
+    async def act(scene: Scene) -> None:
+        scene.store.open.clear()
+        await scene.next_look()
+        scene.now += MAX_STALE + 1
+        assert await scene.ask_to_the_end() is Reason.KEYS_STALE
+        await scene.until(lambda: any(isinstance(each, KeysStale) for each in scene.events))
 
     run(act)
 
