@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,8 +30,8 @@ LOOK_SECONDS: Final = 0.05
 """The pause where no gate runs."""
 MOST_TOGETHER: Final = 2
 """How many processes stall at the same time at most."""
-PROGRAM: Final = "headgate"
-"""How the names of programs and modules begin that a process of a gate runs."""
+PROGRAM: Final = re.compile(r"headgate([._][\w.]+)?")
+"""The names of programs and modules that a process of a gate runs."""
 _RANDOM: Final = SystemRandom()
 _PAUSE: Final = threading.Event()  # which nobody sets
 
@@ -79,7 +80,7 @@ def is_stopped(pid: int) -> bool:
 
 def is_gate(command: Sequence[str]) -> bool:
     """Whether a process of this command line belongs to a gate."""
-    return any(Path(each).name.startswith(PROGRAM) for each in command)
+    return any(PROGRAM.fullmatch(Path(each).name) for each in command)
 
 
 def stall(pids: Sequence[int], seconds: float) -> None:

@@ -30,6 +30,7 @@ raise SystemExit(0 if longest >= 0.1 else 1)
         (["/opt/venv/bin/headgate", "up"], True),
         (["/src/headgate/.venv/bin/python", "-m", "pytest", "tests"], False),
         (["/src/headgate/.venv/bin/mlflow", "server"], False),
+        (["/usr/lib/postgresql/15/bin/postgres", "-D", "/data/headgate-postgres-x"], False),
         ([], False),
     ],
 )
