@@ -13,7 +13,9 @@ from headgate.events import Emit, InternalError
 Result = TypeVar("Result")
 
 LATE_SECONDS: Final = 0.1
-"""By how much a timeout is late where the process stood still, and how long it then waits."""
+"""By how much a timeout is late where the process stood still."""
+AGAIN_SECONDS: Final = 0.5
+"""How long it then waits for what came meanwhile, and for what threads were doing."""
 
 
 class Tasks:
@@ -90,7 +92,7 @@ class FairTimeout:
         if self._loop.time() - self._due < LATE_SECONDS:
             self._end()
         else:
-            self._timer = self._loop.call_later(LATE_SECONDS, self._end)
+            self._timer = self._loop.call_later(AGAIN_SECONDS, self._end)
 
     def _end(self) -> None:
         self._limit.reschedule(self._loop.time())

@@ -27,6 +27,7 @@ from headgate.events import BodyReaderFailed, Emit
 from headgate.model import ObjectField, Operation
 from headgate.reasons import BY_CODE, Reason
 from headgate.shields.trace_locations import TraceLocation
+from headgate.tasks import FairTimeout
 
 MOST_SECONDS: Final = 20.0
 """For one body, the start of the process included."""
@@ -112,7 +113,7 @@ class Examiner:
         if self._ending is not None:
             self._ending.cancel()
         try:
-            async with asyncio.timeout(MOST_SECONDS):
+            async with FairTimeout(MOST_SECONDS):
                 if self._process is None:
                     self._process = await _Process.start()
                 response = await self._process.ask(question, body)

@@ -20,6 +20,7 @@ from headgate.discovery.dns_resolver import LOOKUP_SECONDS, Resolver, error_of, 
 from headgate.discovery.report import MAX_TTL, DiscoveryError, is_forbidden
 from headgate.events import AddressesRefused, Emit, discard
 from headgate.symptoms import DiscoveryFailure
+from headgate.tasks import FairTimeout
 
 OTHER_KIND_SECONDS = 1.0
 """How long one kind of address is waited for when the other is there."""
@@ -120,7 +121,7 @@ class Addresses:
         """What the system's own way of looking up names knows beyond DNS."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(LOOKUP_SECONDS):
+            async with FairTimeout(LOOKUP_SECONDS):
                 name = self._name.rstrip(".")  # the hosts file knows no final dot
                 infos = await loop.getaddrinfo(name, None, type=socket.SOCK_STREAM)
         except (OSError, TimeoutError):

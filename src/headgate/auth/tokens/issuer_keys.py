@@ -26,7 +26,7 @@ from headgate.events import (
     IssuerKeysUnreadable,
     IssuerKeyUnusable,
 )
-from headgate.tasks import Tasks
+from headgate.tasks import FairTimeout, Tasks
 
 WAIT_SECONDS: Final = 5.0
 """How long a request waits for keys."""
@@ -192,7 +192,7 @@ class IssuerKeys:
 
     async def _fetch(self, running: asyncio.Future[None]) -> None:
         try:
-            async with asyncio.timeout(GIVE_UP_SECONDS):
+            async with FairTimeout(GIVE_UP_SECONDS):
                 found = await _in_thread(self.source.read, f"headgate-issuer-{self.name}")
         except HeadgateError as error:
             self._fail(str(error))

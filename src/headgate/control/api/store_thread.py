@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, Protocol, TypeVar
 
 from headgate.errors import HeadgateError
+from headgate.tasks import FairTimeout
 
 TIMEOUT_SECONDS = 15.0
 """How long one request waits for its work, its turn included."""
@@ -80,7 +81,7 @@ class StoreThread(Generic[Store_co]):
         result = asyncio.wrap_future(job, loop=loop)
         result.add_done_callback(_retrieved)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with FairTimeout(self._timeout):
                 return await asyncio.shield(result)
         except TimeoutError:
             raise StoreUnavailableError(

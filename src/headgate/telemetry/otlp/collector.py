@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from headgate import __version__
+from headgate.tasks import FairTimeout
 from headgate.wire.errors import ProtocolError
 from headgate.wire.head import END
 from headgate.wire.response import Response, read_response
@@ -102,7 +103,7 @@ class Collector:
             coding,
         )
         try:
-            async with asyncio.timeout(self._timeout):
+            async with FairTimeout(self._timeout):
                 return await self._exchange(head + body)
         except TimeoutError:
             self.close()
