@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headgate.creates import SIZE, CreateTable
+from headgate.creates.places import Places
 from headgate.testing.clock import ManualClock
 
 WORD = 8
@@ -66,6 +67,7 @@ class Processes:
 
     def __init__(self) -> None:
         self.memory = KillableMemory(SIZE)
+        Places(self.memory).prepare()
         self.lock = ManualLock()
         self.clock = ManualClock()
 

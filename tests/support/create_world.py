@@ -170,9 +170,8 @@ class Process(SharedCreates):
     def note(self, digest: bytes, made: str) -> None:
         raise AssertionError
 
-    def keep(self, place: Place, response: Response, made: str) -> bool:
+    def keep(self, place: Place, response: Response, made: str) -> None:
         self.queue.append(Keep(place.serial, response, made.encode()))
-        return True
 
     def leave(self, place: Place) -> None:
         self.queue.append(Doubt(place.serial, awaited=True))

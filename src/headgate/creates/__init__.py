@@ -1,13 +1,16 @@
 """Creates in doubt: requests whose client may not have had MLflow's response.
 
-``table`` says which they are, and who may have what was created; ``places`` has the memory that the
-processes of a gate share, ``layout`` how that is divided, ``records`` the values.  ``shared`` has
-what several gates know of creates, and what follows from it.
+``table`` takes down what becomes of each, and says who may have what was created; ``doubts`` says
+which are in doubt.  ``places`` has the memory that the processes of a gate share, ``layout`` how
+that is divided, ``turns`` who may change it when, ``records`` the values.  ``shared`` has what
+several gates know of creates, and what follows from it.
 """
 
+from headgate.creates.doubts import IN_DOUBT_SECONDS
 from headgate.creates.layout import KEPT_BYTES, LAYOUT, OWNERS, PLACES, SIZE
 from headgate.creates.records import Claim, Lock, Memory, Notes, Place, Response, Standing, Verdict
-from headgate.creates.table import IN_DOUBT_SECONDS, CreateTable
+from headgate.creates.table import CreateTable
+from headgate.creates.turns import BusyError
 
 __all__ = [
     "IN_DOUBT_SECONDS",
@@ -16,6 +19,7 @@ __all__ = [
     "OWNERS",
     "PLACES",
     "SIZE",
+    "BusyError",
     "Claim",
     "CreateTable",
     "Lock",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Changes with every change of this module: a gate that finds another one starts afresh."""
 PLACES: Final = 1024
 """Creates that are under way at MLflow, or in doubt, at one time."""
@@ -33,9 +33,12 @@ FACTS: Final = struct.Struct(f"<QQQdHHI{ID_BYTES}s")
 """Serial number, owner, claimer, when it was sent; status, bytes of lines, bytes of all; id."""
 GIVEN_ENTRY: Final = struct.Struct(f"<{SHORT_BYTES}s{SHORT_BYTES}sd")
 """The first bytes of the digest and of the SHA-256 of the id, and when it was given out."""
+REPORT: Final = struct.Struct("<d")
+"""Until when a process has seen all that its clients did."""
 
 OWNERS_AT: Final = 64
-STATES_AT: Final = OWNERS_AT + 8 * OWNERS
+REPORTS_AT: Final = OWNERS_AT + 8 * OWNERS
+STATES_AT: Final = REPORTS_AT + REPORT.size * OWNERS
 DOUBTS_AT: Final = STATES_AT + PLACES
 DIGESTS_AT: Final = DOUBTS_AT + PLACES
 FACTS_AT: Final = DIGESTS_AT + PLACES * DIGEST_BYTES

@@ -20,6 +20,7 @@ from headgate.creates.layout import (
     ID_BYTES,
     KEPT_BYTES,
     PLACES,
+    REPORT,
     SHORT_BYTES,
 )
 from headgate.creates.records import Doubt, Facts, Memory, Response, State
@@ -38,13 +39,17 @@ class Places:
     def _store(self, at: int, data: bytes) -> None:
         self._memory[at : at + len(data)] = data
 
-    def begin_process(self, slot: int) -> int:
-        """A number for the process that has this slot of owners, unlike any before."""
+    def prepare(self) -> None:
+        """Before any process has begun: the memory is new, or that of the gate before."""
         magic, serial, given = HEAD.unpack_from(self._memory, 0)
         if magic.rstrip(b"\0") != layout.MAGIC:
             self._store(0, HEAD.pack(layout.MAGIC, serial + 1, given))
+
+    def begin_process(self, slot: int) -> int:
+        """A number for the process that has this slot of owners, unlike any before."""
         at = layout.OWNERS_AT + 8 * slot
         generation = self.generation(slot) + 1
+        self.report(slot, 0.0)
         self._store(at, generation.to_bytes(8, "little"))
         return slot | generation << 8
 
@@ -57,6 +62,15 @@ class Places:
         """How many processes have had a slot."""
         at = layout.OWNERS_AT + 8 * slot
         return int.from_bytes(self._memory[at : at + 8], "little")
+
+    def report(self, slot: int, until: float) -> None:
+        """Let the others know until when a process has seen all that its clients did."""
+        self._store(layout.REPORTS_AT + slot * REPORT.size, REPORT.pack(until))
+
+    def reported(self, slot: int) -> float:
+        """Until when a process has seen all that its clients did."""
+        at = layout.REPORTS_AT + slot * REPORT.size
+        return float(REPORT.unpack_from(self._memory, at)[0])
 
     # --- places ----------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ class Doubt(enum.IntEnum):
     """Whether the client of a create will have its response, while its owner lives.
 
     ``DOUBTFUL``: it has left, or may have.  ``LAPSED``: its create was sent once more, so nobody
-    may claim this one; its owner frees the place.
+    may claim this one.  MLflow may have a run of it that is nobody's, or make it yet.
     """
 
     NONE = 0
@@ -109,10 +109,10 @@ class Standing(enum.Enum):
     CLAIMABLE = enum.auto()
     """One may be claimed."""
     UNSETTLED = enum.auto()
-    """The response to one is being written to a client that has perhaps left: its kernel will say
-    in a moment."""
+    """The client of one has perhaps left: its process has not reported yet that it has not, or the
+    response is being written, and the kernel will say in a moment."""
     UNDER_WAY = enum.auto()
-    """One is under way, and nothing says that its client has left."""
+    """One is under way, and its client is there."""
     NONE = enum.auto()
 
 
@@ -132,8 +132,8 @@ class Verdict(enum.Enum):
 class Notes(Protocol):
     """Takes down what becomes of a create that is under way, wherever that is remembered."""
 
-    def keep(self, place: Place, response: Response, made: str) -> bool:
-        """MLflow's response is here, and ``made`` is the id in it; whether it could be kept."""
+    def keep(self, place: Place, response: Response, made: str) -> None:
+        """MLflow's response is here, and ``made`` is the id in it."""
 
     def leave(self, place: Place) -> None:
         """The client is gone, or is about to be; its request is still under way at MLflow."""

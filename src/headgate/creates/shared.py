@@ -14,8 +14,8 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from headgate.creates.doubts import IN_DOUBT_SECONDS
 from headgate.creates.records import Response, Verdict
-from headgate.creates.table import IN_DOUBT_SECONDS
 
 BEAT_SECONDS: Final = 0.5
 """How often a process says that it lives."""

@@ -13,11 +13,10 @@ which of their runs does not matter; what matters is that no run is given out tw
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
 
+from headgate.creates.doubts import IN_DOUBT_SECONDS, Doubts
 from headgate.creates.places import Places, as_id, short
 from headgate.creates.records import (
     Claim,
@@ -31,10 +30,7 @@ from headgate.creates.records import (
     State,
     Verdict,
 )
-
-IN_DOUBT_SECONDS: Final = 900.0
-"""How long a create in doubt is kept: MLflow's client repeats one for four minutes (7 attempts,
-mlflow/environment_variables.py), and each attempt may wait for two."""
+from headgate.creates.turns import BusyError, Turns
 
 
 class CreateTable:
@@ -53,80 +49,101 @@ class CreateTable:
 
     def __init__(self, memory: Memory, lock: Lock, slot: int, clock: Callable[[], float]) -> None:
         self._places = Places(memory)
-        self._lock = lock
         self._clock = clock
         self.evicted = 0
         self._claimed: set[int] = set()  # by requests of this process
-        with self._turn():
-            self.me = self._places.begin_process(slot)
+        self._open: set[int] = set()  # those of this process that have not ended, by serial number
+        self._reported_at = 0.0
+        self.me = self._places.begin_process(slot)
+        self._turns = Turns(lock, self._places, self.me)
+        self._doubts = Doubts(self._places, self._turns, clock)
 
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[bool]:
-        """Hold the lock, if it can be had.
+    @property
+    def now(self) -> float:
+        """The time by the clock of all processes."""
+        return self._clock()
 
-        What a process changes in its own places it changes without, too, rather than not at all:
-        only a process that was stopped within its turn keeps others from theirs.
+    def report(self) -> bool:
+        """Report that this process has seen what its clients did; once in every turn of its loop.
+
+        What had come before one report has been seen by the next, wherever in its turn a loop makes
+        these.
+
+        Returns:
+            Whether another report is of use: there are creates that have not ended.
         """
-        held = self._lock.acquire()
-        try:
-            yield held
-        finally:
-            if held:
-                self._lock.release()
+        slot, now = self._places.slot_of(self.me), self._clock()
+        if slot is not None:
+            self._places.report(slot, self._reported_at)
+        self._reported_at = now
+        return self._turns.catch_up() or bool(self._open)
 
     # --- of the request that is sent to MLflow ---------------------------------------------
 
     def claim(self, digest: bytes) -> Claim | None:
-        """Claim a create in doubt with that digest; those whose response is here first."""
+        """Claim a create in doubt with that digest; those whose response is here first.
+
+        Raises:
+            BusyError: another process was stopped within its turn.
+        """
         places = self._places
         if next(places.find(digest), None) is None:  # as nearly always: it takes no lock to see it
             return None
-        with self._turn() as held:
-            if not held:
-                return None
-            found = [each for each in self._alike(digest) if self._is_claimable(*each)]
+        with self._turns.held():
+            found = [
+                each for each in self._doubts.alike(digest) if self._doubts.is_claimable(*each)
+            ]
             if not found:
                 return None
             index, facts = max(found, key=lambda each: places.state(each[0]) is State.KEPT)
             places.write(index, replace(facts, claimer=self.me))
             self._claimed.add(facts.serial)
+            self._open.add(facts.serial)
             return Claim(Place(index, facts.serial), facts.status >= 500)
 
-    def standing(self, digest: bytes) -> Standing:
-        """How the creates with that digest stand, for one more that has come."""
-        places, standing = self._places, Standing.NONE
-        if next(places.find(digest), None) is None:
-            return standing
-        with self._turn():
-            for index, facts in self._alike(digest):
-                if self._is_claimable(index, facts):
-                    return Standing.CLAIMABLE
-                is_written = places.state(index) is State.WRITING
-                if is_written and places.doubt(index) is Doubt.DOUBTFUL:
-                    standing = Standing.UNSETTLED
-                elif standing is Standing.NONE:
-                    standing = Standing.UNDER_WAY
-        return standing
+    def standing(self, digest: bytes, since: float) -> Standing:
+        """How the creates with that digest stand, for one more that has come.
+
+        Args:
+            digest: of it.
+            since: until when the others must have seen at least what their clients did.
+        """
+        if next(self._places.find(digest), None) is None:
+            return Standing.NONE
+        try:
+            with self._turns.held():
+                return self._doubts.standing(digest, since)
+        except BusyError:
+            return Standing.UNSETTLED
 
     def begin(self, digest: bytes) -> Place | None:
-        """Note that a create is sent to MLflow now; ``None``: there is no place for it."""
-        with self._turn() as held:
-            index = self._room() if held else None
+        """Note that a create is sent to MLflow now; ``None``: there is no place for it.
+
+        Raises:
+            BusyError: another process was stopped within its turn.
+        """
+        with self._turns.held():
+            index = self._room()
             if index is None:
                 return None
-            return Place(index, self._places.add(index, digest, self.me, self._clock()))
+            place = Place(index, self._places.add(index, digest, self.me, self._clock()))
+            self._open.add(place.serial)
+            return place
 
-    def keep(self, place: Place, response: Response, made: str) -> bool:
-        """MLflow's response is here, and ``made`` is the id in it; whether it could be kept."""
-        places, index = self._places, place.index
-        with self._turn():
-            if not self._awaits(place):
-                return False
-            is_kept = places.keep(index, response, as_id(made))
-            if not is_kept and places.doubt(index) is Doubt.DOUBTFUL:
+    def keep(self, place: Place, response: Response, made: str) -> None:
+        """MLflow's response is here, and ``made`` is the id in it."""
+
+        def change() -> None:
+            places, index = self._places, place.index
+            is_left = places.doubt(index) is not Doubt.NONE
+            if self._awaits(place) and not places.keep(index, response, as_id(made)) and is_left:
                 # It is to be searched for: nobody waits for MLflow any more.
                 places.write(index, replace(places.facts(index), owner=0))
-            return is_kept
+            if is_left:
+                self._open.discard(place.serial)
+
+        # While its client is there nobody else changes anything of it.
+        self._turns.do(change, alone=self._places.doubt(place.index) is Doubt.NONE)
 
     def leave(self, place: Place) -> None:
         """The client is gone, or is about to be; its request is still under way at MLflow."""
@@ -135,23 +152,33 @@ class CreateTable:
 
     def abandon(self, place: Place, *, status: int = 0) -> None:
         """There will be no response to keep; ``status``: what MLflow responded if it failed."""
-        with self._turn():
+
+        def change() -> None:
             if self._awaits(place):
                 places, index = self._places, place.index
                 places.write(index, replace(places.facts(index), owner=0, status=status))
                 places.set_doubt(index, Doubt.DOUBTFUL)
 
+        self._end(place, change)
+
     def forget(self, place: Place) -> None:
         """Nothing was created: when it is sent again it is a new one."""
+        self._open.discard(place.serial)
         if self._own(place) is not None:
             self._places.set_state(place.index, State.FREE)
 
+    def _end(self, place: Place, change: Callable[[], None]) -> None:
+        """Change a create for the last time, in this turn of the process or the next."""
+        self._open.discard(place.serial)
+        self._turns.do(change)
+
     def _awaits(self, place: Place) -> bool:
-        """Whether what has come of a create is still of use; if not, its place is freed."""
-        if self._own(place) is None:
+        """Whether what has come of a create is still of use: it has not lapsed."""
+        facts, index = self._own(place), place.index
+        if facts is None:
             return False
-        if self._places.doubt(place.index) is Doubt.LAPSED:
-            self._places.set_state(place.index, State.FREE)
+        if self._places.doubt(index) is Doubt.LAPSED:
+            self._places.write(index, replace(facts, owner=0))
             return False
         return True
 
@@ -162,35 +189,47 @@ class CreateTable:
 
         It may not where another request has claimed it meanwhile; ``claimed``: this one has.
         """
-        with self._turn():
+        with self._turns.turn() as held:
             facts = self._own(place)
             if facts is None:
                 return True  # it is not kept here, so nobody else can be given it
             if claimed:
                 self._claimed.discard(facts.serial)
-            elif facts.serial in self._claimed or (
-                facts.claimer != self.me and self.lives(facts.claimer)
-            ):
+            elif not self._may_write(place, facts, held=held):
+                self._open.discard(place.serial)
                 return False
             owner = 0 if claimed else facts.owner
+            self._open.add(place.serial)
             self._places.write(place.index, replace(facts, claimer=self.me, owner=owner))
             if claimed:  # what was in doubt was whether the client before this one has it
                 self._places.set_doubt(place.index, Doubt.NONE)
             self._places.set_state(place.index, State.WRITING)
             return True
 
+    def _may_write(self, place: Place, facts: Facts, *, held: bool) -> bool:
+        if not held:  # somebody may be about to claim it
+            return self._places.doubt(place.index) is Doubt.NONE
+        is_claimed = facts.claimer != self.me and self._turns.lives(facts.claimer)
+        return facts.serial not in self._claimed and not is_claimed
+
     def written(self, place: Place) -> None:
         """The client has the response, if the kernel is right: it is given out."""
-        with self._turn():
+
+        def change() -> None:
             if self._own(place) is not None:
                 self._places.give(place.index, self._clock())
 
+        self._end(place, change)
+
     def unwritten(self, place: Place) -> None:
         """The client left before it had all of the response."""
-        with self._turn():
+
+        def change() -> None:
             facts = self._own(place)
             if facts is not None:
-                self._take_back(place.index, facts)
+                self._doubts.take_back(place.index, facts)
+
+        self._end(place, change)
 
     # --- of a claim ------------------------------------------------------------------------
 
@@ -208,7 +247,7 @@ class CreateTable:
     def is_under_way(self, claim: Claim) -> bool:
         """Whether the process that sent it to MLflow still waits for the response."""
         facts = self._own(claim.place)
-        return facts is not None and self._is_awaited(claim.place.index, facts)
+        return facts is not None and self._doubts.is_awaited(claim.place.index, facts)
 
     def join(self, claim: Claim, found: Sequence[tuple[str, Response]]) -> Verdict:
         """Take one of the runs that MLflow has for a create in doubt, if that is certain enough.
@@ -217,48 +256,64 @@ class CreateTable:
             claim: of a create that is no longer under way.
             found: id and response of each run that MLflow has, and that nobody has touched.
         """
+        try:
+            with self._turns.held():
+                return self._join(claim, found)
+        except BusyError:
+            return Verdict.OPEN
+
+    def _join(self, claim: Claim, found: Sequence[tuple[str, Response]]) -> Verdict:
         places, index = self._places, claim.place.index
-        with self._turn() as held:
-            if not held or self._own(claim.place) is None:
+        if self._own(claim.place) is None:
+            return Verdict.OPEN
+        digest = places.digest(index)
+        taken, doubts = places.given(digest), 0
+        for other, facts in self._doubts.alike(digest):
+            if self._doubts.is_awaited(other, facts):
                 return Verdict.OPEN
-            digest = places.digest(index)
-            taken, doubts = places.given(digest), 0
-            for other, facts in self._alike(digest):
-                if self._is_awaited(other, facts):
-                    return Verdict.OPEN
-                if other != index and facts.id:
-                    taken.add(short(facts.id))
-                doubts += places.state(other) is State.SENT
-            free = [each for each in found if short(as_id(each[0])) not in taken]
-            if not free:
-                return Verdict.NONE
-            if len(free) > doubts or self._has_forgotten():
-                return Verdict.SEVERAL
-            made, response = free[0]
-            kept = places.keep(index, response, as_id(made))
-            return Verdict.JOINED if kept else Verdict.SEVERAL
+            if other != index and facts.id:
+                taken.add(short(facts.id))
+            doubts += places.state(other) is State.SENT
+        free = [each for each in found if short(as_id(each[0])) not in taken]
+        if not free:
+            return Verdict.NONE
+        if len(free) > doubts or self._doubts.has_forgotten():
+            return Verdict.SEVERAL
+        made, response = free[0]
+        kept = places.keep(index, response, as_id(made))
+        return Verdict.JOINED if kept else Verdict.SEVERAL
 
     def release(self, claim: Claim) -> None:
         """The client of the request that claimed it has left, too: it may be claimed again."""
-        with self._turn():
+
+        def change() -> None:
             self._claimed.discard(claim.place.serial)
             facts = self._own(claim.place)
             if facts is not None and facts.claimer == self.me:
                 self._places.write(claim.place.index, replace(facts, claimer=0))
 
-    def lapse(self, claim: Claim) -> None:
-        """The request that has claimed it is sent to MLflow as a new one."""
-        with self._turn():
+        self._end(claim.place, change)
+
+    def lapse(self, claim: Claim, *, may_exist: bool) -> None:
+        """The request that has claimed it is sent to MLflow as a new one.
+
+        Args:
+            claim: that comes to nothing.
+            may_exist: whether MLflow may have made a run of it.  That is counted on where those
+                alike look for theirs: it is not somebody else's.
+        """
+
+        def change() -> None:
             self._claimed.discard(claim.place.serial)
             facts, index = self._own(claim.place), claim.place.index
             if facts is None:
                 return
-            if self._is_awaited(index, facts):
+            if may_exist or self._doubts.is_awaited(index, facts):
                 self._places.set_doubt(index, Doubt.LAPSED)
             else:
                 self._places.set_state(index, State.FREE)
 
-    # --- who may have what -----------------------------------------------------------------
+        self._end(claim.place, change)
 
     def _own(self, place: Place) -> Facts | None:
         """What is known of a create, if it still has its place."""
@@ -266,57 +321,9 @@ class CreateTable:
         is_there = self._places.state(place.index) is not State.FREE
         return facts if is_there and facts.serial == place.serial else None
 
-    def _alike(self, digest: bytes) -> Iterator[tuple[int, Facts]]:
-        """Every create with that digest, but for those that have been given out."""
-        places = self._places
-        for index in places.find(digest):
-            facts = places.facts(index)
-            if places.state(index) is not State.WRITING or self.lives(facts.claimer):
-                yield index, facts
-            elif places.doubt(index) is Doubt.DOUBTFUL:
-                yield index, self._take_back(index, facts)
-            else:
-                # Its client may have had it: nobody else may get it.
-                places.give(index, self._clock())
-
-    def _take_back(self, index: int, facts: Facts) -> Facts:
-        """The response was written to a client that has left: the create is in doubt."""
-        back = replace(facts, claimer=0, owner=0)
-        self._places.write(index, back)
-        self._places.set_doubt(index, Doubt.DOUBTFUL)
-        self._places.set_state(index, State.KEPT if facts.length else State.SENT)
-        return back
-
     def lives(self, owner: int) -> bool:
         """Whether a process lives, by its number, which is ``me`` of its table."""
-        if owner == self.me:
-            return True
-        slot = self._places.slot_of(owner)
-        return slot is not None and self._lock.lives(slot)
-
-    def _is_awaited(self, index: int, facts: Facts) -> bool:
-        """Whether a process waits for MLflow's response to it."""
-        return self._places.state(index) is State.SENT and self.lives(facts.owner)
-
-    def _is_doubtful(self, index: int, facts: Facts) -> bool:
-        if self._places.state(index) not in (State.SENT, State.KEPT):
-            return False
-        doubt = self._places.doubt(index)
-        return doubt is Doubt.DOUBTFUL or (doubt is Doubt.NONE and not self.lives(facts.owner))
-
-    def _is_claimable(self, index: int, facts: Facts) -> bool:
-        return (
-            self._is_doubtful(index, facts)
-            and not self.lives(facts.claimer)
-            and self._clock() - facts.sent_at <= IN_DOUBT_SECONDS
-        )
-
-    def _has_forgotten(self) -> bool:
-        """Whether something was given out not long ago that is no longer remembered."""
-        since = self._places.forgotten_since()
-        return since is not None and self._clock() - since < IN_DOUBT_SECONDS
-
-    # --- room ------------------------------------------------------------------------------
+        return self._turns.lives(owner)
 
     def _room(self) -> int | None:
         """A free place; where there is none, the oldest create in doubt makes room."""
@@ -325,28 +332,15 @@ class CreateTable:
             return free
         now = self._clock()
         left = [(index, self._places.facts(index)) for index in self._places.taken()]
-        spent = [index for index, facts in left if self._is_spent(index, facts)]
+        spent = [index for index, facts in left if self._doubts.is_spent(index, facts)]
         for index in spent:
             self._places.give(index, now)
         if spent:
             return spent[0]
-        doubtful = [each for each in left if self._may_make_room(*each)]
+        doubtful = [each for each in left if self._doubts.may_make_room(*each)]
         if not doubtful:
             return None
         index, facts = min(doubtful, key=lambda each: each[1].sent_at)
         self.evicted += now - facts.sent_at <= IN_DOUBT_SECONDS
         self._places.give(index, now)  # if it has an id, nobody else shall be given that
         return index
-
-    def _may_make_room(self, index: int, facts: Facts) -> bool:
-        return (
-            self._is_doubtful(index, facts)
-            and not self._is_awaited(index, facts)
-            and not self.lives(facts.claimer)
-        )
-
-    def _is_spent(self, index: int, facts: Facts) -> bool:
-        """Whether a process died with it of which nobody may get anything more."""
-        if self._places.state(index) is State.WRITING:
-            return not self.lives(facts.claimer)
-        return self._places.doubt(index) is Doubt.LAPSED and not self.lives(facts.owner)

@@ -7,6 +7,7 @@ name; who asks MLflow is given here, by the upstream.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable
@@ -15,7 +16,16 @@ from typing import Final, NamedTuple
 from mypy_extensions import mypyc_attr
 
 from headgate.contract import Create
-from headgate.creates import Claim, CreateTable, Notes, Place, Response, Standing, Verdict
+from headgate.creates import (
+    BusyError,
+    Claim,
+    CreateTable,
+    Notes,
+    Place,
+    Response,
+    Standing,
+    Verdict,
+)
 from headgate.dataplane.call import CallError
 from headgate.dataplane.response_checks import JSON
 from headgate.events import Reconciled
@@ -24,10 +34,13 @@ from headgate.wire.response import Response as WireResponse
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
 """Seconds between two searches: MLflow may be executing the create that is searched for."""
-SETTLING_LOOKS: Final = 40
-"""Pauses for which a response is waited for that is being written: two seconds."""
-ALIKE_LOOKS: Final = 2
-"""Pauses before a create is sent beside one that is alike: a tenth of a second."""
+UNDER_WAY_SECONDS: Final = 60.0
+"""How long a create alike is waited for that is under way: what is found may be its."""
+SETTLING_SECONDS: Final = 10.0
+"""How long it is waited for that other processes say whether their clients are still there."""
+PROOF_SECONDS: Final = 0.05
+"""How much later than a request they must have looked: until then the end of a connection may be
+on its way."""
 MAX_CREATE_BYTES: Final = 64 * 1024
 """The longest body of a create that is looked into; MLflow's client sends 1 to 2 KiB."""
 
@@ -132,6 +145,7 @@ async def resolve(
         is_held: says whether MLflow must not be asked now.
     """
     until, pause = 0.0, FIRST_PAUSE
+    latest = clock() + UNDER_WAY_SECONDS
     while True:
         kept = table.response(claim)
         if kept is not None:
@@ -142,35 +156,42 @@ async def resolve(
             await asyncio.sleep(LONGEST_PAUSE)
             return Resolution(Reconciled.HELD)
         if not table.is_under_way(claim):
-            until = until or clock() + (0.0 if claim.failed else finder.patience)
+            now = clock()
+            until = until or now + (0.0 if claim.failed else finder.patience)
             result = await _search(table, claim, asked, finder)
             if result is Reconciled.RUN:
                 return Resolution(result, table.response(claim))
-            if result in _FINAL or clock() >= until:
-                return Resolution(result)
+            if result is None and now < latest:
+                until = 0.0
+            elif result in _FINAL or now >= until:
+                return Resolution(result or Reconciled.SEVERAL)
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-async def settled(table: CreateTable, digest: bytes) -> Resolution:
-    """Wait until it shows whether the clients of creates alike are still there.
+async def claim_settled(
+    table: CreateTable, digest: bytes, clock: Callable[[], float]
+) -> Claim | None:
+    """Claim a create in doubt, once it shows whether the clients of those alike are still there.
 
     One that has given up, and opened another connection, is heard of on that one sooner than its
-    old one is known to have ended: another worker may have that.
+    old one is known to have ended: another worker may have that, and may be late.
     """
-    for look in range(SETTLING_LOOKS):
-        standing = table.standing(digest)
-        late = look >= ALIKE_LOOKS and standing is Standing.UNDER_WAY
-        if late or standing in (Standing.NONE, Standing.CLAIMABLE):
-            break
+    since, until = table.now + PROOF_SECONDS, clock() + SETTLING_SECONDS
+    while True:
+        with contextlib.suppress(BusyError):
+            claim = table.claim(digest)
+            if claim is not None:
+                return claim
+        if table.standing(digest, since) in _SETTLED or clock() >= until:
+            return None
         await asyncio.sleep(FIRST_PAUSE)
-    return Resolution(Reconciled.HELD)
 
 
+_SETTLED: Final = (Standing.NONE, Standing.UNDER_WAY)
 _RESULTS: Final = {
     Verdict.JOINED: Reconciled.RUN,
     Verdict.NONE: Reconciled.NONE,
-    Verdict.OPEN: Reconciled.SEVERAL,
     Verdict.SEVERAL: Reconciled.SEVERAL,
 }
 _FINAL: Final = (Reconciled.REFUSED,)
@@ -179,8 +200,8 @@ _FINAL: Final = (Reconciled.REFUSED,)
 
 async def _search(
     table: CreateTable, claim: Claim, asked: Asked, finder: CreateFinder
-) -> Reconciled:
-    """Search once, and take what may be taken."""
+) -> Reconciled | None:
+    """Search once, and take what may be taken; ``None``: it is too early to say what may be."""
     try:
         found = await finder.find(asked)
     except CallError:
@@ -191,4 +212,4 @@ async def _search(
     for name, body in found:
         lines = b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
         made.append((name, Response(200, lines, body)))
-    return _RESULTS[table.join(claim, made)]
+    return _RESULTS.get(table.join(claim, made))

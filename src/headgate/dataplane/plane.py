@@ -11,6 +11,7 @@ from headgate.creates import CreateTable
 from headgate.dataplane.admission import Admission
 from headgate.dataplane.balancer import Balancer
 from headgate.dataplane.connection_states import STAGES
+from headgate.dataplane.create_reports import CreateReports
 from headgate.dataplane.cuts import Cuts
 from headgate.dataplane.decisions import Decider
 from headgate.dataplane.ports import SweptConnection
@@ -49,8 +50,8 @@ class DataPlane:
     request heads hold that are not complete.  ``call_soon`` makes a call in the next turn of the
     loop.  ``cuts`` counts the connections that are closed because of a limit.
     ``proxy_protocol`` says which must begin with a PROXY header; by default none.
-    ``creates`` is the table of creates in doubt, where the gate has one; ``shared_creates``, those
-    of all gates.
+    ``creates`` is the table of creates in doubt, where the gate has one, and ``create_reports``
+    what it lets the other processes of that know; ``shared_creates``, those of all gates.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class DataPlane:
         self.connections: dict[SweptConnection, None] = {}
         self.static_files = StaticFiles()
         self.creates: CreateTable | None = None
+        self.create_reports = CreateReports()
         self.shared_creates: SharedCreates | None = None
         if worker_limits is None:
             worker_limits = WorkerLimits(own_buckets(), clock, emit)

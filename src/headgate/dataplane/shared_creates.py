@@ -113,7 +113,7 @@ class SharedCreates:
         """A create that the store did not take in time was given out."""
 
     @abstractmethod
-    def keep(self, place: Place, response: Response, made: str) -> bool:
+    def keep(self, place: Place, response: Response, made: str) -> None:
         """See ``Notes``."""
 
     @abstractmethod

@@ -18,15 +18,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from headgate.creates import LAYOUT, OWNERS, SIZE, CreateTable
-from headgate.creates.places import slots_in_turn
+from headgate.creates.places import Places, slots_in_turn
 from headgate.runtime.lasting_memory import LastingMemory
 
 NAME: Final = f"creates-{LAYOUT}"
 _TURN: Final = 0
 _SLOTS: Final = 1
 """The byte whose lock is the turn, and the first of those whose locks are the owners'."""
-_PATIENCE: Final = 0.01
-"""Seconds. A turn lasts some 20 microseconds; who is stopped within one is not waited for."""
+_PATIENCE: Final = 0.005
+"""Seconds. A turn lasts some 20 microseconds; who is stopped within one is not waited for here."""
 _FLOCK: Final = struct.Struct("hhqqi4x")
 """``struct flock`` (fcntl(2)): type, whence, start, length, process."""
 
@@ -43,6 +43,7 @@ class CreatesMemory:
 
     def __init__(self, memory: LastingMemory) -> None:
         self._memory = memory.mapped(NAME, SIZE)
+        Places(self._memory).prepare()
         self._file = memory.files()[NAME]
         self._token = secrets.token_hex(6)
 

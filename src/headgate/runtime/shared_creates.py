@@ -207,10 +207,9 @@ class StoreCreates(SharedCreates):
         if made:
             self._add(Note(secrets.randbits(62), digest, short(made)))
 
-    def keep(self, place: Place, response: Response, made: str) -> bool:
+    def keep(self, place: Place, response: Response, made: str) -> None:
         """See ``Notes``."""
         self._end(place, Keep(place.serial, response, short(made) if made else b""))
-        return True
 
     def leave(self, place: Place) -> None:
         """See ``Notes``."""

@@ -8,6 +8,7 @@ from headgate.creates import (
     IN_DOUBT_SECONDS,
     KEPT_BYTES,
     PLACES,
+    BusyError,
     Claim,
     CreateTable,
     Place,
@@ -56,7 +57,7 @@ def claimed(table: CreateTable, digest: bytes = D) -> Claim:
 def give(table: CreateTable, made: str, digest: bytes = D) -> None:
     """Send a create whose client takes the response."""
     place = begun(table, digest)
-    assert table.keep(place, response(made), made)
+    table.keep(place, response(made), made)
     assert table.write(place)
     table.written(place)
 
@@ -70,7 +71,7 @@ def test_a_create_whose_client_is_there_cannot_be_claimed(
     one: CreateTable, two: CreateTable
 ) -> None:
     place = begun(one)
-    assert two.standing(D) is Standing.UNDER_WAY
+    assert two.standing(D, 0.0) is Standing.UNDER_WAY
     assert two.claim(D) is one.claim(D) is None
     one.keep(place, response("r"), "r")
     assert two.claim(D) is None
@@ -78,7 +79,57 @@ def test_a_create_whose_client_is_there_cannot_be_claimed(
     assert two.claim(D) is None
     one.written(place)
     assert two.claim(D) is None
-    assert two.standing(D) is Standing.NONE
+    assert two.standing(D, 0.0) is Standing.NONE
+
+
+def test_a_process_must_have_seen_what_its_clients_did(
+    processes: Processes, one: CreateTable, two: CreateTable
+) -> None:
+    """What came while it was kept from running it sees after its first report at the earliest."""
+    begun(one)
+    for table in (one, two):
+        assert table.standing(D, one.now) is Standing.UNSETTLED
+    since = one.now
+    for expected in (Standing.UNSETTLED, Standing.UNDER_WAY, Standing.UNDER_WAY):
+        processes.clock.advance(0.02)
+        assert one.report()
+        assert two.standing(D, since) is expected
+    assert two.standing(D, one.now) is Standing.UNSETTLED
+
+
+def test_a_claim_is_of_the_client_of_the_process_that_has_claimed_it(
+    processes: Processes, one: CreateTable, two: CreateTable
+) -> None:
+    lost(one)
+    claimed(two)
+    for table in (one, one, two):
+        processes.clock.advance(0.02)
+        table.report()
+    since = 0.01
+    assert one.standing(D, since) is Standing.UNSETTLED
+    two.report()
+    assert one.standing(D, since) is Standing.UNDER_WAY
+
+
+def test_a_process_without_creates_has_nothing_to_report(one: CreateTable) -> None:
+    assert not one.report()
+    for end in (one.abandon, one.forget, one.written, one.unwritten):
+        place = begun(one)
+        assert one.report()
+        end(place)
+        assert not one.report(), end
+        one.forget(place)
+    place = begun(one)
+    one.leave(place)
+    assert one.report()
+    one.keep(place, response("r"), "r")
+    assert not one.report()
+    claim = claimed(one)
+    assert one.report()
+    one.release(claim)
+    assert not one.report()
+    one.lapse(claimed(one), may_exist=True)
+    assert not one.report()
 
 
 def test_the_response_of_a_client_that_left_can_be_claimed_once(
@@ -87,7 +138,7 @@ def test_the_response_of_a_client_that_left_can_be_claimed_once(
     place = begun(one)
     one.leave(place)
     one.keep(place, response("r"), "r")
-    assert two.standing(D) is Standing.CLAIMABLE
+    assert two.standing(D, 0.0) is Standing.CLAIMABLE
     claim = claimed(two)
     assert two.response(claim) == response("r")
     assert one.claim(D) is two.claim(D) is None
@@ -169,7 +220,7 @@ def test_a_process_is_killed_while_it_writes_the_response(
         third.leave(place)
     third.keep(place, response("r"), "r")
     third.write(place)
-    assert one.standing(D) is (Standing.UNSETTLED if left else Standing.UNDER_WAY)
+    assert one.standing(D, 0.0) is (Standing.UNSETTLED if left else Standing.UNDER_WAY)
     processes.kill(slot)
     claim = one.claim(D)
     assert (claim is not None) is left
@@ -226,7 +277,7 @@ def test_a_client_that_left_in_the_middle_of_it_can_have_it_again(one: CreateTab
 def test_a_response_that_is_too_long_is_looked_for_in_mlflow(one: CreateTable) -> None:
     place = begun(one)
     long = response("r", KEPT_BYTES)
-    assert not one.keep(place, long, "r")
+    one.keep(place, long, "r")
     one.write(place)
     one.unwritten(place)
     claim = claimed(one)
@@ -237,7 +288,7 @@ def test_a_response_that_is_too_long_is_looked_for_in_mlflow(one: CreateTable) -
 def test_the_longest_response_that_is_kept(one: CreateTable) -> None:
     place = begun(one)
     longest = response("r", KEPT_BYTES - len(LINES) - 1)
-    assert one.keep(place, longest, "r")
+    one.keep(place, longest, "r")
     one.leave(place)
     assert one.response(claimed(one)) == longest
 
@@ -307,9 +358,34 @@ def test_more_runs_than_creates_in_doubt_cannot_be_told_apart(one: CreateTable) 
 
 def test_a_claim_that_came_to_nothing_is_no_longer_in_doubt(one: CreateTable) -> None:
     lost(one)
-    one.lapse(claimed(one))
+    one.lapse(claimed(one), may_exist=False)
     assert one.claim(D) is None
-    assert one.standing(D) is Standing.NONE
+    assert one.standing(D, 0.0) is Standing.NONE
+
+
+def test_a_run_of_a_claim_that_came_to_nothing_is_not_somebody_else_s(one: CreateTable) -> None:
+    """It is one more that nobody has: those that wait for theirs can have it."""
+    lost(one)
+    lost(one)
+    first, second = claimed(one), claimed(one)
+    found = [(each, response(each)) for each in ("a", "b")]
+    one.lapse(first, may_exist=True)
+    assert one.join(second, [*found, ("c", response("c"))]) is Verdict.SEVERAL
+    assert one.join(second, found) is Verdict.JOINED
+
+
+def test_a_claim_that_lapsed_is_still_counted_when_mlflow_has_responded(
+    one: CreateTable, two: CreateTable
+) -> None:
+    place = begun(two)
+    two.leave(place)
+    one.lapse(claimed(one), may_exist=True)
+    lost(one)
+    claim, found = claimed(one), [(each, response(each)) for each in ("a", "b")]
+    assert one.join(claim, found) is Verdict.OPEN
+    two.keep(place, response("a"), "a")
+    assert one.join(claim, found) is Verdict.JOINED
+    assert one.claim(D) is None
 
 
 def test_a_claim_lapses_while_its_create_is_under_way(
@@ -318,13 +394,13 @@ def test_a_claim_lapses_while_its_create_is_under_way(
     slot, third = processes.start()
     place = begun(third)
     third.leave(place)
-    one.lapse(claimed(one))
+    one.lapse(claimed(one), may_exist=False)
     assert one.claim(D) is None
-    assert not third.keep(place, response("r"), "r")
-    assert one.standing(D) is Standing.NONE
+    third.keep(place, response("r"), "r")
+    assert one.standing(D, 0.0) is Standing.NONE
     place = begun(third)
     third.leave(place)
-    one.lapse(claimed(one))
+    one.lapse(claimed(one), may_exist=False)
     processes.kill(slot)
     for _ in range(PLACES):  # what it has left makes room
         begun(one, OTHER)
@@ -366,23 +442,42 @@ def test_a_place_that_went_to_another_is_not_changed(one: CreateTable) -> None:
     one.keep(place, response("r"), "r")
     one.leave(place)
     one.written(place)
-    assert one.standing(OTHER) is Standing.UNDER_WAY
+    assert one.standing(OTHER, 0.0) is Standing.UNDER_WAY
     assert one.claim(D) is one.claim(OTHER) is None
 
 
-def test_without_the_lock_requests_are_forwarded_as_they_come(
+def test_while_another_process_is_stopped_within_its_turn(
     processes: Processes, one: CreateTable
 ) -> None:
+    """What needs a turn is to be tried again; what can wait is done in the next."""
     lost(one)
     place = begun(one)
     processes.lock.stuck = True
-    assert one.claim(D) is None
-    assert one.begin(D) is None
+    with pytest.raises(BusyError):
+        one.claim(D)
+    with pytest.raises(BusyError):
+        one.begin(D)
+    assert one.standing(D, 0.0) is Standing.UNSETTLED
     one.keep(place, response("r"), "r")
     assert one.write(place)
     one.written(place)
+    assert one.report()
     processes.lock.stuck = False
+    assert not one.report()
     assert one.join(claimed(one), [("r", response("r"))]) is Verdict.NONE
+
+
+def test_nobody_may_write_what_another_is_perhaps_claiming(
+    processes: Processes, one: CreateTable, two: CreateTable
+) -> None:
+    place = begun(one)
+    one.leave(place)
+    processes.lock.stuck = True
+    one.keep(place, response("r"), "r")
+    assert not one.write(place)
+    processes.lock.stuck = False
+    one.report()
+    assert two.response(claimed(two)) == response("r")
 
 
 @pytest.mark.parametrize("write", range(12))

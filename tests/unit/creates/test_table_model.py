@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from headgate.creates import Claim, CreateTable, Place, Response, Verdict
+from headgate.creates import BusyError, Claim, CreateTable, Place, Response, Verdict
 from tests.support.create_memory import KilledError, Processes
 
 DIGESTS = (b"a" * 32, b"b" * 32)
@@ -94,7 +95,7 @@ class Scene(RuleBasedStateMachine):
                 self.requests.append(Request(slot, digest, claim=claim))
                 return
             self._forward(Request(slot, digest), kill_at, words)
-        except KilledError:
+        except (KilledError, BusyError):
             pass
 
     def _forward(self, request: Request, kill_at: int, words: int) -> None:
@@ -229,12 +230,35 @@ class Scene(RuleBasedStateMachine):
                 request.claim, request.place = None, claim.place
                 request.made = got.body.decode().strip()
                 self._give(request)
-            elif got in (Verdict.NONE, Verdict.SEVERAL):
+            elif got in (Verdict.NONE, Verdict.SEVERAL) and not self.processes.lock.stuck:
                 self.requests.remove(request)
-                self._do(request.slot, kill_at, words, lambda table: table.lapse(claim))
+                may_exist = got is Verdict.SEVERAL
+                self._do(
+                    request.slot,
+                    kill_at,
+                    words,
+                    lambda table: table.lapse(claim, may_exist=may_exist),
+                )
                 self._forward(request, NEVER, 0)
         except KilledError:
             pass
+
+    @rule()
+    def stop(self) -> None:
+        """A process that is not one of these is stopped within its turn, for a while."""
+        self.processes.lock.stuck = True
+
+    @rule()
+    def go_on(self) -> None:
+        """It goes on; each of the others has a turn soon, or none before it is killed."""
+        self.processes.lock.stuck = False
+
+    @rule(number=_numbers, kill_at=_kills, words=_words)
+    def report(self, number: int, kill_at: int, words: int) -> None:
+        """A process reports, and does what is due."""
+        slot = sorted(self.tables)[number % len(self.tables)]
+        with contextlib.suppress(KilledError):
+            self._do(slot, kill_at, words, lambda table: table.report())
 
     @rule(seconds=st.sampled_from([1.0, 100.0, 1000.0]))
     def wait(self, seconds: float) -> None:

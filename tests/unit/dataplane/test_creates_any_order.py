@@ -127,6 +127,7 @@ class Story:
         assert self.scene.dialogue.plane.in_flight == 0, "a request has no end"
         for client in self.there:
             assert client.received() or client.end() is not End.OPEN, "a client has no end"
+        assert not self.scene.table.report(), "it would report without end"
 
 
 @pytest.mark.parametrize("across_gates", [False, True])

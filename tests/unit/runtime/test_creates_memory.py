@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from headgate.creates import OWNERS, CreateTable, Standing
+from headgate.creates import OWNERS, BusyError, CreateTable, Standing
 from headgate.runtime.creates_memory import NAME, CreatesMemory, KernelLock
 from headgate.runtime.lasting_memory import LastingMemory
 
@@ -77,7 +77,7 @@ def test_a_process_that_starts_brings_none_that_was_killed_to_life(
     with process(lambda: table(memory).begin(D)) as pid:
         kill(pid)
         with process(lambda: KernelLock(file).take_slot(memory.free_first())):
-            assert own.standing(D) is Standing.CLAIMABLE
+            assert own.standing(D, 0.0) is Standing.CLAIMABLE
             assert own.claim(D) is not None
 
 
@@ -94,7 +94,8 @@ def test_the_turn_of_a_process_that_is_killed_is_over(lasting: LastingMemory) ->
     memory = CreatesMemory(lasting)
     own, file = table(memory), lasting.files()[NAME]
     with process(lambda: KernelLock(file).acquire()) as pid:
-        assert own.begin(D) is None  # it is not waited for any longer than some milliseconds
+        with pytest.raises(BusyError):  # it is not waited for any longer than some milliseconds
+            own.begin(D)
         kill(pid)
         assert own.begin(D) is not None
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from headgate.cluster import Result
 from headgate.contract import Create, read_create
-from headgate.creates import Claim, CreateTable, Notes, Place, Standing
+from headgate.creates import BusyError, Claim, CreateTable, Notes, Place, Standing
 from headgate.creates import Response as KeptResponse
 from headgate.dataplane import failures
 from headgate.dataplane.connections.pool import Pool
@@ -23,10 +23,10 @@ from headgate.dataplane.creates import (
     Asked,
     CreateFinder,
     Resolution,
+    claim_settled,
     digest_of,
     resolve,
     settle,
-    settled,
 )
 from headgate.dataplane.decisions import Forward
 from headgate.dataplane.plane import DataPlane
@@ -44,6 +44,8 @@ _WORKSPACE: Final = b"x-mlflow-workspace"
 _CANCELLED: Final = Result.CANCELLED
 CONFIRM_SECONDS: Final = 0.02
 """Between two looks at whether the client has taken the response."""
+BUSY_SECONDS: Final = 0.01
+"""Between two attempts to note a create while another process was stopped doing the same."""
 HALF_CLOSED_SECONDS: Final = 1.0
 """How long a client that has ended its side may take to acknowledge the response."""
 
@@ -72,7 +74,7 @@ class CreateResponder(ForwardResponder, CreateKeeper):
         "_lookup",
         "_notes",
         "_place",
-        "_settles",
+        "_settled",
         "_table",
         "_writing",
     )
@@ -96,7 +98,7 @@ class CreateResponder(ForwardResponder, CreateKeeper):
         self._claim: Claim | None = None
         self._lookup: Lookup | None = None
         self._looked = False
-        self._settles = True
+        self._settled = False
         self._place: Place | None = None
         self._answered = 0  # the status of MLflow's response, once its head is here
         self._writing = False
@@ -133,27 +135,46 @@ class CreateResponder(ForwardResponder, CreateKeeper):
 
     def _claims(self) -> bool:
         """Whether a response is kept for it, or may be in a moment."""
-        table, digest = self._table, self._digest
-        claim = self._claim = table.claim(digest)
+        table = self._table
+        if not self._settled:
+            self._settled = True
+            if self._waits_for_others():
+                clock = self._plane.clock
+                self._exchange.on_waits(clock())
+                claims = claim_settled(table, self._digest, clock)
+                self._lookup = Lookup(claims, self._exchange, self._on_settled, self._drop_claim)
+                return True
+        claim = self._claim
         if claim is None:
-            if not self._settles or table.standing(digest) is Standing.NONE:
-                return False
-            self._settles = False
-            self._exchange.on_waits(self._plane.clock())
-            self._lookup = Lookup(settled(table, digest), self._exchange, self._on_settled)
-            return True
-        kept = self._table.response(claim)
+            return False
+        self._plane.create_reports.start(table)
+        kept = table.response(claim)
         if kept is None:
             return False
         self._replay(claim, Resolution(Reconciled.RESPONSE, kept))
         return True
 
-    def _on_settled(self, _resolution: Resolution) -> None:
+    def _waits_for_others(self) -> bool:
+        """Whether it has claimed nothing that is in doubt, and there are creates alike."""
+        table, digest = self._table, self._digest
+        try:
+            self._claim = table.claim(digest)
+        except BusyError:
+            return True
+        return self._claim is None and table.standing(digest, table.now) is not Standing.NONE
+
+    def _on_settled(self, claim: Claim | None) -> None:
         """What there was to wait for has come, or does not come."""
         self._lookup = None
+        self._claim = claim
         self._exchange.on_goes_on(self._plane.clock())
         if not self._claims():
             super().start()
+
+    def _drop_claim(self, claim: Claim | None) -> None:
+        """The client has left meanwhile."""
+        if claim is not None:
+            self._table.release(claim)
 
     def _look_up(self, claim: Claim, create: Create) -> None:
         """Find out what has come of the create in doubt, now that MLflow can be asked."""
@@ -197,10 +218,10 @@ class CreateResponder(ForwardResponder, CreateKeeper):
         else:
             self._claim = None
             self._tell(result)
-            self._send_as_new(claim)
+            self._send_as_new(claim, result)
 
-    def _send_as_new(self, claim: Claim) -> None:
-        self._table.lapse(claim)
+    def _send_as_new(self, claim: Claim, result: Reconciled) -> None:
+        self._table.lapse(claim, may_exist=result is not Reconciled.NONE)
         super().start()
 
     def _replay(self, claim: Claim, resolution: Resolution) -> None:
@@ -239,19 +260,37 @@ class CreateResponder(ForwardResponder, CreateKeeper):
     def _send(self, pool: Pool, connection: UpstreamConnection) -> None:
         claim, create = self._claim, self._create
         if claim is not None and create is not None:
-            connection.give_back()
-            self._release(_CANCELLED)
-            self._tried = ()
-            self._exchange.attempts = 0
-            self._exchange.endpoint = ""
-            self._client.resume_reading()
+            self._put_back(connection)
             self._look_up(claim, create)
             return
         if create is not None and self._place is None:
-            place = self._place = self._table.begin(self._digest)
+            try:
+                place = self._place = self._table.begin(self._digest)
+            except BusyError:
+                self._put_back(connection)
+                self._exchange.on_waits(self._plane.clock())
+                pause = asyncio.sleep(BUSY_SECONDS)
+                self._lookup = Lookup(pause, self._exchange, self._on_paused)
+                return
+            self._plane.create_reports.start(self._table)
             if place is not None and self._client.may_have_left:
                 self._notes.leave(place)
         super()._send(pool, connection)
+
+    def _put_back(self, connection: UpstreamConnection) -> None:
+        """Nothing is sent to MLflow yet."""
+        connection.give_back()
+        self._release(_CANCELLED)
+        self._tried = ()
+        self._exchange.attempts = 0
+        self._exchange.endpoint = ""
+        self._client.resume_reading()
+
+    def _on_paused(self, _nothing: None) -> None:
+        """Another process was stopped while it changed what the processes share."""
+        self._lookup = None
+        self._exchange.on_goes_on(self._plane.clock())
+        super().start()
 
     def on_client_half_closed(self) -> None:
         """The client sends no more: it may have given up, which looks the same."""

@@ -121,11 +121,11 @@ class SharedCreateResponder(CreateResponder):
         search = SharedSearch(self._shared, claim, self._digest, asked, self._finder)
         return search.resolve(self._is_held)
 
-    def _send_as_new(self, claim: Claim) -> None:
+    def _send_as_new(self, claim: Claim, result: Reconciled) -> None:
         if self._is_shared:
             self._ask(send_as_new(self._shared, claim, self._digest))
         else:
-            super()._send_as_new(claim)
+            super()._send_as_new(claim, result)
 
     # --- the response is given -------------------------------------------------------------
 
