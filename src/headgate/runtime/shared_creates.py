@@ -256,6 +256,9 @@ class StoreCreates(SharedCreates):
             try:
                 while True:
                     await asyncio.sleep(BEAT_SECONDS / 2)
+                    # A process that was stopped first sees what its clients did meanwhile.
+                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)
                     self._upkeep()
             finally:
                 if self._used_at is not None:
