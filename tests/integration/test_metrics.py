@@ -59,6 +59,18 @@ class Scene:
         self.file.write_text(settings, encoding="utf-8")
         self.gate.process.signal(signal.SIGHUP)
 
+    def reload_until(self, settings: str, event: str) -> None:
+        """Reload, and wait until each worker says that of ``second``: they do one by one."""
+        before = len(self.gate.events())
+        self.reload(settings)
+
+        def said() -> bool:
+            found = [each for each in self.gate.events()[before:] if each["event"] == event]
+            pids = {each["pid"] for each in found if each["upstream"] == "second"}
+            return pids >= set(worker_pids(self.gate.process))
+
+        seconds_until(said, SECONDS)
+
     def wait_for(self, is_so: Callable[[dict[str, Family]], bool]) -> None:
         seconds_until(lambda: is_so(self.page()), SECONDS)
 
@@ -149,9 +161,9 @@ def test_an_upstream_that_has_left_is_no_longer_shown_and_goes_on_when_it_is_bac
     metric = "headgate_upstream_attempts_total"
     scene.wait_for(lambda page: "second" in upstreams_of(page, metric))
     before = scene.page()[metric].total(upstream="second")
-    scene.reload(scene.settings.partition("[upstreams.second]")[0])
+    scene.reload_until(scene.settings.partition("[upstreams.second]")[0], "upstream_retired")
     scene.wait_for(lambda page: upstreams_of(page, metric) == {"default"})
-    scene.reload(scene.settings)
+    scene.reload_until(scene.settings, "endpoint_added")
     scene.wait_for(lambda page: "second" in upstreams_of(page, metric))
     assert scene.page()[metric].total(upstream="second") >= before
 
