@@ -4,8 +4,8 @@
 
 compiles each MODULE, a path below the working directory, by the settings for mypy in the file
 CONFIGURATION.  The shared libraries are in FOLDER/made then, at the places of their modules.
-``HEADGATE_COMPILE_LEVEL`` is how hard the C compiler optimises, 3 unless it is set; with less, a
-build for tests alone takes half the time.
+``HEADGATE_COMPILE_LEVEL`` is how hard the C compiler optimises, 3 unless it is set; with 0, a
+build for tests alone takes a fraction of the time.
 """
 
 from __future__ import annotations

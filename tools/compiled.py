@@ -3,8 +3,9 @@
 ``python -m tools.compiled`` makes it, unless it is there already, and prints its folder.  With that
 folder first in ``PYTHONPATH`` every ``headgate`` of this checkout is the compiled one.
 
-Tests have a build of their own, which the C compiler optimises less: what they are after is what
-mypyc makes of Python, and that is the same C in both.
+Tests have a build of their own, which the C compiler does not optimise: what they are after is what
+mypyc makes of Python, and that is the same C in both.  Without optimisation, mypyc also leaves the
+assertions of its own C and of Python's in.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ def world(mlflow_server: MlflowServer) -> World:
 
 @pytest.fixture(scope="session")
 def compiled_gate() -> Path:
-    """The folder of a compiled build, made for tests alone: not optimised as one for users is."""
-    return compiled_build(1)
+    """The folder of a compiled build, made for tests alone: not optimised, and with assertions."""
+    return compiled_build(0)
 
 
 @pytest.fixture(scope="module")
