@@ -57,9 +57,9 @@ def opt(compiled_gate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         subprocess.run([*uv, *install[:2], *python, *install[2:]], check=True, timeout=PATIENCE)
     # As the file does: where nothing can be written, each process would compile them again.
-    compiles = [folder / "bin/python", "-m", "compileall", "-q"]
+    compiles = [str(folder / "bin/python"), "-m", "compileall", "-q"]
     modes = ["--invalidation-mode", "unchecked-hash"]
-    subprocess.run([*compiles, *modes, folder / "lib"], check=True, timeout=PATIENCE)
+    subprocess.run([*compiles, *modes, str(folder / "lib")], check=True, timeout=PATIENCE)
     # Its programs name the folder in which they were installed.
     for each in (folder / "bin").iterdir():
         if each.is_file() and not each.is_symlink():
