@@ -37,7 +37,7 @@ def python_with(version: str) -> Path:
     lock = LOCKS / f"{version}.lock"
     pinned = lock.read_bytes()
     folder = ROOT / ".venv-mlflow" / version
-    made = folder / "compiled-from.lock"
+    made = folder / "made-from.lock"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "turn").open("wb") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)  # test processes may ask side by side
@@ -45,8 +45,7 @@ def python_with(version: str) -> Path:
             venv.create(folder, symlinks=True)
             python = folder / "bin/python"
             uv = Path(sys.executable).parent / "uv"
-            # Servers and clients start often, and may not be allowed to keep what they compile.
-            options = ("-q", "--compile-bytecode", "--python", python, "--require-hashes")
+            options = ("-q", "--python", python, "--require-hashes")
             subprocess.run([uv, "pip", "sync", *options, lock], check=True)
             made.write_bytes(pinned)
     return folder / "bin/python"
