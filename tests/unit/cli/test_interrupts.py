@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,6 +18,14 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 def each_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two signals of a test are not one."""
     monkeypatch.setattr(interrupts, "_SAME", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def hears_hang_ups() -> Iterator[None]:
+    """Also where the tests were started with ``nohup``, which a command obeys."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def sent(number: signal.Signals) -> bool:

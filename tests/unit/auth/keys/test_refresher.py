@@ -307,6 +307,7 @@ def test_keys_are_refused_once_they_are_too_old_and_on_connections_that_stay() -
             assert follower.why_not() is Reason.KEYS_STALE
             assert follower.refresher.status().refused
             assert not follower.refresher.status().awaited
+            await follower.until(lambda: len(follower.events) == 2)
             source.failure = None
             await follower.until(lambda: follower.why_not() is None)
         assert follower.events[1:] == [KeysStale(60.0), KeyStoreReadable()]
