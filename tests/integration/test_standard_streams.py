@@ -92,8 +92,9 @@ def test_commands_with_closed_streams_open_nothing_in_their_place(
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_full_disk_keeps_no_gate_from_starting(
-    upstream: RecordingUpstream, tmp_path: Path
+    upstream: RecordingUpstream, tmp_path: Path, unbuffered: str
 ) -> None:
     key = create_key(tmp_path / "data", "streams")
     port = free_port()
@@ -103,6 +104,7 @@ def test_a_full_disk_keeps_no_gate_from_starting(
         "HEADGATE_OPS__LISTEN": "",
         "HEADGATE_LISTEN__LAME_DUCK": "0",
         "MLFLOW_SERVER_URL": upstream.url,
+        "PYTHONUNBUFFERED": unbuffered,
     }
     command = [sys.executable, "-m", "headgate", "serve"]
     with (

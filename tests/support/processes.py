@@ -148,11 +148,11 @@ class ServerProcess:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment of the tests without the settings of Headgate and MLflow."""
+    """The environment of the tests without settings of Headgate, MLflow and Python's streams."""
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("HEADGATE_", "MLFLOW_"))
+        if not name.startswith(("HEADGATE_", "MLFLOW_", "PYTHONUNBUFFERED"))
     }
 
 

@@ -22,10 +22,20 @@ def tell(line: str) -> None:
     It is one write: with ``PYTHONUNBUFFERED``, which images often set, ``print`` makes two, and the
     log that another process writes there would get between a line and its end.
     """
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):
+    if sys.stderr is None:
+        return
+    with contextlib.suppress(OSError):
+        try:
+            file = sys.stderr.fileno()
+        except (OSError, ValueError):  # it is no file, as in a test
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
+            return
+        # What a buffer keeps of a write that failed would fail again when Python exits.
+        sys.stderr.flush()
+        text = f"{line}\n".encode(sys.stderr.encoding, sys.stderr.errors or "strict")
+        while text:
+            text = text[os.write(file, text) :]
 
 
 def hand_over(text: str, instead: str) -> None:
