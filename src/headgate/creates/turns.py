@@ -40,9 +40,8 @@ class Turns:
         try:
             if held:
                 self._living = {}
-                due, self._due = self._due, []
-                for change in due:
-                    change()
+                while self._due:  # one that fails keeps none of the others from being made
+                    self._due.pop(0)()
             yield held
         finally:
             if held:
